@@ -1,0 +1,3 @@
+//! The load generator behind `cargo xtask bench`.
+
+fn main() {}

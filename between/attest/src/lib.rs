@@ -1,0 +1,1 @@
+//! Evidence: the identity bundle that an attestation document binds.

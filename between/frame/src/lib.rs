@@ -1,0 +1,1 @@
+//! The frame protocol between host and enclave: routing and opaque bytes.

@@ -1,0 +1,1 @@
+//! Merkle log, heads, governance entries and the store that keeps them.

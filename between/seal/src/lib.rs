@@ -1,0 +1,1 @@
+//! Secrets, AEAD, HPKE and the key tree: the facade over the crypto library.

@@ -1,0 +1,1 @@
+//! The one doorway between host and enclave: vsock or Unix sockets, carrying frames.

@@ -1,0 +1,1 @@
+//! The edge of the vault: boot, TLS, HTTP API, log writer, egress.

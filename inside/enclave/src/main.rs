@@ -1,0 +1,3 @@
+//! The edge of the vault: boot, TLS, HTTP API, log writer, egress.
+
+fn main() {}

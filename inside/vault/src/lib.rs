@@ -1,0 +1,1 @@
+//! The deciders and their state: pure, no_std.

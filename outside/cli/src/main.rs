@@ -1,0 +1,3 @@
+//! The `adyton` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The untrusted half: pipes, dialer and log store.

@@ -1,0 +1,1 @@
+//! Plays what a laptop lacks: NSM with a test root, KMS, carrier and phone.

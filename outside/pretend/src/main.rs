@@ -1,0 +1,3 @@
+//! Plays what a laptop lacks: NSM with a test root, KMS, carrier and phone.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Project automation: ci, up, bench, layers, licences.
+
+fn main() {}
