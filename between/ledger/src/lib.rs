@@ -1,1 +1,43 @@
-//! Merkle log, heads, governance entries and the store that keeps them.
+//! The Merkle log: entries, tree, tiles, heads, the public log's records, the store that keeps them, and the check
+//! that anybody can run over it.
+//!
+//! Why: both sides of the wall, and auditors, must agree on what a log says and be able to recompute it. Layouts:
+//! `docs/spec/02-entries.md`, `docs/spec/03-heads.md`.
+//!
+//! Scope and limits: hashing and signature checks only; signing is a closure of the caller, sealing is not here, and
+//! neither is any IO or clock. A head says what its signer saw; whether it is the *newest* one is freshness
+//! (DESIGN §6), which this crate does not decide.
+
+#![no_std]
+
+extern crate alloc;
+
+mod bytes;
+mod check;
+mod entry;
+mod gov;
+mod hash;
+mod head;
+mod memory;
+mod merkle;
+mod names;
+mod store;
+mod tile;
+
+pub use check::{CheckError, Fault, LogReport, Report, Rule, check};
+pub use entry::{
+    ENTRY_LEN, Entry, EntryError, HEADER_LEN, Header, Keep, Kind, commitment, commitments_root, size_class,
+};
+pub use gov::{BootRecord, Genesis, GovError, GovRecord, OpsRoot, Profile};
+pub use hash::{Hash, sha256};
+pub use head::{Head, HeadError, origin};
+pub use memory::MemoryStore;
+pub use merkle::{
+    Frontier, FrontierError, ProofError, consistency_proof, inclusion_proof, leaf_hash, node_hash, verify_consistency,
+    verify_inclusion,
+};
+pub use names::{LogId, VaultId, VaultIdError};
+pub use store::{
+    AppendOutcome, LogReader, LogStore, Record, Retirement, Status, StoredRecord, head_is_kept, is_repeat, retires,
+};
+pub use tile::{TILE_WIDTH, TileBuilder, tile_path};

@@ -9,7 +9,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Entry, LogId};
+use crate::{Entry, Keep, LogId};
 
 /// One entry and the body that is kept beside it, as they are appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,4 +104,43 @@ pub trait LogStore: LogReader {
 
     /// Drops bodies and chunks that are no longer needed.
     fn retire(&mut self, log: LogId, retirement: Retirement) -> Result<(), Self::Error>;
+}
+
+/// Whether the newest head, of size `old`, is kept for good when one of size `new` follows: the last one of every
+/// 256 entries is.
+pub fn head_is_kept(old: u64, new: u64) -> bool {
+    old / 256 != new / 256
+}
+
+/// Whether an append at `expected_size` was already carried out by a store of `size` entries, whose last ones are read
+/// by `entry`: every entry of the request stands at its place and nothing stands after them.
+///
+/// # Errors
+/// Whatever `entry` says.
+pub fn is_repeat<E>(
+    size: u64,
+    expected_size: u64,
+    records: &[Record],
+    mut entry: impl FnMut(u64) -> Result<Option<Entry>, E>,
+) -> Result<bool, E> {
+    if records.is_empty() || expected_size.checked_add(records.len() as u64) != Some(size) {
+        return Ok(false);
+    }
+    for (index, record) in (expected_size..).zip(records) {
+        if entry(index)?.as_ref() != Some(&record.entry) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a retirement takes the body of this entry. An entry that does not decode keeps its body.
+pub fn retires(retirement: &Retirement, entry: &Entry) -> bool {
+    let Ok(header) = entry.header() else { return false };
+    header.index < retirement.below
+        && match header.keep {
+            Keep::UntilSnapshot => true,
+            Keep::Retention => header.time_bucket < retirement.bucket,
+            Keep::Forever => false,
+        }
 }

@@ -1,0 +1,244 @@
+//! Records of the public log (`docs/spec/03-heads.md`, "Bodies of gov").
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::bytes::{Short, array, lp, put_lp, u64};
+use crate::{Hash, LogId};
+
+/// Who can release a vault's root key (DESIGN §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// A laptop: protects nothing from its own root.
+    Dev,
+    /// A cloud KMS; its administrator can open the vault.
+    Small,
+    /// A KMS and a quorum, both needed.
+    Standard,
+    /// Custodians' shares only.
+    Sovereign,
+}
+
+impl Profile {
+    /// The number in records and bundles.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Dev => 1,
+            Self::Small => 2,
+            Self::Standard => 3,
+            Self::Sovereign => 4,
+        }
+    }
+
+    fn from_number(number: u8) -> Result<Self, GovError> {
+        Ok(match number {
+            1 => Self::Dev,
+            2 => Self::Small,
+            3 => Self::Standard,
+            4 => Self::Sovereign,
+            got => return Err(GovError::Profile { got }),
+        })
+    }
+
+    /// The word in the policy.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Small => "small",
+            Self::Standard => "standard",
+            Self::Sovereign => "sovereign",
+        }
+    }
+}
+
+/// The first record of a vault: everything born with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Genesis {
+    /// Custody profile, for ever.
+    pub profile: Profile,
+    /// Random; makes every genesis another one.
+    pub nonce: [u8; 32],
+    /// SHA-256 of the attestation root certificate, for ever.
+    pub attestation_root: [u8; 32],
+    /// SHA-256 of the policy's bytes.
+    pub policy_hash: [u8; 32],
+    /// Ed25519 key that signs heads.
+    pub log_key: [u8; 32],
+    /// X25519 key that values are sealed to.
+    pub hpke_key: [u8; 32],
+    /// DER of the vault CA's certificate.
+    pub ca_certificate: Vec<u8>,
+    /// The CA's private key, sealed.
+    pub sealed_ca_key: Vec<u8>,
+    /// The root key, wrapped.
+    pub wrapped_root: Vec<u8>,
+    /// What the KMS needs to release its secret again.
+    pub kms_ciphertext: Vec<u8>,
+}
+
+/// An enclave began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootRecord {
+    /// Its boot id.
+    pub boot_id: [u8; 16],
+    /// Its release.
+    pub release: u64,
+    /// Its policy.
+    pub policy_hash: [u8; 32],
+    /// SHA-256 of its identity bundle.
+    pub bundle_hash: [u8; 32],
+    /// When, Unix seconds.
+    pub time: u64,
+}
+
+/// The hourly head of an operations log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpsRoot {
+    /// Which log.
+    pub log: LogId,
+    /// Its size then.
+    pub size: u64,
+    /// Its root then.
+    pub root: Hash,
+}
+
+/// A record of the public log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GovRecord {
+    /// Index 0, and nowhere else.
+    Genesis(Genesis),
+    /// An enclave began.
+    Boot(BootRecord),
+    /// The hourly head of an operations log.
+    OpsRoot(OpsRoot),
+}
+
+/// Why bytes are not a record of the public log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GovError {
+    /// The type is unknown.
+    Type {
+        /// What stands there.
+        got: u8,
+    },
+    /// The genesis is of another version.
+    Version {
+        /// What stands there.
+        got: u8,
+    },
+    /// The profile is unknown.
+    Profile {
+        /// What stands there.
+        got: u8,
+    },
+    /// Bytes are missing, or a field is longer than 64 KiB.
+    Truncated,
+    /// Bytes are left over.
+    TrailingBytes,
+}
+
+impl fmt::Display for GovError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Type { got } => write!(f, "record type: expected 1 to 3, got {got}"),
+            Self::Version { got } => write!(f, "genesis version: expected 1, got {got}"),
+            Self::Profile { got } => write!(f, "profile: expected 1 to 4, got {got}"),
+            Self::Truncated => f.write_str("the record ends early"),
+            Self::TrailingBytes => f.write_str("bytes follow the record"),
+        }
+    }
+}
+
+impl core::error::Error for GovError {}
+
+impl From<Short> for GovError {
+    fn from(_: Short) -> Self {
+        Self::Truncated
+    }
+}
+
+impl GovRecord {
+    /// The bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        match self {
+            Self::Genesis(genesis) => {
+                out.extend_from_slice(&[1, 1, genesis.profile.number()]);
+                for field in [
+                    &genesis.nonce,
+                    &genesis.attestation_root,
+                    &genesis.policy_hash,
+                    &genesis.log_key,
+                    &genesis.hpke_key,
+                ] {
+                    out.extend_from_slice(field);
+                }
+                for field in
+                    [&genesis.ca_certificate, &genesis.sealed_ca_key, &genesis.wrapped_root, &genesis.kms_ciphertext]
+                {
+                    put_lp(&mut out, field);
+                }
+            }
+            Self::Boot(boot) => {
+                out.push(2);
+                out.extend_from_slice(&boot.boot_id);
+                out.extend_from_slice(&boot.release.to_be_bytes());
+                out.extend_from_slice(&boot.policy_hash);
+                out.extend_from_slice(&boot.bundle_hash);
+                out.extend_from_slice(&boot.time.to_be_bytes());
+            }
+            Self::OpsRoot(ops) => {
+                out.push(3);
+                out.extend_from_slice(&ops.log.number().to_be_bytes());
+                out.extend_from_slice(&ops.size.to_be_bytes());
+                out.extend_from_slice(&ops.root.0);
+            }
+        }
+        out
+    }
+
+    /// Reads a record; the whole input is one.
+    ///
+    /// # Errors
+    /// [`GovError`], the first rule that is broken.
+    pub fn decode(bytes: &[u8]) -> Result<Self, GovError> {
+        let mut rest = bytes;
+        let [kind] = array(&mut rest)?;
+        let record = match kind {
+            1 => Self::Genesis(decode_genesis(&mut rest)?),
+            2 => Self::Boot(BootRecord {
+                boot_id: array(&mut rest)?,
+                release: u64(&mut rest)?,
+                policy_hash: array(&mut rest)?,
+                bundle_hash: array(&mut rest)?,
+                time: u64(&mut rest)?,
+            }),
+            3 => Self::OpsRoot(OpsRoot {
+                log: LogId::from_number(u16::from_be_bytes(array(&mut rest)?)),
+                size: u64(&mut rest)?,
+                root: Hash(array(&mut rest)?),
+            }),
+            got => return Err(GovError::Type { got }),
+        };
+        if rest.is_empty() { Ok(record) } else { Err(GovError::TrailingBytes) }
+    }
+}
+
+fn decode_genesis(rest: &mut &[u8]) -> Result<Genesis, GovError> {
+    let [version, profile] = array(rest)?;
+    if version != 1 {
+        return Err(GovError::Version { got: version });
+    }
+    Ok(Genesis {
+        profile: Profile::from_number(profile)?,
+        nonce: array(rest)?,
+        attestation_root: array(rest)?,
+        policy_hash: array(rest)?,
+        log_key: array(rest)?,
+        hpke_key: array(rest)?,
+        ca_certificate: lp(rest)?,
+        sealed_ca_key: lp(rest)?,
+        wrapped_root: lp(rest)?,
+        kms_ciphertext: lp(rest)?,
+    })
+}

@@ -1,0 +1,130 @@
+//! Signed heads: C2SP checkpoints in C2SP signed notes (`docs/spec/03-heads.md`, "Head").
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use data_encoding::BASE64;
+
+use crate::hash::hash_parts;
+use crate::{Hash, LogId, VaultId};
+
+/// Longest note that is read.
+const MAX_NOTE: usize = 16 * 1024;
+
+/// `adyton/<vault id>/<log name>`: first line of a head and name of its key.
+pub fn origin(vault: &VaultId, log: LogId) -> String {
+    format!("adyton/{vault}/{log}")
+}
+
+/// Size and root of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Which log.
+    pub origin: String,
+    /// Number of entries.
+    pub size: u64,
+    /// Root of the tree.
+    pub root: Hash,
+}
+
+/// Why a note is not the head that was asked for. Everything here is public.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadError {
+    /// The note is too long, has no blank line, or does not end in a newline.
+    Form,
+    /// The origin line is another one.
+    Origin,
+    /// The size is not a decimal number without leading zeros.
+    Size,
+    /// The root is not 32 bytes of base64.
+    Root,
+    /// Lines follow the root: extensions are not used.
+    Extension,
+    /// No signature line is of this key.
+    NoSignature,
+    /// The signature of this key does not verify.
+    Signature,
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Form => "the head is not a signed note",
+            Self::Origin => "the head is of another log",
+            Self::Size => "the head's size is not a decimal number",
+            Self::Root => "the head's root is not 32 bytes of base64",
+            Self::Extension => "the head has extension lines",
+            Self::NoSignature => "the head carries no signature of the log's key",
+            Self::Signature => "the head's signature does not verify",
+        })
+    }
+}
+
+impl core::error::Error for HeadError {}
+
+impl Head {
+    /// The three lines that are signed.
+    pub fn text(&self) -> String {
+        format!("{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(&self.root.0))
+    }
+
+    /// The signed note. `sign` is Ed25519 with the key of `public_key`.
+    pub fn sign(&self, public_key: &[u8; 32], sign: impl FnOnce(&[u8]) -> [u8; 64]) -> String {
+        let text = self.text();
+        let mut signature = key_hash(&self.origin, public_key).to_vec();
+        signature.extend_from_slice(&sign(text.as_bytes()));
+        format!("{text}\n\u{2014} {} {}\n", self.origin, BASE64.encode(&signature))
+    }
+
+    /// Opens a signed note: the head is of `origin` and the signature by `public_key` verifies. Signature lines of
+    /// other keys (witnesses) are passed over.
+    ///
+    /// # Errors
+    /// [`HeadError`], the first rule that is broken.
+    pub fn open(note: &str, origin: &str, public_key: &[u8; 32]) -> Result<Self, HeadError> {
+        if note.len() > MAX_NOTE || !note.ends_with('\n') {
+            return Err(HeadError::Form);
+        }
+        let middle = note.find("\n\n").ok_or(HeadError::Form)?;
+        let (text, signatures) = (&note[..=middle], &note[middle + 2..]);
+
+        let mut lines = text.lines();
+        if lines.next() != Some(origin) {
+            return Err(HeadError::Origin);
+        }
+        let size = lines.next().and_then(decimal).ok_or(HeadError::Size)?;
+        let root = lines.next().and_then(|line| BASE64.decode(line.as_bytes()).ok()).ok_or(HeadError::Root)?;
+        let root = Hash(root.try_into().map_err(|_| HeadError::Root)?);
+        if lines.next().is_some() {
+            return Err(HeadError::Extension);
+        }
+
+        let wanted = key_hash(origin, public_key);
+        let prefix = format!("\u{2014} {origin} ");
+        let signature: Vec<u8> = signatures
+            .lines()
+            .filter_map(|line| BASE64.decode(line.strip_prefix(&prefix)?.as_bytes()).ok())
+            .find(|bytes| bytes.starts_with(&wanted))
+            .ok_or(HeadError::NoSignature)?;
+        UnparsedPublicKey::new(&ED25519, public_key)
+            .verify(text.as_bytes(), &signature[wanted.len()..])
+            .map_err(|_| HeadError::Signature)?;
+        Ok(Self { origin: origin.into(), size, root })
+    }
+}
+
+fn decimal(line: &str) -> Option<u64> {
+    let plain = line.bytes().all(|byte| byte.is_ascii_digit()) && (line == "0" || !line.starts_with('0'));
+    line.parse().ok().filter(|_| plain)
+}
+
+/// First four bytes of `SHA-256(name || 0x0A || 0x01 || public key)`.
+fn key_hash(name: &str, public_key: &[u8; 32]) -> [u8; 4] {
+    let hash = hash_parts(&[name.as_bytes(), &[0x0A, 0x01], public_key]);
+    let mut out = [0; 4];
+    out.copy_from_slice(&hash.0[..4]);
+    out
+}
