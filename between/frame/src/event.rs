@@ -1,0 +1,67 @@
+//! The closed list of operational events: all that the inside ever says about itself.
+
+/// Why a message could not be handed to a carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryFailure {
+    /// No connection.
+    Connect,
+    /// The carrier's certificate is not the one that the policy trusts.
+    Tls,
+    /// The carrier refused the message.
+    Refused,
+    /// No answer in time.
+    Timeout,
+}
+
+/// An operational event: numbers only, none of which depends on a secret, a destination or a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A step of the boot begins.
+    BootPhase {
+        /// Its number in `boot.rs`.
+        phase: u8,
+    },
+    /// The API answers.
+    Ready {
+        /// Events replayed.
+        replayed: u64,
+        /// Microseconds since the process began.
+        micros: u64,
+    },
+    /// The store does not take appends; new work is answered with 503.
+    StoreLost {
+        /// Which log.
+        log: u16,
+    },
+    /// The store takes appends again.
+    StoreBack {
+        /// Which log.
+        log: u16,
+    },
+    /// Another writer was there: this enclave stops writing for ever.
+    Fenced {
+        /// Which log.
+        log: u16,
+        /// Size that the store has.
+        size: u64,
+    },
+    /// A message could not be handed over.
+    DeliveryFailed {
+        /// Why.
+        class: DeliveryFailure,
+    },
+    /// A snapshot is durable.
+    SnapshotTaken {
+        /// Of which log.
+        log: u16,
+        /// Entries below this index are covered.
+        index: u64,
+    },
+    /// The boot was refused.
+    BootRefused {
+        /// The reason's number in `boot.rs`.
+        reason: u8,
+    },
+    /// The process ends on request.
+    Stopping,
+}
