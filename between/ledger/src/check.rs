@@ -17,7 +17,7 @@ use core::fmt;
 
 use crate::{
     EntryError, Frontier, Genesis, GovError, GovRecord, Hash, Head, HeadError, Keep, Kind, LogId, LogReader, OpsRoot,
-    StoredRecord, TileBuilder, VaultId, origin,
+    Status, StoredRecord, TileBuilder, VaultId, origin,
 };
 
 const RECORDS: u32 = 1024;
@@ -160,11 +160,11 @@ pub fn check<R: LogReader>(reader: &R) -> Result<Report, CheckError<R::Error>> {
     // The operations log is sized before gov is read: so gov, which is written first, knows every boot in it.
     let mut sizes = Vec::new();
     for shard in 0.. {
-        let size = reader.status(LogId::ops(shard))?.size;
-        if size == 0 {
+        let status = reader.status(LogId::ops(shard))?;
+        if status.size == 0 {
             break;
         }
-        sizes.push((LogId::ops(shard), size));
+        sizes.push((LogId::ops(shard), status));
     }
 
     // 1. The genesis.
@@ -181,16 +181,15 @@ pub fn check<R: LogReader>(reader: &R) -> Result<Report, CheckError<R::Error>> {
     let vault = VaultId::of_genesis(entry);
 
     let mut walk = Walk::new(&vault, LogId::GOV, &genesis.log_key);
-    let gov_size = reader.status(LogId::GOV)?.size;
-    let gov = walk.run(reader, gov_size)?;
+    let gov = walk.run(reader, &reader.status(LogId::GOV)?)?;
     let Walk { boots, ops_roots, .. } = walk;
     let mut logs = alloc::vec![gov];
-    for (log, size) in sizes {
+    for (log, status) in sizes {
         let mut walk = Walk::new(&vault, log, &genesis.log_key);
         walk.boots.clone_from(&boots);
         let mine = |ops: &&OpsRoot| ops.log == log;
-        walk.expected.extend(ops_roots.iter().filter(mine).filter(|ops| ops.size <= size).map(|ops| (ops.size, ops.root)));
-        logs.push(walk.run(reader, size)?);
+        walk.expected.extend(ops_roots.iter().filter(mine).filter(|ops| ops.size <= status.size).map(|ops| (ops.size, ops.root)));
+        logs.push(walk.run(reader, &status)?);
     }
     // 4. An hourly root of a log that is shorter now, or gone, is a rollback that gov remembers.
     for ops in ops_roots {
@@ -212,6 +211,8 @@ struct Walk<'a> {
     /// Roots that `gov` expects of this log, by size.
     expected: BTreeMap<u64, Hash>,
     bucket: u64,
+    /// The first missing body that no snapshot after it explains.
+    unexplained: Option<u64>,
     frontier: Frontier,
     builder: TileBuilder,
     report: LogReport,
@@ -229,6 +230,7 @@ impl<'a> Walk<'a> {
             ops_roots: Vec::new(),
             expected: BTreeMap::new(),
             bucket: 0,
+            unexplained: None,
             frontier: Frontier::new(),
             builder: TileBuilder::new(),
             report,
@@ -239,9 +241,28 @@ impl<'a> Walk<'a> {
         CheckError::Fault(Fault { log: self.log, index: self.frontier.size(), rule })
     }
 
-    fn run<R: LogReader>(&mut self, reader: &R, size: u64) -> Result<LogReport, CheckError<R::Error>> {
-        // Bodies below the newest snapshot may have been retired.
-        let retired_below = reader.status(self.log)?.latest_snapshot.unwrap_or(0);
+    fn run<R: LogReader>(&mut self, reader: &R, status: &Status) -> Result<LogReport, CheckError<R::Error>> {
+        self.walk_to(reader, status)?;
+        if self.unexplained.is_some() {
+            // A running vault may have retired bodies since, after a snapshot above this size.
+            self.walk_to(reader, &reader.status(self.log)?)?;
+        }
+        if let Some(index) = self.unexplained {
+            return Err(CheckError::Fault(Fault { log: self.log, index, rule: Rule::BodyMissing }));
+        }
+        self.report.size = self.frontier.size();
+        self.report.root = self.frontier.root();
+        Ok(self.report.clone())
+    }
+
+    fn walk_to<R: LogReader>(&mut self, reader: &R, status: &Status) -> Result<(), CheckError<R::Error>> {
+        // The head that came with the size must be of that size: what no head covers is not believed.
+        let size = status.size;
+        let newest =
+            Head::open(&status.head, &self.origin, self.key).map_err(|error| self.fault(Rule::Head(error)))?;
+        if newest.size != size {
+            return Err(self.fault(Rule::NewestHead));
+        }
         let mut heads: Vec<Head> = Vec::new();
         while self.frontier.size() < size {
             let records = reader.read(self.log, self.frontier.size(), RECORDS, BYTES)?;
@@ -252,17 +273,19 @@ impl<'a> Walk<'a> {
                 if self.frontier.size() == size {
                     break;
                 }
-                self.entry(&record, retired_below)?;
+                self.entry(&record)?;
                 self.tree(reader, &record, &mut heads)?;
             }
         }
-        self.report.size = size;
-        self.report.root = self.frontier.root();
-        Ok(self.report.clone())
+        let got = self.frontier.root();
+        if newest.root != got {
+            return Err(self.fault(Rule::Root { expected: newest.root, got }));
+        }
+        Ok(())
     }
 
     /// 2. and 4.: one entry by itself.
-    fn entry<E>(&mut self, record: &StoredRecord, retired_below: u64) -> Result<(), CheckError<E>> {
+    fn entry<E>(&mut self, record: &StoredRecord) -> Result<(), CheckError<E>> {
         let index = self.frontier.size();
         let header = record.entry.header().map_err(|error| self.fault(Rule::Header(error)))?;
         if header.index != index {
@@ -275,10 +298,15 @@ impl<'a> Walk<'a> {
             return Err(self.fault(Rule::TimeBucket));
         }
         self.bucket = header.time_bucket;
+        if header.kind == Kind::Snapshot {
+            // Bodies below a snapshot may have been retired; the entry says so, not the store's hint.
+            self.unexplained = None;
+        }
         let Some(body) = &record.body else {
-            if header.keep == Keep::Forever || index >= retired_below {
+            if header.keep == Keep::Forever || self.log == LogId::GOV {
                 return Err(self.fault(Rule::BodyMissing));
             }
+            self.unexplained = self.unexplained.or(Some(index));
             self.report.retired += 1;
             return self.known_boot(header.boot_id);
         };

@@ -33,7 +33,7 @@ pub struct Head {
 /// Why a note is not the head that was asked for. Everything here is public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadError {
-    /// The note is too long, has no blank line, or does not end in a newline.
+    /// The note is too long, has no blank line or a control character, or does not end in a newline.
     Form,
     /// The origin line is another one.
     Origin,
@@ -85,7 +85,8 @@ impl Head {
     /// # Errors
     /// [`HeadError`], the first rule that is broken.
     pub fn open(note: &str, origin: &str, public_key: &[u8; 32]) -> Result<Self, HeadError> {
-        if note.len() > MAX_NOTE || !note.ends_with('\n') {
+        let control = |byte: u8| byte != b'\n' && byte.is_ascii_control();
+        if note.len() > MAX_NOTE || !note.ends_with('\n') || note.bytes().any(control) {
             return Err(HeadError::Form);
         }
         let middle = note.find("\n\n").ok_or(HeadError::Form)?;

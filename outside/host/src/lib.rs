@@ -1,1 +1,17 @@
-//! The untrusted half: pipes, dialer and log store.
+//! The untrusted half: it carries bytes and keeps them.
+//!
+//! Why a library as well as a binary: `adyton log check` reads the same store when the vault is stopped.
+//!
+//! Scope: the ingress pipe, the dialer and the log store over redb (`docs/spec/01-frames.md`). What it is not: it sees
+//! no plaintext and cannot even name a plaintext type (`cargo xtask layers`); the enclave trusts nothing it says.
+
+mod database;
+mod dial;
+mod ingress;
+mod service;
+mod tables;
+
+pub use database::{OpenError, RedbStore, StoreError};
+pub use dial::Routes;
+pub use ingress::{pipe, serve_ingress};
+pub use service::{EventSink, serve_channels};

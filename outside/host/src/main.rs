@@ -1,3 +1,137 @@
-//! The untrusted half: pipes, dialer and log store.
+//! `adyton-host`: carries bytes between the network, the enclave and the disk.
 
-fn main() {}
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is what `adyton up` reads")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use adyton_frame::{DeliveryFailure, Event};
+use adyton_host::{RedbStore, Routes, serve_channels, serve_ingress};
+use adyton_transport::{Address, Listener};
+use lexopt::prelude::{Long, ValueExt};
+use rustix::process::{Resource, Signal};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+const USAGE: &str = "adyton-host --data DIR --listen IP:PORT --ingress ADDRESS --service ADDRESS
+    [--route NAME:PORT=IP:PORT]... [--max-connections N] [--die-with-parent]
+ADDRESS is unix:PATH or vsock:CID:PORT. It is normally started by `adyton up`.";
+
+struct Arguments {
+    data: PathBuf,
+    listen: SocketAddr,
+    ingress: Address,
+    service: Address,
+    routes: Routes,
+    max_connections: usize,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("adyton-host: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments = parse()?;
+    raise_descriptor_limit();
+    let store = RedbStore::open(&arguments.data)?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(arguments, store))
+}
+
+async fn serve(arguments: Arguments, store: RedbStore) -> Result<(), Box<dyn std::error::Error>> {
+    let Arguments { data, listen, ingress, service, routes, max_connections } = arguments;
+    let clients =
+        TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let channels = Listener::bind(&service).map_err(|error| format!("cannot listen on {service}: {error}"))?;
+    // Tools find a running host by this file.
+    let address_file = data.join("host.addr");
+    std::fs::write(&address_file, service.to_string())?;
+    println!("{}", json!({ "listen": clients.local_addr()?.to_string(), "service": service.to_string() }));
+
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let print = Arc::new(|event| println!("{}", describe(event)));
+    tokio::select! {
+        () = serve_ingress(clients, ingress, max_connections) => {}
+        () = serve_channels(channels, store, routes, print) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    let _ = std::fs::remove_file(address_file);
+    Ok(())
+}
+
+fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
+    let (mut data, mut listen, mut ingress, mut service) = (None, None, None, None);
+    let (mut routes, mut max_connections) = (Routes::default(), 20_000);
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("data") => data = Some(PathBuf::from(parser.value()?)),
+            Long("listen") => listen = Some(parser.value()?.parse()?),
+            Long("ingress") => ingress = Some(parser.value()?.parse()?),
+            Long("service") => service = Some(parser.value()?.parse()?),
+            Long("route") => routes.add(&parser.value()?.string()?)?,
+            Long("max-connections") => max_connections = parser.value()?.parse()?,
+            Long("die-with-parent") => die_with_parent()?,
+            other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
+        }
+    }
+    let missing = |name: &str| format!("--{name} is missing\n{USAGE}");
+    Ok(Arguments {
+        data: data.ok_or_else(|| missing("data"))?,
+        listen: listen.ok_or_else(|| missing("listen"))?,
+        ingress: ingress.ok_or_else(|| missing("ingress"))?,
+        service: service.ok_or_else(|| missing("service"))?,
+        routes,
+        max_connections,
+    })
+}
+
+/// Asks the kernel to end this process with the one that started it.
+fn die_with_parent() -> Result<(), Box<dyn std::error::Error>> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // The parent may have gone before the kernel was asked.
+    match rustix::process::getppid() {
+        Some(parent) if parent != rustix::process::Pid::INIT => Ok(()),
+        _ => Err("the process that started this one is gone".into()),
+    }
+}
+
+/// Every client takes two descriptors; the usual soft limit of 1024 is far too low.
+fn raise_descriptor_limit() {
+    let mut limit = rustix::process::getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, limit) {
+        eprintln!("adyton-host: cannot raise the limit of open files: {error}");
+    }
+}
+
+fn describe(event: Event) -> Value {
+    match event {
+        Event::BootPhase { phase } => json!({ "event": "boot-phase", "phase": phase }),
+        Event::Ready { replayed, micros } => json!({ "event": "ready", "replayed": replayed, "micros": micros }),
+        Event::StoreLost { log } => json!({ "event": "store-lost", "log": log }),
+        Event::StoreBack { log } => json!({ "event": "store-back", "log": log }),
+        Event::Fenced { log, size } => json!({ "event": "fenced", "log": log, "size": size }),
+        Event::DeliveryFailed { class } => {
+            let class = match class {
+                DeliveryFailure::Connect => "connect",
+                DeliveryFailure::Tls => "tls",
+                DeliveryFailure::Refused => "refused",
+                DeliveryFailure::Timeout => "timeout",
+            };
+            json!({ "event": "delivery-failed", "class": class })
+        }
+        Event::SnapshotTaken { log, index } => json!({ "event": "snapshot-taken", "log": log, "index": index }),
+        Event::BootRefused { reason } => json!({ "event": "boot-refused", "reason": reason }),
+        Event::Stopping => json!({ "event": "stopping" }),
+    }
+}
