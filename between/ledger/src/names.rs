@@ -23,7 +23,7 @@ impl LogId {
     }
 
     /// From the number on the wire.
-    pub fn from_number(number: u16) -> Self {
+    pub const fn from_number(number: u16) -> Self {
         Self(number)
     }
 

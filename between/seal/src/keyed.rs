@@ -13,6 +13,13 @@ impl HmacKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key.expose()))
     }
 
+    /// The first 16 bytes of HMAC-SHA-256 over a message of fixed length, which needs no length prefix.
+    pub fn tag_16(&self, message: &[u8]) -> [u8; 16] {
+        let mut out = [0; 16];
+        out.copy_from_slice(&hmac::sign(&self.0, message).as_ref()[..16]);
+        out
+    }
+
     pub(crate) fn raw(&self) -> &hmac::Key {
         &self.0
     }

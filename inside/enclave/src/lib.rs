@@ -1,1 +1,22 @@
-//! The edge of the vault: boot, TLS, HTTP API, log writer, egress.
+//! The edge of the vault: everything in the enclave that touches the world.
+//!
+//! Why a library as well as a binary: the engine's tests, fuzz targets and benchmarks drive the same code.
+//!
+//! Scope: boot ([`boot`]), the platform ([`platform`]), keys and identity ([`custody`], [`identity`]), the engine over
+//! the log ([`engine`]), the HTTP API ([`http`]), delivery ([`delivery`]). What decides anything is in `adyton-vault`.
+//!
+//! What it is not: there is no free-form logging here. The only words to the outside are the closed list of
+//! operational events ([`events`]).
+
+pub mod boot;
+pub mod clock;
+pub mod custody;
+pub mod delivery;
+pub mod egress;
+pub mod engine;
+pub mod events;
+pub mod http;
+pub mod identity;
+pub mod platform;
+pub mod policy;
+pub mod store;

@@ -1,3 +1,78 @@
-//! The edge of the vault: boot, TLS, HTTP API, log writer, egress.
+//! `adyton-enclave`: the inside, as one process. On a laptop it shows the wall; it is not a TEE there.
 
-fn main() {}
+#![allow(clippy::print_stderr, reason = "a boot that is refused says why, with public facts only")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use adyton_enclave::boot::{self, Config};
+use lexopt::prelude::Long;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+
+const USAGE: &str = "adyton-enclave --ingress ADDRESS --service ADDRESS --nsm SOCKET --policy FILE [--die-with-parent]
+ADDRESS is unix:PATH or vsock:CID:PORT. It is normally started by `adyton up`.";
+
+fn main() -> ExitCode {
+    // A panic says where, never what.
+    std::panic::set_hook(Box::new(|info| {
+        if let Some(location) = info.location() {
+            eprintln!("adyton-enclave: panic at {}:{}", location.file(), location.line());
+        }
+    }));
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("adyton-enclave: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let config = parse()?;
+    // No core dumps, no ptrace by others, and no descriptor limit below the hard one.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    let mut files = rustix::process::getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    rustix::process::setrlimit(Resource::Nofile, files)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    Ok(runtime.block_on(boot::run(config))?)
+}
+
+fn parse() -> Result<Config, Box<dyn std::error::Error>> {
+    let (mut ingress, mut service, mut nsm, mut policy) = (None, None, None, None);
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("ingress") => ingress = Some(address(&mut parser)?),
+            Long("service") => service = Some(address(&mut parser)?),
+            Long("nsm") => nsm = Some(PathBuf::from(parser.value()?)),
+            Long("policy") => policy = Some(PathBuf::from(parser.value()?)),
+            Long("die-with-parent") => die_with_parent()?,
+            other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
+        }
+    }
+    let missing = |name: &str| format!("--{name} is missing\n{USAGE}");
+    Ok(Config {
+        ingress: ingress.ok_or_else(|| missing("ingress"))?,
+        service: service.ok_or_else(|| missing("service"))?,
+        nsm: nsm.ok_or_else(|| missing("nsm"))?,
+        policy: policy.ok_or_else(|| missing("policy"))?,
+    })
+}
+
+fn address(parser: &mut lexopt::Parser) -> Result<adyton_transport::Address, Box<dyn std::error::Error>> {
+    let text = parser.value()?.into_string().map_err(|_| "an address is UTF-8")?;
+    Ok(text.parse()?)
+}
+
+/// Asks the kernel to end this process with the one that started it.
+fn die_with_parent() -> Result<(), Box<dyn std::error::Error>> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // The parent may have gone before the kernel was asked.
+    match rustix::process::getppid() {
+        Some(parent) if parent != rustix::process::Pid::INIT => Ok(()),
+        _ => Err("the process that started this one is gone".into()),
+    }
+}

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use adyton_seal::{SlotKey, same};
 
-use crate::{Caller, Channel, Destination, Outcome, Refusal, Seconds, Sid};
+use crate::{Caller, Channel, Destination, Event, EventKind, Outcome, Refusal, Seconds, Sid};
 
 /// Life of a code in seconds, from its first sending; a resend does not extend it.
 pub const CODE_LIFE: Seconds = 600;
@@ -143,5 +143,22 @@ impl State {
         }
         let key = self.hot.slots.get(&found.slot)?.key.as_ref()?;
         Some((found, key, found.destination.as_ref()?))
+    }
+}
+
+impl State {
+    /// The tenant that an event concerns, as far as the state before it knows.
+    pub fn tenant_of(&self, event: &Event) -> Option<Sid> {
+        let of = |verification: &Sid| self.hot.verifications.get(verification).map(|live| live.account);
+        match &event.kind {
+            EventKind::TenantCreated { account, .. }
+            | EventKind::ServiceCreated { account, .. }
+            | EventKind::VerificationStarted { account, .. } => Some(*account),
+            EventKind::VerificationResent { verification, .. }
+            | EventKind::CheckFailed { verification }
+            | EventKind::VerificationApproved { verification }
+            | EventKind::DeliveryReported { verification, .. } => of(verification),
+            EventKind::Booted { .. } | EventKind::SlotOpened { .. } | EventKind::Expired => None,
+        }
     }
 }

@@ -1,0 +1,114 @@
+//! The *append* channel of one log: one batch in flight, the same sealed bytes until the host answers.
+
+use adyton_frame::{Channel, Event, Message};
+use adyton_ledger::LogId;
+use adyton_transport::{Address, FrameReader, FrameWriter, Stream, open_channel};
+use tokio::sync::mpsc;
+use tokio::time::{Duration, sleep, timeout};
+
+use crate::events::Events;
+
+/// Longest wait for the host's answer to one append; a slow disk is not a dead host.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What becomes of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The store does not take it now; it is being retried.
+    Lost,
+    /// It is durable.
+    Durable {
+        /// Size that the host says.
+        size: u64,
+    },
+    /// Another writer was there; it will never be durable.
+    Conflict {
+        /// Size that the host says.
+        size: u64,
+    },
+}
+
+/// Hands frames to the host one at a time.
+pub struct Appender {
+    frames: mpsc::Sender<Vec<u8>>,
+    progress: mpsc::Receiver<Progress>,
+}
+
+impl Appender {
+    /// Starts the connection's keeper.
+    pub fn start(service: Address, log: LogId, events: Events) -> Self {
+        let (frames, mut next) = mpsc::channel::<Vec<u8>>(1);
+        let (report, progress) = mpsc::channel(4);
+        tokio::spawn(async move {
+            let mut connection = None;
+            while let Some(frame) = next.recv().await {
+                let mut lost = false;
+                let outcome = loop {
+                    match append(&mut connection, &service, &frame).await {
+                        Some(outcome) => break outcome,
+                        None => {
+                            connection = None;
+                            if !lost {
+                                lost = true;
+                                events.emit(Event::StoreLost { log: log.number() });
+                                let _ = report.send(Progress::Lost).await;
+                            }
+                            sleep(Duration::from_millis(20)).await;
+                        }
+                    }
+                };
+                if lost && matches!(outcome, Progress::Durable { .. }) {
+                    events.emit(Event::StoreBack { log: log.number() });
+                }
+                if report.send(outcome).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { frames, progress }
+    }
+
+    /// Hands the next frame over; there must be none in flight.
+    pub async fn send(&self, frame: Vec<u8>) {
+        let _ = self.frames.send(frame).await;
+    }
+
+    /// What became of the frame in flight.
+    pub async fn progress(&mut self) -> Option<Progress> {
+        self.progress.recv().await
+    }
+
+    /// Appends one frame and waits, through every outage, until it is durable; the size then, or `None` on a conflict.
+    pub async fn append(&mut self, frame: Vec<u8>) -> Option<u64> {
+        self.send(frame).await;
+        loop {
+            match self.progress().await? {
+                Progress::Lost => {}
+                Progress::Durable { size } => return Some(size),
+                Progress::Conflict { .. } => return None,
+            }
+        }
+    }
+}
+
+type Connection = (FrameReader<tokio::io::ReadHalf<Stream>>, FrameWriter<tokio::io::WriteHalf<Stream>>);
+
+/// One try. `None` means: connect again and send the same bytes.
+async fn append(connection: &mut Option<Connection>, service: &Address, frame: &[u8]) -> Option<Progress> {
+    if connection.is_none() {
+        let stream = open_channel(service, Channel::Append).await.ok()?;
+        let (read, write) = tokio::io::split(stream);
+        *connection = Some((FrameReader::new(read), FrameWriter::new(write)));
+    }
+    let (reader, writer) = connection.as_mut()?;
+    let exchange = async {
+        writer.write_encoded(frame).await.ok()?;
+        reader.read().await.ok()?
+    };
+    match timeout(PATIENCE, exchange).await.ok()??.message {
+        Message::Appended { size } => Some(Progress::Durable { size }),
+        Message::Conflict { size } => Some(Progress::Conflict { size }),
+        // Full or broken: the host may get better, the bytes stay the same.
+        _ => None,
+    }
+}

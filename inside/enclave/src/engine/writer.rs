@@ -1,0 +1,211 @@
+//! The shell around a [`Shard`]: queue, time, group commit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use adyton_frame::Event;
+use adyton_ledger::LogId;
+use adyton_seal::Secret;
+use adyton_vault::{Command, Context, Effect, Fresh, Refusal, Reply};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
+
+use super::appender::{Appender, Progress};
+use super::shard::{Release, Shard};
+use crate::clock::Clock;
+use crate::events::Events;
+
+/// Commands that wait for the writer; more are told to come again.
+const QUEUE: usize = 8192;
+/// Commands taken in one go.
+const BURST: usize = 512;
+/// Longest wait for an answer. What was decided stays decided; only the wait ends.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Why there is no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The decider refused.
+    Refused(Refusal),
+    /// The store is away, the queue is full, or the vault is fenced: nothing is known to have happened.
+    Unavailable,
+}
+
+/// Who waits for an answer.
+pub type Ticket = Option<oneshot::Sender<Result<Reply, Failure>>>;
+
+enum Request {
+    Command(Command, Fresh, Ticket),
+    Snapshot(Vec<u8>, Ticket),
+}
+
+/// A handle on a running shard.
+#[derive(Clone)]
+pub struct Engine {
+    requests: mpsc::Sender<Request>,
+    shared: Arc<Shared>,
+}
+
+/// What others may know of the writer.
+#[derive(Debug, Default)]
+struct Shared {
+    /// New work is refused while the store is away.
+    away: AtomicBool,
+    /// Entries known to be durable.
+    durable: AtomicU64,
+}
+
+/// What the writer needs besides its shard.
+pub struct Surroundings {
+    /// Time.
+    pub clock: Arc<Clock>,
+    /// Words to the outside.
+    pub events: Events,
+    /// Where effects go once they may run.
+    pub effects: mpsc::UnboundedSender<Effect>,
+    /// The append channel.
+    pub appender: Appender,
+}
+
+impl Engine {
+    /// Starts the writer; the shard's log has `durable` entries.
+    pub fn start(shard: Shard<Ticket>, log: LogId, durable: u64, surroundings: Surroundings) -> Self {
+        let (requests, receiver) = mpsc::channel(QUEUE);
+        let shared = Arc::new(Shared { away: AtomicBool::new(false), durable: AtomicU64::new(durable) });
+        let writer = Writer { shard, log, surroundings, shared: Arc::clone(&shared), in_flight: None };
+        tokio::spawn(writer.run(receiver));
+        Self { requests, shared }
+    }
+
+    /// Puts a command to the decider and waits until its answer may be told.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn submit(&self, command: Command) -> Result<Reply, Failure> {
+        let fresh = fresh()?;
+        self.ask(|ticket| Request::Command(command, fresh, ticket)).await
+    }
+
+    /// Appends a snapshot's manifest and waits until it is durable.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`].
+    pub async fn append_snapshot(&self, manifest: Vec<u8>) -> Result<(), Failure> {
+        self.ask(|ticket| Request::Snapshot(manifest, ticket)).await.map(drop)
+    }
+
+    /// Entries known to be durable.
+    pub fn durable(&self) -> u64 {
+        self.shared.durable.load(Ordering::Relaxed)
+    }
+
+    async fn ask(&self, request: impl FnOnce(Ticket) -> Request) -> Result<Reply, Failure> {
+        if self.shared.away.load(Ordering::Relaxed) {
+            return Err(Failure::Unavailable);
+        }
+        let (ticket, answer) = oneshot::channel();
+        self.requests.try_send(request(Some(ticket))).map_err(|_| Failure::Unavailable)?;
+        match timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(Failure::Unavailable),
+        }
+    }
+}
+
+fn fresh() -> Result<Fresh, Failure> {
+    let mut failed = false;
+    let fresh = Secret::init_with(|bytes| failed = adyton_seal::fill_random(bytes).is_err());
+    if failed { Err(Failure::Unavailable) } else { Ok(Fresh::new(fresh)) }
+}
+
+struct Writer {
+    shard: Shard<Ticket>,
+    log: LogId,
+    surroundings: Surroundings,
+    shared: Arc<Shared>,
+    /// Size that the log has once the batch in flight is durable.
+    in_flight: Option<u64>,
+}
+
+impl Writer {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let mut burst = Vec::with_capacity(BURST);
+        let mut tick = interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                progress = self.surroundings.appender.progress(), if self.in_flight.is_some() => {
+                    match progress {
+                        Some(Progress::Lost) => self.shared.away.store(true, Ordering::Relaxed),
+                        Some(Progress::Durable { size }) if Some(size) == self.in_flight => self.durable(size),
+                        Some(Progress::Durable { size } | Progress::Conflict { size }) => {
+                            self.fence(size);
+                            return;
+                        }
+                        None => return,
+                    }
+                }
+                count = requests.recv_many(&mut burst, BURST), if !self.shard.is_full() => {
+                    if count == 0 {
+                        return;
+                    }
+                    burst.drain(..).for_each(|request| self.take(request));
+                }
+                _ = tick.tick() => {
+                    if let Ok(fresh) = fresh() {
+                        self.take(Request::Command(Command::Tick, fresh, None));
+                    }
+                }
+            }
+            if self.in_flight.is_none() && !self.send().await {
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, request: Request) {
+        match request {
+            Request::Command(command, fresh, ticket) => {
+                let context = Context { now: self.surroundings.clock.now(), fresh };
+                if let Some(release) = self.shard.submit(command, &context, ticket) {
+                    answer(release);
+                }
+            }
+            Request::Snapshot(manifest, ticket) => self.shard.snapshot(&manifest, ticket),
+        }
+    }
+
+    /// Seals and sends the open batch, if there is one. False: the shard must stop.
+    async fn send(&mut self) -> bool {
+        let Ok(sealed) = self.shard.seal(self.surroundings.clock.now()) else { return false };
+        let Some(sealed) = sealed else { return true };
+        let Ok(frame) = sealed.frame(sealed.size, self.log.number()) else { return false };
+        self.in_flight = Some(sealed.size);
+        self.surroundings.appender.send(frame).await;
+        true
+    }
+
+    fn durable(&mut self, size: u64) {
+        self.in_flight = None;
+        self.shared.away.store(false, Ordering::Relaxed);
+        self.shared.durable.store(size, Ordering::Relaxed);
+        let (releases, effects) = self.shard.durable();
+        releases.into_iter().for_each(answer);
+        for effect in effects {
+            let _ = self.surroundings.effects.send(effect);
+        }
+    }
+
+    /// Another writer holds the log: nothing is answered from here on, and nothing that was held is claimed.
+    fn fence(&self, size: u64) {
+        self.shared.away.store(true, Ordering::Relaxed);
+        self.surroundings.events.emit(Event::Fenced { log: self.log.number(), size });
+    }
+}
+
+fn answer(release: Release<Ticket>) {
+    if let Some(ticket) = release.ticket {
+        let _ = ticket.send(release.answer.map_err(Failure::Refused));
+    }
+}

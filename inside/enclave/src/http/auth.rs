@@ -1,0 +1,34 @@
+//! HTTP Basic: `AccountSid:AuthToken`. The token is hashed at once; the decider compares hashes in constant time.
+
+use adyton_seal::keyed_hash;
+use adyton_vault::{Caller, Sid, SidKind};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use data_encoding::BASE64;
+
+use super::Api;
+use super::answer::ApiError;
+
+impl Api {
+    /// Who asks, as the request claims.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+        self.claimed(headers).ok_or_else(ApiError::unauthorized)
+    }
+
+    fn claimed(&self, headers: &HeaderMap) -> Option<Caller> {
+        let header = headers.get(AUTHORIZATION)?.as_bytes();
+        let (scheme, value) = header.split_at_checked(6)?;
+        if !scheme.eq_ignore_ascii_case(b"basic ") {
+            return None;
+        }
+        let decoded = zeroize::Zeroizing::new(BASE64.decode(value).ok()?);
+        let (account, token) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+        let account = Sid::parse(SidKind::Account, account).ok()?;
+        Some(Caller { account, token_hash: self.token_hash(account, token.as_bytes()) })
+    }
+
+    /// `token hash` of `docs/spec/00-conventions.md`.
+    pub(crate) fn token_hash(&self, account: Sid, token: &[u8]) -> [u8; 32] {
+        keyed_hash(&self.token_key, &[account.text(SidKind::Account).as_bytes(), token])
+    }
+}

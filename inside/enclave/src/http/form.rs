@@ -1,0 +1,72 @@
+//! `application/x-www-form-urlencoded` bodies, strictly.
+
+use std::borrow::Cow;
+
+/// A parsed form. A field given twice is refused: which one counts must not be a matter of taste.
+pub struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+/// Why a field, or the form, cannot be used; names the field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError(pub String);
+
+impl<'a> Form<'a> {
+    /// Parses a body.
+    ///
+    /// # Errors
+    /// [`FieldError`] if it is not UTF-8 or a field is given twice.
+    pub fn parse(body: &'a [u8]) -> Result<Self, FieldError> {
+        let text = std::str::from_utf8(body).map_err(|_| FieldError("body".into()))?;
+        let mut fields: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            // What percent-decoding could not read as UTF-8 came out as U+FFFD.
+            if name.contains('\u{FFFD}') || value.contains('\u{FFFD}') {
+                return Err(FieldError(if name.is_ascii() { name.into_owned() } else { "body".into() }));
+            }
+            if fields.iter().any(|(known, _)| *known == name) {
+                return Err(FieldError(name.into_owned()));
+            }
+            fields.push((name, value));
+        }
+        Ok(Self(fields))
+    }
+
+    /// A field's value, if it was given.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+
+    /// A field's value.
+    ///
+    /// # Errors
+    /// [`FieldError`] if it is missing.
+    pub fn need(&self, name: &str) -> Result<&str, FieldError> {
+        self.get(name).ok_or_else(|| FieldError(name.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+
+    #[test]
+    fn fields_are_decoded_once() {
+        let form = Form::parse(b"To=%2B15550100&Channel=sms&Empty=").unwrap();
+        assert_eq!(form.need("To"), Ok("+15550100"));
+        assert_eq!(form.get("Empty"), Some(""));
+        assert_eq!(form.need("Code"), Err(FieldError("Code".into())));
+    }
+
+    #[test]
+    fn doubtful_forms_are_refused() {
+        for (body, field) in [
+            (&b"To=1&To=2"[..], "To"),
+            (b"To=%FF", "To"),
+            (b"\xFF=1", "body"),
+            (b"To=1&T%6F=2", "To"),
+        ] {
+            assert_eq!(Form::parse(body).err(), Some(FieldError(field.into())));
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The policy: the closed sets and floors that are measured (DESIGN §3).
+//!
+//! Its bytes are hashed as they are; a vault remembers that hash from genesis on and boots under no other one. An
+//! unknown key refuses the whole file.
+
+use std::fmt;
+
+use adyton_ledger::{Profile, sha256};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde::Deserialize;
+
+/// A policy and the hash of its bytes.
+pub struct Policy {
+    /// Its content.
+    pub content: Content,
+    /// SHA-256 of its bytes.
+    pub hash: [u8; 32],
+    /// DER of the attestation root.
+    pub attestation_root: Vec<u8>,
+}
+
+/// `adyton.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Content {
+    /// Version of the format: 1.
+    pub version: u32,
+    /// Custody profile; fixed at genesis.
+    pub profile: ProfileName,
+    /// Days that bodies are kept after a snapshot.
+    pub retention_days: u32,
+    /// What attests the enclave.
+    pub attestation: Attestation,
+    /// The API.
+    pub api: Api,
+    /// Who releases the root key.
+    pub custody: Peer,
+    /// Where messages go.
+    pub carrier: Peer,
+}
+
+/// The profiles that this release can boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProfileName {
+    /// A laptop.
+    Dev,
+}
+
+impl ProfileName {
+    /// The profile in records.
+    pub fn profile(self) -> Profile {
+        match self {
+            Self::Dev => Profile::Dev,
+        }
+    }
+}
+
+/// `[attestation]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attestation {
+    /// PEM of the attestation root certificate.
+    pub root: String,
+}
+
+/// `[api]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// DNS names that the vault's certificate may carry.
+    pub names: Vec<String>,
+    /// IP addresses that the vault's certificate may carry.
+    pub addresses: Vec<std::net::IpAddr>,
+}
+
+/// A place outside that the enclave may speak TLS with.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// DNS name; never an address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// PEM of the only certificate that may sign its certificate.
+    pub trust: String,
+}
+
+/// Why a file is not a policy.
+#[derive(Debug)]
+pub enum PolicyError {
+    /// It is not UTF-8.
+    Text,
+    /// TOML, or a key or value in it; it says where.
+    Toml(Box<toml::de::Error>),
+    /// Another version.
+    Version {
+        /// What stands there.
+        got: u32,
+    },
+    /// A certificate is not PEM; names the key.
+    Certificate(&'static str),
+    /// An address stands where a name belongs; names the key.
+    Address(&'static str),
+    /// `api` has neither names nor addresses.
+    NoNames,
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text => f.write_str("the policy is not UTF-8"),
+            Self::Toml(error) => write!(f, "the policy: {error}"),
+            Self::Version { got } => write!(f, "the policy: version: expected 1, got {got}"),
+            Self::Certificate(key) => write!(f, "the policy: {key}: not a certificate in PEM"),
+            Self::Address(key) => write!(f, "the policy: {key}: a name is needed, not an address"),
+            Self::NoNames => f.write_str("the policy: api: names or addresses are needed"),
+        }
+    }
+}
+
+impl std::error::Error for PolicyError {}
+
+impl Policy {
+    /// Parses the measured bytes.
+    ///
+    /// # Errors
+    /// [`PolicyError`], the first rule that is broken.
+    pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| PolicyError::Text)?;
+        let content: Content = toml::from_str(text).map_err(|error| PolicyError::Toml(Box::new(error)))?;
+        if content.version != 1 {
+            return Err(PolicyError::Version { got: content.version });
+        }
+        if content.api.names.is_empty() && content.api.addresses.is_empty() {
+            return Err(PolicyError::NoNames);
+        }
+        for (key, peer) in [("custody.host", &content.custody), ("carrier.host", &content.carrier)] {
+            if peer.host.parse::<std::net::IpAddr>().is_ok() {
+                return Err(PolicyError::Address(key));
+            }
+        }
+        certificate(&content.custody.trust, "custody.trust")?;
+        certificate(&content.carrier.trust, "carrier.trust")?;
+        let attestation_root = certificate(&content.attestation.root, "attestation.root")?.to_vec();
+        Ok(Self { content, hash: sha256(bytes).0, attestation_root })
+    }
+}
+
+pub(crate) fn certificate(pem: &str, key: &'static str) -> Result<CertificateDer<'static>, PolicyError> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| PolicyError::Certificate(key))
+}
