@@ -158,13 +158,13 @@ pub struct Report {
 /// [`CheckError::Fault`] with the first fault, or the store's own error.
 pub fn check<R: LogReader>(reader: &R) -> Result<Report, CheckError<R::Error>> {
     // The operations log is sized before gov is read: so gov, which is written first, knows every boot in it.
-    let mut sizes = Vec::new();
-    for shard in 0.. {
+    let mut statuses = BTreeMap::new();
+    for shard in 0..u16::MAX {
         let status = reader.status(LogId::ops(shard))?;
         if status.size == 0 {
             break;
         }
-        sizes.push((LogId::ops(shard), status));
+        statuses.insert(LogId::ops(shard), Some(status));
     }
 
     // 1. The genesis.
@@ -181,22 +181,18 @@ pub fn check<R: LogReader>(reader: &R) -> Result<Report, CheckError<R::Error>> {
     let vault = VaultId::of_genesis(entry);
 
     let mut walk = Walk::new(&vault, LogId::GOV, &genesis.log_key);
-    let gov = walk.run(reader, &reader.status(LogId::GOV)?)?;
+    let gov = walk.run(reader, Some(&reader.status(LogId::GOV)?))?;
     let Walk { boots, ops_roots, .. } = walk;
+    // A log that only an hourly root speaks of is read as far as that root.
+    for ops in ops_roots.iter().filter(|ops| ops.size > 0) {
+        statuses.entry(ops.log).or_insert(None);
+    }
     let mut logs = alloc::vec![gov];
-    for (log, status) in sizes {
+    for (log, status) in statuses {
         let mut walk = Walk::new(&vault, log, &genesis.log_key);
         walk.boots.clone_from(&boots);
-        let mine = |ops: &&OpsRoot| ops.log == log;
-        walk.expected.extend(ops_roots.iter().filter(mine).filter(|ops| ops.size <= status.size).map(|ops| (ops.size, ops.root)));
-        logs.push(walk.run(reader, &status)?);
-    }
-    // 4. An hourly root of a log that is shorter now, or gone, is a rollback that gov remembers.
-    for ops in ops_roots {
-        let now = reader.status(ops.log)?.size;
-        if now < ops.size {
-            return Err(fault(ops.log, now, Rule::OpsRoot));
-        }
+        walk.expected.extend(ops_roots.iter().filter(|ops| ops.log == log).map(|ops| (ops.size, ops.root)));
+        logs.push(walk.run(reader, status.as_ref())?);
     }
     Ok(Report { vault, genesis, boots: boots.len() as u64, logs })
 }
@@ -209,7 +205,7 @@ struct Walk<'a> {
     boots: BTreeSet<[u8; 16]>,
     ops_roots: Vec<OpsRoot>,
     /// Roots that `gov` expects of this log, by size.
-    expected: BTreeMap<u64, Hash>,
+    expected: BTreeSet<(u64, Hash)>,
     bucket: u64,
     /// The first missing body that no snapshot after it explains.
     unexplained: Option<u64>,
@@ -228,7 +224,7 @@ impl<'a> Walk<'a> {
             key,
             boots: BTreeSet::new(),
             ops_roots: Vec::new(),
-            expected: BTreeMap::new(),
+            expected: BTreeSet::new(),
             bucket: 0,
             unexplained: None,
             frontier: Frontier::new(),
@@ -241,8 +237,19 @@ impl<'a> Walk<'a> {
         CheckError::Fault(Fault { log: self.log, index: self.frontier.size(), rule })
     }
 
-    fn run<R: LogReader>(&mut self, reader: &R, status: &Status) -> Result<LogReport, CheckError<R::Error>> {
-        self.walk_to(reader, status)?;
+    fn run<R: LogReader>(&mut self, reader: &R, status: Option<&Status>) -> Result<LogReport, CheckError<R::Error>> {
+        if let Some(status) = status {
+            self.walk_to(reader, status)?;
+        }
+        // 4. What gov says of a larger size is read to that size, which no boot that gov does not know has reached.
+        if let Some((furthest, _)) = self.expected.last().copied().filter(|(size, _)| *size > self.frontier.size()) {
+            // A log that is shorter now, or gone, is a rollback that gov remembers.
+            let now = reader.status(self.log)?.size;
+            if now < furthest {
+                return Err(CheckError::Fault(Fault { log: self.log, index: now, rule: Rule::OpsRoot }));
+            }
+            self.read_to(reader, furthest)?;
+        }
         if self.unexplained.is_some() {
             // A running vault may have retired bodies since, after a snapshot above this size.
             self.walk_to(reader, &reader.status(self.log)?)?;
@@ -263,6 +270,15 @@ impl<'a> Walk<'a> {
         if newest.size != size {
             return Err(self.fault(Rule::NewestHead));
         }
+        self.read_to(reader, size)?;
+        let got = self.frontier.root();
+        if newest.root != got {
+            return Err(self.fault(Rule::Root { expected: newest.root, got }));
+        }
+        Ok(())
+    }
+
+    fn read_to<R: LogReader>(&mut self, reader: &R, size: u64) -> Result<(), CheckError<R::Error>> {
         let mut heads: Vec<Head> = Vec::new();
         while self.frontier.size() < size {
             let records = reader.read(self.log, self.frontier.size(), RECORDS, BYTES)?;
@@ -276,10 +292,6 @@ impl<'a> Walk<'a> {
                 self.entry(&record)?;
                 self.tree(reader, &record, &mut heads)?;
             }
-        }
-        let got = self.frontier.root();
-        if newest.root != got {
-            return Err(self.fault(Rule::Root { expected: newest.root, got }));
         }
         Ok(())
     }
@@ -326,7 +338,13 @@ impl<'a> Walk<'a> {
                 GovRecord::Boot(boot) => {
                     self.boots.insert(boot.boot_id);
                 }
-                GovRecord::OpsRoot(ops) => self.ops_roots.push(ops),
+                GovRecord::OpsRoot(ops) => {
+                    let of_nothing = ops.size == 0 && ops.root != Frontier::new().root();
+                    if ops.log == LogId::GOV || of_nothing {
+                        return Err(self.fault(Rule::OpsRoot));
+                    }
+                    self.ops_roots.push(ops);
+                }
             }
         }
         self.known_boot(header.boot_id)
@@ -354,10 +372,12 @@ impl<'a> Walk<'a> {
         }
         self.frontier.push(leaf);
         let size = self.frontier.size();
-        if let Some(expected) = self.expected.get(&size)
-            && *expected != self.frontier.root()
-        {
-            return Err(self.fault(Rule::OpsRoot));
+        let mut expected = self.expected.range((size, Hash([0; 32]))..=(size, Hash([0xFF; 32]))).peekable();
+        if expected.peek().is_some() {
+            let root = self.frontier.root();
+            if expected.any(|(_, expected)| *expected != root) {
+                return Err(self.fault(Rule::OpsRoot));
+            }
         }
         // Heads are fetched in runs as their sizes come up; a log always has one at or above any size it has had.
         if heads.last().is_none_or(|last| last.size < size) {

@@ -89,7 +89,8 @@ impl Head {
         if note.len() > MAX_NOTE || !note.ends_with('\n') || note.bytes().any(control) {
             return Err(HeadError::Form);
         }
-        let middle = note.find("\n\n").ok_or(HeadError::Form)?;
+        // As C2SP: the text ends at the last blank line, and signature lines follow, each of the one form.
+        let middle = note.rfind("\n\n").ok_or(HeadError::Form)?;
         let (text, signatures) = (&note[..=middle], &note[middle + 2..]);
 
         let mut lines = text.lines();
@@ -104,12 +105,19 @@ impl Head {
         }
 
         let wanted = key_hash(origin, public_key);
-        let prefix = format!("\u{2014} {origin} ");
-        let signature: Vec<u8> = signatures
-            .lines()
-            .filter_map(|line| BASE64.decode(line.strip_prefix(&prefix)?.as_bytes()).ok())
-            .find(|bytes| bytes.starts_with(&wanted))
-            .ok_or(HeadError::NoSignature)?;
+        let mut ours: Option<Vec<u8>> = None;
+        for line in signatures.lines() {
+            let (name, signature) = line
+                .strip_prefix("\u{2014} ")
+                .and_then(|rest| rest.split_once(' '))
+                .and_then(|(name, signature)| Some((name, BASE64.decode(signature.as_bytes()).ok()?)))
+                .filter(|(name, signature)| !name.is_empty() && !name.contains('+') && signature.len() > wanted.len())
+                .ok_or(HeadError::Form)?;
+            if name == origin && signature.starts_with(&wanted) && ours.replace(signature).is_some() {
+                return Err(HeadError::Form);
+            }
+        }
+        let signature = ours.ok_or(HeadError::NoSignature)?;
         UnparsedPublicKey::new(&ED25519, public_key)
             .verify(text.as_bytes(), &signature[wanted.len()..])
             .map_err(|_| HeadError::Signature)?;

@@ -1,1 +1,13 @@
-//! Plays what a laptop lacks: NSM with a test root, KMS, carrier and phone.
+//! Plays what a laptop lacks: the NSM with a test root, a KMS, a carrier and a phone.
+//!
+//! Why: so that the enclave's code has one path for laptop and hardware. A simulated enclave is the same code whose
+//! evidence is signed by a test root, which a verifier must be given by name.
+//!
+//! It protects nothing from this machine's root, and is started by `adyton up` only. No shipped binary depends on it.
+
+pub mod carrier;
+pub mod certificates;
+pub mod folder;
+pub mod kms;
+pub mod nsm;
+pub mod phone;

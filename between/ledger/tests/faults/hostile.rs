@@ -1,0 +1,167 @@
+//! Stores that lie, not only ones that were changed: what they must not get past `check`.
+
+use std::convert::Infallible;
+
+use adyton_ledger::{
+    CheckError, Fault, GovRecord, HeadError, Keep, LogId, LogReader, MemoryStore, OpsRoot, Rule, Status,
+    StoredRecord, check, sha256,
+};
+
+use crate::vault::{BOOT, Vault, ops};
+
+/// A store whose `Status` of one log is what it likes.
+struct Liar {
+    store: MemoryStore,
+    log: LogId,
+    lie: fn(&mut Status),
+}
+
+impl LogReader for Liar {
+    type Error = Infallible;
+
+    fn status(&self, log: LogId) -> Result<Status, Infallible> {
+        let mut status = self.store.status(log)?;
+        if log == self.log {
+            (self.lie)(&mut status);
+        }
+        Ok(status)
+    }
+
+    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<StoredRecord>, Infallible> {
+        self.store.read(log, from, max, max_bytes)
+    }
+
+    fn heads(&self, log: LogId, from: u64, max: u32) -> Result<Vec<String>, Infallible> {
+        self.store.heads(log, from, max)
+    }
+
+    fn tile(&self, log: LogId, level: u8, number: u64) -> Result<Option<Vec<u8>>, Infallible> {
+        self.store.tile(log, level, number)
+    }
+}
+
+fn lie(vault: &Vault, log: LogId, lie: fn(&mut Status)) -> Fault {
+    match check(&Liar { store: vault.store.clone(), log, lie }) {
+        Err(CheckError::Fault(fault)) => fault,
+        Ok(report) => panic!("passed: {report:?}"),
+    }
+}
+
+fn root(vault: &mut Vault, log: LogId, size: u64, root: &[u8]) {
+    vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log, size, root: sha256(root) }));
+}
+
+#[test]
+fn entries_that_no_head_covers() {
+    let mut vault = Vault::busy();
+    // The head of size 12 is genuine; the eleven entries under it are not its.
+    vault.store.records_mut(ops()).pop();
+    vault.patch(ops(), 10, 30, 1);
+    vault.finds(ops(), 0, Rule::NewestHead);
+}
+
+#[test]
+fn a_log_cut_below_its_newest_head() {
+    let mut vault = Vault::busy();
+    vault.store.records_mut(ops()).pop();
+    vault.finds(ops(), 0, Rule::NewestHead);
+}
+
+#[test]
+fn a_status_whose_head_is_not_one() {
+    let fault = lie(&Vault::busy(), ops(), |status| status.head = "no head".into());
+    assert_eq!(fault.rule, Rule::Head(HeadError::Form));
+}
+
+#[test]
+fn a_gov_said_to_be_empty() {
+    let fault = lie(&Vault::new(), LogId::GOV, |status| status.size = 0);
+    assert_eq!(fault, Fault { log: LogId::GOV, index: 0, rule: Rule::NewestHead });
+}
+
+#[test]
+fn bodies_dropped_under_a_snapshot_that_never_was() {
+    let mut vault = Vault::busy();
+    vault.operate(Keep::UntilSnapshot);
+    vault.stored(ops(), 12).body = None;
+    let fault = lie(&vault, ops(), |status| status.latest_snapshot = Some(u64::MAX));
+    assert_eq!(fault, Fault { log: ops(), index: 12, rule: Rule::BodyMissing });
+}
+
+#[test]
+fn two_hourly_roots_for_one_size() {
+    let mut vault = Vault::busy();
+    root(&mut vault, ops(), 12, b"wrong");
+    vault.ops_root(None);
+    assert_eq!(vault.fault().rule, Rule::OpsRoot);
+}
+
+#[test]
+fn a_wrong_hourly_root_of_nothing() {
+    let mut vault = Vault::busy();
+    root(&mut vault, ops(), 0, b"not nothing");
+    assert_eq!(vault.fault().rule, Rule::OpsRoot);
+    let mut vault = Vault::busy();
+    root(&mut vault, ops(), 0, b"");
+    vault.report();
+}
+
+#[test]
+fn an_hourly_root_of_gov_itself() {
+    let mut vault = Vault::busy();
+    root(&mut vault, LogId::GOV, 1, b"wrong");
+    assert_eq!(vault.fault().rule, Rule::OpsRoot);
+}
+
+#[test]
+fn an_hourly_root_of_a_log_behind_an_empty_one() {
+    let mut vault = Vault::busy();
+    let records: Vec<StoredRecord> = vault.store.records_mut(ops()).clone();
+    *vault.store.records_mut(LogId::ops(2)) = records;
+    root(&mut vault, LogId::ops(2), 12, b"wrong");
+    let fault = vault.fault();
+    assert_eq!(fault.log, LogId::ops(2), "{fault}");
+}
+
+/// What `adyton log check` must not do: call a log wrong because it grew while it was read.
+#[test]
+fn a_snapshot_that_came_while_it_was_read() {
+    let mut vault = Vault::busy();
+    let old = vault.store.status(ops()).unwrap();
+    assert_eq!((old.size, old.latest_snapshot), (12, Some(5)));
+    vault.entry(adyton_ledger::Kind::Snapshot, Keep::Forever, BOOT, 200);
+    let below = adyton_ledger::Retirement { below: 12, bucket: 0, snapshot: [0; 16] };
+    adyton_ledger::LogStore::retire(&mut vault.store, ops(), below).unwrap();
+    let first = std::cell::Cell::new(true);
+    let report = check(&Grew { store: &vault.store, first, old }).map_err(|error| match error {
+        CheckError::Fault(fault) => fault.to_string(),
+    });
+    assert_eq!(report.map(|report| report.logs[1].retired), Ok(9));
+}
+
+/// Answers the first question about `ops-0` as it was, and everything after as it is.
+struct Grew<'a> {
+    store: &'a MemoryStore,
+    first: std::cell::Cell<bool>,
+    old: Status,
+}
+
+impl LogReader for Grew<'_> {
+    type Error = Infallible;
+
+    fn status(&self, log: LogId) -> Result<Status, Infallible> {
+        if log == ops() && self.first.replace(false) { Ok(self.old.clone()) } else { self.store.status(log) }
+    }
+
+    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<StoredRecord>, Infallible> {
+        self.store.read(log, from, max, max_bytes)
+    }
+
+    fn heads(&self, log: LogId, from: u64, max: u32) -> Result<Vec<String>, Infallible> {
+        self.store.heads(log, from, max)
+    }
+
+    fn tile(&self, log: LogId, level: u8, number: u64) -> Result<Option<Vec<u8>>, Infallible> {
+        self.store.tile(log, level, number)
+    }
+}

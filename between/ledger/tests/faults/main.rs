@@ -1,0 +1,249 @@
+//! `check` over stores in which one thing was changed: each fault is named by log, place and rule.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod hostile;
+mod vault;
+
+use adyton_ledger::{
+    AppendOutcome, EntryError, Fault, Frontier, GovError, GovRecord, Head, HeadError, Keep, Kind, LogId, LogReader,
+    LogStore, MemoryStore, OpsRoot, Profile, Record, Retirement, Rule, origin, sha256,
+};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use vault::{BOOT, Vault, ops, record};
+
+#[test]
+fn whole_logs_pass() {
+    let vault = Vault::busy();
+    let report = vault.report();
+    assert_eq!((report.vault, report.genesis.profile, report.boots), (vault.id, Profile::Dev, 1));
+    let sizes: Vec<_> = report.logs.iter().map(|log| (log.log, log.size, log.bodies, log.retired)).collect();
+    assert_eq!(sizes, [(LogId::GOV, 3, 3, 0), (ops(), 12, 12, 0)]);
+    assert_eq!(report.logs[1].root, vault.frontiers[1].root());
+}
+
+#[test]
+fn many_boots_tiles_and_heads_pass() {
+    let mut vault = Vault::busy();
+    vault.boot([0xB1; 16]);
+    (0..600).for_each(|_| vault.entry(Kind::Ops, Keep::Retention, [0xB1; 16], 300));
+    vault.ops_root(None);
+    let report = vault.report();
+    assert_eq!((report.boots, report.logs[1].size, report.logs[1].tiles, report.logs[1].heads), (2, 612, 2, 3));
+}
+
+#[test]
+fn a_vault_that_only_has_its_genesis_passes() {
+    let key = Vault::new();
+    let mut vault = Vault { store: MemoryStore::new(), frontiers: [Frontier::new(), Frontier::new()], ..key };
+    let body = Vault::new().store.records_mut(LogId::GOV)[0].body.clone().unwrap();
+    vault.append(LogId::GOV, &[record(LogId::GOV, 0, Kind::Gov, Keep::Forever, BOOT, 100, body)]);
+    assert_eq!(vault.report().logs[0].size, 1);
+}
+
+#[test]
+fn retired_bodies_pass() {
+    let mut vault = Vault::busy();
+    vault.store.retire(ops(), Retirement { below: 5, bucket: 0, snapshot: [0; 16] }).unwrap();
+    let report = vault.report();
+    assert_eq!((report.logs[1].bodies, report.logs[1].retired), (7, 5));
+}
+
+#[test]
+fn an_empty_store_has_no_vault() {
+    let mut vault = Vault::new();
+    vault.store = MemoryStore::new();
+    vault.finds(LogId::GOV, 0, Rule::Genesis);
+}
+
+#[test]
+fn a_gov_that_does_not_begin_with_genesis() {
+    let mut vault = Vault::new();
+    let boot = vault.stored(LogId::GOV, 1).clone();
+    *vault.stored(LogId::GOV, 0) = boot;
+    vault.finds(LogId::GOV, 0, Rule::Genesis);
+}
+
+#[test]
+fn a_second_genesis() {
+    let mut vault = Vault::new();
+    let body = vault.stored(LogId::GOV, 0).body.clone().unwrap();
+    vault.gov(BOOT, &GovRecord::decode(&body).unwrap());
+    vault.finds(LogId::GOV, 2, Rule::Genesis);
+}
+
+#[test]
+fn a_changed_byte_in_an_entry() {
+    let mut vault = Vault::busy();
+    vault.patch(ops(), 3, 30, 1); // the tenant: nothing but the tree covers it
+    vault.finds(ops(), 8, Rule::OpsRoot);
+    let mut vault = Vault::busy();
+    vault.patch(ops(), 9, 30, 1);
+    let fault = vault.fault();
+    assert!(matches!(fault, Fault { index: 12, rule: Rule::Root { .. }, .. }), "{fault}");
+    let mut vault = Vault::busy();
+    vault.patch(ops(), 3, 0, 2);
+    vault.finds(ops(), 3, Rule::Header(EntryError::Version { got: 2 }));
+    let mut vault = Vault::busy();
+    vault.patch(ops(), 3, 140, 0xFF);
+    vault.finds(ops(), 3, Rule::Body);
+}
+
+#[test]
+fn a_changed_body_or_one_of_another_length() {
+    let mut vault = Vault::busy();
+    vault.stored(ops(), 6).body.as_mut().unwrap()[0] ^= 1;
+    vault.finds(ops(), 6, Rule::Body);
+    let mut vault = Vault::busy();
+    vault.stored(ops(), 6).body.as_mut().unwrap().push(0);
+    vault.finds(ops(), 6, Rule::Body);
+    let mut vault = Vault::busy();
+    vault.patch(ops(), 6, 7, 1); // the length in the header
+    vault.finds(ops(), 6, Rule::Body);
+}
+
+#[test]
+fn a_dropped_body() {
+    for (log, index) in [(LogId::GOV, 1usize), (ops(), 5), (ops(), 7), (ops(), 11)] {
+        let mut vault = Vault::busy();
+        vault.stored(log, index).body = None;
+        vault.finds(log, index as u64, Rule::BodyMissing);
+    }
+}
+
+#[test]
+fn two_entries_in_each_others_place() {
+    let mut vault = Vault::busy();
+    vault.store.records_mut(ops()).swap(2, 3);
+    vault.finds(ops(), 2, Rule::Index { got: 3 });
+}
+
+#[test]
+fn a_time_bucket_that_falls() {
+    let mut vault = Vault::busy();
+    vault.entry(Kind::Ops, Keep::Retention, BOOT, 199);
+    vault.finds(ops(), 12, Rule::TimeBucket);
+}
+
+#[test]
+fn a_kind_that_belongs_elsewhere() {
+    let mut vault = Vault::busy();
+    vault.entry(Kind::Gov, Keep::Forever, BOOT, 200);
+    vault.finds(ops(), 12, Rule::Kind(Kind::Gov));
+    let mut vault = Vault::new();
+    vault.append(LogId::GOV, &[record(LogId::GOV, 2, Kind::Boot, Keep::Forever, BOOT, 100, vec![])]);
+    vault.finds(LogId::GOV, 2, Rule::Kind(Kind::Boot));
+}
+
+#[test]
+fn a_record_that_does_not_decode() {
+    let mut vault = Vault::new();
+    vault.append(LogId::GOV, &[record(LogId::GOV, 2, Kind::Gov, Keep::Forever, BOOT, 100, vec![9])]);
+    vault.finds(LogId::GOV, 2, Rule::Record(GovError::Type { got: 9 }));
+}
+
+#[test]
+fn a_head_signed_by_another_key() {
+    let mut vault = Vault::busy();
+    let head = vault.store.heads_mut(ops()).get_mut(&12).unwrap();
+    *head = head.replace("\n12\n", "\n13\n").replace("\n13\n", "\n012\n");
+    assert_eq!(vault.fault().rule, Rule::Head(HeadError::Size));
+    let mut vault = Vault::busy();
+    let root = vault.frontiers[1].root();
+    let other = Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap();
+    let head = Head { origin: origin(&vault.id, ops()), size: 12, root };
+    let public = vault.key.public_key().as_ref().try_into().unwrap();
+    let forged = head.sign(public, |text| other.sign(text).as_ref().try_into().unwrap());
+    vault.store.heads_mut(ops()).insert(12, forged);
+    assert_eq!(vault.fault().rule, Rule::Head(HeadError::Signature));
+}
+
+#[test]
+fn a_head_of_another_log() {
+    let mut vault = Vault::busy();
+    let head = vault.head(LogId::GOV, 12, vault.frontiers[1].root());
+    vault.store.heads_mut(ops()).insert(12, head);
+    assert_eq!(vault.fault().rule, Rule::Head(HeadError::Origin));
+}
+
+#[test]
+fn a_forked_head() {
+    for size in [4, 12] {
+        let mut vault = Vault::busy();
+        let fork = sha256(b"the other branch");
+        let head = vault.head(ops(), size, fork);
+        vault.store.heads_mut(ops()).insert(size, head);
+        let fault = vault.fault();
+        assert!(
+            matches!(&fault, Fault { index, rule: Rule::Root { expected, .. }, .. } if *index == size && *expected == fork),
+            "{fault}"
+        );
+    }
+}
+
+#[test]
+fn no_head_for_the_size() {
+    let mut vault = Vault::busy();
+    vault.store.heads_mut(ops()).clear();
+    assert_eq!(vault.fault().rule, Rule::Head(HeadError::Form));
+    let mut vault = Vault::busy();
+    let older = vault.head(ops(), 4, sha256(b"of a size passed"));
+    vault.store.heads_mut(ops()).clear();
+    vault.store.heads_mut(ops()).insert(4, older);
+    assert_eq!(vault.fault().rule, Rule::NewestHead);
+}
+
+#[test]
+fn a_tile_changed_or_gone() {
+    let mut vault = Vault::new();
+    (0..300).for_each(|_| vault.operate(Keep::Retention));
+    let mut changed = vault.store.clone();
+    changed.tiles_mut(ops()).get_mut(&(0, 0)).unwrap()[4000] ^= 1;
+    let whole = std::mem::replace(&mut vault.store, changed);
+    vault.finds(ops(), 255, Rule::Tile { level: 0, number: 0 });
+    vault.store = whole;
+    vault.store.tiles_mut(ops()).clear();
+    vault.finds(ops(), 255, Rule::Tile { level: 0, number: 0 });
+}
+
+#[test]
+fn a_boot_that_gov_does_not_know() {
+    let mut vault = Vault::busy();
+    vault.entry(Kind::Ops, Keep::Retention, [0xEE; 16], 200);
+    vault.finds(ops(), 12, Rule::BootId);
+    let mut vault = Vault::busy();
+    vault.gov([0xEE; 16], &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 0, root: sha256(&[]) }));
+    vault.finds(LogId::GOV, 3, Rule::BootId);
+}
+
+#[test]
+fn a_wrong_hourly_root() {
+    let mut vault = Vault::busy();
+    vault.ops_root(Some(sha256(b"wrong")));
+    assert_eq!(vault.fault().rule, Rule::OpsRoot);
+}
+
+#[test]
+fn an_operations_log_shorter_than_gov_says() {
+    let mut vault = Vault::new();
+    vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 5, root: sha256(b"gone") }));
+    vault.finds(ops(), 0, Rule::OpsRoot);
+}
+
+#[test]
+fn the_last_append_may_be_repeated_and_nothing_else() {
+    let mut vault = Vault::busy();
+    let store = vault.store.clone();
+    let body = vec![1; 272];
+    let first = record(ops(), 12, Kind::Ops, Keep::Retention, BOOT, 200, body.clone());
+    let second = record(ops(), 13, Kind::Ops, Keep::Retention, BOOT, 200, body);
+    vault.append(ops(), &[first.clone(), second.clone()]);
+    let before = vault.store.status(ops()).unwrap();
+    let mut again = |expected: u64, records: &[Record]| vault.store.append(ops(), expected, records, "x").unwrap();
+    assert_eq!(again(12, &[first.clone(), second.clone()]), AppendOutcome::Appended { size: 14 });
+    assert_eq!(again(12, std::slice::from_ref(&first)), AppendOutcome::Conflict { size: 14 });
+    assert_eq!(again(12, &[second.clone(), first.clone()]), AppendOutcome::Conflict { size: 14 });
+    assert_eq!(again(15, std::slice::from_ref(&first)), AppendOutcome::Conflict { size: 14 });
+    assert_eq!(again(13, std::slice::from_ref(&second)), AppendOutcome::Appended { size: 14 });
+    assert_eq!(vault.store.status(ops()).unwrap(), before);
+    assert_eq!(store.status(ops()).unwrap().size, 12);
+}

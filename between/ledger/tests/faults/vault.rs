@@ -1,0 +1,146 @@
+//! A vault's own hand: it appends as the enclave does, one head for each append.
+
+use adyton_ledger::{
+    AppendOutcome, BootRecord, CheckError, Entry, Fault, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind,
+    LogId, LogStore, MemoryStore, OpsRoot, Profile, Record, Report, Rule, StoredRecord, VaultId, check,
+    commitments_root, origin, sha256,
+};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+
+pub(crate) const BOOT: [u8; 16] = [0xB0; 16];
+
+pub(crate) fn ops() -> LogId {
+    LogId::ops(0)
+}
+
+/// A vault over a store in memory.
+pub(crate) struct Vault {
+    pub(crate) store: MemoryStore,
+    pub(crate) key: Ed25519KeyPair,
+    pub(crate) id: VaultId,
+    pub(crate) frontiers: [Frontier; 2],
+}
+
+impl Vault {
+    /// Genesis, then a boot.
+    pub(crate) fn new() -> Self {
+        let key = Ed25519KeyPair::from_seed_unchecked(&[9; 32]).unwrap();
+        let genesis = Genesis {
+            profile: Profile::Dev,
+            nonce: [1; 32],
+            attestation_root: [2; 32],
+            policy_hash: [3; 32],
+            log_key: key.public_key().as_ref().try_into().unwrap(),
+            hpke_key: [4; 32],
+            ca_certificate: vec![5; 300],
+            sealed_ca_key: vec![6; 80],
+            wrapped_root: vec![7; 60],
+            kms_ciphertext: vec![8; 100],
+        };
+        let body = GovRecord::Genesis(genesis).encode();
+        let first = record(LogId::GOV, 0, Kind::Gov, Keep::Forever, BOOT, 100, body);
+        let id = VaultId::of_genesis(&first.entry);
+        let mut vault =
+            Self { store: MemoryStore::new(), key, id, frontiers: [Frontier::new(), Frontier::new()] };
+        vault.append(LogId::GOV, &[first]);
+        vault.boot(BOOT);
+        vault
+    }
+
+    /// Twelve operations, the snapshot at 5 covers the first five; `gov` names the root at 8.
+    pub(crate) fn busy() -> Self {
+        let mut vault = Self::new();
+        (0..5).for_each(|_| vault.operate(Keep::UntilSnapshot));
+        vault.entry(Kind::Snapshot, Keep::Forever, BOOT, 200);
+        (0..2).for_each(|_| vault.operate(Keep::Retention));
+        vault.ops_root(None);
+        (0..4).for_each(|_| vault.operate(Keep::UntilSnapshot));
+        vault
+    }
+
+    pub(crate) fn frontier(&mut self, log: LogId) -> &mut Frontier {
+        &mut self.frontiers[usize::from(log.number())]
+    }
+
+    pub(crate) fn head(&self, log: LogId, size: u64, root: Hash) -> String {
+        let head = Head { origin: origin(&self.id, log), size, root };
+        let public = self.key.public_key().as_ref().try_into().unwrap();
+        head.sign(public, |text| self.key.sign(text).as_ref().try_into().unwrap())
+    }
+
+    pub(crate) fn append(&mut self, log: LogId, records: &[Record]) {
+        let size = self.frontier(log).size();
+        records.iter().for_each(|record| self.frontier(log).push(record.entry.leaf_hash()));
+        let (new, root) = (self.frontier(log).size(), self.frontier(log).root());
+        let head = self.head(log, new, root);
+        let appended = self.store.append(log, size, records, &head).unwrap();
+        assert_eq!(appended, AppendOutcome::Appended { size: new });
+    }
+
+    pub(crate) fn gov(&mut self, boot: [u8; 16], body: &GovRecord) {
+        let index = self.frontier(LogId::GOV).size();
+        self.append(LogId::GOV, &[record(LogId::GOV, index, Kind::Gov, Keep::Forever, boot, 100, body.encode())]);
+    }
+
+    pub(crate) fn boot(&mut self, boot_id: [u8; 16]) {
+        let boot = BootRecord { boot_id, release: 1, policy_hash: [3; 32], bundle_hash: [4; 32], time: 1000 };
+        self.gov(boot_id, &GovRecord::Boot(boot));
+    }
+
+    pub(crate) fn ops_root(&mut self, root: Option<Hash>) {
+        let (size, own) = (self.frontier(ops()).size(), self.frontier(ops()).root());
+        self.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size, root: root.unwrap_or(own) }));
+    }
+
+    pub(crate) fn entry(&mut self, kind: Kind, keep: Keep, boot: [u8; 16], bucket: u64) {
+        let index = self.frontier(ops()).size();
+        let body = vec![u8::try_from(index % 251).unwrap(); 272];
+        self.append(ops(), &[record(ops(), index, kind, keep, boot, bucket, body)]);
+    }
+
+    pub(crate) fn operate(&mut self, keep: Keep) {
+        self.entry(Kind::Ops, keep, BOOT, 200);
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        match check(&self.store) {
+            Ok(report) => report,
+            Err(CheckError::Fault(fault)) => panic!("{fault}"),
+        }
+    }
+
+    pub(crate) fn fault(&self) -> Fault {
+        match check(&self.store) {
+            Err(CheckError::Fault(fault)) => fault,
+            Ok(report) => panic!("passed: {report:?}"),
+        }
+    }
+
+    /// Asserts the one fault, and that its sentence names the log.
+    pub(crate) fn finds(&self, log: LogId, index: u64, rule: Rule) {
+        let fault = self.fault();
+        assert_eq!(fault, Fault { log, index, rule });
+        assert!(fault.to_string().starts_with(&format!("log {}, entry {index}: ", log.name())), "{fault}");
+    }
+
+    pub(crate) fn stored(&mut self, log: LogId, index: usize) -> &mut StoredRecord {
+        &mut self.store.records_mut(log)[index]
+    }
+
+    /// Puts a byte into an entry where it stands.
+    pub(crate) fn patch(&mut self, log: LogId, index: usize, at: usize, byte: u8) {
+        let stored = self.stored(log, index);
+        let mut bytes = *stored.entry.as_bytes();
+        assert_ne!(bytes[at], byte);
+        bytes[at] = byte;
+        stored.entry = Entry::from_bytes(bytes);
+    }
+}
+
+pub(crate) fn record(log: LogId, index: u64, kind: Kind, keep: Keep, boot_id: [u8; 16], time_bucket: u64, body: Vec<u8>) -> Record {
+    let body_len = u32::try_from(body.len()).unwrap();
+    let commitments = if log == LogId::GOV { Hash::default() } else { commitments_root(&[sha256(&body)]) };
+    let tenant = [0; 16];
+    let header = Header { kind, keep, body_len, index, time_bucket, tenant, boot_id, release: 1, commitments };
+    Record { entry: Entry::new(&header, &body), body }
+}

@@ -1,0 +1,205 @@
+//! Properties of the tree, its proofs, its tiles and every decoder, against the definitions of RFC 9162 §2.1.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use adyton_ledger::{
+    Entry, Frontier, GovRecord, HEADER_LEN, Hash, Head, Header, Keep, Kind, ProofError, TileBuilder, commitments_root,
+    consistency_proof, inclusion_proof, leaf_hash, node_hash, sha256, tile_path, verify_consistency, verify_inclusion,
+};
+use proptest::prelude::*;
+
+fn leaves(count: u64) -> Vec<Hash> {
+    (0..count).map(|index| leaf_hash(&index.to_be_bytes())).collect()
+}
+
+/// MTH of RFC 9162 §2.1.1, over hashed leaves.
+fn naive(leaves: &[Hash]) -> Hash {
+    match leaves {
+        [] => sha256(&[]),
+        [one] => *one,
+        many => {
+            let split = many.len().next_power_of_two() / 2;
+            node_hash(&naive(&many[..split]), &naive(&many[split..]))
+        }
+    }
+}
+
+fn range(leaves: &[Hash]) -> impl FnMut(u64, u64) -> Hash {
+    |start, end| naive(&leaves[usize::try_from(start).unwrap()..usize::try_from(end).unwrap()])
+}
+
+fn frontier(leaves: &[Hash]) -> Frontier {
+    let mut frontier = Frontier::new();
+    leaves.iter().for_each(|leaf| frontier.push(*leaf));
+    frontier
+}
+
+#[test]
+fn every_small_inclusion_proof_verifies_and_no_changed_one() {
+    for size in 1..=33 {
+        let all = leaves(size);
+        let root = naive(&all);
+        for index in 0..size {
+            let leaf = &all[usize::try_from(index).unwrap()];
+            let proof = inclusion_proof(index, size, &mut range(&all)).unwrap();
+            assert_eq!(verify_inclusion(leaf, index, size, &proof, &root), Ok(()));
+
+            let mut long = proof.clone();
+            long.push(root);
+            assert_eq!(verify_inclusion(leaf, index, size, &long, &root), Err(ProofError::Length));
+            if let Some((_, short)) = proof.split_last() {
+                assert_eq!(verify_inclusion(leaf, index, size, short, &root), Err(ProofError::Length));
+            }
+            for place in 0..proof.len() {
+                let mut changed = proof.clone();
+                changed[place].0[place % 32] ^= 1;
+                let refused = verify_inclusion(leaf, index, size, &changed, &root);
+                assert!(matches!(refused, Err(ProofError::Root { expected, .. }) if expected == root), "{refused:?}");
+            }
+        }
+        assert_eq!(inclusion_proof(size, size, &mut range(&all)), Err(ProofError::OutOfRange));
+        assert_eq!(verify_inclusion(&root, size, size, &[], &root), Err(ProofError::OutOfRange));
+    }
+}
+
+#[test]
+fn every_small_consistency_proof_verifies_and_no_changed_one() {
+    for new in 0..=33u64 {
+        let all = leaves(new);
+        let new_root = naive(&all);
+        for old in 0..=new {
+            let old_root = naive(&all[..usize::try_from(old).unwrap()]);
+            let proof = consistency_proof(old, new, &mut range(&all)).unwrap();
+            assert_eq!(verify_consistency(old, &old_root, new, &new_root, &proof), Ok(()), "{old} {new}");
+
+            let mut long = proof.clone();
+            long.push(new_root);
+            assert_eq!(verify_consistency(old, &old_root, new, &new_root, &long), Err(ProofError::Length));
+            if let Some((_, short)) = proof.split_last() {
+                assert_eq!(verify_consistency(old, &old_root, new, &new_root, short), Err(ProofError::Length));
+            }
+            for place in 0..proof.len() {
+                let mut changed = proof.clone();
+                changed[place].0[31] ^= 0x80;
+                let refused = verify_consistency(old, &old_root, new, &new_root, &changed);
+                assert!(matches!(refused, Err(ProofError::Root { .. })), "{old} {new} {place}: {refused:?}");
+            }
+            let forked = sha256(b"a fork");
+            let refused = verify_consistency(old, &forked, new, &new_root, &proof);
+            assert!(matches!(refused, Err(ProofError::Root { .. })), "{old} {new}: {refused:?}");
+        }
+        assert_eq!(consistency_proof(new + 1, new, &mut range(&all)), Err(ProofError::OutOfRange));
+        assert_eq!(verify_consistency(new + 1, &new_root, new, &new_root, &[]), Err(ProofError::OutOfRange));
+    }
+}
+
+/// Pushes `from..to` and keeps what completes.
+fn grow(builder: &mut TileBuilder, tiles: &mut BTreeMap<(u8, u64), Vec<u8>>, all: &[Hash], from: usize, to: usize) {
+    for leaf in &all[from..to] {
+        builder.push(*leaf, &mut |level, number, bytes| {
+            assert_eq!(bytes.len(), 8192);
+            assert_eq!(tiles.insert((level, number), bytes), None, "a tile completes once");
+        });
+    }
+}
+
+#[test]
+fn a_tile_of_level_one_holds_the_roots_of_the_tiles_below() {
+    let all = leaves(65_536);
+    let mut tiles = BTreeMap::new();
+    grow(&mut TileBuilder::new(), &mut tiles, &all, 0, all.len());
+    assert_eq!(tiles.keys().filter(|(level, _)| *level == 0).count(), 256);
+    let expected: Vec<u8> = all.chunks(256).flat_map(|tile| naive(tile).0).collect();
+    assert_eq!(tiles[&(1, 0)], expected);
+    assert_eq!(tiles.len(), 257);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_frontier_has_the_naive_root(size in 0u64..700) {
+        let all = leaves(size);
+        prop_assert_eq!(frontier(&all).root(), naive(&all));
+        prop_assert_eq!(commitments_root(&all), naive(&all));
+    }
+
+    #[test]
+    fn a_frontier_reads_back_and_goes_on(size in 0u64..700, more in 0u64..300, tail in proptest::collection::vec(any::<u8>(), 0..40)) {
+        let all = leaves(size + more);
+        let mut bytes = Vec::new();
+        frontier(&all[..usize::try_from(size).unwrap()]).encode(&mut bytes);
+        let length = bytes.len();
+        bytes.extend_from_slice(&tail);
+        let (mut read, taken) = Frontier::decode(&bytes).unwrap();
+        prop_assert_eq!(taken, length);
+        prop_assert_eq!(read.size(), size);
+        all[usize::try_from(size).unwrap()..].iter().for_each(|leaf| read.push(*leaf));
+        prop_assert_eq!(read, frontier(&all));
+    }
+
+    #[test]
+    fn tiles_resume_at_any_size(at in 0usize..66_600, more in 0usize..600) {
+        let all = leaves(u64::try_from(at + more).unwrap());
+        let (mut whole, mut whole_tiles) = (TileBuilder::new(), BTreeMap::new());
+        grow(&mut whole, &mut whole_tiles, &all, 0, at);
+        let mut tiles = whole_tiles.clone();
+        grow(&mut whole, &mut whole_tiles, &all, at, all.len());
+
+        let leaf = |index: u64| Ok::<_, Infallible>(all[usize::try_from(index).unwrap()]);
+        let mut resumed =
+            TileBuilder::resume(at as u64, leaf, |level, number| Ok(tiles[&(level, number)].clone())).unwrap();
+        grow(&mut resumed, &mut tiles, &all, at, all.len());
+        prop_assert_eq!(tiles, whole_tiles);
+    }
+
+    #[test]
+    fn a_tile_path_has_three_digits_an_element(level in 0u8..8, number in any::<u64>()) {
+        let path = tile_path(level, number, 256);
+        let digits: String = path.split('/').skip(2).map(|part| part.trim_start_matches('x')).collect();
+        prop_assert_eq!(digits.len() % 3, 0);
+        prop_assert_eq!(digits.parse::<u64>().unwrap(), number);
+    }
+
+    #[test]
+    fn a_header_reads_back(
+        kind in prop_oneof![Just(Kind::Ops), Just(Kind::Boot), Just(Kind::Snapshot), Just(Kind::Gov)],
+        keep in prop_oneof![Just(Keep::UntilSnapshot), Just(Keep::Retention), Just(Keep::Forever)],
+        (body_len, index, time_bucket, release) in any::<(u32, u64, u64, u64)>(),
+        (tenant, boot_id, commitments) in any::<([u8; 16], [u8; 16], [u8; 32])>(),
+        body in proptest::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let commitments = Hash(commitments);
+        let header = Header { kind, keep, body_len, index, time_bucket, tenant, boot_id, release, commitments };
+        prop_assert_eq!(Header::decode(&header.encode()), Ok(header.clone()));
+        let entry = Entry::new(&header, &body);
+        prop_assert_eq!(entry.header(), Ok(header));
+        prop_assert_eq!(entry.body_hash(), sha256(&body));
+        prop_assert_eq!(Entry::from_bytes(*entry.as_bytes()), entry);
+    }
+
+    #[test]
+    fn what_decodes_encodes_to_the_same_bytes(mut bytes in proptest::collection::vec(any::<u8>(), 0..400), tag in 0u8..5) {
+        if let Some(first) = bytes.first_mut() {
+            *first = tag;
+        }
+        if let Ok(record) = GovRecord::decode(&bytes) {
+            prop_assert_eq!(record.encode(), bytes.clone());
+        }
+        if let Ok((frontier, taken)) = Frontier::decode(&bytes) {
+            let mut again = Vec::new();
+            frontier.encode(&mut again);
+            prop_assert_eq!(&again[..], &bytes[..taken]);
+        }
+        if let Some(header) = bytes.first_chunk::<HEADER_LEN>() && let Ok(decoded) = Header::decode(header) {
+            prop_assert_eq!(&decoded.encode(), header);
+        }
+    }
+
+    #[test]
+    fn no_text_opens_as_a_head_by_chance(note in "(adyton/x/gov\n)?([0-9]{0,3}\n)?([A-Za-z0-9+/=\n \u{2014}]{0,80})") {
+        prop_assert!(Head::open(&note, "adyton/x/gov", &[7; 32]).is_err());
+    }
+}

@@ -1,0 +1,52 @@
+//! The folder that keeps what must outlive a run: the test root, the TLS CA, the KMS's key.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A folder of mode 0700 whose files have mode 0600.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Opens or makes the folder.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        Ok(Self(path.canonicalize()?))
+    }
+
+    /// The path of a file in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Reads a file, or makes it first; a file exists whole or not at all.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn read_or_make(&self, name: &str, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
+        match fs::read(self.path(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let content = make()?;
+                self.write(name, &content)?;
+                Ok(content)
+            }
+            read => read,
+        }
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let temporary = self.path(&format!("{name}.new"));
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(temporary, self.path(name))
+    }
+}

@@ -1,0 +1,236 @@
+//! The NSM: its own CBOR over a Unix socket, documents signed under the folder's test root.
+//!
+//! Requests and answers are those of `aws-nitro-enclaves-nsm-api`; each message is preceded by its `u32` length here,
+//! where hardware has an ioctl. PCR0 to 2 are fixed values that no real image has.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::digest::{SHA384, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
+};
+use ciborium::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::certificates::Ca;
+
+/// `{1: -35}`: ES384.
+const PROTECTED: [u8; 4] = [0xA1, 0x01, 0x38, 0x22];
+const MAX_REQUEST: usize = 4096;
+const MAX_DATA: usize = 512;
+const MAX_PUBLIC_KEY: usize = 1024;
+
+/// Signs documents.
+pub struct Nsm {
+    key: EcdsaKeyPair,
+    leaf: Vec<u8>,
+    cabundle: Vec<Vec<u8>>,
+}
+
+fn text(value: &str) -> Value {
+    Value::Text(value.into())
+}
+
+fn map(members: Vec<(&str, Value)>) -> Value {
+    Value::Map(members.into_iter().map(|(name, value)| (text(name), value)).collect())
+}
+
+fn error(name: &str) -> Value {
+    map(vec![("Error", text(name))])
+}
+
+fn encode(value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    // Writing to memory does not fail.
+    let _ = ciborium::into_writer(value, &mut out);
+    out
+}
+
+fn to_be_signed(payload: &[u8]) -> Vec<u8> {
+    let parts = [text("Signature1"), Value::Bytes(PROTECTED.to_vec()), Value::Bytes(vec![]), Value::Bytes(payload.into())];
+    encode(&Value::Array(parts.into()))
+}
+
+impl Nsm {
+    /// A new leaf under the folder's root.
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn new(root: &Ca) -> io::Result<Self> {
+        let (key, leaf, intermediate) = root.attestation_leaf()?;
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &key).map_err(io::Error::other)?;
+        Ok(Self { key, leaf, cabundle: vec![root.certificate.clone(), intermediate] })
+    }
+
+    /// A document over the claims.
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn document(&self, claims: Vec<(&str, Value)>) -> io::Result<Vec<u8>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+        let pcr = |number: u8| match number {
+            0..=2 => digest(&SHA384, format!("adyton-pretend pcr{number}").as_bytes()).as_ref().to_vec(),
+            _ => vec![0; 48],
+        };
+        let pcrs = (0..16u8).map(|number| (Value::from(number), Value::Bytes(pcr(number)))).collect();
+        let mut members = vec![
+            ("module_id", text("i-adyton-pretend-enc0")),
+            ("digest", text("SHA384")),
+            ("timestamp", Value::from(u64::try_from(now.as_millis()).map_err(io::Error::other)?)),
+            ("pcrs", Value::Map(pcrs)),
+            ("certificate", Value::Bytes(self.leaf.clone())),
+            ("cabundle", Value::Array(self.cabundle.iter().cloned().map(Value::Bytes).collect())),
+        ];
+        members.extend(claims);
+        let payload = encode(&map(members));
+        let signature =
+            self.key.sign(&SystemRandom::new(), &to_be_signed(&payload)).map_err(io::Error::other)?;
+        Ok(encode(&Value::Array(vec![
+            Value::Bytes(PROTECTED.to_vec()),
+            Value::Map(vec![]),
+            Value::Bytes(payload),
+            Value::Bytes(signature.as_ref().to_vec()),
+        ])))
+    }
+
+    /// The `public_key` of a document that this NSM signed; `None` for anything else.
+    pub fn attested_key(&self, document: &[u8]) -> Option<Vec<u8>> {
+        let parts = ciborium::from_reader::<Value, _>(document).ok()?.into_array().ok()?;
+        let [_, _, Value::Bytes(payload), Value::Bytes(signature)] = &parts[..] else { return None };
+        UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, self.key.public_key().as_ref())
+            .verify(&to_be_signed(payload), signature)
+            .ok()?;
+        let claims = ciborium::from_reader::<Value, _>(&payload[..]).ok()?.into_map().ok()?;
+        let found = claims.into_iter().find(|(name, _)| name.as_text() == Some("public_key"));
+        found?.1.into_bytes().ok()
+    }
+
+    fn answer(&self, request: &[u8]) -> Value {
+        let Ok(request) = ciborium::from_reader::<Value, _>(request) else { return error("InvalidArgument") };
+        match request {
+            Value::Text(name) if name == "GetRandom" => {
+                let mut random = vec![0; 256];
+                match adyton_seal::fill_random(&mut random) {
+                    Ok(()) => map(vec![("GetRandom", map(vec![("random", Value::Bytes(random))]))]),
+                    Err(_) => error("InternalError"),
+                }
+            }
+            Value::Text(name) if name == "DescribeNSM" => {
+                let locked = (0..16u8).map(Value::from).collect();
+                let members = vec![
+                    ("version_major", Value::from(1)),
+                    ("version_minor", Value::from(0)),
+                    ("version_patch", Value::from(0)),
+                    ("module_id", text("i-adyton-pretend-enc0")),
+                    ("max_pcrs", Value::from(32)),
+                    ("locked_pcrs", Value::Array(locked)),
+                    ("digest", text("SHA384")),
+                ];
+                map(vec![("DescribeNSM", map(members))])
+            }
+            Value::Map(members) => match members.into_iter().next() {
+                Some((Value::Text(name), Value::Map(claims))) if name == "Attestation" => self.attest(claims),
+                _ => error("InvalidOperation"),
+            },
+            _ => error("InvalidOperation"),
+        }
+    }
+
+    fn attest(&self, claims: Vec<(Value, Value)>) -> Value {
+        let mut given = vec![("public_key", Value::Null), ("user_data", Value::Null), ("nonce", Value::Null)];
+        for (name, value) in claims {
+            let Some(place) = given.iter_mut().find(|(known, _)| name.as_text() == Some(known)) else {
+                return error("InvalidArgument");
+            };
+            let limit = if place.0 == "public_key" { MAX_PUBLIC_KEY } else { MAX_DATA };
+            match &value {
+                Value::Null => {}
+                Value::Bytes(bytes) if bytes.len() <= limit => {}
+                Value::Bytes(_) => return error("InputTooLarge"),
+                _ => return error("InvalidArgument"),
+            }
+            place.1 = value;
+        }
+        match self.document(given) {
+            Ok(document) => map(vec![("Attestation", map(vec![("document", Value::Bytes(document))]))]),
+            Err(_) => error("InternalError"),
+        }
+    }
+}
+
+/// Serves the socket for ever.
+///
+/// # Errors
+/// If the socket cannot be bound.
+pub fn serve(path: &Path, nsm: Arc<Nsm>) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let nsm = Arc::clone(&nsm);
+            tokio::spawn(async move {
+                let _ = converse(stream, &nsm).await;
+            });
+        }
+    });
+    Ok(())
+}
+
+async fn converse(mut stream: UnixStream, nsm: &Nsm) -> io::Result<()> {
+    loop {
+        let length = stream.read_u32().await? as usize;
+        if length > MAX_REQUEST {
+            return Ok(());
+        }
+        let mut request = vec![0; length];
+        stream.read_exact(&mut request).await?;
+        let answer = encode(&nsm.answer(&request));
+        stream.write_u32(u32::try_from(answer.len()).map_err(io::Error::other)?).await?;
+        stream.write_all(&answer).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+    use crate::folder::Folder;
+
+    fn nsm() -> (tempfile::TempDir, Nsm) {
+        let folder = tempfile::tempdir().unwrap();
+        let nsm = Nsm::new(&Ca::attestation_root(&Folder::open(folder.path()).unwrap()).unwrap()).unwrap();
+        (folder, nsm)
+    }
+
+    #[test]
+    fn a_document_is_known_again_and_another_ones_is_not() {
+        let ((_a, ours), (_b, theirs)) = (nsm(), nsm());
+        let document = ours.document(vec![("public_key", Value::Bytes(vec![7; 32]))]).unwrap();
+        assert_eq!(ours.attested_key(&document), Some(vec![7; 32]));
+        assert_eq!(theirs.attested_key(&document), None);
+        let mut tampered = document.clone();
+        let last = tampered.len() - 1;
+        tampered[last] ^= 1;
+        assert_eq!(ours.attested_key(&tampered), None);
+    }
+
+    #[test]
+    fn limits_are_the_nsms() {
+        let (_folder, nsm) = nsm();
+        let ask = |size| {
+            let claims = map(vec![("user_data", Value::Bytes(vec![0; size]))]);
+            nsm.answer(&encode(&map(vec![("Attestation", claims)])))
+        };
+        assert_eq!(ask(513), error("InputTooLarge"));
+        assert_ne!(ask(512), error("InputTooLarge"));
+        assert_eq!(nsm.answer(&encode(&text("Nonsense"))), error("InvalidOperation"));
+        assert_eq!(nsm.answer(b"\xFF"), error("InvalidArgument"));
+    }
+}
