@@ -83,8 +83,19 @@ impl Bundle {
     /// [`BundleError`] if a field breaks the page's rules.
     pub fn encode(&self) -> Result<Vec<u8>, BundleError> {
         // Destructured so that a new field cannot be forgotten here.
-        let Self { vault_id, release, policy_hash, boot_id, profile, tls_key, hpke_key, log_key, ca_key, notaries, reveals } =
-            self;
+        let Self {
+            vault_id,
+            release,
+            policy_hash,
+            boot_id,
+            profile,
+            tls_key,
+            hpke_key,
+            log_key,
+            ca_key,
+            notaries,
+            reveals,
+        } = self;
         self.check()?;
         let mut out = Vec::with_capacity(320);
         out.extend_from_slice(MAGIC);

@@ -4,9 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{
-    Append, Channel, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes,
-};
+use crate::{Append, Channel, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes};
 
 /// Most bytes that may follow a frame's length.
 pub const MAX_FRAME: usize = 1_048_576;
@@ -93,11 +91,14 @@ impl Frame {
     /// Appends the frame, length first.
     ///
     /// # Errors
-    /// As [`encode_append`].
+    /// As [`encode_append`]; also [`FrameError::Value`] for a snapshot index of 2^64−1, which means none.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), FrameError> {
         if let Message::Append(append) = &self.message {
             let records = append.records.iter().map(|record| (&record.entry, &record.body[..]));
             return encode_append(self.id, append.log, append.expected_size, records, &append.head, out);
+        }
+        if let Message::StatusIs { latest_snapshot: Some(NONE), .. } = self.message {
+            return Err(FrameError::Value);
         }
         framed(self.id, kind(&self.message), out, |out| payload(&self.message, out))
     }
@@ -354,21 +355,15 @@ impl Rest<'_> {
                     Ok(StoredBytes { entry, body })
                 })?)
             }
-            0x24 => Message::PutChunk {
-                log: self.u16()?,
-                snapshot: self.array()?,
-                number: self.u32()?,
-                bytes: self.lp()?,
-            },
+            0x24 => {
+                Message::PutChunk { log: self.u16()?, snapshot: self.array()?, number: self.u32()?, bytes: self.lp()? }
+            }
             0x25 => Message::Done,
             0x26 => Message::GetChunk { log: self.u16()?, snapshot: self.array()?, number: self.u32()? },
             0x27 => Message::Chunk(self.lp()?),
-            0x28 => Message::Retire {
-                log: self.u16()?,
-                below: self.u64()?,
-                bucket: self.u64()?,
-                snapshot: self.array()?,
-            },
+            0x28 => {
+                Message::Retire { log: self.u16()?, below: self.u64()?, bucket: self.u64()?, snapshot: self.array()? }
+            }
             0x29 => Message::Heads { log: self.u16()?, from: self.u64()?, max: self.u32()? },
             0x2A => {
                 let count = usize::try_from(self.u32()?).map_err(|_| FrameError::Truncated)?;
@@ -387,8 +382,7 @@ impl Rest<'_> {
         if !(1..=MAX_RECORDS).contains(&count) {
             return Err(FrameError::Value);
         }
-        let records =
-            self.list(count, 164, |rest| Ok(RecordBytes { entry: rest.array()?, body: rest.lp()? }))?;
+        let records = self.list(count, 164, |rest| Ok(RecordBytes { entry: rest.array()?, body: rest.lp()? }))?;
         Ok(Append { log, expected_size, records, head: self.text()? })
     }
 

@@ -42,11 +42,7 @@ impl Channel {
         match self {
             Self::Append => matches!(request, Message::Append(_)),
             Self::Store => {
-                reads
-                    || matches!(
-                        request,
-                        Message::PutChunk { .. } | Message::GetChunk { .. } | Message::Retire { .. }
-                    )
+                reads || matches!(request, Message::PutChunk { .. } | Message::GetChunk { .. } | Message::Retire { .. })
             }
             Self::Inspect => reads,
             Self::Events => matches!(request, Message::Event(_)),

@@ -216,8 +216,7 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(vault: &VaultId, log: LogId, key: &'a [u8; 32]) -> Self {
-        let report =
-            LogReport { log, size: 0, root: Hash::default(), bodies: 0, retired: 0, heads: 0, tiles: 0 };
+        let report = LogReport { log, size: 0, root: Hash::default(), bodies: 0, retired: 0, heads: 0, tiles: 0 };
         Self {
             log,
             origin: origin(vault, log),
@@ -265,8 +264,7 @@ impl<'a> Walk<'a> {
     fn walk_to<R: LogReader>(&mut self, reader: &R, status: &Status) -> Result<(), CheckError<R::Error>> {
         // The head that came with the size must be of that size: what no head covers is not believed.
         let size = status.size;
-        let newest =
-            Head::open(&status.head, &self.origin, self.key).map_err(|error| self.fault(Rule::Head(error)))?;
+        let newest = Head::open(&status.head, &self.origin, self.key).map_err(|error| self.fault(Rule::Head(error)))?;
         if newest.size != size {
             return Err(self.fault(Rule::NewestHead));
         }

@@ -138,7 +138,11 @@ impl LogStore for MemoryStore {
     fn retire(&mut self, log: LogId, retirement: Retirement) -> Result<(), Infallible> {
         let found = self.logs.entry(log).or_default();
         found.chunks.retain(|(snapshot, _), _| *snapshot == retirement.snapshot);
-        found.records.iter_mut().filter(|record| retires(&retirement, &record.entry)).for_each(|record| record.body = None);
+        found
+            .records
+            .iter_mut()
+            .filter(|record| retires(&retirement, &record.entry))
+            .for_each(|record| record.body = None);
         Ok(())
     }
 }

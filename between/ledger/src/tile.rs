@@ -17,7 +17,11 @@ pub fn tile_path(level: u8, number: u64, width: u16) -> String {
         path = format!("x{:03}/{path}", rest % 1000);
         rest /= 1000;
     }
-    if usize::from(width) == TILE_WIDTH { format!("tile/{level}/{path}") } else { format!("tile/{level}/{path}.p/{width}") }
+    if usize::from(width) == TILE_WIDTH {
+        format!("tile/{level}/{path}")
+    } else {
+        format!("tile/{level}/{path}.p/{width}")
+    }
 }
 
 /// Collects leaf hashes into tiles of every level.

@@ -15,8 +15,17 @@ struct Vault {
 
 fn entry(kind: Kind, keep: Keep, index: u64, boot_id: [u8; 16], body: &[u8]) -> Record {
     let (body_len, commitments) = (u32::try_from(body.len()).unwrap(), Hash([0; 32]));
-    let header =
-        Header { kind, keep, body_len, index, time_bucket: 100 + index, tenant: [0; 16], boot_id, release: 1, commitments };
+    let header = Header {
+        kind,
+        keep,
+        body_len,
+        index,
+        time_bucket: 100 + index,
+        tenant: [0; 16],
+        boot_id,
+        release: 1,
+        commitments,
+    };
     Record { entry: Entry::new(&header, body), body: body.to_vec() }
 }
 
@@ -72,8 +81,16 @@ fn vault() -> Vault {
     let [nonce, attestation_root, policy_hash, hpke_key] = [[1; 32], [2; 32], [3; 32], [4; 32]];
     let empty = Vec::new;
     let genesis = GovRecord::Genesis(Genesis {
-        profile: Profile::Dev, nonce, attestation_root, policy_hash, log_key: public, hpke_key,
-        ca_certificate: empty(), sealed_ca_key: empty(), wrapped_root: empty(), kms_ciphertext: empty(),
+        profile: Profile::Dev,
+        nonce,
+        attestation_root,
+        policy_hash,
+        log_key: public,
+        hpke_key,
+        ca_certificate: empty(),
+        sealed_ca_key: empty(),
+        wrapped_root: empty(),
+        kms_ciphertext: empty(),
     });
     let id = VaultId::of_genesis(&entry(Kind::Gov, Keep::Forever, 0, BOOT, &genesis.encode()).entry);
     let mut vault = Vault { store: MemoryStore::new(), key, public, id };

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use adyton_ledger::{
-    Entry, Frontier, GovRecord, Hash, Head, Header, Keep, Kind, LogId, Profile, commitment, commitments_root, leaf_hash,
-    sha256, size_class, tile_path, verify_consistency, verify_inclusion,
+    Entry, Frontier, GovRecord, Hash, Head, Header, Keep, Kind, LogId, Profile, commitment, commitments_root,
+    leaf_hash, sha256, size_class, tile_path, verify_consistency, verify_inclusion,
 };
 use data_encoding::HEXLOWER;
 use serde_json::Value;

@@ -6,6 +6,9 @@ use std::io;
 use adyton_frame::{Frame, FrameError, MAX_FRAME};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+/// A kind and a request id.
+const MIN_FRAME: usize = 9;
+
 /// Why a frame could not be read or written.
 #[derive(Debug)]
 pub enum FrameIoError {
@@ -63,7 +66,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
         self.stream.read_exact(&mut length[first..]).await?;
         let length = usize::try_from(u32::from_be_bytes(length)).map_err(|_| FrameError::Length)?;
-        if length > MAX_FRAME {
+        if !(MIN_FRAME..=MAX_FRAME).contains(&length) {
             return Err(FrameError::Length.into());
         }
         self.buffer.resize(length, 0);

@@ -14,4 +14,4 @@ mod stream;
 pub use address::{Address, AddressError};
 pub use channel::{OpenError, accept_channel, open_channel};
 pub use frames::{FrameIoError, FrameReader, FrameWriter};
-pub use stream::{Listener, Stream};
+pub use stream::{Listener, ReadHalf, Stream, WriteHalf};

@@ -1,12 +1,15 @@
 //! One stream type over both kinds of socket.
 
+use std::fs::{File, Permissions};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio_vsock::{VsockAddr, VsockListener, VsockStream};
 
 use crate::Address;
@@ -20,6 +23,21 @@ pub enum Stream {
     Vsock(VsockStream),
 }
 
+/// The half of a [`Stream`] that is read.
+pub type ReadHalf = tokio::io::ReadHalf<Stream>;
+/// The half of a [`Stream`] that is written.
+pub type WriteHalf = tokio::io::WriteHalf<Stream>;
+
+impl Stream {
+    /// Halves that two tasks can use at the same time.
+    pub fn into_split(self) -> (ReadHalf, WriteHalf) {
+        tokio::io::split(self)
+    }
+}
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
 impl Address {
     /// Connects.
     ///
@@ -28,9 +46,7 @@ impl Address {
     pub async fn connect(&self) -> io::Result<Stream> {
         match self {
             Self::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
-            Self::Vsock { cid, port } => {
-                VsockStream::connect(VsockAddr::new(*cid, *port)).await.map(Stream::Vsock)
-            }
+            Self::Vsock { cid, port } => VsockStream::connect(VsockAddr::new(*cid, *port)).await.map(Stream::Vsock),
         }
     }
 }
@@ -48,17 +64,10 @@ impl Listener {
     /// Binds. A Unix socket that a dead process left is replaced (nothing but a socket is); only the owner may connect.
     ///
     /// # Errors
-    /// The socket's.
+    /// The socket's; [`io::ErrorKind::AddrInUse`] if another process listens there.
     pub fn bind(address: &Address) -> io::Result<Self> {
         match address {
-            Address::Unix(path) => {
-                if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
-                    std::fs::remove_file(path)?;
-                }
-                let listener = UnixListener::bind(path)?;
-                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-                Ok(Self::Unix(listener))
-            }
+            Address::Unix(path) => bind_unix(path).map(Self::Unix),
             Address::Vsock { cid, port } => VsockListener::bind(VsockAddr::new(*cid, *port)).map(Self::Vsock),
         }
     }
@@ -73,6 +82,22 @@ impl Listener {
             Self::Vsock(listener) => listener.accept().await.map(|(stream, _)| Stream::Vsock(stream)),
         }
     }
+}
+
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        match std::os::unix::net::UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+            // It lives, or it is not ours to judge: binding says that the address is in use.
+            _ => {}
+        }
+    }
+    let socket = UnixSocket::new_stream()?;
+    // Linux gives the mode of the descriptor to the name, so there is no moment in which others could connect.
+    File::from(socket.as_fd().try_clone_to_owned()?).set_permissions(Permissions::from_mode(0o600))?;
+    socket.bind(path)?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    socket.listen(BACKLOG)
 }
 
 impl AsyncRead for Stream {

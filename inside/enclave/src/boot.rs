@@ -19,9 +19,7 @@ use std::time::Instant;
 
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
 use adyton_frame::Event;
-use adyton_ledger::{
-    BootRecord, Frontier, Genesis, GovRecord, Head, LogId, OpsRoot, Record, VaultId, origin, sha256,
-};
+use adyton_ledger::{BootRecord, Frontier, Genesis, GovRecord, Head, LogId, OpsRoot, Record, VaultId, origin, sha256};
 use adyton_seal::{HmacKey, KeyTree, Label, Opaque, RecipientKey, RootKey, SigningKey, mix_random, put_lp, random};
 use adyton_transport::{Address, Listener};
 use tokio::sync::mpsc;
@@ -223,7 +221,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let mut store = connect(&config.service).await?;
     let clock = Arc::new(Clock::new());
     let vault = open_vault(&mut store, &policy, &kms, &mut nsm, boot_id, &clock).await?;
-    let signer = || Ok::<_, Opaque>(SigningKey::from_seed(&vault.keys.derive(Label::LogSigning, &[])?)?);
+    let signer = || SigningKey::from_seed(&vault.keys.derive(Label::LogSigning, &[])?);
     // 5.
     events.emit(Event::BootPhase { phase: 5 });
     let (frontier, bucket) = replay_gov(&mut store, &vault).await?;
@@ -236,10 +234,8 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     clock.at_least(ops_bucket * 10);
     // 7.
     events.emit(Event::BootPhase { phase: 7 });
-    let sealed_ca = SealedCa {
-        certificate: vault.genesis.ca_certificate.clone(),
-        sealed_key: vault.genesis.sealed_ca_key.clone(),
-    };
+    let sealed_ca =
+        SealedCa { certificate: vault.genesis.ca_certificate.clone(), sealed_key: vault.genesis.sealed_ca_key.clone() };
     let ca = Ca::open(&policy.content.api, &vault.keys, &vault.genesis.nonce, &sealed_ca)?;
     let (tls, tls_key) = ca.server(&policy.content.api)?;
     let bundle = Bundle {

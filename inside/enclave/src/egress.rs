@@ -98,13 +98,11 @@ impl Route {
     /// [`EgressError`].
     pub async fn connect(&self) -> Result<Connection, EgressError> {
         let connect = async {
-            let stream =
-                open_channel(&self.service, Channel::Dial).await.map_err(|_| EgressError::Connect)?;
+            let stream = open_channel(&self.service, Channel::Dial).await.map_err(|_| EgressError::Connect)?;
             let target = (self.host.as_str(), self.port);
             let dialed = Socks5Stream::connect_with_socket(stream, target).await;
             let stream = dialed.map_err(|_| EgressError::Connect)?.into_inner();
-            let stream =
-                self.tls.connect(self.name.clone(), stream).await.map_err(|_| EgressError::Tls)?;
+            let stream = self.tls.connect(self.name.clone(), stream).await.map_err(|_| EgressError::Tls)?;
             let (sender, connection) =
                 hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|_| EgressError::Http)?;
             tokio::spawn(connection);

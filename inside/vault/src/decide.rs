@@ -54,8 +54,7 @@ fn create_tenant(
         if !same(&tenant.token_hash, &token_hash) {
             return Err(Refusal::AccountTaken);
         }
-        let view =
-            TenantView { account, friendly_name: tenant.friendly_name.clone(), created: tenant.created };
+        let view = TenantView { account, friendly_name: tenant.friendly_name.clone(), created: tenant.created };
         return Ok(Decision { events: Vec::new(), reply: Reply::Tenant(view), effects: Vec::new() });
     }
     if !state.tenants.is_empty() {
@@ -78,13 +77,8 @@ fn create_service(
         return Err(Refusal::CodeLength);
     }
     let service = context.fresh.sid();
-    let view = ServiceView {
-        service,
-        account,
-        friendly_name: friendly_name.clone(),
-        code_length,
-        created: context.now,
-    };
+    let view =
+        ServiceView { service, account, friendly_name: friendly_name.clone(), code_length, created: context.now };
     let created = event(context, EventKind::ServiceCreated { account, service, code_length, friendly_name });
     Ok(Decision { events: vec![created], reply: Reply::Service(view), effects: Vec::new() })
 }
@@ -171,8 +165,7 @@ fn resend(
     let code = derive(key, sid, verification.service, service);
     let mut view = view(sid, verification, destination.duplicate(), Status::Pending, context.now);
     view.attempts.push((context.now, attempt));
-    let effects =
-        vec![send(service, sid, attempt, destination, verification.channel, &code, verification.ends())];
+    let effects = vec![send(service, sid, attempt, destination, verification.channel, &code, verification.ends())];
     let events = vec![event(context, EventKind::VerificationResent { verification: sid, attempt })];
     Ok(Decision { events, reply: Reply::Verification(view), effects })
 }
@@ -189,9 +182,7 @@ fn check(
     let service = state.service(account, service_sid)?;
     let sid = match target {
         Target::Sid(sid) => *sid,
-        Target::Subject(subject) => {
-            *state.hot.by_subject.get(&(service_sid, *subject)).ok_or(Refusal::NotFound)?
-        }
+        Target::Subject(subject) => *state.hot.by_subject.get(&(service_sid, *subject)).ok_or(Refusal::NotFound)?,
     };
     let (verification, key, destination) =
         state.live_verification(service_sid, sid, context.now).ok_or(Refusal::NotFound)?;
@@ -207,13 +198,7 @@ fn check(
     Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects: Vec::new() })
 }
 
-fn report_delivery(
-    state: &State,
-    verification: Sid,
-    attempt: Sid,
-    outcome: Outcome,
-    context: &Context,
-) -> Decision {
+fn report_delivery(state: &State, verification: Sid, attempt: Sid, outcome: Outcome, context: &Context) -> Decision {
     // A verification that is over needs no outcome.
     let live = state.hot.verifications.contains_key(&verification);
     let kind = EventKind::DeliveryReported { verification, attempt, outcome };
@@ -232,11 +217,7 @@ fn event(context: &Context, kind: EventKind) -> Event {
 }
 
 fn derive(key: &SlotKey, verification: Sid, service_sid: Sid, service: &Service) -> Code {
-    key.code(
-        &verification.text(SidKind::Verification),
-        &service_sid.text(SidKind::Service),
-        service.code_length,
-    )
+    key.code(&verification.text(SidKind::Verification), &service_sid.text(SidKind::Service), service.code_length)
 }
 
 fn send(
@@ -252,13 +233,7 @@ fn send(
     Effect::Send { verification, attempt, to, channel, body, until }
 }
 
-fn view(
-    sid: Sid,
-    verification: &Verification,
-    to: Destination,
-    status: Status,
-    updated: Seconds,
-) -> VerificationView {
+fn view(sid: Sid, verification: &Verification, to: Destination, status: Status, updated: Seconds) -> VerificationView {
     VerificationView {
         verification: sid,
         service: verification.service,

@@ -35,9 +35,8 @@ impl Destination {
     /// [`DestinationError`] for anything else.
     pub fn parse(text: &str) -> Result<Self, DestinationError> {
         let digits = text.strip_prefix('+').ok_or(DestinationError)?.as_bytes();
-        let well_formed = (7..=15).contains(&digits.len())
-            && digits.iter().all(u8::is_ascii_digit)
-            && digits.first() != Some(&b'0');
+        let well_formed =
+            (7..=15).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) && digits.first() != Some(&b'0');
         let len = u8::try_from(text.len()).map_err(|_| DestinationError)?;
         if !well_formed {
             return Err(DestinationError);

@@ -29,8 +29,8 @@ mod snapshot;
 mod state;
 
 pub use command::{
-    Caller, Command, Context, Decision, Effect, Fresh, Outcome, Refusal, Reply, ServiceView, Status, TenantView,
-    Target, VerificationView,
+    Caller, Command, Context, Decision, Effect, Fresh, Outcome, Refusal, Reply, ServiceView, Status, Target,
+    TenantView, VerificationView,
 };
 pub use decide::decide;
 pub use destination::{Destination, DestinationError};

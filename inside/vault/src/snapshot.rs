@@ -86,11 +86,8 @@ impl State {
 
     fn read_tenant(&mut self, record: &mut Reader<'_>) -> Result<bool, SnapshotError> {
         let account = Sid(record.array()?);
-        let tenant = Tenant {
-            token_hash: record.array()?,
-            created: record.u64()?,
-            friendly_name: record.text()?.into(),
-        };
+        let tenant =
+            Tenant { token_hash: record.array()?, created: record.u64()?, friendly_name: record.text()?.into() };
         Ok(self.tenants.insert(account, tenant).is_none())
     }
 

@@ -122,7 +122,11 @@ impl State {
         let tenant = self.tenants.get(&caller.account);
         let expected = tenant.map_or(&[0; 32], |tenant| &tenant.token_hash);
         // Constant time: both sides are keyed hashes of a secret token.
-        if same(expected, &caller.token_hash) && tenant.is_some() { Ok(caller.account) } else { Err(Refusal::Unauthorized) }
+        if same(expected, &caller.token_hash) && tenant.is_some() {
+            Ok(caller.account)
+        } else {
+            Err(Refusal::Unauthorized)
+        }
     }
 
     /// The service, if it is the caller's; another tenant's service answers as an unknown one.

@@ -1,3 +1,59 @@
 //! The `adyton` command.
 
-fn main() {}
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks")]
+
+mod client;
+mod folders;
+mod log_check;
+mod processes;
+mod store;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Blind verification: codes are made, sent and checked where nobody can look.
+#[derive(Parser)]
+#[command(name = "adyton", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a whole vault on this machine: enclave, host, and a pretend carrier and phone.
+    Up(up::Options),
+    /// Looks at a vault's log.
+    #[command(subcommand)]
+    Log(Log),
+}
+
+#[derive(Subcommand)]
+enum Log {
+    /// Recomputes tree, heads and consistency from the host's store, and names the first fault.
+    Check {
+        /// The vault's folder.
+        #[arg(long)]
+        data: PathBuf,
+        /// One line of JSON instead of sentences.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Up(options) => up::run(&options),
+        Command::Log(Log::Check { data, json }) => log_check::run(&data, json),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("adyton: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -33,15 +33,16 @@ impl Routes {
         let (from, to) = text.split_once('=').ok_or_else(refused)?;
         let (name, port) = from.rsplit_once(':').ok_or_else(refused)?;
         let port = port.parse().map_err(|_| refused())?;
-        self.0.insert((name.into(), port), to.parse().map_err(|_| refused())?);
+        self.0.insert((name.to_ascii_lowercase(), port), to.parse().map_err(|_| refused())?);
         Ok(())
     }
 }
 
 /// Serves one outbound connection from first SOCKS byte to last.
 pub(crate) async fn dial(stream: Stream, routes: &Routes) -> Result<(), SocksServerError> {
-    let protocol = Socks5ServerProtocol::accept_no_auth(stream).await?;
-    let (protocol, command, target) = protocol.read_command().await?;
+    let asked = async { Socks5ServerProtocol::accept_no_auth(stream).await?.read_command().await };
+    let Ok(asked) = timeout(PATIENCE, asked).await else { return Ok(()) };
+    let (protocol, command, target) = asked?;
     if command != Socks5Command::TCPConnect {
         return protocol.reply_error(&ReplyError::CommandNotSupported).await;
     }
@@ -49,11 +50,11 @@ pub(crate) async fn dial(stream: Stream, routes: &Routes) -> Result<(), SocksSer
     let TargetAddr::Domain(name, port) = target else {
         return protocol.reply_error(&ReplyError::AddressTypeNotSupported).await;
     };
-    if name.parse::<std::net::IpAddr>().is_ok() {
+    if !is_domain_name(&name) {
         return protocol.reply_error(&ReplyError::AddressTypeNotSupported).await;
     }
     let connect = async {
-        match routes.0.get(&(name.clone(), port)) {
+        match routes.0.get(&(name.to_ascii_lowercase(), port)) {
             Some(address) => TcpStream::connect(address).await,
             None => TcpStream::connect((&name[..], port)).await,
         }
@@ -68,6 +69,14 @@ pub(crate) async fn dial(stream: Stream, routes: &Routes) -> Result<(), SocksSer
     let stream = protocol.reply_success(local).await?;
     let _ = pipe(stream, reached).await;
     Ok(())
+}
+
+/// Whether a resolver will look this up. It would take `127.1`, `2130706433`, `0x7f000001` and `::1` for addresses;
+/// no name of the public DNS ends in a label that begins with a digit.
+fn is_domain_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let last = name.strip_suffix('.').unwrap_or(name).rsplit('.').next().unwrap_or_default();
+    name.bytes().all(allowed) && last.starts_with(|first: char| first.is_ascii_alphabetic())
 }
 
 fn reply(error: &io::Error) -> ReplyError {

@@ -7,11 +7,17 @@
 
 mod database;
 mod dial;
+mod errors;
 mod ingress;
+mod reader;
 mod service;
+mod writer;
 mod tables;
 
-pub use database::{OpenError, RedbStore, StoreError};
+pub use database::RedbStore;
 pub use dial::Routes;
+pub use errors::{OpenError, StoreError};
 pub use ingress::{pipe, serve_ingress};
+pub use reader::RedbReader;
 pub use service::{EventSink, serve_channels};
+pub use writer::Writer;

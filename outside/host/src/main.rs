@@ -1,14 +1,15 @@
 //! `adyton-host`: carries bytes between the network, the enclave and the disk.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is what `adyton up` reads")]
+#![allow(clippy::print_stderr, reason = "its output is what `adyton up` reads")]
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use adyton_frame::{DeliveryFailure, Event};
-use adyton_host::{RedbStore, Routes, serve_channels, serve_ingress};
+use adyton_host::{RedbStore, Routes, Writer, serve_channels, serve_ingress};
 use adyton_transport::{Address, Listener};
 use lexopt::prelude::{Long, ValueExt};
 use rustix::process::{Resource, Signal};
@@ -42,22 +43,28 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = parse()?;
     raise_descriptor_limit();
-    let store = RedbStore::open(&arguments.data)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(arguments, store))
+    let (store, thread) = Writer::start(RedbStore::open(&arguments.data)?)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(serve(arguments, store));
+    // The runtime's tasks hold the store; when they are gone its thread closes the file.
+    drop(runtime);
+    thread.join().map_err(|_| "the store's thread failed")?;
+    ended
 }
 
-async fn serve(arguments: Arguments, store: RedbStore) -> Result<(), Box<dyn std::error::Error>> {
+async fn serve(arguments: Arguments, store: Writer) -> Result<(), Box<dyn std::error::Error>> {
     let Arguments { data, listen, ingress, service, routes, max_connections } = arguments;
-    let clients =
-        TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let clients = TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let channels = Listener::bind(&service).map_err(|error| format!("cannot listen on {service}: {error}"))?;
     // Tools find a running host by this file.
     let address_file = data.join("host.addr");
     std::fs::write(&address_file, service.to_string())?;
-    println!("{}", json!({ "listen": clients.local_addr()?.to_string(), "service": service.to_string() }));
-
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let print = Arc::new(|event| println!("{}", describe(event)));
+    // If nobody reads this, whoever started us is gone already.
+    say(&json!({ "listen": clients.local_addr()?.to_string(), "service": service.to_string() }))
+        .inspect_err(|_| drop(std::fs::remove_file(&address_file)))?;
+
+    let print = Arc::new(|event| drop(say(&describe(event))));
     tokio::select! {
         () = serve_ingress(clients, ingress, max_connections) => {}
         () = serve_channels(channels, store, routes, print) => {}
@@ -66,6 +73,13 @@ async fn serve(arguments: Arguments, store: RedbStore) -> Result<(), Box<dyn std
     }
     let _ = std::fs::remove_file(address_file);
     Ok(())
+}
+
+/// One line on stdout. Not `println!`, which panics when the reader is gone.
+fn say(line: &Value) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
 }
 
 fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
@@ -97,12 +111,11 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
 
 /// Asks the kernel to end this process with the one that started it.
 fn die_with_parent() -> Result<(), Box<dyn std::error::Error>> {
+    let parent = rustix::process::getppid();
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // The parent may have gone before the kernel was asked.
-    match rustix::process::getppid() {
-        Some(parent) if parent != rustix::process::Pid::INIT => Ok(()),
-        _ => Err("the process that started this one is gone".into()),
-    }
+    // The parent may have gone before the kernel was asked. It may also be process 1, in a container. If it went even
+    // before the first question, nobody reads the line that says we are ready, and that ends us.
+    if rustix::process::getppid() == parent { Ok(()) } else { Err("the process that started this one is gone".into()) }
 }
 
 /// Every client takes two descriptors; the usual soft limit of 1024 is far too low.

@@ -38,12 +38,7 @@ fn params(name: &str, ca: bool) -> CertificateParams {
 }
 
 impl Ca {
-    fn open(
-        folder: &Folder,
-        file: &str,
-        name: &str,
-        algorithm: &'static SignatureAlgorithm,
-    ) -> io::Result<Self> {
+    fn open(folder: &Folder, file: &str, name: &str, algorithm: &'static SignatureAlgorithm) -> io::Result<Self> {
         let key = folder.read_or_make(&format!("{file}.key"), || {
             Ok(KeyPair::generate_for(algorithm).map_err(other)?.serialize_pem().into_bytes())
         })?;

@@ -52,7 +52,8 @@ fn encode(value: &Value) -> Vec<u8> {
 }
 
 fn to_be_signed(payload: &[u8]) -> Vec<u8> {
-    let parts = [text("Signature1"), Value::Bytes(PROTECTED.to_vec()), Value::Bytes(vec![]), Value::Bytes(payload.into())];
+    let parts =
+        [text("Signature1"), Value::Bytes(PROTECTED.to_vec()), Value::Bytes(vec![]), Value::Bytes(payload.into())];
     encode(&Value::Array(parts.into()))
 }
 
@@ -88,8 +89,7 @@ impl Nsm {
         ];
         members.extend(claims);
         let payload = encode(&map(members));
-        let signature =
-            self.key.sign(&SystemRandom::new(), &to_be_signed(&payload)).map_err(io::Error::other)?;
+        let signature = self.key.sign(&SystemRandom::new(), &to_be_signed(&payload)).map_err(io::Error::other)?;
         Ok(encode(&Value::Array(vec![
             Value::Bytes(PROTECTED.to_vec()),
             Value::Map(vec![]),

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use adyton_ledger::{
-    CheckError, Fault, GovRecord, HeadError, Keep, LogId, LogReader, MemoryStore, OpsRoot, Rule, Status,
-    StoredRecord, check, sha256,
+    CheckError, Fault, GovRecord, HeadError, Keep, LogId, LogReader, MemoryStore, OpsRoot, Rule, Status, StoredRecord,
+    check, sha256,
 };
 
 use crate::vault::{BOOT, Vault, ops};

@@ -40,8 +40,7 @@ impl Vault {
         let body = GovRecord::Genesis(genesis).encode();
         let first = record(LogId::GOV, 0, Kind::Gov, Keep::Forever, BOOT, 100, body);
         let id = VaultId::of_genesis(&first.entry);
-        let mut vault =
-            Self { store: MemoryStore::new(), key, id, frontiers: [Frontier::new(), Frontier::new()] };
+        let mut vault = Self { store: MemoryStore::new(), key, id, frontiers: [Frontier::new(), Frontier::new()] };
         vault.append(LogId::GOV, &[first]);
         vault.boot(BOOT);
         vault
@@ -137,7 +136,15 @@ impl Vault {
     }
 }
 
-pub(crate) fn record(log: LogId, index: u64, kind: Kind, keep: Keep, boot_id: [u8; 16], time_bucket: u64, body: Vec<u8>) -> Record {
+pub(crate) fn record(
+    log: LogId,
+    index: u64,
+    kind: Kind,
+    keep: Keep,
+    boot_id: [u8; 16],
+    time_bucket: u64,
+    body: Vec<u8>,
+) -> Record {
     let body_len = u32::try_from(body.len()).unwrap();
     let commitments = if log == LogId::GOV { Hash::default() } else { commitments_root(&[sha256(&body)]) };
     let tenant = [0; 16];

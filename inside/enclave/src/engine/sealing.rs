@@ -99,13 +99,7 @@ impl Sealer {
     ///
     /// # Errors
     /// [`Opaque`] if the library refuses.
-    pub fn new(
-        keys: &KeyTree,
-        vault: VaultId,
-        log: LogId,
-        boot_id: [u8; 16],
-        release: u64,
-    ) -> Result<Self, Opaque> {
+    pub fn new(keys: &KeyTree, vault: VaultId, log: LogId, boot_id: [u8; 16], release: u64) -> Result<Self, Opaque> {
         let log_name = log.name();
         let parts: [&[u8]; 2] = [log_name.as_bytes(), &boot_id];
         Ok(Self {

@@ -10,8 +10,8 @@
 //! A store that fails leaves the batch in flight; the shell retries the same bytes. A conflict fences the shard.
 
 use adyton_frame::{MAX_FRAME, encode_append};
-use adyton_ledger::{Frontier, Head, Keep, Kind, Record, origin};
 use adyton_ledger::VaultId;
+use adyton_ledger::{Frontier, Head, Keep, Kind, Record, origin};
 use adyton_seal::{Opaque, SigningKey};
 use adyton_vault::{Class, Command, Context, Effect, Event, EventKind, Refusal, Reply, Seconds, Sid, State, decide};
 

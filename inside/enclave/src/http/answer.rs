@@ -62,16 +62,10 @@ impl ApiError {
                 let message = format!("The requested resource {resource} was not found");
                 Self::new(StatusCode::NOT_FOUND, 20404, &message)
             }
-            Refusal::TooManySends => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, 60203, "Max send attempts reached")
-            }
-            Refusal::TooManyChecks => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, 60202, "Max check attempts reached")
-            }
+            Refusal::TooManySends => Self::new(StatusCode::TOO_MANY_REQUESTS, 60203, "Max send attempts reached"),
+            Refusal::TooManyChecks => Self::new(StatusCode::TOO_MANY_REQUESTS, 60202, "Max check attempts reached"),
             Refusal::AccountTaken => Self::new(StatusCode::CONFLICT, 20409, "This account SID is taken"),
-            Refusal::TenantsClosed => {
-                Self::new(StatusCode::FORBIDDEN, 20403, "This vault admits no further tenant")
-            }
+            Refusal::TenantsClosed => Self::new(StatusCode::FORBIDDEN, 20403, "This vault admits no further tenant"),
             Refusal::CodeLength => Self::parameter("CodeLength"),
             Refusal::Full => {
                 let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, "Too many requests");
@@ -119,8 +113,7 @@ pub(crate) async fn not_found() -> Response {
 }
 
 pub(crate) async fn method_not_allowed() -> Response {
-    let mut response =
-        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, 20004, "Method not allowed").into_response();
+    let mut response = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, 20004, "Method not allowed").into_response();
     response.headers_mut().remove(ALLOW);
     response
 }

@@ -60,12 +60,8 @@ mod tests {
 
     #[test]
     fn doubtful_forms_are_refused() {
-        for (body, field) in [
-            (&b"To=1&To=2"[..], "To"),
-            (b"To=%FF", "To"),
-            (b"\xFF=1", "body"),
-            (b"To=1&T%6F=2", "To"),
-        ] {
+        for (body, field) in [(&b"To=1&To=2"[..], "To"), (b"To=%FF", "To"), (b"\xFF=1", "body"), (b"To=1&T%6F=2", "To")]
+        {
             assert_eq!(Form::parse(body).err(), Some(FieldError(field.into())));
         }
     }

@@ -17,8 +17,7 @@ use crate::engine::Failure;
 
 pub(crate) async fn create(State(api): State<Arc<Api>>, body: Bytes) -> Result<Response, ApiError> {
     let request: CreateTenant = serde_json::from_slice(&body).map_err(|_| ApiError::parameter("body"))?;
-    let account =
-        Sid::parse(SidKind::Account, &request.account_sid).map_err(|_| ApiError::parameter("account_sid"))?;
+    let account = Sid::parse(SidKind::Account, &request.account_sid).map_err(|_| ApiError::parameter("account_sid"))?;
     let friendly_name = verify::friendly_name(&request.friendly_name, "friendly_name")?;
     let sealed = BASE64.decode(request.sealed_token.as_bytes()).map_err(|_| ApiError::sealed())?;
     let purpose = SealedPurpose::tenant_token(&api.vault_id, &account.text(SidKind::Account));

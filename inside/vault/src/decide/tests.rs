@@ -28,9 +28,7 @@ fn caller() -> Caller {
 impl Bench {
     fn new() -> (Self, Sid) {
         let mut bench = Self { state: State::new(), log: Vec::new(), now: 1_800_000_000, counter: 0 };
-        bench
-            .run(Command::CreateTenant { account: ACCOUNT, token_hash: TOKEN, friendly_name: "Acme".into() })
-            .unwrap();
+        bench.run(Command::CreateTenant { account: ACCOUNT, token_hash: TOKEN, friendly_name: "Acme".into() }).unwrap();
         let command = Command::CreateService { caller: caller(), friendly_name: "Acme".into(), code_length: 6 };
         let Reply::Service(service) = bench.run(command).unwrap().0 else { panic!("not a service") };
         (bench, service.service)
@@ -54,8 +52,7 @@ impl Bench {
         let destination = Destination::parse(number).unwrap();
         let subject = subject(number);
         let channel = Channel::Sms;
-        let (reply, effects) =
-            self.run(Command::Start { caller: caller(), service, destination, subject, channel })?;
+        let (reply, effects) = self.run(Command::Start { caller: caller(), service, destination, subject, channel })?;
         let Reply::Verification(view) = reply else { panic!("not a verification") };
         let [Effect::Send { body, to, .. }] = &effects[..] else { panic!("not one message") };
         assert_eq!(to.expose(), number);
@@ -181,7 +178,17 @@ fn no_event_carries_the_number_the_code_or_the_slot_key() {
 
 #[test]
 fn other_spellings_of_a_number_are_refused() {
-    for text in ["15550100123", "+1 5550100123", "+0155501001", "+155501", "+1555010012345678", "+1555O100123", "+１５５５０１００", "", "+"] {
+    for text in [
+        "15550100123",
+        "+1 5550100123",
+        "+0155501001",
+        "+155501",
+        "+1555010012345678",
+        "+1555O100123",
+        "+１５５５０１００",
+        "",
+        "+",
+    ] {
         assert!(Destination::parse(text).is_err(), "{text}");
     }
 }

@@ -1,3 +1,0 @@
-//! The load generator behind `cargo xtask bench`.
-
-fn main() {}

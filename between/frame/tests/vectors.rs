@@ -1,0 +1,95 @@
+//! `vectors/frames.json`, made by an independent script.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use adyton_frame::{Append, Channel, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes};
+use data_encoding::HEXLOWER;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Vector {
+    name: String,
+    hex: String,
+    refusal: Option<String>,
+}
+
+#[test]
+fn vectors() {
+    let vectors: Vec<Vector> = serde_json::from_str(include_str!("../../../vectors/frames.json")).unwrap();
+    assert!(vectors.len() >= 60);
+    for Vector { name, hex, refusal } in vectors {
+        let bytes = HEXLOWER.decode(hex.as_bytes()).unwrap();
+        let (length, rest) = bytes.split_first_chunk().unwrap();
+        assert_eq!(usize::try_from(u32::from_be_bytes(*length)).unwrap(), rest.len(), "{name}");
+        let decoded = Frame::decode(rest);
+        assert_eq!(refusal.is_some(), name.starts_with("fail_"), "{name}");
+        if let Some(refusal) = refusal {
+            assert_eq!(format!("{:?}", decoded.unwrap_err()), refusal, "{name}");
+            continue;
+        }
+        let frame = expected(&name);
+        assert_eq!(decoded.as_ref(), Ok(&frame), "{name}");
+        let mut encoded = Vec::new();
+        frame.encode(&mut encoded).unwrap();
+        assert_eq!(encoded, bytes, "{name}");
+    }
+}
+
+/// What the notes of the vectors say, in this crate's types.
+fn expected(name: &str) -> Frame {
+    let head = || "adyton\n1\nAAAA\n".to_owned();
+    let snapshot = [0x33; 16];
+    let hello = |channel| Message::Hello { version: 1, channel };
+    let failed = |class| Message::Event(Event::DeliveryFailed { class });
+    let (id, message) = match name {
+        "hello_append" => (0, hello(Channel::Append)),
+        "hello_store" => (0, hello(Channel::Store)),
+        "hello_dial" => (0, hello(Channel::Dial)),
+        "hello_events" => (0, hello(Channel::Events)),
+        "hello_inspect" => (0, hello(Channel::Inspect)),
+        "welcome" => (0, Message::Welcome { version: 1 }),
+        "append" => {
+            let records = vec![
+                RecordBytes { entry: [0x11; 160], body: b"one".to_vec() },
+                RecordBytes { entry: [0x22; 160], body: Vec::new() },
+            ];
+            (0x0102_0304_0506_0708, Message::Append(Append { log: 1, expected_size: 256, records, head: head() }))
+        }
+        "appended" => (2, Message::Appended { size: 258 }),
+        "conflict" => (2, Message::Conflict { size: 300 }),
+        "store_full" => (2, Message::StoreFailed { reason: StoreFailure::Full }),
+        "store_io" => (2, Message::StoreFailed { reason: StoreFailure::Io }),
+        "status" => (3, Message::Status { log: 0 }),
+        "status_is" => (3, Message::StatusIs { size: 9, latest_snapshot: Some(4), head: head() }),
+        "status_is_empty" => (3, Message::StatusIs { size: 0, latest_snapshot: None, head: String::new() }),
+        "read" => (4, Message::Read { log: 1, from: 5, max: 100 }),
+        "records" => {
+            let first = StoredBytes { entry: [0x11; 160], body: Some(b"body".to_vec()) };
+            (4, Message::Records(vec![first, StoredBytes { entry: [0x22; 160], body: None }]))
+        }
+        "records_none" => (4, Message::Records(Vec::new())),
+        "put_chunk" => (5, Message::PutChunk { log: 1, snapshot, number: 7, bytes: b"sealed".to_vec() }),
+        "done" => (5, Message::Done),
+        "get_chunk" => (6, Message::GetChunk { log: 1, snapshot, number: 7 }),
+        "chunk" => (6, Message::Chunk(b"sealed".to_vec())),
+        "retire" => (7, Message::Retire { log: 1, below: 1000, bucket: 170_000_000, snapshot }),
+        "heads" => (8, Message::Heads { log: 0, from: 1, max: 64 }),
+        "head_list" => (8, Message::HeadList(vec!["first".into(), "zweiter ä".into()])),
+        "tile" => (9, Message::Tile { log: 1, level: 0, number: 3 }),
+        "tile_is" => (9, Message::TileIs((0..32).collect())),
+        "missing" => (u64::MAX, Message::Missing),
+        "event_boot_phase" => (1, Message::Event(Event::BootPhase { phase: 3 })),
+        "event_ready" => (1, Message::Event(Event::Ready { replayed: 12, micros: 345_678 })),
+        "event_store_lost" => (1, Message::Event(Event::StoreLost { log: 1 })),
+        "event_store_back" => (1, Message::Event(Event::StoreBack { log: 1 })),
+        "event_fenced" => (1, Message::Event(Event::Fenced { log: 1, size: 77 })),
+        "event_delivery_connect" => (1, failed(DeliveryFailure::Connect)),
+        "event_delivery_tls" => (1, failed(DeliveryFailure::Tls)),
+        "event_delivery_refused" => (1, failed(DeliveryFailure::Refused)),
+        "event_delivery_timeout" => (1, failed(DeliveryFailure::Timeout)),
+        "event_snapshot_taken" => (1, Message::Event(Event::SnapshotTaken { log: 1, index: 99 })),
+        "event_boot_refused" => (1, Message::Event(Event::BootRefused { reason: 2 })),
+        "event_stopping" => (1, Message::Event(Event::Stopping)),
+        other => panic!("no expectation for {other}"),
+    };
+    Frame { id, message }
+}

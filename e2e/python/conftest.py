@@ -1,0 +1,117 @@
+"""A vault for the tests: the release binaries, started by `adyton up` as a user would."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+
+import pytest
+from twilio.rest import Client
+
+BINARIES = pathlib.Path(os.environ["ADYTON_BIN_DIR"])
+PATIENCE = 60
+
+
+class Up:
+    """One run of `adyton up`."""
+
+    def __init__(self, folder, listen="127.0.0.1:0"):
+        self.data = folder / "vault"
+        self.process = subprocess.Popen(
+            [BINARIES / "adyton", "up", "--json", "--data", self.data, "--listen", listen],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        line = self.process.stdout.readline()
+        assert line, "adyton up said nothing"
+        self.ready = json.loads(line)
+
+    def client(self):
+        """The official SDK, unmodified but for its base URL."""
+        os.environ["REQUESTS_CA_BUNDLE"] = self.ready["ca"]
+        client = Client(self.ready["account_sid"], self.ready["auth_token"])
+        client.verify.base_url = self.ready["api"]
+        return client
+
+    def verify(self):
+        return self.client().verify.v2.services(self.ready["service_sid"])
+
+    def messages(self, to):
+        query = urllib.parse.urlencode({"to": to})
+        with urllib.request.urlopen(f"{self.ready['phone']}/messages?{query}", timeout=10) as answer:
+            return json.load(answer)
+
+    def code(self, to, count=1):
+        """The newest code on the phone, once `count` messages are there."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            found = self.messages(to)
+            if len(found) >= count:
+                return found[0]["body"].rsplit(" ", 1)[1]
+            time.sleep(0.02)
+        raise AssertionError(f"no message {count} for the number in time")
+
+    def children(self):
+        """Process ids of the running children, by name; a killed one has a new id once it is started again."""
+        found = {}
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                stat = (entry / "stat").read_text()
+            except (OSError, ValueError):
+                continue
+            name, rest = stat.split("(", 1)[1].rsplit(")", 1)
+            state, parent = rest.split()[:2]
+            if int(parent) == self.process.pid and state != "Z":
+                found[name] = int(entry.name)
+        return found
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        return self.process.wait(timeout=PATIENCE)
+
+    def log_check(self):
+        return subprocess.run(
+            [BINARIES / "adyton", "log", "check", "--json", "--data", self.data],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+
+
+def eventually(attempt):
+    """Repeats what an outage interrupts; the last error is the test's."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return attempt()
+        except Exception:  # noqa: BLE001 - every kind of broken connection
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def up(tmp_path):
+    run = Up(tmp_path)
+    yield run
+    if run.process.poll() is None:
+        run.stop()
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts vaults over one folder, one after the other."""
+    runs = []
+
+    def begin(**options):
+        runs.append(Up(tmp_path, **options))
+        return runs[-1]
+
+    yield begin
+    for run in runs:
+        if run.process.poll() is None:
+            run.stop()

@@ -1,1 +1,0 @@
-//! End-to-end and property tests over the whole house.

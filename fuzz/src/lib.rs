@@ -1,1 +1,0 @@
-//! Fuzz targets as plain functions, with a smoke run on stable.

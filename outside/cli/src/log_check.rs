@@ -1,0 +1,59 @@
+//! `adyton log check`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use adyton_ledger::{CheckError, check};
+use serde_json::json;
+
+use crate::store::Source;
+
+/// Checks every log of the vault in `data`.
+pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let source = Source::open(data)?;
+    match check(&source) {
+        Ok(report) => {
+            if as_json {
+                let logs: Vec<_> = report
+                    .logs
+                    .iter()
+                    .map(|log| {
+                        json!({
+                            "log": log.log.name(), "size": log.size, "root": log.root.to_string(),
+                            "bodies": log.bodies, "retired": log.retired, "heads": log.heads, "tiles": log.tiles,
+                        })
+                    })
+                    .collect();
+                let profile = report.genesis.profile.text();
+                println!(
+                    "{}",
+                    json!({ "ok": true, "vault_id": report.vault.to_string(), "profile": profile, "logs": logs })
+                );
+            } else {
+                println!("vault {} (profile {})", report.vault, report.genesis.profile.text());
+                for log in &report.logs {
+                    println!(
+                        "{}: {} entries, root {}, {} bodies compared, {} retired, {} signed heads and {} tiles match",
+                        log.log, log.size, log.root, log.bodies, log.retired, log.heads, log.tiles
+                    );
+                }
+                println!(
+                    "The logs hold together. Whether they are the newest ones, nothing here can say (freshness: none)."
+                );
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(CheckError::Fault(fault)) => {
+            if as_json {
+                println!(
+                    "{}",
+                    json!({ "ok": false, "fault": fault.to_string(), "log": fault.log.name(), "index": fault.index })
+                );
+            } else {
+                println!("FAULT: {fault}");
+            }
+            Ok(ExitCode::FAILURE)
+        }
+        Err(CheckError::Store(error)) => Err(error.into()),
+    }
+}

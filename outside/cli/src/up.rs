@@ -1,0 +1,379 @@
+//! `adyton up`: a whole vault on one machine, nothing to configure.
+//!
+//! 1. the folders, and a lock on the vault's;
+//! 2. pretend: NSM, KMS, carrier, phone;
+//! 3. the policy, written once into a new folder;
+//! 4. host and enclave; genesis happens inside, if the folder is new;
+//! 5. the tenant: its secrets are made here, because `up` plays the tenant, and stay in the client folder;
+//! 6. until a signal: a child that dies is started again. Killing the host voids nothing; a new enclave voids live
+//!    codes.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use adyton_ledger::{Genesis, GovRecord, LogId, LogReader, VaultId};
+use adyton_seal::{RecipientPublicKey, SealedPurpose};
+use data_encoding::{BASE64, HEXLOWER};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Duration, Instant, sleep};
+
+use crate::client::Client;
+use crate::folders::{Folders, write_private};
+use crate::processes::Process;
+use crate::store::Source;
+
+type Error = Box<dyn std::error::Error>;
+
+/// Longest wait for the API.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What `up` may be told.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The vault's folder [default: ~/.local/share/adyton/vault]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The tenant's folder [default: DIR.client]
+    #[arg(long, value_name = "DIR")]
+    client_dir: Option<PathBuf>,
+    /// The folder of what plays the platform [default: DIR.pretend]
+    #[arg(long, value_name = "DIR")]
+    pretend_dir: Option<PathBuf>,
+    /// Where the API listens; port 0 takes a free one
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8443")]
+    listen: SocketAddr,
+    /// One line of JSON when ready, instead of instructions
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the tenant keeps.
+#[derive(Serialize, Deserialize)]
+struct Tenant {
+    vault_id: String,
+    account_sid: String,
+    auth_token: String,
+    /// Empty until the service exists.
+    service_sid: String,
+}
+
+/// Runs until a signal.
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
+    // One thread: the children are told to die with the thread that started them.
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(up(options))
+}
+
+async fn up(options: &Options) -> Result<ExitCode, Error> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // 1.
+    if !options.listen.ip().is_loopback() {
+        return Err(
+            "--listen: a laptop's vault protects nothing from this machine, so it listens on loopback only".into()
+        );
+    }
+    let folders =
+        Folders::open(options.data.as_deref(), options.client_dir.as_deref(), options.pretend_dir.as_deref())?;
+    let lock = fs::File::create(folders.data.join("lock"))?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+        format!(
+            "{} is in use by another `adyton up`: stop it, or name another folder with --data",
+            folders.data.display()
+        )
+    })?;
+    // A Unix socket's path is short, a folder's may be long.
+    let runtime = RuntimeDir::new()?;
+    // 2.
+    let (pretend, ready) = Process::start_ready(
+        "adyton-pretend",
+        &["--dir".into(), text(&folders.pretend), "--runtime".into(), text(&runtime.0)],
+    )?;
+    // 3.
+    let policy = folders.data.join("adyton.toml");
+    if !policy.exists() {
+        write_private(&policy, policy_text(&ready, options.listen)?.as_bytes())?;
+    }
+    // 4.
+    let mut vault = Vault::start(&folders, &runtime.0, &ready, options.listen)?;
+    let serving = async {
+        let began = Instant::now();
+        let service = runtime.0.join("host.sock");
+        let (vault_id, genesis) = loop {
+            if let Ok(found) = read_genesis(&service) {
+                break found;
+            }
+            vault.restart_what_ended_at_boot(began)?;
+            sleep(Duration::from_millis(5)).await;
+        };
+        let client = Client::new(vault.listen, &genesis.ca_certificate)?;
+        while client.request("GET", "/health", &[], String::new()).await.is_err() {
+            vault.restart_what_ended_at_boot(began)?;
+            sleep(Duration::from_millis(5)).await;
+        }
+        // 5.
+        let folder = folders.client.join(vault_id.to_string());
+        fs::create_dir_all(&folder)?;
+        let ca = folder.join("ca.pem");
+        write_private(&ca, pem(&genesis.ca_certificate).as_bytes())?;
+        let tenant = enrol(&folder, &client, &vault_id, &genesis).await?;
+        Ok::<_, Error>((vault_id, ca, tenant))
+    };
+    let prepared = tokio::select! {
+        prepared = serving => Some(prepared),
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+    };
+    match prepared {
+        Some(Ok((vault_id, ca, tenant))) => {
+            let announcement = json!({
+                "api": format!("https://{}", vault.listen), "account_sid": tenant.account_sid,
+                "auth_token": tenant.auth_token, "service_sid": tenant.service_sid, "ca": ca,
+                "phone": ready["phone"], "vault_id": vault_id.to_string(), "root": ready["root"],
+                "enclave_pid": vault.enclave.id(), "host_pid": vault.host.id(),
+                "client_dir": folders.client, "pretend_dir": folders.pretend,
+            });
+            if options.json {
+                println!("{announcement}")
+            } else {
+                instructions(&announcement, &folders)
+            }
+            // 6.
+            loop {
+                tokio::select! {
+                    () = sleep(Duration::from_millis(50)) => vault.restart_what_ended(),
+                    _ = terminate.recv() => break,
+                    _ = interrupt.recv() => break,
+                }
+            }
+        }
+        Some(Err(error)) => {
+            vault.stop();
+            pretend.stop();
+            return Err(error);
+        }
+        None => {}
+    }
+    vault.stop();
+    pretend.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The vault's two processes.
+struct Vault {
+    enclave: Process,
+    host: Process,
+    enclave_arguments: Vec<String>,
+    host_arguments: Vec<String>,
+    /// Where the API listens, port known.
+    listen: SocketAddr,
+}
+
+impl Vault {
+    fn start(folders: &Folders, runtime: &Path, pretend: &Value, listen: SocketAddr) -> Result<Self, Error> {
+        let socket = |name: &str| format!("unix:{}", runtime.join(name).display());
+        let field = |name: &str| pretend[name].as_str().map(str::to_owned).ok_or("adyton-pretend says too little");
+        let tls = field("tls")?;
+        let mut host_arguments = vec![
+            "--data".into(),
+            text(&folders.data),
+            "--listen".into(),
+            listen.to_string(),
+            "--ingress".into(),
+            socket("enclave.sock"),
+            "--service".into(),
+            socket("host.sock"),
+        ];
+        for name in ["carrier.adyton.test", "kms.adyton.test"] {
+            host_arguments.extend(["--route".into(), format!("{name}:443={tls}")]);
+        }
+        let (host, ready) = Process::start_ready("adyton-host", &host_arguments)?;
+        let listen: SocketAddr = ready["listen"].as_str().unwrap_or_default().parse()?;
+        // A host that is started again takes the same port.
+        host_arguments[3] = listen.to_string();
+        let enclave_arguments = vec![
+            "--ingress".into(),
+            socket("enclave.sock"),
+            "--service".into(),
+            socket("host.sock"),
+            "--nsm".into(),
+            field("nsm")?,
+            "--policy".into(),
+            text(&folders.data.join("adyton.toml")),
+        ];
+        let (enclave, _) = Process::start("adyton-enclave", &enclave_arguments)?;
+        Ok(Self { enclave, host, enclave_arguments, host_arguments, listen })
+    }
+
+    /// At boot an enclave that ends has been refused, and said why.
+    fn restart_what_ended_at_boot(&mut self, began: Instant) -> Result<(), Error> {
+        if self.enclave.ended() {
+            return Err("the enclave refused to boot (its reason stands above)".into());
+        }
+        if began.elapsed() > PATIENCE {
+            return Err("the vault did not come up in time".into());
+        }
+        self.restart_what_ended();
+        Ok(())
+    }
+
+    fn restart_what_ended(&mut self) {
+        if self.host.ended()
+            && let Ok((host, _)) = Process::start_ready("adyton-host", &self.host_arguments)
+        {
+            eprintln!("adyton: the host had ended and was started again");
+            self.host = host;
+        }
+        if self.enclave.ended()
+            && let Ok((enclave, _)) = Process::start("adyton-enclave", &self.enclave_arguments)
+        {
+            eprintln!("adyton: the enclave had ended and was started again; live codes are void");
+            self.enclave = enclave;
+        }
+    }
+
+    fn stop(self) {
+        self.enclave.stop();
+        self.host.stop();
+    }
+}
+
+/// A folder for sockets that goes with this process.
+struct RuntimeDir(PathBuf);
+
+impl RuntimeDir {
+    fn new() -> Result<Self, Error> {
+        use std::os::unix::fs::DirBuilderExt;
+        let name = format!("adyton-{}", HEXLOWER.encode(&adyton_seal::random::<8>()?));
+        let path = std::env::temp_dir().join(name);
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for RuntimeDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn policy_text(pretend: &Value, listen: SocketAddr) -> Result<String, Error> {
+    let read = |name: &str| Ok::<_, Error>(fs::read_to_string(pretend[name].as_str().ok_or("no path")?)?);
+    let (root, trust) = (read("root")?, read("tls_ca")?);
+    let mut addresses = vec!["127.0.0.1".to_string()];
+    if listen.ip().to_string() != "127.0.0.1" {
+        addresses.push(listen.ip().to_string());
+    }
+    Ok(format!(
+        "# The vault's policy. It is measured: a vault boots under the policy it was made with and no other.\n\
+         version = 1\nprofile = \"dev\"\nretention_days = 30\n\n\
+         [attestation]\nroot = \"\"\"\n{root}\"\"\"\n\n\
+         [api]\nnames = [\"localhost\"]\naddresses = {addresses:?}\n\n\
+         [custody]\nhost = \"kms.adyton.test\"\nport = 443\ntrust = \"\"\"\n{trust}\"\"\"\n\n\
+         [carrier]\nhost = \"carrier.adyton.test\"\nport = 443\ntrust = \"\"\"\n{trust}\"\"\"\n"
+    ))
+}
+
+fn read_genesis(service: &Path) -> Result<(VaultId, Genesis), Error> {
+    let records = Source::connect(service)?.read(LogId::GOV, 0, 1, 1 << 20)?;
+    let record = records.first().ok_or("not yet")?;
+    match GovRecord::decode(record.body.as_ref().ok_or("the genesis has no body")?)? {
+        GovRecord::Genesis(genesis) => Ok((VaultId::of_genesis(&record.entry), genesis)),
+        _ => Err("the log does not begin with a genesis".into()),
+    }
+}
+
+/// Finds the tenant of this vault in its folder, or makes it. What was begun and not finished is finished: the SID and
+/// the token are kept before the vault hears of them.
+async fn enrol(folder: &Path, client: &Client, vault: &VaultId, genesis: &Genesis) -> Result<Tenant, Error> {
+    let file = folder.join("tenant.json");
+    let mut tenant: Tenant = match fs::read(&file) {
+        Ok(kept) => serde_json::from_slice(&kept).map_err(|error| format!("{}: {error}", file.display()))?,
+        Err(_) => {
+            let tenant = Tenant {
+                vault_id: vault.to_string(),
+                account_sid: format!("AC{}", HEXLOWER.encode(&adyton_seal::random::<16>()?)),
+                auth_token: HEXLOWER.encode(&adyton_seal::random::<16>()?),
+                service_sid: String::new(),
+            };
+            write_private(&file, &serde_json::to_vec_pretty(&tenant)?)?;
+            tenant
+        }
+    };
+    if !tenant.service_sid.is_empty() {
+        return Ok(tenant);
+    }
+    let purpose = SealedPurpose::tenant_token(&vault.0, &tenant.account_sid);
+    let sealed = RecipientPublicKey(genesis.hpke_key).seal(&purpose, tenant.auth_token.as_bytes())?;
+    let request = adyton_api::CreateTenant {
+        account_sid: tenant.account_sid.clone(),
+        friendly_name: "First tenant".into(),
+        sealed_token: BASE64.encode(&sealed),
+    };
+    let json = [("content-type", "application/json")];
+    expect_created(client.request("POST", "/adyton/v1/tenants", &json, serde_json::to_string(&request)?).await?)?;
+    let basic = BASE64.encode(format!("{}:{}", tenant.account_sid, tenant.auth_token).as_bytes());
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", &format!("Basic {basic}"))];
+    let created = client.request("POST", "/v2/Services", &headers, "FriendlyName=Adyton".into()).await?;
+    let service: Value = serde_json::from_slice(&expect_created(created)?)?;
+    tenant.service_sid = service["sid"].as_str().ok_or("the service has no SID")?.into();
+    write_private(&file, &serde_json::to_vec_pretty(&tenant)?)?;
+    Ok(tenant)
+}
+
+fn expect_created((status, body): (u16, bytes::Bytes)) -> Result<bytes::Bytes, Error> {
+    if status == 201 {
+        return Ok(body);
+    }
+    Err(format!("the vault answered {status}: {}", String::from_utf8_lossy(&body)).into())
+}
+
+fn pem(der: &[u8]) -> String {
+    let base64 = BASE64.encode(der);
+    let lines: Vec<&str> = (0..base64.len()).step_by(64).map(|at| &base64[at..base64.len().min(at + 64)]).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}
+
+fn instructions(up: &Value, folders: &Folders) {
+    let field = |name: &str| up[name].as_str().unwrap_or_default();
+    let (api, ca, account, token, service) =
+        (field("api"), field("ca"), field("account_sid"), field("auth_token"), field("service_sid"));
+    println!(
+        "The vault is up at {api}
+vault id {}
+profile dev: this shows the wall and tests it; it protects nothing from this machine's root. freshness: none
+
+Phone: {}
+
+Send a first code with the Python SDK (pip install twilio; unset TWILIO_REGION and TWILIO_EDGE):
+
+  export REQUESTS_CA_BUNDLE={ca}
+  python3 -c '
+  from twilio.rest import Client
+  client = Client(\"{account}\", \"{token}\")
+  client.verify.base_url = \"{api}\"
+  verify = client.verify.v2.services(\"{service}\")
+  print(verify.verifications.create(to=\"+15550100123\", channel=\"sms\").status)
+  print(verify.verification_checks.create(to=\"+15550100123\", code=input(\"code: \")).status)'
+
+or with curl:
+
+  curl --cacert {ca} -u {account}:{token} {api}/v2/Services/{service}/Verifications \\
+    -d To=%2B15550100123 -d Channel=sms
+  curl --cacert {ca} -u {account}:{token} {api}/v2/Services/{service}/VerificationCheck \\
+    -d To=%2B15550100123 -d Code=123456
+
+Check the log: adyton log check --data {}
+Stop: Ctrl-C",
+        field("vault_id"),
+        field("phone"),
+        folders.data.display(),
+    );
+}

@@ -1,0 +1,281 @@
+//! The binary, from outside: pipes, channels, the dialer.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use adyton_frame::{Append, Channel, Event, Frame, Message, RecordBytes};
+use adyton_transport::{Address, FrameReader, FrameWriter, Listener, Stream, open_channel};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+struct Host {
+    folder: TempDir,
+    child: Child,
+    listen: SocketAddr,
+    out: BufReader<std::process::ChildStdout>,
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(folder: &Path, service: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_adyton-host"));
+    let unix = |name: &str| format!("unix:{}", folder.join(name).display());
+    command.args(["--listen", "127.0.0.1:0", "--ingress", &unix("ingress"), "--service", &unix(service)]);
+    command.arg("--data").arg(folder.join("data")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+impl Host {
+    fn start(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = command(folder.path(), "service").args(arguments).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let ready = line(&mut out);
+        let listen = ready["listen"].as_str().unwrap().parse().unwrap();
+        assert_eq!(ready["service"], format!("unix:{}", folder.path().join("service").display()));
+        Self { folder, child, listen, out }
+    }
+
+    fn service(&self) -> Address {
+        Address::Unix(self.folder.path().join("service"))
+    }
+
+    fn enclave(&self) -> Listener {
+        Listener::bind(&Address::Unix(self.folder.path().join("ingress"))).unwrap()
+    }
+
+    async fn dial(&self) -> Stream {
+        open_channel(&self.service(), Channel::Dial).await.unwrap()
+    }
+}
+
+fn line(out: &mut impl BufRead) -> serde_json::Value {
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    serde_json::from_str(&line).unwrap()
+}
+
+async fn ask(stream: &mut Stream, id: u64, message: Message) -> Option<Frame> {
+    FrameWriter::new(&mut *stream).write(&Frame { id, message }).await.unwrap();
+    FrameReader::new(stream).read().await.ok().flatten()
+}
+
+fn append(log: u16) -> Message {
+    let records = vec![RecordBytes { entry: [7; 160], body: b"sealed".to_vec() }];
+    Message::Append(Append { log, expected_size: 0, records, head: "head".into() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_megabyte_each_way_and_half_closes() {
+    let host = Host::start(&[]);
+    let enclave = host.enclave();
+    let inside = tokio::spawn(async move {
+        let mut stream = enclave.accept().await.unwrap();
+        let mut got = Vec::new();
+        // The client's end arrives while this direction stays open.
+        stream.read_to_end(&mut got).await.unwrap();
+        stream.write_all(&vec![2; 1 << 20]).await.unwrap();
+        stream.shutdown().await.unwrap();
+        got
+    });
+    let mut client = TcpStream::connect(host.listen).await.unwrap();
+    client.write_all(&vec![1; 1 << 20]).await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut got = Vec::new();
+    client.read_to_end(&mut got).await.unwrap();
+    assert!(got == vec![2; 1 << 20]);
+    assert!(inside.await.unwrap() == vec![1; 1 << 20]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_enclave_the_client_is_let_go() {
+    let host = Host::start(&[]);
+    let mut client = TcpStream::connect(host.listen).await.unwrap();
+    // An end or a reset, at once.
+    assert!(!matches!(client.read(&mut [0]).await, Ok(count) if count > 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn append_then_store_then_inspect() {
+    let host = Host::start(&[]);
+    let mut channel = open_channel(&host.service(), Channel::Append).await.unwrap();
+    let appended = Frame { id: 5, message: Message::Appended { size: 1 } };
+    assert_eq!(ask(&mut channel, 5, append(1)).await, Some(appended));
+    let status = Message::StatusIs { size: 1, latest_snapshot: None, head: "head".into() };
+    for channel in [Channel::Store, Channel::Inspect] {
+        let mut channel = open_channel(&host.service(), channel).await.unwrap();
+        let got = ask(&mut channel, 6, Message::Status { log: 1 }).await;
+        assert_eq!(got, Some(Frame { id: 6, message: status.clone() }));
+    }
+    // Requests may be pipelined; replies come in order.
+    let mut store = open_channel(&host.service(), Channel::Store).await.unwrap();
+    let mut sent = Vec::new();
+    let snapshot = [3; 16];
+    let put = Message::PutChunk { log: 1, snapshot, number: 0, bytes: b"chunk".to_vec() };
+    let get = |number| Message::GetChunk { log: 1, snapshot, number };
+    for (id, message) in [(1, put), (2, get(0)), (3, get(1)), (4, Message::Status { log: 1 })] {
+        Frame { id, message }.encode(&mut sent).unwrap();
+    }
+    store.write_all(&sent).await.unwrap();
+    let mut replies = FrameReader::new(store);
+    for (id, message) in
+        [(1, Message::Done), (2, Message::Chunk(b"chunk".to_vec())), (3, Message::Missing), (4, status)]
+    {
+        assert_eq!(replies.read().await.unwrap(), Some(Frame { id, message }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_of_another_channel_ends_the_connection() {
+    let host = Host::start(&[]);
+    let put = || Message::PutChunk { log: 1, snapshot: [0; 16], number: 0, bytes: vec![1] };
+    let retire = Message::Retire { log: 1, below: u64::MAX, bucket: u64::MAX, snapshot: [0; 16] };
+    let get = Message::GetChunk { log: 1, snapshot: [0; 16], number: 0 };
+    for (channel, message) in [
+        (Channel::Inspect, append(1)),
+        (Channel::Inspect, put()),
+        (Channel::Inspect, get),
+        (Channel::Inspect, retire),
+        (Channel::Store, append(1)),
+        (Channel::Store, Message::Event(Event::Stopping)),
+        (Channel::Append, Message::Status { log: 1 }),
+        (Channel::Append, put()),
+        (Channel::Events, append(1)),
+        (Channel::Store, Message::Appended { size: 1 }),
+    ] {
+        let mut stream = open_channel(&host.service(), channel).await.unwrap();
+        assert_eq!(ask(&mut stream, 1, message.clone()).await, None, "{channel:?} {message:?}");
+    }
+    let mut stream = open_channel(&host.service(), Channel::Inspect).await.unwrap();
+    let empty = Message::StatusIs { size: 0, latest_snapshot: None, head: String::new() };
+    let got = ask(&mut stream, 1, Message::Status { log: 1 }).await;
+    assert_eq!(got, Some(Frame { id: 1, message: empty }), "nothing was written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_lines() {
+    let mut host = Host::start(&[]);
+    let mut stream = open_channel(&host.service(), Channel::Events).await.unwrap();
+    let event = Event::Ready { replayed: 12, micros: 34 };
+    FrameWriter::new(&mut stream).write(&Frame { id: 0, message: Message::Event(event) }).await.unwrap();
+    assert_eq!(line(&mut host.out), serde_json::json!({ "event": "ready", "replayed": 12, "micros": 34 }));
+}
+
+async fn socks(stream: &mut Stream, command: u8, target: &[u8], port: u16) -> u8 {
+    stream.write_all(&[5, 1, 0]).await.unwrap();
+    let mut method = [0; 2];
+    stream.read_exact(&mut method).await.unwrap();
+    assert_eq!(method, [5, 0]);
+    stream.write_all(&[&[5, command, 0], target, &port.to_be_bytes()].concat()).await.unwrap();
+    let mut reply = [0; 10];
+    stream.read_exact(&mut reply).await.unwrap();
+    assert_eq!((reply[0], reply[3]), (5, 1));
+    reply[1]
+}
+
+fn name(name: &str) -> Vec<u8> {
+    [&[3, u8::try_from(name.len()).unwrap()], name.as_bytes()].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dialer_follows_routes_and_pipes() {
+    let carrier = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let route = format!("carrier.invalid:443={}", carrier.local_addr().unwrap());
+    let host = Host::start(&["--route", &route]);
+    let mut stream = host.dial().await;
+    assert_eq!(socks(&mut stream, 1, &name("Carrier.invalid"), 443).await, 0);
+    let (mut there, _) = carrier.accept().await.unwrap();
+    stream.write_all(b"hello").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut got = Vec::new();
+    there.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, b"hello");
+    there.write_all(b"answer").await.unwrap();
+    drop(there);
+    got.clear();
+    stream.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, b"answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dialer_takes_names_and_connect_only() {
+    let reachable = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = reachable.local_addr().unwrap().port();
+    let host = Host::start(&[]);
+    let (unsupported_type, unsupported_command) = (8, 7);
+    let v6 = [&[4][..], &[0; 15], &[1]].concat();
+    for target in [&[1, 127, 0, 0, 1][..], &v6] {
+        assert_eq!(socks(&mut host.dial().await, 1, target, port).await, unsupported_type, "{target:?}");
+    }
+    // A resolver would take each of these for an address.
+    for text in ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "::1", "127.0.0.1.", "[::1]", "", "."] {
+        assert_eq!(socks(&mut host.dial().await, 1, &name(text), port).await, unsupported_type, "{text}");
+    }
+    for command in [2, 3] {
+        let mut stream = host.dial().await;
+        assert_eq!(socks(&mut stream, command, &name("carrier.example"), port).await, unsupported_command);
+    }
+    // Without an offer of "no authentication" there is nothing to agree on.
+    let mut stream = host.dial().await;
+    stream.write_all(&[5, 1, 2]).await.unwrap();
+    let mut method = [0; 2];
+    stream.read_exact(&mut method).await.unwrap();
+    assert_eq!(method, [5, 0xFF]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_reached_has_its_reply() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let host = Host::start(&["--route", &format!("carrier.invalid:443={closed}")]);
+    assert_eq!(socks(&mut host.dial().await, 1, &name("carrier.invalid"), 443).await, 5);
+}
+
+#[test]
+fn a_second_host_on_the_folder_is_refused() {
+    let host = Host::start(&[]);
+    let second = command(host.folder.path(), "other").output().unwrap();
+    assert!(!second.status.success());
+    assert!(second.stdout.is_empty());
+    let error = String::from_utf8(second.stderr).unwrap();
+    let data = host.folder.path().join("data");
+    assert!(error.contains(data.to_str().unwrap()) && error.contains("in use"), "{error}");
+    // It did not disturb the first.
+    assert!(data.join("host.addr").exists());
+}
+
+#[test]
+fn it_stops_when_asked_and_closes_its_file() {
+    let mut host = Host::start(&["--die-with-parent"]);
+    let address = host.folder.path().join("data/host.addr");
+    assert_eq!(std::fs::read_to_string(&address).unwrap(), host.service().to_string());
+    let pid = rustix::process::Pid::from_child(&host.child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(host.child.wait().unwrap().success());
+    assert!(!address.exists());
+    adyton_host::RedbStore::open_read_only(&host.folder.path().join("data")).unwrap();
+}
+
+#[test]
+fn mistakes_say_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, says) in [
+        (&["--route", "nonsense"][..], "NAME:PORT=IP:PORT"),
+        (&["--service", "tcp:1"], "unix:PATH"),
+        (&["--what"], "--data DIR"),
+        (&["--listen", "192.0.2.1:1"], "cannot listen on 192.0.2.1:1"),
+    ] {
+        let output = command(folder.path(), "service").args(arguments).output().unwrap();
+        assert!(!output.status.success());
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(says), "{error}");
+    }
+}

@@ -1,0 +1,126 @@
+//! Licences, duplicate versions, and the committed list of what the enclave is built of.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde::Deserialize;
+
+use crate::metadata::{Metadata, built};
+use crate::{Error, root};
+
+const SNAPSHOT: &str = "inside/enclave/dependencies.txt";
+
+/// `licences.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rules {
+    allowed: Vec<String>,
+    banned: Vec<String>,
+    duplicates: BTreeMap<String, String>,
+}
+
+/// Checks, or writes the enclave's list anew.
+pub(crate) fn run(accept: bool) -> Result<(), Error> {
+    let rules: Rules = toml::from_str(&fs::read_to_string(root().join("licences.toml"))?)?;
+    let (metadata, everything) = (Metadata::load()?, built(None)?);
+    let mut faults = check(&rules, &metadata, &everything);
+    let inside: String = built(Some("adyton-enclave"))?
+        .iter()
+        .filter(|(name, _)| !name.starts_with("adyton-"))
+        .flat_map(|(name, versions)| versions.iter().map(move |version| format!("{name} {version}\n")))
+        .collect();
+    let path = root().join(SNAPSHOT);
+    if accept {
+        fs::write(&path, &inside)?;
+    } else {
+        let known = fs::read_to_string(&path).unwrap_or_default();
+        let changed = |from: &str, to: &str, sign: char| -> Vec<String> {
+            from.lines()
+                .filter(|line| !to.lines().any(|other| other == *line))
+                .map(|line| format!("{SNAPSHOT}: {sign}{line}"))
+                .collect()
+        };
+        let mut difference = changed(&inside, &known, '+');
+        difference.extend(changed(&known, &inside, '-'));
+        if !difference.is_empty() {
+            faults.extend(difference);
+            faults
+                .push("the enclave is built of other crates: review them, then `cargo xtask licences --accept`".into());
+        }
+    }
+    if !faults.is_empty() {
+        return Err(format!("\n  {}", faults.join("\n  ")).into());
+    }
+    println!("licences: {} crates built, {} of them inside", everything.len(), inside.lines().count());
+    Ok(())
+}
+
+fn check(rules: &Rules, metadata: &Metadata, everything: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (name, versions) in everything {
+        if rules.banned.contains(name) {
+            faults.push(format!("{name} is banned"));
+        }
+        if versions.len() > 1 && !rules.duplicates.contains_key(name) {
+            faults.push(format!("{name}: versions {} are built; name one reason in [duplicates]", versions.join(", ")));
+        }
+        for version in versions {
+            let package = metadata.packages.iter().find(|found| found.name == *name && found.version == *version);
+            let licence = package.and_then(|package| package.license.as_deref()).unwrap_or("no licence");
+            if !satisfied(licence, &rules.allowed) {
+                faults.push(format!("{name} {version}: {licence} is not allowed"));
+            }
+        }
+    }
+    let stale = |name: &&String| everything.get(*name).is_none_or(|versions| versions.len() < 2);
+    faults.extend(rules.duplicates.keys().filter(stale).map(|name| format!("[duplicates] {name}: only one is built")));
+    faults
+}
+
+/// Whether an SPDX expression can be satisfied: OR over AND over names, with parentheses.
+fn satisfied(expression: &str, allowed: &[String]) -> bool {
+    let expression = expression.replace('/', " OR ");
+    let parts = |text: &str, operator: &str| -> Vec<String> {
+        let (mut depth, mut parts, mut part) = (0, Vec::new(), Vec::new());
+        for word in text.replace('(', " ( ").replace(')', " ) ").split_whitespace() {
+            depth += i32::from(word == "(") - i32::from(word == ")");
+            if depth == 0 && word == operator {
+                parts.push(part.join(" "));
+                part = Vec::new();
+            } else {
+                part.push(word.to_owned());
+            }
+        }
+        parts.push(part.join(" "));
+        parts
+    };
+    parts(&expression, "OR").iter().any(|choice| {
+        parts(choice, "AND").iter().all(|one| {
+            let inner = one.trim().strip_prefix('(').and_then(|one| one.strip_suffix(')'));
+            inner.map_or_else(|| allowed.iter().any(|name| name == one.trim()), |inner| satisfied(inner, allowed))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::satisfied;
+
+    #[test]
+    fn expressions() {
+        let allowed = ["MIT".to_owned(), "ISC".to_owned(), "Apache-2.0 WITH LLVM-exception".to_owned()];
+        for (expression, expected) in [
+            ("MIT", true),
+            ("GPL-3.0", false),
+            ("GPL-3.0 OR MIT", true),
+            ("MIT/Apache-2.0", true),
+            ("ISC AND (GPL-2.0 OR ISC)", true),
+            ("ISC AND (GPL-2.0 OR AGPL-3.0)", false),
+            ("MIT AND GPL-2.0", false),
+            ("Apache-2.0 WITH LLVM-exception OR Apache-2.0", true),
+            ("no licence", false),
+        ] {
+            assert_eq!(satisfied(expression, &allowed), expected, "{expression}");
+        }
+    }
+}

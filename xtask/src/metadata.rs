@@ -1,0 +1,85 @@
+//! What cargo says of the workspace and its dependencies.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde::Deserialize;
+
+use crate::{Error, root};
+
+/// `cargo metadata`, as much as is needed.
+#[derive(Deserialize)]
+pub(crate) struct Metadata {
+    pub(crate) packages: Vec<Package>,
+    workspace_members: Vec<String>,
+}
+
+/// A package.
+#[derive(Deserialize)]
+pub(crate) struct Package {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) license: Option<String>,
+    pub(crate) dependencies: Vec<Dependency>,
+}
+
+/// One line of a package's manifest.
+#[derive(Deserialize)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    /// `None` for a normal dependency.
+    pub(crate) kind: Option<String>,
+}
+
+impl Metadata {
+    /// Asks cargo.
+    pub(crate) fn load() -> Result<Self, Error> {
+        let text = output("cargo", &["metadata", "--format-version", "1", "--locked"])?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Our own packages.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().filter(|package| self.workspace_members.contains(&package.id))
+    }
+}
+
+/// Names and versions of everything that is built for Linux, of one package or of all.
+pub(crate) fn built(package: Option<&str>) -> Result<BTreeMap<String, Vec<String>>, Error> {
+    let mut arguments = vec![
+        "tree",
+        "--edges",
+        "normal,build",
+        "--target",
+        "x86_64-unknown-linux-gnu",
+        "--prefix",
+        "none",
+        "--locked",
+        "--format",
+        "{p}",
+    ];
+    match package {
+        Some(package) => arguments.extend(["--package", package]),
+        None => arguments.push("--workspace"),
+    }
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in output("cargo", &arguments)?.lines() {
+        let mut words = line.split(' ');
+        let (Some(name), Some(version)) = (words.next(), words.next()) else { continue };
+        let versions = found.entry(name.into()).or_default();
+        let version = version.trim_start_matches('v').to_owned();
+        if !versions.contains(&version) {
+            versions.push(version);
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String, Error> {
+    let done = Command::new(program).current_dir(root()).args(arguments).output()?;
+    if !done.status.success() {
+        return Err(format!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&done.stderr)).into());
+    }
+    Ok(String::from_utf8(done.stdout)?)
+}
