@@ -11,8 +11,8 @@ mod errors;
 mod ingress;
 mod reader;
 mod service;
-mod writer;
 mod tables;
+mod writer;
 
 pub use database::RedbStore;
 pub use dial::Routes;
