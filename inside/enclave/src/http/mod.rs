@@ -30,7 +30,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::engine::Engine;
 
 pub use answer::timestamp;
-pub use form::Form;
+pub use form::{FieldError, Form};
 
 /// Longest wait for a handshake, and for a request's head.
 const PATIENCE: Duration = Duration::from_secs(10);
