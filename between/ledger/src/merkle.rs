@@ -125,7 +125,7 @@ fn split(n: u64) -> u64 {
     1 << (63 - (n - 1).leading_zeros())
 }
 
-/// PATH(index, D[size]) of RFC 9162 §2.1.3.1. `range(start, end)` gives the Merkle tree hash of those leaves.
+/// `PATH(index, D[size])` of RFC 9162 §2.1.3.1. `range(start, end)` gives the Merkle tree hash of those leaves.
 ///
 /// # Errors
 /// [`ProofError::OutOfRange`].
@@ -185,7 +185,7 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root
     expect(root, hash)
 }
 
-/// PROOF(old, D[new]) of RFC 9162 §2.1.4.1; empty for an old size of 0 or of `new`.
+/// `PROOF(old, D[new])` of RFC 9162 §2.1.4.1; empty for an old size of 0 or of `new`.
 ///
 /// # Errors
 /// [`ProofError::OutOfRange`].

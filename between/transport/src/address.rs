@@ -27,13 +27,30 @@ impl fmt::Display for Address {
     }
 }
 
-/// The text is neither `unix:PATH` nor `vsock:CID:PORT`.
+/// Why a text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AddressError;
+pub enum AddressError {
+    /// It begins with neither `unix:` nor `vsock:`.
+    Kind,
+    /// Nothing follows `unix:`.
+    NoPath,
+    /// A vsock address has no second colon.
+    NoPort,
+    /// The context id is not a decimal `u32`.
+    Cid,
+    /// The port is not a decimal `u32`.
+    Port,
+}
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an address is unix:PATH or vsock:CID:PORT")
+        f.write_str(match self {
+            Self::Kind => "an address is unix:PATH or vsock:CID:PORT",
+            Self::NoPath => "unix:PATH needs a path",
+            Self::NoPort => "vsock:CID:PORT needs a port",
+            Self::Cid => "in vsock:CID:PORT the context id is a number from 0 to 4294967295",
+            Self::Port => "in vsock:CID:PORT the port is a number from 0 to 4294967295",
+        })
     }
 }
 
@@ -43,14 +60,20 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once(':').ok_or(AddressError)? {
-            ("unix", path) if !path.is_empty() => Ok(Self::Unix(path.into())),
+        match text.split_once(':').ok_or(AddressError::Kind)? {
+            ("unix", "") => Err(AddressError::NoPath),
+            ("unix", path) => Ok(Self::Unix(path.into())),
             ("vsock", rest) => {
-                let (cid, port) = rest.split_once(':').ok_or(AddressError)?;
-                let number = |text: &str| text.parse().map_err(|_| AddressError);
-                Ok(Self::Vsock { cid: number(cid)?, port: number(port)? })
+                let (cid, port) = rest.split_once(':').ok_or(AddressError::NoPort)?;
+                let cid = number(cid).ok_or(AddressError::Cid)?;
+                Ok(Self::Vsock { cid, port: number(port).ok_or(AddressError::Port)? })
             }
-            _ => Err(AddressError),
+            _ => Err(AddressError::Kind),
         }
     }
+}
+
+/// A decimal number in its one form: `parse` alone would take `+3` and `003` as well.
+fn number(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|number: &u32| number.to_string() == text)
 }

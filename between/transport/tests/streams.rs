@@ -7,7 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use adyton_frame::{Channel, Frame, FrameError, MAX_FRAME, Message};
 use adyton_transport::{
-    Address, FrameIoError, FrameReader, FrameWriter, Listener, OpenError, Stream, accept_channel, open_channel,
+    Address, AddressError, FrameIoError, FrameReader, FrameWriter, Listener, OpenError, Stream, accept_channel,
+    open_channel,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -27,10 +28,23 @@ fn addresses() {
     for text in ["unix:/run/a b:c", "unix:relative", "vsock:3:5000", "vsock:4294967295:0"] {
         assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
     }
-    for text in
-        ["", "unix", "unix:", "vsock:3", "vsock:3:", "vsock:3:x", "vsock:3:4:5", "vsock:4294967296:1", "tcp:1:2"]
-    {
-        assert!(text.parse::<Address>().is_err(), "{text}");
+    for (text, refusal) in [
+        ("", AddressError::Kind),
+        ("unix", AddressError::Kind),
+        ("tcp:1:2", AddressError::Kind),
+        ("Unix:/run/a", AddressError::Kind),
+        ("unix:", AddressError::NoPath),
+        ("vsock:3", AddressError::NoPort),
+        ("vsock:", AddressError::NoPort),
+        ("vsock::5", AddressError::Cid),
+        ("vsock:+3:5", AddressError::Cid),
+        ("vsock:4294967296:1", AddressError::Cid),
+        ("vsock:3:", AddressError::Port),
+        ("vsock:3:x", AddressError::Port),
+        ("vsock:3:05", AddressError::Port),
+        ("vsock:3:4:5", AddressError::Port),
+    ] {
+        assert_eq!(text.parse::<Address>(), Err(refusal), "{text}");
     }
 }
 

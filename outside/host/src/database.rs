@@ -1,6 +1,7 @@
 //! The log store over redb: one file, one writer, every append one durable transaction.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ impl RedbStore {
             Ok(write.commit()?)
         };
         made().map_err(|error| OpenError::Database(path.clone(), Box::new(error)))?;
+        // The file's name must be as durable as what is in it.
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
         let reader = RedbReader::new(path, Handle::ReadWrite(Arc::new(database)));
         Ok(Self { reader, builders: BTreeMap::new() })
     }
@@ -56,8 +59,11 @@ impl RedbStore {
         let path = folder.join("log.redb");
         let database = match ReadOnlyDatabase::open(&path) {
             Ok(database) => Handle::ReadOnly(database),
-            // After a crash redb must repair the file, for which it has to write.
-            Err(DatabaseError::RepairAborted) => Handle::ReadWrite(Arc::new(repair(&path, folder)?)),
+            // After a crash redb must repair the file, for which it has to write; then it is closed again.
+            Err(DatabaseError::RepairAborted) => {
+                drop(Database::open(&path).map_err(|error| opened(error, &path, folder))?);
+                Handle::ReadOnly(ReadOnlyDatabase::open(&path).map_err(|error| opened(error, &path, folder))?)
+            }
             Err(error) => return Err(opened(error, &path, folder)),
         };
         Ok(Self { reader: RedbReader::new(path, database), builders: BTreeMap::new() })
@@ -72,6 +78,8 @@ impl RedbStore {
     fn write<T>(&mut self, work: impl FnOnce(&mut Self, &Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let database = self.reader.database()?;
         let done = work(self, &database);
+        // Before anyone opens the file again: two handles exclude each other, in one process too.
+        drop(database);
         if done.is_err() {
             self.builders.clear();
             self.reader.mark_broken();
@@ -82,10 +90,6 @@ impl RedbStore {
 
 fn open_database(path: &Path, folder: &Path) -> Result<Database, OpenError> {
     Database::create(path).map_err(|error| opened(error, path, folder))
-}
-
-fn repair(path: &Path, folder: &Path) -> Result<Database, OpenError> {
-    Database::open(path).map_err(|error| opened(error, path, folder))
 }
 
 fn opened(error: DatabaseError, path: &Path, folder: &Path) -> OpenError {

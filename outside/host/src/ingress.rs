@@ -33,10 +33,11 @@ pub async fn serve_ingress(listener: TcpListener, enclave: Address, limit: usize
     }
 }
 
-/// Copies both ways until both are closed; one side's end is passed on to the other. An error ends both.
+/// Copies both ways until both are closed; one side's end is passed on to the other. A side that takes no more bytes ends
+/// that direction only: what it said before, such as a refusal of a request too large, still has to arrive.
 ///
 /// # Errors
-/// The streams'.
+/// Those of a stream that cannot be read; they end both directions.
 pub async fn pipe<A, B>(a: A, b: B) -> io::Result<()>
 where
     A: AsyncRead + AsyncWrite + Unpin,
@@ -53,8 +54,12 @@ async fn copy(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + U
     loop {
         let count = from.read(&mut buffer).await?;
         if count == 0 {
-            return to.shutdown().await;
+            // It may be gone already, which is no fault.
+            let _ = to.shutdown().await;
+            return Ok(());
         }
-        to.write_all(&buffer[..count]).await?;
+        if to.write_all(&buffer[..count]).await.is_err() {
+            return Ok(());
+        }
     }
 }

@@ -4,9 +4,11 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use adyton_frame::{DeliveryFailure, Event};
 use adyton_host::{RedbStore, Routes, Writer, serve_channels, serve_ingress};
@@ -20,6 +22,9 @@ use tokio::signal::unix::{SignalKind, signal};
 const USAGE: &str = "adyton-host --data DIR --listen IP:PORT --ingress ADDRESS --service ADDRESS
     [--route NAME:PORT=IP:PORT]... [--max-connections N] [--die-with-parent]
 ADDRESS is unix:PATH or vsock:CID:PORT. It is normally started by `adyton up`.";
+
+/// Longest wait for reads and look-ups that are under way when the process is to end.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 struct Arguments {
     data: PathBuf,
@@ -46,8 +51,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let (store, thread) = Writer::start(RedbStore::open(&arguments.data)?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(serve(arguments, store));
-    // The runtime's tasks hold the store; when they are gone its thread closes the file.
-    drop(runtime);
+    // The runtime's tasks hold the store; when they are gone its thread closes the file. A name that is being looked up,
+    // or a line that nobody reads, is not waited for.
+    runtime.shutdown_timeout(PATIENCE);
     thread.join().map_err(|_| "the store's thread failed")?;
     ended
 }
@@ -93,7 +99,7 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
             Long("ingress") => ingress = Some(parser.value()?.parse()?),
             Long("service") => service = Some(parser.value()?.parse()?),
             Long("route") => routes.add(&parser.value()?.string()?)?,
-            Long("max-connections") => max_connections = parser.value()?.parse()?,
+            Long("max-connections") => max_connections = most_connections(&mut parser)?,
             Long("die-with-parent") => die_with_parent()?,
             other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
         }
@@ -107,6 +113,13 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
         routes,
         max_connections,
     })
+}
+
+/// One at least, or nobody would ever be served.
+fn most_connections(parser: &mut lexopt::Parser) -> Result<usize, Box<dyn std::error::Error>> {
+    let refused = |_| "--max-connections: expected a number from 1 to 4294967295";
+    let number: NonZero<u32> = parser.value()?.parse().map_err(refused)?;
+    Ok(usize::try_from(number.get())?)
 }
 
 /// Asks the kernel to end this process with the one that started it.

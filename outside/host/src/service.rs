@@ -15,7 +15,7 @@ const READ_BYTES: usize = 1_000_000;
 /// Heads in one reply, whatever was asked for.
 const MOST_HEADS: u32 = 1024;
 
-/// Where operational events go.
+/// Where operational events go. It may block, say on a pipe that nobody reads; then only further events wait.
 pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// Accepts channels for ever.
@@ -46,7 +46,10 @@ async fn serve(stream: Stream, channel: Channel, store: &Writer, events: &EventS
             return;
         }
         if let Message::Event(event) = message {
-            events(event);
+            let events = Arc::clone(events);
+            if tokio::task::spawn_blocking(move || events(event)).await.is_err() {
+                return;
+            }
             continue;
         }
         let answer = if matches!(message, Message::Append(_) | Message::PutChunk { .. } | Message::Retire { .. }) {

@@ -5,12 +5,16 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use adyton_frame::{Append, Channel, Event, Frame, Message, RecordBytes};
+use adyton_host::{RedbStore, StoreError};
+use adyton_ledger::{Entry, LogId, LogReader, LogStore, Record};
 use adyton_transport::{Address, FrameReader, FrameWriter, Listener, Stream, open_channel};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 struct Host {
     folder: TempDir,
@@ -105,6 +109,50 @@ async fn without_an_enclave_the_client_is_let_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_before_the_request_ends_arrives() {
+    const ANSWER: usize = 100_000;
+    let host = Host::start(&[]);
+    let enclave = host.enclave();
+    // As for a request too large: it reads a little, answers, and is gone.
+    tokio::spawn(async move {
+        while let Ok(mut stream) = enclave.accept().await {
+            stream.read_exact(&mut [0; 1000]).await.unwrap();
+            stream.write_all(&[9; ANSWER]).await.unwrap();
+        }
+    });
+    for attempt in 0..50 {
+        let mut client = TcpStream::connect(host.listen).await.unwrap();
+        let (mut read, mut write) = client.split();
+        let upload = async { while write.write_all(&[1; 10_000]).await.is_ok() {} };
+        let mut got = Vec::new();
+        // Behind the answer there may be a reset instead of an end.
+        let _ = tokio::join!(upload, read.read_to_end(&mut got));
+        assert_eq!(got.len(), ANSWER, "attempt {attempt}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_the_limit_a_client_waits_for_a_place() {
+    let host = Host::start(&["--max-connections", "2"]);
+    let enclave = host.enclave();
+    let mut clients = Vec::new();
+    for number in 0..3 {
+        let mut client = TcpStream::connect(host.listen).await.unwrap();
+        client.write_all(&[number]).await.unwrap();
+        clients.push(client);
+    }
+    let (mut first, mut second) = (enclave.accept().await.unwrap(), enclave.accept().await.unwrap());
+    let numbers = [first.read_u8().await.unwrap(), second.read_u8().await.unwrap()];
+    assert_eq!(numbers.iter().map(|number| u32::from(*number)).sum::<u32>(), 1, "the first two");
+    // Nothing tells that no third connection will come; a while without one has to do.
+    assert!(timeout(Duration::from_millis(200), enclave.accept()).await.is_err());
+    // A place is free once both directions have ended.
+    drop(first);
+    drop(clients.remove(numbers[0].into()));
+    assert_eq!(enclave.accept().await.unwrap().read_u8().await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn append_then_store_then_inspect() {
     let host = Host::start(&[]);
     let mut channel = open_channel(&host.service(), Channel::Append).await.unwrap();
@@ -168,6 +216,33 @@ async fn events_are_lines() {
     let event = Event::Ready { replayed: 12, micros: 34 };
     FrameWriter::new(&mut stream).write(&Frame { id: 0, message: Message::Event(event) }).await.unwrap();
     assert_eq!(line(&mut host.out), serde_json::json!({ "event": "ready", "replayed": 12, "micros": 34 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_nobody_reads_hold_up_nothing_else() {
+    let mut host = Host::start(&[]);
+    // Far more than a pipe holds, on more connections than there are threads to block.
+    let mut lines = Vec::new();
+    for id in 0..5000 {
+        Frame { id, message: Message::Event(Event::Stopping) }.encode(&mut lines).unwrap();
+    }
+    let mut senders = Vec::new();
+    for _ in 0..std::thread::available_parallelism().unwrap().get() * 2 {
+        let mut stream = open_channel(&host.service(), Channel::Events).await.unwrap();
+        let lines = lines.clone();
+        senders.push(tokio::spawn(async move { drop(stream.write_all(&lines).await) }));
+    }
+    // Until the pipe is full; then every sender's channel is stuck in a write of the host.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut channel = open_channel(&host.service(), Channel::Append).await.unwrap();
+    let appended = Frame { id: 5, message: Message::Appended { size: 1 } };
+    let asked = timeout(Duration::from_secs(10), ask(&mut channel, 5, append(1))).await;
+    assert_eq!(asked.unwrap(), Some(appended));
+    let pid = rustix::process::Pid::from_child(&host.child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let stopped = tokio::task::spawn_blocking(move || host.child.wait().unwrap().success());
+    assert!(timeout(Duration::from_secs(10), stopped).await.unwrap().unwrap());
+    senders.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 async fn socks(stream: &mut Stream, command: u8, target: &[u8], port: u16) -> u8 {
@@ -237,6 +312,9 @@ async fn what_cannot_be_reached_has_its_reply() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let host = Host::start(&["--route", &format!("carrier.invalid:443={closed}")]);
     assert_eq!(socks(&mut host.dial().await, 1, &name("carrier.invalid"), 443).await, 5);
+    // A label is at most 63 bytes, so no resolver asks anyone for this name.
+    let unknown = format!("{}.invalid", "a".repeat(64));
+    assert_eq!(socks(&mut host.dial().await, 1, &name(&unknown), 443).await, 4);
 }
 
 #[test]
@@ -245,9 +323,10 @@ fn a_second_host_on_the_folder_is_refused() {
     let second = command(host.folder.path(), "other").output().unwrap();
     assert!(!second.status.success());
     assert!(second.stdout.is_empty());
-    let error = String::from_utf8(second.stderr).unwrap();
     let data = host.folder.path().join("data");
-    assert!(error.contains(data.to_str().unwrap()) && error.contains("in use"), "{error}");
+    let says =
+        format!("adyton-host: {} is in use by another process: stop it, or name another folder\n", data.display());
+    assert_eq!(String::from_utf8(second.stderr).unwrap(), says);
     // It did not disturb the first.
     assert!(data.join("host.addr").exists());
 }
@@ -261,7 +340,7 @@ fn it_stops_when_asked_and_closes_its_file() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert!(host.child.wait().unwrap().success());
     assert!(!address.exists());
-    adyton_host::RedbStore::open_read_only(&host.folder.path().join("data")).unwrap();
+    RedbStore::open_read_only(&host.folder.path().join("data")).unwrap();
 }
 
 #[test]
@@ -272,10 +351,28 @@ fn mistakes_say_what_to_do() {
         (&["--service", "tcp:1"], "unix:PATH"),
         (&["--what"], "--data DIR"),
         (&["--listen", "192.0.2.1:1"], "cannot listen on 192.0.2.1:1"),
+        (&["--max-connections", "0"], "a number from 1 to 4294967295"),
+        (&["--max-connections", "18446744073709551615"], "a number from 1 to 4294967295"),
     ] {
         let output = command(folder.path(), "service").args(arguments).output().unwrap();
         assert!(!output.status.success());
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(error.contains(says), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_appended_before_a_kill_can_be_read_but_not_written() {
+    let mut host = Host::start(&[]);
+    let mut channel = open_channel(&host.service(), Channel::Append).await.unwrap();
+    let appended = Frame { id: 1, message: Message::Appended { size: 1 } };
+    assert_eq!(ask(&mut channel, 1, append(1)).await, Some(appended));
+    host.child.kill().unwrap();
+    host.child.wait().unwrap();
+    // The file needs a repair, and is for reading only all the same.
+    let (data, log) = (host.folder.path().join("data"), LogId::from_number(1));
+    let mut store = RedbStore::open_read_only(&data).unwrap();
+    assert_eq!(store.status(log).unwrap().size, 1);
+    let record = Record { entry: Entry::from_bytes([7; 160]), body: b"sealed".to_vec() };
+    assert!(matches!(store.append(log, 1, &[record], "head"), Err(StoreError::ReadOnly)));
 }
