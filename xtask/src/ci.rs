@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::metadata::output;
+use crate::metadata::{binaries, output};
 use crate::{Error, layers, licences, root};
 
 enum Outcome {
@@ -17,40 +17,65 @@ enum Outcome {
 /// Runs every step; stops at the first that fails.
 pub(crate) fn run() -> Result<(), Error> {
     let before = output("git", &["status", "--porcelain"]).ok();
-    let steps: [(&str, &dyn Fn() -> Outcome); 10] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 11] = [
         ("fmt", &|| cargo(&["fmt", "--all", "--check"], 2)),
+        ("clippy", &|| cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], 20)),
         ("layers", &|| outcome(layers::run())),
         ("licences", &|| outcome(licences::run(false))),
-        ("advisories", &|| Outcome::NotRun("the advisory database is not reachable from here".into())),
-        ("clippy", &|| cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], 20)),
+        ("advisories", &|| Outcome::NotRun("no advisory tool with an offline database is set up".into())),
         ("docs", &docs),
         ("tests", &|| cargo(&["test", "--workspace", "--locked"], 30)),
         ("release build", &|| cargo(&["build", "--release", "--workspace", "--locked"], 30)),
+        ("fuzz smoke", &fuzz),
         ("end to end", &end_to_end),
         ("clean tree", &|| clean(before.as_deref())),
     ];
     let began = Instant::now();
-    let mut table = Vec::new();
+    let rows = run_steps(&steps);
+    println!("\n{}", summary(&rows, began.elapsed()));
+    if rows.iter().any(|row| matches!(row.outcome, Outcome::Fail(_))) { Err("a check failed".into()) } else { Ok(()) }
+}
+
+/// A line of the summary.
+struct Row {
+    name: &'static str,
+    outcome: Outcome,
+    time: Duration,
+}
+
+/// Runs steps until one fails; the others are not run.
+fn run_steps(steps: &[(&'static str, &dyn Fn() -> Outcome)]) -> Vec<Row> {
+    let (mut failed, mut rows) = (None, Vec::new());
     for (name, step) in steps {
-        println!("\n=== {name}");
         let began = Instant::now();
-        let outcome = step();
-        let (word, detail) = match &outcome {
-            Outcome::Pass => ("PASS", String::new()),
-            Outcome::Fail(why) => ("FAIL", why.clone()),
-            Outcome::NotRun(why) => ("NOT RUN", why.clone()),
+        let outcome = if let Some(failed) = failed {
+            Outcome::NotRun(format!("{failed} failed"))
+        } else {
+            println!("\n=== {name}");
+            step()
         };
-        table.push((word, format!("{word:8} {name:14} {:6.1} s  {detail}", began.elapsed().as_secs_f64())));
-        if word == "FAIL" {
-            break;
+        if matches!(outcome, Outcome::Fail(_)) {
+            failed = Some(name);
         }
+        rows.push(Row { name, outcome, time: began.elapsed() });
     }
-    println!("\n=== summary");
-    table.iter().for_each(|(_, line)| println!("{line}"));
-    let count = |wanted: &str| table.iter().filter(|(word, _)| *word == wanted).count();
-    println!("{} passed, {} failed, {} skipped", count("PASS"), count("FAIL"), count("NOT RUN"));
-    println!("{:.0} s in all", began.elapsed().as_secs_f64());
-    if count("FAIL") > 0 { Err("a check failed".into()) } else { Ok(()) }
+    rows
+}
+
+fn summary(rows: &[Row], total: Duration) -> String {
+    let (mut text, mut counts) = (String::from("=== summary\n"), [0; 3]);
+    for Row { name, outcome, time } in rows {
+        let (at, word, detail) = match outcome {
+            Outcome::Pass => (0, "PASS", ""),
+            Outcome::Fail(why) => (1, "FAIL", why.as_str()),
+            Outcome::NotRun(why) => (2, "NOT RUN", why.as_str()),
+        };
+        counts[at] += 1;
+        text += format!("{word:8} {name:14} {:6.1} s  {detail}", time.as_secs_f64()).trim_end();
+        text.push('\n');
+    }
+    let [passed, failed, not_run] = counts;
+    text + &format!("{passed} PASS, {failed} FAIL, {not_run} NOT RUN, {:.1} s in all", total.as_secs_f64())
 }
 
 fn outcome(done: Result<(), Error>) -> Outcome {
@@ -81,19 +106,36 @@ fn command(command: &mut Command, minutes: u64) -> Outcome {
         Err(error) => return Outcome::Fail(format!("does not start: {error}")),
     };
     let began = Instant::now();
+    let kill = |group: u32| {
+        let mut kill = Command::new("kill");
+        let _ = kill.args(["-KILL", "--", &format!("-{group}")]).stderr(Stdio::null()).status();
+    };
     loop {
         match child.try_wait() {
-            Ok(Some(status)) if status.success() => return Outcome::Pass,
-            Ok(Some(status)) => return Outcome::Fail(status.to_string()),
+            Ok(Some(status)) => {
+                // What it left running.
+                kill(child.id());
+                return if status.success() { Outcome::Pass } else { Outcome::Fail(status.to_string()) };
+            }
             Ok(None) if began.elapsed() < Duration::from_secs(60 * minutes) => {
                 std::thread::sleep(Duration::from_millis(100));
             }
             Ok(None) | Err(_) => {
-                let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", child.id())]).status();
+                kill(child.id());
                 let _ = child.wait();
                 return Outcome::Fail(format!("not done after {minutes} minutes"));
             }
         }
+    }
+}
+
+fn fuzz() -> Outcome {
+    if !root().join("fuzz/src/main.rs").exists() {
+        return Outcome::NotRun("there is no fuzz/src/main.rs".into());
+    }
+    match binaries() {
+        Ok(folder) => command(Command::new(folder.join("adyton-fuzz")).args(["--seconds", "20"]), 5),
+        Err(error) => Outcome::Fail(error.to_string()),
     }
 }
 
@@ -146,5 +188,36 @@ fn clean(before: Option<&str>) -> Outcome {
         Ok(after) if after == before => Outcome::Pass,
         Ok(after) => Outcome::Fail(format!("the checks changed the tree:\n{after}")),
         Err(error) => Outcome::Fail(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_failure_stops_the_rest_and_all_is_counted() {
+        let mut rows = run_steps(&[
+            ("one", &|| Outcome::Pass),
+            ("two", &|| Outcome::NotRun("no tool".into())),
+            ("three", &|| Outcome::Fail("exit status: 1".into())),
+            ("four", &|| unreachable!()),
+        ]);
+        rows.iter_mut().for_each(|row| row.time = Duration::from_millis(1500));
+        assert_eq!(
+            summary(&rows, Duration::from_secs(6)),
+            "=== summary\n\
+             PASS     one               1.5 s\n\
+             NOT RUN  two               1.5 s  no tool\n\
+             FAIL     three             1.5 s  exit status: 1\n\
+             NOT RUN  four              1.5 s  three failed\n\
+             1 PASS, 1 FAIL, 2 NOT RUN, 6.0 s in all"
+        );
+    }
+
+    #[test]
+    fn a_step_that_takes_too_long_is_killed() {
+        let Outcome::Fail(why) = command(Command::new("sleep").arg("600"), 0) else { unreachable!() };
+        assert_eq!(why, "not done after 0 minutes");
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::metadata::{Metadata, Package};
+use crate::metadata::{Dependency, Metadata};
 use crate::{Error, root};
 
 /// `layers.toml`.
@@ -14,8 +14,18 @@ use crate::{Error, root};
 #[serde(deny_unknown_fields)]
 struct Law {
     edges: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    dev: BTreeMap<String, Vec<String>>,
+    reach: Reach,
     crypto: BTreeMap<String, Vec<String>>,
     sources: Sources,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reach {
+    from: Vec<String>,
+    never: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -31,30 +41,65 @@ struct Sources {
 pub(crate) fn run() -> Result<(), Error> {
     let law: Law = toml::from_str(&fs::read_to_string(root().join("layers.toml"))?)?;
     let metadata = Metadata::load()?;
-    let members: Vec<&Package> = metadata.members().collect();
-    let mut faults = check_edges(&law, &members);
+    let mut faults = check_edges(&law, &metadata);
+    faults.extend(check_reach(&law.reach, &metadata));
     faults.extend(check_sources(&law.sources, &root())?);
     if faults.is_empty() {
-        println!("layers: {} crates keep the import law", members.len());
+        println!("layers: {} crates keep the import law", metadata.members().count());
         return Ok(());
     }
     Err(format!("layers.toml is broken:\n  {}", faults.join("\n  ")).into())
 }
 
-fn check_edges(law: &Law, members: &[&Package]) -> Vec<String> {
+/// Edges between our crates, and from ours to crypto crates. Tests may have more, by name.
+fn check_edges(law: &Law, metadata: &Metadata) -> Vec<String> {
     let mut faults = Vec::new();
-    for package in members {
-        let Some(allowed) = law.edges.get(&package.name) else {
-            faults.push(format!("{}: not in [edges]", package.name));
+    let lists = |list: &[String], name: &str| list.iter().any(|found| found == name || found == "*");
+    for package in metadata.members() {
+        let (name, file) = (&package.name, metadata.manifest(package).display());
+        let Some(allowed) = law.edges.get(name) else {
+            faults.push(format!("{file}: {name} is not listed in layers.toml [edges]"));
             continue;
         };
-        for dependency in package.dependencies.iter().filter(|found| found.kind.as_deref() != Some("dev")) {
-            let ours = members.iter().any(|member| member.name == dependency.name);
-            if ours && !allowed.contains(&dependency.name) {
-                faults.push(format!("{} may not depend on {} ([edges])", package.name, dependency.name));
+        for dependency in &package.dependencies {
+            let (to, kind) = (&dependency.name, dependency.kind.as_deref().unwrap_or("normal"));
+            if kind == "dev" && law.dev.get(name).is_some_and(|list| list.contains(to)) {
+                continue;
             }
-            if law.crypto.get(&dependency.name).is_some_and(|users| !users.contains(&package.name)) {
-                faults.push(format!("{} may not depend on {} ([crypto])", package.name, dependency.name));
+            let mut refuse = |rule: &str| {
+                faults.push(format!("{file}: {name} -> {to} ({kind}) is not allowed by layers.toml [{rule}]"))
+            };
+            if metadata.members().any(|member| member.name == *to) && !lists(allowed, to) {
+                refuse("edges");
+            }
+            if law.crypto.get(to).is_some_and(|users| !lists(users, name)) {
+                refuse("crypto");
+            }
+        }
+    }
+    faults
+}
+
+/// What must stay out of reach: over a crate's own edges of every kind, then over what those crates are built of.
+fn check_reach(rule: &Reach, metadata: &Metadata) -> Vec<String> {
+    let mut faults = Vec::new();
+    for package in metadata.members() {
+        let file = metadata.manifest(package);
+        if !rule.from.iter().any(|folder| file.starts_with(folder)) {
+            continue;
+        }
+        let (mut seen, mut open) = (vec![&package.name], vec![(package, package.name.clone())]);
+        while let Some((at, path)) = open.pop() {
+            let is_dev = |found: &&Dependency| found.kind.as_deref() == Some("dev");
+            for dependency in at.dependencies.iter().filter(|found| at.id == package.id || !is_dev(found)) {
+                let next = metadata.members().find(|member| member.name == dependency.name);
+                let Some(next) = next.filter(|next| !seen.contains(&&next.name)) else { continue };
+                seen.push(&next.name);
+                let path = format!("{path} -> {}", next.name);
+                if rule.never.contains(&next.name) {
+                    faults.push(format!("{}: {path} is not allowed by layers.toml [reach]", file.display()));
+                }
+                open.push((next, path));
             }
         }
     }
@@ -123,44 +168,62 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
     use super::*;
-    use crate::metadata::Dependency;
 
     fn law() -> Law {
         toml::from_str(&fs::read_to_string(root().join("layers.toml")).unwrap()).unwrap()
     }
 
-    fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Package {
-        let dependency =
-            |(name, kind): &(&str, Option<&str>)| Dependency { name: (*name).into(), kind: kind.map(Into::into) };
-        Package {
-            id: name.into(),
-            name: name.into(),
-            version: "0.0.0".into(),
-            license: None,
-            dependencies: dependencies.iter().map(dependency).collect(),
-        }
+    /// The real workspace with one more dependency.
+    fn planted(from: &str, to: &str, kind: Option<&str>) -> Metadata {
+        let mut metadata = Metadata::load().unwrap();
+        let package = metadata.packages.iter_mut().find(|package| package.name == from).unwrap();
+        package.dependencies.push(Dependency { name: to.into(), kind: kind.map(Into::into) });
+        metadata
+    }
+
+    #[test]
+    fn the_workspace_keeps_the_law() {
+        let (law, metadata) = (law(), Metadata::load().unwrap());
+        assert_eq!(check_edges(&law, &metadata), Vec::<String>::new());
+        assert_eq!(check_reach(&law.reach, &metadata), Vec::<String>::new());
+        assert_eq!(check_sources(&law.sources, &root()).unwrap(), Vec::<String>::new());
     }
 
     #[test]
     fn a_planted_edge_is_refused() {
-        let host = package("adyton-host", &[("adyton-vault", None), ("adyton-frame", None), ("aws-lc-rs", None)]);
-        let (vault, frame) = (package("adyton-vault", &[]), package("adyton-frame", &[]));
+        for (to, kind, rule) in [
+            ("adyton-vault", None, "adyton-vault (normal) is not allowed by layers.toml [edges]"),
+            ("adyton-seal", Some("build"), "adyton-seal (build) is not allowed by layers.toml [edges]"),
+            ("adyton-seal", Some("dev"), "adyton-seal (dev) is not allowed by layers.toml [edges]"),
+            ("aws-lc-rs", None, "aws-lc-rs (normal) is not allowed by layers.toml [crypto]"),
+        ] {
+            let expected = format!("outside/host/Cargo.toml: adyton-host -> {rule}");
+            assert_eq!(check_edges(&law(), &planted("adyton-host", to, kind)), [expected]);
+        }
+    }
+
+    #[test]
+    fn the_dev_list_is_for_tests_only() {
+        let mut law = law();
+        law.dev.insert("adyton-host".into(), vec!["adyton-seal".into()]);
+        assert!(check_edges(&law, &planted("adyton-host", "adyton-seal", Some("dev"))).is_empty());
+        assert_eq!(check_edges(&law, &planted("adyton-host", "adyton-seal", None)).len(), 1);
+        law.edges.remove("adyton-frame");
         assert_eq!(
-            check_edges(&law(), &[&host, &vault, &frame]),
-            [
-                "adyton-host may not depend on adyton-vault ([edges])",
-                "adyton-host may not depend on aws-lc-rs ([crypto])",
-            ]
+            check_edges(&law, &Metadata::load().unwrap()),
+            ["between/frame/Cargo.toml: adyton-frame is not listed in layers.toml [edges]"]
         );
     }
 
     #[test]
-    fn a_new_crate_must_be_listed_and_tests_may_reach_further() {
-        let new = package("adyton-new", &[]);
-        assert_eq!(check_edges(&law(), &[&new]), ["adyton-new: not in [edges]"]);
-        let vault = package("adyton-vault", &[("adyton-host", Some("dev"))]);
-        let host = package("adyton-host", &[]);
-        assert!(check_edges(&law(), &[&vault, &host]).is_empty());
+    fn pretend_is_out_of_reach() {
+        assert_eq!(
+            check_reach(&law().reach, &planted("adyton-ledger", "adyton-pretend", None)),
+            [
+                "inside/enclave/Cargo.toml: adyton-enclave -> adyton-ledger -> adyton-pretend is not allowed by layers.toml [reach]",
+                "outside/host/Cargo.toml: adyton-host -> adyton-ledger -> adyton-pretend is not allowed by layers.toml [reach]",
+            ]
+        );
     }
 
     #[test]
@@ -173,7 +236,7 @@ mod tests {
         };
         write(
             "inside/vault/src/lib.rs",
-            "use adyton_seal::{Code, AeadKey};\nuse std::time::Duration;\n// SystemTime\n",
+            "use adyton_seal::{Code, AeadKey};\nuse std::time::Duration;\nuse std::{fs};\n// SystemTime\n",
         );
         let vault = vec![PathBuf::from("inside/vault")];
         let sources = Sources { no_std: vault.clone(), pure: vault, ..law().sources };
@@ -182,6 +245,7 @@ mod tests {
             [
                 "inside/vault: not #![no_std] ([sources] no_std)",
                 "inside/vault/src/lib.rs: names std::time ([sources] pure)",
+                "inside/vault/src/lib.rs: names std::{ ([sources] pure)",
                 "inside/vault/src/lib.rs: names adyton_seal::AeadKey ([sources] vault_may_use)",
             ]
         );

@@ -16,6 +16,7 @@ const SNAPSHOT: &str = "inside/enclave/dependencies.txt";
 struct Rules {
     allowed: Vec<String>,
     banned: Vec<String>,
+    decisions: BTreeMap<String, String>,
     duplicates: BTreeMap<String, String>,
 }
 
@@ -67,7 +68,7 @@ fn check(rules: &Rules, metadata: &Metadata, everything: &BTreeMap<String, Vec<S
         for version in versions {
             let package = metadata.packages.iter().find(|found| found.name == *name && found.version == *version);
             let licence = package.and_then(|package| package.license.as_deref()).unwrap_or("no licence");
-            if !satisfied(licence, &rules.allowed) {
+            if !satisfied(licence, &rules.allowed) && !rules.decisions.contains_key(name) {
                 faults.push(format!("{name} {version}: {licence} is not allowed"));
             }
         }
@@ -104,7 +105,44 @@ fn satisfied(expression: &str, allowed: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::satisfied;
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+
+    fn rules() -> Rules {
+        toml::from_str(&fs::read_to_string(root().join("licences.toml")).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_workspace_keeps_the_rules_and_the_snapshot() {
+        run(false).unwrap();
+    }
+
+    #[test]
+    fn planted_crates_are_refused() {
+        let (mut metadata, mut everything) = (Metadata::load().unwrap(), built(None).unwrap());
+        let mut package = metadata.packages[0].clone();
+        (package.name, package.version, package.license) = ("planted".into(), "1.0.0".into(), Some("AGPL-3.0".into()));
+        metadata.packages.push(package);
+        everything.insert("planted".into(), vec!["1.0.0".into()]);
+        let refusal = "planted 1.0.0: AGPL-3.0 is not allowed";
+        assert_eq!(check(&rules(), &metadata, &everything), [refusal]);
+        let mut decided = rules();
+        decided.decisions.insert("planted".into(), "why".into());
+        assert_eq!(check(&decided, &metadata, &everything), Vec::<String>::new());
+        everything.insert("ring".into(), Vec::new());
+        everything.remove("syn");
+        assert_eq!(check(&decided, &metadata, &everything), ["ring is banned", "[duplicates] syn: only one is built"]);
+    }
+
+    #[test]
+    fn a_second_version_needs_a_reason() {
+        let (mut rules, metadata, everything) = (rules(), Metadata::load().unwrap(), built(None).unwrap());
+        rules.duplicates.remove("syn");
+        let refused = check(&rules, &metadata, &everything);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].starts_with("syn: versions ") && refused[0].ends_with("name one reason in [duplicates]"));
+    }
 
     #[test]
     fn expressions() {

@@ -13,6 +13,7 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "cargo xtask COMMAND
   up [ARGUMENTS]     build every binary in release and run `adyton up`
+  bench [ARGUMENTS]  build every binary in release and run `adyton-bench`
   ci                 set up what is needed, run every check
   layers             check the import law (layers.toml)
   licences           check licences, duplicate versions and the enclave's dependencies (licences.toml)
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let done = match (command.as_str(), &rest[..]) {
         ("up", rest) => up(rest),
+        ("bench", rest) => bench(rest),
         ("ci", []) => ci::run(),
         ("layers", []) => layers::run(),
         ("licences", []) => licences::run(false),
@@ -54,17 +56,29 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
+/// What a vault on one machine is made of.
+const VAULT: [&str; 4] = ["adyton-cli", "adyton-enclave", "adyton-host", "adyton-pretend"];
+
 fn up(arguments: &[String]) -> Result<(), Error> {
-    let packages = ["adyton-cli", "adyton-enclave", "adyton-host", "adyton-pretend"];
-    let built = Command::new("cargo")
-        .current_dir(root())
-        .args(["build", "--release", "--locked"])
-        .args(packages.iter().flat_map(|package| ["-p", package]))
-        .status()?;
-    if !built.success() {
-        return Err("the build failed".into());
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    // Becomes the command, so signals and exit code are its own.
-    Err(Command::new(target.join("release/adyton")).arg("up").args(arguments).exec().into())
+    build(&VAULT)?;
+    become_program("adyton", &[&["up".to_owned()], arguments].concat())
+}
+
+fn bench(arguments: &[String]) -> Result<(), Error> {
+    build(&[&VAULT[..], &["adyton-bench"]].concat())?;
+    become_program("adyton-bench", arguments)
+}
+
+fn build(packages: &[&str]) -> Result<(), Error> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root()).args(["build", "--release", "--locked"]);
+    cargo.args(packages.iter().flat_map(|package| ["-p", package]));
+    if cargo.status()?.success() { Ok(()) } else { Err("the build failed".into()) }
+}
+
+/// Becomes a release binary, so that signals and exit code are its own; returns only if that fails.
+fn become_program(name: &str, arguments: &[String]) -> Result<(), Error> {
+    let program = metadata::binaries()?.join(name);
+    let error = Command::new(&program).args(arguments).exec();
+    Err(format!("{} does not start: {error}", program.display()).into())
 }

@@ -1,6 +1,7 @@
 //! What cargo says of the workspace and its dependencies.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
@@ -8,24 +9,27 @@ use serde::Deserialize;
 use crate::{Error, root};
 
 /// `cargo metadata`, as much as is needed.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(crate) struct Metadata {
     pub(crate) packages: Vec<Package>,
-    workspace_members: Vec<String>,
+    pub(crate) workspace_members: Vec<String>,
+    pub(crate) workspace_root: PathBuf,
+    pub(crate) target_directory: PathBuf,
 }
 
 /// A package.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(crate) struct Package {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) license: Option<String>,
+    pub(crate) manifest_path: PathBuf,
     pub(crate) dependencies: Vec<Dependency>,
 }
 
 /// One line of a package's manifest.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(crate) struct Dependency {
     pub(crate) name: String,
     /// `None` for a normal dependency.
@@ -43,6 +47,16 @@ impl Metadata {
     pub(crate) fn members(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| self.workspace_members.contains(&package.id))
     }
+
+    /// The package's manifest, from the root of the workspace.
+    pub(crate) fn manifest<'a>(&self, package: &'a Package) -> &'a Path {
+        package.manifest_path.strip_prefix(&self.workspace_root).unwrap_or(&package.manifest_path)
+    }
+}
+
+/// Where release binaries are.
+pub(crate) fn binaries() -> Result<PathBuf, Error> {
+    Ok(Metadata::load()?.target_directory.join("release"))
 }
 
 /// Names and versions of everything that is built for Linux, of one package or of all.
