@@ -34,7 +34,8 @@ pub async fn serve_ingress(listener: TcpListener, enclave: Address, limit: usize
 }
 
 /// Copies both ways until both are closed; one side's end is passed on to the other. A side that takes no more bytes ends
-/// that direction only: what it said before, such as a refusal of a request too large, still has to arrive.
+/// that direction only, so that what it said before is still passed on. It may be lost all the same: TCP resets a
+/// connection that is closed with an upload unread.
 ///
 /// # Errors
 /// Those of a stream that cannot be read; they end both directions.
