@@ -1,0 +1,130 @@
+//! `adyton-bench`: what a vault does on this machine, beside its limit and a peer, all from one run.
+//!
+//! Rows are `name, unit, ours, limit, peer, p99_ms`. *Limit* is what the same machine does when the part that is ours
+//! is taken away; *peer* is what a team would use instead. What a row compares is said in `docs/SPEED.md`.
+//!
+//! The load generator runs on the same cores as what it measures; nothing is pinned and nothing is warmed beyond what
+//! a row says. A number from another machine, or from a busy one, says little.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks")]
+#![allow(clippy::cast_precision_loss, reason = "rates are printed with few digits")]
+
+mod disk;
+mod http;
+mod load;
+mod log;
+mod peers;
+mod phone;
+mod postgres;
+mod redis;
+mod requests;
+mod vault;
+
+use std::process::ExitCode;
+
+use lexopt::prelude::Long;
+use serde_json::json;
+
+const USAGE: &str = "adyton-bench [--json] [--quick] [--no-peers]
+  --json      one line of JSON for each row instead of a table
+  --quick     shorter runs
+  --no-peers  only ours and its limits; peers are installed if they are missing";
+
+pub(crate) type Error = Box<dyn std::error::Error>;
+
+/// What was asked for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Options {
+    json: bool,
+    quick: bool,
+    peers: bool,
+}
+
+impl Options {
+    /// How much of a row's full work is done.
+    pub(crate) fn scale(self, full: usize) -> usize {
+        if self.quick { full / 4 } else { full }
+    }
+}
+
+/// One measured thing.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) ours: f64,
+    pub(crate) limit: Option<f64>,
+    pub(crate) peer: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+}
+
+impl Row {
+    pub(crate) fn new(name: &'static str, unit: &'static str, ours: f64) -> Self {
+        Self { name, unit, ours, limit: None, peer: None, p99_ms: None }
+    }
+}
+
+fn main() -> ExitCode {
+    match parse().and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("adyton-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse() -> Result<Options, Error> {
+    let mut options = Options { peers: true, ..Options::default() };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("json") => options.json = true,
+            Long("quick") => options.quick = true,
+            Long("no-peers") => options.peers = false,
+            other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
+        }
+    }
+    Ok(options)
+}
+
+fn run(options: Options) -> Result<(), Error> {
+    // Beside the binaries, so that it is on a disk and not in memory.
+    let beside = std::env::current_exe()?.parent().ok_or("no folder")?.to_path_buf();
+    let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(beside)?;
+    if !options.json {
+        println!("{:24} {:12} {:>12} {:>12} {:>12} {:>9}", "name", "unit", "ours", "limit", "peer", "p99 ms");
+    }
+    let mut print = |row: Row| print(options, &row);
+    // One thread: the generator takes as little of the cores as it can.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, requests::run(options, folder.path(), &mut print))?;
+    runtime.block_on(log::run(options, folder.path(), &mut print))
+}
+
+fn print(options: Options, row: &Row) {
+    let Row { name, unit, ours, limit, peer, p99_ms } = row;
+    if options.json {
+        let rounded = |value: f64| (value * 100.0).round() / 100.0;
+        println!(
+            "{}",
+            json!({
+                "name": name, "unit": unit, "ours": rounded(*ours), "limit": limit.map(rounded),
+                "peer": peer.map(rounded), "p99_ms": p99_ms.map(rounded),
+            })
+        );
+        return;
+    }
+    let text = |value: Option<f64>| match value {
+        None => String::from("-"),
+        Some(value) if value >= 100.0 => format!("{value:.0}"),
+        Some(value) => format!("{value:.2}"),
+    };
+    println!(
+        "{name:24} {unit:12} {:>12} {:>12} {:>12} {:>9}",
+        text(Some(*ours)),
+        text(*limit),
+        text(*peer),
+        text(*p99_ms)
+    );
+}

@@ -1,0 +1,196 @@
+//! Rows that clients would see: over TLS through the host's pipes into the enclave, durable, delivered to the phone.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Instant;
+
+use crate::load::{CONNECTIONS, Measured, run as load};
+use crate::phone::Codes;
+use crate::redis;
+use crate::vault::Vault;
+use crate::{Error, Options, Row};
+
+/// Wrong codes tried on each verification before the right one.
+const WRONG: usize = 4;
+
+pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(Row)) -> Result<(), Error> {
+    let vault = Vault::start(folder)?;
+    print(Row::new("cold start, genesis", "ms", vault.started_in.as_secs_f64() * 1000.0));
+    let (enclave, host) = vault.resident()?;
+    print(Row::new("idle memory, enclave", "MiB", enclave as f64 / 1_048_576.0));
+    print(Row::new("idle memory, host", "MiB", host as f64 / 1_048_576.0));
+
+    let bench = Bench { vault: Rc::new(vault), next: Rc::default() };
+    let echo = bench.echo(options.scale(400_000)).await?;
+    let peer = if options.peers { redis::measure(options, folder).await? } else { None };
+    let codes = Codes::follow(&bench.vault).await?;
+
+    let (before, _) = bench.vault.resident()?;
+    let count = options.scale(60_000);
+    let prepared = bench.starts(&codes, count).await?;
+    let (after, _) = bench.vault.resident()?;
+    print(Row::new("live verification", "bytes", after.saturating_sub(before) as f64 / count as f64));
+    let mut checks = bench.checks(prepared).await?;
+    print(Row {
+        limit: Some(echo),
+        peer: peer.as_ref().map(|peer| peer.checks),
+        p99_ms: Some(checks.percentile_ms(99)),
+        ..Row::new("check", "checks/s", checks.rate())
+    });
+    let mut pairs = bench.pairs(&codes, options.scale(80_000)).await?;
+    print(Row {
+        limit: Some(echo / 2.0),
+        peer: peer.as_ref().map(|peer| peer.pairs),
+        p99_ms: Some(pairs.percentile_ms(99)),
+        ..Row::new("start and check", "pairs/s", pairs.rate())
+    });
+
+    let Ok(vault) = Rc::try_unwrap(bench.vault) else { return Err("a task still holds the vault".into()) };
+    vault.stop()?;
+    let again = Vault::start(folder)?;
+    print(Row::new("cold start, with its log", "ms", again.started_in.as_secs_f64() * 1000.0));
+    again.stop()
+}
+
+struct Bench {
+    vault: Rc<Vault>,
+    /// Numbers handed out so far: each verification has its own.
+    next: Rc<Cell<u32>>,
+}
+
+/// A live verification and its code.
+struct Prepared {
+    to: String,
+    code: String,
+}
+
+fn number(next: &Cell<u32>) -> String {
+    let number = next.get();
+    next.set(number + 1);
+    format!("+1212{number:07}")
+}
+
+fn escaped(to: &str) -> String {
+    to.replace('+', "%2B")
+}
+
+impl Bench {
+    fn start(vault: &Vault, to: &str) -> Vec<u8> {
+        vault.request("Verifications", &format!("To={}&Channel=sms", escaped(to)))
+    }
+
+    fn check(vault: &Vault, to: &str, code: &str) -> Vec<u8> {
+        vault.request("VerificationCheck", &format!("To={}&Code={code}", escaped(to)))
+    }
+
+    /// The limit: the same connections, pipes, TLS and HTTP, and an answer that needs nothing else.
+    async fn echo(&self, count: usize) -> Result<f64, Error> {
+        let request = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n";
+        let connector = self.vault.connector()?;
+        let measured = load(&connector, CONNECTIONS, move |_, mut connection| async move {
+            let mut measured = Measured::default();
+            for _ in 0..count / CONNECTIONS {
+                let began = Instant::now();
+                expect(200, connection.exchange(request).await?)?;
+                measured.note(began);
+                measured.done += 1;
+            }
+            Ok(measured)
+        });
+        Ok(measured.await?.rate())
+    }
+
+    /// A start, the code as the phone got it, and its check; the latencies are those of the two requests.
+    async fn pairs(&self, codes: &Codes, count: usize) -> Result<Measured, Error> {
+        let (vault, codes, next) = (Rc::clone(&self.vault), codes.clone(), Rc::clone(&self.next));
+        load(&self.vault.connector()?, CONNECTIONS, move |_, mut connection| {
+            let (vault, codes, next) = (Rc::clone(&vault), codes.clone(), Rc::clone(&next));
+            async move {
+                let mut measured = Measured::default();
+                for _ in 0..count / CONNECTIONS {
+                    let to = number(&next);
+                    let request = Self::start(&vault, &to);
+                    let began = Instant::now();
+                    expect(201, connection.exchange(&request).await?)?;
+                    measured.note(began);
+                    let request = Self::check(&vault, &to, &codes.of(&to).await?);
+                    let began = Instant::now();
+                    let answer = expect(200, connection.exchange(&request).await?)?;
+                    measured.note(began);
+                    approved(answer, true)?;
+                    measured.done += 1;
+                }
+                Ok(measured)
+            }
+        })
+        .await
+    }
+
+    /// Live verifications and their codes, in as many parts as there are connections.
+    async fn starts(&self, codes: &Codes, count: usize) -> Result<Vec<Vec<Prepared>>, Error> {
+        let mut connections = Vec::new();
+        for _ in 0..CONNECTIONS {
+            connections.push(self.vault.connector()?.connect().await?);
+        }
+        let tasks: Vec<_> = connections
+            .into_iter()
+            .map(|mut connection| {
+                let (vault, codes, next) = (Rc::clone(&self.vault), codes.clone(), Rc::clone(&self.next));
+                tokio::task::spawn_local(async move {
+                    let mut prepared = Vec::new();
+                    for _ in 0..count / CONNECTIONS {
+                        let to = number(&next);
+                        expect(201, connection.exchange(&Self::start(&vault, &to)).await?)?;
+                        let code = codes.of(&to).await?;
+                        prepared.push(Prepared { to, code });
+                    }
+                    Ok::<_, Error>(prepared)
+                })
+            })
+            .collect();
+        let mut parts = Vec::new();
+        for task in tasks {
+            parts.push(task.await??);
+        }
+        Ok(parts)
+    }
+
+    /// Wrong codes and then the right one on each verification.
+    async fn checks(&self, prepared: Vec<Vec<Prepared>>) -> Result<Measured, Error> {
+        let (vault, prepared) = (Rc::clone(&self.vault), Rc::new(prepared));
+        load(&self.vault.connector()?, CONNECTIONS, move |part, mut connection| {
+            let (vault, prepared) = (Rc::clone(&vault), Rc::clone(&prepared));
+            async move {
+                let mut measured = Measured::default();
+                for Prepared { to, code } in &prepared[part] {
+                    let wrong = if code.starts_with('0') { "1" } else { "0" }.to_owned() + &code[1..];
+                    let (wrong, right) = (Self::check(&vault, to, &wrong), Self::check(&vault, to, code));
+                    for tried in 0..=WRONG {
+                        let began = Instant::now();
+                        let request = if tried == WRONG { &right } else { &wrong };
+                        let answer = expect(200, connection.exchange(request).await?)?;
+                        measured.note(began);
+                        approved(answer, tried == WRONG)?;
+                        measured.done += 1;
+                    }
+                }
+                Ok(measured)
+            }
+        })
+        .await
+    }
+}
+
+fn expect(wanted: u16, (status, body): (u16, &[u8])) -> Result<&[u8], Error> {
+    if status == wanted {
+        return Ok(body);
+    }
+    Err(format!("expected {wanted}, got {status}: {}", String::from_utf8_lossy(body)).into())
+}
+
+fn approved(body: &[u8], wanted: bool) -> Result<(), Error> {
+    let text = String::from_utf8_lossy(body);
+    let word = if wanted { "\"valid\":true" } else { "\"valid\":false" };
+    if text.contains(word) { Ok(()) } else { Err(format!("expected {word}, got {text}").into()) }
+}

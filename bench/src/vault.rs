@@ -1,0 +1,105 @@
+//! The vault under measurement: release binaries, started by `adyton up` as a user would.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use data_encoding::BASE64;
+use serde_json::Value;
+
+use crate::Error;
+use crate::http::Connector;
+
+/// A running vault and its first tenant.
+pub(crate) struct Vault {
+    up: Child,
+    ready: Value,
+    /// From the start of the command to its first line, by when the API has answered.
+    pub(crate) started_in: Duration,
+}
+
+/// A binary beside this one.
+pub(crate) fn sibling(name: &str) -> Result<PathBuf, Error> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    if path.is_file() { Ok(path) } else { Err(format!("{} is missing: cargo build --release", path.display()).into()) }
+}
+
+impl Vault {
+    /// Starts a vault over a folder, new or not.
+    pub(crate) fn start(folder: &Path) -> Result<Self, Error> {
+        let began = Instant::now();
+        let mut up = Command::new(sibling("adyton")?)
+            .args(["up", "--json", "--listen", "127.0.0.1:0", "--data"])
+            .arg(folder.join("vault"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        BufReader::new(up.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        let started_in = began.elapsed();
+        let ready = serde_json::from_str(&line).map_err(|_| "adyton up did not start")?;
+        Ok(Self { up, ready, started_in })
+    }
+
+    fn field(&self, name: &str) -> &str {
+        self.ready[name].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn connector(&self) -> Result<Connector, Error> {
+        Connector::new(self.field("api").trim_start_matches("https://").parse()?, self.field("ca"))
+    }
+
+    /// `http://HOST:PORT/TOKEN` of the phone: host and path.
+    pub(crate) fn phone(&self) -> Option<(&str, &str)> {
+        self.field("phone").strip_prefix("http://")?.split_once('/')
+    }
+
+    /// A request to the service's `resource`, written out.
+    pub(crate) fn request(&self, resource: &str, form: &str) -> Vec<u8> {
+        let basic = BASE64.encode(format!("{}:{}", self.field("account_sid"), self.field("auth_token")).as_bytes());
+        format!(
+            "POST /v2/Services/{}/{resource} HTTP/1.1\r\nhost: {}\r\nauthorization: Basic {basic}\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+            self.field("service_sid"),
+            self.field("api").trim_start_matches("https://"),
+            form.len()
+        )
+        .into_bytes()
+    }
+
+    /// Resident bytes of the enclave and of the host.
+    pub(crate) fn resident(&self) -> Result<(u64, u64), Error> {
+        let of = |name: &str| resident(self.ready[name].as_u64().ok_or("no process id")?);
+        Ok((of("enclave_pid")?, of("host_pid")?))
+    }
+
+    /// Asks it to stop and waits.
+    pub(crate) fn stop(mut self) -> Result<(), Error> {
+        let pid = self.up.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status()?;
+        let began = Instant::now();
+        while self.up.try_wait()?.is_none() {
+            if began.elapsed() > Duration::from_secs(20) {
+                return Err("adyton up did not stop".into());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Vault {
+    fn drop(&mut self) {
+        // Its children die with it.
+        let _ = self.up.kill();
+        let _ = self.up.wait();
+    }
+}
+
+fn resident(pid: u64) -> Result<u64, Error> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kib * 1024)
+}
