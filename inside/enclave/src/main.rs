@@ -2,14 +2,16 @@
 
 #![allow(clippy::print_stderr, reason = "a boot that is refused says why, with public facts only")]
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use adyton_enclave::boot::{self, Config};
-use lexopt::prelude::Long;
+use lexopt::prelude::{Long, ValueExt};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 
-const USAGE: &str = "adyton-enclave --ingress ADDRESS --service ADDRESS --nsm SOCKET --policy FILE [--die-with-parent]
+const USAGE: &str = "adyton-enclave --ingress ADDRESS --service ADDRESS --nsm SOCKET --policy FILE
+    [--workers N] [--die-with-parent]
 ADDRESS is unix:PATH or vsock:CID:PORT. It is normally started by `adyton up`.";
 
 fn main() -> ExitCode {
@@ -29,19 +31,22 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let config = parse()?;
+    let (config, workers) = parse()?;
     // No core dumps, no ptrace by others, and no descriptor limit below the hard one.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     let mut files = rustix::process::getrlimit(Resource::Nofile);
     files.current = files.maximum;
     rustix::process::setrlimit(Resource::Nofile, files)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(workers).enable_all().build()?;
     Ok(runtime.block_on(boot::run(config))?)
 }
 
-fn parse() -> Result<Config, Box<dyn std::error::Error>> {
+/// Where things are, and how many threads serve.
+fn parse() -> Result<(Config, usize), Box<dyn std::error::Error>> {
     let (mut ingress, mut service, mut nsm, mut policy) = (None, None, None, None);
+    let mut workers = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -49,17 +54,22 @@ fn parse() -> Result<Config, Box<dyn std::error::Error>> {
             Long("service") => service = Some(address(&mut parser)?),
             Long("nsm") => nsm = Some(PathBuf::from(parser.value()?)),
             Long("policy") => policy = Some(PathBuf::from(parser.value()?)),
+            Long("workers") => {
+                let number = parser.value()?.parse::<NonZero<u16>>();
+                workers = number.map_err(|_| "--workers: expected a number from 1 to 65535")?.get().into();
+            }
             Long("die-with-parent") => die_with_parent()?,
             other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
         }
     }
     let missing = |name: &str| format!("--{name} is missing\n{USAGE}");
-    Ok(Config {
+    let config = Config {
         ingress: ingress.ok_or_else(|| missing("ingress"))?,
         service: service.ok_or_else(|| missing("service"))?,
         nsm: nsm.ok_or_else(|| missing("nsm"))?,
         policy: policy.ok_or_else(|| missing("policy"))?,
-    })
+    };
+    Ok((config, workers))
 }
 
 fn address(parser: &mut lexopt::Parser) -> Result<adyton_transport::Address, Box<dyn std::error::Error>> {

@@ -177,6 +177,9 @@ impl Vault {
         let socket = |name: &str| format!("unix:{}", runtime.join(name).display());
         let field = |name: &str| pretend[name].as_str().map(str::to_owned).ok_or("adyton-pretend says too little");
         let tls = field("tls")?;
+        // Enclave and host share the cores here, where hardware gives each its own; more threads would only wake each
+        // other.
+        let workers = (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1).to_string();
         let mut host_arguments = vec![
             "--data".into(),
             text(&folders.data),
@@ -186,6 +189,8 @@ impl Vault {
             socket("enclave.sock"),
             "--service".into(),
             socket("host.sock"),
+            "--workers".into(),
+            workers.clone(),
         ];
         for name in ["carrier.adyton.test", "kms.adyton.test"] {
             host_arguments.extend(["--route".into(), format!("{name}:443={tls}")]);
@@ -203,6 +208,8 @@ impl Vault {
             field("nsm")?,
             "--policy".into(),
             text(&folders.data.join("adyton.toml")),
+            "--workers".into(),
+            workers,
         ];
         let (enclave, _) = Process::start("adyton-enclave", &enclave_arguments)?;
         Ok(Self { enclave, host, enclave_arguments, host_arguments, listen })

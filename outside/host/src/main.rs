@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "adyton-host --data DIR --listen IP:PORT --ingress ADDRESS --service ADDRESS
-    [--route NAME:PORT=IP:PORT]... [--max-connections N] [--die-with-parent]
+    [--route NAME:PORT=IP:PORT]... [--max-connections N] [--workers N] [--die-with-parent]
 ADDRESS is unix:PATH or vsock:CID:PORT. It is normally started by `adyton up`.";
 
 /// Longest wait for reads and look-ups that are under way when the process is to end.
@@ -33,6 +33,8 @@ struct Arguments {
     service: Address,
     routes: Routes,
     max_connections: usize,
+    /// Threads that serve.
+    workers: usize,
 }
 
 fn main() -> ExitCode {
@@ -49,7 +51,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = parse()?;
     raise_descriptor_limit();
     let (store, thread) = Writer::start(RedbStore::open(&arguments.data)?)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(arguments.workers).enable_all().build()?;
     let ended = runtime.block_on(serve(arguments, store));
     // The runtime's tasks hold the store; when they are gone its thread closes the file. A name that is being looked up,
     // or a line that nobody reads, is not waited for.
@@ -59,7 +62,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn serve(arguments: Arguments, store: Writer) -> Result<(), Box<dyn std::error::Error>> {
-    let Arguments { data, listen, ingress, service, routes, max_connections } = arguments;
+    let Arguments { data, listen, ingress, service, routes, max_connections, workers: _ } = arguments;
     let clients = TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let channels = Listener::bind(&service).map_err(|error| format!("cannot listen on {service}: {error}"))?;
     // Tools find a running host by this file.
@@ -91,6 +94,7 @@ fn say(line: &Value) -> std::io::Result<()> {
 fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
     let (mut data, mut listen, mut ingress, mut service) = (None, None, None, None);
     let (mut routes, mut max_connections) = (Routes::default(), 20_000);
+    let mut workers = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -99,7 +103,8 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
             Long("ingress") => ingress = Some(parser.value()?.parse()?),
             Long("service") => service = Some(parser.value()?.parse()?),
             Long("route") => routes.add(&parser.value()?.string()?)?,
-            Long("max-connections") => max_connections = most_connections(&mut parser)?,
+            Long("max-connections") => max_connections = positive(&mut parser, "--max-connections")?,
+            Long("workers") => workers = positive(&mut parser, "--workers")?,
             Long("die-with-parent") => die_with_parent()?,
             other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
         }
@@ -112,12 +117,13 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
         service: service.ok_or_else(|| missing("service"))?,
         routes,
         max_connections,
+        workers,
     })
 }
 
 /// One at least, or nobody would ever be served.
-fn most_connections(parser: &mut lexopt::Parser) -> Result<usize, Box<dyn std::error::Error>> {
-    let refused = |_| "--max-connections: expected a number from 1 to 4294967295";
+fn positive(parser: &mut lexopt::Parser, option: &str) -> Result<usize, Box<dyn std::error::Error>> {
+    let refused = |_| format!("{option}: expected a number from 1 to 4294967295");
     let number: NonZero<u32> = parser.value()?.parse().map_err(refused)?;
     Ok(usize::try_from(number.get())?)
 }

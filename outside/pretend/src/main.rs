@@ -50,7 +50,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     }
     let dir = dir.ok_or("--dir is missing")?;
     let runtime = runtime.ok_or("--runtime is missing")?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(dir, runtime))
+    // One thread: it plays a whole carrier, and should take no more of this machine than it must.
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(dir, runtime))
 }
 
 async fn serve(dir: PathBuf, runtime: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
