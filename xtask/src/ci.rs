@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -130,13 +131,17 @@ fn command(command: &mut Command, minutes: u64) -> Outcome {
 }
 
 fn fuzz() -> Outcome {
-    if !root().join("fuzz/src/main.rs").exists() {
-        return Outcome::NotRun("there is no fuzz/src/main.rs".into());
-    }
     match binaries() {
-        Ok(folder) => command(Command::new(folder.join("adyton-fuzz")).args(["--seconds", "20"]), 5),
+        Ok(folder) => fuzz_smoke(&folder.join("adyton-fuzz")),
         Err(error) => Outcome::Fail(error.to_string()),
     }
+}
+
+fn fuzz_smoke(binary: &Path) -> Outcome {
+    if !binary.exists() {
+        return Outcome::Fail(format!("{} is missing: the release build makes it", binary.display()));
+    }
+    command(Command::new(binary).args(["--seconds", "20"]), 5)
 }
 
 /// The official SDK against the release binaries, from a virtual environment keyed by what it holds.
@@ -213,6 +218,12 @@ mod tests {
              NOT RUN  four              1.5 s  three failed\n\
              1 PASS, 1 FAIL, 2 NOT RUN, 6.0 s in all"
         );
+    }
+
+    #[test]
+    fn without_its_binary_the_fuzz_smoke_fails() {
+        let Outcome::Fail(why) = fuzz_smoke(Path::new("no/adyton-fuzz")) else { unreachable!() };
+        assert_eq!(why, "no/adyton-fuzz is missing: the release build makes it");
     }
 
     #[test]

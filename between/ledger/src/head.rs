@@ -111,7 +111,7 @@ impl Head {
                 .strip_prefix("\u{2014} ")
                 .and_then(|rest| rest.split_once(' '))
                 .and_then(|(name, signature)| Some((name, BASE64.decode(signature.as_bytes()).ok()?)))
-                .filter(|(name, signature)| !name.is_empty() && !name.contains('+') && signature.len() > wanted.len())
+                .filter(|(name, signature)| is_key_name(name) && signature.len() > wanted.len())
                 .ok_or(HeadError::Form)?;
             if name == origin && signature.starts_with(&wanted) && ours.replace(signature).is_some() {
                 return Err(HeadError::Form);
@@ -125,6 +125,11 @@ impl Head {
     }
 }
 
+/// C2SP signed-note: not empty, no Unicode space, no plus.
+fn is_key_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c == '+' || c.is_whitespace())
+}
+
 fn decimal(line: &str) -> Option<u64> {
     let plain = line.bytes().all(|byte| byte.is_ascii_digit()) && (line == "0" || !line.starts_with('0'));
     line.parse().ok().filter(|_| plain)
@@ -136,4 +141,33 @@ fn key_hash(name: &str, public_key: &[u8; 32]) -> [u8; 4] {
     let mut out = [0; 4];
     out.copy_from_slice(&hash.0[..4]);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_names_are_those_of_c2sp() {
+        for (name, expected) in [
+            ("witness.example/1", true),
+            ("", false),
+            ("witness example", false),
+            ("witness\u{a0}example", false),
+            ("witness\u{2003}example", false),
+            ("witness+1", false),
+        ] {
+            assert_eq!(is_key_name(name), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_signature_line_of_no_key_name_refuses_the_note() {
+        let (origin, key) = ("adyton/test", [3; 32]);
+        let head = Head { origin: origin.into(), size: 1, root: Hash::default() };
+        let note = |name: &str| format!("{}\u{2014} {name} AAAAAAA=\n", head.sign(&key, |_| [0; 64]));
+        // The signature is no signature; what is wrong with the form is said first.
+        assert_eq!(Head::open(&note("witness"), origin, &key), Err(HeadError::Signature));
+        assert_eq!(Head::open(&note("wit\u{2003}ness"), origin, &key), Err(HeadError::Form));
+    }
 }

@@ -6,8 +6,8 @@
 use std::fmt;
 
 use adyton_ledger::{Profile, sha256};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde::Deserialize;
 
 /// A policy and the hash of its bytes.
@@ -99,9 +99,9 @@ pub enum PolicyError {
         /// What stands there.
         got: u32,
     },
-    /// A certificate is not PEM; names the key.
+    /// It is not one certificate in PEM; names the key.
     Certificate(&'static str),
-    /// An address stands where a name belongs; names the key.
+    /// What stands there is not a DNS name; names the key.
     Address(&'static str),
     /// `api` has neither names nor addresses.
     NoNames,
@@ -113,8 +113,8 @@ impl fmt::Display for PolicyError {
             Self::Text => f.write_str("the policy is not UTF-8"),
             Self::Toml(error) => write!(f, "the policy: {error}"),
             Self::Version { got } => write!(f, "the policy: version: expected 1, got {got}"),
-            Self::Certificate(key) => write!(f, "the policy: {key}: not a certificate in PEM"),
-            Self::Address(key) => write!(f, "the policy: {key}: a name is needed, not an address"),
+            Self::Certificate(key) => write!(f, "the policy: {key}: not one certificate in PEM"),
+            Self::Address(key) => write!(f, "the policy: {key}: a DNS name is needed, not an address"),
             Self::NoNames => f.write_str("the policy: api: names or addresses are needed"),
         }
     }
@@ -137,7 +137,7 @@ impl Policy {
             return Err(PolicyError::NoNames);
         }
         for (key, peer) in [("custody.host", &content.custody), ("carrier.host", &content.carrier)] {
-            if peer.host.parse::<std::net::IpAddr>().is_ok() {
+            if !matches!(ServerName::try_from(peer.host.as_str()), Ok(ServerName::DnsName(_))) {
                 return Err(PolicyError::Address(key));
             }
         }
@@ -149,5 +149,48 @@ impl Policy {
 }
 
 pub(crate) fn certificate(pem: &str, key: &'static str) -> Result<CertificateDer<'static>, PolicyError> {
-    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| PolicyError::Certificate(key))
+    let mut found = CertificateDer::pem_slice_iter(pem.as_bytes());
+    match (found.next(), found.next()) {
+        // A second one would be trusted by whoever reads the policy, and by nobody inside.
+        (Some(Ok(certificate)), None) => Ok(certificate),
+        _ => Err(PolicyError::Certificate(key)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+
+    fn policy(host: &str, trust: &str) -> Result<Policy, String> {
+        let text = format!(
+            "version = 1\nprofile = \"dev\"\nretention_days = 30\n[attestation]\nroot = \"\"\"\n{PEM}\"\"\"\n\
+             [api]\nnames = [\"localhost\"]\naddresses = []\n\
+             [custody]\nhost = \"{host}\"\nport = 443\ntrust = \"\"\"\n{trust}\"\"\"\n\
+             [carrier]\nhost = \"carrier.adyton.test\"\nport = 443\ntrust = \"\"\"\n{PEM}\"\"\"\n"
+        );
+        Policy::parse(text.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn trust_is_one_certificate() {
+        let read = policy("kms.adyton.test", PEM).unwrap();
+        assert_eq!(read.attestation_root, [0x30, 0x00]);
+        for trust in ["", "MAA=", &PEM.repeat(2), &PEM.replace("MAA=", "MA?=")] {
+            let refusal = policy("kms.adyton.test", trust).err();
+            assert_eq!(refusal.as_deref(), Some("the policy: custody.trust: not one certificate in PEM"), "{trust}");
+        }
+    }
+
+    #[test]
+    fn peers_are_named() {
+        for host in ["", "127.0.0.1", "127.1", "::1", "kms adyton.test", "kms.adyton.test:443"] {
+            let refusal = policy(host, PEM).err();
+            let expected = "the policy: custody.host: a DNS name is needed, not an address";
+            assert_eq!(refusal.as_deref(), Some(expected), "{host}");
+        }
+    }
 }

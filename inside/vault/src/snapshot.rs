@@ -45,7 +45,10 @@ impl State {
                 out.put_lp(tenant.friendly_name.as_bytes());
             });
         }
-        for (sid, service) in &self.services {
+        // The records ascend by their bytes, and a service's begin with its account.
+        let mut services: Vec<_> = self.services.iter().collect();
+        services.sort_by_key(|(sid, service)| (service.account, **sid));
+        for (sid, service) in services {
             out.put_nested(|out| {
                 out.put_u8(SERVICE);
                 out.put(&service.account.0);
@@ -60,7 +63,7 @@ impl State {
     /// Reads what [`State::encode_cold`] wrote; the whole input is one state.
     ///
     /// # Errors
-    /// [`SnapshotError`] for anything else, repeated SIDs and unknown tenants included.
+    /// [`SnapshotError`] for anything else: records that do not ascend, repeated SIDs and unknown tenants included.
     pub fn decode_cold(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let mut reader = Reader::new(bytes);
         if reader.u32()? != VERSION {
@@ -68,8 +71,14 @@ impl State {
         }
         let mut state = Self::new();
         let count = reader.u32()?;
+        let mut last: &[u8] = &[];
         for _ in 0..count {
-            let mut record = Reader::new(reader.lp()?);
+            let bytes = reader.lp()?;
+            if bytes <= last {
+                return Err(SnapshotError);
+            }
+            last = bytes;
+            let mut record = Reader::new(bytes);
             let new = match record.u8()? {
                 TENANT => state.read_tenant(&mut record)?,
                 SERVICE => state.read_service(&mut record)?,
@@ -109,5 +118,62 @@ impl State {
         let mut out = Plaintext::with_capacity(256);
         self.encode_cold(&mut out);
         out.as_bytes().to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+    use crate::{Event, EventKind};
+
+    /// Two tenants, and services whose SIDs ascend the other way round than their accounts.
+    fn state() -> State {
+        let mut state = State::new();
+        for (account, service) in [(1, 9), (2, 8)] {
+            let (account, service) = (Sid([account; 16]), Sid([service; 16]));
+            let name = "Example";
+            for kind in [
+                EventKind::TenantCreated { account, token_hash: [7; 32], friendly_name: name.into() },
+                EventKind::ServiceCreated { account, service, code_length: 6, friendly_name: name.into() },
+            ] {
+                state.evolve(Event { at: 1_780_000_000, kind });
+            }
+        }
+        state
+    }
+
+    fn records(bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut reader = Reader::new(&bytes[8..]);
+        core::iter::from_fn(|| reader.lp().ok().map(<[u8]>::to_vec)).collect()
+    }
+
+    fn bytes(records: &[Vec<u8>]) -> Vec<u8> {
+        let mut out = Plaintext::with_capacity(256);
+        out.put_u32(VERSION);
+        out.put_u32(u32::try_from(records.len()).unwrap());
+        records.iter().for_each(|record| out.put_lp(record));
+        out.as_bytes().to_vec()
+    }
+
+    #[test]
+    fn records_ascend() {
+        let written = state().cold_bytes();
+        let records = records(&written);
+        assert_eq!(records.len(), 4);
+        assert!(records.is_sorted_by(|a, b| a < b));
+        assert_eq!(State::decode_cold(&written).unwrap().cold_bytes(), written);
+    }
+
+    #[test]
+    fn another_order_is_refused() {
+        let mut records = records(&state().cold_bytes());
+        assert!(State::decode_cold(&bytes(&records)).is_ok());
+        records.swap(2, 3);
+        assert_eq!(State::decode_cold(&bytes(&records)).err(), Some(SnapshotError));
+        records.swap(2, 3);
+        records.swap(0, 1);
+        assert_eq!(State::decode_cold(&bytes(&records)).err(), Some(SnapshotError));
     }
 }

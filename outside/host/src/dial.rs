@@ -4,8 +4,10 @@
 //! is refused inside.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use adyton_transport::Stream;
@@ -24,17 +26,52 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Routes(BTreeMap<(String, u16), SocketAddr>);
 
 impl Routes {
-    /// Adds `NAME:PORT=IP:PORT`.
-    ///
-    /// # Errors
-    /// Says what the form is.
-    pub fn add(&mut self, text: &str) -> Result<(), String> {
-        let refused = || format!("--route {text}: expected NAME:PORT=IP:PORT");
-        let (from, to) = text.split_once('=').ok_or_else(refused)?;
-        let (name, port) = from.rsplit_once(':').ok_or_else(refused)?;
-        let port = port.parse().map_err(|_| refused())?;
-        self.0.insert((name.to_ascii_lowercase(), port), to.parse().map_err(|_| refused())?);
-        Ok(())
+    /// Adds a route; a later one of the same name and port takes its place.
+    pub fn add(&mut self, route: Route) {
+        self.0.insert((route.name, route.port), route.address);
+    }
+}
+
+/// One name and port, and the address they go to: `NAME:PORT=IP:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    name: String,
+    port: u16,
+    address: SocketAddr,
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}={}", self.name, self.port, self.address)
+    }
+}
+
+/// The text is not `NAME:PORT=IP:PORT`, or the dialer would never be asked for that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteError;
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected NAME:PORT=IP:PORT, with a domain name")
+    }
+}
+
+impl std::error::Error for RouteError {}
+
+impl FromStr for Route {
+    type Err = RouteError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (from, to) = text.split_once('=').ok_or(RouteError)?;
+        let (name, port) = from.rsplit_once(':').ok_or(RouteError)?;
+        if !is_domain_name(name) {
+            return Err(RouteError);
+        }
+        Ok(Self {
+            name: name.to_ascii_lowercase(),
+            port: port.parse().map_err(|_| RouteError)?,
+            address: to.parse().map_err(|_| RouteError)?,
+        })
     }
 }
 
@@ -71,9 +108,9 @@ pub(crate) async fn dial(stream: Stream, routes: &Routes) -> Result<(), SocksSer
     Ok(())
 }
 
-/// Whether a resolver will look this up. It would take `127.1`, `2130706433`, `0x7f000001` and `::1` for addresses;
+/// Whether a resolver will look this up: the only targets that the dialer takes. A resolver would take `127.1`, `2130706433`, `0x7f000001` and `::1` for addresses;
 /// no name of the public DNS ends in a label that begins with a digit.
-fn is_domain_name(name: &str) -> bool {
+pub fn is_domain_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let last = name.strip_suffix('.').unwrap_or(name).rsplit('.').next().unwrap_or_default();
     name.bytes().all(allowed) && last.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -86,5 +123,25 @@ fn reply(error: &io::Error) -> ReplyError {
         io::ErrorKind::TimedOut => ReplyError::ConnectionTimeout,
         // A name that does not resolve has no kind of its own.
         _ => ReplyError::HostUnreachable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_for_a_name_that_the_dialer_takes() {
+        let route: Result<Route, _> = "Carrier.invalid:443=127.0.0.1:8443".parse();
+        assert_eq!(
+            route.map(|route| route.to_string()).as_deref(),
+            Ok("carrier.invalid:443=127.0.0.1:8443"),
+            "names are compared in lower case"
+        );
+        for refused in
+            ["", "nonsense", "carrier.invalid=127.0.0.1:1", ":443=127.0.0.1:1", "127.1:443=127.0.0.1:1", "a:1=b:1"]
+        {
+            assert_eq!(refused.parse::<Route>(), Err(RouteError), "{refused}");
+        }
     }
 }

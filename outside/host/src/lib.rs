@@ -15,7 +15,7 @@ mod tables;
 mod writer;
 
 pub use database::RedbStore;
-pub use dial::Routes;
+pub use dial::{Route, RouteError, Routes, is_domain_name};
 pub use errors::{OpenError, StoreError};
 pub use ingress::{pipe, serve_ingress};
 pub use reader::RedbReader;

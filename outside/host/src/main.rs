@@ -102,7 +102,7 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
             Long("listen") => listen = Some(parser.value()?.parse()?),
             Long("ingress") => ingress = Some(parser.value()?.parse()?),
             Long("service") => service = Some(parser.value()?.parse()?),
-            Long("route") => routes.add(&parser.value()?.string()?)?,
+            Long("route") => routes.add(parser.value()?.parse()?),
             Long("max-connections") => max_connections = positive(&mut parser, "--max-connections")?,
             Long("workers") => workers = positive(&mut parser, "--workers")?,
             Long("die-with-parent") => die_with_parent()?,

@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+/// Most fields of a form. The largest request of the API has fewer than half as many, and each new name is compared
+/// with all before it.
+const MAX_FIELDS: usize = 64;
+
 /// A parsed form. A field given twice is refused: which one counts must not be a matter of taste.
 pub struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
@@ -13,7 +17,7 @@ impl<'a> Form<'a> {
     /// Parses a body.
     ///
     /// # Errors
-    /// [`FieldError`] if it is not UTF-8 or a field is given twice.
+    /// [`FieldError`] if it is not UTF-8, a field is given twice, or there are more than 64.
     pub fn parse(body: &'a [u8]) -> Result<Self, FieldError> {
         let text = std::str::from_utf8(body).map_err(|_| FieldError("body".into()))?;
         let mut fields: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
@@ -25,9 +29,17 @@ impl<'a> Form<'a> {
             if fields.iter().any(|(known, _)| *known == name) {
                 return Err(FieldError(name.into_owned()));
             }
+            if fields.len() == MAX_FIELDS {
+                return Err(FieldError("body".into()));
+            }
             fields.push((name, value));
         }
         Ok(Self(fields))
+    }
+
+    /// Every field's name and value, in order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
     /// A field's value, if it was given.
@@ -56,6 +68,13 @@ mod tests {
         assert_eq!(form.need("To"), Ok("+15550100"));
         assert_eq!(form.get("Empty"), Some(""));
         assert_eq!(form.need("Code"), Err(FieldError("Code".into())));
+    }
+
+    #[test]
+    fn a_form_has_at_most_64_fields() {
+        let body = |count: usize| (0..count).map(|number| format!("F{number}=&")).collect::<String>();
+        assert!(Form::parse(body(64).as_bytes()).is_ok());
+        assert_eq!(Form::parse(body(65).as_bytes()).err(), Some(FieldError("body".into())));
     }
 
     #[test]

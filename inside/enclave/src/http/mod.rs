@@ -30,7 +30,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::engine::Engine;
 
 pub use answer::timestamp;
+pub use auth::BasicCredentials;
 pub use form::{FieldError, Form};
+pub use tenants::{TenantRequest, TenantRequestError};
 
 /// Longest wait for a handshake, and for a request's head.
 const PATIENCE: Duration = Duration::from_secs(10);

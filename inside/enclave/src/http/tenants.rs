@@ -15,13 +15,57 @@ use super::answer::{ApiError, json, timestamp};
 use super::{Api, verify};
 use crate::engine::Failure;
 
+/// A [`CreateTenant`] whose fields have their form. Its token was not opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantRequest {
+    /// The account that the client chose.
+    pub account: Sid,
+    /// A name for people.
+    pub friendly_name: String,
+    /// The token, sealed to the vault.
+    pub sealed_token: Vec<u8>,
+}
+
+/// Why a body is not a [`TenantRequest`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TenantRequestError {
+    /// This field; `body` if the whole is not the expected JSON.
+    Field(&'static str),
+    /// The token is not base64: it does not open.
+    SealedToken,
+}
+
+impl TenantRequest {
+    /// Parses a body.
+    ///
+    /// # Errors
+    /// [`TenantRequestError`], the first field that is wrong.
+    pub fn parse(body: &[u8]) -> Result<Self, TenantRequestError> {
+        let request: CreateTenant = serde_json::from_slice(body).map_err(|_| TenantRequestError::Field("body"))?;
+        let account = Sid::parse(SidKind::Account, &request.account_sid);
+        let friendly_name = verify::friendly_name(&request.friendly_name);
+        let sealed_token = BASE64.decode(request.sealed_token.as_bytes());
+        Ok(Self {
+            account: account.map_err(|_| TenantRequestError::Field("account_sid"))?,
+            friendly_name: friendly_name.ok_or(TenantRequestError::Field("friendly_name"))?,
+            sealed_token: sealed_token.map_err(|_| TenantRequestError::SealedToken)?,
+        })
+    }
+}
+
+impl From<TenantRequestError> for ApiError {
+    fn from(error: TenantRequestError) -> Self {
+        match error {
+            TenantRequestError::Field(name) => Self::parameter(name),
+            TenantRequestError::SealedToken => Self::sealed(),
+        }
+    }
+}
+
 pub(crate) async fn create(State(api): State<Arc<Api>>, body: Bytes) -> Result<Response, ApiError> {
-    let request: CreateTenant = serde_json::from_slice(&body).map_err(|_| ApiError::parameter("body"))?;
-    let account = Sid::parse(SidKind::Account, &request.account_sid).map_err(|_| ApiError::parameter("account_sid"))?;
-    let friendly_name = verify::friendly_name(&request.friendly_name, "friendly_name")?;
-    let sealed = BASE64.decode(request.sealed_token.as_bytes()).map_err(|_| ApiError::sealed())?;
+    let TenantRequest { account, friendly_name, sealed_token } = TenantRequest::parse(&body)?;
     let purpose = SealedPurpose::tenant_token(&api.vault_id, &account.text(SidKind::Account));
-    let token = api.recipient.open(&purpose, &sealed).map_err(|_| ApiError::sealed())?;
+    let token = api.recipient.open(&purpose, &sealed_token).map_err(|_| ApiError::sealed())?;
     let well_formed = (32..=64).contains(&token.len()) && token.as_bytes().iter().all(u8::is_ascii_alphanumeric);
     if !well_formed {
         return Err(ApiError::sealed());

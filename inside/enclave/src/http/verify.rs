@@ -22,7 +22,8 @@ pub(crate) async fn create_service(
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
     let form = Form::parse(&body)?;
-    let friendly_name = friendly_name(form.need("FriendlyName")?, "FriendlyName")?;
+    let friendly_name = friendly_name(form.need("FriendlyName")?);
+    let friendly_name = friendly_name.ok_or_else(|| ApiError::parameter("FriendlyName"))?;
     let code_length = match form.get("CodeLength") {
         None => 6,
         Some(text) => text.parse().map_err(|_| ApiError::parameter("CodeLength"))?,
@@ -107,9 +108,9 @@ impl Api {
 }
 
 /// 1 … 64 characters without controls; it stands in a text message.
-pub(crate) fn friendly_name(text: &str, field: &str) -> Result<String, ApiError> {
+pub(crate) fn friendly_name(text: &str) -> Option<String> {
     let fits = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if fits { Ok(text.into()) } else { Err(ApiError::parameter(field)) }
+    fits.then(|| text.into())
 }
 
 /// What is not a SID names nothing, so it answers as an unknown one.

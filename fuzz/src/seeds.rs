@@ -1,0 +1,324 @@
+//! Seeds made from the vectors and from the system's own encoders. `adyton-fuzz --write-corpus` writes them; a test
+//! says when a layout has moved away from what is committed.
+//!
+//! Inputs that once failed are committed beside them by hand, under a name that says what was wrong.
+
+use adyton_ledger::{Frontier, Hash};
+use adyton_seal::Plaintext;
+use adyton_vault::{Channel, Event, EventKind, Outcome, Sid, State};
+use ciborium::Value as Cbor;
+use data_encoding::{BASE64, HEXLOWER};
+use serde_json::Value;
+
+use crate::corpus::Seed;
+
+/// Longest vector that becomes a seed.
+const MAX_SEED: usize = 1024;
+
+/// A token sealed to the test key of the target `sealed_value`. HPKE is randomised, so it was made once.
+const SEALED_TOKEN: &str = "010127196d20fe02bae63d69d32a8657e1e902a9a7958b9d4c19323c7b2dc5b6233d76c763f910cf819e56327b837d3ca3ca44b765b0a1127017214f43baa4c8a8643e1ee82545efe9ce830e2290627c1dc3";
+
+/// Inputs and their names.
+type Named = Vec<(&'static str, Vec<u8>)>;
+
+/// Every seed and its target.
+pub fn all() -> Vec<(&'static str, Seed)> {
+    let mut seeds = Vec::new();
+    vectors(&mut seeds);
+    let groups: [(&str, Named); 21] = [
+        ("frame_append", frame_append()),
+        ("frame_stream", frame_stream()),
+        ("address", texts(&["unix:/run/adyton/service.sock", "vsock:3:5000", "vsock:+3:5000", "unix:", "tcp:1:2"])),
+        ("frontier", frontiers()),
+        ("proof", vec![("one_of_seven", [&[7, 3, 5][..], &[1; 96]].concat()), ("empty", vec![0, 0, 0])]),
+        ("tile_path", vec![("first", vec![0; 11]), ("partial", tile(1, 1_234_067, 16)), ("last", vec![0xFF; 11])]),
+        ("vault_id", texts(&[&"ab".repeat(32), &"AB".repeat(32), &"ab".repeat(31)])),
+        ("own_document", documents()),
+        ("sealed_value", vec![("token", hex(SEALED_TOKEN)), ("plaintext", vec![b'A'; 32]), ("empty", Vec::new())]),
+        ("code", texts(&["123456", "0000", "1234567890", "12345678901", "+12345", "\u{0661}\u{0662}\u{0663}"])),
+        ("reader", vec![("every_operation", reader()), ("lp_beyond_the_end", vec![1, 3, 0, 0, 0, 9, 1])]),
+        ("event", events()),
+        ("evolve", histories()),
+        ("state", states()),
+        ("sid", texts(&[&sid("AC"), &sid("VA"), &sid("VE"), &sid("VL"), &sid("XX"), &sid("AC").to_uppercase()])),
+        ("destination", texts(&["+15550100123", "+4915550100", "15550100123", "+0155501001", "+1 555 0100123"])),
+        ("manifest", vec![("none", manifest(0)), ("three_chunks", manifest(3))]),
+        ("entry_body", bodies()),
+        ("snapshot", snapshots()),
+        ("domain_name", texts(&["carrier.adyton.test", "localhost.", "127.1", "0x7f000001", "a.0x1", "::1", "a..b"])),
+        ("route", texts(&["carrier.test:443=127.0.0.1:8443", "Kms.test:1=[::1]:2", "127.1:443=127.0.0.1:1", ":1=:2"])),
+    ];
+    for (target, group) in groups.into_iter().chain(requests()) {
+        seeds.extend(group.into_iter().map(|(name, input)| (target, Seed { name: name.into(), input })));
+    }
+    seeds
+}
+
+fn vectors(seeds: &mut Vec<(&'static str, Seed)>) {
+    let mut add = |target, name: &str, input: Vec<u8>| {
+        if input.len() <= MAX_SEED {
+            seeds.push((target, Seed { name: name.into(), input }));
+        }
+    };
+    let read = |text: &str| serde_json::from_str::<Vec<Value>>(text).expect("vectors are a list");
+    let field = |vector: &Value, name: &str| vector[name].as_str().unwrap_or_default().to_owned();
+    for vector in read(include_str!("../../vectors/frames.json")) {
+        // The length before a frame is the stream's.
+        add("frame", &field(&vector, "name"), hex(&field(&vector, "hex"))[4..].to_vec());
+    }
+    for vector in read(include_str!("../../vectors/bundle.json")) {
+        add("bundle", &field(&vector, "name"), hex(&field(&vector, "hex")));
+    }
+    for vector in read(include_str!("../../vectors/entries.json")) {
+        add("entry", &field(&vector, "name"), hex(&field(&vector, "hex")));
+    }
+    for vector in read(include_str!("../../vectors/heads.json")) {
+        add("head", &field(&vector, "name"), field(&vector, "note").into_bytes());
+    }
+    for vector in read(include_str!("../../vectors/ledger_heads.json")) {
+        match vector["what"].as_str() {
+            Some("gov") => add("gov_record", &field(&vector, "name"), hex(&field(&vector, "hex"))),
+            Some("frontier") => add("frontier", &field(&vector, "name"), hex(&field(&vector, "hex"))),
+            _ => {}
+        }
+    }
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    HEXLOWER.decode(text.as_bytes()).expect("lower-case hexadecimal")
+}
+
+fn texts(texts: &[&str]) -> Named {
+    let names = ["text_1", "text_2", "text_3", "text_4", "text_5", "text_6", "text_7", "text_8"];
+    names.into_iter().zip(texts).map(|(name, text)| (name, text.as_bytes().to_vec())).collect()
+}
+
+fn sid(letters: &str) -> String {
+    format!("{letters}{}", "0123456789abcdef".repeat(2))
+}
+
+fn lp(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).expect("seeds are short");
+    [&length.to_be_bytes(), bytes].concat()
+}
+
+fn frame_append() -> Named {
+    let two = [&[0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 2, 3][..], b"onetwo", b"adyton\n1\nAAAA\n"].concat();
+    vec![("two_records", two), ("no_record", vec![0; 12])]
+}
+
+fn frame_stream() -> Named {
+    let hello = hex("0000000c010000000000000000000101");
+    let welcome = hex("0000000b0200000000000000000001");
+    let both = [&hello[..], &welcome].concat();
+    vec![("two_frames", both.clone()), ("cut", both[..both.len() - 1].to_vec()), ("too_long", vec![0, 16, 0, 1, 0])]
+}
+
+fn frontier(size: u64) -> Frontier {
+    let mut frontier = Frontier::new();
+    (0..size).for_each(|number| frontier.push(Hash([number as u8; 32])));
+    frontier
+}
+
+fn frontiers() -> Named {
+    let encoded = |size| {
+        let mut out = Vec::new();
+        frontier(size).encode(&mut out);
+        out
+    };
+    vec![("empty", encoded(0)), ("seven", encoded(7)), ("largest", [&[0xFF; 8][..], &[64], &[1; 2048]].concat())]
+}
+
+fn tile(level: u8, number: u64, width: u16) -> Vec<u8> {
+    [&[level][..], &number.to_be_bytes(), &width.to_be_bytes()].concat()
+}
+
+fn documents() -> Named {
+    let bytes = |byte: u8, count: usize| Cbor::Bytes(vec![byte; count]);
+    let encode = |value: &Cbor| {
+        let mut out = Vec::new();
+        ciborium::into_writer(value, &mut out).expect("memory takes CBOR");
+        out
+    };
+    let claims = Cbor::Map(vec![
+        ("module_id".into(), "i-0123456789abcdef0-enc0123456789abcdef".into()),
+        ("digest".into(), "SHA384".into()),
+        ("timestamp".into(), 1_780_000_000_123_u64.into()),
+        ("pcrs".into(), Cbor::Map(vec![(0.into(), bytes(0, 48))])),
+        ("certificate".into(), bytes(1, 32)),
+        ("cabundle".into(), Cbor::Array(vec![bytes(2, 32), bytes(3, 32)])),
+        ("public_key".into(), Cbor::Null),
+        ("user_data".into(), bytes(4, 32)),
+        ("nonce".into(), Cbor::Null),
+    ]);
+    let sign1 = |payload: Vec<u8>| {
+        let parts = [Cbor::Bytes(hex("a1013822")), Cbor::Map(Vec::new()), Cbor::Bytes(payload), bytes(5, 96)];
+        Cbor::Array(parts.into())
+    };
+    let document = sign1(encode(&claims));
+    let untagged = encode(&document);
+    vec![
+        ("tagged", encode(&Cbor::Tag(18, Box::new(document)))),
+        ("fail_trailing", [&untagged[..], &[0]].concat()),
+        ("fail_payload_trailing", encode(&sign1([encode(&claims), vec![0]].concat()))),
+        ("fail_deep", vec![0x81; 600]),
+        ("untagged", untagged),
+    ]
+}
+
+fn reader() -> Vec<u8> {
+    let operations = [0, 1, 2, 3, 4, 5 | 3 << 3, 6, 7];
+    let numbers = [1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3];
+    [&[8][..], &operations, &numbers, &lp(b"\xFF\xFE"), &lp("ä".as_bytes()), b"abc", &[6; 16], &[7; 32]].concat()
+}
+
+const ACCOUNT: Sid = Sid([1; 16]);
+const VERIFICATION: Sid = Sid([4; 16]);
+const ATTEMPT: Sid = Sid([5; 16]);
+const AT: u64 = 1_780_000_000;
+
+fn tenant(account: Sid) -> EventKind {
+    EventKind::TenantCreated { account, token_hash: [7; 32], friendly_name: "Example".into() }
+}
+
+fn service(account: Sid, service: Sid) -> EventKind {
+    EventKind::ServiceCreated { account, service, code_length: 6, friendly_name: "Exämple".into() }
+}
+
+fn started() -> EventKind {
+    EventKind::VerificationStarted {
+        verification: VERIFICATION,
+        account: ACCOUNT,
+        service: Sid([2; 16]),
+        channel: Channel::Sms,
+        subject: [6; 16],
+        attempt: ATTEMPT,
+        destination: None,
+    }
+}
+
+fn kinds() -> Vec<(&'static str, EventKind)> {
+    let (verification, attempt) = (VERIFICATION, ATTEMPT);
+    vec![
+        ("booted", EventKind::Booted { boot_id: [3; 16] }),
+        ("tenant_created", tenant(ACCOUNT)),
+        ("service_created", service(ACCOUNT, Sid([2; 16]))),
+        ("slot_opened", EventKind::SlotOpened { slot: u32::try_from(AT / 600).unwrap_or_default(), key: None }),
+        ("verification_started", started()),
+        ("verification_resent", EventKind::VerificationResent { verification, attempt }),
+        ("check_failed", EventKind::CheckFailed { verification }),
+        ("delivery_reported", EventKind::DeliveryReported { verification, attempt, outcome: Outcome::GaveUp }),
+        ("verification_approved", EventKind::VerificationApproved { verification }),
+        ("expired", EventKind::Expired),
+    ]
+}
+
+fn encode(at: u64, kind: EventKind) -> Vec<u8> {
+    let mut out = Plaintext::with_capacity(128);
+    Event { at, kind }.encode(&mut out);
+    out.as_bytes().to_vec()
+}
+
+fn events() -> Named {
+    kinds().into_iter().map(|(name, kind)| (name, encode(AT, kind))).collect()
+}
+
+fn histories() -> Named {
+    let history = |kinds: Vec<EventKind>| kinds.into_iter().flat_map(|kind| lp(&encode(AT, kind))).collect();
+    let every = history(kinds().into_iter().map(|(_, kind)| kind).collect());
+    let (one, two) = (Sid([1; 16]), Sid([2; 16]));
+    let tenants = vec![tenant(one), tenant(two), service(one, Sid([9; 16])), service(two, Sid([8; 16]))];
+    let end = lp(&encode(u64::MAX, EventKind::Expired));
+    vec![
+        ("every_kind", every),
+        ("services_against_accounts", history(tenants)),
+        ("started_twice_then_ended", [history(vec![started(), started()]), end].concat()),
+    ]
+}
+
+fn state() -> State {
+    let mut state = State::new();
+    for kind in [tenant(ACCOUNT), service(ACCOUNT, Sid([2; 16])), service(ACCOUNT, Sid([3; 16]))] {
+        state.evolve(Event { at: AT, kind });
+    }
+    state
+}
+
+fn states() -> Named {
+    let bytes = state().cold_bytes();
+    // The records of the two services are as long as each other.
+    let (head, services) = bytes.split_at(bytes.len() - 2 * lp(&[0; 54]).len());
+    let (first, second) = services.split_at(services.len() / 2);
+    let swapped = [head, second, first].concat();
+    vec![("empty", State::new().cold_bytes()), ("fail_order", swapped), ("tenant_and_services", bytes)]
+}
+
+fn manifest(chunks: u8) -> Vec<u8> {
+    let mut out = [&[1][..], &[4; 16], &7u64.to_be_bytes(), &[0, 0, 0, chunks]].concat();
+    (0..chunks).for_each(|chunk| out.extend_from_slice(&[chunk; 32]));
+    out
+}
+
+fn bodies() -> Named {
+    let padded = |records: &[Vec<u8>]| {
+        let count = u32::try_from(records.len()).expect("seeds are short").to_be_bytes().to_vec();
+        let nested = records.iter().fold(count, |all, record| [all, lp(record)].concat());
+        let mut out = lp(&nested);
+        out.resize(256, 0);
+        out
+    };
+    let expired = || encode(AT, EventKind::Expired);
+    let mut stained = padded(&[expired()]);
+    stained[255] = 1;
+    vec![
+        ("no_record", padded(&[])),
+        ("two_events", padded(&[encode(AT, tenant(ACCOUNT)), expired()])),
+        ("manifest", padded(&[manifest(3)])),
+        ("fail_padding", stained),
+    ]
+}
+
+fn snapshots() -> Named {
+    let plaintext = |size: u64, state: &State| {
+        let mut out = size.to_be_bytes().to_vec();
+        frontier(size).encode(&mut out);
+        out.extend_from_slice(&state.cold_bytes());
+        out
+    };
+    let mut other = plaintext(7, &state());
+    other[7] = 6;
+    vec![("empty", plaintext(0, &State::new())), ("seven", plaintext(7, &state())), ("fail_covered", other)]
+}
+
+fn requests() -> [(&'static str, Named); 4] {
+    let pem = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    let policy = |host: &str, trust: &str| {
+        format!(
+            "version = 1\nprofile = \"dev\"\nretention_days = 30\n\n[attestation]\nroot = \"\"\"\n{pem}\"\"\"\n\n\
+             [api]\nnames = [\"localhost\"]\naddresses = [\"127.0.0.1\"]\n\n\
+             [custody]\nhost = \"{host}\"\nport = 443\ntrust = \"\"\"\n{trust}\"\"\"\n\n\
+             [carrier]\nhost = \"carrier.adyton.test\"\nport = 443\ntrust = \"\"\"\n{pem}\"\"\"\n"
+        )
+    };
+    let (name, two) = ("kms.adyton.test", pem.repeat(2));
+    let many: String = (0..65).map(|number| format!("f{number}&")).collect();
+    let basic = |claimed: &str| format!("Basic {}", BASE64.encode(claimed.as_bytes()));
+    let account = sid("AC");
+    let json = |name: &str| format!(r#"{{"account_sid":"{account}","friendly_name":"{name}","sealed_token":"AQE="}}"#);
+    [
+        ("policy", texts(&[&policy(name, pem), &policy(name, &two), &policy("127.1", pem)])),
+        (
+            "form",
+            texts(&["To=%2B15550100123&Channel=sms", "FriendlyName=Ex%C3%A4mple+1&CodeLength=6", "To=1&T%6F=2", &many]),
+        ),
+        (
+            "basic_credentials",
+            texts(&[
+                &basic(&format!("{account}:{}", "t".repeat(32))),
+                &basic(&format!("{account}:a:b")),
+                "Bearer AA==",
+            ]),
+        ),
+        ("tenant_request", texts(&[&json("Example"), &json("Ex\\u00e4mple"), &json(""), "{\"account_sid\":null}"])),
+    ]
+}

@@ -1,0 +1,199 @@
+//! Entries, the public log's records, heads, the tree: `adyton-ledger`.
+
+use std::sync::OnceLock;
+
+use adyton_ledger::{
+    Entry, Frontier, GovError, GovRecord, HEADER_LEN, Hash, Head, HeadError, Header, LogId, TILE_WIDTH, VaultId,
+    consistency_proof, inclusion_proof, leaf_hash, origin, verify_consistency, verify_inclusion,
+};
+use adyton_seal::{Secret, SigningKey};
+use data_encoding::BASE64;
+
+use crate::accepted;
+
+pub(crate) const DICTIONARY: &[&[u8]] =
+    &[&[1, 1, 0, 0], &[1, 4, 2, 0], &[0, 1, 0, 0], &[0, 1, 0, 1], &[0; 32], &[0xFF; 8]];
+pub(crate) const NOTES: &[&[u8]] = &[
+    b"\n",
+    b"\n\n",
+    "\u{2014} ".as_bytes(),
+    "\u{2003}".as_bytes(),
+    "\u{2028}".as_bytes(),
+    b"+",
+    b"\r",
+    b"\x7F",
+    b"0",
+    b"9223372036854775808",
+    b"18446744073709551615",
+    b"=",
+    b"witness.example AAAAAAA=\n",
+];
+
+/// The vault and log of the vectors.
+pub(crate) const VAULT: VaultId = VaultId([0xAB; 32]);
+/// Its log.
+pub(crate) const OPS: LogId = LogId::from_number(1);
+
+fn log_key() -> &'static SigningKey {
+    static KEY: OnceLock<SigningKey> = OnceLock::new();
+    KEY.get_or_init(|| SigningKey::from_seed(&Secret::init_with(|seed| seed.fill(9))).expect("32 bytes are a seed"))
+}
+
+/// A header, or an entry whose first 128 bytes are one: written back to the same bytes.
+pub(crate) fn entry(input: &[u8]) {
+    if let Ok(bytes) = <&[u8; HEADER_LEN]>::try_from(input)
+        && let Ok(header) = Header::decode(bytes)
+    {
+        accepted();
+        assert_eq!(header.encode(), *bytes);
+    }
+    let Ok(bytes) = <[u8; 160]>::try_from(input) else { return };
+    let entry = Entry::from_bytes(bytes);
+    assert_eq!(entry.as_bytes(), &bytes);
+    assert_eq!(entry.leaf_hash(), leaf_hash(&bytes));
+    assert_eq!(entry.header(), Header::decode(&entry.header_bytes()));
+    let Ok(header) = entry.header() else { return };
+    accepted();
+    assert_eq!([&header.encode()[..], &entry.body_hash().0].concat(), bytes);
+    let made = Entry::new(&header, b"body");
+    assert_eq!(made.header_bytes(), entry.header_bytes());
+    assert_ne!(made.body_hash(), entry.body_hash());
+}
+
+/// What decodes is written back to the same bytes, and is no record with a byte more or less.
+pub(crate) fn gov_record(input: &[u8]) {
+    let Ok(record) = GovRecord::decode(input) else { return };
+    accepted();
+    assert_eq!(record.encode(), input);
+    assert_eq!(GovRecord::decode(&[input, &[0]].concat()), Err(GovError::TrailingBytes));
+    assert_eq!(GovRecord::decode(&input[..input.len() - 1]), Err(GovError::Truncated));
+}
+
+/// A note, as it came and with its text signed anew, so that what stands before the signature is reached: what opens
+/// says what its three lines say, in their one spelling.
+pub(crate) fn head(input: &[u8]) {
+    let Ok(note) = str::from_utf8(input) else { return };
+    let (origin, key) = (origin(&VAULT, OPS), log_key().public_key());
+    if let Ok(head) = Head::open(note, &origin, &key) {
+        opened(&head, note, &origin);
+    }
+    let Some(middle) = note.rfind("\n\n") else { return };
+    let (text, lines) = (&note[..=middle], &note[middle + 2..]);
+    let mut hashed = origin.clone().into_bytes();
+    hashed.extend_from_slice(&[0x0A, 0x01]);
+    hashed.extend_from_slice(&key);
+    let mut signature = adyton_ledger::sha256(&hashed).0[..4].to_vec();
+    signature.extend_from_slice(&log_key().sign(text.as_bytes()));
+    let mut signed = format!("{text}\n\u{2014} {origin} {}\n", BASE64.encode(&signature));
+    let ours = format!("\u{2014} {origin} ");
+    let strangers = lines.split_inclusive('\n').filter(|line| !line.starts_with(&ours));
+    signed.extend(strangers);
+    match Head::open(&signed, &origin, &key) {
+        Ok(head) => {
+            opened(&head, &signed, &origin);
+            let other = adyton_ledger::origin(&VAULT, LogId::GOV);
+            assert_eq!(Head::open(&signed, &other, &key), Err(HeadError::Origin));
+            assert_eq!(Head::open(&signed, &origin, &[3; 32]), Err(HeadError::NoSignature));
+        }
+        Err(HeadError::NoSignature | HeadError::Signature) => panic!("the signature is good"),
+        Err(_) => {}
+    }
+}
+
+fn opened(head: &Head, note: &str, origin: &str) {
+    accepted();
+    assert_eq!(head.origin, origin);
+    let signatures = note.strip_prefix(&head.text()).and_then(|rest| rest.strip_prefix('\n'));
+    let signatures = signatures.expect("the text is the head's, and an empty line follows");
+    assert!(note.len() <= 16 * 1024 && note.chars().all(|c| c == '\n' || !c.is_ascii_control()));
+    for line in signatures.lines() {
+        // C2SP signed-note: a key name has no Unicode space and no plus; a hash of four bytes comes first.
+        let words: Vec<&str> = line.split(char::is_whitespace).collect();
+        let [dash, name, signature] = words[..] else { panic!("{line:?} has not three words") };
+        assert!(dash == "\u{2014}" && !name.is_empty() && !name.contains('+'), "{line:?}");
+        assert!(BASE64.decode(signature.as_bytes()).is_ok_and(|signature| signature.len() > 4), "{line:?}");
+    }
+}
+
+/// What decodes is written back to the bytes it took, no more than 64 roots, and grows like the tree it stands for.
+pub(crate) fn frontier(input: &[u8]) {
+    let Ok((mut frontier, taken)) = Frontier::decode(input) else { return };
+    accepted();
+    let mut again = Vec::new();
+    frontier.encode(&mut again);
+    assert_eq!(again, input[..taken]);
+    assert!(taken <= 9 + 64 * 32);
+    assert!(Frontier::decode(&input[..taken - 1]).is_err());
+    let size = frontier.size();
+    if size < u64::MAX {
+        frontier.push(Hash([7; 32]));
+        assert_eq!(frontier.size(), size + 1);
+        again.clear();
+        frontier.encode(&mut again);
+        assert_eq!(Frontier::decode(&again), Ok((frontier, again.len())));
+    }
+}
+
+/// `u8 size || u8 index || u8 old size || hashes`: honest proofs hold, and no other ones do.
+pub(crate) fn proof(input: &[u8]) {
+    let Some(([size, index, old], hashes)) = input.split_first_chunk() else { return };
+    let hashes: Vec<Hash> = hashes.as_chunks::<32>().0.iter().map(|hash| Hash(*hash)).collect();
+    let (size, index, old) = (u64::from(size % 66), u64::from(index % 66), u64::from(old % 66));
+    let leaf = |number: u64| leaf_hash(&number.to_be_bytes());
+    let mut range = |start: u64, end: u64| {
+        let mut frontier = Frontier::new();
+        (start..end).for_each(|number| frontier.push(leaf(number)));
+        frontier.root()
+    };
+    let root = range(0, size);
+    match inclusion_proof(index, size, &mut range) {
+        Ok(honest) => {
+            accepted();
+            assert_eq!(verify_inclusion(&leaf(index), index, size, &honest, &root), Ok(()));
+            if hashes != honest {
+                assert!(verify_inclusion(&leaf(index), index, size, &hashes, &root).is_err(), "a forged path holds");
+            }
+        }
+        Err(_) => assert!(index >= size),
+    }
+    let old_root = range(0, old);
+    match consistency_proof(old, size, &mut range) {
+        Ok(honest) => {
+            accepted();
+            assert_eq!(verify_consistency(old, &old_root, size, &root, &honest), Ok(()));
+            if hashes != honest {
+                assert!(verify_consistency(old, &old_root, size, &root, &hashes).is_err(), "a forged proof holds");
+            }
+        }
+        Err(_) => assert!(old > size),
+    }
+}
+
+/// `u8 level || u64 number || u16 width`: the path, read as C2SP says, names the same tile.
+pub(crate) fn tile_path(input: &[u8]) {
+    let Ok(bytes) = <[u8; 11]>::try_from(input) else { return };
+    let (level, number) = (bytes[0], u64::from_be_bytes(bytes[1..9].try_into().unwrap()));
+    let width = u16::from_be_bytes([bytes[9], bytes[10]]) % 256 + 1;
+    accepted();
+    let path = adyton_ledger::tile_path(level, number, width);
+    let (found, rest) = path.strip_prefix("tile/").and_then(|rest| rest.split_once('/')).unwrap();
+    assert_eq!(found, level.to_string());
+    let (digits, found) = rest.split_once(".p/").unwrap_or((rest, ""));
+    let expected = if usize::from(width) == TILE_WIDTH { String::new() } else { width.to_string() };
+    assert_eq!(found, expected);
+    let elements: Vec<&str> = digits.split('/').collect();
+    for (place, element) in elements.iter().enumerate() {
+        let last = place + 1 == elements.len();
+        assert!(element.len() == if last { 3 } else { 4 } && element.starts_with('x') != last, "{path}");
+    }
+    assert!(elements.len() == 1 || elements[0] != "x000", "{path} has more than one spelling");
+    assert_eq!(digits.replace(['/', 'x'], "").parse(), Ok(number));
+}
+
+/// A vault id has one spelling.
+pub(crate) fn vault_id(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    let Ok(id) = text.parse::<VaultId>() else { return };
+    accepted();
+    assert_eq!(id.to_string(), text);
+}

@@ -1,0 +1,53 @@
+//! The targets, by crate. A new parser gets a target here and a folder in `fuzz/corpus`.
+
+mod attest;
+mod enclave;
+mod host;
+mod ledger;
+mod seal;
+mod sealed;
+mod vault;
+mod wire;
+
+use crate::Target;
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    // between/frame, between/transport
+    Target { name: "frame", run: wire::frame, dictionary: wire::DICTIONARY },
+    Target { name: "frame_append", run: wire::frame_append, dictionary: wire::DICTIONARY },
+    Target { name: "frame_stream", run: wire::frame_stream, dictionary: wire::DICTIONARY },
+    Target { name: "address", run: wire::address, dictionary: wire::ADDRESSES },
+    // between/ledger
+    Target { name: "entry", run: ledger::entry, dictionary: ledger::DICTIONARY },
+    Target { name: "gov_record", run: ledger::gov_record, dictionary: ledger::DICTIONARY },
+    Target { name: "head", run: ledger::head, dictionary: ledger::NOTES },
+    Target { name: "frontier", run: ledger::frontier, dictionary: ledger::DICTIONARY },
+    Target { name: "proof", run: ledger::proof, dictionary: ledger::DICTIONARY },
+    Target { name: "tile_path", run: ledger::tile_path, dictionary: ledger::DICTIONARY },
+    Target { name: "vault_id", run: ledger::vault_id, dictionary: ledger::DICTIONARY },
+    // between/attest
+    Target { name: "bundle", run: attest::bundle, dictionary: attest::DICTIONARY },
+    Target { name: "own_document", run: attest::own_document, dictionary: attest::CBOR },
+    // between/seal
+    Target { name: "sealed_value", run: seal::sealed_value, dictionary: seal::DICTIONARY },
+    Target { name: "code", run: seal::code, dictionary: seal::DIGITS },
+    Target { name: "reader", run: seal::reader, dictionary: seal::DICTIONARY },
+    // inside/vault
+    Target { name: "event", run: vault::event, dictionary: vault::DICTIONARY },
+    Target { name: "evolve", run: vault::evolve, dictionary: vault::DICTIONARY },
+    Target { name: "state", run: vault::state, dictionary: vault::DICTIONARY },
+    Target { name: "sid", run: vault::sid, dictionary: vault::SIDS },
+    Target { name: "destination", run: vault::destination, dictionary: seal::DIGITS },
+    // inside/enclave
+    Target { name: "manifest", run: sealed::manifest, dictionary: sealed::DICTIONARY },
+    Target { name: "entry_body", run: sealed::entry_body, dictionary: sealed::DICTIONARY },
+    Target { name: "snapshot", run: sealed::snapshot, dictionary: sealed::DICTIONARY },
+    Target { name: "policy", run: enclave::policy, dictionary: enclave::TOML },
+    Target { name: "form", run: enclave::form, dictionary: enclave::FORMS },
+    Target { name: "basic_credentials", run: enclave::basic_credentials, dictionary: enclave::HEADERS },
+    Target { name: "tenant_request", run: enclave::tenant_request, dictionary: enclave::JSON },
+    // outside/host
+    Target { name: "domain_name", run: host::domain_name, dictionary: host::NAMES },
+    Target { name: "route", run: host::route, dictionary: host::NAMES },
+];

@@ -1,0 +1,114 @@
+//! What stands behind the enclave's seals: the input is the plaintext, sealed here with the right key, as the spec pages
+//! say and not as the code does.
+
+use std::sync::OnceLock;
+
+use adyton_enclave::engine::sealing::{BodyError, Opener};
+use adyton_enclave::engine::snapshot::{Manifest, Scope};
+use adyton_ledger::{Entry, Hash, Header, Keep, Kind, sha256};
+use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Plaintext, RootKey, Secret, put_lp};
+
+use super::ledger::{OPS, VAULT};
+use crate::accepted;
+
+pub(crate) const DICTIONARY: &[&[u8]] =
+    &[&[0, 0, 0, 1], &[0; 16], &[0, 0, 0, 4, 0, 0, 0, 0], &[0, 0, 0, 1, 0, 0, 0, 0], &[0xFF; 4], &[0; 32]];
+
+const BOOT: [u8; 16] = [3; 16];
+const SNAPSHOT: [u8; 16] = [4; 16];
+
+fn keys() -> &'static KeyTree {
+    static KEYS: OnceLock<KeyTree> = OnceLock::new();
+    KEYS.get_or_init(|| KeyTree::new(&RootKey::new(Secret::init_with(|key| key.fill(7))), 1))
+}
+
+fn seal(label: Label, parts: &[&[u8]], counter: u64, aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
+    let mut bytes = Plaintext::with_capacity(plaintext.len());
+    bytes.put(plaintext);
+    let key = keys().derive(label, parts).and_then(|key| AeadKey::new(&key)).expect("32 bytes are a key");
+    let mut sealed = Vec::new();
+    key.seal(Nonce::counter(counter), aad, bytes, &mut sealed).expect("the library seals");
+    sealed
+}
+
+/// What decodes is written back to the same bytes, and is no manifest with a byte more or less.
+pub(crate) fn manifest(input: &[u8]) {
+    let Ok(manifest) = Manifest::decode(input) else { return };
+    accepted();
+    assert_eq!(manifest.encode(), input);
+    assert_eq!(Manifest::decode(&[input, &[0]].concat()), Err(BodyError));
+    assert_eq!(Manifest::decode(&input[..input.len() - 1]), Err(BodyError));
+}
+
+/// The plaintext of an entry's body (`docs/spec/02-entries.md`): records and padding are what was sealed, to the byte,
+/// and under another header or with a changed bit the body does not open.
+pub(crate) fn entry_body(input: &[u8]) {
+    let header = Header {
+        kind: Kind::Ops,
+        keep: Keep::Retention,
+        body_len: u32::try_from(input.len() + 16).unwrap(),
+        index: 5,
+        time_bucket: 178_000_000,
+        tenant: [0; 16],
+        boot_id: BOOT,
+        release: 1,
+        commitments: Hash::default(),
+    };
+    let aad = |header: &Header| {
+        let mut aad = Vec::new();
+        put_lp(&mut aad, b"adyton entry v1");
+        aad.extend_from_slice(&VAULT.0);
+        put_lp(&mut aad, b"ops-0");
+        aad.extend_from_slice(&5u64.to_be_bytes());
+        aad.extend_from_slice(&header.encode());
+        aad
+    };
+    let mut body = seal(Label::Log, &[b"ops-0", &BOOT], 5, &aad(&header), input);
+    let mut opener = Opener::new(keys(), VAULT, OPS);
+    let mut open = |header: &Header, body: &[u8]| {
+        let mut records = Vec::new();
+        let entry = Entry::new(header, body);
+        opener.open(&entry, header, body, |record| {
+            records.push(record.to_vec());
+            Ok(())
+        })?;
+        Ok::<_, BodyError>(records)
+    };
+    let Ok(records) = open(&header, &body) else { return };
+    accepted();
+    let mut nested = u32::try_from(records.len()).unwrap().to_be_bytes().to_vec();
+    records.iter().for_each(|record| put_lp(&mut nested, record));
+    let mut expected = Vec::new();
+    put_lp(&mut expected, &nested);
+    expected.resize(input.len(), 0);
+    assert_eq!(expected, input);
+    let other = Header { release: 2, ..header.clone() };
+    assert_eq!(open(&other, &body), Err(BodyError));
+    let at = records.len() % body.len();
+    body[at] ^= 1;
+    assert_eq!(open(&header, &body), Err(BodyError));
+}
+
+/// The plaintext of a snapshot of one chunk (`docs/spec/04-snapshots.md`): what opens is written back to the same bytes.
+pub(crate) fn snapshot(input: &[u8]) {
+    let Some(covered) = input.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)) else { return };
+    let mut aad = Vec::new();
+    put_lp(&mut aad, b"adyton snapshot v1");
+    aad.extend_from_slice(&VAULT.0);
+    put_lp(&mut aad, b"ops-0");
+    aad.extend_from_slice(&SNAPSHOT);
+    aad.extend_from_slice(&covered.to_be_bytes());
+    aad.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1]);
+    let chunk = seal(Label::Snapshot, &[b"ops-0", &BOOT, &SNAPSHOT], 0, &aad, input);
+    let mut manifest = Manifest { id: SNAPSHOT, covered, chunks: vec![sha256(&chunk)] };
+    let scope = Scope { keys: keys(), vault: VAULT, log: OPS, boot_id: BOOT };
+    let Ok((state, frontier)) = scope.open(&manifest, std::slice::from_ref(&chunk)) else { return };
+    accepted();
+    let mut expected = covered.to_be_bytes().to_vec();
+    frontier.encode(&mut expected);
+    expected.extend_from_slice(&state.cold_bytes());
+    assert_eq!(expected, input);
+    assert_eq!(frontier.size(), covered);
+    manifest.covered = covered.wrapping_add(1);
+    assert_eq!(scope.open(&manifest, &[chunk]).err(), Some(BodyError));
+}

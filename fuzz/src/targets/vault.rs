@@ -1,0 +1,108 @@
+//! Events, the state of snapshots, SIDs and destinations: `adyton-vault`.
+
+use adyton_seal::{Plaintext, Reader};
+use adyton_vault::{Class, Destination, Event, EventError, EventKind, Sid, SidKind, SnapshotError, State};
+
+use crate::accepted;
+
+pub(crate) const DICTIONARY: &[&[u8]] = &[
+    &[1; 16],
+    &[2; 16],
+    &[0, 0, 0, 1],
+    &[0xFF; 8],
+    &[0, 0, 0, 25, 7, 0, 0, 0, 0, 0, 0, 0, 0],
+    &[0, 0, 0, 9, 9, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
+    "ä".as_bytes(),
+];
+pub(crate) const SIDS: &[&[u8]] =
+    &[b"AC", b"VA", b"VE", b"VL", b"00000000", b"ffffffff", b"FFFFFFFF", b"g", "ä".as_bytes()];
+
+/// What decodes is written back to the same bytes, and is no event with a byte more or less.
+pub(crate) fn event(input: &[u8]) {
+    let Ok(event) = Event::decode(input) else { return };
+    accepted();
+    let mut again = Plaintext::with_capacity(input.len());
+    event.encode(&mut again);
+    assert_eq!(again.as_bytes(), input);
+    assert_eq!(Event::decode(&[input, &[0]].concat()).err(), Some(EventError));
+    assert_eq!(Event::decode(&input[..input.len() - 1]).err(), Some(EventError));
+}
+
+/// `lp(event) || …`: any history can be replayed. Hot events change nothing that survives a restart, a boot leaves
+/// nothing hot, time ends everything, and what survives is written and read back unchanged.
+pub(crate) fn evolve(input: &[u8]) {
+    let mut reader = Reader::new(input);
+    let (mut state, mut cold) = (State::new(), State::new());
+    let mut orphans = false;
+    while let Ok(bytes) = reader.lp() {
+        let (Ok(event), Ok(again)) = (Event::decode(bytes), Event::decode(bytes)) else { return };
+        accepted();
+        let before = (event.class() == Class::H).then(|| state.cold_bytes());
+        let (live, at) = (state.live(), event.at);
+        let (booted, expired) =
+            (matches!(event.kind, EventKind::Booted { .. }), matches!(event.kind, EventKind::Expired));
+        if let EventKind::ServiceCreated { account, .. } = event.kind {
+            // No decider makes a service without its tenant; such a state has no snapshot.
+            let created = |bytes: &[u8]| {
+                Event::decode(bytes).is_ok_and(
+                    |event| matches!(event.kind, EventKind::TenantCreated { account: known, .. } if known == account),
+                )
+            };
+            let mut all = Reader::new(input);
+            let known =
+                std::iter::from_fn(|| all.lp().ok()).take_while(|seen| !std::ptr::eq(*seen, bytes)).any(created);
+            orphans |= !known;
+        }
+        state.evolve(event);
+        cold.evolve_cold(again);
+        assert!(before.is_none_or(|before| before == state.cold_bytes()), "a hot event changed what survives");
+        assert!(state.live() <= live + 1 && state.live() == state.hot_facts().len());
+        assert!(!booted || state.live() + state.slots() == 0, "something hot outlived a boot");
+        assert!(!(expired && at == u64::MAX) || state.live() == 0, "something outlived time");
+    }
+    assert_eq!(state.cold_bytes(), cold.cold_bytes());
+    let bytes = state.cold_bytes();
+    match State::decode_cold(&bytes) {
+        Ok(read) => assert_eq!(read.cold_bytes(), bytes),
+        Err(SnapshotError) => assert!(orphans, "a state does not come back from its snapshot"),
+    }
+}
+
+/// What decodes is written back to the same bytes, and is no state with a byte more or less.
+pub(crate) fn state(input: &[u8]) {
+    let Ok(state) = State::decode_cold(input) else { return };
+    accepted();
+    assert_eq!(state.cold_bytes(), input);
+    assert_eq!(State::decode_cold(&[input, &[0]].concat()).err(), Some(SnapshotError));
+    assert_eq!(State::decode_cold(&input[..input.len() - 1]).err(), Some(SnapshotError));
+    assert_eq!(state.live() + state.slots(), 0);
+}
+
+/// A SID of one kind is none of another, and has one spelling but for the case of its digits.
+pub(crate) fn sid(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    for kind in [SidKind::Account, SidKind::Service, SidKind::Verification, SidKind::Attempt] {
+        let Ok(sid) = Sid::parse(kind, text) else { continue };
+        accepted();
+        let written = sid.text(kind);
+        assert_eq!(written.len(), 34);
+        assert_eq!(written[..2], text[..2]);
+        assert_eq!(written[2..], text[2..].to_ascii_lowercase());
+        assert_eq!(Sid::parse(kind, &written), Ok(sid));
+    }
+}
+
+/// A destination is `+` and 7 to 15 ASCII digits that do not begin with 0, and has one spelling.
+pub(crate) fn destination(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    let well_formed = match input {
+        [b'+', b'1'..=b'9', rest @ ..] => (6..=14).contains(&rest.len()) && rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    let parsed = Destination::parse(text);
+    assert_eq!(parsed.is_ok(), well_formed, "{text:?}");
+    let Ok(destination) = parsed else { return };
+    accepted();
+    assert_eq!(destination.expose(), text);
+    assert_eq!(destination.duplicate().expose(), text);
+}
