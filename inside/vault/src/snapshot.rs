@@ -45,7 +45,10 @@ impl State {
                 out.put_lp(tenant.friendly_name.as_bytes());
             });
         }
-        for (sid, service) in &self.services {
+        // Records ascend by their bytes, and a service's begin with its account.
+        let mut services: Vec<_> = self.services.iter().collect();
+        services.sort_by_key(|(sid, service)| (service.account, **sid));
+        for (sid, service) in services {
             out.put_nested(|out| {
                 out.put_u8(SERVICE);
                 out.put(&service.account.0);
@@ -60,7 +63,7 @@ impl State {
     /// Reads what [`State::encode_cold`] wrote; the whole input is one state.
     ///
     /// # Errors
-    /// [`SnapshotError`] for anything else, repeated SIDs and unknown tenants included.
+    /// [`SnapshotError`] for anything else; records out of order, repeated SIDs and unknown tenants included.
     pub fn decode_cold(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let mut reader = Reader::new(bytes);
         if reader.u32()? != VERSION {
@@ -68,8 +71,14 @@ impl State {
         }
         let mut state = Self::new();
         let count = reader.u32()?;
+        let mut last: &[u8] = &[];
         for _ in 0..count {
-            let mut record = Reader::new(reader.lp()?);
+            let bytes = reader.lp()?;
+            if bytes <= last {
+                return Err(SnapshotError);
+            }
+            last = bytes;
+            let mut record = Reader::new(bytes);
             let new = match record.u8()? {
                 TENANT => state.read_tenant(&mut record)?,
                 SERVICE => state.read_service(&mut record)?,
