@@ -1,6 +1,5 @@
 //! HTTP Basic: `AccountSid:AuthToken`. The token is hashed at once; the decider compares hashes in constant time.
 
-use adyton_seal::keyed_hash;
 use adyton_vault::{Caller, Sid, SidKind};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -8,6 +7,7 @@ use data_encoding::BASE64;
 
 use super::Api;
 use super::answer::ApiError;
+use crate::hashes;
 
 impl Api {
     /// Who asks, as the request claims.
@@ -29,6 +29,6 @@ impl Api {
 
     /// `token hash` of `docs/spec/00-conventions.md`.
     pub(crate) fn token_hash(&self, account: Sid, token: &[u8]) -> [u8; 32] {
-        keyed_hash(&self.token_key, &[account.text(SidKind::Account).as_bytes(), token])
+        hashes::token_hash(&self.token_key, account, token)
     }
 }
