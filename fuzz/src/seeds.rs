@@ -69,16 +69,23 @@ fn vectors(seeds: &mut Vec<(&'static str, Seed)>) {
     for vector in read(include_str!("../../vectors/bundle.json")) {
         add("bundle", &field(&vector, "name"), hex(&field(&vector, "hex")));
     }
-    for vector in read(include_str!("../../vectors/entries.json")) {
-        add("entry", &field(&vector, "name"), hex(&field(&vector, "hex")));
-    }
-    for vector in read(include_str!("../../vectors/heads.json")) {
-        add("head", &field(&vector, "name"), field(&vector, "note").into_bytes());
-    }
-    for vector in read(include_str!("../../vectors/ledger_heads.json")) {
-        match vector["what"].as_str() {
-            Some("gov") => add("gov_record", &field(&vector, "name"), hex(&field(&vector, "hex"))),
-            Some("frontier") => add("frontier", &field(&vector, "name"), hex(&field(&vector, "hex"))),
+    // Of a vector that has several byte strings, the one that its kind is named for.
+    let files = [
+        include_str!("../../vectors/entries.json"),
+        include_str!("../../vectors/heads.json"),
+        include_str!("../../vectors/snapshots.json"),
+    ];
+    for vector in files.into_iter().flat_map(read) {
+        let (name, what) = (field(&vector, "name"), field(&vector, "what"));
+        match &what[..] {
+            "entry" => add("entry", &name, hex(&field(&vector, "entry"))),
+            "header" => add("entry", &name, hex(&field(&vector, "hex"))),
+            "head" => add("head", &name, field(&vector, "note").into_bytes()),
+            "gov" => add("gov_record", &name, hex(&field(&vector, "hex"))),
+            "event" => add("event", &name, hex(&field(&vector, "hex"))),
+            "frontier" => add("frontier", &name, hex(&field(&vector, "hex"))),
+            "manifest" => add("manifest", &name, hex(&field(&vector, "hex"))),
+            "state" => add("state", &name, hex(&field(&vector, "hex"))),
             _ => {}
         }
     }

@@ -1,15 +1,15 @@
 //! `cargo xtask ci`: everything, in order, each step with a time limit; what was not run is printed and counted.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::metadata::{binaries, output};
-use crate::{Error, layers, licences, root};
+use crate::{Error, layers, licences, python, root};
 
-enum Outcome {
+/// How a step ended.
+pub(crate) enum Outcome {
     Pass,
     Fail(String),
     NotRun(String),
@@ -18,7 +18,7 @@ enum Outcome {
 /// Runs every step; stops at the first that fails.
 pub(crate) fn run() -> Result<(), Error> {
     let before = output("git", &["status", "--porcelain"]).ok();
-    let steps: [(&str, &dyn Fn() -> Outcome); 11] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 12] = [
         ("fmt", &|| cargo(&["fmt", "--all", "--check"], 2)),
         ("clippy", &|| cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], 20)),
         ("layers", &|| outcome(layers::run())),
@@ -26,6 +26,7 @@ pub(crate) fn run() -> Result<(), Error> {
         ("advisories", &|| Outcome::NotRun("no advisory tool with an offline database is set up".into())),
         ("docs", &docs),
         ("tests", &|| cargo(&["test", "--workspace", "--locked"], 30)),
+        ("vectors", &vectors),
         ("release build", &|| cargo(&["build", "--release", "--workspace", "--locked"], 30)),
         ("fuzz smoke", &fuzz),
         ("end to end", &end_to_end),
@@ -100,7 +101,7 @@ fn docs() -> Outcome {
 }
 
 /// Runs in a process group of its own, which is killed when its time is up.
-fn command(command: &mut Command, minutes: u64) -> Outcome {
+pub(crate) fn command(command: &mut Command, minutes: u64) -> Outcome {
     let started = command.current_dir(root()).stdin(Stdio::null()).process_group(0).spawn();
     let mut child = match started {
         Ok(child) => child,
@@ -144,46 +145,23 @@ fn fuzz_smoke(binary: &Path) -> Outcome {
     command(Command::new(binary).args(["--seconds", "20"]), 5)
 }
 
-/// The official SDK against the release binaries, from a virtual environment keyed by what it holds.
-fn end_to_end() -> Outcome {
-    let requirements = root().join("e2e/requirements.txt");
-    let Ok(wanted) = std::fs::read_to_string(&requirements) else {
-        return Outcome::Fail("e2e/requirements.txt is missing".into());
-    };
-    let mut hasher = DefaultHasher::new();
-    wanted.hash(&mut hasher);
-    let environment = root().join(format!("target/e2e-venv-{:016x}", hasher.finish()));
-    let python = environment.join("bin/python");
-    let ready = environment.join("ready");
-    if !ready.exists() {
-        let made = command(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment), 5);
-        if !matches!(made, Outcome::Pass) {
-            println!("python3 -m venv is missing: installing python3-venv");
-            let script = format!(
-                "apt-get update -q && apt-get install -yq python3-venv && python3 -m venv --clear {}",
-                environment.display()
-            );
-            let made = command(Command::new("sh").args(["-c", &script]), 10);
-            if !matches!(made, Outcome::Pass) {
-                return Outcome::Fail("no virtual environment can be made".into());
-            }
-        }
-        let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
-            .arg(&requirements);
-        let installed = command(&mut pip, 10);
-        if !matches!(installed, Outcome::Pass) {
-            return installed;
-        }
-        if let Err(error) = std::fs::write(&ready, "") {
-            return Outcome::Fail(error.to_string());
-        }
+/// The files of vectors are what the second implementation of the spec pages writes.
+fn vectors() -> Outcome {
+    match python::environment() {
+        Ok(python) => command(python.command().args(["vectors/generate.py", "--check"]), 5),
+        Err(why) => Outcome::Fail(why),
     }
-    let mut tests = Command::new(&python);
-    tests
-        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "e2e/python"])
-        .env("ADYTON_BIN_DIR", root().join("target/release"))
-        .env("PYTHONDONTWRITEBYTECODE", "1");
+}
+
+/// The official SDK against the release binaries.
+fn end_to_end() -> Outcome {
+    let (python, binaries) = match (python::environment(), binaries()) {
+        (Ok(python), Ok(binaries)) => (python, binaries),
+        (Err(why), _) => return Outcome::Fail(why),
+        (_, Err(error)) => return Outcome::Fail(error.to_string()),
+    };
+    let mut tests = python.command();
+    tests.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "e2e/python"]).env("ADYTON_BIN_DIR", binaries);
     command(&mut tests, 15)
 }
 

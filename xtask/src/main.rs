@@ -6,6 +6,7 @@ mod ci;
 mod layers;
 mod licences;
 mod metadata;
+mod python;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};

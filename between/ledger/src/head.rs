@@ -37,7 +37,7 @@ pub enum HeadError {
     Form,
     /// The origin line is another one.
     Origin,
-    /// The size is not a decimal number without leading zeros.
+    /// The size is not a decimal number without leading zeros, below 2^63.
     Size,
     /// The root is not 32 bytes of base64.
     Root,
@@ -54,7 +54,7 @@ impl fmt::Display for HeadError {
         f.write_str(match self {
             Self::Form => "the head is not a signed note",
             Self::Origin => "the head is of another log",
-            Self::Size => "the head's size is not a decimal number",
+            Self::Size => "the head's size is not a decimal number below 2^63",
             Self::Root => "the head's root is not 32 bytes of base64",
             Self::Extension => "the head has extension lines",
             Self::NoSignature => "the head carries no signature of the log's key",
@@ -132,7 +132,7 @@ fn is_key_name(name: &str) -> bool {
 
 fn decimal(line: &str) -> Option<u64> {
     let plain = line.bytes().all(|byte| byte.is_ascii_digit()) && (line == "0" || !line.starts_with('0'));
-    line.parse().ok().filter(|_| plain)
+    line.parse().ok().filter(|size| plain && *size < 1 << 63)
 }
 
 /// First four bytes of `SHA-256(name || 0x0A || 0x01 || public key)`.

@@ -115,3 +115,23 @@ impl RecipientKey {
         Ok(Plaintext::from_zeroizing(Zeroizing::new(opened)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+    use crate::reader;
+
+    /// RFC 9180's own vector of this suite: the façade opens what the RFC sealed.
+    #[test]
+    fn rfc_9180() {
+        for v in reader::read(include_str!("../../../vectors/rfc9180.json")) {
+            let recipient = RecipientKey::new(&Secret::try_from(&v.hex("skRm")[..]).unwrap()).unwrap();
+            assert_eq!(recipient.public_key(), RecipientPublicKey(v.fixed("pkRm")));
+            let purpose = SealedPurpose { info: v.hex("info"), aad: v.hex("aad") };
+            let sealed = [&[VERSION, SUITE_NUMBER][..], &v.hex("enc"), &v.hex("ct")].concat();
+            assert_eq!(recipient.open(&purpose, &sealed).unwrap().as_bytes(), v.hex("pt"));
+        }
+    }
+}

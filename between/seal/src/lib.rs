@@ -24,6 +24,9 @@ mod keyed;
 mod keys;
 mod plaintext;
 mod random;
+#[cfg(test)]
+#[path = "../../../vectors/reader.rs"]
+mod reader;
 mod secret;
 mod signing;
 

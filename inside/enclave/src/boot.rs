@@ -20,7 +20,7 @@ use std::time::Instant;
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
 use adyton_frame::Event;
 use adyton_ledger::{BootRecord, Frontier, Genesis, GovRecord, Head, LogId, OpsRoot, Record, VaultId, origin, sha256};
-use adyton_seal::{HmacKey, KeyTree, Label, Opaque, RecipientKey, RootKey, SigningKey, mix_random, put_lp, random};
+use adyton_seal::{HmacKey, KeyTree, Label, Opaque, RecipientKey, RootKey, SigningKey, mix_random, random};
 use adyton_transport::{Address, Listener};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep};
@@ -356,7 +356,7 @@ async fn open_vault(
         return Err(BootError::OtherPolicy);
     }
     let wrap = custody::decrypt(kms, nsm, &genesis.kms_ciphertext).await?;
-    let root = wrap.unwrap(&wrap_aad(&genesis.nonce, &genesis.policy_hash), &genesis.wrapped_root)?;
+    let root = wrap.unwrap(&custody::wrap_aad(&genesis.nonce, &genesis.policy_hash), &genesis.wrapped_root)?;
     let keys = KeyTree::new(&root, EPOCH);
     // The genesis is only this vault's if its keys are ours.
     if SigningKey::from_seed(&keys.derive(Label::LogSigning, &[])?)?.public_key() != genesis.log_key {
@@ -376,7 +376,7 @@ async fn born(
     let root = RootKey::new(mix_random(&nsm.random().await?)?);
     let custodian = custody::generate(kms, nsm).await?;
     let nonce: [u8; 32] = random()?;
-    let wrapped_root = custodian.wrap.wrap(random()?, &wrap_aad(&nonce, &policy.hash), &root)?;
+    let wrapped_root = custodian.wrap.wrap(random()?, &custody::wrap_aad(&nonce, &policy.hash), &root)?;
     let keys = KeyTree::new(&root, EPOCH);
     let ca = make_ca(&policy.content.api, &keys, &nonce)?;
     let genesis = Genesis {
@@ -393,14 +393,6 @@ async fn born(
     };
     let record = gov::entry(&GovRecord::Genesis(genesis.clone()), 0, clock.now() / 10, boot_id, RELEASE);
     Ok(Vault { id: VaultId::of_genesis(&record.entry), genesis, keys: Arc::new(keys), newborn: Some(record) })
-}
-
-fn wrap_aad(genesis_nonce: &[u8; 32], policy_hash: &[u8; 32]) -> Vec<u8> {
-    let mut aad = Vec::new();
-    put_lp(&mut aad, b"adyton root wrap v1");
-    aad.extend_from_slice(genesis_nonce);
-    aad.extend_from_slice(policy_hash);
-    aad
 }
 
 /// The public log recomputed against its head: its frontier and last time bucket.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use adyton_seal::{Opaque, RecipientKey, SealedPurpose, Secret, WrapKey, mix_random};
+use adyton_seal::{Opaque, RecipientKey, SealedPurpose, Secret, WrapKey, mix_random, put_lp};
 use data_encoding::BASE64;
 use serde::Deserialize;
 
@@ -81,6 +81,15 @@ pub async fn generate(kms: &Route, nsm: &mut Nsm) -> Result<Custodian, CustodyEr
 /// [`CustodyError`].
 pub async fn decrypt(kms: &Route, nsm: &mut Nsm, ciphertext: &[u8]) -> Result<WrapKey, CustodyError> {
     Ok(exchange(kms, nsm, "/kms/decrypt", Some(ciphertext)).await?.0)
+}
+
+/// What a wrapped root key is bound to: this genesis, under this policy (`docs/spec/03-heads.md`).
+pub fn wrap_aad(genesis_nonce: &[u8; 32], policy_hash: &[u8; 32]) -> Vec<u8> {
+    let mut aad = Vec::new();
+    put_lp(&mut aad, b"adyton root wrap v1");
+    aad.extend_from_slice(genesis_nonce);
+    aad.extend_from_slice(policy_hash);
+    aad
 }
 
 async fn exchange(

@@ -15,6 +15,7 @@ pub mod delivery;
 pub mod egress;
 pub mod engine;
 pub mod events;
+pub mod hashes;
 pub mod http;
 pub mod identity;
 pub mod platform;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use adyton_frame::Event;
 use adyton_ledger::{Frontier, Keep, LogId, Retirement, VaultId};
-use adyton_seal::KeyTree;
+use adyton_seal::{KeyTree, random};
 use adyton_vault::State;
 use tokio::time::{Duration, sleep};
 
@@ -88,7 +88,7 @@ impl Follower {
 
     async fn snapshot(&self, store: &mut Store, replay: &Replay<'_>) -> Option<u64> {
         let scope = Scope { keys: &self.keys, vault: self.vault, log: self.log, boot_id: self.boot_id };
-        let (manifest, chunks) = scope.seal(&replay.state, &replay.frontier).ok()?;
+        let (manifest, chunks) = scope.seal(random().ok()?, &replay.state, &replay.frontier).ok()?;
         for (number, chunk) in (0..).zip(chunks) {
             store.put_chunk(self.log, manifest.id, number, chunk).await.ok()?;
         }

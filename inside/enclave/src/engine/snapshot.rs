@@ -1,7 +1,7 @@
 //! Snapshots: the state that survives a restart, in sealed chunks (`docs/spec/04-snapshots.md`).
 
 use adyton_ledger::{Frontier, Hash, LogId, VaultId, sha256};
-use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Opaque, Plaintext, Reader, put_lp, random};
+use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Opaque, Plaintext, Reader, put_lp};
 use adyton_vault::State;
 
 use super::sealing::BodyError;
@@ -61,12 +61,12 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// Seals a state and the frontier below it under a fresh snapshot id.
+    /// Seals a state and the frontier below it. The caller draws `id` at random and never uses it twice: the key is
+    /// derived from it, and chunks are numbered from 0 under it.
     ///
     /// # Errors
     /// [`Opaque`] if the library refuses.
-    pub fn seal(&self, state: &State, frontier: &Frontier) -> Result<(Manifest, Vec<Vec<u8>>), Opaque> {
-        let id = random()?;
+    pub fn seal(&self, id: [u8; 16], state: &State, frontier: &Frontier) -> Result<(Manifest, Vec<Vec<u8>>), Opaque> {
         let covered = frontier.size();
         let mut plaintext = Plaintext::with_capacity(4096);
         plaintext.put_u64(covered);

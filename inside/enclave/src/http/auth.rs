@@ -1,6 +1,6 @@
 //! HTTP Basic: `AccountSid:AuthToken`. The token is hashed at once; the decider compares hashes in constant time.
 
-use adyton_seal::{SecretText, keyed_hash};
+use adyton_seal::SecretText;
 use adyton_vault::{Caller, Sid, SidKind};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -8,6 +8,7 @@ use data_encoding::BASE64;
 
 use super::Api;
 use super::answer::ApiError;
+use crate::hashes;
 
 /// What an `Authorization` header claims. Nothing of it was checked.
 pub struct BasicCredentials {
@@ -42,6 +43,6 @@ impl Api {
 
     /// `token hash` of `docs/spec/00-conventions.md`.
     pub(crate) fn token_hash(&self, account: Sid, token: &[u8]) -> [u8; 32] {
-        keyed_hash(&self.token_key, &[account.text(SidKind::Account).as_bytes(), token])
+        hashes::token_hash(&self.token_key, account, token)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use adyton_api::{SendCodeAttempt, Service, Verification, VerificationCheck};
-use adyton_seal::{Code, HmacKey, Label, keyed_hash_16};
+use adyton_seal::Code;
 use adyton_vault::{Channel, Command, Destination, Reply, ServiceView, Sid, SidKind, Status, Target, VerificationView};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -14,6 +14,7 @@ use axum::response::Response;
 use super::answer::{ApiError, json, timestamp};
 use super::{Api, Form};
 use crate::engine::Failure;
+use crate::hashes;
 
 pub(crate) async fn create_service(
     State(api): State<Arc<Api>>,
@@ -98,12 +99,8 @@ impl Api {
         channel: Channel,
         destination: &Destination,
     ) -> Result<[u8; 16], ApiError> {
-        let account = account.text(SidKind::Account);
-        let key = self.keys.derive(Label::Subject, &[account.as_bytes()]);
-        let key = key.map_err(|_| ApiError::failure(Failure::Unavailable, ""))?;
-        let service = service.text(SidKind::Service);
-        let parts = [service.as_bytes(), channel.text().as_bytes(), destination.expose().as_bytes()];
-        Ok(keyed_hash_16(&HmacKey::new(&key), &parts))
+        hashes::subject(&self.keys, *account, *service, channel, destination)
+            .map_err(|_| ApiError::failure(Failure::Unavailable, ""))
     }
 }
 

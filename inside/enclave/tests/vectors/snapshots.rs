@@ -1,0 +1,100 @@
+use adyton_enclave::engine::snapshot::{Manifest, Scope};
+use adyton_ledger::{Frontier, Hash, leaf_hash, sha256};
+use adyton_seal::KeyTree;
+use adyton_vault::{Event, EventKind, SidKind, State};
+
+use crate::reader::{self, Vector};
+use crate::{keys, log, sid, vault};
+
+#[test]
+fn snapshots() {
+    let vectors = reader::read(include_str!("../../../../vectors/snapshots.json"));
+    for v in &vectors {
+        match v.what() {
+            "state" => {
+                if let Some(decoded) = v.settle(State::decode_cold(&v.hex("hex")).map(|state| state.cold_bytes())) {
+                    assert_eq!(decoded, v.hex("hex"), "{}", v.name());
+                    assert_eq!(state(v).cold_bytes(), v.hex("hex"), "{}", v.name());
+                }
+            }
+            "manifest" => {
+                if let Some(manifest) = v.settle(Manifest::decode(&v.hex("hex"))) {
+                    let chunks = hashes(v);
+                    let expected = Manifest { id: v.fixed("snapshot_id"), covered: v.number("covered"), chunks };
+                    assert_eq!(manifest, expected, "{}", v.name());
+                    assert_eq!(manifest.encode(), v.hex("hex"), "{}", v.name());
+                }
+            }
+            "snapshot" if v.is_refused() => {
+                let manifest = Manifest::decode(&v.hex("manifest")).unwrap();
+                v.settle(scope(v, &keys(v)).open(&manifest, &v.hexes("chunks")).map(drop));
+            }
+            "snapshot" => snapshot(v),
+            "chunks_of" => {
+                let of = vectors.iter().find(|of| of.name() == v.text("of")).unwrap();
+                let (_, sealed) = seal(of);
+                let order = v.0["order"].as_array().unwrap().iter();
+                let chunks: Vec<_> =
+                    order.map(|at| sealed[usize::try_from(at.as_u64().unwrap()).unwrap()].clone()).collect();
+                let manifest = Manifest::decode(&v.hex("manifest")).unwrap();
+                v.settle(scope(of, &keys(of)).open(&manifest, &chunks).map(drop));
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
+fn snapshot(v: &Vector) {
+    let (manifest, chunks) = seal(v);
+    assert_eq!(manifest.encode(), v.hex("manifest"), "{}", v.name());
+    assert_eq!(chunks.iter().map(|chunk| sha256(chunk)).collect::<Vec<_>>(), hashes(v), "{}", v.name());
+    let lengths: Vec<_> = v.0["chunk_lengths"].as_array().unwrap().iter().map(|length| length.as_u64()).collect();
+    assert_eq!(chunks.iter().map(|chunk| u64::try_from(chunk.len()).ok()).collect::<Vec<_>>(), lengths, "{}", v.name());
+    if v.has("chunks") {
+        assert_eq!(chunks, v.hexes("chunks"), "{}", v.name());
+    }
+    let opened = scope(v, &keys(v)).open(&manifest, &chunks);
+    let (opened, covered) = v.settle(opened.map(|(state, frontier)| (state.cold_bytes(), frontier))).unwrap();
+    assert_eq!(opened, state(v).cold_bytes(), "{}", v.name());
+    assert_eq!(covered, frontier(v), "{}", v.name());
+}
+
+fn seal(v: &Vector) -> (Manifest, Vec<Vec<u8>>) {
+    scope(v, &keys(v)).seal(v.fixed("snapshot_id"), &state(v), &frontier(v)).unwrap()
+}
+
+fn scope<'a>(v: &Vector, keys: &'a KeyTree) -> Scope<'a> {
+    Scope { keys, vault: vault(v), log: log(v), boot_id: v.fixed("boot_id") }
+}
+
+fn frontier(v: &Vector) -> Frontier {
+    let mut frontier = Frontier::new();
+    (0..v.number("covered")).for_each(|n| frontier.push(leaf_hash(format!("leaf {n}").as_bytes())));
+    frontier
+}
+
+fn hashes(v: &Vector) -> Vec<Hash> {
+    v.hexes("chunk_sha256").into_iter().map(|hash| Hash(hash.try_into().unwrap())).collect()
+}
+
+/// The state in which these tenants and services were created.
+fn state(v: &Vector) -> State {
+    let mut state = State::new();
+    let name = |v: &Vector| v.text("friendly_name").repeat(v.small("times"));
+    for tenant in v.list("tenants") {
+        let account = sid(&tenant, SidKind::Account, "account");
+        let (token_hash, friendly_name) = (tenant.fixed("token_hash"), name(&tenant));
+        let kind = EventKind::TenantCreated { account, token_hash, friendly_name };
+        state.evolve(Event { at: tenant.number("created"), kind });
+    }
+    for service in v.list("services") {
+        let kind = EventKind::ServiceCreated {
+            account: sid(&service, SidKind::Account, "account"),
+            service: sid(&service, SidKind::Service, "service"),
+            code_length: service.small("code_length"),
+            friendly_name: name(&service),
+        };
+        state.evolve(Event { at: service.number("created"), kind });
+    }
+    state
+}

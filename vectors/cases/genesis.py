@@ -1,0 +1,178 @@
+"""Page 03, bodies of `gov` and what the genesis record holds."""
+
+from dataclasses import replace
+
+from spec import head as spec
+from spec import tree
+from spec.head import wrap_root_key
+from spec.wire import sha256, u8, u32
+
+from . import vault
+from .vault import pattern
+
+# Fields that are easy to see in a hex dump.
+PLAIN = spec.Genesis(
+    profile="small",
+    nonce=b"\x01" * 32,
+    attestation_root=b"\x02" * 32,
+    policy_hash=b"\x03" * 32,
+    log_key=b"\x04" * 32,
+    hpke_key=b"\x05" * 32,
+    ca_certificate=b"certificate",
+    sealed_ca_key=b"sealed ca key",
+    wrapped_root=b"\x06" * 60,
+    kms_ciphertext=b"",
+)
+BOOT = {"boot_id": pattern(0x10, 16), "policy_hash": b"\x03" * 32, "bundle_hash": b"\x09" * 32}
+ROOT_7 = tree.root([tree.leaf_hash(f"leaf {n}".encode()) for n in range(7)])
+
+
+def cases() -> list[dict]:
+    return records() + refused_records() + [vault_id()] + wrapped_root_keys() + sealed_ca_keys()
+
+
+def genesis(name: str, value: spec.Genesis) -> dict:
+    fields = {key: field.hex() for key, field in vars(value).items() if key != "profile"}
+    return {
+        "name": f"gov_{name}",
+        "what": "gov",
+        "hex": value.encode().hex(),
+        "record": "genesis",
+        "profile": value.profile,
+        "fields": fields,
+    }
+
+
+def boot_record() -> bytes:
+    return spec.boot_record(BOOT["boot_id"], 3, BOOT["policy_hash"], BOOT["bundle_hash"], vault.TIME)
+
+
+def records() -> list[dict]:
+    return [
+        genesis("genesis", PLAIN),
+        genesis("genesis_of_the_vault", vault.GENESIS),
+        genesis("genesis_standard", replace(PLAIN, profile="standard")),
+        genesis("genesis_sovereign", replace(PLAIN, profile="sovereign")),
+        {
+            "name": "gov_boot",
+            "what": "gov",
+            "hex": boot_record().hex(),
+            "record": "boot",
+            "fields": {key: value.hex() for key, value in BOOT.items()},
+            "release": 3,
+            "time": vault.TIME,
+        },
+        {
+            "name": "gov_ops_root",
+            "what": "gov",
+            "hex": spec.ops_root(1, 7, ROOT_7).hex(),
+            "record": "ops_root",
+            "fields": {"root": ROOT_7.hex()},
+            "log": "ops-0",
+            "size": 7,
+        },
+    ]
+
+
+def refused_records() -> list[dict]:
+    whole, boot, ops_root = PLAIN.encode(), boot_record(), spec.ops_root(1, 7, ROOT_7)
+    certificate_at = 3 + 5 * 32
+
+    def changed(at: int, value: bytes) -> bytes:
+        return whole[:at] + value + whole[at + len(value) :]
+
+    too_long = replace(PLAIN, ca_certificate=bytes(65_537)).encode()
+    return [
+        {"name": f"fail_gov_{name}", "what": "gov", "hex": encoded.hex(), "refusal": refusal}
+        for name, refusal, encoded in (
+            ("empty", "Truncated", b""),
+            ("type_0", "Type { got: 0 }", u8(0)),
+            ("type_4", "Type { got: 4 }", u8(4) + bytes(40)),
+            ("genesis_version", "Version { got: 2 }", changed(1, u8(2))),
+            ("profile_0", "Profile { got: 0 }", changed(2, u8(0))),
+            ("profile_5", "Profile { got: 5 }", changed(2, u8(5))),
+            ("genesis_cut", "Truncated", whole[:-1]),
+            ("genesis_trailing", "TrailingBytes", whole + u8(0)),
+            ("boot_cut", "Truncated", boot[:-1]),
+            ("boot_trailing", "TrailingBytes", boot + u8(0)),
+            ("ops_root_cut", "Truncated", ops_root[:-1]),
+            ("ops_root_trailing", "TrailingBytes", ops_root + u8(0)),
+            ("lp_beyond_input", "Truncated", changed(certificate_at, u32(2**32 - 1))),
+            ("field_too_long", "Truncated", too_long),
+        )
+    ]
+
+
+def vault_id() -> dict:
+    return {
+        "name": "vault_id",
+        "what": "vault_id",
+        "genesis": vault.GENESIS.encode().hex(),
+        "entry": vault.GENESIS_ENTRY.hex(),
+        "vault_id": vault.VAULT_ID.hex(),
+    }
+
+
+def wrapped_root_keys() -> list[dict]:
+    out = []
+    wrapped = vault.GENESIS.wrapped_root
+
+    def case(name: str, value: bytes, refused: bool = True, **changes: bytes) -> None:
+        made_of = {
+            "kms_secret": vault.KMS_SECRET,
+            "genesis_nonce": vault.GENESIS_NONCE,
+            "policy_hash": vault.POLICY_HASH,
+        } | changes
+        answer = {"refusal": "Opaque"} if refused else {"nonce": value[:12].hex(), "root_key": vault.ROOT_KEY.hex()}
+        fields = {key: field.hex() for key, field in made_of.items()} | {"wrapped_root": value.hex()}
+        out.append({"name": name, "what": "wrapped_root"} | fields | answer)
+
+    def fail(name: str, value: bytes, **changes: bytes) -> None:
+        case(f"fail_wrapped_root_{name}", value, **changes)
+
+    def of_key(root_key: bytes) -> bytes:
+        return wrap_root_key(vault.KMS_SECRET, vault.WRAP_NONCE, vault.GENESIS_NONCE, vault.POLICY_HASH, root_key)
+
+    case("wrapped_root", wrapped, refused=False)
+    fail("of_another_secret", wrapped, kms_secret=pattern(0x21, 32))
+    fail("of_another_genesis", wrapped, genesis_nonce=pattern(0x41, 32))
+    fail("of_another_policy", wrapped, policy_hash=sha256(b"another policy"))
+    fail("under_another_nonce", bytes([wrapped[0] ^ 1]) + wrapped[1:])
+    fail("flipped", wrapped[:-1] + bytes([wrapped[-1] ^ 1]))
+    fail("cut", wrapped[:-1])
+    fail("trailing", wrapped + b"\x00")
+    fail("nonce_cut", wrapped[:11])
+    fail("empty", b"")
+    fail("of_31_bytes", of_key(vault.ROOT_KEY[:31]))
+    fail("of_33_bytes", of_key(vault.ROOT_KEY + b"\x00"))
+    return out
+
+
+def sealed_ca_keys() -> list[dict]:
+    out = []
+    sealed = vault.GENESIS.sealed_ca_key
+
+    def case(name: str, value: bytes, refused: bool = True, **changes: bytes) -> None:
+        made_of = {
+            "root_key": vault.ROOT_KEY,
+            "genesis_nonce": vault.GENESIS_NONCE,
+            "ca_certificate": vault.CA_CERTIFICATE,
+        } | changes
+        answer = {"pkcs8": vault.CA_PKCS8.hex(), "spki_sha256": vault.CA_SPKI_HASH.hex()}
+        fields = {key: field.hex() for key, field in made_of.items()} | {"epoch": 1, "sealed_ca_key": value.hex()}
+        out.append({"name": name, "what": "sealed_ca_key"} | fields | ({"refusal": "Key"} if refused else answer))
+
+    def fail(name: str, value: bytes, **changes: bytes) -> None:
+        case(f"fail_sealed_ca_key_{name}", value, **changes)
+
+    case("sealed_ca_key", sealed, refused=False)
+    fail("of_another_vault", sealed, root_key=pattern(0x01, 32))
+    fail("of_another_genesis", sealed, genesis_nonce=pattern(0x41, 32))
+    fail("of_another_certificate", sealed, ca_certificate=b"another certificate")
+    fail("under_another_nonce", bytes([sealed[0] ^ 1]) + sealed[1:])
+    fail("cut", sealed[:-1])
+    fail("nonce_cut", sealed[:11])
+    # The certificate's length is part of what is bound: none of its bytes can pass for the nonce's.
+    moved = vault.GENESIS_NONCE[1:] + vault.CA_CERTIFICATE[:1]
+    fail("with_bytes_moved", sealed, genesis_nonce=moved, ca_certificate=vault.CA_CERTIFICATE[1:])
+    return out

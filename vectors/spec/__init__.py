@@ -1,0 +1,1 @@
+"""The pages of docs/spec in Python, one module a subject."""
