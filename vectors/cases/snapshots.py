@@ -197,6 +197,7 @@ def refused() -> list[dict]:
     # Authentic, but not what a correct writer seals.
     frontier = tree.frontier(leaves(5))
     of_plaintext("index_of_another_manifest", u64(6) + frontier + STATE)
+    of_plaintext("index_and_frontier_of_another_manifest", u64(6) + tree.frontier(leaves(6)) + STATE)
     of_plaintext("frontier_of_another_size", u64(5) + tree.frontier(leaves(6)) + STATE)
     of_plaintext("frontier_count", u64(5) + u64(5) + u8(1) + bytes(32) + STATE)
     of_plaintext("frontier_cut", (u64(5) + frontier)[:-1])
