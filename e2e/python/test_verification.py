@@ -167,3 +167,48 @@ def test_a_second_up_on_the_same_folder_is_refused(up):
     )
     assert second.returncode == 1
     assert "is in use by another `adyton up`" in second.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """The vault's folder on a file system of 8 MiB."""
+    folder = tmp_path / "vault"
+    folder.mkdir(mode=0o700)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "adyton-test", folder], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("this process may not mount a file system")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk_is_said_and_loses_nothing(small_disk, start):
+    up = start()
+    url = up.ready["api"] + "/v2/Services"
+    credentials = (up.ready["account_sid"], up.ready["auth_token"])
+
+    def create():
+        return requests.post(url, {"FriendlyName": "Acme"}, auth=credentials, verify=up.ready["ca"], timeout=30)
+
+    ballast = small_disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        with pytest.raises(OSError, match="No space left"):
+            while True:
+                file.write(bytes(4096))
+    answered = []
+    while (answer := create()).status_code == 201:
+        answered.append(answer.json()["sid"])
+    for _ in range(3):
+        assert (answer.status_code, answer.headers["Retry-After"], answer.json()["code"]) == (503, "1", 20503)
+        answer = create()
+
+    ballast.unlink()
+    answered.append(eventually(lambda: create().json()["sid"]))
+    for service in answered[:3] + answered[-3:]:
+        started = up.client().verify.v2.services(service).verifications.create(to=NUMBER, channel="sms")
+        assert started.status == "pending"
+    assert up.log_check().returncode == 0
+    # Nor does the next boot miss any.
+    assert up.stop() == 0
+    again = start()
+    for service in answered[:3] + answered[-3:]:
+        again.client().verify.v2.services(service).verifications.create(to=NUMBER, channel="sms")

@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn the_dev_list_is_for_tests_only() {
         let mut law = law();
-        law.dev.insert("adyton-host".into(), vec!["adyton-seal".into()]);
+        law.dev.entry("adyton-host".into()).or_default().push("adyton-seal".into());
         assert!(check_edges(&law, &planted("adyton-host", "adyton-seal", Some("dev"))).is_empty());
         assert_eq!(check_edges(&law, &planted("adyton-host", "adyton-seal", None)).len(), 1);
         law.edges.remove("adyton-frame");

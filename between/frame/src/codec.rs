@@ -244,6 +244,10 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
         }
         Event::BootRefused { reason } => out.extend_from_slice(&[8, *reason]),
         Event::Stopping => out.push(9),
+        Event::LogFaulty { log, index } => {
+            put_log(out, 10, *log);
+            out.extend_from_slice(&index.to_be_bytes());
+        }
     }
 }
 
@@ -405,6 +409,7 @@ impl Rest<'_> {
             7 => Event::SnapshotTaken { log: self.u16()?, index: self.u64()? },
             8 => Event::BootRefused { reason: self.u8()? },
             9 => Event::Stopping,
+            10 => Event::LogFaulty { log: self.u16()?, index: self.u64()? },
             _ => return Err(FrameError::Value),
         })
     }

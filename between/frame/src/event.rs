@@ -64,4 +64,11 @@ pub enum Event {
     },
     /// The process ends on request.
     Stopping,
+    /// What the host shows of a log is not what its signed head says; no snapshot is taken of it.
+    LogFaulty {
+        /// Which log.
+        log: u16,
+        /// Entries that could be read before.
+        index: u64,
+    },
 }

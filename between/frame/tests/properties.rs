@@ -35,6 +35,7 @@ fn event() -> impl Strategy<Value = Event> {
         any::<(u16, u64)>().prop_map(|(log, index)| Event::SnapshotTaken { log, index }),
         any::<u8>().prop_map(|reason| Event::BootRefused { reason }),
         Just(Event::Stopping),
+        any::<(u16, u64)>().prop_map(|(log, index)| Event::LogFaulty { log, index }),
     ]
 }
 

@@ -75,6 +75,7 @@ fn expected(name: &str) -> Frame {
         "event_snapshot_taken" => (1, Message::Event(Event::SnapshotTaken { log: 1, index: 99 })),
         "event_boot_refused" => (1, Message::Event(Event::BootRefused { reason: 2 })),
         "event_stopping" => (1, Message::Event(Event::Stopping)),
+        "event_log_faulty" => (1, Message::Event(Event::LogFaulty { log: 1, index: 99 })),
         other => panic!("no expectation for {other}"),
     };
     Frame { id, message }

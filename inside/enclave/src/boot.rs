@@ -229,7 +229,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     // 6.
     events.emit(Event::BootPhase { phase: 6 });
     let replayed = replay(&mut store, &vault.keys, vault.id, OPS, &vault.genesis.log_key).await;
-    let Replay { state, frontier: ops_frontier, bucket: ops_bucket, events: replayed_events, .. } =
+    let Replay { state, frontier: ops_frontier, bucket: ops_bucket, events: replayed_events, covered, .. } =
         replayed.map_err(BootError::Replay)?;
     clock.at_least(ops_bucket * 10);
     // 7.
@@ -296,6 +296,8 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         keys: Arc::clone(&vault.keys),
         vault: vault.id,
         log: OPS,
+        log_key: vault.genesis.log_key,
+        covered,
         boot_id,
         engine: engine.clone(),
         clock: Arc::clone(&clock),

@@ -3,7 +3,6 @@
 use adyton_frame::{Channel, Event, Frame, Message};
 use adyton_transport::{Address, FrameWriter, open_channel};
 use tokio::sync::mpsc;
-use tokio::time::{Duration, sleep};
 
 /// Sends events; when the host does not take them, they are dropped.
 #[derive(Clone)]
@@ -14,15 +13,19 @@ impl Events {
     pub fn start(service: Address) -> Self {
         let (sender, mut receiver) = mpsc::channel(256);
         tokio::spawn(async move {
-            while let Some(mut event) = receiver.recv().await {
-                let Ok(stream) = open_channel(&service, Channel::Events).await else {
-                    sleep(Duration::from_millis(200)).await;
-                    continue;
-                };
-                let mut writer = FrameWriter::new(stream);
-                while writer.write(&Frame { id: 0, message: Message::Event(event) }).await.is_ok() {
-                    let Some(next) = receiver.recv().await else { return };
-                    event = next;
+            let mut connection = None;
+            while let Some(event) = receiver.recv().await {
+                let frame = Frame { id: 0, message: Message::Event(event) };
+                // A connection that broke while idle says nothing about the host that is there now.
+                for _ in 0..2 {
+                    if connection.is_none() {
+                        connection = open_channel(&service, Channel::Events).await.ok().map(FrameWriter::new);
+                    }
+                    let Some(writer) = &mut connection else { break };
+                    if writer.write(&frame).await.is_ok() {
+                        break;
+                    }
+                    connection = None;
                 }
             }
         });

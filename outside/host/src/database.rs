@@ -32,22 +32,34 @@ impl RedbStore {
         let io = |error| OpenError::Io(folder.into(), error);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
         let path = folder.join("log.redb");
-        let database = open_database(&path, folder)?;
-        // The tables exist from the start, so that readers need not care.
-        let made = || -> Result<(), redb::Error> {
-            let write = database.begin_write()?;
-            write.open_table(ENTRIES)?;
-            write.open_table(BODIES)?;
-            write.open_table(HEADS)?;
-            write.open_table(TILES)?;
-            write.open_table(CHUNKS)?;
-            write.open_table(SNAPSHOTS)?;
-            Ok(write.commit()?)
-        };
-        made().map_err(|error| OpenError::Database(path.clone(), Box::new(error)))?;
+        let (database, again) = (open_database(&path, folder)?, path.clone());
+        // Opened again, never made anew: an empty file in its place would look like a log that lost everything.
+        let store = Self::over(database, move || Database::open(&again))
+            .map_err(|error| OpenError::Database(path, Box::new(error)))?;
         // The file's name must be as durable as what is in it.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
-        let reader = RedbReader::new(path, Handle::ReadWrite(Arc::new(database)));
+        Ok(store)
+    }
+
+    /// A store over any database of redb's, one on a disk with faults included; `reopen` opens it again after a write
+    /// that failed.
+    ///
+    /// # Errors
+    /// redb's.
+    pub fn over(
+        database: Database,
+        reopen: impl Fn() -> Result<Database, DatabaseError> + Send + Sync + 'static,
+    ) -> Result<Self, redb::Error> {
+        // The tables exist from the start, so that readers need not care.
+        let write = database.begin_write()?;
+        write.open_table(ENTRIES)?;
+        write.open_table(BODIES)?;
+        write.open_table(HEADS)?;
+        write.open_table(TILES)?;
+        write.open_table(CHUNKS)?;
+        write.open_table(SNAPSHOTS)?;
+        write.commit()?;
+        let reader = RedbReader::new(reopen, Handle::ReadWrite(Arc::new(database)));
         Ok(Self { reader, builders: BTreeMap::new() })
     }
 
@@ -66,7 +78,8 @@ impl RedbStore {
             }
             Err(error) => return Err(opened(error, &path, folder)),
         };
-        Ok(Self { reader: RedbReader::new(path, database), builders: BTreeMap::new() })
+        let reader = RedbReader::new(move || Database::open(&path), database);
+        Ok(Self { reader, builders: BTreeMap::new() })
     }
 
     /// A reader for other threads.

@@ -1,10 +1,9 @@
 //! Reading a store, beside the one writer: redb's readers never wait for it.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use adyton_ledger::{Entry, LogId, LogReader, Status, StoredRecord};
-use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageError};
+use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageError};
 
 use crate::StoreError;
 use crate::tables::{BODIES, CHUNKS, ENTRIES, HEADS, SNAPSHOTS, TILES, size};
@@ -16,16 +15,21 @@ pub(crate) enum Handle {
     Broken,
 }
 
+type Reopen = dyn Fn() -> Result<Database, DatabaseError> + Send + Sync;
+
 /// Reads the logs of a [`crate::RedbStore`], from any thread.
 #[derive(Clone)]
 pub struct RedbReader {
-    path: PathBuf,
+    reopen: Arc<Reopen>,
     handle: Arc<Mutex<Handle>>,
 }
 
 impl RedbReader {
-    pub(crate) fn new(path: PathBuf, handle: Handle) -> Self {
-        Self { path, handle: Arc::new(Mutex::new(handle)) }
+    pub(crate) fn new(
+        reopen: impl Fn() -> Result<Database, DatabaseError> + Send + Sync + 'static,
+        handle: Handle,
+    ) -> Self {
+        Self { reopen: Arc::new(reopen), handle: Arc::new(Mutex::new(handle)) }
     }
 
     /// The database to write to.
@@ -41,12 +45,11 @@ impl RedbReader {
         *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = Handle::Broken;
     }
 
-    /// The handle, opened again if it was broken. The file must still be there: an empty one in its place would look
-    /// like a log that lost everything.
+    /// The handle, opened again if it was broken.
     fn opened(&self) -> Result<std::sync::MutexGuard<'_, Handle>, StoreError> {
         let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*handle, Handle::Broken) {
-            *handle = Handle::ReadWrite(Arc::new(Database::open(&self.path)?));
+            *handle = Handle::ReadWrite(Arc::new((self.reopen)()?));
         }
         Ok(handle)
     }

@@ -5,17 +5,20 @@
 //! 3. have the writer append the manifest;
 //! 4. once it is durable, let the host retire what no boot will need again.
 //!
-//! It never holds the writer up: if the host is away it waits and begins again where it was.
+//! It never holds the writer up: if the host is away it waits and begins again where it was. What the host shows is
+//! believed only as far as this vault's signed head bears it out. When it does not, that is said once
+//! ([`Event::LogFaulty`]) and the second state is built anew from the start; the writer goes on, for what it appends is
+//! no worse for it. When the writer has stopped, so does this.
 
 use std::sync::Arc;
 
 use adyton_frame::Event;
-use adyton_ledger::{Frontier, Keep, LogId, Retirement, VaultId};
+use adyton_ledger::{Frontier, Head, LogId, Retirement, VaultId, origin};
 use adyton_seal::{KeyTree, random};
 use adyton_vault::State;
 use tokio::time::{Duration, sleep};
 
-use super::replay::{Replay, ReplayError};
+use super::replay::{Replay, ReplayError, replay};
 use super::snapshot::Scope;
 use super::writer::Engine;
 use crate::clock::Clock;
@@ -25,6 +28,8 @@ use adyton_transport::Address;
 
 /// Entries between snapshots.
 pub const EVERY: u64 = 16_384;
+/// Wait between two looks at what the writer has made durable.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What the follower needs.
 pub struct Follower {
@@ -36,6 +41,10 @@ pub struct Follower {
     pub vault: VaultId,
     /// The log.
     pub log: LogId,
+    /// The key that signs the log's heads.
+    pub log_key: [u8; 32],
+    /// Entries that the newest snapshot covers.
+    pub covered: u64,
     /// This boot.
     pub boot_id: [u8; 16],
     /// The writer.
@@ -51,53 +60,89 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Follows from a state and a frontier, for ever.
+    /// Follows from a state and a frontier, until the writer stops.
     pub async fn run(self, state: State, frontier: Frontier) {
-        let mut last = frontier.size();
-        let mut replay = Replay::from_snapshot(&self.keys, self.vault, self.log, state, frontier);
+        let mut second = Some(Replay::from_snapshot(&self.keys, self.vault, self.log, state, frontier));
+        let mut connection = None;
+        let mut faulty = false;
+        // Counted from the last snapshot, not from this boot: a vault that restarts often takes some too.
+        let mut tried = self.covered;
         loop {
-            sleep(Duration::from_millis(500)).await;
-            let Ok(mut store) = Store::connect(&self.service).await else { continue };
-            // An error here is the host's: what is wrong with its log will refuse the next boot, and no snapshot is
-            // taken from it.
-            if self.follow(&mut store, &mut replay).await.is_err() {
+            sleep(PAUSE).await;
+            if self.engine.is_stopped() {
+                return;
+            }
+            let durable = self.engine.durable();
+            if second.as_ref().is_some_and(|second| second.frontier.size() >= durable) {
                 continue;
             }
-            if replay.frontier.size() - last >= self.every
-                && let Some(covered) = self.snapshot(&mut store, &replay).await
-            {
-                last = covered;
+            let mut store = match connection.take() {
+                Some(store) => store,
+                None => match Store::connect(&self.service).await {
+                    Ok(store) => store,
+                    Err(_) => continue,
+                },
+            };
+            // 1.
+            if let Err((index, error)) = self.follow(&mut store, &mut second).await {
+                if !matches!(error, ReplayError::Store(_)) && !faulty {
+                    faulty = true;
+                    self.events.emit(Event::LogFaulty { log: self.log.number(), index });
+                }
+                continue;
             }
-        }
-    }
-
-    async fn follow(&self, store: &mut Store, replay: &mut Replay<'_>) -> Result<(), ReplayError> {
-        let durable = self.engine.durable();
-        while replay.frontier.size() < durable {
-            for record in store.read(self.log, replay.frontier.size(), 1024).await? {
-                let keep = record.entry.header().map_err(ReplayError::Entry)?.keep;
-                if keep == Keep::UntilSnapshot {
-                    replay.hash_only(&record)?;
-                } else {
-                    replay.entry(&record)?;
+            faulty = false;
+            // Whether it succeeds or not: chunks of a snapshot that no entry names stay until the next one's retirement.
+            if let Some(replay) = &second
+                && replay.frontier.size().saturating_sub(tried) >= self.every
+            {
+                tried = replay.frontier.size();
+                if self.snapshot(&mut store, replay).await.is_none() {
+                    continue;
                 }
             }
+            connection = Some(store);
         }
-        Ok(())
     }
 
-    async fn snapshot(&self, store: &mut Store, replay: &Replay<'_>) -> Option<u64> {
+    /// Brings the second state up to the newest signed head. On a refusal, where that was and why; the state is gone
+    /// unless only the host was.
+    async fn follow<'a>(
+        &'a self,
+        store: &mut Store,
+        second: &mut Option<Replay<'a>>,
+    ) -> Result<(), (u64, ReplayError)> {
+        let mut behind = match second.take() {
+            Some(behind) => behind,
+            None => replay(store, &self.keys, self.vault, self.log, &self.log_key).await.map_err(|error| (0, error))?,
+        };
+        let done = self.up_to_head(store, &mut behind).await.map_err(|error| (behind.frontier.size(), error));
+        if matches!(done, Ok(()) | Err((_, ReplayError::Store(_)))) {
+            *second = Some(behind);
+        }
+        done
+    }
+
+    async fn up_to_head(&self, store: &mut Store, behind: &mut Replay<'_>) -> Result<(), ReplayError> {
+        let status = store.status(self.log).await?;
+        let head = Head::open(&status.head, &origin(&self.vault, self.log), &self.log_key);
+        behind.up_to(&head.map_err(ReplayError::Head)?, store, Replay::entry_unless_hot).await
+    }
+
+    async fn snapshot(&self, store: &mut Store, replay: &Replay<'_>) -> Option<()> {
         let scope = Scope { keys: &self.keys, vault: self.vault, log: self.log, boot_id: self.boot_id };
+        // 2.
         let (manifest, chunks) = scope.seal(random().ok()?, &replay.state, &replay.frontier).ok()?;
         for (number, chunk) in (0..).zip(chunks) {
             store.put_chunk(self.log, manifest.id, number, chunk).await.ok()?;
         }
+        // 3.
         self.engine.append_snapshot(manifest.encode()).await.ok()?;
         self.events.emit(Event::SnapshotTaken { log: self.log.number(), index: manifest.covered });
+        // 4.
         let bucket = self.clock.now().saturating_sub(self.retention) / 10;
         let retirement = Retirement { below: manifest.covered, bucket, snapshot: manifest.id };
         // If this is lost, the next snapshot's retirement covers it.
-        let _ = store.retire(self.log, retirement).await;
-        Some(manifest.covered)
+        store.retire(self.log, retirement).await.ok()
     }
 }

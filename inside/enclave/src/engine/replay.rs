@@ -1,6 +1,6 @@
 //! Rebuilding a shard from what the host stored (`docs/spec/04-snapshots.md`, "Boot").
 
-use adyton_ledger::{EntryError, Frontier, Head, HeadError, Header, Kind, LogId, StoredRecord, VaultId, origin};
+use adyton_ledger::{EntryError, Frontier, Head, HeadError, Header, Keep, Kind, LogId, StoredRecord, VaultId, origin};
 use adyton_seal::KeyTree;
 use adyton_vault::{Event, State};
 
@@ -61,6 +61,9 @@ impl From<BodyError> for ReplayError {
 /// A shard's state as it is rebuilt, entry by entry.
 pub struct Replay<'a> {
     opener: Opener<'a>,
+    log: LogId,
+    /// Entries that the snapshot it began at covers.
+    pub covered: u64,
     /// What survives a restart.
     pub state: State,
     /// The tree so far.
@@ -79,15 +82,16 @@ impl<'a> Replay<'a> {
 
     /// Begins at a snapshot.
     pub fn from_snapshot(keys: &'a KeyTree, vault: VaultId, log: LogId, state: State, frontier: Frontier) -> Self {
-        Self { opener: Opener::new(keys, vault, log), state, frontier, bucket: 0, events: 0 }
+        let covered = frontier.size();
+        Self { opener: Opener::new(keys, vault, log), log, covered, state, frontier, bucket: 0, events: 0 }
     }
 
-    /// Takes the next entry in.
+    /// Takes the next entry in. One that is refused changes nothing: it can be asked for again, and is never passed over.
     ///
     /// # Errors
     /// [`ReplayError`].
     pub fn entry(&mut self, record: &StoredRecord) -> Result<(), ReplayError> {
-        let header = self.header(record)?;
+        let header = self.next_header(record)?;
         let body = record.body.as_ref().ok_or(ReplayError::BodyMissing { index: header.index })?;
         let (state, events) = (&mut self.state, &mut self.events);
         self.opener.open(&record.entry, &header, body, |bytes| {
@@ -98,25 +102,62 @@ impl<'a> Replay<'a> {
             }
             Ok(())
         })?;
+        self.push(record, &header);
         Ok(())
     }
 
-    /// Takes the next entry into the tree only; its body is hot, and hot is void.
+    /// Takes the next entry in, but into the tree only if its body is hot, for hot is void. What the header says of that
+    /// is the host's word until [`Replay::up_to`] has compared the root.
     ///
     /// # Errors
     /// [`ReplayError`].
-    pub fn hash_only(&mut self, record: &StoredRecord) -> Result<(), ReplayError> {
-        self.header(record).map(drop)
+    pub fn entry_unless_hot(&mut self, record: &StoredRecord) -> Result<(), ReplayError> {
+        let header = self.next_header(record)?;
+        if header.keep != Keep::UntilSnapshot {
+            return self.entry(record);
+        }
+        self.push(record, &header);
+        Ok(())
     }
 
-    fn header(&mut self, record: &StoredRecord) -> Result<Header, ReplayError> {
-        let header = record.entry.header().map_err(ReplayError::Entry)?;
-        if header.index != self.frontier.size() {
-            return Err(ReplayError::Index);
+    /// Takes in what the store has, up to a signed head, and compares the root. After a refusal that is not the
+    /// store's absence the state may hold what was never written, and is to be dropped.
+    ///
+    /// # Errors
+    /// [`ReplayError`].
+    pub async fn up_to(
+        &mut self,
+        head: &Head,
+        store: &mut Store,
+        take: fn(&mut Self, &StoredRecord) -> Result<(), ReplayError>,
+    ) -> Result<(), ReplayError> {
+        while self.frontier.size() < head.size {
+            let records = store.read(self.log, self.frontier.size(), 4096).await?;
+            if records.is_empty() {
+                return Err(ReplayError::Root);
+            }
+            for record in &records {
+                if self.frontier.size() < head.size {
+                    take(self, record)?;
+                }
+            }
         }
+        // Public values.
+        if self.frontier.size() == head.size && self.frontier.root() == head.root {
+            Ok(())
+        } else {
+            Err(ReplayError::Root)
+        }
+    }
+
+    fn next_header(&self, record: &StoredRecord) -> Result<Header, ReplayError> {
+        let header = record.entry.header().map_err(ReplayError::Entry)?;
+        if header.index == self.frontier.size() { Ok(header) } else { Err(ReplayError::Index) }
+    }
+
+    fn push(&mut self, record: &StoredRecord, header: &Header) {
         self.frontier.push(record.entry.leaf_hash());
         self.bucket = self.bucket.max(header.time_bucket);
-        Ok(header)
     }
 }
 
@@ -145,22 +186,8 @@ pub async fn replay<'a>(
             Replay::from_snapshot(keys, vault, log, state, frontier)
         }
     };
-    // 3. Everything after it.
-    while replay.frontier.size() < head.size {
-        let records = store.read(log, replay.frontier.size(), 4096).await?;
-        if records.is_empty() {
-            return Err(ReplayError::Root);
-        }
-        for record in records {
-            if replay.frontier.size() < head.size {
-                replay.entry(&record)?;
-            }
-        }
-    }
-    // 4. The recomputed root is the head's.
-    if replay.frontier.size() != head.size || replay.frontier.root() != head.root {
-        return Err(ReplayError::Root);
-    }
+    // 3. Everything after it, and 4. the recomputed root is the head's.
+    replay.up_to(&head, store, Replay::entry).await?;
     Ok(replay)
 }
 

@@ -99,6 +99,11 @@ impl Engine {
         self.shared.durable.load(Ordering::Relaxed)
     }
 
+    /// Whether the writer has stopped for ever.
+    pub fn is_stopped(&self) -> bool {
+        self.requests.is_closed()
+    }
+
     async fn ask(&self, request: impl FnOnce(Ticket) -> Request) -> Result<Reply, Failure> {
         if self.shared.away.load(Ordering::Relaxed) {
             return Err(Failure::Unavailable);

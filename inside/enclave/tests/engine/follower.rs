@@ -1,0 +1,184 @@
+//! The follower for real: against a host that is killed and comes back, and against hosts that show another log.
+
+use adyton_enclave::engine::replay::Replay;
+use adyton_enclave::store::Store;
+use adyton_frame::Event;
+use adyton_ledger::{Entry, Keep, LogReader, LogStore, Record, Retirement};
+use adyton_vault::{Reply, Sid, decide};
+use tempfile::TempDir;
+use tokio::time::{Duration, sleep, timeout};
+
+use crate::disk::Disk;
+use crate::host::{Heard, Host, PATIENCE, address};
+use crate::live::Live;
+use crate::world::{KEYS, OPS, VAULT, boot, context, create_service, create_tenant, start};
+
+/// A snapshot of entries below an index, the first at or above this one.
+fn taken(said: &[Event], at_least: u64) -> Option<u64> {
+    said.iter().rev().find_map(|event| match event {
+        Event::SnapshotTaken { log: 1, index } if *index >= at_least => Some(*index),
+        _ => None,
+    })
+}
+
+/// A service and a live code in it, in entries of their own.
+async fn work(live: &Live, who: u8) -> Sid {
+    let Reply::Service(view) = live.submit(create_service).await else { panic!("not a service") };
+    live.submit(|| start(view.service, who)).await;
+    view.service
+}
+
+/// Waits until no hot body is left below an index.
+async fn until_retired(live: &Live, below: u64) {
+    let retired = async {
+        loop {
+            let mut store = Store::connect(&address(live.folder.path())).await.unwrap();
+            let records = store.read(OPS, 0, u32::try_from(below).unwrap()).await.unwrap();
+            let hot = records.iter().filter(|record| record.entry.header().unwrap().keep == Keep::UntilSnapshot);
+            if hot.clone().count() > 0 && hot.clone().all(|record| record.body.is_none()) {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, retired).await.unwrap();
+}
+
+/// What a boot from this disk finds, beside what all entries whose bodies are still there give.
+fn reboot(disk: &Disk) -> Replay<'static> {
+    let disk = disk.clone();
+    std::thread::spawn(move || {
+        let found = boot(&disk);
+        let mut all = Replay::new(&KEYS, VAULT, OPS);
+        for record in disk.store().unwrap().read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
+            all.entry_unless_hot(&record).unwrap();
+        }
+        assert_eq!(found.state.cold_bytes(), all.state.cold_bytes());
+        assert_eq!(found.frontier.root(), all.frontier.root());
+        found
+    })
+    .join()
+    .unwrap()
+}
+
+#[tokio::test]
+async fn snapshots_are_taken_retired_and_booted_from_while_the_host_comes_and_goes() {
+    let mut live = Live::start(Disk::default(), 1).await;
+    live.follow(live.folder.path(), 4);
+    live.submit(create_tenant).await;
+    let mut services = Vec::new();
+    let mut covered = 0;
+    for round in 0..3 {
+        services.push(work(&live, round).await);
+        services.push(work(&live, round + 3).await);
+        let said = live.heard.until(|said| taken(said, covered + 4).is_some()).await;
+        covered = taken(&said, 0).unwrap();
+        until_retired(&live, covered).await;
+        live.kill_host();
+        let found = reboot(&live.disk);
+        assert_eq!(found.covered, covered);
+        for service in &services {
+            assert!(decide(&found.state, start(*service, 9), &context(1_900_000_000, 1)).is_ok());
+        }
+        live.start_host();
+    }
+
+    // A boot goes on counting where the last snapshot ended, not at its own beginning.
+    live.kill_host();
+    let disk = live.disk.clone();
+    let size = disk.store().unwrap().status(OPS).unwrap().size;
+    let next = Live::start(disk, 2).await;
+    assert_eq!(next.found.covered, covered);
+    next.follow(next.folder.path(), size + 2 - covered);
+    next.submit(create_service).await;
+    next.heard.until(|said| taken(said, size + 2).is_some()).await;
+}
+
+/// The log of a disk as another host shows it: entries changed, some bodies gone, the newest head as it is.
+fn forged(disk: &Disk, change: impl Fn(&mut [u8; 160]), hide: Option<Retirement>) -> Disk {
+    let (store, forged) = (disk.store().unwrap(), Disk::default());
+    let head = store.status(OPS).unwrap().head;
+    let records = store.read(OPS, 0, u32::MAX, usize::MAX).unwrap().into_iter().map(|record| {
+        let mut entry = *record.entry.as_bytes();
+        change(&mut entry);
+        Record { entry: Entry::from_bytes(entry), body: record.body.unwrap() }
+    });
+    let mut other = forged.store().unwrap();
+    other.append(OPS, 0, &records.collect::<Vec<_>>(), &head).unwrap();
+    if let Some(retirement) = hide {
+        other.retire(OPS, retirement).unwrap();
+    }
+    drop(other);
+    forged
+}
+
+/// Of the boot, a tenant, a service, a slot and a verification.
+const ENTRIES: u64 = 5;
+
+/// The follower reads at one host while the writer writes at another.
+async fn follow_a_forgery(change: impl Fn(&mut [u8; 160]), hide: Option<Retirement>, index: u64) {
+    let mut live = Live::start(Disk::default(), 1).await;
+    live.submit(create_tenant).await;
+    work(&live, 1).await;
+    live.kill_host();
+    let shown = forged(&live.disk, change, hide);
+    let truth = live.disk.after_power_failure(|| true);
+    live.start_host();
+    let elsewhere: TempDir = tempfile::tempdir().unwrap();
+    let liar = Host::start(shown.store().unwrap(), elsewhere.path(), &Heard::default());
+    live.follow(elsewhere.path(), 1);
+    live.heard.until(|said| !said.is_empty()).await;
+    assert_eq!(live.heard.all(), [Event::LogFaulty { log: 1, index }]);
+
+    // The truth again: the second state is built anew, and what is snapshotted is what was written.
+    drop(liar);
+    let honest = Host::start(truth.store().unwrap(), elsewhere.path(), &Heard::default());
+    let said = live.heard.until(|said| taken(said, 1).is_some()).await;
+    // The writer lost its own host for a moment when that was started again.
+    let of_the_store = |event: &Event| matches!(event, Event::StoreLost { .. } | Event::StoreBack { .. });
+    let said: Vec<_> = said.into_iter().filter(|event| !of_the_store(event)).collect();
+    assert_eq!(
+        said,
+        [Event::LogFaulty { log: 1, index }, Event::SnapshotTaken { log: 1, index: ENTRIES }],
+        "said once"
+    );
+    drop(honest);
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_shown_is_not_passed_over() {
+    // Entry 1 is the tenant's.
+    let hide = Retirement { below: 2, bucket: u64::MAX, snapshot: [0; 16] };
+    // The boot's own entry goes too: the follower starts at its index, 0.
+    follow_a_forgery(|_| {}, Some(hide), 0).await;
+}
+
+#[tokio::test]
+async fn an_entry_that_is_shown_as_hot_is_not_passed_over() {
+    // The tenant's entry, its keep changed so that its body would only be hashed.
+    let change = |entry: &mut [u8; 160]| {
+        if entry[8..16] == 1u64.to_be_bytes() {
+            assert_eq!(std::mem::replace(&mut entry[2], 0), 1);
+        }
+    };
+    follow_a_forgery(change, None, ENTRIES).await;
+}
+
+#[tokio::test]
+async fn a_log_that_is_shorter_than_its_head_is_not_waited_for() {
+    let mut live = Live::start(Disk::default(), 1).await;
+    live.submit(create_tenant).await;
+    work(&live, 1).await;
+    live.kill_host();
+    let shown = Disk::default();
+    let (store, mut short) = (live.disk.store().unwrap(), shown.store().unwrap());
+    let first = store.read(OPS, 0, 1, usize::MAX).unwrap().remove(0);
+    let first = Record { entry: first.entry, body: first.body.unwrap() };
+    short.append(OPS, 0, &[first], &store.status(OPS).unwrap().head).unwrap();
+    drop((store, short));
+    live.start_host();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let _liar = Host::start(shown.store().unwrap(), elsewhere.path(), &Heard::default());
+    live.follow(elsewhere.path(), 1);
+    live.heard.until(|said| said.contains(&Event::LogFaulty { log: 1, index: 1 })).await;
+}

@@ -1,0 +1,137 @@
+//! A running engine over a host on a socket, as `boot` starts it.
+
+use std::future::{Future, poll_fn};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use adyton_enclave::clock::Clock;
+use adyton_enclave::engine::appender::Appender;
+use adyton_enclave::engine::follower::Follower;
+use adyton_enclave::engine::replay::Replay;
+use adyton_enclave::engine::writer::Surroundings;
+use adyton_enclave::engine::{Engine, Failure, Shard};
+use adyton_enclave::events::Events;
+use adyton_ledger::{AppendOutcome, LogReader, LogStore};
+use adyton_vault::{Command, Effect, Reply, State};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::time::{Duration, sleep, timeout};
+
+use crate::disk::Disk;
+use crate::host::{Heard, Host, PATIENCE, address};
+use crate::world::{KEYS, OPS, VAULT, boot, shard, signer};
+
+/// An engine and its host.
+pub(crate) struct Live {
+    pub(crate) folder: TempDir,
+    pub(crate) disk: Disk,
+    pub(crate) heard: Heard,
+    pub(crate) host: Option<Host>,
+    pub(crate) engine: Engine,
+    pub(crate) effects: mpsc::UnboundedReceiver<Effect>,
+    /// What the boot found.
+    pub(crate) found: Replay<'static>,
+    boot_id: [u8; 16],
+}
+
+impl Live {
+    /// Boots from a disk, with a host.
+    pub(crate) async fn start(disk: Disk, boot_id: u8) -> Self {
+        let mut live = Self::without_host(disk, boot_id).await;
+        live.start_host();
+        live
+    }
+
+    /// Boots from a disk; nobody serves it afterwards.
+    pub(crate) async fn without_host(disk: Disk, boot_id: u8) -> Self {
+        let (folder, heard, boot_id) = (tempfile::tempdir().unwrap(), Heard::default(), [boot_id; 16]);
+        let begin = disk.clone();
+        // A thread of its own: it has a runtime of its own.
+        let (shard, found) = std::thread::spawn(move || begin_boot(&begin, boot_id)).join().unwrap();
+        let events = Events::start(address(folder.path()));
+        let (sender, effects) = mpsc::unbounded_channel();
+        let appender = Appender::start(address(folder.path()), OPS, events.clone());
+        let surroundings = Surroundings { clock: Arc::new(Clock::new()), events, effects: sender, appender };
+        let durable = shard.size();
+        let engine = Engine::start(shard, OPS, durable, surroundings);
+        Self { folder, disk, heard, host: None, engine, effects, found, boot_id }
+    }
+
+    pub(crate) fn start_host(&mut self) {
+        self.host = Some(Host::start(self.disk.store().unwrap(), self.folder.path(), &self.heard));
+    }
+
+    pub(crate) fn kill_host(&mut self) {
+        self.host = None;
+    }
+
+    /// A follower that reads, and keeps chunks, at the host of a folder.
+    pub(crate) fn follow(&self, folder: &Path, every: u64) {
+        let follower = Follower {
+            service: address(folder),
+            keys: Arc::new(crate::world::keys()),
+            vault: VAULT,
+            log: OPS,
+            log_key: signer().public_key(),
+            covered: self.found.covered,
+            boot_id: self.boot_id,
+            engine: self.engine.clone(),
+            clock: Arc::new(Clock::new()),
+            events: Events::start(address(self.folder.path())),
+            retention: 86_400,
+            every,
+        };
+        let cold = State::decode_cold(&self.found.state.cold_bytes()).unwrap();
+        tokio::spawn(follower.run(cold, self.found.frontier.clone()));
+    }
+
+    /// Repeats a command until the store is back.
+    pub(crate) async fn submit(&self, command: impl Fn() -> Command) -> Reply {
+        let answered = async {
+            loop {
+                match self.engine.submit(command()).await {
+                    Ok(reply) => return reply,
+                    Err(Failure::Unavailable) => sleep(Duration::from_millis(5)).await,
+                    Err(Failure::Refused(refusal)) => panic!("{refusal:?}"),
+                }
+            }
+        };
+        timeout(PATIENCE, answered).await.unwrap()
+    }
+
+    /// Waits until new work is refused at once.
+    pub(crate) async fn until_away(&self) {
+        let away = async {
+            while at_once(self.engine.submit(Command::Tick)).await.is_pending() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, away).await.unwrap();
+    }
+}
+
+/// What a future has to say when it is asked once.
+pub(crate) async fn at_once<F: Future>(future: F) -> Poll<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}
+
+/// Replay, and this boot's own first entry.
+fn begin_boot<T>(disk: &Disk, boot_id: [u8; 16]) -> (Shard<T>, Replay<'static>) {
+    let found = boot(disk);
+    let cold = State::decode_cold(&found.state.cold_bytes()).unwrap();
+    let mut second = Replay::from_snapshot(&KEYS, VAULT, OPS, cold, found.frontier.clone());
+    second.covered = found.covered;
+    let mut shard = shard(found, boot_id);
+    let now = Clock::new().now();
+    shard.boot(boot_id, now);
+    let sealed = shard.seal(now).unwrap().unwrap();
+    let mut store = disk.store().unwrap();
+    let appended = store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head).unwrap();
+    assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
+    assert_eq!(store.status(OPS).unwrap().size, sealed.size);
+    shard.durable();
+    (shard, second)
+}

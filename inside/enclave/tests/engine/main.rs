@@ -1,0 +1,11 @@
+//! The engine against stores that fail, over real sockets where there is one.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets an impossible value should stop")]
+
+#[path = "../../../../outside/host/tests/faults/disk.rs"]
+mod disk;
+mod follower;
+mod host;
+mod live;
+mod shard;
+mod world;
+mod writer;

@@ -1,0 +1,178 @@
+//! The writer's shell against a host on a socket that is silent, full, gone and back, or another writer's.
+
+use std::task::Poll;
+
+use adyton_enclave::engine::Failure;
+use adyton_frame::Event;
+use adyton_ledger::{AppendOutcome, LogReader, LogStore};
+use adyton_transport::{Listener, Stream, accept_channel};
+use adyton_vault::{Effect, EventKind, Reply, Sid};
+use tokio::time::timeout;
+
+use crate::disk::Disk;
+use crate::host::{PATIENCE, address};
+use crate::live::{Live, at_once};
+use crate::world::{KEYS, OPS, VAULT, boot, create_service, create_tenant, shard, start};
+
+fn service(reply: Reply) -> Sid {
+    let Reply::Service(view) = reply else { panic!("not a service") };
+    view.service
+}
+
+/// Whether a boot from this disk knows the service.
+fn knows(disk: &Disk, service: Sid) -> bool {
+    let disk = disk.clone();
+    std::thread::spawn(move || {
+        let mut events = created_services(&disk);
+        events.any(|created| created == service)
+    })
+    .join()
+    .unwrap()
+}
+
+/// Services that the log on a disk tells of, in order; a boot from it is possible.
+fn created_services(disk: &Disk) -> impl Iterator<Item = Sid> + use<> {
+    boot(disk);
+    let mut opener = adyton_enclave::engine::sealing::Opener::new(&KEYS, VAULT, OPS);
+    let mut created = Vec::new();
+    for record in disk.store().unwrap().read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
+        let header = record.entry.header().unwrap();
+        let body = record.body.unwrap();
+        let each = |event: &[u8]| {
+            if let EventKind::ServiceCreated { service, .. } = adyton_vault::Event::decode(event).unwrap().kind {
+                created.push(service);
+            }
+            Ok(())
+        };
+        opener.open(&record.entry, &header, &body, each).unwrap();
+    }
+    created.into_iter()
+}
+
+#[tokio::test]
+async fn while_the_host_is_away_new_work_is_refused_and_held_answers_come_when_it_is_back() {
+    let mut live = Live::start(Disk::default(), 1).await;
+    live.submit(create_tenant).await;
+    let before = service(live.submit(create_service).await);
+    live.submit(|| start(before, 1)).await;
+    assert!(matches!(live.effects.recv().await, Some(Effect::Send { .. })));
+
+    live.kill_host();
+    let engine = live.engine.clone();
+    let held = tokio::spawn(async move { engine.submit(create_service()).await });
+    let engine = live.engine.clone();
+    let held_start = tokio::spawn(async move { engine.submit(start(before, 2)).await });
+    tokio::task::yield_now().await;
+    live.until_away().await;
+    for _ in 0..3 {
+        let refused = at_once(live.engine.submit(create_service())).await;
+        assert_eq!(refused.map(|answer| answer.map(drop)), Poll::Ready(Err(Failure::Unavailable)));
+    }
+    assert!(!held.is_finished() && !held_start.is_finished());
+    assert!(live.effects.try_recv().is_err(), "no message leaves before it is durable");
+
+    live.start_host();
+    let held = service(timeout(PATIENCE, held).await.unwrap().unwrap().map_err(|_| ()).unwrap());
+    assert!(timeout(PATIENCE, held_start).await.unwrap().unwrap().is_ok());
+    assert!(matches!(live.effects.recv().await, Some(Effect::Send { .. })));
+    let after = service(live.submit(create_service).await);
+    live.heard.until(|said| said.contains(&Event::StoreBack { log: 1 })).await;
+    live.kill_host();
+    assert!(knows(&live.disk, before) && knows(&live.disk, held) && knows(&live.disk, after));
+}
+
+#[tokio::test]
+async fn while_the_disk_is_full_answers_are_held_and_the_same_bytes_are_taken_when_there_is_room() {
+    let mut live = Live::start(Disk::default(), 1).await;
+    live.submit(create_tenant).await;
+    live.disk.set_full(true);
+    let engine = live.engine.clone();
+    let held = tokio::spawn(async move { engine.submit(create_service()).await });
+    live.heard.until(|said| said.contains(&Event::StoreLost { log: 1 })).await;
+    live.until_away().await;
+    assert!(!held.is_finished());
+
+    live.disk.set_full(false);
+    let held = service(timeout(PATIENCE, held).await.unwrap().unwrap().map_err(|_| ()).unwrap());
+    let said = live.heard.until(|said| said.contains(&Event::StoreBack { log: 1 })).await;
+    assert_eq!(said, [Event::StoreLost { log: 1 }, Event::StoreBack { log: 1 }], "said once, however often it tried");
+    live.kill_host();
+    assert!(knows(&live.disk, held));
+}
+
+#[tokio::test]
+async fn a_conflict_fences_for_ever() {
+    let mut live = Live::start(Disk::default(), 1).await;
+    live.submit(create_tenant).await;
+    live.kill_host();
+    // Another process boots from the same folder and writes.
+    let disk = live.disk.clone();
+    let size = std::thread::spawn(move || {
+        let mut second = shard::<()>(boot(&disk), [2; 16]);
+        second.boot([2; 16], 1_800_000_000);
+        let batch = second.seal(1_800_000_000).unwrap().unwrap();
+        let appended = disk.store().unwrap().append(OPS, batch.expected_size, &batch.records, &batch.head).unwrap();
+        assert_eq!(appended, AppendOutcome::Appended { size: batch.size });
+        batch.size
+    });
+    let size = size.join().unwrap();
+    live.start_host();
+
+    let refused = timeout(PATIENCE, live.engine.submit(create_service())).await.unwrap();
+    assert_eq!(refused.map(drop), Err(Failure::Unavailable));
+    live.heard.until(|said| said.contains(&Event::Fenced { log: 1, size })).await;
+    assert!(live.engine.is_stopped());
+    for _ in 0..2 {
+        live.kill_host();
+        live.start_host();
+        let refused = at_once(live.engine.submit(create_service())).await;
+        assert_eq!(refused.map(|answer| answer.map(drop)), Poll::Ready(Err(Failure::Unavailable)));
+    }
+    live.kill_host();
+    assert_eq!(live.disk.store().unwrap().status(OPS).unwrap().size, size, "it wrote nothing more");
+}
+
+/// Takes connections and never answers.
+async fn silence(listener: Listener) {
+    let mut taken: Vec<Stream> = Vec::new();
+    while let Ok(mut stream) = listener.accept().await {
+        if accept_channel(&mut stream).await.is_ok() {
+            taken.push(stream);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_what_it_took_is_carried_out() {
+    let disk = Disk::default();
+    let mut live = Live::start(disk.clone(), 1).await;
+    live.submit(create_tenant).await;
+    live.kill_host();
+    // The next boot meets a host that takes a batch and says nothing of it, which is not yet a host that is away.
+    let mut live = Live::without_host(disk, 2).await;
+    let silent = tokio::spawn(silence(Listener::bind(&address(live.folder.path())).unwrap()));
+    let mut queued = 0;
+    loop {
+        match at_once(live.engine.submit(create_service())).await {
+            // Nobody waits for it any longer; it is carried out all the same.
+            Poll::Pending => queued += 1,
+            Poll::Ready(refused) => {
+                assert_eq!(refused.map(drop), Err(Failure::Unavailable));
+                break;
+            }
+        }
+        // The writer fills its batch meanwhile, until that is full as well.
+        tokio::task::yield_now().await;
+    }
+    assert!(queued > 8192, "{queued}");
+
+    silent.abort();
+    assert!(silent.await.unwrap_err().is_cancelled());
+    live.start_host();
+    let last = service(live.submit(create_service).await);
+    live.kill_host();
+    let disk = live.disk.clone();
+    let created = std::thread::spawn(move || created_services(&disk).collect::<Vec<_>>()).join().unwrap();
+    assert_eq!(created.len(), queued + 1, "each once");
+    assert_eq!(created.last(), Some(&last));
+}

@@ -1,0 +1,101 @@
+//! What redb promises, under our use of it: when the power fails in the middle of anything, an append that was answered
+//! is there, the one that was not is there whole or not at all, and the log still checks.
+//!
+//! Each case fails the power at a random operation on the disk and then drops or tears, sector by sector, whatever no
+//! sync had followed.
+
+use adyton_ledger::{AppendOutcome, LogReader, LogStore, Record, Retirement, StoredRecord};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::disk::Disk;
+use crate::vault::{Batch, OPS, Vault, checked_size};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Append { operations: u64, body: usize },
+    Snapshot,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (1..6u64, prop_oneof![Just(272usize), Just(5000), Just(100_000)])
+            .prop_map(|(operations, body)| Step::Append { operations, body }),
+        1 => Just(Step::Snapshot),
+    ]
+}
+
+/// Coins from a seed: splitmix64.
+fn coins(mut seed: u64) -> impl FnMut() -> bool {
+    move || {
+        seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (seed ^ (seed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) & 1 == 1
+    }
+}
+
+/// Runs until the power fails or the steps end. What was answered, and the append that was not.
+fn work(disk: &Disk, vault: &mut Vault, steps: &[Step]) -> (Vec<Record>, Option<Batch>) {
+    let mut answered = Vec::new();
+    // The power may not even last until the store is open.
+    let Ok(mut store) = disk.store() else { return (answered, None) };
+    for step in steps {
+        let (batch, snapshot) = match step {
+            Step::Append { operations, body } => (vault.batch(*operations, *body), None),
+            Step::Snapshot => {
+                let below = answered.len() as u64;
+                if store.put_chunk(OPS, [1; 16], 0, &[7; 9000]).is_err() {
+                    return (answered, None);
+                }
+                (vault.snapshot(), Some(Retirement { below, bucket: 0, snapshot: [1; 16] }))
+            }
+        };
+        match store.append(OPS, batch.expected_size, &batch.records, &batch.head) {
+            Ok(outcome) => assert_eq!(outcome, AppendOutcome::Appended { size: batch.size() }),
+            Err(_) => return (answered, Some(batch)),
+        }
+        answered.extend(batch.records);
+        if snapshot.is_some_and(|retirement| store.retire(OPS, retirement).is_err()) {
+            return (answered, None);
+        }
+    }
+    (answered, None)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn answered_is_there_and_unanswered_is_whole_or_absent(
+        steps in vec(step(), 1..24), operations in 0..500u64, seed in any::<u64>(),
+    ) {
+        let disk = Disk::default();
+        let mut vault = Vault::new(&mut disk.store().unwrap());
+        disk.fail_power_after(operations);
+        let (answered, unanswered) = work(&disk, &mut vault, &steps);
+
+        let disk = disk.after_power_failure(coins(seed));
+        let mut store = disk.store().unwrap();
+        let size = store.status(OPS).unwrap().size;
+        let attempted = unanswered.as_ref().map_or(0, |batch| batch.records.len() as u64);
+        prop_assert!(size == answered.len() as u64 || size == answered.len() as u64 + attempted, "{}", size);
+        let all = answered.iter().chain(unanswered.iter().flat_map(|batch| &batch.records));
+        let stored = store.read(OPS, 0, u32::MAX, usize::MAX).unwrap();
+        prop_assert_eq!(stored.len() as u64, size);
+        for (Record { entry, body }, StoredRecord { entry: found, body: kept }) in all.zip(stored) {
+            prop_assert_eq!(entry, &found);
+            prop_assert!(kept.is_none_or(|kept| kept == *body));
+        }
+        prop_assert_eq!(checked_size(&store), size);
+
+        // The same bytes again are appended once, and the log goes on.
+        if let Some(batch) = unanswered {
+            let outcome = store.append(OPS, batch.expected_size, &batch.records, &batch.head).unwrap();
+            prop_assert_eq!(outcome, AppendOutcome::Appended { size: batch.size() });
+            let next = vault.batch(2, 272);
+            store.append(OPS, next.expected_size, &next.records, &next.head).unwrap();
+            prop_assert_eq!(checked_size(&store), next.size());
+        }
+    }
+}
