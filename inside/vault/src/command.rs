@@ -1,16 +1,25 @@
-//! What goes into a decider and what may come out of it.
+//! What goes into a decider.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use adyton_seal::{Code, Secret, SecretText};
+use adyton_seal::{Code, Secret};
 
-use crate::{Channel, Destination, Event, Seconds, Sid};
+use crate::{Channel, Destination, MessageLook, Outcome, Rules, Scopes, Seconds, ServiceSettings, Sid};
 
-/// Who asks: an account and the keyed hash of the token it presented. The decider compares it in constant time.
+/// Who a request says it is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum User {
+    /// An account, by its own token.
+    Account(Sid),
+    /// An API key.
+    Key(Sid),
+}
+
+/// Who asks: a user and the keyed hash of the token it presented. The decider compares it in constant time.
 pub struct Caller {
-    /// The account named in the request.
-    pub account: Sid,
+    /// The user named in the request.
+    pub user: User,
     /// `token hash` of `docs/spec/00-conventions.md`.
     pub token_hash: [u8; 32],
 }
@@ -47,11 +56,54 @@ impl Fresh {
 }
 
 /// Everything a decider may know besides its state and the command.
-pub struct Context {
+pub struct Context<'a> {
     /// The platform's time, never below the last logged one.
     pub now: Seconds,
     /// Fresh randomness.
     pub fresh: Fresh,
+    /// What policy and settings allow.
+    pub rules: &'a Rules,
+}
+
+/// Keyed hashes of a destination, by which state and log know it (`docs/spec/00-conventions.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subjects {
+    /// In its service.
+    pub in_service: [u8; 16],
+    /// In its tenant, over all services.
+    pub in_tenant: [u8; 16],
+    /// Its prefix, in its tenant.
+    pub prefix: [u8; 16],
+}
+
+/// What is to be sent, parsed and normalised.
+pub struct Start {
+    /// The service.
+    pub service: Sid,
+    /// The person's address.
+    pub destination: Destination,
+    /// Its keyed hashes.
+    pub subjects: Subjects,
+    /// How to send.
+    pub channel: Channel,
+    /// A code that the caller supplies.
+    pub custom_code: Option<Code>,
+    /// What the message looks like.
+    pub look: MessageLook,
+    /// What it costs, in millionths of the policy's unit.
+    pub cost: u64,
+}
+
+/// A change of a tenant's keys, all made on the tenant's side.
+pub struct KeyChanges {
+    /// Forget every API key first.
+    pub reset: bool,
+    /// A new token of the account itself.
+    pub token_hash: Option<[u8; 32]>,
+    /// API keys that go.
+    pub removed: Vec<Sid>,
+    /// API keys that come: SID, scopes, keyed hash of the token.
+    pub added: Vec<(Sid, Scopes, [u8; 32])>,
 }
 
 /// One request to the vault, parsed and normalised.
@@ -64,29 +116,81 @@ pub enum Command {
         token_hash: [u8; 32],
         /// A name for people; public to the tenant.
         friendly_name: String,
+        /// OpenSSH public key of its own signed requests; empty for none.
+        ssh_key: Vec<u8>,
+        /// Sequence of the owners' signed request that admits it, if one does. The signature was verified.
+        admitted: Option<u64>,
+    },
+    /// A tenant's signed request changes its keys. The signature was verified.
+    ChangeKeys {
+        /// The tenant.
+        account: Sid,
+        /// Sequence of the signed request.
+        sequence: u64,
+        /// What changes.
+        changes: KeyChanges,
+    },
+    /// A tenant's signed request makes a service weaker, after a wait. The signature was verified.
+    Loosen {
+        /// Who asks: an admin key, besides the signature.
+        caller: Caller,
+        /// Sequence of the signed request.
+        sequence: u64,
+        /// The service.
+        service: Sid,
+        /// Code length from then on.
+        code_length: Option<u8>,
+        /// Whether callers may supply codes from then on.
+        custom_code: bool,
+    },
+    /// An admin takes a loosening that still waits back.
+    WithdrawLoosening {
+        /// Who asks.
+        caller: Caller,
+        /// The service.
+        service: Sid,
     },
     /// A verification service of the caller's account.
     CreateService {
         /// Who asks.
         caller: Caller,
-        /// A name for people; it stands in the message.
-        friendly_name: String,
-        /// Digits of its codes.
-        code_length: u8,
+        /// What it is like.
+        settings: ServiceSettings,
     },
-    /// Send a code; resends if one is live for this destination.
-    Start {
+    /// Change a service; what is `None` stays.
+    UpdateService {
         /// Who asks.
         caller: Caller,
         /// The service.
         service: Sid,
-        /// The person's number.
-        destination: Destination,
-        /// Its keyed hash.
-        subject: [u8; 16],
-        /// How to send.
-        channel: Channel,
+        /// What changes.
+        update: ServiceUpdate,
     },
+    /// Delete a service and end its verifications.
+    DeleteService {
+        /// Who asks.
+        caller: Caller,
+        /// The service.
+        service: Sid,
+    },
+    /// Look at a service.
+    FetchService {
+        /// Who asks.
+        caller: Caller,
+        /// The service.
+        service: Sid,
+    },
+    /// The caller's services, newest first.
+    ListServices {
+        /// Who asks.
+        caller: Caller,
+        /// Go on after this one.
+        after: Option<(Seconds, Sid)>,
+        /// How many at most.
+        most: usize,
+    },
+    /// Send a code; resends if one is live for this destination.
+    Start(Caller, Start),
     /// Compare a code.
     Check {
         /// Who asks.
@@ -97,6 +201,40 @@ pub enum Command {
         target: Target,
         /// What the person typed.
         code: Code,
+    },
+    /// Look at a live verification.
+    FetchVerification {
+        /// Who asks.
+        caller: Caller,
+        /// The service.
+        service: Sid,
+        /// Which verification.
+        target: Target,
+    },
+    /// End a live verification.
+    Cancel {
+        /// Who asks.
+        caller: Caller,
+        /// The service.
+        service: Sid,
+        /// Which verification.
+        target: Target,
+    },
+    /// Call a verification with a supplied code approved, as the policy may let a service do.
+    Approve {
+        /// Who asks.
+        caller: Caller,
+        /// The service.
+        service: Sid,
+        /// Which verification.
+        target: Target,
+    },
+    /// Support looks at one verification.
+    Support {
+        /// Who asks.
+        caller: Caller,
+        /// The verification whose SID a person read out.
+        verification: Sid,
     },
     /// How an attempt to send ended.
     ReportDelivery {
@@ -111,138 +249,25 @@ pub enum Command {
     Tick,
 }
 
-/// How a check names its verification.
-pub enum Target {
-    /// By `VerificationSid`.
-    Sid(Sid),
-    /// By `To`: its keyed hash.
-    Subject([u8; 16]),
-}
-
-/// How an attempt to send ended, as far as the vault can know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The carrier took the message.
-    Accepted,
-    /// The carrier refused it.
-    Refused,
-    /// No carrier took it while the code lived.
-    GaveUp,
-}
-
-/// What a decider answers when it agrees.
-pub struct Decision {
-    /// What happened; the state evolves by these.
-    pub events: Vec<Event>,
-    /// The predefined output.
-    pub reply: Reply,
-    /// What to do once the events are durable.
-    pub effects: Vec<Effect>,
-}
-
-/// The predefined outputs: a closed list without a code in it.
-pub enum Reply {
-    /// A tenant.
-    Tenant(TenantView),
-    /// A service.
-    Service(ServiceView),
-    /// A verification, for the tenant that started it.
-    Verification(VerificationView),
-    /// Nothing to say.
-    Done,
-}
-
-/// A tenant as its client sees it.
-pub struct TenantView {
-    /// Its SID.
-    pub account: Sid,
-    /// Its name.
-    pub friendly_name: String,
-    /// When it was created.
-    pub created: Seconds,
-}
-
-/// A service as its tenant sees it.
-pub struct ServiceView {
-    /// Its SID.
-    pub service: Sid,
-    /// Its tenant.
-    pub account: Sid,
-    /// Its name.
-    pub friendly_name: String,
+/// Changes to a service; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceUpdate {
+    /// A name for people.
+    pub friendly_name: Option<String>,
     /// Digits of its codes.
-    pub code_length: u8,
-    /// When it was created.
-    pub created: Seconds,
+    pub code_length: Option<u8>,
+    /// Whether callers may supply codes.
+    pub custom_code: Option<bool>,
+    /// Whether messages ask not to share the code.
+    pub do_not_share: Option<bool>,
+    /// Domain that codes are bound to; empty for none.
+    pub web_otp_domain: Option<String>,
 }
 
-/// Where a verification stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// The right code has not been seen.
-    Pending,
-    /// The right code has been seen.
-    Approved,
-}
-
-/// A verification as its tenant sees it.
-pub struct VerificationView {
-    /// Its SID.
-    pub verification: Sid,
-    /// Its service.
-    pub service: Sid,
-    /// Its tenant.
-    pub account: Sid,
-    /// Where the code went: what the tenant itself gave.
-    pub to: Destination,
-    /// How it went there.
-    pub channel: Channel,
-    /// Where it stands.
-    pub status: Status,
-    /// When it was started.
-    pub created: Seconds,
-    /// When it last changed.
-    pub updated: Seconds,
-    /// Attempts to send: when, and the attempt's SID.
-    pub attempts: Vec<(Seconds, Sid)>,
-}
-
-/// What to do once the events are durable.
-pub enum Effect {
-    /// Hand a message to a carrier.
-    Send {
-        /// The verification.
-        verification: Sid,
-        /// The attempt: also the idempotency key.
-        attempt: Sid,
-        /// The address.
-        to: Destination,
-        /// How.
-        channel: Channel,
-        /// The text, code included.
-        body: SecretText,
-        /// When the code stops being worth sending.
-        until: Seconds,
-    },
-}
-
-/// Why a command was refused; nothing changed. Answers never depend on whether another tenant's thing exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The account is unknown or the token is wrong; the two are one answer.
-    Unauthorized,
-    /// No such service or verification for this caller, or it is over.
-    NotFound,
-    /// Five codes went out for this verification.
-    TooManySends,
-    /// Five wrong codes were tried for this verification.
-    TooManyChecks,
-    /// The account SID is taken by another token.
-    AccountTaken,
-    /// The vault admits no further tenant without its owners.
-    TenantsClosed,
-    /// The code length is outside what the policy allows.
-    CodeLength,
-    /// The vault holds as many live verifications as it may.
-    Full,
+/// How a request names its verification.
+pub enum Target {
+    /// By its SID.
+    Sid(Sid),
+    /// By `To`: its keyed hash in the service.
+    Subject([u8; 16]),
 }

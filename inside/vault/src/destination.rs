@@ -51,10 +51,21 @@ impl Destination {
         core::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
     }
 
+    /// Temporary.
+    pub fn country(&self) -> Option<Country> {
+        Some(Country { calling_code: 1 })
+    }
+
     /// A second copy, for a message or an answer. Greppable, because `Clone` is not implemented.
     pub fn duplicate(&self) -> Self {
         Self { bytes: self.bytes.clone(), len: self.len }
     }
+}
+
+/// Temporary.
+pub struct Country {
+    /// Temporary.
+    pub calling_code: u16,
 }
 
 impl Drop for Destination {

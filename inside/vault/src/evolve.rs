@@ -1,24 +1,180 @@
 //! `evolve`: what an event changes. Total and deterministic; an event about something that is gone changes nothing.
 
+use alloc::vec::Vec;
+
+use crate::decide::slot;
 use crate::event::{Event, EventKind};
-use crate::state::{Attempt, Hot, Service, Slot, Tenant, Verification};
-use crate::{Class, SLOT, Sid, State};
+use crate::hot::{Attempt, Hot, Slot, Verification};
+use crate::sends::Counted;
+use crate::state::{ApiKey, Service, Tenant};
+use crate::{Class, Reason, Scopes, Seconds, Sid, State, Subjects};
 
 impl State {
     /// Applies one event.
     pub fn evolve(&mut self, event: Event) {
         let Event { at, kind } = event;
         match kind {
-            EventKind::Booted { .. } => self.hot = Hot::default(),
-            EventKind::TenantCreated { account, token_hash, friendly_name } => {
-                self.tenants.insert(account, Tenant { token_hash, friendly_name, created: at });
+            EventKind::Booted { .. } => self.booted(at),
+            EventKind::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name } => {
+                self.owners_sequence = self.owners_sequence.max(admitted.unwrap_or(0));
+                let tenant = Tenant { token_hash, friendly_name, ssh_key, sequence: 0, created: at };
+                self.tenants.insert(account, tenant);
             }
-            EventKind::ServiceCreated { account, service, code_length, friendly_name } => {
-                self.services.insert(service, Service { account, friendly_name, code_length, created: at });
+            EventKind::KeysChanged { account, sequence, reset, token_hash, removed, added } => {
+                self.keys_changed(account, sequence, reset, token_hash, &removed, added);
             }
-            EventKind::SlotOpened { slot, key } => {
-                self.hot.slots.insert(slot, Slot { key, live: 0 });
+            EventKind::ServiceCreated { account, service, settings } => {
+                self.services_of.insert((account, at, service));
+                let created = Service { account, settings, created: at, updated: at, loosening: None };
+                self.services.insert(service, created);
             }
+            EventKind::ServiceUpdated { service, settings } => {
+                if let Some(found) = self.services.get_mut(&service) {
+                    found.settings = settings;
+                    found.updated = at;
+                }
+            }
+            EventKind::ServiceDeleted { service } => self.service_deleted(service, at),
+            EventKind::LooseningScheduled { account, sequence, service, loosening } => {
+                self.signed(account, sequence);
+                if let Some(found) = self.services.get_mut(&service) {
+                    if let Some(old) = found.loosening.replace(loosening) {
+                        self.loosenings.remove(&(old.at, service));
+                    }
+                    self.loosenings.insert((loosening.at, service));
+                }
+            }
+            EventKind::LooseningEnded { service, in_effect } => {
+                if let Some(found) = self.services.get_mut(&service)
+                    && let Some(loosening) = found.loosening.take()
+                {
+                    self.loosenings.remove(&(loosening.at, service));
+                    if in_effect {
+                        loosening.apply(&mut found.settings);
+                        found.updated = at;
+                    }
+                }
+            }
+            EventKind::CheckFailed { verification, service, subject, full_again } => {
+                self.budgets.wrong((service, subject), full_again, at);
+                if let Some(live) = self.hot.verifications.get_mut(&verification) {
+                    live.failed_checks = live.failed_checks.saturating_add(1);
+                    live.updated = at;
+                }
+            }
+            EventKind::VerificationApproved { verification, service, subject, proven } => {
+                if proven {
+                    self.budgets.right(&(service, subject));
+                }
+                self.end(verification, Reason::Approved, at);
+                // A replayed state has not known it live, but may be asked why it is over.
+                self.ended.put(verification, service, Reason::Approved, at);
+            }
+            EventKind::VerificationCanceled { verification } => self.end(verification, Reason::Canceled, at),
+            EventKind::Expired => self.expired(at),
+            EventKind::BudgetsForgotten => self.budgets.forget_old(at),
+            EventKind::SupportLooked { account, .. } => self.hot.sends.add(Counted::Support(account), 1, at),
+            EventKind::SlotOpened { .. }
+            | EventKind::VerificationStarted { .. }
+            | EventKind::VerificationResent { .. }
+            | EventKind::DeliveryReported { .. } => self.hot.evolve(at, kind),
+        }
+    }
+
+    /// Applies one event to a state that keeps only what survives a restart, and why codes of before are void: the one
+    /// that a boot replays and that snapshots are made from.
+    pub fn evolve_cold(&mut self, event: Event) {
+        match event.kind {
+            EventKind::VerificationStarted { verification, service, .. } => {
+                // As long as its code would have lived.
+                self.ended.put(verification, service, Reason::VaultRestarted, event.at);
+            }
+            EventKind::VerificationCanceled { verification } => {
+                if let Some(service) = self.ended.service(verification) {
+                    self.ended.put(verification, service, Reason::Canceled, event.at);
+                }
+            }
+            _ if matches!(event.class(), Class::S | Class::P) => self.evolve(event),
+            _ => {}
+        }
+    }
+
+    fn booted(&mut self, at: Seconds) {
+        let hot = core::mem::take(&mut self.hot);
+        for (sid, live) in hot.verifications {
+            self.ended.put(sid, live.service, Reason::VaultRestarted, at);
+        }
+        self.budgets.boot(at);
+    }
+
+    fn keys_changed(
+        &mut self,
+        account: Sid,
+        sequence: u64,
+        reset: bool,
+        token_hash: Option<[u8; 32]>,
+        removed: &[Sid],
+        added: Vec<(Sid, Scopes, [u8; 32])>,
+    ) {
+        self.signed(account, sequence);
+        self.keys.retain(|sid, key| key.account != account || !(reset || removed.contains(sid)));
+        if let (Some(tenant), Some(token_hash)) = (self.tenants.get_mut(&account), token_hash) {
+            tenant.token_hash = token_hash;
+        }
+        for (sid, scopes, token_hash) in added {
+            self.keys.insert(sid, ApiKey { account, token_hash, scopes });
+        }
+    }
+
+    /// A tenant's signed request has counted.
+    fn signed(&mut self, account: Sid, sequence: u64) {
+        if let Some(tenant) = self.tenants.get_mut(&account) {
+            tenant.sequence = sequence;
+        }
+    }
+
+    fn service_deleted(&mut self, service: Sid, at: Seconds) {
+        for verification in self.hot.of_service(service) {
+            self.end(verification, Reason::Canceled, at);
+        }
+        if let Some(gone) = self.services.remove(&service) {
+            self.services_of.remove(&(gone.account, gone.created, service));
+            if let Some(waiting) = gone.loosening {
+                self.loosenings.remove(&(waiting.at, service));
+            }
+        }
+    }
+
+    fn end(&mut self, verification: Sid, reason: Reason, at: Seconds) {
+        if let Some(over) = self.hot.end(verification) {
+            self.ended.put(verification, over.service, reason, at);
+        }
+    }
+
+    fn expired(&mut self, at: Seconds) {
+        while let Some((ends, sid)) = self.hot.ends.first().copied() {
+            if ends > at {
+                break;
+            }
+            if let Some(over) = self.hot.end(sid) {
+                self.ended.put(sid, over.service, over.reason_at_end(), ends);
+            }
+            // `end` removes it; this also covers an entry without a verification.
+            self.hot.ends.remove(&(ends, sid));
+        }
+        self.ended.forget(at);
+        if self.hot.swept != at / 3600 {
+            self.hot.swept = at / 3600;
+            self.hot.sends.forget(at);
+            self.budgets.drop_full(at);
+        }
+    }
+}
+
+impl Hot {
+    fn evolve(&mut self, at: Seconds, kind: EventKind) {
+        match kind {
+            EventKind::SlotOpened { slot, key } => drop(self.slots.insert(slot, Slot { key, live: 0 })),
             EventKind::VerificationStarted {
                 verification,
                 account,
@@ -26,85 +182,54 @@ impl State {
                 channel,
                 subject,
                 attempt,
+                code_length,
+                sent,
                 destination,
-            } => self.hot.start(
-                verification,
-                Verification {
-                    account,
-                    service,
-                    subject,
-                    channel,
-                    destination,
-                    slot: u32::try_from(at / SLOT).unwrap_or(u32::MAX),
-                    created: at,
-                    updated: at,
-                    attempts: alloc::vec![Attempt { at, sid: attempt, outcome: None }],
-                    failed_checks: 0,
-                },
-            ),
-            EventKind::VerificationResent { verification, attempt } => {
-                if let Some(live) = self.hot.verifications.get_mut(&verification) {
-                    live.attempts.push(Attempt { at, sid: attempt, outcome: None });
-                    live.updated = at;
-                }
+                custom_code,
+            } => {
+                self.count(account, sent, at);
+                self.start(
+                    verification,
+                    Verification {
+                        account,
+                        service,
+                        subject,
+                        channel,
+                        destination,
+                        custom_code,
+                        code_length,
+                        slot: slot(at),
+                        created: at,
+                        updated: at,
+                        attempts: alloc::vec![Attempt { at, sid: attempt, outcome: None }],
+                        failed_checks: 0,
+                    },
+                );
             }
-            EventKind::CheckFailed { verification } => {
-                if let Some(live) = self.hot.verifications.get_mut(&verification) {
-                    live.failed_checks = live.failed_checks.saturating_add(1);
-                    live.updated = at;
-                }
-            }
-            EventKind::VerificationApproved { verification } => self.hot.end(verification),
-            EventKind::Expired => {
-                while let Some((ends, sid)) = self.hot.ends.first().copied() {
-                    if ends > at {
-                        break;
-                    }
-                    self.hot.end(sid);
-                    // `end` removes it; this also covers an entry without a verification.
-                    self.hot.ends.remove(&(ends, sid));
-                }
+            EventKind::VerificationResent { verification, attempt, sent } => {
+                let Some(live) = self.verifications.get_mut(&verification) else { return };
+                live.attempts.push(Attempt { at, sid: attempt, outcome: None });
+                live.updated = at;
+                let account = live.account;
+                self.count(account, sent, at);
             }
             EventKind::DeliveryReported { verification, attempt, outcome } => {
-                let live = self.hot.verifications.get_mut(&verification);
+                let live = self.verifications.get_mut(&verification);
                 let attempts = live.into_iter().flat_map(|live| &mut live.attempts);
                 for known in attempts.filter(|known| known.sid == attempt) {
                     known.outcome = Some(outcome);
                 }
             }
+            _ => {}
         }
     }
 
-    /// Applies one event to a state that keeps only what survives a restart: the one that snapshots are made from.
-    pub fn evolve_cold(&mut self, event: Event) {
-        if event.class() == Class::S {
-            self.evolve(event);
-        }
-    }
-}
-
-impl Hot {
-    fn start(&mut self, sid: Sid, verification: Verification) {
-        self.slots.entry(verification.slot).or_insert(Slot { key: None, live: 0 }).live += 1;
-        self.by_subject.insert((verification.service, verification.subject), sid);
-        self.ends.insert((verification.ends(), sid));
-        self.verifications.insert(sid, verification);
-    }
-
-    /// Ends a verification and erases its slot's key with the slot's last live code.
-    fn end(&mut self, sid: Sid) {
-        let Some(ended) = self.verifications.remove(&sid) else { return };
-        self.ends.remove(&(ended.ends(), sid));
-        let subject = (ended.service, ended.subject);
-        // A later verification of the same destination may have taken the place.
-        if self.by_subject.get(&subject) == Some(&sid) {
-            self.by_subject.remove(&subject);
-        }
-        if let Some(slot) = self.slots.get_mut(&ended.slot) {
-            slot.live = slot.live.saturating_sub(1);
-            if slot.live == 0 {
-                self.slots.remove(&ended.slot);
-            }
-        }
+    /// Counts a sending against the ceilings.
+    fn count(&mut self, account: Sid, sent: Option<(Subjects, u64)>, at: Seconds) {
+        let Some((subjects, cost)) = sent else { return };
+        self.sends.add(Counted::Destination(subjects.in_tenant), 1, at);
+        self.sends.add(Counted::Prefix(subjects.prefix), 1, at);
+        self.sends.add(Counted::Tenant(account), 1, at);
+        self.sends.add(Counted::Spend(account), cost, at);
     }
 }

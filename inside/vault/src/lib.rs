@@ -9,7 +9,8 @@
 //! arguments, so it can be tested over random commands and replayed from a log. Time and randomness come in by
 //! [`Context`]; secrets leave only as [`Effect`]s (a message to the person) and never as a [`Reply`].
 //!
-//! Scope: tenants, services and phone verification (start, resend, check). What this crate is *not*: it reads no
+//! Scope: tenants, their keys and services; verification of phone numbers and e-mail addresses (start, resend, check,
+//! fetch, cancel); the limits that protect people. What this crate is *not*: it reads no
 //! clock, makes no randomness, does no IO and knows neither HTTP nor the log's sealing. Of `adyton-seal` it uses keyed
 //! hashing, comparison, slot codes and the encoder only (checked by `cargo xtask layers`).
 //!
@@ -19,25 +20,43 @@
 
 extern crate alloc;
 
+mod budgets;
 mod command;
 mod decide;
 mod destination;
 mod event;
 mod evolve;
+mod hot;
+mod message;
+mod reply;
+mod rules;
+mod sends;
 mod sid;
 mod snapshot;
 mod state;
 
-pub use command::{
-    Caller, Command, Context, Decision, Effect, Fresh, Outcome, Refusal, Reply, ServiceView, Status, Target,
-    TenantView, VerificationView,
-};
+pub use command::{Caller, Command, Context, Fresh, KeyChanges, ServiceUpdate, Start, Subjects, Target, User};
 pub use decide::decide;
 pub use destination::{Destination, DestinationError};
 pub use event::{Channel, Class, Event, EventError, EventKind};
+pub use message::MessageLook;
+pub use reply::{
+    Ceiling, Decision, Effect, Outcome, Reason, Refusal, Reply, ServiceView, Status, SupportView, TenantView,
+    VerificationView,
+};
+pub use rules::{Admission, Limits, Rules, Scope, Scopes};
 pub use sid::{Sid, SidError, SidKind};
 pub use snapshot::SnapshotError;
-pub use state::{CODE_LIFE, MAX_CHECKS, MAX_LIVE, MAX_SENDS, SLOT, State};
+pub use state::{Loosening, ServiceSettings, State};
+
+/// Life of a code in seconds, from its first sending; a resend does not extend it.
+pub const CODE_LIFE: Seconds = 600;
+/// Length in seconds of a slot, whose codes share one key.
+pub const SLOT: Seconds = 600;
+/// Times one code is sent.
+pub const MAX_SENDS: usize = 5;
+/// Wrong codes that one verification bears.
+pub const MAX_CHECKS: u8 = 5;
 
 /// Unix seconds, UTC.
 pub type Seconds = u64;

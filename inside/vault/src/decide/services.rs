@@ -1,0 +1,175 @@
+//! Verification services. Making one stronger is immediate; making it weaker needs the tenant's signature besides an
+//! admin key, and waits, so that a stolen key cannot weaken what its owner relies on before anybody notices.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::event;
+use super::tenants::expect;
+use crate::event::EventKind;
+use crate::state::Service;
+use crate::{
+    Caller, Context, Decision, Event, Loosening, Refusal, Reply, Scope, Seconds, ServiceSettings, ServiceUpdate,
+    ServiceView, Sid, State,
+};
+
+/// The longest code.
+const LONGEST_CODE: u8 = 10;
+/// Services of one tenant at the most.
+const MAX_SERVICES: usize = 1_000;
+
+fn view(sid: Sid, service: &Service) -> ServiceView {
+    ServiceView {
+        service: sid,
+        account: service.account,
+        settings: service.settings.clone(),
+        loosening: service.loosening,
+        created: service.created,
+        updated: service.updated,
+    }
+}
+
+fn of_account(account: Sid) -> core::ops::RangeInclusive<(Sid, Seconds, Sid)> {
+    (account, 0, Sid([0; 16]))..=(account, Seconds::MAX, Sid([0xFF; 16]))
+}
+
+/// What the policy says of a service's settings.
+fn allowed(sid: Sid, settings: &ServiceSettings, context: &Context<'_>) -> Result<(), Refusal> {
+    if !(context.rules.shortest_code..=LONGEST_CODE).contains(&settings.code_length) {
+        return Err(Refusal::CodeLength);
+    }
+    if settings.custom_code && !context.rules.custom_code_services.contains(&sid) {
+        return Err(Refusal::CustomCode);
+    }
+    Ok(())
+}
+
+pub(super) fn create(
+    state: &State,
+    caller: &Caller,
+    settings: ServiceSettings,
+    context: &Context<'_>,
+) -> Result<Decision, Refusal> {
+    let account = state.authenticate(caller, Scope::Admin)?;
+    let sid = context.fresh.sid();
+    allowed(sid, &settings, context)?;
+    if state.services_of.range(of_account(account)).count() >= MAX_SERVICES {
+        return Err(Refusal::Full);
+    }
+    let service =
+        Service { account, settings: settings.clone(), created: context.now, updated: context.now, loosening: None };
+    let reply = Reply::Service(view(sid, &service));
+    let kind = EventKind::ServiceCreated { account, service: sid, settings };
+    Ok(Decision { events: vec![event(context, kind)], reply, effects: Vec::new() })
+}
+
+pub(super) fn update(
+    state: &State,
+    caller: &Caller,
+    sid: Sid,
+    update: ServiceUpdate,
+    context: &Context<'_>,
+) -> Result<Decision, Refusal> {
+    let account = state.authenticate(caller, Scope::Admin)?;
+    let service = state.service(account, sid)?;
+    let old = &service.settings;
+    let ServiceUpdate { friendly_name, code_length, custom_code, do_not_share, web_otp_domain } = update;
+    let settings = ServiceSettings {
+        friendly_name: friendly_name.unwrap_or_else(|| old.friendly_name.clone()),
+        code_length: code_length.unwrap_or(old.code_length),
+        custom_code: custom_code.unwrap_or(old.custom_code),
+        do_not_share: do_not_share.unwrap_or(old.do_not_share),
+        web_otp_domain: web_otp_domain.unwrap_or_else(|| old.web_otp_domain.clone()),
+    };
+    allowed(sid, &settings, context)?;
+    if settings.code_length < old.code_length || (settings.custom_code && !old.custom_code) {
+        return Err(Refusal::Loosening);
+    }
+    let mut view = view(sid, service);
+    view.settings = settings.clone();
+    view.updated = context.now;
+    let kind = EventKind::ServiceUpdated { service: sid, settings };
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Service(view), effects: Vec::new() })
+}
+
+pub(super) fn delete(state: &State, caller: &Caller, sid: Sid, context: &Context<'_>) -> Result<Decision, Refusal> {
+    let account = state.authenticate(caller, Scope::Admin)?;
+    state.service(account, sid)?;
+    let kind = EventKind::ServiceDeleted { service: sid };
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Done, effects: Vec::new() })
+}
+
+pub(super) fn fetch(state: &State, caller: &Caller, sid: Sid) -> Result<Decision, Refusal> {
+    let account = state.authenticate(caller, Scope::Admin)?;
+    Ok(Decision::reply(Reply::Service(view(sid, state.service(account, sid)?))))
+}
+
+pub(super) fn list(
+    state: &State,
+    caller: &Caller,
+    after: Option<(Seconds, Sid)>,
+    most: usize,
+) -> Result<Decision, Refusal> {
+    let account = state.authenticate(caller, Scope::Admin)?;
+    let (first, last) = of_account(account).into_inner();
+    let mut found = match after {
+        None => state.services_of.range(first..=last),
+        Some((created, sid)) if (account, created, sid) > first => {
+            state.services_of.range(first..=(account, created, sid))
+        }
+        Some(_) => state.services_of.range(first..=first),
+    }
+    .rev()
+    .filter(|place| after.is_none_or(|(created, sid)| **place != (account, created, sid)));
+    let views: Vec<_> =
+        found.by_ref().take(most).filter_map(|(_, _, sid)| Some(view(*sid, state.services.get(sid)?))).collect();
+    Ok(Decision::reply(Reply::Services(views, found.next().is_some())))
+}
+
+pub(super) fn loosen(
+    state: &State,
+    caller: &Caller,
+    sequence: u64,
+    sid: Sid,
+    code_length: Option<u8>,
+    custom_code: bool,
+    context: &Context<'_>,
+) -> Result<Decision, Refusal> {
+    let account = state.authenticate(caller, Scope::Admin)?;
+    let service = state.service(account, sid)?;
+    let (_, next) = state.signer(account).ok_or(Refusal::Unauthorized)?;
+    expect(next, sequence)?;
+    let mut settings = service.settings.clone();
+    let at = context.now.saturating_add(context.rules.loosening_wait);
+    let loosening = Loosening { code_length, custom_code, at };
+    loosening.apply(&mut settings);
+    allowed(sid, &settings, context)?;
+    let mut view = view(sid, service);
+    view.loosening = Some(loosening);
+    let kind = EventKind::LooseningScheduled { account, sequence, service: sid, loosening };
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Service(view), effects: Vec::new() })
+}
+
+pub(super) fn withdraw(state: &State, caller: &Caller, sid: Sid, context: &Context<'_>) -> Result<Decision, Refusal> {
+    let account = state.authenticate(caller, Scope::Admin)?;
+    let service = state.service(account, sid)?;
+    let mut view = view(sid, service);
+    view.loosening = None;
+    let ended = EventKind::LooseningEnded { service: sid, in_effect: false };
+    let events = if service.loosening.is_some() { vec![event(context, ended)] } else { Vec::new() };
+    Ok(Decision { events, reply: Reply::Service(view), effects: Vec::new() })
+}
+
+/// Loosenings whose wait is over take effect, if the policy still allows them.
+pub(super) fn due_loosenings(state: &State, context: &Context<'_>) -> Vec<Event> {
+    let due = state.loosenings.iter().take_while(|(at, _)| *at <= context.now);
+    due.map(|(_, sid)| {
+        let in_effect = state.services.get(sid).is_some_and(|service| {
+            let mut settings = service.settings.clone();
+            service.loosening.iter().for_each(|loosening| loosening.apply(&mut settings));
+            allowed(*sid, &settings, context).is_ok()
+        });
+        event(context, EventKind::LooseningEnded { service: *sid, in_effect })
+    })
+    .collect()
+}

@@ -1,0 +1,73 @@
+//! Tenants and their keys. Everything here was signed by the owners or by the tenant itself; the signature was verified
+//! at the edge, the sequence is checked here, so that a signed request counts once.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use adyton_seal::same;
+
+use super::event;
+use crate::event::EventKind;
+use crate::{Admission, Context, Decision, KeyChanges, Refusal, Reply, Sid, State, TenantView};
+
+/// API keys of one tenant at the most.
+const MAX_KEYS: usize = 100;
+
+pub(super) fn create(
+    state: &State,
+    account: Sid,
+    token_hash: [u8; 32],
+    friendly_name: String,
+    ssh_key: Vec<u8>,
+    admitted: Option<u64>,
+    context: &Context<'_>,
+) -> Result<Decision, Refusal> {
+    if let Some(tenant) = state.tenants.get(&account) {
+        // A repeat after a lost answer finds its tenant. Constant time: keyed hashes of a secret token.
+        if !same(&tenant.token_hash, &token_hash) {
+            return Err(Refusal::AccountTaken);
+        }
+        let view = TenantView { account, friendly_name: tenant.friendly_name.clone(), created: tenant.created };
+        return Ok(Decision::reply(Reply::Tenant(view)));
+    }
+    match admitted {
+        Some(sequence) => expect(state.next_owners_sequence(), sequence)?,
+        None if context.rules.admission == Admission::Owners => return Err(Refusal::TenantsClosed),
+        None => {}
+    }
+    let view = TenantView { account, friendly_name: friendly_name.clone(), created: context.now };
+    let kind = EventKind::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name };
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Tenant(view), effects: Vec::new() })
+}
+
+pub(super) fn change_keys(
+    state: &State,
+    account: Sid,
+    sequence: u64,
+    changes: KeyChanges,
+    context: &Context<'_>,
+) -> Result<Decision, Refusal> {
+    let (_, next) = state.signer(account).ok_or(Refusal::Unauthorized)?;
+    expect(next, sequence)?;
+    let kept = |sid: &Sid| !changes.reset && !changes.removed.contains(sid);
+    for (place, (sid, ..)) in changes.added.iter().enumerate() {
+        let twice = changes.added[..place].iter().any(|(other, ..)| other == sid);
+        let taken = state.keys.get(sid).is_some_and(|key| key.account != account || kept(sid));
+        if twice || taken {
+            return Err(Refusal::KeyTaken);
+        }
+    }
+    let held = state.keys.iter().filter(|(sid, key)| key.account == account && kept(sid)).count();
+    if held + changes.added.len() > MAX_KEYS {
+        return Err(Refusal::Full);
+    }
+    let KeyChanges { reset, token_hash, removed, added } = changes;
+    let kind = EventKind::KeysChanged { account, sequence, reset, token_hash, removed, added };
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Done, effects: Vec::new() })
+}
+
+/// A signed request counts once, in its turn.
+pub(super) fn expect(expected: u64, got: u64) -> Result<(), Refusal> {
+    if expected == got { Ok(()) } else { Err(Refusal::Sequence { expected }) }
+}

@@ -1,0 +1,180 @@
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets an impossible value should stop")]
+
+mod limits;
+mod random;
+mod services;
+mod tenants;
+mod verifications;
+
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use adyton_seal::{Code, Plaintext, Secret};
+
+use crate::event::EventKind;
+use crate::*;
+
+/// A vault driven by hand: deterministic randomness, a clock that the test moves, and every event kept.
+struct Bench {
+    state: State,
+    rules: Rules,
+    log: Vec<Vec<u8>>,
+    now: Seconds,
+    counter: u8,
+    service: Sid,
+}
+
+const ACCOUNT: Sid = Sid([1; 16]);
+const TOKEN: [u8; 32] = [2; 32];
+const NUMBER: &str = "+12025550123";
+
+fn caller() -> Caller {
+    Caller { user: User::Account(ACCOUNT), token_hash: TOKEN }
+}
+
+fn settings() -> ServiceSettings {
+    ServiceSettings {
+        friendly_name: "Acme".into(),
+        code_length: 6,
+        custom_code: false,
+        do_not_share: false,
+        web_otp_domain: String::new(),
+    }
+}
+
+fn tenant(account: Sid, token_hash: [u8; 32], admitted: Option<u64>) -> Command {
+    Command::CreateTenant {
+        account,
+        token_hash,
+        friendly_name: "Acme Ltd".into(),
+        ssh_key: b"ssh-ed25519 key".to_vec(),
+        admitted,
+    }
+}
+
+impl Bench {
+    fn new() -> Self {
+        let rules = Rules {
+            admission: Admission::Open,
+            channels: BTreeSet::from([Channel::Sms, Channel::Email]),
+            calling_codes: BTreeSet::from([1, 44]),
+            ..Rules::default()
+        };
+        let mut bench =
+            Self { state: State::new(), rules, log: Vec::new(), now: 1_800_000_000, counter: 0, service: Sid([0; 16]) };
+        bench.boot();
+        bench.run(tenant(ACCOUNT, TOKEN, None)).unwrap();
+        let Reply::Service(service) = bench.run(Command::CreateService { caller: caller(), settings: settings() }).unwrap().0
+        else {
+            panic!("not a service")
+        };
+        bench.service = service.service;
+        bench
+    }
+
+    fn evolve(&mut self, event: Event) {
+        let mut out = Plaintext::with_capacity(64);
+        event.encode(&mut out);
+        self.log.push(out.as_bytes().to_vec());
+        self.state.evolve(event);
+    }
+
+    fn boot(&mut self) {
+        self.evolve(Event { at: self.now, kind: EventKind::Booted { boot_id: [5; 16] } });
+    }
+
+    fn run(&mut self, command: Command) -> Result<(Reply, Vec<Effect>), Refusal> {
+        self.counter = self.counter.wrapping_add(1);
+        let counter = self.counter;
+        let fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(counter)));
+        let context = Context { now: self.now, fresh, rules: &self.rules };
+        let decision = decide(&self.state, command, &context)?;
+        decision.events.into_iter().for_each(|event| self.evolve(event));
+        Ok((decision.reply, decision.effects))
+    }
+
+    fn refused(&mut self, command: Command) -> Refusal {
+        let before = (self.state.cold_bytes(), self.state.hot_facts(), self.log.len());
+        let refusal = self.run(command).err().unwrap();
+        assert_eq!((self.state.cold_bytes(), self.state.hot_facts(), self.log.len()), before);
+        refusal
+    }
+
+    fn start_command(&self, to: &str, custom_code: Option<&str>) -> Command {
+        let (destination, channel) = destination(to);
+        Command::Start(
+            caller(),
+            Start {
+                service: self.service,
+                destination,
+                subjects: subjects(to),
+                channel,
+                custom_code: custom_code.map(|code| Code::parse(code).unwrap()),
+                look: MessageLook::default(),
+                cost: 10_000,
+            },
+        )
+    }
+
+    fn start(&mut self, to: &str) -> Result<(VerificationView, String), Refusal> {
+        let (reply, effects) = self.run(self.start_command(to, None))?;
+        let Reply::Verification(view) = reply else { panic!("not a verification") };
+        let [Effect::Send { to: sent_to, .. }] = &effects[..] else { panic!("not one message") };
+        assert_eq!(sent_to.expose(), to);
+        Ok((view, sent_code(&effects)))
+    }
+
+    fn check(&mut self, verification: Sid, code: &str) -> Result<Status, Refusal> {
+        let (service, code) = (self.service, Code::parse(code).unwrap());
+        let command = Command::Check { caller: caller(), service, target: Target::Sid(verification), code };
+        let Reply::Verification(view) = self.run(command)?.0 else { panic!("not a verification") };
+        Ok(view.status)
+    }
+
+    /// A wrong code for a new verification of a destination.
+    fn guess(&mut self, to: &str) -> Result<Status, Refusal> {
+        let (view, code) = self.start(to)?;
+        self.check(view.verification, &wrong(&code))
+    }
+
+    fn replay(&self) -> State {
+        let mut state = State::new();
+        self.log.iter().for_each(|event| state.evolve(Event::decode(event).unwrap()));
+        state
+    }
+
+    /// As a boot does it: only what survives a restart, then the boot.
+    fn reboot(&mut self) {
+        let mut state = State::new();
+        self.log.iter().for_each(|event| state.evolve_cold(Event::decode(event).unwrap()));
+        self.state = state;
+        self.boot();
+    }
+}
+
+fn destination(to: &str) -> (Destination, Channel) {
+    let channel = if to.contains('@') { Channel::Email } else { Channel::Sms };
+    (Destination::parse(channel, to).unwrap(), channel)
+}
+
+fn sent_code(effects: &[Effect]) -> String {
+    let [Effect::Send { message, .. }] = effects else { panic!("not one message") };
+    let mut words = message.text.expose().split(|char: char| !char.is_ascii_digit());
+    words.find(|word| word.len() >= 4).unwrap().to_string()
+}
+
+/// Stands for the keyed hashes that the edge computes.
+fn subjects(to: &str) -> Subjects {
+    let hash = |salt: u8, text: &str| {
+        let mut hash = [salt; 16];
+        hash.iter_mut().zip(text.bytes()).for_each(|(place, byte)| *place ^= byte);
+        hash
+    };
+    Subjects { in_service: hash(0x80, to), in_tenant: hash(0x90, to), prefix: hash(0xA0, &to[..to.len() - 4]) }
+}
+
+fn wrong(code: &str) -> String {
+    let first = if code.starts_with('0') { "1" } else { "0" };
+    [first, &code[1..]].concat()
+}

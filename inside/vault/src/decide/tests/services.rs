@@ -1,0 +1,123 @@
+use super::*;
+
+fn fetch(bench: &mut Bench) -> ServiceView {
+    let service = bench.service;
+    let Reply::Service(view) = bench.run(Command::FetchService { caller: caller(), service }).unwrap().0 else { panic!() };
+    view
+}
+
+fn update(bench: &mut Bench, update: ServiceUpdate) -> Result<ServiceView, Refusal> {
+    let service = bench.service;
+    match bench.run(Command::UpdateService { caller: caller(), service, update })?.0 {
+        Reply::Service(view) => Ok(view),
+        _ => panic!("not a service"),
+    }
+}
+
+fn length(code_length: u8) -> ServiceUpdate {
+    ServiceUpdate { code_length: Some(code_length), ..ServiceUpdate::default() }
+}
+
+#[test]
+fn stronger_is_immediate_and_weaker_waits_for_the_tenants_signature() {
+    let mut bench = Bench::new();
+    let (live, code) = bench.start(NUMBER).unwrap();
+    assert_eq!(update(&mut bench, length(8)).unwrap().settings.code_length, 8);
+    assert_eq!(bench.check(live.verification, &code), Ok(Status::Approved), "a live code keeps its length");
+    assert_eq!(bench.start(NUMBER).unwrap().1.len(), 8);
+    assert_eq!(update(&mut bench, length(6)), Err(Refusal::Loosening));
+    let service = bench.service;
+    let loosen = |sequence, length| Command::Loosen {
+        caller: caller(),
+        sequence,
+        service,
+        code_length: Some(length),
+        custom_code: false,
+    };
+    assert_eq!(bench.refused(loosen(2, 6)), Refusal::Sequence { expected: 1 });
+    assert_eq!(bench.refused(loosen(1, 5)), Refusal::CodeLength, "below the policy's floor nobody goes");
+    bench.run(loosen(1, 6)).unwrap();
+    let waiting = fetch(&mut bench);
+    assert_eq!(waiting.settings.code_length, 8);
+    assert_eq!(waiting.loosening.map(|loosening| loosening.at), Some(bench.now + 86_400));
+    bench.run(Command::WithdrawLoosening { caller: caller(), service }).unwrap();
+    bench.now += 86_400;
+    bench.run(Command::Tick).unwrap();
+    assert_eq!(fetch(&mut bench).settings.code_length, 8, "it was taken back");
+    bench.run(loosen(2, 6)).unwrap();
+    bench.now += 86_399;
+    bench.run(Command::Tick).unwrap();
+    assert_eq!(fetch(&mut bench).settings.code_length, 8);
+    bench.reboot();
+    bench.now += 1;
+    bench.run(Command::Tick).unwrap();
+    let done = fetch(&mut bench);
+    assert_eq!((done.settings.code_length, done.loosening), (6, None), "through a restart");
+    assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
+}
+
+#[test]
+fn a_loosening_that_the_policy_no_longer_allows_comes_to_nothing() {
+    let mut bench = Bench::new();
+    bench.rules.shortest_code = 4;
+    let service = bench.service;
+    bench.run(Command::Loosen { caller: caller(), sequence: 1, service, code_length: Some(4), custom_code: false }).unwrap();
+    bench.rules.shortest_code = 6;
+    bench.now += 86_400;
+    bench.run(Command::Tick).unwrap();
+    let view = fetch(&mut bench);
+    assert_eq!((view.settings.code_length, view.loosening), (6, None));
+}
+
+#[test]
+fn lengths_are_the_policys() {
+    let mut bench = Bench::new();
+    for code_length in [0, 3, 5, 11] {
+        let settings = ServiceSettings { code_length, ..settings() };
+        assert_eq!(bench.refused(Command::CreateService { caller: caller(), settings }), Refusal::CodeLength);
+        assert_eq!(update(&mut bench, length(code_length)), Err(Refusal::CodeLength));
+    }
+    bench.rules.shortest_code = 4;
+    let settings = ServiceSettings { code_length: 4, ..settings() };
+    assert!(bench.run(Command::CreateService { caller: caller(), settings }).is_ok());
+}
+
+#[test]
+fn lists_are_paged_newest_first() {
+    let mut bench = Bench::new();
+    for count in 0..4 {
+        bench.now += u64::from(count % 2 == 0);
+        let settings = ServiceSettings { friendly_name: count.to_string(), ..settings() };
+        bench.run(Command::CreateService { caller: caller(), settings }).unwrap();
+    }
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let Reply::Services(page, more) = bench.run(Command::ListServices { caller: caller(), after, most: 2 }).unwrap().0
+        else {
+            panic!()
+        };
+        assert!(!page.is_empty() && page.len() <= 2);
+        after = page.last().map(|view| (view.created, view.service));
+        seen.extend(page.into_iter().map(|view| view.settings.friendly_name));
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(seen, ["3", "2", "1", "0", "Acme"]);
+    let unknown = Command::ListServices { caller: caller(), after: Some((0, Sid([0; 16]))), most: 2 };
+    let Reply::Services(page, more) = bench.run(unknown).unwrap().0 else { panic!() };
+    assert_eq!((page.len(), more), (0, false));
+}
+
+#[test]
+fn a_deleted_service_takes_its_verifications_along() {
+    let mut bench = Bench::new();
+    let (view, code) = bench.start(NUMBER).unwrap();
+    let service = bench.service;
+    bench.run(Command::DeleteService { caller: caller(), service }).unwrap();
+    assert_eq!(bench.check(view.verification, &code), Err(Refusal::NotFound(None)));
+    assert_eq!((bench.state.live(), bench.state.slots()), (0, 0));
+    assert_eq!(bench.refused(Command::FetchService { caller: caller(), service }), Refusal::NotFound(None));
+    assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
+}

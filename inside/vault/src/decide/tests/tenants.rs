@@ -1,0 +1,67 @@
+use super::*;
+
+fn key_changes(added: &[(Sid, Scope, [u8; 32])]) -> KeyChanges {
+    let added = added.iter().map(|(sid, scope, hash)| (*sid, Scopes::of(&[*scope]), *hash)).collect();
+    KeyChanges { reset: false, token_hash: None, removed: Vec::new(), added }
+}
+
+#[test]
+fn a_tenant_may_repeat_itself_and_none_comes_in_without_the_owners() {
+    let mut bench = Bench::new();
+    assert!(bench.run(tenant(ACCOUNT, TOKEN, None)).is_ok());
+    assert_eq!(bench.refused(tenant(ACCOUNT, [3; 32], None)), Refusal::AccountTaken);
+    bench.rules.admission = Admission::Owners;
+    assert_eq!(bench.refused(tenant(Sid([4; 16]), TOKEN, None)), Refusal::TenantsClosed);
+    assert_eq!(bench.refused(tenant(Sid([4; 16]), TOKEN, Some(2))), Refusal::Sequence { expected: 1 });
+    assert!(bench.run(tenant(Sid([4; 16]), TOKEN, Some(1))).is_ok());
+    assert_eq!(bench.state.next_owners_sequence(), 2);
+    assert_eq!(bench.refused(tenant(Sid([5; 16]), TOKEN, Some(1))), Refusal::Sequence { expected: 2 });
+}
+
+#[test]
+fn keys_do_what_their_scopes_say() {
+    let mut bench = Bench::new();
+    let (verify, admin) = (Sid([6; 16]), Sid([7; 16]));
+    let changes = key_changes(&[(verify, Scope::Verify, [6; 32]), (admin, Scope::Admin, [7; 32])]);
+    bench.run(Command::ChangeKeys { account: ACCOUNT, sequence: 1, changes }).unwrap();
+    let service = bench.service;
+    let fetch = |sid, token_hash| Command::FetchService { caller: Caller { user: User::Key(sid), token_hash }, service };
+    assert!(bench.run(fetch(admin, [7; 32])).is_ok());
+    assert_eq!(bench.refused(fetch(verify, [6; 32])), Refusal::Scope);
+    assert_eq!(bench.refused(fetch(verify, [7; 32])), Refusal::Unauthorized);
+    let removed = KeyChanges { removed: [admin].to_vec(), ..key_changes(&[]) };
+    bench.run(Command::ChangeKeys { account: ACCOUNT, sequence: 2, changes: removed }).unwrap();
+    assert_eq!(bench.refused(fetch(admin, [7; 32])), Refusal::Unauthorized);
+    bench.reboot();
+    assert_eq!(bench.refused(fetch(verify, [6; 32])), Refusal::Scope, "through a restart");
+}
+
+#[test]
+fn a_reset_takes_every_key_and_counts_once() {
+    let mut bench = Bench::new();
+    let old = Sid([6; 16]);
+    let change = |sequence, changes| Command::ChangeKeys { account: ACCOUNT, sequence, changes };
+    bench.run(change(1, key_changes(&[(old, Scope::Verify, [6; 32])]))).unwrap();
+    let reset = || KeyChanges { reset: true, token_hash: Some([9; 32]), ..key_changes(&[(old, Scope::Admin, [8; 32])]) };
+    bench.run(change(2, reset())).unwrap();
+    assert_eq!(bench.refused(change(2, reset())), Refusal::Sequence { expected: 3 });
+    assert_eq!(bench.refused(bench.start_command(NUMBER, None)), Refusal::Unauthorized, "the old token is gone");
+    let service = bench.service;
+    let key = Caller { user: User::Key(old), token_hash: [8; 32] };
+    assert!(bench.run(Command::FetchService { caller: key, service }).is_ok());
+}
+
+#[test]
+fn a_key_belongs_to_one_tenant() {
+    let mut bench = Bench::new();
+    let (other, key) = (Sid([4; 16]), Sid([6; 16]));
+    bench.run(tenant(other, [4; 32], None)).unwrap();
+    let change = |account, added: &[(Sid, Scope, [u8; 32])]| {
+        Command::ChangeKeys { account, sequence: 1, changes: key_changes(added) }
+    };
+    bench.run(change(ACCOUNT, &[(key, Scope::Verify, [6; 32])])).unwrap();
+    assert_eq!(bench.refused(change(other, &[(key, Scope::Verify, [6; 32])])), Refusal::KeyTaken);
+    let twice = [(Sid([7; 16]), Scope::Verify, [6; 32]), (Sid([7; 16]), Scope::Admin, [6; 32])];
+    assert_eq!(bench.refused(change(other, &twice)), Refusal::KeyTaken);
+    assert_eq!(bench.refused(change(Sid([0x55; 16]), &[])), Refusal::Unauthorized);
+}

@@ -1,0 +1,228 @@
+use super::*;
+
+#[test]
+fn a_code_is_approved_once() {
+    let mut bench = Bench::new();
+    let (view, code) = bench.start(NUMBER).unwrap();
+    assert_eq!(code.len(), 6);
+    assert_eq!(bench.check(view.verification, &wrong(&code)), Ok(Status::Pending));
+    assert_eq!(bench.check(view.verification, &code), Ok(Status::Approved));
+    assert_eq!(bench.check(view.verification, &code), Err(Refusal::NotFound(Some(Reason::Approved))));
+    assert_eq!(bench.state.slots(), 0, "the slot key goes with its last live code");
+}
+
+#[test]
+fn a_resend_recomputes_the_same_code_and_does_not_extend_its_life() {
+    let mut bench = Bench::new();
+    let (first, code) = bench.start(NUMBER).unwrap();
+    bench.now += 599;
+    let (second, again) = bench.start(NUMBER).unwrap();
+    assert_eq!((first.verification, &code), (second.verification, &again));
+    assert_eq!(second.attempts.len(), 2);
+    bench.now += 1;
+    assert_eq!(bench.check(first.verification, &code), Err(Refusal::NotFound(Some(Reason::Expired))));
+    let (third, _) = bench.start(NUMBER).unwrap();
+    assert_ne!(first.verification, third.verification);
+}
+
+#[test]
+fn five_sends_and_five_checks() {
+    let mut bench = Bench::new();
+    let (view, code) = bench.start(NUMBER).unwrap();
+    for _ in 1..MAX_SENDS {
+        bench.start(NUMBER).unwrap();
+    }
+    assert_eq!(bench.refused(bench.start_command(NUMBER, None)), Refusal::TooManySends);
+    for _ in 0..MAX_CHECKS {
+        assert_eq!(bench.check(view.verification, &wrong(&code)), Ok(Status::Pending));
+    }
+    assert_eq!(bench.check(view.verification, &code), Err(Refusal::TooManyChecks));
+    assert_eq!(bench.refused(bench.start_command(NUMBER, None)), Refusal::TooManyChecks);
+    bench.now += CODE_LIFE;
+    assert_eq!(bench.check(view.verification, &code), Err(Refusal::NotFound(Some(Reason::MaxAttemptsReached))));
+    bench.run(Command::Tick).unwrap();
+    assert_eq!(bench.check(view.verification, &code), Err(Refusal::NotFound(Some(Reason::MaxAttemptsReached))));
+}
+
+#[test]
+fn a_reason_is_told_by_sid_only_and_for_ten_minutes() {
+    let mut bench = Bench::new();
+    let (view, _) = bench.start(NUMBER).unwrap();
+    let (service, sid) = (bench.service, view.verification);
+    let by_sid = || Command::FetchVerification { caller: caller(), service, target: Target::Sid(sid) };
+    let by_number =
+        || Command::FetchVerification { caller: caller(), service, target: Target::Subject(subjects(NUMBER).in_service) };
+    let Reply::Verification(view) = bench.run(by_number()).unwrap().0 else { panic!() };
+    assert_eq!((view.verification, view.status), (sid, Status::Pending));
+    let cancel = Command::Cancel { caller: caller(), service, target: Target::Subject(subjects(NUMBER).in_service) };
+    let Reply::Verification(view) = bench.run(cancel).unwrap().0 else { panic!() };
+    assert_eq!((view.verification, view.status), (sid, Status::Canceled));
+    assert_eq!(bench.refused(by_sid()), Refusal::NotFound(Some(Reason::Canceled)));
+    assert_eq!(bench.refused(by_number()), Refusal::NotFound(None));
+    bench.now += 600;
+    assert_eq!(bench.refused(by_sid()), Refusal::NotFound(None));
+    bench.run(Command::Tick).unwrap();
+    assert_eq!(bench.refused(by_sid()), Refusal::NotFound(None));
+}
+
+#[test]
+fn a_boot_voids_everything_hot_and_says_so() {
+    let mut bench = Bench::new();
+    let (live, code) = bench.start(NUMBER).unwrap();
+    let (over, other) = bench.start("+442079460123").unwrap();
+    bench.check(over.verification, &other).unwrap();
+    bench.now += 1;
+    bench.reboot();
+    assert_eq!((bench.state.live(), bench.state.slots()), (0, 0));
+    assert_eq!(bench.check(live.verification, &code), Err(Refusal::NotFound(Some(Reason::VaultRestarted))));
+    assert_eq!(bench.check(over.verification, &other), Err(Refusal::NotFound(Some(Reason::Approved))));
+}
+
+#[test]
+fn strangers_learn_nothing() {
+    let mut bench = Bench::new();
+    let (view, code) = bench.start(NUMBER).unwrap();
+    let service = bench.service;
+    for (user, token_hash) in [
+        (User::Account(ACCOUNT), [9; 32]),
+        (User::Account(Sid([9; 16])), TOKEN),
+        (User::Account(Sid([9; 16])), [0; 32]),
+        (User::Key(ACCOUNT), TOKEN),
+        (User::Key(Sid([9; 16])), [0; 32]),
+    ] {
+        let command = Command::Check {
+            caller: Caller { user, token_hash },
+            service,
+            target: Target::Sid(view.verification),
+            code: Code::parse(&code).unwrap(),
+        };
+        assert_eq!(bench.refused(command), Refusal::Unauthorized);
+    }
+    bench.service = Sid([7; 16]);
+    assert_eq!(bench.check(view.verification, &code), Err(Refusal::NotFound(None)));
+    bench.service = service;
+    assert_eq!(bench.check(Sid([7; 16]), &code), Err(Refusal::NotFound(None)));
+}
+
+#[test]
+fn another_tenants_service_is_an_unknown_one() {
+    let mut bench = Bench::new();
+    let (view, _) = bench.start(NUMBER).unwrap();
+    let (other, token) = (Sid([8; 16]), [8; 32]);
+    bench.run(tenant(other, token, None)).unwrap();
+    let service = bench.service;
+    let them = || Caller { user: User::Account(other), token_hash: token };
+    let target = || Target::Sid(view.verification);
+    for command in [
+        Command::FetchService { caller: them(), service },
+        Command::DeleteService { caller: them(), service },
+        Command::UpdateService { caller: them(), service, update: ServiceUpdate::default() },
+        Command::FetchVerification { caller: them(), service, target: target() },
+        Command::Cancel { caller: them(), service, target: target() },
+        Command::Approve { caller: them(), service, target: target() },
+    ] {
+        assert_eq!(bench.refused(command), Refusal::NotFound(None));
+    }
+    let Reply::Services(found, more) = bench.run(Command::ListServices { caller: them(), after: None, most: 9 }).unwrap().0
+    else {
+        panic!()
+    };
+    assert_eq!((found.len(), more), (0, false));
+}
+
+#[test]
+fn a_code_of_the_callers_needs_policy_and_service_and_joins_nothing() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.refused(bench.start_command(NUMBER, Some("424242"))), Refusal::CustomCode);
+    let service = bench.service;
+    let update = ServiceUpdate { custom_code: Some(true), ..ServiceUpdate::default() };
+    let command = || Command::UpdateService { caller: caller(), service, update: update.clone() };
+    assert_eq!(bench.refused(command()), Refusal::CustomCode, "the policy does not name the service");
+    bench.rules.custom_code_services.insert(service);
+    assert_eq!(bench.refused(command()), Refusal::Loosening, "an admin key alone does not weaken a service");
+    let loosen = Command::Loosen { caller: caller(), sequence: 1, service, code_length: None, custom_code: true };
+    bench.run(loosen).unwrap();
+    assert_eq!(bench.refused(bench.start_command(NUMBER, Some("424242"))), Refusal::CustomCode, "it waits");
+    bench.now += bench.rules.loosening_wait;
+    bench.run(Command::Tick).unwrap();
+
+    let (derived, code) = bench.start(NUMBER).unwrap();
+    let Reply::Verification(custom) = bench.run(bench.start_command(NUMBER, Some("424242"))).unwrap().0 else { panic!() };
+    assert_ne!(custom.verification, derived.verification);
+    assert_eq!(bench.check(derived.verification, &code), Err(Refusal::NotFound(Some(Reason::Canceled))));
+    assert_eq!(bench.check(custom.verification, &wrong("424242")), Ok(Status::Pending));
+    let (again, _) = bench.start(NUMBER).unwrap();
+    assert_ne!(again.verification, custom.verification, "none joins it either");
+    let approve = |sid| Command::Approve { caller: caller(), service, target: Target::Sid(sid) };
+    assert_eq!(bench.refused(approve(again.verification)), Refusal::CustomCode, "a derived code is not approved by API");
+    let Reply::Verification(custom) = bench.run(bench.start_command(NUMBER, Some("434343"))).unwrap().0 else { panic!() };
+    let Reply::Verification(view) = bench.run(approve(custom.verification)).unwrap().0 else { panic!() };
+    assert_eq!(view.status, Status::Approved);
+
+    bench.rules.custom_code_services.clear();
+    assert_eq!(bench.refused(bench.start_command(NUMBER, Some("424242"))), Refusal::CustomCode, "the policy decides");
+}
+
+#[test]
+fn what_the_policy_closes_is_closed() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.refused(bench.start_command("+4915112345678", None)), Refusal::CountryClosed);
+    assert!(bench.start("person@example.com").is_ok());
+    bench.rules.channels.remove(&Channel::Email);
+    assert_eq!(bench.refused(bench.start_command("person@example.com", None)), Refusal::ChannelClosed);
+}
+
+#[test]
+fn support_sees_no_digits_and_is_logged() {
+    let mut bench = Bench::new();
+    let (view, code) = bench.start(NUMBER).unwrap();
+    let (key, token) = (Sid([6; 16]), [6; 32]);
+    let changes = KeyChanges {
+        reset: false,
+        token_hash: None,
+        removed: Vec::new(),
+        added: [(key, Scopes::of(&[Scope::Support]), token)].to_vec(),
+    };
+    bench.run(Command::ChangeKeys { account: ACCOUNT, sequence: 1, changes }).unwrap();
+    let support = || Caller { user: User::Key(key), token_hash: token };
+    let look = |verification| Command::Support { caller: support(), verification };
+    let attempt = view.attempts[0].1;
+    let verification = view.verification;
+    bench.run(Command::ReportDelivery { verification, attempt, outcome: Outcome::Refused }).unwrap();
+    let before = bench.log.len();
+    let Reply::Support(seen) = bench.run(look(verification)).unwrap().0 else { panic!() };
+    assert_eq!((seen.live, seen.channel, seen.calling_code), (true, Some(Channel::Sms), Some(1)));
+    assert_eq!(seen.outcomes, [Some(Outcome::Refused)]);
+    assert_eq!(bench.log.len(), before + 1);
+    bench.check(verification, &code).unwrap();
+    let Reply::Support(seen) = bench.run(look(verification)).unwrap().0 else { panic!() };
+    assert_eq!((seen.live, seen.reason, seen.channel), (false, Some(Reason::Approved), None));
+    let Reply::Support(seen) = bench.run(look(Sid([0x77; 16]))).unwrap().0 else { panic!() };
+    assert_eq!((seen.live, seen.reason), (false, None));
+    let verify = Command::Check {
+        caller: support(),
+        service: bench.service,
+        target: Target::Sid(verification),
+        code: Code::parse(&code).unwrap(),
+    };
+    assert_eq!(bench.refused(verify), Refusal::Scope);
+    assert_eq!(bench.refused(Command::Support { caller: caller(), verification }), Refusal::Scope);
+    for _ in 3..600 {
+        bench.run(look(verification)).unwrap();
+    }
+    let Refusal::SendLimit { ceiling: Ceiling::Support, retry_after } = bench.refused(look(verification)) else { panic!() };
+    assert!((1..=3600).contains(&retry_after));
+}
+
+#[test]
+fn no_event_carries_the_number_the_code_or_the_slot_key() {
+    let mut bench = Bench::new();
+    let (_, code) = bench.start(NUMBER).unwrap();
+    let slot_key = [bench.counter; 32];
+    let everything = bench.log.concat();
+    let holds = |needle: &[u8]| everything.windows(needle.len()).any(|window| window == needle);
+    assert!(!holds(NUMBER.as_bytes()));
+    assert!(!holds(code.as_bytes()));
+    assert!(!holds(&slot_key));
+    assert!(holds(b"Acme"), "the search finds what is there");
+}

@@ -1,0 +1,224 @@
+//! What may come out of a decider: a closed list, without a code in it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use adyton_seal::SecretText;
+
+use crate::{Channel, Destination, Event, Loosening, Seconds, ServiceSettings, Sid};
+
+/// How an attempt to send ended, as far as the vault can know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A carrier took the message.
+    Accepted,
+    /// A carrier refused it, for good.
+    Refused,
+    /// No carrier took it while the code lived.
+    GaveUp,
+}
+
+/// What a decider answers when it agrees.
+pub struct Decision {
+    /// What happened; the state evolves by these.
+    pub events: Vec<Event>,
+    /// The predefined output.
+    pub reply: Reply,
+    /// What to do once the events are durable.
+    pub effects: Vec<Effect>,
+}
+
+impl Decision {
+    /// Only an answer.
+    pub(crate) fn reply(reply: Reply) -> Self {
+        Self { events: Vec::new(), reply, effects: Vec::new() }
+    }
+}
+
+/// The predefined outputs.
+pub enum Reply {
+    /// A tenant.
+    Tenant(TenantView),
+    /// A service.
+    Service(ServiceView),
+    /// Services, and whether more follow.
+    Services(Vec<ServiceView>, bool),
+    /// A verification, for the tenant that started it.
+    Verification(VerificationView),
+    /// A verification, for the tenant's support.
+    Support(SupportView),
+    /// Nothing to say.
+    Done,
+}
+
+/// A tenant as its client sees it.
+pub struct TenantView {
+    /// Its SID.
+    pub account: Sid,
+    /// Its name.
+    pub friendly_name: String,
+    /// When it was created.
+    pub created: Seconds,
+}
+
+/// A service as its tenant sees it.
+pub struct ServiceView {
+    /// Its SID.
+    pub service: Sid,
+    /// Its tenant.
+    pub account: Sid,
+    /// What it is like.
+    pub settings: ServiceSettings,
+    /// A loosening that waits.
+    pub loosening: Option<Loosening>,
+    /// When it was created.
+    pub created: Seconds,
+    /// When it last changed.
+    pub updated: Seconds,
+}
+
+/// Where a verification stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// The right code has not been seen.
+    Pending,
+    /// The right code has been seen.
+    Approved,
+    /// Its tenant has ended it.
+    Canceled,
+}
+
+/// Why a verification is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Its life ended.
+    Expired,
+    /// The right code was tried.
+    Approved,
+    /// Its tenant ended it, or another start took its place.
+    Canceled,
+    /// Its life ended after five wrong codes.
+    MaxAttemptsReached,
+    /// The vault was restarted, which voids live codes.
+    VaultRestarted,
+}
+
+/// A verification as its tenant sees it.
+pub struct VerificationView {
+    /// Its SID.
+    pub verification: Sid,
+    /// Its service.
+    pub service: Sid,
+    /// Its tenant.
+    pub account: Sid,
+    /// Where the code went: what the tenant itself gave.
+    pub to: Destination,
+    /// How it went there.
+    pub channel: Channel,
+    /// Where it stands.
+    pub status: Status,
+    /// When it was started.
+    pub created: Seconds,
+    /// When it last changed.
+    pub updated: Seconds,
+    /// Attempts to send: when, and the attempt's SID.
+    pub attempts: Vec<(Seconds, Sid)>,
+}
+
+/// A verification as support sees it: no address, no digits.
+pub struct SupportView {
+    /// Whether it is live.
+    pub live: bool,
+    /// Why it is over, if it is.
+    pub reason: Option<Reason>,
+    /// Of a live one: how the code went.
+    pub channel: Option<Channel>,
+    /// Of a live one: calling code of the number.
+    pub calling_code: Option<u16>,
+    /// Of a live one: what became of each sending, as far as known.
+    pub outcomes: Vec<Option<Outcome>>,
+}
+
+/// What to do once the events are durable.
+pub enum Effect {
+    /// Hand a message to a carrier.
+    Send {
+        /// The verification.
+        verification: Sid,
+        /// The attempt: also the idempotency key.
+        attempt: Sid,
+        /// The address.
+        to: Destination,
+        /// How.
+        channel: Channel,
+        /// The text, code included.
+        body: SecretText,
+        /// When the code stops being worth sending.
+        until: Seconds,
+    },
+}
+
+/// Why a command was refused; nothing changed. Answers never depend on whether another tenant's thing exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The user is unknown or the token is wrong; the two are one answer.
+    Unauthorized,
+    /// The token is right, but may not do this.
+    Scope,
+    /// No such service or verification for this caller, or it is over; why, if it was named by its SID.
+    NotFound(Option<Reason>),
+    /// Five codes went out for this verification.
+    TooManySends,
+    /// Five wrong codes were tried for this verification.
+    TooManyChecks,
+    /// This destination bears no wrong code now.
+    ChecksClosed {
+        /// Seconds until it is worth trying again.
+        retry_after: Seconds,
+    },
+    /// A ceiling of sending is reached.
+    SendLimit {
+        /// Which one.
+        ceiling: Ceiling,
+        /// Seconds until it is worth trying again.
+        retry_after: Seconds,
+    },
+    /// The policy does not open this channel.
+    ChannelClosed,
+    /// The policy does not open this country.
+    CountryClosed,
+    /// Codes supplied by the caller, or approval by API, are off for this service.
+    CustomCode,
+    /// This makes the service weaker: it needs the tenant's signature, and waits.
+    Loosening,
+    /// A signed request has another sequence than the next one.
+    Sequence {
+        /// The next one.
+        expected: u64,
+    },
+    /// The account SID is taken by another token.
+    AccountTaken,
+    /// A key's SID is taken.
+    KeyTaken,
+    /// The vault admits no further tenant without its owners.
+    TenantsClosed,
+    /// The code length is outside what the policy allows.
+    CodeLength,
+    /// The vault, or the tenant's share of it, is full.
+    Full,
+}
+
+/// A ceiling of sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ceiling {
+    /// Messages to one destination.
+    Destination,
+    /// Messages to one prefix.
+    Prefix,
+    /// Messages of the tenant.
+    Tenant,
+    /// What the tenant's messages cost.
+    Spend,
+    /// Looks of the tenant's support.
+    Support,
+}
