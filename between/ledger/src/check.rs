@@ -57,7 +57,7 @@ pub struct Report {
 /// Checks every log of a vault; works on a store that grows meanwhile.
 ///
 /// # Errors
-/// [`CheckError::Fault`] with the first fault, or the store's own error.
+/// [`CheckError::Fault`] with the first fault, the store's own error, or [`CheckError::Unsettled`].
 pub fn check<R: LogReader>(reader: &R) -> Result<Report, CheckError<R::Error>> {
     // The operations log is sized before gov is read: so gov, which is written first, knows every boot in it.
     let mut statuses = BTreeMap::new();
@@ -82,19 +82,18 @@ pub fn check<R: LogReader>(reader: &R) -> Result<Report, CheckError<R::Error>> {
     };
     let vault = VaultId::of_genesis(entry);
 
-    let mut walk = Walk::new(&vault, LogId::GOV, &genesis.log_key);
-    let gov = walk.run(reader, Some(&reader.status(LogId::GOV)?))?;
-    let Walk { boots, ops_roots, .. } = walk;
+    let mut gov = Walk::new(&vault, LogId::GOV, &genesis.log_key);
+    gov.to_head(reader, &reader.status(LogId::GOV)?)?;
+    let (boots, ops_roots) = (gov.boots.len() as u64, gov.ops_roots.clone());
+    let mut logs = alloc::vec![gov.report()];
     // A log that only an hourly root speaks of is read as far as that root.
     for ops in ops_roots.iter().filter(|ops| ops.size > 0) {
         statuses.entry(ops.log).or_insert(None);
     }
-    let mut logs = alloc::vec![gov];
     for (log, status) in statuses {
         let mut walk = Walk::new(&vault, log, &genesis.log_key);
-        walk.boots.clone_from(&boots);
         walk.expected.extend(ops_roots.iter().filter(|ops| ops.log == log).map(|ops| (ops.size, ops.root)));
-        logs.push(walk.run(reader, status.as_ref())?);
+        logs.push(walk.operations(reader, status.as_ref(), &mut gov)?);
     }
-    Ok(Report { vault, genesis, boots: boots.len() as u64, logs })
+    Ok(Report { vault, genesis, boots, logs })
 }

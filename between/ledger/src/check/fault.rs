@@ -93,6 +93,8 @@ pub enum CheckError<E> {
     Store(E),
     /// The log is wrong.
     Fault(Fault),
+    /// A running vault retired bodies of this log again and again before they were read, so that nothing can be said.
+    Unsettled(LogId),
 }
 
 impl<E> From<E> for CheckError<E> {

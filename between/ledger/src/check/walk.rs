@@ -11,6 +11,8 @@ use crate::{
 };
 
 const RECORDS: u32 = 1024;
+/// How often a log is read on; each time only what came while it was read before.
+const ROUNDS: usize = 16;
 
 /// One pass over one log.
 pub(super) struct Walk<'a> {
@@ -51,13 +53,21 @@ impl<'a> Walk<'a> {
         CheckError::Fault(Fault { log: self.log, index: self.frontier.size(), rule })
     }
 
-    pub(super) fn run<R: LogReader>(
+    /// What was recomputed so far.
+    pub(super) fn report(&self) -> LogReport {
+        LogReport { size: self.frontier.size(), root: self.frontier.root(), ..self.report.clone() }
+    }
+
+    /// Reads an operations log to the size that was asked for before `gov` was read.
+    pub(super) fn operations<R: LogReader>(
         &mut self,
         reader: &R,
         status: Option<&Status>,
+        gov: &mut Self,
     ) -> Result<LogReport, CheckError<R::Error>> {
+        self.boots.clone_from(&gov.boots);
         if let Some(status) = status {
-            self.walk_to(reader, status)?;
+            self.to_head(reader, status)?;
         }
         // 4. What gov says of a larger size is read to that size, which no boot that gov does not know has reached.
         if let Some((furthest, _)) = self.expected.last().copied().filter(|(size, _)| *size > self.frontier.size()) {
@@ -68,19 +78,30 @@ impl<'a> Walk<'a> {
             }
             self.read_to(reader, furthest)?;
         }
-        if self.unexplained.is_some() {
-            // A running vault may have retired bodies since, after a snapshot above this size.
-            self.walk_to(reader, &reader.status(self.log)?)?;
-        }
-        if let Some(index) = self.unexplained {
-            return Err(CheckError::Fault(Fault { log: self.log, index, rule: Rule::BodyMissing }));
-        }
-        self.report.size = self.frontier.size();
-        self.report.root = self.frontier.root();
-        Ok(self.report.clone())
+        self.explain(reader, gov)?;
+        Ok(self.report())
     }
 
-    fn walk_to<R: LogReader>(&mut self, reader: &R, status: &Status) -> Result<(), CheckError<R::Error>> {
+    /// 2. A running vault may have retired a missing body since, after a snapshot above the size read so far. That
+    /// snapshot was there before the body went, so it is below the size the log has now: if it is not, the body is
+    /// missing for no reason. While the log is read on, bodies may go behind that snapshot too, and so on.
+    fn explain<R: LogReader>(&mut self, reader: &R, gov: &mut Self) -> Result<(), CheckError<R::Error>> {
+        for _ in 0..ROUNDS {
+            let Some(missing) = self.unexplained else { return Ok(()) };
+            // Sized before gov is read on, as at the start: so gov knows every boot that has written here.
+            let status = reader.status(self.log)?;
+            gov.to_head(reader, &reader.status(gov.log)?)?;
+            self.boots.clone_from(&gov.boots);
+            self.to_head(reader, &status)?;
+            if self.unexplained == Some(missing) {
+                return Err(CheckError::Fault(Fault { log: self.log, index: missing, rule: Rule::BodyMissing }));
+            }
+        }
+        if self.unexplained.is_none() { Ok(()) } else { Err(CheckError::Unsettled(self.log)) }
+    }
+
+    /// Reads on to the size of a status, under its head.
+    pub(super) fn to_head<R: LogReader>(&mut self, reader: &R, status: &Status) -> Result<(), CheckError<R::Error>> {
         // The head that came with the size must be of that size: what no head covers is not believed.
         let size = status.size;
         let newest = Head::open(&status.head, &self.origin, self.key).map_err(|error| self.fault(Rule::Head(error)))?;

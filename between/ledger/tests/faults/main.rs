@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod hostile;
+mod running;
 mod vault;
 
 use adyton_ledger::{

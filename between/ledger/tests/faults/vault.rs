@@ -104,14 +104,14 @@ impl Vault {
     pub(crate) fn report(&self) -> Report {
         match check(&self.store) {
             Ok(report) => report,
-            Err(CheckError::Fault(fault)) => panic!("{fault}"),
+            Err(error) => panic!("{error:?}"),
         }
     }
 
     pub(crate) fn fault(&self) -> Fault {
         match check(&self.store) {
             Err(CheckError::Fault(fault)) => fault,
-            Ok(report) => panic!("passed: {report:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
