@@ -28,6 +28,11 @@ pub enum Rule {
     Record(GovError),
     /// The boot id is not one that `gov` knows.
     BootId,
+    /// A boot id that another boot had: a clone, or a forgery.
+    BootRepeated {
+        /// The entry of `gov` that named it first.
+        first: u64,
+    },
     /// A stored head does not open.
     Head(HeadError),
     /// A stored head's root is not the recomputed one at its size.
@@ -76,6 +81,7 @@ impl fmt::Display for Fault {
             Rule::BodyMissing => f.write_str("the body is missing, though nothing may have retired it"),
             Rule::Record(error) => write!(f, "{error}"),
             Rule::BootId => f.write_str("the boot id is not one that gov knows"),
+            Rule::BootRepeated { first } => write!(f, "a boot has the boot id that entry {first} named"),
             Rule::Head(error) => write!(f, "a stored head: {error}"),
             Rule::Root { expected, got } => write!(f, "a signed head has root {expected}, the entries give {got}"),
             Rule::NewestHead => f.write_str("there is no signed head for the log's size"),

@@ -1,6 +1,6 @@
 //! One log, read from its beginning: steps 2 to 4 of the check.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -19,7 +19,8 @@ pub(super) struct Walk<'a> {
     log: LogId,
     origin: String,
     key: &'a [u8; 32],
-    pub(super) boots: BTreeSet<[u8; 16]>,
+    /// Boot ids that `gov` knows, and the entry that named each.
+    pub(super) boots: BTreeMap<[u8; 16], u64>,
     pub(super) ops_roots: Vec<OpsRoot>,
     /// Roots that `gov` expects of this log, by size.
     pub(super) expected: BTreeSet<(u64, Hash)>,
@@ -38,7 +39,7 @@ impl<'a> Walk<'a> {
             log,
             origin: origin(vault, log),
             key,
-            boots: BTreeSet::new(),
+            boots: BTreeMap::new(),
             ops_roots: Vec::new(),
             expected: BTreeSet::new(),
             bucket: 0,
@@ -170,11 +171,16 @@ impl<'a> Walk<'a> {
             match record {
                 GovRecord::Genesis(_) if index == 0 => {
                     // The boot that makes the vault writes its own record right after.
-                    self.boots.insert(header.boot_id);
+                    self.boots.insert(header.boot_id, index);
                 }
                 GovRecord::Genesis(_) => return Err(self.fault(Rule::Genesis)),
                 GovRecord::Boot(boot) => {
-                    self.boots.insert(boot.boot_id);
+                    let named = self.boots.insert(boot.boot_id, index);
+                    // The boot that made the vault was named by the genesis, and its record comes before any other's.
+                    let maker = named == Some(0) && self.boots.len() == 1;
+                    if let Some(first) = named.filter(|_| !maker) {
+                        return Err(self.fault(Rule::BootRepeated { first }));
+                    }
                 }
                 GovRecord::OpsRoot(ops) => {
                     let of_nothing = ops.size == 0 && ops.root != Frontier::new().root();
@@ -189,7 +195,7 @@ impl<'a> Walk<'a> {
     }
 
     fn known_boot<E>(&self, boot_id: [u8; 16]) -> Result<(), CheckError<E>> {
-        if self.boots.contains(&boot_id) { Ok(()) } else { Err(self.fault(Rule::BootId)) }
+        if self.boots.contains_key(&boot_id) { Ok(()) } else { Err(self.fault(Rule::BootId)) }
     }
 
     /// 3.: the tree as it grows by this entry.

@@ -6,8 +6,8 @@ mod running;
 mod vault;
 
 use adyton_ledger::{
-    AppendOutcome, EntryError, Fault, Frontier, GovError, GovRecord, Head, HeadError, Keep, Kind, LogId, LogReader,
-    LogStore, MemoryStore, OpsRoot, Profile, Record, Retirement, Rule, origin, sha256,
+    AppendOutcome, EntryError, Fault, GovError, GovRecord, Head, HeadError, Keep, Kind, LogId, LogReader, LogStore,
+    MemoryStore, OpsRoot, Profile, Record, Retirement, Rule, origin, sha256,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use vault::{BOOT, Vault, ops, record};
@@ -34,10 +34,7 @@ fn many_boots_tiles_and_heads_pass() {
 
 #[test]
 fn a_vault_that_only_has_its_genesis_passes() {
-    let key = Vault::new();
-    let mut vault = Vault { store: MemoryStore::new(), frontiers: [Frontier::new(), Frontier::new()], ..key };
-    let body = Vault::new().store.records_mut(LogId::GOV)[0].body.clone().unwrap();
-    vault.append(LogId::GOV, &[record(LogId::GOV, 0, Kind::Gov, Keep::Forever, BOOT, 100, body)]);
+    let vault = Vault::newborn();
     assert_eq!(vault.report().logs[0].size, 1);
 }
 
@@ -214,6 +211,29 @@ fn a_boot_that_gov_does_not_know() {
     let mut vault = Vault::busy();
     vault.gov([0xEE; 16], &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 0, root: sha256(&[]) }));
     vault.finds(LogId::GOV, 3, Rule::BootId);
+}
+
+#[test]
+fn a_boot_id_that_two_boots_have() {
+    let mut vault = Vault::busy();
+    vault.boot([0xB1; 16]);
+    vault.boot([0xB2; 16]);
+    vault.boot([0xB1; 16]);
+    vault.finds(LogId::GOV, 5, Rule::BootRepeated { first: 3 });
+    // The boot that made the vault has its record once, like every other.
+    let mut vault = Vault::busy();
+    vault.boot(BOOT);
+    vault.finds(LogId::GOV, 3, Rule::BootRepeated { first: 1 });
+}
+
+#[test]
+fn the_boot_that_made_the_vault_may_fail_before_its_record() {
+    let mut vault = Vault::newborn();
+    vault.boot([0xB1; 16]);
+    assert_eq!(vault.report().boots, 2);
+    // Once another boot was there, it does not come back.
+    vault.boot(BOOT);
+    vault.finds(LogId::GOV, 2, Rule::BootRepeated { first: 0 });
 }
 
 #[test]
