@@ -156,6 +156,13 @@ fn a_head_signed_by_another_key() {
 }
 
 #[test]
+fn a_head_that_goes_on_after_its_signature() {
+    let mut vault = Vault::busy();
+    vault.store.heads_mut(ops()).get_mut(&12).unwrap().push('x');
+    vault.finds(ops(), 0, Rule::Head(HeadError::Form));
+}
+
+#[test]
 fn a_head_of_another_log() {
     let mut vault = Vault::busy();
     let head = vault.head(LogId::GOV, 12, vault.frontiers[1].root());
@@ -248,6 +255,9 @@ fn an_operations_log_shorter_than_gov_says() {
     let mut vault = Vault::new();
     vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 5, root: sha256(b"gone") }));
     vault.finds(ops(), 0, Rule::OpsRoot);
+    let mut vault = Vault::busy();
+    vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 13, root: sha256(b"gone") }));
+    vault.finds(ops(), 12, Rule::OpsRoot);
 }
 
 #[test]
