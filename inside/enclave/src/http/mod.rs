@@ -29,7 +29,6 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::engine::Engine;
 
-pub use answer::timestamp;
 pub use form::{FieldError, Form};
 
 /// Longest wait for a handshake, and for a request's head.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adyton_api::{CreateTenant, Tenant};
+use adyton_api::{CreateTenant, Tenant, timestamp};
 use adyton_seal::SealedPurpose;
 use adyton_vault::{Command, Reply, Sid, SidKind};
 use axum::body::Bytes;
@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use data_encoding::BASE64;
 
-use super::answer::{ApiError, json, timestamp};
+use super::answer::{ApiError, json};
 use super::{Api, verify};
 use crate::engine::Failure;
 
