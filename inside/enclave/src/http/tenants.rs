@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adyton_api::{CreateTenant, Tenant};
+use adyton_api::{CreateTenant, Tenant, timestamp};
 use adyton_seal::SealedPurpose;
 use adyton_vault::{Command, Reply, Sid, SidKind};
 use axum::body::Bytes;
@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::answer::{ApiError, json, timestamp};
+use super::answer::{ApiError, json};
 use super::{Api, verify};
 use crate::base64;
 use crate::engine::Failure;
