@@ -196,8 +196,10 @@ mod tests {
             assert!(input.len() <= MAX_INPUT);
         }
         let mut full = vec![1; MAX_INPUT];
-        (0..200).for_each(|_| mutate(&mut rng, &mut full, &[2; MAX_INPUT], &[b"word"]));
-        assert!(full.len() <= MAX_INPUT);
+        for _ in 0..200 {
+            mutate(&mut rng, &mut full, &[2; MAX_INPUT], &[b"word"]);
+            assert!(full.len() <= MAX_INPUT);
+        }
     }
 
     #[test]

@@ -1,19 +1,22 @@
-//! Request and response types of the inner API.
+//! Request and response types of the inner API, and its form of a date.
 //!
 //! Why: the enclave answers with them and clients read them, so that a field has one name in one place. The shapes of
 //! `Service`, `Verification` and `VerificationCheck` are Twilio Verify v2's, which the official SDKs parse; an unused
 //! field is present and null, as they expect.
 //!
-//! Scope: shapes only. No secret type is here, no HTTP, no IO.
+//! Scope: shapes only. No secret type is here, no HTTP, no IO, no clock.
 
 #![no_std]
 
 extern crate alloc;
 
+mod date;
+
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use date::timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Body of `POST /adyton/v1/tenants`: a tenant's client introduces itself with a token that it made.

@@ -69,9 +69,16 @@ pub(crate) fn policy(input: &[u8]) {
         assert!(peer.host.parse::<std::net::IpAddr>().is_err());
     }
     for pem in [&policy.content.custody.trust, &policy.content.carrier.trust, &policy.content.attestation.root] {
-        // Within a line the words begin nothing.
-        let begins = pem.lines().filter(|line| line.starts_with("-----BEGIN CERTIFICATE-----")).count();
-        assert_eq!(begins, 1, "{pem:?}");
+        // RFC 7468: a section is from its first line to its last; what stands around it is commentary, and so is a section
+        // that another one cuts short.
+        let (mut open, mut sections) = (false, 0);
+        for line in pem.lines() {
+            open |= line.starts_with("-----BEGIN CERTIFICATE-----");
+            if open && line.starts_with("-----END CERTIFICATE-----") {
+                (open, sections) = (false, sections + 1);
+            }
+        }
+        assert_eq!(sections, 1, "{pem:?}");
     }
 }
 

@@ -10,6 +10,7 @@ use adyton_seal::{Opaque, RecipientKey, SealedPurpose, Secret, WrapKey, mix_rand
 use data_encoding::BASE64;
 use serde::Deserialize;
 
+use crate::base64;
 use crate::egress::{EgressError, Route};
 use crate::platform::{Nsm, PlatformError};
 
@@ -113,7 +114,7 @@ async fn exchange(
         return Err(CustodyError::Refused(status.as_u16()));
     }
     let answer: Answer = serde_json::from_slice(&answer).map_err(|_| CustodyError::Answer)?;
-    let decode = |text: &str| BASE64.decode(text.as_bytes()).map_err(|_| CustodyError::Answer);
+    let decode = |text: &str| base64::decode(text.as_bytes()).ok_or(CustodyError::Answer);
     // 3.
     let opened = recipient.open(&SealedPurpose::kms_data_key(), &decode(&answer.sealed)?)?;
     let wrap = WrapKey::from_kms_secret(&Secret::try_from(opened.as_bytes())?)?;

@@ -79,10 +79,8 @@ fn address(parser: &mut lexopt::Parser) -> Result<adyton_transport::Address, Box
 
 /// Asks the kernel to end this process with the one that started it.
 fn die_with_parent() -> Result<(), Box<dyn std::error::Error>> {
+    let parent = rustix::process::getppid();
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // The parent may have gone before the kernel was asked.
-    match rustix::process::getppid() {
-        Some(parent) if parent != rustix::process::Pid::INIT => Ok(()),
-        _ => Err("the process that started this one is gone".into()),
-    }
+    // The parent may have gone before the kernel was asked. It may also be process 1, in a container.
+    if rustix::process::getppid() == parent { Ok(()) } else { Err("the process that started this one is gone".into()) }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The three folders of a laptop's vault.
@@ -47,9 +47,22 @@ fn home() -> Result<PathBuf, Box<dyn std::error::Error>> {
     Ok(home.ok_or("neither XDG_DATA_HOME nor HOME is set: name a folder with --data DIR")?.join("adyton"))
 }
 
+/// Makes a folder of mode 0700. An empty one is closed to others. One that holds something and stands open is refused:
+/// what is in it may have been read already, or others are meant to use it.
 fn make(path: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path).and_then(|()| path.canonicalize());
-    made.map_err(|error| format!("{}: {error}", path.display()).into())
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    let path = path.canonicalize().map_err(failed)?;
+    let mode = fs::metadata(&path).map_err(failed)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 && fs::read_dir(&path).map_err(failed)?.next().is_none() {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+    } else if mode & 0o077 != 0 {
+        let path = path.display();
+        return Err(
+            format!("{path}: others may enter this folder (mode {mode:04o}): chmod 700 it, or name another").into()
+        );
+    }
+    Ok(path)
 }
 
 /// Writes a file of mode 0600, whole or not at all.
@@ -60,4 +73,38 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(temporary, path)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+
+    #[test]
+    fn folders_are_closed_to_others_before_anything_is_in_them() {
+        let parent = tempfile::tempdir().unwrap();
+        let parent = parent.path().canonicalize().unwrap();
+        let data = parent.join("vault");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        Folders::open(Some(&data), None, None).map(drop).unwrap();
+        for name in ["vault", "vault.client", "vault.pretend"] {
+            let path = parent.join(name);
+            assert_eq!(mode(&path), 0o700);
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            Folders::open(Some(&data), None, None).map(drop).unwrap();
+            assert_eq!(mode(&path), 0o700);
+            write_private(&path.join("secret"), b"kept").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
+            let refused = Folders::open(Some(&data), None, None).err().unwrap().to_string();
+            let named = path.display();
+            assert_eq!(
+                refused,
+                format!("{named}: others may enter this folder (mode 0750): chmod 700 it, or name another")
+            );
+            assert_eq!(mode(&path), 0o750);
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        Folders::open(Some(&data), None, None).map(drop).unwrap();
+    }
 }

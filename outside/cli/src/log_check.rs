@@ -54,6 +54,10 @@ pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::e
             }
             Ok(ExitCode::FAILURE)
         }
+        Err(CheckError::Unsettled(log)) => {
+            Err(format!("log {log}: the vault drops bodies faster than they are read: check again, or stop it first")
+                .into())
+        }
         Err(CheckError::Store(error)) => Err(error.into()),
     }
 }

@@ -1,17 +1,22 @@
 //! The carrier: takes messages and puts them on the phone. Memory only.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
+use tokio::sync::watch;
+
+use crate::peers::Refused;
 
 /// Messages that the phone remembers.
 const REMEMBERED: usize = 100_000;
+/// Messages that a reader takes at once.
+const AT_ONCE: usize = 256;
 
 /// A message as the phone shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -40,34 +45,41 @@ pub struct Posted {
 /// What has arrived.
 pub struct Inbox {
     inner: Mutex<Inner>,
-    arrivals: broadcast::Sender<Arc<Message>>,
+    /// How many messages there ever were.
+    arrived: watch::Sender<u64>,
+    remembered: usize,
 }
 
 #[derive(Default)]
 struct Inner {
     /// Newest last, with the idempotency key it came under.
     messages: VecDeque<(String, Arc<Message>)>,
-    keys: HashMap<String, ()>,
+    keys: HashSet<String>,
     by_number: HashMap<String, VecDeque<Arc<Message>>>,
 }
 
 impl Default for Inbox {
     fn default() -> Self {
-        Self { inner: Mutex::default(), arrivals: broadcast::channel(65_536).0 }
+        Self::remembering(REMEMBERED)
     }
 }
 
 impl Inbox {
+    /// An empty inbox that remembers so many messages.
+    pub fn remembering(remembered: usize) -> Self {
+        Self { inner: Mutex::default(), arrived: watch::channel(0).0, remembered }
+    }
+
     /// Takes a message in; false if this key was seen before.
     pub fn put(&self, key: &str, message: Message) -> bool {
         let message = Arc::new(message);
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if !key.is_empty() && inner.keys.insert(key.into(), ()).is_some() {
+        let mut inner = self.lock();
+        if !key.is_empty() && !inner.keys.insert(key.into()) {
             return false;
         }
         inner.messages.push_back((key.into(), Arc::clone(&message)));
-        inner.by_number.entry(message.to.clone()).or_default().push_back(Arc::clone(&message));
-        if inner.messages.len() > REMEMBERED
+        inner.by_number.entry(message.to.clone()).or_default().push_back(message);
+        if inner.messages.len() > self.remembered
             && let Some((key, oldest)) = inner.messages.pop_front()
         {
             inner.keys.remove(&key);
@@ -78,23 +90,63 @@ impl Inbox {
                 }
             }
         }
-        drop(inner);
-        let _ = self.arrivals.send(message);
+        // Counted under the lock, so that the count and the messages agree.
+        self.arrived.send_modify(|arrived| *arrived += 1);
         true
     }
 
     /// Messages, newest first, of one number or of all.
     pub fn list(&self, to: Option<&str>, most: usize) -> Vec<Arc<Message>> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.lock();
         match to {
             Some(to) => inner.by_number.get(to).into_iter().flatten().rev().take(most).cloned().collect(),
             None => inner.messages.iter().rev().take(most).map(|(_, message)| Arc::clone(message)).collect(),
         }
     }
 
-    /// Messages as they arrive.
-    pub fn arrivals(&self) -> broadcast::Receiver<Arc<Message>> {
-        self.arrivals.subscribe()
+    /// Messages as they arrive from now on.
+    pub fn arrivals(self: &Arc<Self>) -> Arrivals {
+        let arrived = self.arrived.subscribe();
+        let next = *arrived.borrow();
+        Arrivals { inbox: Arc::clone(self), arrived, next }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reader at its own pace. It keeps a place, not messages: one that is slow holds up nobody and loses nothing that
+/// the inbox remembers.
+pub struct Arrivals {
+    inbox: Arc<Inbox>,
+    arrived: watch::Receiver<u64>,
+    /// The number of the next message, counted from the first ever.
+    next: u64,
+}
+
+/// What came next.
+pub struct Arrived {
+    /// Messages that were forgotten before they were read. They stood before the others.
+    pub missed: u64,
+    /// In the order of their arrival.
+    pub messages: Vec<Arc<Message>>,
+}
+
+impl Arrivals {
+    /// Waits for a message and takes it with those that follow, up to a limit. It may be dropped while it waits.
+    pub async fn next(&mut self) -> Arrived {
+        let next = self.next;
+        // The sender is in our own inbox, so it is not gone.
+        let _ = self.arrived.wait_for(|arrived| *arrived > next).await;
+        let inner = self.inbox.lock();
+        let oldest = *self.inbox.arrived.borrow() - inner.messages.len() as u64;
+        let missed = oldest.saturating_sub(next);
+        let read = usize::try_from(next.saturating_sub(oldest)).unwrap_or(usize::MAX).min(inner.messages.len());
+        let messages = inner.messages.range(read..).take(AT_ONCE).map(|(_, message)| Arc::clone(message));
+        let messages: Vec<_> = messages.collect();
+        self.next += missed + messages.len() as u64;
+        Arrived { missed, messages }
     }
 }
 
@@ -102,33 +154,60 @@ impl Inbox {
 pub async fn post(
     State(inbox): State<Arc<Inbox>>,
     headers: HeaderMap,
-    Json(posted): Json<Posted>,
-) -> (StatusCode, Json<Value>) {
+    posted: Result<Json<Posted>, JsonRejection>,
+) -> Result<(StatusCode, Json<Value>), Refused> {
+    let Json(Posted { to, from, channel, body }) = posted?;
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
-    let Posted { to, from, channel, body } = posted;
     let new = inbox.put(key, Message { to, from, channel, body, at: crate::phone::now() });
-    (if new { StatusCode::CREATED } else { StatusCode::OK }, Json(json!({ "id": key })))
+    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(json!({ "id": key }))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn message(body: &str) -> Message {
+        let [to, from, channel] = ["+15550100", "Adyton", "sms"].map(Into::into);
+        Message { to, from, channel, body: body.into(), at: crate::phone::now() }
+    }
+
+    fn bodies(messages: &[Arc<Message>]) -> Vec<&str> {
+        messages.iter().map(|message| &*message.body).collect()
+    }
+
     #[test]
     fn a_key_brings_one_message() {
         let inbox = Inbox::default();
-        let message = |body: &str| Message {
-            to: "+15550100".into(),
-            from: "Adyton".into(),
-            channel: "sms".into(),
-            body: body.into(),
-            at: crate::phone::now(),
-        };
         assert!(inbox.put("a", message("one")));
         assert!(!inbox.put("a", message("one")));
         assert!(inbox.put("b", message("two")));
-        let bodies: Vec<_> = inbox.list(Some("+15550100"), 10).iter().map(|found| found.body.clone()).collect();
-        assert_eq!(bodies, ["two", "one"]);
+        assert_eq!(bodies(&inbox.list(Some("+15550100"), 10)), ["two", "one"]);
         assert!(inbox.list(Some("+15550101"), 10).is_empty());
+    }
+
+    #[test]
+    fn what_is_forgotten_is_forgotten_everywhere() {
+        let inbox = Inbox::remembering(2);
+        assert_eq!(["a", "b", "c"].map(|key| inbox.put(key, message(key))), [true; 3]);
+        assert_eq!(bodies(&inbox.list(None, 10)), ["c", "b"]);
+        assert_eq!(bodies(&inbox.list(Some("+15550100"), 10)), ["c", "b"]);
+        assert!(!inbox.put("b", message("b")));
+        assert!(inbox.put("a", message("a")));
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_is_told_what_it_missed() {
+        let inbox = Arc::new(Inbox::remembering(2));
+        assert!(inbox.put("", message("before")));
+        let mut arrivals = inbox.arrivals();
+        assert!(inbox.put("", message("one")));
+        let Arrived { missed, messages } = arrivals.next().await;
+        assert_eq!((missed, bodies(&messages)), (0, vec!["one"]));
+        assert_eq!(["two", "three", "four", "five"].map(|body| inbox.put("", message(body))), [true; 4]);
+        let Arrived { missed, messages } = arrivals.next().await;
+        assert_eq!((missed, bodies(&messages)), (2, vec!["four", "five"]));
+        assert!(inbox.put("", message("six")));
+        let Arrived { missed, messages } = arrivals.next().await;
+        assert_eq!((missed, bodies(&messages)), (0, vec!["six"]));
     }
 }

@@ -10,4 +10,6 @@ pub mod certificates;
 pub mod folder;
 pub mod kms;
 pub mod nsm;
+pub mod peers;
 pub mod phone;
+pub mod serve;

@@ -6,17 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use adyton_pretend::carrier::{self, Inbox};
+use adyton_pretend::carrier::Inbox;
 use adyton_pretend::certificates::Ca;
 use adyton_pretend::folder::Folder;
-use adyton_pretend::kms::{self, Kms};
+use adyton_pretend::kms::Kms;
 use adyton_pretend::nsm::{self, Nsm};
-use adyton_pretend::phone;
-use axum::Router;
-use axum::routing::post;
+use adyton_pretend::{peers, phone, serve};
 use data_encoding::HEXLOWER;
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use lexopt::prelude::Long;
 use rustix::process::Signal;
 use serde_json::json;
@@ -51,10 +47,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let dir = dir.ok_or("--dir is missing")?;
     let runtime = runtime.ok_or("--runtime is missing")?;
     // One thread: it plays a whole carrier, and should take no more of this machine than it must.
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(dir, runtime))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run_until_signal(dir, runtime))
 }
 
-async fn serve(dir: PathBuf, runtime: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
+async fn run_until_signal(dir: PathBuf, runtime: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
     let folder = Folder::open(&dir)?;
     let root = Ca::attestation_root(&folder)?;
     let tls = Ca::tls(&folder)?;
@@ -63,20 +59,14 @@ async fn serve(dir: PathBuf, runtime: PathBuf) -> Result<(), Box<dyn std::error:
     nsm::serve(&nsm_socket, Arc::clone(&nsm))?;
 
     let inbox = Arc::new(Inbox::default());
-    let kms = Arc::new(Kms::open(&folder, nsm)?);
-    let router = Router::new()
-        .route("/kms/generate-data-key", post(kms::generate))
-        .route("/kms/decrypt", post(kms::decrypt))
-        .with_state(kms)
-        .merge(Router::new().route("/carrier/messages", post(carrier::post)).with_state(Arc::clone(&inbox)));
-    let peers = TcpListener::bind("127.0.0.1:0").await?;
-    let peers_address = peers.local_addr()?;
-    let acceptor = TlsAcceptor::from(tls.server()?);
+    let peers = peers::router(Arc::new(Kms::open(&folder, nsm)?), Arc::clone(&inbox));
+    let peers_listener = TcpListener::bind("127.0.0.1:0").await?;
+    let peers_address = peers_listener.local_addr()?;
 
-    let page = TcpListener::bind("127.0.0.1:0").await?;
-    let port = page.local_addr()?.port();
+    let phone_listener = TcpListener::bind("127.0.0.1:0").await?;
+    let port = phone_listener.local_addr()?.port();
     let token = HEXLOWER.encode(&adyton_seal::random::<16>()?);
-    let phone = phone::router(Arc::clone(&inbox), &token, port);
+    let phone = phone::router(inbox, &token, port);
 
     println!(
         "{}",
@@ -87,40 +77,18 @@ async fn serve(dir: PathBuf, runtime: PathBuf) -> Result<(), Box<dyn std::error:
     );
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
-        () = accept(peers, Some(acceptor), router) => {}
-        () = accept(page, None, phone) => {}
+        () = serve::https(peers_listener, TlsAcceptor::from(tls.server()?), peers) => {}
+        () = serve::http(phone_listener, phone) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     Ok(())
 }
 
-async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Router) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let _ = stream.set_nodelay(true);
-        let (acceptor, router) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
-        tokio::spawn(async move {
-            let http = hyper::server::conn::http1::Builder::new();
-            match acceptor {
-                Some(acceptor) => {
-                    let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let _ = http.serve_connection(TokioIo::new(stream), router).await;
-                }
-                None => {
-                    let _ = http.serve_connection(TokioIo::new(stream), router).await;
-                }
-            }
-        });
-    }
-}
-
 /// Asks the kernel to end this process with the one that started it.
 fn die_with_parent() -> Result<(), Box<dyn std::error::Error>> {
+    let parent = rustix::process::getppid();
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // The parent may have gone before the kernel was asked.
-    match rustix::process::getppid() {
-        Some(parent) if parent != rustix::process::Pid::INIT => Ok(()),
-        _ => Err("the process that started this one is gone".into()),
-    }
+    // The parent may have gone before the kernel was asked. It may also be process 1, in a container.
+    if rustix::process::getppid() == parent { Ok(()) } else { Err("the process that started this one is gone".into()) }
 }

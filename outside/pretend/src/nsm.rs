@@ -3,6 +3,7 @@
 //! Requests and answers are those of `aws-nitro-enclaves-nsm-api`; each message is preceded by its `u32` length here,
 //! where hardware has an ioctl. PCR0 to 2 are fixed values that no real image has.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +25,26 @@ const PROTECTED: [u8; 4] = [0xA1, 0x01, 0x38, 0x22];
 const MAX_REQUEST: usize = 4096;
 const MAX_DATA: usize = 512;
 const MAX_PUBLIC_KEY: usize = 1024;
+
+/// Why a document attests no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DocumentError {
+    /// This NSM did not sign it.
+    Foreign,
+    /// It was signed without a `public_key`.
+    NoPublicKey,
+}
+
+impl fmt::Display for DocumentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Foreign => "the document is not of this NSM",
+            Self::NoPublicKey => "the document has no public_key",
+        })
+    }
+}
+
+impl std::error::Error for DocumentError {}
 
 /// Signs documents.
 pub struct Nsm {
@@ -98,16 +119,23 @@ impl Nsm {
         ])))
     }
 
-    /// The `public_key` of a document that this NSM signed; `None` for anything else.
-    pub fn attested_key(&self, document: &[u8]) -> Option<Vec<u8>> {
+    /// The `public_key` of a document that this NSM signed.
+    ///
+    /// # Errors
+    /// [`DocumentError`].
+    pub fn attested_key(&self, document: &[u8]) -> Result<Vec<u8>, DocumentError> {
+        let claims = self.claims(document).ok_or(DocumentError::Foreign)?;
+        let found = claims.into_iter().find(|(name, _)| name.as_text() == Some("public_key"));
+        found.and_then(|(_, key)| key.into_bytes().ok()).ok_or(DocumentError::NoPublicKey)
+    }
+
+    fn claims(&self, document: &[u8]) -> Option<Vec<(Value, Value)>> {
         let parts = ciborium::from_reader::<Value, _>(document).ok()?.into_array().ok()?;
         let [_, _, Value::Bytes(payload), Value::Bytes(signature)] = &parts[..] else { return None };
         UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, self.key.public_key().as_ref())
             .verify(&to_be_signed(payload), signature)
             .ok()?;
-        let claims = ciborium::from_reader::<Value, _>(&payload[..]).ok()?.into_map().ok()?;
-        let found = claims.into_iter().find(|(name, _)| name.as_text() == Some("public_key"));
-        found?.1.into_bytes().ok()
+        ciborium::from_reader::<Value, _>(&payload[..]).ok()?.into_map().ok()
     }
 
     fn answer(&self, request: &[u8]) -> Value {
@@ -213,12 +241,14 @@ mod tests {
     fn a_document_is_known_again_and_another_ones_is_not() {
         let ((_a, ours), (_b, theirs)) = (nsm(), nsm());
         let document = ours.document(vec![("public_key", Value::Bytes(vec![7; 32]))]).unwrap();
-        assert_eq!(ours.attested_key(&document), Some(vec![7; 32]));
-        assert_eq!(theirs.attested_key(&document), None);
+        assert_eq!(ours.attested_key(&document), Ok(vec![7; 32]));
+        assert_eq!(theirs.attested_key(&document), Err(DocumentError::Foreign));
         let mut tampered = document.clone();
         let last = tampered.len() - 1;
         tampered[last] ^= 1;
-        assert_eq!(ours.attested_key(&tampered), None);
+        assert_eq!(ours.attested_key(&tampered), Err(DocumentError::Foreign));
+        let keyless = ours.document(vec![("public_key", Value::Null)]).unwrap();
+        assert_eq!(ours.attested_key(&keyless), Err(DocumentError::NoPublicKey));
     }
 
     #[test]

@@ -6,18 +6,31 @@ use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::json;
 
-use crate::carrier::{Inbox, Message};
+use crate::carrier::{Arrived, Inbox, Message};
 
 const PAGE: &str = include_str!("phone.html");
 const MOST: usize = 1000;
+
+/// Nothing is loaded from elsewhere, nothing is kept, and no other page learns the path.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
 
 /// The page, its messages and their stream, below `/TOKEN`. Other paths and other hosts get nothing: a page of
 /// another site must not read it by rebinding its name.
@@ -32,18 +45,11 @@ pub fn router(inbox: Arc<Inbox>, token: &str, port: u16) -> Router {
             let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
             let ours = named.is_some_and(|named| hosts.iter().any(|host| host == named));
             async move {
-                if !ours {
-                    return StatusCode::MISDIRECTED_REQUEST.into_response();
+                let mut response =
+                    if ours { next.run(request).await } else { StatusCode::MISDIRECTED_REQUEST.into_response() };
+                for (name, value) in HEADERS {
+                    response.headers_mut().insert(name, HeaderValue::from_static(value));
                 }
-                let mut response = next.run(request).await;
-                let headers = response.headers_mut();
-                headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-                headers.insert(
-                    header::CONTENT_SECURITY_POLICY,
-                    HeaderValue::from_static(
-                        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'",
-                    ),
-                );
                 response
             }
         }))
@@ -60,25 +66,30 @@ async fn messages(State(inbox): State<Arc<Inbox>>, Query(filter): Query<Filter>)
     Json(inbox.list(to.as_deref(), MOST).iter().map(|message| (**message).clone()).collect())
 }
 
-/// One line of JSON for each message, as they arrive.
+/// One line of JSON for each message, as they arrive; `{"missed": n}` stands for those that a slow reader was too late
+/// for.
 async fn stream(State(inbox): State<Arc<Inbox>>) -> Response {
     let mut arrivals = inbox.arrivals();
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(64);
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
     tokio::spawn(async move {
-        while let Ok(first) = arrivals.recv().await {
-            let mut lines = Vec::new();
-            let mut next = Some(first);
-            while let Some(message) = next.take() {
-                let _ = serde_json::to_writer(&mut lines, &*message);
-                lines.push(b'\n');
-                next = arrivals.try_recv().ok();
-            }
-            if sender.send(lines.into()).await.is_err() {
+        loop {
+            let arrived = tokio::select! {
+                arrived = arrivals.next() => arrived,
+                () = sender.closed() => return,
+            };
+            if sender.send(lines(&arrived)).await.is_err() {
                 return;
             }
         }
     });
     Response::new(axum::body::Body::new(Lines(receiver)))
+}
+
+fn lines(Arrived { missed, messages }: &Arrived) -> Bytes {
+    let missed = (*missed > 0).then(|| json!({ "missed": missed }).to_string());
+    // Strings and numbers always have a JSON form.
+    let messages = messages.iter().filter_map(|message| serde_json::to_string(&**message).ok());
+    missed.into_iter().chain(messages).flat_map(|line| [line, "\n".into()]).collect::<String>().into()
 }
 
 /// A body that is what a channel gives.
@@ -99,15 +110,5 @@ impl hyper::body::Body for Lines {
 /// Now, `YYYY-MM-DDTHH:MM:SSZ`.
 pub(crate) fn now() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Howard Hinnant's `civil_from_days`.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest % 3600 / 60, rest % 60)
+    adyton_api::timestamp(seconds)
 }

@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod hostile;
+mod running;
 mod vault;
 
 use adyton_ledger::{
-    AppendOutcome, EntryError, Fault, Frontier, GovError, GovRecord, Head, HeadError, Keep, Kind, LogId, LogReader,
-    LogStore, MemoryStore, OpsRoot, Profile, Record, Retirement, Rule, origin, sha256,
+    AppendOutcome, EntryError, Fault, GovError, GovRecord, Head, HeadError, Keep, Kind, LogId, LogReader, LogStore,
+    MemoryStore, OpsRoot, Profile, Record, Retirement, Rule, origin, sha256,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use vault::{BOOT, Vault, ops, record};
@@ -33,10 +34,7 @@ fn many_boots_tiles_and_heads_pass() {
 
 #[test]
 fn a_vault_that_only_has_its_genesis_passes() {
-    let key = Vault::new();
-    let mut vault = Vault { store: MemoryStore::new(), frontiers: [Frontier::new(), Frontier::new()], ..key };
-    let body = Vault::new().store.records_mut(LogId::GOV)[0].body.clone().unwrap();
-    vault.append(LogId::GOV, &[record(LogId::GOV, 0, Kind::Gov, Keep::Forever, BOOT, 100, body)]);
+    let vault = Vault::newborn();
     assert_eq!(vault.report().logs[0].size, 1);
 }
 
@@ -158,6 +156,13 @@ fn a_head_signed_by_another_key() {
 }
 
 #[test]
+fn a_head_that_goes_on_after_its_signature() {
+    let mut vault = Vault::busy();
+    vault.store.heads_mut(ops()).get_mut(&12).unwrap().push('x');
+    vault.finds(ops(), 0, Rule::Head(HeadError::Form));
+}
+
+#[test]
 fn a_head_of_another_log() {
     let mut vault = Vault::busy();
     let head = vault.head(LogId::GOV, 12, vault.frontiers[1].root());
@@ -216,6 +221,29 @@ fn a_boot_that_gov_does_not_know() {
 }
 
 #[test]
+fn a_boot_id_that_two_boots_have() {
+    let mut vault = Vault::busy();
+    vault.boot([0xB1; 16]);
+    vault.boot([0xB2; 16]);
+    vault.boot([0xB1; 16]);
+    vault.finds(LogId::GOV, 5, Rule::BootRepeated { first: 3 });
+    // The boot that made the vault has its record once, like every other.
+    let mut vault = Vault::busy();
+    vault.boot(BOOT);
+    vault.finds(LogId::GOV, 3, Rule::BootRepeated { first: 1 });
+}
+
+#[test]
+fn the_boot_that_made_the_vault_may_fail_before_its_record() {
+    let mut vault = Vault::newborn();
+    vault.boot([0xB1; 16]);
+    assert_eq!(vault.report().boots, 2);
+    // Once another boot was there, it does not come back.
+    vault.boot(BOOT);
+    vault.finds(LogId::GOV, 2, Rule::BootRepeated { first: 0 });
+}
+
+#[test]
 fn a_wrong_hourly_root() {
     let mut vault = Vault::busy();
     vault.ops_root(Some(sha256(b"wrong")));
@@ -227,6 +255,9 @@ fn an_operations_log_shorter_than_gov_says() {
     let mut vault = Vault::new();
     vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 5, root: sha256(b"gone") }));
     vault.finds(ops(), 0, Rule::OpsRoot);
+    let mut vault = Vault::busy();
+    vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 13, root: sha256(b"gone") }));
+    vault.finds(ops(), 12, Rule::OpsRoot);
 }
 
 #[test]

@@ -24,6 +24,13 @@ pub(crate) struct Vault {
 impl Vault {
     /// Genesis, then a boot.
     pub(crate) fn new() -> Self {
+        let mut vault = Self::newborn();
+        vault.boot(BOOT);
+        vault
+    }
+
+    /// Genesis alone.
+    pub(crate) fn newborn() -> Self {
         let key = Ed25519KeyPair::from_seed_unchecked(&[9; 32]).unwrap();
         let genesis = Genesis {
             profile: Profile::Dev,
@@ -42,7 +49,6 @@ impl Vault {
         let id = VaultId::of_genesis(&first.entry);
         let mut vault = Self { store: MemoryStore::new(), key, id, frontiers: [Frontier::new(), Frontier::new()] };
         vault.append(LogId::GOV, &[first]);
-        vault.boot(BOOT);
         vault
     }
 
@@ -104,14 +110,14 @@ impl Vault {
     pub(crate) fn report(&self) -> Report {
         match check(&self.store) {
             Ok(report) => report,
-            Err(CheckError::Fault(fault)) => panic!("{fault}"),
+            Err(error) => panic!("{error:?}"),
         }
     }
 
     pub(crate) fn fault(&self) -> Fault {
         match check(&self.store) {
             Err(CheckError::Fault(fault)) => fault,
-            Ok(report) => panic!("passed: {report:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

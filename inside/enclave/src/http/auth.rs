@@ -4,10 +4,10 @@ use adyton_seal::SecretText;
 use adyton_vault::{Caller, Sid, SidKind};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use data_encoding::BASE64;
 
 use super::Api;
 use super::answer::ApiError;
+use crate::base64;
 use crate::hashes;
 
 /// What an `Authorization` header claims. Nothing of it was checked.
@@ -25,7 +25,7 @@ impl BasicCredentials {
         if !scheme.eq_ignore_ascii_case(b"basic ") {
             return None;
         }
-        let decoded = zeroize::Zeroizing::new(BASE64.decode(value).ok()?);
+        let decoded = zeroize::Zeroizing::new(base64::decode(value)?);
         let (account, token) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
         let account = Sid::parse(SidKind::Account, account).ok()?;
         Some(Self { account, token: SecretText::join(&[token]) })

@@ -29,7 +29,6 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::engine::Engine;
 
-pub use answer::timestamp;
 pub use auth::BasicCredentials;
 pub use form::{FieldError, Form};
 pub use tenants::{TenantRequest, TenantRequestError};

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use adyton_api::{CreateTenant, Tenant};
+use adyton_api::{CreateTenant, Tenant, timestamp};
 use adyton_seal::SealedPurpose;
 use adyton_vault::{Command, Reply, Sid, SidKind};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use data_encoding::BASE64;
 
-use super::answer::{ApiError, json, timestamp};
+use super::answer::{ApiError, json};
 use super::{Api, verify};
+use crate::base64;
 use crate::engine::Failure;
 
 /// A [`CreateTenant`] whose fields have their form. Its token was not opened.
@@ -44,11 +44,11 @@ impl TenantRequest {
         let request: CreateTenant = serde_json::from_slice(body).map_err(|_| TenantRequestError::Field("body"))?;
         let account = Sid::parse(SidKind::Account, &request.account_sid);
         let friendly_name = verify::friendly_name(&request.friendly_name);
-        let sealed_token = BASE64.decode(request.sealed_token.as_bytes());
+        let sealed_token = base64::decode(request.sealed_token.as_bytes());
         Ok(Self {
             account: account.map_err(|_| TenantRequestError::Field("account_sid"))?,
             friendly_name: friendly_name.ok_or(TenantRequestError::Field("friendly_name"))?,
-            sealed_token: sealed_token.map_err(|_| TenantRequestError::SealedToken)?,
+            sealed_token: sealed_token.ok_or(TenantRequestError::SealedToken)?,
         })
     }
 }

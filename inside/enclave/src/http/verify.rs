@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use adyton_api::{SendCodeAttempt, Service, Verification, VerificationCheck};
+use adyton_api::{SendCodeAttempt, Service, Verification, VerificationCheck, timestamp};
 use adyton_seal::Code;
 use adyton_vault::{Channel, Command, Destination, Reply, ServiceView, Sid, SidKind, Status, Target, VerificationView};
 use axum::body::Bytes;
@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::answer::{ApiError, json, timestamp};
+use super::answer::{ApiError, json};
 use super::{Api, Form};
 use crate::engine::Failure;
 use crate::hashes;

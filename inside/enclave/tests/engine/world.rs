@@ -309,7 +309,8 @@ impl World {
             self.behind.entry_unless_hot(&record).unwrap();
         }
         let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
-        let (manifest, chunks) = scope.seal(adyton_seal::random().unwrap(), &self.behind.state, &self.behind.frontier).unwrap();
+        let (manifest, chunks) =
+            scope.seal(adyton_seal::random().unwrap(), &self.behind.state, &self.behind.frontier).unwrap();
         for (number, chunk) in (0..).zip(chunks) {
             let place = (self.boot_id, manifest.id, number);
             let before = self.seen.borrow_mut().chunks.insert(place, chunk.clone());

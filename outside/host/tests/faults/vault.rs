@@ -96,7 +96,7 @@ pub(crate) fn checked_size(store: &impl LogReader<Error: std::fmt::Debug>) -> u6
     match check(store) {
         Ok(report) => report.logs.iter().filter(|log| log.log == OPS).map(|log| log.size).sum(),
         Err(CheckError::Fault(fault)) => panic!("{fault}"),
-        Err(CheckError::Store(error)) => panic!("{error:?}"),
+        Err(error) => panic!("{error:?}"),
     }
 }
 

@@ -1,0 +1,246 @@
+//! One log, read from its beginning: steps 2 to 4 of the check.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{BYTES, CheckError, Fault, LogReport, Rule};
+use crate::{
+    Frontier, GovRecord, Hash, Head, Keep, Kind, LogId, LogReader, OpsRoot, Status, StoredRecord, TileBuilder, VaultId,
+    origin,
+};
+
+const RECORDS: u32 = 1024;
+/// How often a log is read on; each time only what came while it was read before.
+const ROUNDS: usize = 16;
+
+/// One pass over one log.
+pub(super) struct Walk<'a> {
+    log: LogId,
+    origin: String,
+    key: &'a [u8; 32],
+    /// Boot ids that `gov` knows, and the entry that named each.
+    pub(super) boots: BTreeMap<[u8; 16], u64>,
+    pub(super) ops_roots: Vec<OpsRoot>,
+    /// Roots that `gov` expects of this log, by size.
+    pub(super) expected: BTreeSet<(u64, Hash)>,
+    bucket: u64,
+    /// The first missing body that no snapshot after it explains.
+    unexplained: Option<u64>,
+    frontier: Frontier,
+    builder: TileBuilder,
+    report: LogReport,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(vault: &VaultId, log: LogId, key: &'a [u8; 32]) -> Self {
+        let report = LogReport { log, size: 0, root: Hash::default(), bodies: 0, retired: 0, heads: 0, tiles: 0 };
+        Self {
+            log,
+            origin: origin(vault, log),
+            key,
+            boots: BTreeMap::new(),
+            ops_roots: Vec::new(),
+            expected: BTreeSet::new(),
+            bucket: 0,
+            unexplained: None,
+            frontier: Frontier::new(),
+            builder: TileBuilder::new(),
+            report,
+        }
+    }
+
+    fn fault<E>(&self, rule: Rule) -> CheckError<E> {
+        CheckError::Fault(Fault { log: self.log, index: self.frontier.size(), rule })
+    }
+
+    /// What was recomputed so far.
+    pub(super) fn report(&self) -> LogReport {
+        LogReport { size: self.frontier.size(), root: self.frontier.root(), ..self.report.clone() }
+    }
+
+    /// Reads an operations log to the size that was asked for before `gov` was read.
+    pub(super) fn operations<R: LogReader>(
+        &mut self,
+        reader: &R,
+        status: Option<&Status>,
+        gov: &mut Self,
+    ) -> Result<LogReport, CheckError<R::Error>> {
+        self.boots.clone_from(&gov.boots);
+        if let Some(status) = status {
+            self.to_head(reader, status)?;
+        }
+        // 4. What gov says of a larger size is read to that size, which no boot that gov does not know has reached.
+        if let Some((furthest, _)) = self.expected.last().copied().filter(|(size, _)| *size > self.frontier.size()) {
+            // A log that is shorter now, or gone, is a rollback that gov remembers.
+            let now = reader.status(self.log)?.size;
+            if now < furthest {
+                return Err(CheckError::Fault(Fault { log: self.log, index: now, rule: Rule::OpsRoot }));
+            }
+            self.read_to(reader, furthest)?;
+        }
+        self.explain(reader, gov)?;
+        Ok(self.report())
+    }
+
+    /// 2. A running vault may have retired a missing body since, after a snapshot above the size read so far. That
+    /// snapshot was there before the body went, so it is below the size the log has now: if it is not, the body is
+    /// missing for no reason. While the log is read on, bodies may go behind that snapshot too, and so on.
+    fn explain<R: LogReader>(&mut self, reader: &R, gov: &mut Self) -> Result<(), CheckError<R::Error>> {
+        for _ in 0..ROUNDS {
+            let Some(missing) = self.unexplained else { return Ok(()) };
+            // Sized before gov is read on, as at the start: so gov knows every boot that has written here.
+            let status = reader.status(self.log)?;
+            gov.to_head(reader, &reader.status(gov.log)?)?;
+            self.boots.clone_from(&gov.boots);
+            self.to_head(reader, &status)?;
+            if self.unexplained == Some(missing) {
+                return Err(CheckError::Fault(Fault { log: self.log, index: missing, rule: Rule::BodyMissing }));
+            }
+        }
+        if self.unexplained.is_none() { Ok(()) } else { Err(CheckError::Unsettled(self.log)) }
+    }
+
+    /// Reads on to the size of a status, under its head.
+    pub(super) fn to_head<R: LogReader>(&mut self, reader: &R, status: &Status) -> Result<(), CheckError<R::Error>> {
+        // The head that came with the size must be of that size: what no head covers is not believed.
+        let size = status.size;
+        let newest = Head::open(&status.head, &self.origin, self.key).map_err(|error| self.fault(Rule::Head(error)))?;
+        if newest.size != size {
+            return Err(self.fault(Rule::NewestHead));
+        }
+        self.read_to(reader, size)?;
+        let got = self.frontier.root();
+        if newest.root != got {
+            return Err(self.fault(Rule::Root { expected: newest.root, got }));
+        }
+        Ok(())
+    }
+
+    fn read_to<R: LogReader>(&mut self, reader: &R, size: u64) -> Result<(), CheckError<R::Error>> {
+        let mut heads: Vec<Head> = Vec::new();
+        while self.frontier.size() < size {
+            let records = reader.read(self.log, self.frontier.size(), RECORDS, BYTES)?;
+            if records.is_empty() {
+                return Err(self.fault(Rule::Short));
+            }
+            for record in records {
+                if self.frontier.size() == size {
+                    break;
+                }
+                self.entry(&record)?;
+                self.tree(reader, &record, &mut heads)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// 2. and 4.: one entry by itself.
+    fn entry<E>(&mut self, record: &StoredRecord) -> Result<(), CheckError<E>> {
+        let index = self.frontier.size();
+        let header = record.entry.header().map_err(|error| self.fault(Rule::Header(error)))?;
+        if header.index != index {
+            return Err(self.fault(Rule::Index { got: header.index }));
+        }
+        if (header.kind == Kind::Gov) != (self.log == LogId::GOV) {
+            return Err(self.fault(Rule::Kind(header.kind)));
+        }
+        if header.time_bucket < self.bucket {
+            return Err(self.fault(Rule::TimeBucket));
+        }
+        self.bucket = header.time_bucket;
+        if header.kind == Kind::Snapshot {
+            // Bodies below a snapshot may have been retired; the entry says so, not the store's hint.
+            self.unexplained = None;
+        }
+        let Some(body) = &record.body else {
+            if header.keep == Keep::Forever || self.log == LogId::GOV {
+                return Err(self.fault(Rule::BodyMissing));
+            }
+            self.unexplained = self.unexplained.or(Some(index));
+            self.report.retired += 1;
+            return self.known_boot(header.boot_id);
+        };
+        let length_fits = u32::try_from(body.len()).is_ok_and(|length| length == header.body_len);
+        if !length_fits || crate::sha256(body) != record.entry.body_hash() {
+            return Err(self.fault(Rule::Body));
+        }
+        self.report.bodies += 1;
+        if self.log == LogId::GOV {
+            let record = GovRecord::decode(body).map_err(|error| self.fault(Rule::Record(error)))?;
+            match record {
+                GovRecord::Genesis(_) if index == 0 => {
+                    // The boot that makes the vault writes its own record right after.
+                    self.boots.insert(header.boot_id, index);
+                }
+                GovRecord::Genesis(_) => return Err(self.fault(Rule::Genesis)),
+                GovRecord::Boot(boot) => {
+                    let named = self.boots.insert(boot.boot_id, index);
+                    // The boot that made the vault was named by the genesis, and its record comes before any other's.
+                    let maker = named == Some(0) && self.boots.len() == 1;
+                    if let Some(first) = named.filter(|_| !maker) {
+                        return Err(self.fault(Rule::BootRepeated { first }));
+                    }
+                }
+                GovRecord::OpsRoot(ops) => {
+                    let of_nothing = ops.size == 0 && ops.root != Frontier::new().root();
+                    if ops.log == LogId::GOV || of_nothing {
+                        return Err(self.fault(Rule::OpsRoot));
+                    }
+                    self.ops_roots.push(ops);
+                }
+            }
+        }
+        self.known_boot(header.boot_id)
+    }
+
+    fn known_boot<E>(&self, boot_id: [u8; 16]) -> Result<(), CheckError<E>> {
+        if self.boots.contains_key(&boot_id) { Ok(()) } else { Err(self.fault(Rule::BootId)) }
+    }
+
+    /// 3.: the tree as it grows by this entry.
+    fn tree<R: LogReader>(
+        &mut self,
+        reader: &R,
+        record: &StoredRecord,
+        heads: &mut Vec<Head>,
+    ) -> Result<(), CheckError<R::Error>> {
+        let leaf = record.entry.leaf_hash();
+        let mut full = Vec::new();
+        self.builder.push(leaf, &mut |level, number, bytes| full.push((level, number, bytes)));
+        for (level, number, bytes) in full {
+            if reader.tile(self.log, level, number)?.as_deref() != Some(&bytes[..]) {
+                return Err(self.fault(Rule::Tile { level, number }));
+            }
+            self.report.tiles += 1;
+        }
+        self.frontier.push(leaf);
+        let size = self.frontier.size();
+        let mut expected = self.expected.range((size, Hash([0; 32]))..=(size, Hash([0xFF; 32]))).peekable();
+        if expected.peek().is_some() {
+            let root = self.frontier.root();
+            if expected.any(|(_, expected)| *expected != root) {
+                return Err(self.fault(Rule::OpsRoot));
+            }
+        }
+        // Heads are fetched in runs as their sizes come up; a log always has one at or above any size it has had.
+        if heads.last().is_none_or(|last| last.size < size) {
+            heads.clear();
+            for note in reader.heads(self.log, size, RECORDS)? {
+                let head = Head::open(&note, &self.origin, self.key).map_err(|error| self.fault(Rule::Head(error)))?;
+                heads.push(head);
+            }
+            if heads.is_empty() {
+                return Err(self.fault(Rule::NewestHead));
+            }
+        }
+        if let Some(head) = heads.iter().find(|head| head.size == size) {
+            let got = self.frontier.root();
+            if head.root != got {
+                return Err(self.fault(Rule::Root { expected: head.root, got }));
+            }
+            self.report.heads += 1;
+        }
+        Ok(())
+    }
+}

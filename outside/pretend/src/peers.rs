@@ -1,0 +1,48 @@
+//! What the enclave calls over TLS: the KMS and the carrier, behind one address.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::json;
+
+use crate::carrier::{self, Inbox};
+use crate::kms::{self, Kms};
+
+/// The KMS's and the carrier's paths.
+pub fn router(kms: Arc<Kms>, inbox: Arc<Inbox>) -> Router {
+    let kms = Router::new()
+        .route("/kms/generate-data-key", post(kms::generate))
+        .route("/kms/decrypt", post(kms::decrypt))
+        .with_state(kms);
+    kms.merge(Router::new().route("/carrier/messages", post(carrier::post)).with_state(inbox))
+}
+
+/// Why a peer did not do what it was asked, as `{"error": …}`.
+#[derive(Debug)]
+pub struct Refused {
+    status: StatusCode,
+    reason: String,
+}
+
+impl Refused {
+    /// 400, for a request that has the right form.
+    pub(crate) fn because(reason: &str) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, reason: reason.into() }
+    }
+}
+
+impl From<JsonRejection> for Refused {
+    fn from(rejection: JsonRejection) -> Self {
+        Self { status: rejection.status(), reason: rejection.body_text() }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({ "error": self.reason }))).into_response()
+    }
+}
