@@ -3,9 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use adyton_seal::SecretText;
-
-use crate::{Channel, Destination, Event, Loosening, Seconds, ServiceSettings, Sid};
+use crate::{Channel, Destination, Event, Loosening, Message, Seconds, ServiceSettings, Sid};
 
 /// How an attempt to send ended, as far as the vault can know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,8 +149,8 @@ pub enum Effect {
         to: Destination,
         /// How.
         channel: Channel,
-        /// The text, code included.
-        body: SecretText,
+        /// The message, code included.
+        message: Message,
         /// When the code stops being worth sending.
         until: Seconds,
     },

@@ -3,16 +3,17 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use adyton_seal::{Code, SecretText, SlotKey};
+use adyton_seal::{Code, SlotKey};
 
 use super::{event, view};
 use crate::event::EventKind;
 use crate::hot::Verification;
+use crate::message::render;
 use crate::sends::Counted;
 use crate::state::Service;
 use crate::{
-    CODE_LIFE, Caller, Ceiling, Channel, Context, Decision, Destination, Effect, MAX_CHECKS, MAX_SENDS, MessageLook,
-    Refusal, Reply, SLOT, Scope, Seconds, Sid, SidKind, Start, State, Status, VerificationView,
+    CODE_LIFE, Caller, Ceiling, Context, Decision, Effect, MAX_CHECKS, MAX_SENDS, Refusal, Reply, SLOT, Scope, Seconds,
+    Sid, SidKind, Start, State, Status, VerificationView,
 };
 
 pub(super) fn start(state: &State, caller: &Caller, start: Start, context: &Context<'_>) -> Result<Decision, Refusal> {
@@ -133,7 +134,8 @@ fn begin(
         },
     ));
     let until = context.now.saturating_add(CODE_LIFE);
-    let effect = send(service, verification, attempt, destination, channel, &look, &code, until);
+    let message = render(channel, &service.settings, &look, &code);
+    let effect = Effect::Send { verification, attempt, to: destination, channel, message, until };
     Decision { events, reply: Reply::Verification(view), effects: vec![effect] }
 }
 
@@ -149,7 +151,8 @@ fn resend(
     let attempt = context.fresh.attempt();
     let mut view = view(sid, live, destination.duplicate(), Status::Pending, context.now);
     view.attempts.push((context.now, attempt));
-    let effect = send(service, sid, attempt, destination, channel, &look, code, live.ends());
+    let message = render(channel, &service.settings, &look, code);
+    let effect = Effect::Send { verification: sid, attempt, to: destination, channel, message, until: live.ends() };
     let kind = EventKind::VerificationResent { verification: sid, attempt, sent: Some((subjects, cost)) };
     Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects: vec![effect] }
 }
@@ -167,20 +170,4 @@ pub(super) fn derived(state: &State, sid: Sid, live: &Verification) -> Option<Co
 
 fn derive(key: &SlotKey, verification: Sid, service: Sid, length: u8) -> Code {
     key.code(&verification.text(SidKind::Verification), &service.text(SidKind::Service), length)
-}
-
-#[allow(clippy::too_many_arguments, reason = "what a message is made of")]
-fn send(
-    service: &Service,
-    verification: Sid,
-    attempt: Sid,
-    to: Destination,
-    channel: Channel,
-    look: &MessageLook,
-    code: &Code,
-    until: Seconds,
-) -> Effect {
-    let name = look.name.as_deref().unwrap_or(&service.settings.friendly_name);
-    let body = SecretText::join(&["Your ", name, " verification code is: ", code.expose()]);
-    Effect::Send { verification, attempt, to, channel, body, until }
 }

@@ -19,7 +19,11 @@ fn failed_checks_outlive_cancel_and_new_sends() {
     let mut bench = Bench::new();
     assert_eq!(guesses(&mut bench, 100), (20, Some(Refusal::ChecksClosed { retry_after: 120 })));
     let (view, code) = bench.start(NUMBER).unwrap();
-    assert_eq!(bench.check(view.verification, &code), Err(Refusal::ChecksClosed { retry_after: 120 }), "the right one too");
+    assert_eq!(
+        bench.check(view.verification, &code),
+        Err(Refusal::ChecksClosed { retry_after: 120 }),
+        "the right one too"
+    );
     assert_eq!(bench.guess("+442079460123"), Ok(Status::Pending), "another destination is not concerned");
     bench.now += 119;
     assert_eq!(bench.check(view.verification, &code), Err(Refusal::ChecksClosed { retry_after: 1 }));

@@ -65,7 +65,8 @@ impl Bench {
             Self { state: State::new(), rules, log: Vec::new(), now: 1_800_000_000, counter: 0, service: Sid([0; 16]) };
         bench.boot();
         bench.run(tenant(ACCOUNT, TOKEN, None)).unwrap();
-        let Reply::Service(service) = bench.run(Command::CreateService { caller: caller(), settings: settings() }).unwrap().0
+        let Reply::Service(service) =
+            bench.run(Command::CreateService { caller: caller(), settings: settings() }).unwrap().0
         else {
             panic!("not a service")
         };

@@ -25,7 +25,8 @@ fn keys_do_what_their_scopes_say() {
     let changes = key_changes(&[(verify, Scope::Verify, [6; 32]), (admin, Scope::Admin, [7; 32])]);
     bench.run(Command::ChangeKeys { account: ACCOUNT, sequence: 1, changes }).unwrap();
     let service = bench.service;
-    let fetch = |sid, token_hash| Command::FetchService { caller: Caller { user: User::Key(sid), token_hash }, service };
+    let fetch =
+        |sid, token_hash| Command::FetchService { caller: Caller { user: User::Key(sid), token_hash }, service };
     assert!(bench.run(fetch(admin, [7; 32])).is_ok());
     assert_eq!(bench.refused(fetch(verify, [6; 32])), Refusal::Scope);
     assert_eq!(bench.refused(fetch(verify, [7; 32])), Refusal::Unauthorized);
@@ -42,7 +43,8 @@ fn a_reset_takes_every_key_and_counts_once() {
     let old = Sid([6; 16]);
     let change = |sequence, changes| Command::ChangeKeys { account: ACCOUNT, sequence, changes };
     bench.run(change(1, key_changes(&[(old, Scope::Verify, [6; 32])]))).unwrap();
-    let reset = || KeyChanges { reset: true, token_hash: Some([9; 32]), ..key_changes(&[(old, Scope::Admin, [8; 32])]) };
+    let reset =
+        || KeyChanges { reset: true, token_hash: Some([9; 32]), ..key_changes(&[(old, Scope::Admin, [8; 32])]) };
     bench.run(change(2, reset())).unwrap();
     assert_eq!(bench.refused(change(2, reset())), Refusal::Sequence { expected: 3 });
     assert_eq!(bench.refused(bench.start_command(NUMBER, None)), Refusal::Unauthorized, "the old token is gone");
@@ -56,8 +58,10 @@ fn a_key_belongs_to_one_tenant() {
     let mut bench = Bench::new();
     let (other, key) = (Sid([4; 16]), Sid([6; 16]));
     bench.run(tenant(other, [4; 32], None)).unwrap();
-    let change = |account, added: &[(Sid, Scope, [u8; 32])]| {
-        Command::ChangeKeys { account, sequence: 1, changes: key_changes(added) }
+    let change = |account, added: &[(Sid, Scope, [u8; 32])]| Command::ChangeKeys {
+        account,
+        sequence: 1,
+        changes: key_changes(added),
     };
     bench.run(change(ACCOUNT, &[(key, Scope::Verify, [6; 32])])).unwrap();
     assert_eq!(bench.refused(change(other, &[(key, Scope::Verify, [6; 32])])), Refusal::KeyTaken);

@@ -50,8 +50,11 @@ fn a_reason_is_told_by_sid_only_and_for_ten_minutes() {
     let (view, _) = bench.start(NUMBER).unwrap();
     let (service, sid) = (bench.service, view.verification);
     let by_sid = || Command::FetchVerification { caller: caller(), service, target: Target::Sid(sid) };
-    let by_number =
-        || Command::FetchVerification { caller: caller(), service, target: Target::Subject(subjects(NUMBER).in_service) };
+    let by_number = || Command::FetchVerification {
+        caller: caller(),
+        service,
+        target: Target::Subject(subjects(NUMBER).in_service),
+    };
     let Reply::Verification(view) = bench.run(by_number()).unwrap().0 else { panic!() };
     assert_eq!((view.verification, view.status), (sid, Status::Pending));
     let cancel = Command::Cancel { caller: caller(), service, target: Target::Subject(subjects(NUMBER).in_service) };
@@ -123,7 +126,8 @@ fn another_tenants_service_is_an_unknown_one() {
     ] {
         assert_eq!(bench.refused(command), Refusal::NotFound(None));
     }
-    let Reply::Services(found, more) = bench.run(Command::ListServices { caller: them(), after: None, most: 9 }).unwrap().0
+    let Reply::Services(found, more) =
+        bench.run(Command::ListServices { caller: them(), after: None, most: 9 }).unwrap().0
     else {
         panic!()
     };
@@ -147,15 +151,23 @@ fn a_code_of_the_callers_needs_policy_and_service_and_joins_nothing() {
     bench.run(Command::Tick).unwrap();
 
     let (derived, code) = bench.start(NUMBER).unwrap();
-    let Reply::Verification(custom) = bench.run(bench.start_command(NUMBER, Some("424242"))).unwrap().0 else { panic!() };
+    let Reply::Verification(custom) = bench.run(bench.start_command(NUMBER, Some("424242"))).unwrap().0 else {
+        panic!()
+    };
     assert_ne!(custom.verification, derived.verification);
     assert_eq!(bench.check(derived.verification, &code), Err(Refusal::NotFound(Some(Reason::Canceled))));
     assert_eq!(bench.check(custom.verification, &wrong("424242")), Ok(Status::Pending));
     let (again, _) = bench.start(NUMBER).unwrap();
     assert_ne!(again.verification, custom.verification, "none joins it either");
     let approve = |sid| Command::Approve { caller: caller(), service, target: Target::Sid(sid) };
-    assert_eq!(bench.refused(approve(again.verification)), Refusal::CustomCode, "a derived code is not approved by API");
-    let Reply::Verification(custom) = bench.run(bench.start_command(NUMBER, Some("434343"))).unwrap().0 else { panic!() };
+    assert_eq!(
+        bench.refused(approve(again.verification)),
+        Refusal::CustomCode,
+        "a derived code is not approved by API"
+    );
+    let Reply::Verification(custom) = bench.run(bench.start_command(NUMBER, Some("434343"))).unwrap().0 else {
+        panic!()
+    };
     let Reply::Verification(view) = bench.run(approve(custom.verification)).unwrap().0 else { panic!() };
     assert_eq!(view.status, Status::Approved);
 
@@ -210,7 +222,9 @@ fn support_sees_no_digits_and_is_logged() {
     for _ in 3..600 {
         bench.run(look(verification)).unwrap();
     }
-    let Refusal::SendLimit { ceiling: Ceiling::Support, retry_after } = bench.refused(look(verification)) else { panic!() };
+    let Refusal::SendLimit { ceiling: Ceiling::Support, retry_after } = bench.refused(look(verification)) else {
+        panic!()
+    };
     assert!((1..=3600).contains(&retry_after));
 }
 

@@ -1,0 +1,63 @@
+//! The e-mail that carries a code: plain text and HTML, both complete. No image, no link, nothing that phones home, and
+//! no code in the subject, which notifications and logs of mail servers show.
+
+use alloc::string::String;
+
+use adyton_seal::{Code, SecretText};
+
+use super::{Locale, Message};
+
+pub(super) fn render(name: &str, locale: Locale, code: &Code, do_not_share: bool) -> Message {
+    let words = locale.words();
+    let share = if do_not_share { words.do_not_share.trim_start_matches(". ") } else { "" };
+    let (gap, html_gap) = if do_not_share { ("\n", "<br>") } else { ("", "") };
+    let text = SecretText::join(&[
+        words.before_name,
+        name,
+        words.before_code,
+        "\n\n    ",
+        code.expose(),
+        "\n\n",
+        words.validity,
+        gap,
+        share,
+        "\n",
+        words.not_you,
+        "\n",
+    ]);
+    let name = escaped(name);
+    let html = SecretText::join(&[
+        "<!doctype html><html lang=\"",
+        locale.tag(),
+        "\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">",
+        "<body style=\"margin:0;padding:24px;background:#f4f5f7;font:16px/1.5 system-ui,sans-serif;color:#1c1e21\">",
+        "<div style=\"max-width:28rem;margin:0 auto;padding:24px;background:#fff;border-radius:12px\"><p>",
+        words.before_name,
+        &name,
+        words.before_code,
+        "</p><p style=\"font:700 32px/1.2 ui-monospace,monospace;letter-spacing:4px;margin:24px 0\">",
+        code.expose(),
+        "</p><p>",
+        words.validity,
+        html_gap,
+        share,
+        "</p><p style=\"color:#5f6368;font-size:14px\">",
+        words.not_you,
+        "</p></div></body></html>\n",
+    ]);
+    Message { text, subject: Some(words.subject.into()), html: Some(html) }
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            char => out.push(char),
+        }
+    }
+    out
+}
