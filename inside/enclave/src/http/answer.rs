@@ -1,7 +1,9 @@
 //! What leaves: JSON in Twilio's shapes, and its legacy error shape.
 
+use std::collections::BTreeMap;
+
 use adyton_api::ErrorBody;
-use adyton_vault::Refusal;
+use adyton_vault::{Ceiling, Reason, Refusal};
 use axum::http::StatusCode;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
@@ -15,21 +17,54 @@ pub(crate) struct ApiError {
     status: StatusCode,
     code: u32,
     message: String,
-    retry_after: Option<u32>,
+    retry_after: Option<u64>,
+    details: BTreeMap<String, String>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, code: u32, message: &str) -> Self {
-        Self { status, code, message: message.into(), retry_after: None }
+        Self { status, code, message: message.into(), retry_after: None, details: BTreeMap::new() }
+    }
+
+    fn after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    fn detail(mut self, name: &str, value: &str) -> Self {
+        self.details.insert(name.into(), value.into());
+        self
     }
 
     pub(crate) fn parameter(name: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, 60200, &format!("Invalid parameter: {name}"))
     }
 
+    /// A parameter, and the rule that it breaks; the rule never quotes the value.
+    pub(crate) fn because(name: &str, rule: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 60200, &format!("Invalid parameter: {name}: {rule}"))
+    }
+
     pub(crate) fn neither_to_nor_sid() -> Self {
         let message = "Either To or VerificationSid is needed";
         Self::new(StatusCode::BAD_REQUEST, 60221, message)
+    }
+
+    /// A parameter of Twilio's that this vault does not offer; ignoring it would be a promise that is not kept.
+    pub(crate) fn not_offered(name: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, 60204, &format!("{name} is not offered by this vault"))
+    }
+
+    pub(crate) fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, 20413, "The body is longer than 64 KiB")
+    }
+
+    pub(crate) fn too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, 20408, "The body did not arrive in time")
+    }
+
+    pub(crate) fn misdirected() -> Self {
+        Self::new(StatusCode::MISDIRECTED_REQUEST, 20421, "This host is not one of the vault's names")
     }
 
     pub(crate) fn custom_code() -> Self {
@@ -47,32 +82,67 @@ impl ApiError {
 
     /// `resource` is the path that was asked for, which holds public names only.
     pub(crate) fn failure(failure: Failure, resource: &str) -> Self {
-        let refusal = match failure {
-            Failure::Refused(refusal) => refusal,
+        match failure {
+            Failure::Refused(refusal) => Self::refusal(refusal, resource),
             Failure::Unavailable => {
-                let mut error =
-                    Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, "The vault's store is away: try again");
-                error.retry_after = Some(1);
-                return error;
-            }
-        };
-        match refusal {
-            Refusal::Unauthorized => Self::unauthorized(),
-            Refusal::NotFound => {
-                let message = format!("The requested resource {resource} was not found");
-                Self::new(StatusCode::NOT_FOUND, 20404, &message)
-            }
-            Refusal::TooManySends => Self::new(StatusCode::TOO_MANY_REQUESTS, 60203, "Max send attempts reached"),
-            Refusal::TooManyChecks => Self::new(StatusCode::TOO_MANY_REQUESTS, 60202, "Max check attempts reached"),
-            Refusal::AccountTaken => Self::new(StatusCode::CONFLICT, 20409, "This account SID is taken"),
-            Refusal::TenantsClosed => Self::new(StatusCode::FORBIDDEN, 20403, "This vault admits no further tenant"),
-            Refusal::CodeLength => Self::parameter("CodeLength"),
-            Refusal::Full => {
-                let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, "Too many requests");
-                error.retry_after = Some(60);
-                error
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, "The vault's store is away: try again").after(1)
             }
         }
+    }
+
+    fn refusal(refusal: Refusal, resource: &str) -> Self {
+        let too_many = |code, message| Self::new(StatusCode::TOO_MANY_REQUESTS, code, message);
+        let forbidden = |code, message| Self::new(StatusCode::FORBIDDEN, code, message);
+        match refusal {
+            Refusal::Unauthorized => Self::unauthorized(),
+            Refusal::Scope => forbidden(20403, "This key may not do this: another scope is needed"),
+            Refusal::NotFound(reason) => {
+                let message = format!("The requested resource {resource} was not found");
+                let error = Self::new(StatusCode::NOT_FOUND, 20404, &message);
+                match reason {
+                    Some(reason) => error.detail("reason", reason_text(reason)),
+                    None => error,
+                }
+            }
+            Refusal::TooManySends => too_many(60203, "Max send attempts reached"),
+            Refusal::TooManyChecks => too_many(60202, "Max check attempts reached"),
+            Refusal::ChecksClosed { retry_after } => too_many(60202, "Max check attempts reached").after(retry_after),
+            Refusal::SendLimit { ceiling, retry_after } => match ceiling {
+                Ceiling::Destination => too_many(60203, "Max send attempts reached"),
+                Ceiling::Prefix => forbidden(60410, "Too many messages to numbers like this one"),
+                Ceiling::Tenant => too_many(20429, "Too many messages in an hour"),
+                Ceiling::Spend => too_many(20429, "The hourly spend cap is reached"),
+                Ceiling::Support => too_many(20429, "Too many requests"),
+            }
+            .after(retry_after),
+            Refusal::ChannelClosed => forbidden(60223, "The policy does not open this channel"),
+            Refusal::CountryClosed => forbidden(60605, "The policy does not open this country"),
+            Refusal::CustomCode => Self::custom_code(),
+            Refusal::Loosening => forbidden(
+                20403,
+                "This makes the service weaker: it needs the tenant's signature, and waits (adyton service loosen)",
+            ),
+            Refusal::Sequence { expected } => {
+                Self::new(StatusCode::CONFLICT, 20409, "The signed request has another sequence than the next one")
+                    .detail("expected", &expected.to_string())
+            }
+            Refusal::AccountTaken => Self::new(StatusCode::CONFLICT, 20409, "This account SID is taken"),
+            Refusal::KeyTaken => Self::new(StatusCode::CONFLICT, 20409, "A key's SID is taken"),
+            Refusal::TenantsClosed => forbidden(20403, "This vault admits no tenant without its owners' signature"),
+            Refusal::CodeLength => Self::parameter("CodeLength"),
+            Refusal::Full => too_many(20429, "Too many requests").after(60),
+        }
+    }
+}
+
+/// The word for why a verification is over.
+pub(crate) fn reason_text(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Expired => "expired",
+        Reason::Approved => "approved",
+        Reason::Canceled => "canceled",
+        Reason::MaxAttemptsReached => "max_attempts_reached",
+        Reason::VaultRestarted => "vault_restarted",
     }
 }
 
@@ -86,9 +156,9 @@ impl From<FieldError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { status, code, message, retry_after } = self;
+        let Self { status, code, message, retry_after, details } = self;
         let more_info = format!("https://www.twilio.com/docs/errors/{code}");
-        let mut response = json(status, &ErrorBody { code, message, more_info, status: status.as_u16() });
+        let mut response = json(status, &ErrorBody { code, message, more_info, status: status.as_u16(), details });
         let headers = response.headers_mut();
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, seconds.into());

@@ -1,42 +1,55 @@
 //! The HTTP API, served inside: TLS ends here (DESIGN §9).
 //!
-//! Twilio Verify v2 for applications (`verifications.create`, `verification_checks.create`, and enough of services to
-//! have one), and the vault's own `POST /adyton/v1/tenants`, by which a tenant's client introduces itself.
+//! Twilio Verify v2 for applications ([`services`], [`verifications`]), and the vault's own: tenants ([`tenants`]) and
+//! support ([`support`]).
 //!
 //! 1. a connection's TLS handshake, within a time;
-//! 2. HTTP/1.1, with a limit on the time for a request's head and the size of its body;
-//! 3. parsing and normalising, before anything is counted or compared;
-//! 4. the decider, by the engine.
+//! 2. HTTP/1.1, with limits on the head's size, fields and time, and on the body's ([`body`]);
+//! 3. the host must be one of the vault's own names ([`host`]);
+//! 4. parsing and normalising, before anything is counted or compared;
+//! 5. the decider, by the engine.
 
 mod answer;
 mod auth;
+mod body;
 mod form;
+mod host;
+mod services;
+mod support;
 mod tenants;
-mod verify;
+mod verifications;
 
 use std::sync::Arc;
 
 use adyton_seal::{HmacKey, KeyTree, RecipientKey};
 use adyton_transport::{Listener, Stream};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::middleware;
+use axum::routing::{delete, get, post};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
+use tokio::sync::Semaphore;
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::engine::Engine;
+use crate::routes::Costs;
 
 pub use auth::BasicCredentials;
 pub use form::{FieldError, Form};
+pub use host::Hosts;
+pub use services::PageToken;
 pub use tenants::{TenantRequest, TenantRequestError};
 
 /// Longest wait for a handshake, and for a request's head.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Largest body of a request.
-const MAX_BODY: usize = 64 * 1024;
+/// Fields of a request's head.
+const MAX_HEADERS: usize = 64;
+/// Bytes of a request's head.
+const MAX_HEAD: usize = 16 * 1024;
+/// Clients at once; over it, new ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 16_384;
 
 /// What the handlers share.
 pub struct Api {
@@ -50,28 +63,43 @@ pub struct Api {
     pub recipient: RecipientKey,
     /// The vault.
     pub vault_id: [u8; 32],
+    /// The vault's own names.
+    pub hosts: Hosts,
+    /// What a message costs.
+    pub costs: Costs,
 }
 
 /// The routes.
 pub fn router(api: Arc<Api>) -> Router {
-    Router::new()
-        .route("/health", get(|| async { "ok\n" }))
+    let named = Router::new()
         .route("/adyton/v1/tenants", post(tenants::create))
-        .route("/v2/Services", post(verify::create_service))
-        .route("/v2/Services/{service}/Verifications", post(verify::start))
-        .route("/v2/Services/{service}/VerificationCheck", post(verify::check))
+        .route("/adyton/v1/support/{verification}", get(support::look))
+        .route("/adyton/v1/services/{service}/loosening", delete(services::withdraw_loosening))
+        .route("/v2/Services", post(services::create).get(services::list))
+        .route("/v2/Services/{service}", get(services::fetch).post(services::update).delete(services::remove))
+        .route("/v2/Services/{service}/Verifications", post(verifications::start))
+        .route("/v2/Services/{service}/Verifications/{which}", get(verifications::fetch).post(verifications::update))
+        .route("/v2/Services/{service}/VerificationCheck", post(verifications::check))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(api)
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), host::check));
+    Router::new().route("/health", get(|| async { "ok\n" })).merge(named).with_state(api)
 }
 
 /// Serves clients for ever.
 pub async fn serve(listener: Listener, tls: Arc<ServerConfig>, router: Router) {
     let acceptor = TlsAcceptor::from(tls);
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok(stream) => drop(tokio::spawn(connection(stream, acceptor.clone(), router.clone()))),
+            Ok(stream) => {
+                let (acceptor, router) = (acceptor.clone(), router.clone());
+                tokio::spawn(async move {
+                    connection(stream, acceptor, router).await;
+                    drop(place);
+                });
+            }
             // Out of descriptors, most likely: let some go before trying again.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
@@ -85,6 +113,8 @@ async fn connection(stream: Stream, acceptor: TlsAcceptor, router: Router) {
     let _ = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .await;
 }

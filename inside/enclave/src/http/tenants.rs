@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use adyton_api::{CreateTenant, Tenant, timestamp};
 use adyton_seal::SealedPurpose;
-use adyton_vault::{Command, Reply, Sid, SidKind};
-use axum::body::Bytes;
+use adyton_vault::{Command, Reply, Sid, SidKind, User};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::answer::{ApiError, json};
-use super::{Api, verify};
+use super::Api;
+use super::body::Body;
 use crate::base64;
 use crate::engine::Failure;
+use crate::hashes;
 
 /// A [`CreateTenant`] whose fields have their form. Its token was not opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl TenantRequest {
     pub fn parse(body: &[u8]) -> Result<Self, TenantRequestError> {
         let request: CreateTenant = serde_json::from_slice(body).map_err(|_| TenantRequestError::Field("body"))?;
         let account = Sid::parse(SidKind::Account, &request.account_sid);
-        let friendly_name = verify::friendly_name(&request.friendly_name);
+        let friendly_name = tenant_name(&request.friendly_name);
         let sealed_token = base64::decode(request.sealed_token.as_bytes());
         Ok(Self {
             account: account.map_err(|_| TenantRequestError::Field("account_sid"))?,
@@ -62,7 +63,7 @@ impl From<TenantRequestError> for ApiError {
     }
 }
 
-pub(crate) async fn create(State(api): State<Arc<Api>>, body: Bytes) -> Result<Response, ApiError> {
+pub(crate) async fn create(State(api): State<Arc<Api>>, Body(body): Body) -> Result<Response, ApiError> {
     let TenantRequest { account, friendly_name, sealed_token } = TenantRequest::parse(&body)?;
     let purpose = SealedPurpose::tenant_token(&api.vault_id, &account.text(SidKind::Account));
     let token = api.recipient.open(&purpose, &sealed_token).map_err(|_| ApiError::sealed())?;
@@ -70,8 +71,10 @@ pub(crate) async fn create(State(api): State<Arc<Api>>, body: Bytes) -> Result<R
     if !well_formed {
         return Err(ApiError::sealed());
     }
-    let token_hash = api.token_hash(account, token.as_bytes());
-    let reply = api.engine.submit(Command::CreateTenant { account, token_hash, friendly_name }).await;
+    let token_hash = hashes::token_hash(&api.token_key, User::Account(account), token.as_bytes());
+    let command =
+        Command::CreateTenant { account, token_hash, friendly_name, ssh_key: Vec::new(), admitted: None };
+    let reply = api.engine.submit(command).await;
     match reply.map_err(|failure| ApiError::failure(failure, "/adyton/v1/tenants"))? {
         Reply::Tenant(view) => {
             let tenant = Tenant {
@@ -83,4 +86,10 @@ pub(crate) async fn create(State(api): State<Arc<Api>>, body: Bytes) -> Result<R
         }
         _ => Err(ApiError::failure(Failure::Unavailable, "")),
     }
+}
+
+/// A tenant's name: 1 … 64 characters, none of them a control character.
+fn tenant_name(text: &str) -> Option<String> {
+    let plain = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    plain.then(|| text.to_owned())
 }

@@ -1,0 +1,206 @@
+//! What changes from one policy to another, in plain words, and whether it loosens or tightens.
+
+use core::fmt::Display;
+
+use crate::settings::looser;
+use crate::{Admission, Limits, Peer, Policy, Route};
+
+/// Whether a change gives or takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Something is allowed that was not.
+    Loosens,
+    /// Something is no longer allowed.
+    Tightens,
+    /// It is another trust or another place: whether it is worse, only people can say.
+    Changes,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Whether it gives or takes.
+    pub direction: Direction,
+    /// The key, and a sentence.
+    pub words: String,
+}
+
+/// Every change from `old` to `new`.
+pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
+    // Destructured, so that a new section cannot be forgotten here.
+    let Policy {
+        version: _,
+        profile,
+        retention_days,
+        attestation,
+        owners,
+        tenants,
+        api,
+        custody,
+        verification,
+        limits,
+        routes,
+    } = new;
+    let mut out = Changes(Vec::new());
+    out.one_way("retention_days: bodies are kept", &old.retention_days, retention_days, |old, new| new > old);
+    if *profile != old.profile {
+        out.push(Direction::Changes, "profile: another profile is another vault: it will not boot".into());
+    }
+    if *attestation != old.attestation {
+        out.push(Direction::Changes, "attestation.root: another root attests the enclave".into());
+    }
+    out.one_way("owners.threshold: owners who must sign", &old.owners.threshold, &owners.threshold, |old, new| {
+        new < old
+    });
+    out.set("owners.keys", &old.owners.keys, &owners.keys, Direction::Changes, Direction::Changes);
+    if tenants.admission != old.tenants.admission {
+        let (direction, words) = match tenants.admission {
+            Admission::Open => (Direction::Loosens, "tenants.admission: anybody may create a tenant"),
+            Admission::Owners => (Direction::Tightens, "tenants.admission: only owners admit tenants"),
+        };
+        out.push(direction, words.into());
+    }
+    let waits = "tenants.loosening_hours: hours that a loosening waits";
+    out.one_way(waits, &old.tenants.loosening_hours, &tenants.loosening_hours, |old, new| new < old);
+    out.set("api.names", &old.api.names, &api.names, Direction::Changes, Direction::Changes);
+    let text = |addresses: &[core::net::IpAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let (before, after) = (text(&old.api.addresses), text(&api.addresses));
+    out.set("api.addresses", &before, &after, Direction::Changes, Direction::Changes);
+    out.peer("custody", &old.custody, custody);
+    let channels =
+        |channels: &[crate::ChannelName]| channels.iter().map(|channel| channel.text().into()).collect::<Vec<String>>();
+    let (before, after) = (channels(&old.verification.channels), channels(&verification.channels));
+    out.set("verification.channels", &before, &after, Direction::Loosens, Direction::Tightens);
+    let (before, after) = (&old.verification.countries, &verification.countries);
+    out.set("verification.countries", before, after, Direction::Loosens, Direction::Tightens);
+    let (before, after) = (&old.verification.shortest_code, &verification.shortest_code);
+    out.one_way("verification.shortest_code: digits", before, after, |old, new| new < old);
+    let (before, after) = (&old.verification.custom_code_services, &verification.custom_code_services);
+    out.set("verification.custom_code_services", before, after, Direction::Loosens, Direction::Tightens);
+    out.limits(&old.limits, limits);
+    out.routes(&old.routes, routes);
+    out.0
+}
+
+struct Changes(Vec<Change>);
+
+impl Changes {
+    fn push(&mut self, direction: Direction, words: String) {
+        self.0.push(Change { direction, words });
+    }
+
+    fn one_way<T: Display + PartialEq>(&mut self, what: &str, old: &T, new: &T, loosens: fn(&T, &T) -> bool) {
+        if old != new {
+            let direction = if loosens(old, new) { Direction::Loosens } else { Direction::Tightens };
+            self.push(direction, format!("{what}: {old} becomes {new}"));
+        }
+    }
+
+    fn set(&mut self, key: &str, old: &[String], new: &[String], added: Direction, removed: Direction) {
+        for value in new.iter().filter(|value| !old.contains(value)) {
+            self.push(added, format!("{key}: {value} is added"));
+        }
+        for value in old.iter().filter(|value| !new.contains(value)) {
+            self.push(removed, format!("{key}: {value} is removed"));
+        }
+    }
+
+    fn peer(&mut self, key: &str, old: &Peer, new: &Peer) {
+        if (&old.host, old.port) != (&new.host, new.port) {
+            let words = format!("{key}: {}:{} becomes {}:{}", old.host, old.port, new.host, new.port);
+            self.push(Direction::Changes, words);
+        }
+        if old.trust != new.trust {
+            self.push(Direction::Changes, format!("{key}.trust: another certificate is trusted"));
+        }
+    }
+
+    fn limits(&mut self, old: &Limits, new: &Limits) {
+        // One ceiling at a time, each judged by the rule that settings are held to.
+        let one = |name: &str, of: fn(&Limits) -> f64, set: fn(&mut Limits, &Limits)| {
+            let (before, after) = (of(old), of(new));
+            let mut only = *old;
+            set(&mut only, new);
+            (before.to_bits() != after.to_bits()).then(|| {
+                let direction = if looser(&only, old).is_some() { Direction::Loosens } else { Direction::Tightens };
+                Change { direction, words: format!("limits.{name}: {before} becomes {after}") }
+            })
+        };
+        let rows = [
+            one("failed_checks", |of| of.failed_checks.into(), |to, from| to.failed_checks = from.failed_checks),
+            one(
+                "failed_checks_refill_seconds",
+                |of| of.failed_checks_refill_seconds.into(),
+                |to, from| to.failed_checks_refill_seconds = from.failed_checks_refill_seconds,
+            ),
+            one(
+                "failed_checks_consecutive",
+                |of| of.failed_checks_consecutive.into(),
+                |to, from| to.failed_checks_consecutive = from.failed_checks_consecutive,
+            ),
+            one(
+                "sends_per_destination_hour",
+                |of| of.sends_per_destination_hour.into(),
+                |to, from| to.sends_per_destination_hour = from.sends_per_destination_hour,
+            ),
+            one(
+                "sends_per_prefix_hour",
+                |of| of.sends_per_prefix_hour.into(),
+                |to, from| to.sends_per_prefix_hour = from.sends_per_prefix_hour,
+            ),
+            one(
+                "sends_per_tenant_hour",
+                |of| of.sends_per_tenant_hour.into(),
+                |to, from| to.sends_per_tenant_hour = from.sends_per_tenant_hour,
+            ),
+            one(
+                "spend_per_tenant_hour",
+                |of| of.spend_per_tenant_hour,
+                |to, from| to.spend_per_tenant_hour = from.spend_per_tenant_hour,
+            ),
+            one(
+                "live_verifications",
+                |of| of.live_verifications.into(),
+                |to, from| to.live_verifications = from.live_verifications,
+            ),
+        ];
+        self.0.extend(rows.into_iter().flatten());
+    }
+
+    fn routes(&mut self, old: &[Route], new: &[Route]) {
+        for route in new {
+            match old.iter().find(|other| other.name == route.name) {
+                None => {
+                    let words = format!("routes.{}: messages may go to {}:{}", route.name, route.host, route.port);
+                    self.push(Direction::Loosens, words);
+                }
+                Some(before) if (&before.host, before.port) != (&route.host, route.port) => {
+                    let words = format!("routes.{}: messages go to {}:{}", route.name, route.host, route.port);
+                    self.push(Direction::Changes, words);
+                }
+                Some(before) if before.trust != route.trust => {
+                    self.push(
+                        Direction::Changes,
+                        format!("routes.{}.trust: another certificate is trusted", route.name),
+                    );
+                }
+                Some(before) if before != route => {
+                    self.push(Direction::Changes, format!("routes.{}: it speaks otherwise", route.name));
+                }
+                Some(_) => {}
+            }
+        }
+        for route in old.iter().filter(|route| !new.iter().any(|other| other.name == route.name)) {
+            self.push(Direction::Tightens, format!("routes.{}: no message goes there any more", route.name));
+        }
+        let order = |routes: &[Route]| routes.iter().map(|route| route.name.clone()).collect::<Vec<_>>();
+        let kept = |routes: &[Route], others: &[Route]| {
+            let mut names = order(routes);
+            names.retain(|name| others.iter().any(|route| route.name == *name));
+            names
+        };
+        if kept(old, new) != kept(new, old) {
+            self.push(Direction::Changes, format!("routes: their order becomes {}", order(new).join(", ")));
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! From bytes to a [`Policy`], strictly.
+
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
+
+use crate::{Limits, Peer, Policy, PolicyError, Route, RouteKind, unknown};
+
+/// Owners at the most.
+const MAX_OWNERS: usize = 32;
+/// Routes at the most.
+const MAX_ROUTES: usize = 64;
+
+/// What a route's certificate must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Signed by this CA (DER).
+    Ca(Vec<u8>),
+    /// Signed by one of the public roots.
+    PublicRoots,
+    /// Its own key, or its issuer's: SHA-256 of the SubjectPublicKeyInfo; the name and the dates count besides.
+    SpkiSha256([u8; 32]),
+    /// The presented chain ends in a CA certificate with this SHA-256.
+    CaSha256([u8; 32]),
+}
+
+impl Trust {
+    /// Parses the value of a `trust` key; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "public-roots" {
+            return Some(Self::PublicRoots);
+        }
+        if let Some(hex) = text.strip_prefix("spki-sha256:") {
+            return Some(Self::SpkiSha256(hash(hex)?));
+        }
+        if let Some(hex) = text.strip_prefix("ca-sha256:") {
+            return Some(Self::CaSha256(hash(hex)?));
+        }
+        certificate(text).map(Self::Ca)
+    }
+}
+
+fn hash(hex: &str) -> Option<[u8; 32]> {
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+    let lower = hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let mut out = [0; 32];
+    if !lower || pairs.len() != 32 || !rest.is_empty() {
+        return None;
+    }
+    for (byte, pair) in out.iter_mut().zip(pairs) {
+        *byte = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(out)
+}
+
+/// DER of the one certificate in a PEM text. A second one would be trusted by whoever reads the policy, and by nobody
+/// inside, so it is refused.
+pub fn certificate(pem: &str) -> Option<Vec<u8>> {
+    let mut found = CertificateDer::pem_slice_iter(pem.as_bytes());
+    match (found.next(), found.next()) {
+        (Some(Ok(certificate)), None) => Some(certificate.to_vec()),
+        _ => None,
+    }
+}
+
+/// Whether a text is a DNS name: no address, in no spelling.
+pub fn is_host(text: &str) -> bool {
+    let last = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    matches!(ServerName::try_from(text), Ok(ServerName::DnsName(_)))
+        && last.starts_with(|first: char| first.is_ascii_alphabetic())
+}
+
+impl Policy {
+    /// Parses the measured bytes.
+    ///
+    /// # Errors
+    /// [`PolicyError`], the first rule that is broken.
+    pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
+        let text = core::str::from_utf8(bytes).map_err(|_| PolicyError::Text)?;
+        let toml = |error: toml::de::Error| PolicyError::Toml(error.to_string());
+        let table: toml::Table = text.parse().map_err(toml)?;
+        if let Some((path, nearest)) = unknown::in_policy(&table) {
+            return Err(PolicyError::UnknownKey { path, nearest });
+        }
+        let policy: Self = toml::from_str(text).map_err(toml)?;
+        policy.check()?;
+        Ok(policy)
+    }
+
+    fn check(&self) -> Result<(), PolicyError> {
+        if self.version != 1 {
+            return Err(PolicyError::Version { got: self.version });
+        }
+        certificate(&self.attestation.root).ok_or_else(|| PolicyError::Certificate("attestation.root".into()))?;
+        self.check_owners()?;
+        range("tenants.loosening_hours", (1..=8760).contains(&self.tenants.loosening_hours), "1 to 8760 hours")?;
+        if self.api.names.is_empty() && self.api.addresses.is_empty() {
+            return Err(PolicyError::Missing { key: "api".into(), why: "names or addresses are needed" });
+        }
+        // `localhost` is a name of one label, which a vault on a laptop needs.
+        for name in &self.api.names {
+            host("api.names", name)?;
+        }
+        check_peer("custody", &self.custody)?;
+        self.check_verification()?;
+        check_limits(&self.limits)?;
+        range("routes", self.routes.len() <= MAX_ROUTES, "at most 64 routes")?;
+        for (place, route) in self.routes.iter().enumerate() {
+            let key = format!("routes[{place}]");
+            if self.routes[..place].iter().any(|other| other.name == route.name) {
+                return Err(PolicyError::Missing { key: key + ".name", why: "another route has this name" });
+            }
+            check_route(&key, route)?;
+        }
+        Ok(())
+    }
+
+    fn check_owners(&self) -> Result<(), PolicyError> {
+        let keys = &self.owners.keys;
+        range("owners.keys", (1..=MAX_OWNERS).contains(&keys.len()), "1 to 32 keys")?;
+        for (place, key) in keys.iter().enumerate() {
+            let material = |key: &String| key.split_whitespace().nth(1).map(str::to_owned);
+            if keys[..place].iter().any(|other| material(other) == material(key)) {
+                let why = "the same key twice would count twice";
+                return Err(PolicyError::Missing { key: format!("owners.keys[{place}]"), why });
+            }
+        }
+        let threshold = usize::try_from(self.owners.threshold).unwrap_or(usize::MAX);
+        range("owners.threshold", (1..=keys.len()).contains(&threshold), "1 to the number of keys")
+    }
+
+    fn check_verification(&self) -> Result<(), PolicyError> {
+        let verification = &self.verification;
+        range("verification.shortest_code", (4..=6).contains(&verification.shortest_code), "4 to 6 digits")?;
+        for country in &verification.countries {
+            let digits = country.strip_prefix('+').unwrap_or_default();
+            let plain = (1..=3).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+            range("verification.countries", plain && !digits.starts_with('0'), "calling codes such as \"+44\"")?;
+        }
+        for sid in &verification.custom_code_services {
+            let hex = sid.strip_prefix("VA").unwrap_or_default();
+            let plain = hex.len() == 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+            range("verification.custom_code_services", plain, "VA and 32 hexadecimal digits")?;
+        }
+        Ok(())
+    }
+}
+
+fn range(key: &str, holds: bool, expected: &'static str) -> Result<(), PolicyError> {
+    if holds { Ok(()) } else { Err(PolicyError::Range { key: key.into(), expected }) }
+}
+
+fn host(key: &str, name: &str) -> Result<(), PolicyError> {
+    if is_host(name) { Ok(()) } else { Err(PolicyError::Host(key.into())) }
+}
+
+fn check_peer(key: &str, peer: &Peer) -> Result<(), PolicyError> {
+    host(&format!("{key}.host"), &peer.host)?;
+    range(&format!("{key}.port"), peer.port > 0, "1 to 65535")?;
+    certificate(&peer.trust).map(drop).ok_or_else(|| PolicyError::Certificate(format!("{key}.trust")))
+}
+
+/// Ranges of the ceilings; also of those in the settings.
+pub(crate) fn check_limits(limits: &Limits) -> Result<(), PolicyError> {
+    range("limits.failed_checks", (1..=100).contains(&limits.failed_checks), "1 to 100")?;
+    range("limits.failed_checks_refill_seconds", limits.failed_checks_refill_seconds >= 1, "at least 1 second")?;
+    // NIST SP 800-63B §5.2.2.
+    range("limits.failed_checks_consecutive", (1..=100).contains(&limits.failed_checks_consecutive), "1 to 100")?;
+    let spend = limits.spend_per_tenant_hour;
+    range("limits.spend_per_tenant_hour", (0.0..=1e9).contains(&spend), "0 to 1000000000")?;
+    range("limits.live_verifications", (1..=4_000_000).contains(&limits.live_verifications), "1 to 4000000")
+}
+
+fn check_route(key: &str, route: &Route) -> Result<(), PolicyError> {
+    let at = |name: &str| format!("{key}.{name}");
+    let word = |text: &str| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        (1..=32).contains(&text.len()) && text.bytes().all(plain)
+    };
+    range(&at("name"), word(&route.name), "1 to 32 of a-z, 0-9 and -")?;
+    range(&at("credential"), word(&route.credential), "1 to 32 of a-z, 0-9 and -")?;
+    range(&at("channels"), !route.channels.is_empty(), "at least one channel")?;
+    host(&at("host"), &route.host)?;
+    range(&at("port"), route.port > 0, "1 to 65535")?;
+    range(&at("cost"), (0.0..=1000.0).contains(&route.cost), "0 to 1000")?;
+    let expected = "a certificate in PEM, public-roots, spki-sha256:HEX or ca-sha256:HEX";
+    range(&at("trust"), Trust::parse(&route.trust).is_some(), expected)?;
+    let optional = [
+        ("account", route.account.is_some(), route.kind == RouteKind::TwilioMessages),
+        ("messaging_service", route.messaging_service.is_some(), route.kind == RouteKind::TwilioMessages),
+        ("path", route.path.is_some(), route.kind == RouteKind::Webhook),
+        ("seal_code_to", route.seal_code_to.is_some(), route.kind == RouteKind::Webhook),
+        ("tls", route.tls.is_some(), route.kind == RouteKind::Smtp),
+    ];
+    for (name, given, belongs) in optional {
+        if given && !belongs {
+            return Err(PolicyError::Missing { key: at(name), why: "this kind of route has no such key" });
+        }
+    }
+    let need = |name: &str, given: bool, why| {
+        if given { Ok(()) } else { Err(PolicyError::Missing { key: at(name), why }) }
+    };
+    match route.kind {
+        RouteKind::TwilioMessages => {
+            need("account", route.account.is_some(), "twilio-messages needs an account")?;
+            let one = route.from.is_some() != route.messaging_service.is_some();
+            need("from", one, "twilio-messages needs either from or messaging_service")
+        }
+        RouteKind::Webhook => {
+            let path = route.path.as_deref().unwrap_or_default();
+            let plain = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+            range(&at("path"), plain, "a path that begins with /")?;
+            let sealed = route.seal_code_to.as_deref().is_none_or(|hex| hash(hex).is_some());
+            range(&at("seal_code_to"), sealed, "64 lower-case hexadecimal digits")
+        }
+        RouteKind::Smtp => {
+            need("tls", route.tls.is_some(), "smtp needs tls: implicit or starttls")?;
+            need("from", route.from.as_deref().is_some_and(|from| from.contains('@')), "smtp needs a sender's address")
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,212 @@
+#![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+use super::*;
+use crate::{Direction, diff};
+
+const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+
+pub(crate) fn text() -> String {
+    format!(
+        r#"version = 1
+profile = "dev"
+retention_days = 30
+
+[attestation]
+root = """
+{PEM}"""
+
+[owners]
+threshold = 1
+keys = ["ssh-ed25519 AAAA owner"]
+
+[tenants]
+admission = "owners"
+loosening_hours = 24
+
+[api]
+names = ["localhost"]
+addresses = ["127.0.0.1"]
+
+[custody]
+host = "kms.adyton.test"
+port = 443
+trust = """
+{PEM}"""
+
+[verification]
+channels = ["sms", "email"]
+countries = ["+1", "+44"]
+
+[limits]
+sends_per_prefix_hour = 100
+
+[[routes]]
+name = "first"
+kind = "twilio-messages"
+channels = ["sms"]
+host = "api.carrier.example"
+port = 443
+trust = "public-roots"
+credential = "first"
+account = "AC1"
+from = "+12025550100"
+
+[[routes]]
+name = "mail"
+kind = "smtp"
+channels = ["email"]
+host = "smtp.example"
+port = 465
+trust = "spki-sha256:{hash}"
+credential = "mail"
+tls = "implicit"
+from = "codes@example.com"
+"#,
+        hash = "ab".repeat(32)
+    )
+}
+
+fn refused(from: &str, to: &str) -> String {
+    let text = text();
+    assert!(text.contains(from), "{from}");
+    Policy::parse(text.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
+}
+
+#[test]
+fn the_example_is_a_policy() {
+    let policy = Policy::parse(text().as_bytes()).unwrap();
+    assert_eq!(policy.limits.sends_per_prefix_hour, 100);
+    assert_eq!(policy.limits.failed_checks, 20, "what is not named has its default");
+    assert_eq!(policy.verification.shortest_code, 6);
+    assert_eq!(Trust::parse(&policy.routes[1].trust), Some(Trust::SpkiSha256([0xAB; 32])));
+}
+
+#[test]
+fn an_unknown_key_names_itself_and_its_neighbour() {
+    for (from, to, expected) in [
+        (
+            "sends_per_prefix_hour = 100",
+            "sends_per_prefx_hour = 100",
+            "the policy: limits.sends_per_prefx_hour: unknown key; did you mean sends_per_prefix_hour?",
+        ),
+        ("[owners]", "[owner]", "the policy: owner: unknown key; did you mean owners?"),
+        (
+            "credential = \"mail\"",
+            "credental = \"mail\"",
+            "the policy: routes.credental: unknown key; did you mean credential?",
+        ),
+        ("version = 1", "version = 1\nqqqqqqqqqqqqq = 1", "the policy: qqqqqqqqqqqqq: unknown key"),
+    ] {
+        assert_eq!(refused(from, to), expected);
+    }
+}
+
+#[test]
+fn every_key_of_the_types_is_known() {
+    // serde names the fields of a type when it meets one that it does not have.
+    for (table, lead) in [("", ""), ("owners", "[owners]\n"), ("limits", "[limits]\n")] {
+        let error = match table {
+            "" => toml::from_str::<Policy>("zzz = 1").unwrap_err().to_string(),
+            "owners" => toml::from_str::<crate::Owners>("zzz = 1").unwrap_err().to_string(),
+            _ => toml::from_str::<Limits>("zzz = 1").unwrap_err().to_string(),
+        };
+        let names: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+        assert!(names.len() > 1, "{error}");
+        for name in names {
+            let table: toml::Table = format!("{lead}{name} = 1").parse().unwrap();
+            assert_eq!(unknown::in_policy(&table), None, "{name}");
+        }
+    }
+}
+
+#[test]
+fn ranges_and_kinds() {
+    for (from, to, expected) in [
+        ("version = 1", "version = 2", "the policy: version: expected 1, got 2"),
+        ("threshold = 1", "threshold = 2", "the policy: owners.threshold: expected 1 to the number of keys"),
+        ("threshold = 1", "threshold = 0", "the policy: owners.threshold: expected 1 to the number of keys"),
+        (
+            "[\"ssh-ed25519 AAAA owner\"]",
+            "[\"ssh-ed25519 AAAA owner\", \"ssh-ed25519 AAAA again\"]",
+            "the policy: owners.keys[1]: the same key twice would count twice",
+        ),
+        (
+            "loosening_hours = 24",
+            "loosening_hours = 0",
+            "the policy: tenants.loosening_hours: expected 1 to 8760 hours",
+        ),
+        ("\"+44\"", "\"44\"", "the policy: verification.countries: expected calling codes such as \"+44\""),
+        ("\"+44\"", "\"+044\"", "the policy: verification.countries: expected calling codes such as \"+44\""),
+        ("\"+44\"]", "\"+44\"]\nshortest_code = 3", "the policy: verification.shortest_code: expected 4 to 6 digits"),
+        (
+            "\"+44\"]",
+            "\"+44\"]\ncustom_code_services = [\"VA1\"]",
+            "the policy: verification.custom_code_services: expected VA and 32 hexadecimal digits",
+        ),
+        (
+            "sends_per_prefix_hour = 100",
+            "failed_checks_consecutive = 101",
+            "the policy: limits.failed_checks_consecutive: expected 1 to 100",
+        ),
+        (
+            "host = \"api.carrier.example\"",
+            "host = \"10.0.0.1\"",
+            "the policy: routes[0].host: a DNS name is needed, not an address",
+        ),
+        (
+            "host = \"api.carrier.example\"",
+            "host = \"127.1\"",
+            "the policy: routes[0].host: a DNS name is needed, not an address",
+        ),
+        (
+            "host = \"kms.adyton.test\"",
+            "host = \"::1\"",
+            "the policy: custody.host: a DNS name is needed, not an address",
+        ),
+        (
+            "\"public-roots\"",
+            "\"public-root\"",
+            "the policy: routes[0].trust: expected a certificate in PEM, public-roots, spki-sha256:HEX or ca-sha256:HEX",
+        ),
+        ("name = \"mail\"", "name = \"first\"", "the policy: routes[1].name: another route has this name"),
+        ("tls = \"implicit\"\n", "", "the policy: routes[1].tls: smtp needs tls: implicit or starttls"),
+        ("account = \"AC1\"\n", "", "the policy: routes[0].account: twilio-messages needs an account"),
+        (
+            "from = \"+12025550100\"\n",
+            "",
+            "the policy: routes[0].from: twilio-messages needs either from or messaging_service",
+        ),
+        (
+            "tls = \"implicit\"",
+            "tls = \"implicit\"\npath = \"/\"",
+            "the policy: routes[1].path: this kind of route has no such key",
+        ),
+    ] {
+        assert_eq!(refused(from, to), expected);
+    }
+    assert!(refused("kind = \"smtp\"", "kind = \"smpp\"").contains("unknown variant `smpp`"));
+    assert_eq!(refused(PEM, "nothing\n"), "the policy: attestation.root: not one certificate in PEM");
+    assert_eq!(Policy::parse(b"\xFF"), Err(PolicyError::Text));
+}
+
+#[test]
+fn differences_in_plain_words() {
+    let old = Policy::parse(text().as_bytes()).unwrap();
+    assert_eq!(diff(&old, &old), []);
+    let changed = text()
+        .replace("\"+44\"", "\"+49\"")
+        .replace("admission = \"owners\"", "admission = \"open\"")
+        .replace("sends_per_prefix_hour = 100", "sends_per_prefix_hour = 50\nfailed_checks_refill_seconds = 60")
+        .replace("api.carrier.example", "other.example");
+    let new = Policy::parse(changed.as_bytes()).unwrap();
+    let said: Vec<_> = diff(&old, &new).into_iter().map(|change| (change.direction, change.words)).collect();
+    let expected = [
+        (Direction::Loosens, "tenants.admission: anybody may create a tenant"),
+        (Direction::Loosens, "verification.countries: +49 is added"),
+        (Direction::Tightens, "verification.countries: +44 is removed"),
+        (Direction::Loosens, "limits.failed_checks_refill_seconds: 120 becomes 60"),
+        (Direction::Tightens, "limits.sends_per_prefix_hour: 100 becomes 50"),
+        (Direction::Changes, "routes.first: messages go to other.example:443"),
+    ];
+    assert_eq!(said, expected.map(|(direction, words)| (direction, words.to_owned())));
+}

@@ -1,0 +1,207 @@
+//! Settings: choices within the policy, changed by the owners' signed request, at once.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::parse::check_limits;
+use crate::{ChannelName, Limits, Policy, PolicyError, unknown};
+
+/// Longest text.
+const MAX_TEXT: usize = 64 * 1024;
+
+/// Settings that the policy allows.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Version of the format: 1.
+    pub version: u32,
+    /// Order of failover by channel; a channel that is not named keeps the policy's order.
+    #[serde(default)]
+    pub routes: BTreeMap<ChannelName, Vec<RouteOrder>>,
+    /// Ceilings, none looser than the policy's.
+    #[serde(default)]
+    pub limits: TighterLimits,
+    /// Sealed values by name, base64.
+    #[serde(default)]
+    pub credentials: BTreeMap<String, String>,
+}
+
+/// Ceilings of the settings; what is not named stays as the policy has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TighterLimits {
+    failed_checks: Option<u32>,
+    failed_checks_refill_seconds: Option<u32>,
+    failed_checks_consecutive: Option<u32>,
+    sends_per_destination_hour: Option<u32>,
+    sends_per_prefix_hour: Option<u32>,
+    sends_per_tenant_hour: Option<u32>,
+    spend_per_tenant_hour: Option<f64>,
+    live_verifications: Option<u32>,
+}
+
+impl TighterLimits {
+    /// The ceilings that hold, given the policy's.
+    pub fn within(&self, policy: &Limits) -> Limits {
+        Limits {
+            failed_checks: self.failed_checks.unwrap_or(policy.failed_checks),
+            failed_checks_refill_seconds: self
+                .failed_checks_refill_seconds
+                .unwrap_or(policy.failed_checks_refill_seconds),
+            failed_checks_consecutive: self.failed_checks_consecutive.unwrap_or(policy.failed_checks_consecutive),
+            sends_per_destination_hour: self.sends_per_destination_hour.unwrap_or(policy.sends_per_destination_hour),
+            sends_per_prefix_hour: self.sends_per_prefix_hour.unwrap_or(policy.sends_per_prefix_hour),
+            sends_per_tenant_hour: self.sends_per_tenant_hour.unwrap_or(policy.sends_per_tenant_hour),
+            spend_per_tenant_hour: self.spend_per_tenant_hour.unwrap_or(policy.spend_per_tenant_hour),
+            live_verifications: self.live_verifications.unwrap_or(policy.live_verifications),
+        }
+    }
+}
+
+/// Routes for addresses that begin alike; the longest prefix that fits counts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteOrder {
+    /// Beginning of a number, such as `+44`; empty for all.
+    pub prefix: String,
+    /// Names of routes, in order.
+    #[serde(rename = "use")]
+    pub routes: Vec<String>,
+}
+
+/// Why a text is not settings that this policy allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettingsError {
+    /// It is longer than 64 KiB.
+    Length,
+    /// It is not TOML, or a value has another type; says where.
+    Toml(String),
+    /// A key that no settings have; its path, and the nearest one that there is.
+    UnknownKey {
+        /// Where.
+        path: String,
+        /// What may have been meant.
+        nearest: Option<String>,
+    },
+    /// Another version.
+    Version {
+        /// What stands there.
+        got: u32,
+    },
+    /// A route that the policy does not have, or not for this channel.
+    Route(String),
+    /// A prefix that is not the beginning of a number.
+    Prefix(String),
+    /// A credential that no route of the policy names.
+    Credential(String),
+    /// A ceiling that is looser than the policy's; names it.
+    Looser(&'static str),
+    /// A ceiling outside its range.
+    Limits(PolicyError),
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the settings: ")?;
+        match self {
+            Self::Length => f.write_str("longer than 64 KiB"),
+            Self::Toml(error) => f.write_str(error),
+            Self::UnknownKey { path, nearest: Some(nearest) } => {
+                write!(f, "{path}: unknown key; did you mean {nearest}?")
+            }
+            Self::UnknownKey { path, nearest: None } => write!(f, "{path}: unknown key"),
+            Self::Version { got } => write!(f, "version: expected 1, got {got}"),
+            Self::Route(name) => write!(f, "routes: the policy has no route {name} for this channel"),
+            Self::Prefix(prefix) => write!(f, "routes: {prefix}: expected the beginning of a number, such as +44"),
+            Self::Credential(name) => write!(f, "credentials: no route of the policy names {name}"),
+            Self::Looser(name) => write!(f, "limits.{name}: looser than the policy allows"),
+            Self::Limits(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for SettingsError {}
+
+impl Settings {
+    /// Parses a text and holds it against the policy.
+    ///
+    /// # Errors
+    /// [`SettingsError`], the first rule that is broken.
+    pub fn parse(text: &str, policy: &Policy) -> Result<Self, SettingsError> {
+        if text.len() > MAX_TEXT {
+            return Err(SettingsError::Length);
+        }
+        let toml = |error: toml::de::Error| SettingsError::Toml(error.to_string());
+        let table: toml::Table = text.parse().map_err(toml)?;
+        if let Some((path, nearest)) = unknown::in_settings(&table) {
+            return Err(SettingsError::UnknownKey { path, nearest });
+        }
+        let settings: Self = toml::from_str(text).map_err(toml)?;
+        settings.check(policy)?;
+        Ok(settings)
+    }
+
+    fn check(&self, policy: &Policy) -> Result<(), SettingsError> {
+        if self.version != 1 {
+            return Err(SettingsError::Version { got: self.version });
+        }
+        for (channel, orders) in &self.routes {
+            for RouteOrder { prefix, routes } in orders {
+                let digits = prefix.strip_prefix('+').unwrap_or(prefix);
+                let number =
+                    prefix.is_empty() || (prefix.starts_with('+') && digits.bytes().all(|byte| byte.is_ascii_digit()));
+                if !number || (*channel == ChannelName::Email && !prefix.is_empty()) {
+                    return Err(SettingsError::Prefix(prefix.clone()));
+                }
+                let known = |name: &&String| {
+                    !policy.routes.iter().any(|route| route.name == **name && route.channels.contains(channel))
+                };
+                if let Some(name) = routes.iter().find(known) {
+                    return Err(SettingsError::Route(name.clone()));
+                }
+            }
+        }
+        if let Some(name) =
+            self.credentials.keys().find(|name| !policy.routes.iter().any(|route| route.credential == **name))
+        {
+            return Err(SettingsError::Credential(name.clone()));
+        }
+        let limits = self.limits.within(&policy.limits);
+        check_limits(&limits).map_err(SettingsError::Limits)?;
+        match looser(&limits, &policy.limits) {
+            Some(name) => Err(SettingsError::Looser(name)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The first ceiling of `new` that is looser than `old`'s.
+pub(crate) fn looser(new: &Limits, old: &Limits) -> Option<&'static str> {
+    // Destructured, so that a new ceiling cannot be forgotten here.
+    let Limits {
+        failed_checks,
+        failed_checks_refill_seconds,
+        failed_checks_consecutive,
+        sends_per_destination_hour,
+        sends_per_prefix_hour,
+        sends_per_tenant_hour,
+        spend_per_tenant_hour,
+        live_verifications,
+    } = new;
+    let rows = [
+        ("failed_checks", *failed_checks > old.failed_checks),
+        ("failed_checks_refill_seconds", *failed_checks_refill_seconds < old.failed_checks_refill_seconds),
+        ("failed_checks_consecutive", *failed_checks_consecutive > old.failed_checks_consecutive),
+        ("sends_per_destination_hour", *sends_per_destination_hour > old.sends_per_destination_hour),
+        ("sends_per_prefix_hour", *sends_per_prefix_hour > old.sends_per_prefix_hour),
+        ("sends_per_tenant_hour", *sends_per_tenant_hour > old.sends_per_tenant_hour),
+        ("spend_per_tenant_hour", *spend_per_tenant_hour > old.spend_per_tenant_hour),
+        ("live_verifications", *live_verifications > old.live_verifications),
+    ];
+    rows.into_iter().find(|(_, looser)| *looser).map(|(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests;

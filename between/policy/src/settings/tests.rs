@@ -1,0 +1,67 @@
+#![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+use super::*;
+
+fn parse(text: &str) -> Result<Settings, String> {
+    let policy = Policy::parse(crate::parse::tests::text().as_bytes()).unwrap();
+    Settings::parse(text, &policy).map_err(|error| error.to_string())
+}
+
+#[test]
+fn choices_within_the_policy() {
+    let settings = parse(
+        "version = 1\n[routes]\nsms = [{ prefix = \"+44\", use = [\"first\"] }, { prefix = \"\", use = [\"first\"] }]\n\
+         [limits]\nfailed_checks = 5\n[credentials]\nfirst = \"AAAA\"\n",
+    )
+    .unwrap();
+    assert_eq!(settings.routes[&ChannelName::Sms].len(), 2);
+    let policy = Policy::parse(crate::parse::tests::text().as_bytes()).unwrap();
+    let limits = settings.limits.within(&policy.limits);
+    assert_eq!((limits.failed_checks, limits.sends_per_prefix_hour), (5, 100), "the rest stays the policy's");
+    assert!(parse("version = 1\n").is_ok());
+}
+
+#[test]
+fn what_the_policy_does_not_allow() {
+    for (text, expected) in [
+        ("", "missing field `version`"),
+        ("version = 2", "the settings: version: expected 1, got 2"),
+        ("version = 1\nlimit = 1", "the settings: limit: unknown key; did you mean limits?"),
+        (
+            "version = 1\n[limits]\nfailed_check = 1",
+            "the settings: limits.failed_check: unknown key; did you mean failed_checks?",
+        ),
+        (
+            "version = 1\n[limits]\nfailed_checks = 21",
+            "the settings: limits.failed_checks: looser than the policy allows",
+        ),
+        (
+            "version = 1\n[limits]\nsends_per_prefix_hour = 101",
+            "the settings: limits.sends_per_prefix_hour: looser than the policy allows",
+        ),
+        (
+            "version = 1\n[limits]\nfailed_checks_refill_seconds = 119",
+            "the settings: limits.failed_checks_refill_seconds: looser than the policy allows",
+        ),
+        (
+            "version = 1\n[limits]\nfailed_checks = 0",
+            "the settings: the policy: limits.failed_checks: expected 1 to 100",
+        ),
+        (
+            "version = 1\n[credentials]\nother = \"AAAA\"",
+            "the settings: credentials: no route of the policy names other",
+        ),
+        (
+            "version = 1\n[routes]\nsms = [{ prefix = \"\", use = [\"mail\"] }]",
+            "the settings: routes: the policy has no route mail for this channel",
+        ),
+        (
+            "version = 1\n[routes]\nsms = [{ prefix = \"44\", use = [] }]",
+            "the settings: routes: 44: expected the beginning of a number, such as +44",
+        ),
+    ] {
+        let said = parse(text).unwrap_err();
+        assert!(said.contains(expected), "{said}");
+    }
+    assert_eq!(parse(&"#".repeat(65 * 1024)).unwrap_err(), "the settings: longer than 64 KiB");
+}

@@ -1,0 +1,336 @@
+//! Services of Twilio Verify v2: create, list, fetch, update, delete; and taking a waiting loosening back.
+
+use std::sync::Arc;
+
+use adyton_api::{
+    Meta, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp,
+};
+use adyton_vault::{
+    Command, NameError, Reply, Seconds, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid, SidKind,
+    is_domain,
+};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use data_encoding::BASE64URL_NOPAD;
+use serde::Deserialize;
+
+use super::answer::{ApiError, json};
+use super::body::Body;
+use super::host::base;
+use super::{Api, Form};
+use crate::engine::Failure;
+
+/// Parameters whose truth would promise something that this vault does not do.
+const NOT_OFFERED_SWITCHES: [&str; 6] = [
+    "LookupEnabled",
+    "SkipSmsToLandlines",
+    "Psd2Enabled",
+    "VerifyEventSubscriptionEnabled",
+    "Push.IncludeDate",
+    "DtmfInputRequired",
+];
+/// Parameters that belong to what this vault does not offer.
+const NOT_OFFERED_PREFIXES: [&str; 6] = ["Push.", "Totp.", "Passkeys.", "Whatsapp.", "DefaultTemplateSid", "TtsName"];
+
+const PAGE_SIZE: u32 = 50;
+const LARGEST_PAGE: u32 = 1000;
+
+pub(crate) async fn create(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
+    let caller = api.caller(&headers)?;
+    let form = Form::parse(&body)?;
+    let update = settings(&form)?;
+    let settings = ServiceSettings {
+        friendly_name: update.friendly_name.ok_or_else(|| ApiError::parameter("FriendlyName"))?,
+        code_length: update.code_length.unwrap_or(6),
+        custom_code: update.custom_code.unwrap_or(false),
+        do_not_share: update.do_not_share.unwrap_or(false),
+        web_otp_domain: update.web_otp_domain.unwrap_or_default(),
+    };
+    let reply = api.engine.submit(Command::CreateService { caller, settings }).await;
+    answer(StatusCode::CREATED, reply, "/Services", &headers)
+}
+
+pub(crate) async fn fetch(
+    State(api): State<Arc<Api>>,
+    Path(service): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let caller = api.caller(&headers)?;
+    let (service, resource) = service_sid(&service, "")?;
+    answer(StatusCode::OK, api.engine.submit(Command::FetchService { caller, service }).await, &resource, &headers)
+}
+
+pub(crate) async fn update(
+    State(api): State<Arc<Api>>,
+    Path(service): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
+    let caller = api.caller(&headers)?;
+    let (service, resource) = service_sid(&service, "")?;
+    let update = settings(&Form::parse(&body)?)?;
+    let reply = api.engine.submit(Command::UpdateService { caller, service, update }).await;
+    answer(StatusCode::OK, reply, &resource, &headers)
+}
+
+pub(crate) async fn remove(
+    State(api): State<Arc<Api>>,
+    Path(service): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let caller = api.caller(&headers)?;
+    let (service, resource) = service_sid(&service, "")?;
+    let reply = api.engine.submit(Command::DeleteService { caller, service }).await;
+    reply.map_err(|failure| ApiError::failure(failure, &resource))?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(crate) async fn withdraw_loosening(
+    State(api): State<Arc<Api>>,
+    Path(service): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let caller = api.caller(&headers)?;
+    let (service, resource) = service_sid(&service, "")?;
+    let reply = api.engine.submit(Command::WithdrawLoosening { caller, service }).await;
+    answer(StatusCode::OK, reply, &resource, &headers)
+}
+
+/// What a list is asked for.
+#[derive(Deserialize)]
+pub(crate) struct Paging {
+    #[serde(rename = "PageSize")]
+    page_size: Option<String>,
+    #[serde(rename = "Page")]
+    page: Option<String>,
+    #[serde(rename = "PageToken")]
+    page_token: Option<String>,
+}
+
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Query(paging): Query<Paging>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let caller = api.caller(&headers)?;
+    let number = |text: Option<&str>, name| match text {
+        None => Ok(None),
+        Some(text) => decimal::<u32>(text).map(Some).ok_or_else(|| ApiError::parameter(name)),
+    };
+    let page_size = number(paging.page_size.as_deref(), "PageSize")?.unwrap_or(PAGE_SIZE);
+    if !(1..=LARGEST_PAGE).contains(&page_size) {
+        return Err(ApiError::parameter("PageSize"));
+    }
+    let page = number(paging.page.as_deref(), "Page")?.unwrap_or(0);
+    let after = match &paging.page_token {
+        None => None,
+        Some(text) => Some(PageToken::parse(text).ok_or_else(|| ApiError::parameter("PageToken"))?),
+    };
+    let most = usize::try_from(page_size).unwrap_or(usize::MAX);
+    let after = after.map(|token| (token.created, token.service));
+    let reply = api.engine.submit(Command::ListServices { caller, after, most }).await;
+    let Reply::Services(views, more) = reply.map_err(|failure| ApiError::failure(failure, "/Services"))? else {
+        return Err(ApiError::failure(Failure::Unavailable, ""));
+    };
+    let url = format!("{}/v2/Services?PageSize={page_size}", base(&headers));
+    let last = views.last().map(|view| PageToken { created: view.created, service: view.service });
+    let next = last.filter(|_| more).map(|token| format!("{url}&Page={}&PageToken={}", page + 1, token.text()));
+    let own = match &paging.page_token {
+        None => format!("{url}&Page=0"),
+        Some(token) => format!("{url}&Page={page}&PageToken={token}"),
+    };
+    let meta = Meta {
+        page,
+        page_size,
+        first_page_url: format!("{url}&Page=0"),
+        previous_page_url: None,
+        next_page_url: next,
+        url: own,
+        key: "services".into(),
+    };
+    let services = views.into_iter().map(|view| service(view, &headers)).collect();
+    Ok(json(StatusCode::OK, &ServiceList { meta, services }))
+}
+
+/// Where the next page of services begins: opaque to clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageToken {
+    /// When the last service of the page before was created.
+    pub created: Seconds,
+    /// Its SID.
+    pub service: Sid,
+}
+
+impl PageToken {
+    /// The token as it stands in an address.
+    pub fn text(self) -> String {
+        let mut bytes = [0; 24];
+        bytes[..8].copy_from_slice(&self.created.to_be_bytes());
+        bytes[8..].copy_from_slice(&self.service.0);
+        BASE64URL_NOPAD.encode(&bytes)
+    }
+
+    /// Parses it; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes: [u8; 24] = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()?;
+        let (created, service) = bytes.split_first_chunk::<8>()?;
+        Some(Self { created: Seconds::from_be_bytes(*created), service: Sid(service.try_into().ok()?) })
+    }
+}
+
+/// What a form says of a service.
+fn settings(form: &Form<'_>) -> Result<ServiceUpdate, ApiError> {
+    for (name, value) in form.fields() {
+        let switch = NOT_OFFERED_SWITCHES.contains(&name);
+        let off = value.is_empty() || value.eq_ignore_ascii_case("false");
+        let belongs = NOT_OFFERED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        if (switch && !off) || (belongs && !switch && !value.is_empty()) {
+            return Err(ApiError::not_offered(known_name(name)));
+        }
+    }
+    let switch = |name: &'static str| match form.get(name) {
+        None => Ok(None),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
+        Some(_) => Err(ApiError::parameter(name)),
+    };
+    let friendly_name = match form.get("FriendlyName") {
+        None => None,
+        Some(text) => Some(service_name(text, "FriendlyName")?.text().to_owned()),
+    };
+    let code_length = match form.get("CodeLength") {
+        None => None,
+        Some(text) => Some(decimal(text).ok_or_else(|| ApiError::parameter("CodeLength"))?),
+    };
+    let web_otp_domain = match form.get("WebOtpDomain") {
+        None => None,
+        // A text message has room for a line of about this length.
+        Some(text) if text.is_empty() || (is_domain(text) && text.len() <= 60) => Some(text.to_ascii_lowercase()),
+        Some(_) => return Err(ApiError::parameter("WebOtpDomain")),
+    };
+    Ok(ServiceUpdate {
+        friendly_name,
+        code_length,
+        custom_code: switch("CustomCodeEnabled")?,
+        do_not_share: switch("DoNotShareWarningEnabled")?,
+        web_otp_domain,
+    })
+}
+
+/// A number in its one form: `parse` alone would take `+6` and `006` as well.
+pub(crate) fn decimal<T: std::str::FromStr + ToString>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|number: &T| number.to_string() == text)
+}
+
+/// A name for messages, or which parameter is wrong and why.
+pub(crate) fn service_name(text: &str, parameter: &str) -> Result<ServiceName, ApiError> {
+    ServiceName::parse(text).map_err(|error: NameError| ApiError::because(parameter, &error.to_string()))
+}
+
+/// Only names that the API knows are repeated.
+fn known_name(name: &str) -> &str {
+    if name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.') { name } else { "body" }
+}
+
+/// The service in a path, and the path for a message.
+pub(crate) fn service_sid(text: &str, rest: &str) -> Result<(Sid, String), ApiError> {
+    let not_found = Failure::Refused(adyton_vault::Refusal::NotFound(None));
+    let resource = format!("/Services/{text}{rest}");
+    match Sid::parse(SidKind::Service, text) {
+        Ok(sid) => Ok((sid, resource)),
+        Err(_) => {
+            // Only a well-formed path is repeated.
+            let known = resource.len() <= 128 && resource.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'/');
+            Err(ApiError::failure(not_found, if known { &resource } else { "" }))
+        }
+    }
+}
+
+fn answer(
+    status: StatusCode,
+    reply: Result<Reply, Failure>,
+    resource: &str,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    match reply.map_err(|failure| ApiError::failure(failure, resource))? {
+        Reply::Service(view) => Ok(json(status, &service(view, headers))),
+        _ => Err(ApiError::failure(Failure::Unavailable, "")),
+    }
+}
+
+fn service(view: ServiceView, headers: &HeaderMap) -> Service {
+    let ServiceView { service, account, settings, loosening, created, updated } = view;
+    let sid = service.text(SidKind::Service);
+    let url = format!("{}/v2/Services/{sid}", base(headers));
+    let links = [("verifications", "Verifications"), ("verification_checks", "VerificationCheck")];
+    Service {
+        account_sid: account.text(SidKind::Account),
+        code_length: settings.code_length,
+        lookup_enabled: false,
+        psd2_enabled: false,
+        skip_sms_to_landlines: false,
+        dtmf_input_required: false,
+        tts_name: None,
+        do_not_share_warning_enabled: settings.do_not_share,
+        custom_code_enabled: settings.custom_code,
+        push: Push::default(),
+        totp: Totp { issuer: settings.friendly_name.clone(), time_step: 30, code_length: 6, skew: 1 },
+        default_template_sid: None,
+        whatsapp: Whatsapp::default(),
+        passkeys: Passkeys::default(),
+        verify_event_subscription_enabled: false,
+        web_otp_domain: Some(settings.web_otp_domain).filter(|domain| !domain.is_empty()),
+        pending_loosening: loosening.map(|loosening| PendingLoosening {
+            code_length: loosening.code_length,
+            custom_code_enabled: loosening.custom_code,
+            effective: timestamp(loosening.at),
+        }),
+        friendly_name: settings.friendly_name,
+        date_created: timestamp(created),
+        date_updated: timestamp(updated),
+        links: links.iter().map(|(name, path)| ((*name).into(), format!("{url}/{path}"))).collect(),
+        url,
+        sid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+
+    #[test]
+    fn a_page_token_has_one_spelling() {
+        let token = PageToken { created: 1_800_000_000, service: Sid([7; 16]) };
+        assert_eq!(PageToken::parse(&token.text()), Some(token));
+        for text in ["", "AAAA", &token.text()[1..], &(token.text() + "="), &(token.text() + "AAAA")] {
+            assert_eq!(PageToken::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_one_spelling() {
+        assert_eq!(decimal::<u8>("6"), Some(6));
+        for text in ["+6", "06", " 6", "6.0", "", "256", "-1"] {
+            assert_eq!(decimal::<u8>(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_offered_is_refused_and_off_is_fine() {
+        let parse = |body: &str| settings(&Form::parse(body.as_bytes()).unwrap());
+        assert!(parse("FriendlyName=Acme&LookupEnabled=false&Push.IncludeDate=false&TtsName=").is_ok());
+        for body in ["LookupEnabled=true", "Totp.Skew=1", "Passkeys.RelyingParty.Id=x", "Psd2Enabled=True", "TtsName=x"] {
+            assert!(parse(body).is_err(), "{body}");
+        }
+        for body in ["CustomCodeEnabled=1", "CodeLength=06", "WebOtpDomain=localhost", "FriendlyName=a.example"] {
+            assert!(parse(body).is_err(), "{body}");
+        }
+    }
+}

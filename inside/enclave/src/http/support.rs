@@ -1,0 +1,45 @@
+//! `GET /adyton/v1/support/{VE…}`: one verification, whose SID a person reads from their screen. No list, no search, no
+//! digits; counted and logged (DESIGN §1: support staff are insiders too).
+
+use std::sync::Arc;
+
+use adyton_api::Support;
+use adyton_vault::{Command, Outcome, Reply, Sid, SidKind, SupportView};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::Api;
+use super::answer::{ApiError, json, reason_text};
+use crate::engine::Failure;
+
+pub(crate) async fn look(
+    State(api): State<Arc<Api>>,
+    Path(verification): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let caller = api.caller(&headers)?;
+    let verification = Sid::parse(SidKind::Verification, &verification).map_err(|_| ApiError::parameter("sid"))?;
+    let reply = api.engine.submit(Command::Support { caller, verification }).await;
+    match reply.map_err(|failure| ApiError::failure(failure, ""))? {
+        Reply::Support(view) => Ok(json(StatusCode::OK, &support(verification, view))),
+        _ => Err(ApiError::failure(Failure::Unavailable, "")),
+    }
+}
+
+fn support(verification: Sid, view: SupportView) -> Support {
+    let outcome = |outcome: &Option<Outcome>| match outcome {
+        None => "unknown",
+        Some(Outcome::Accepted) => "accepted",
+        Some(Outcome::Refused) => "refused",
+        Some(Outcome::GaveUp) => "gave_up",
+    };
+    Support {
+        sid: verification.text(SidKind::Verification),
+        status: if view.live { "pending" } else { "unknown" }.into(),
+        reason: view.reason.map(|reason| reason_text(reason).into()),
+        channel: view.channel.map(|channel| channel.text().into()),
+        country: view.calling_code.map(|code| format!("+{code}")),
+        attempts: view.outcomes.iter().map(|found| outcome(found).into()).collect(),
+    }
+}

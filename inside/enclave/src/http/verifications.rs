@@ -1,0 +1,269 @@
+//! Verifications and their checks, as Twilio Verify v2 has them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use adyton_api::{SendCodeAttempt, Verification, VerificationCheck, timestamp};
+use adyton_seal::Code;
+use adyton_vault::{
+    AppHash, Channel, Command, Destination, Locale, MessageLook, Reply, Sid, SidKind, Start, Status, Target,
+    VerificationView,
+};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::answer::{ApiError, json};
+use super::auth::Claimed;
+use super::body::Body;
+use super::host::base;
+use super::services::{service_name, service_sid};
+use super::{Api, Form};
+use crate::engine::Failure;
+use crate::hashes;
+
+/// Parameters that belong to what this vault does not offer; empty ones are fine.
+const NOT_OFFERED: [&str; 11] = [
+    "CustomMessage",
+    "SendDigits",
+    "Amount",
+    "Payee",
+    "RateLimits",
+    "ChannelConfiguration",
+    "TemplateSid",
+    "TemplateCustomSubstitutions",
+    "Templates",
+    "SnaClientToken",
+    "EnableSnaClientToken",
+];
+/// Bytes of `Tags`.
+const MAX_TAGS: usize = 2048;
+/// Digits of a code that a caller supplies or a person types.
+const CODE_DIGITS: std::ops::RangeInclusive<usize> = 4..=10;
+
+pub(crate) async fn start(
+    State(api): State<Arc<Api>>,
+    Path(service): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
+    let Claimed { caller, account } = api.claimed(&headers)?;
+    let form = Form::parse(&body)?;
+    let (service, resource) = service_sid(&service, "/Verifications")?;
+    let channel = channel(form.need("Channel")?)?;
+    let destination = Destination::parse(channel, form.need("To")?);
+    let destination = destination.map_err(|error| ApiError::because("To", &error.to_string()))?;
+    not_offered(&form)?;
+    let look = look(&form, channel)?;
+    let custom_code = match form.get("CustomCode") {
+        None => None,
+        Some(text) => Some(code(text, "CustomCode")?),
+    };
+    let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
+    let subjects = subjects.map_err(|_| ApiError::failure(Failure::Unavailable, ""))?;
+    let cost = api.costs.of(channel, &destination);
+    let start = Start { service, destination, subjects, channel, custom_code, look, cost };
+    let reply = api.engine.submit(Command::Start(caller, start)).await;
+    answer(StatusCode::CREATED, reply, &resource, &headers)
+}
+
+pub(crate) async fn fetch(
+    State(api): State<Arc<Api>>,
+    Path((service, which)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let Claimed { caller, account } = api.claimed(&headers)?;
+    let (service, _) = service_sid(&service, "")?;
+    let (target, resource) = target(&api, account, service, &which)?;
+    let reply = api.engine.submit(Command::FetchVerification { caller, service, target }).await;
+    answer(StatusCode::OK, reply, &resource, &headers)
+}
+
+pub(crate) async fn update(
+    State(api): State<Arc<Api>>,
+    Path((service, which)): Path<(String, String)>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
+    let Claimed { caller, account } = api.claimed(&headers)?;
+    let form = Form::parse(&body)?;
+    let (service, _) = service_sid(&service, "")?;
+    let (target, resource) = target(&api, account, service, &which)?;
+    let command = match form.need("Status")? {
+        "canceled" => Command::Cancel { caller, service, target },
+        "approved" => Command::Approve { caller, service, target },
+        _ => return Err(ApiError::parameter("Status")),
+    };
+    answer(StatusCode::OK, api.engine.submit(command).await, &resource, &headers)
+}
+
+pub(crate) async fn check(
+    State(api): State<Arc<Api>>,
+    Path(service): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
+    let Claimed { caller, account } = api.claimed(&headers)?;
+    let form = Form::parse(&body)?;
+    let (service, resource) = service_sid(&service, "/VerificationCheck")?;
+    not_offered(&form)?;
+    // A code of another length than the verification's is a wrong code.
+    let code = code(form.need("Code")?, "Code")?;
+    let target = match (form.get("VerificationSid"), form.get("To")) {
+        (Some(sid), _) => {
+            Target::Sid(Sid::parse(SidKind::Verification, sid).map_err(|_| ApiError::parameter("VerificationSid"))?)
+        }
+        (None, Some(to)) => by_address(&api, account, service, to)?,
+        (None, None) => return Err(ApiError::neither_to_nor_sid()),
+    };
+    let reply = api.engine.submit(Command::Check { caller, service, target, code }).await;
+    match reply.map_err(|failure| ApiError::failure(failure, &resource))? {
+        // Observed of the real API: 200, not 201.
+        Reply::Verification(view) => Ok(json(StatusCode::OK, &verification_check(&view))),
+        _ => Err(ApiError::failure(Failure::Unavailable, "")),
+    }
+}
+
+fn channel(text: &str) -> Result<Channel, ApiError> {
+    match text {
+        // Known to Twilio, so a caller deserves a better answer than "invalid".
+        "call" | "whatsapp" | "sna" | "auto" | "rbm" | "rcs" => Err(ApiError::not_offered("Channel")),
+        text => Channel::parse(text).ok_or_else(|| ApiError::parameter("Channel")),
+    }
+}
+
+fn code(text: &str, parameter: &str) -> Result<Code, ApiError> {
+    let code = Code::parse(text).filter(|_| CODE_DIGITS.contains(&text.len()));
+    code.ok_or_else(|| ApiError::parameter(parameter))
+}
+
+fn not_offered(form: &Form<'_>) -> Result<(), ApiError> {
+    let used = |name: &&&str| form.get(name).is_some_and(|value| !matches!(value, "" | "{}" | "[]" | "false"));
+    match NOT_OFFERED.iter().find(used) {
+        Some(name) => Err(ApiError::not_offered(name)),
+        None => Ok(()),
+    }
+}
+
+/// How the message is to look, and parameters that are checked and then not needed.
+fn look(form: &Form<'_>, channel: Channel) -> Result<MessageLook, ApiError> {
+    let name = match form.get("CustomFriendlyName") {
+        None | Some("") => None,
+        Some(text) => Some(service_name(text, "CustomFriendlyName")?),
+    };
+    let locale = match form.get("Locale") {
+        None | Some("") => Locale::default(),
+        Some(tag) => Locale::parse(tag).ok_or_else(|| ApiError::because("Locale", "expected en, de, fr or es"))?,
+    };
+    let app_hash = match form.get("AppHash") {
+        None | Some("") => None,
+        Some(_) if channel != Channel::Sms => return Err(ApiError::because("AppHash", "it belongs to text messages")),
+        Some(text) => Some(AppHash::parse(text).ok_or_else(|| ApiError::because("AppHash", "expected 11 characters"))?),
+    };
+    if let Some(text) = form.get("DeviceIp")
+        && text.parse::<IpAddr>().is_err()
+    {
+        return Err(ApiError::parameter("DeviceIp"));
+    }
+    if let Some(text) = form.get("RiskCheck")
+        && !matches!(text, "enable" | "disable")
+    {
+        return Err(ApiError::parameter("RiskCheck"));
+    }
+    if let Some(text) = form.get("Tags") {
+        tags(text).ok_or_else(|| ApiError::because("Tags", "expected a JSON object of at most 10 short texts"))?;
+    }
+    Ok(MessageLook { name, locale, app_hash })
+}
+
+/// Tags go nowhere yet; what is not well-formed is refused all the same, so that it does not begin to fail later.
+fn tags(text: &str) -> Option<()> {
+    let pairs: BTreeMap<String, String> = serde_json::from_str(text).ok().filter(|_| text.len() <= MAX_TAGS)?;
+    let short = |(name, value): (&String, &String)| name.len() <= 128 && value.len() <= 128;
+    (pairs.len() <= 10 && pairs.iter().all(short)).then_some(())
+}
+
+/// A verification in a path: its SID, or the address that it went to.
+fn target(api: &Api, account: Sid, service: Sid, which: &str) -> Result<(Target, String), ApiError> {
+    let path = format!("/Services/{}/Verifications", service.text(SidKind::Service));
+    match Sid::parse(SidKind::Verification, which) {
+        Ok(sid) => Ok((Target::Sid(sid), format!("{path}/{}", sid.text(SidKind::Verification)))),
+        // The address is not repeated in a message.
+        Err(_) => Ok((by_address(api, account, service, which)?, path)),
+    }
+}
+
+fn by_address(api: &Api, account: Sid, service: Sid, to: &str) -> Result<Target, ApiError> {
+    let channel = if to.contains('@') { Channel::Email } else { Channel::Sms };
+    let destination = Destination::parse(channel, to);
+    let destination = destination.map_err(|error| ApiError::because("To", &error.to_string()))?;
+    let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
+    Ok(Target::Subject(subjects.map_err(|_| ApiError::failure(Failure::Unavailable, ""))?.in_service))
+}
+
+fn answer(
+    status: StatusCode,
+    reply: Result<Reply, Failure>,
+    resource: &str,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    match reply.map_err(|failure| ApiError::failure(failure, resource))? {
+        Reply::Verification(view) => Ok(json(status, &verification(&view, headers))),
+        _ => Err(ApiError::failure(Failure::Unavailable, "")),
+    }
+}
+
+fn status(status: Status) -> (&'static str, bool) {
+    match status {
+        Status::Pending => ("pending", false),
+        Status::Approved => ("approved", true),
+        Status::Canceled => ("canceled", false),
+    }
+}
+
+fn verification(view: &VerificationView, headers: &HeaderMap) -> Verification {
+    let sid = view.verification.text(SidKind::Verification);
+    let service_sid = view.service.text(SidKind::Service);
+    let (status, valid) = status(view.status);
+    let attempt = |(at, attempt): &(u64, Sid)| SendCodeAttempt {
+        time: timestamp(*at),
+        channel: view.channel.text().to_uppercase(),
+        attempt_sid: attempt.text(SidKind::Attempt),
+    };
+    Verification {
+        url: format!("{}/v2/Services/{service_sid}/Verifications/{sid}", base(headers)),
+        sid,
+        service_sid,
+        account_sid: view.account.text(SidKind::Account),
+        to: view.to.expose().into(),
+        channel: view.channel.text().into(),
+        status: status.into(),
+        valid,
+        lookup: BTreeMap::new(),
+        amount: None,
+        payee: None,
+        send_code_attempts: view.attempts.iter().map(attempt).collect(),
+        sna: None,
+        date_created: timestamp(view.created),
+        date_updated: timestamp(view.updated),
+    }
+}
+
+fn verification_check(view: &VerificationView) -> VerificationCheck {
+    let (status, valid) = status(view.status);
+    VerificationCheck {
+        sid: view.verification.text(SidKind::Verification),
+        service_sid: view.service.text(SidKind::Service),
+        account_sid: view.account.text(SidKind::Account),
+        to: view.to.expose().into(),
+        channel: view.channel.text().into(),
+        status: status.into(),
+        valid,
+        amount: None,
+        payee: None,
+        sna_attempts_error_codes: Vec::new(),
+        date_created: timestamp(view.created),
+        date_updated: timestamp(view.updated),
+    }
+}
