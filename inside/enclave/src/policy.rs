@@ -1,196 +1,141 @@
-//! The policy: the closed sets and floors that are measured (DESIGN §3).
+//! The measured policy, and what it and the owners' settings allow now (DESIGN §3).
 //!
-//! Its bytes are hashed as they are; a vault remembers that hash from genesis on and boots under no other one. An
-//! unknown key refuses the whole file.
+//! The policy's bytes are hashed as they are; a vault remembers that hash and boots under no other one. Settings take
+//! effect at once: whoever depends on them holds a [`Holder`] and asks it each time.
 
-use std::fmt;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use adyton_ledger::{Profile, sha256};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use serde::Deserialize;
+use adyton_policy::{
+    Admission, ChannelName, Limits, Policy, PolicyError, ProfileName, Settings, SettingsError, certificate,
+};
+use adyton_vault::{Channel, Rules, Sid, SidKind};
+use tokio::sync::watch;
+
+use crate::delivery::Plan;
 
 /// A policy and the hash of its bytes.
-pub struct Policy {
+pub struct Measured {
     /// Its content.
-    pub content: Content,
+    pub policy: Policy,
     /// SHA-256 of its bytes.
     pub hash: [u8; 32],
     /// DER of the attestation root.
     pub attestation_root: Vec<u8>,
 }
 
-/// `adyton.toml`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Content {
-    /// Version of the format: 1.
-    pub version: u32,
-    /// Custody profile; fixed at genesis.
-    pub profile: ProfileName,
-    /// Days that bodies are kept after a snapshot.
-    pub retention_days: u32,
-    /// What attests the enclave.
-    pub attestation: Attestation,
-    /// The API.
-    pub api: Api,
-    /// Who releases the root key.
-    pub custody: Peer,
-    /// Where messages go.
-    pub carrier: Peer,
-}
-
-/// The profiles that this release can boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ProfileName {
-    /// A laptop.
-    Dev,
-}
-
-impl ProfileName {
-    /// The profile in records.
-    pub fn profile(self) -> Profile {
-        match self {
-            Self::Dev => Profile::Dev,
-        }
-    }
-}
-
-/// `[attestation]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Attestation {
-    /// PEM of the attestation root certificate.
-    pub root: String,
-}
-
-/// `[api]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Api {
-    /// DNS names that the vault's certificate may carry.
-    pub names: Vec<String>,
-    /// IP addresses that the vault's certificate may carry.
-    pub addresses: Vec<std::net::IpAddr>,
-}
-
-/// A place outside that the enclave may speak TLS with.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Peer {
-    /// DNS name; never an address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// PEM of the only certificate that may sign its certificate.
-    pub trust: String,
-}
-
-/// Why a file is not a policy.
-#[derive(Debug)]
-pub enum PolicyError {
-    /// It is not UTF-8.
-    Text,
-    /// TOML, or a key or value in it; it says where.
-    Toml(Box<toml::de::Error>),
-    /// Another version.
-    Version {
-        /// What stands there.
-        got: u32,
-    },
-    /// It is not one certificate in PEM; names the key.
-    Certificate(&'static str),
-    /// What stands there is not a DNS name; names the key.
-    Address(&'static str),
-    /// `api` has neither names nor addresses.
-    NoNames,
-}
-
-impl fmt::Display for PolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text => f.write_str("the policy is not UTF-8"),
-            Self::Toml(error) => write!(f, "the policy: {error}"),
-            Self::Version { got } => write!(f, "the policy: version: expected 1, got {got}"),
-            Self::Certificate(key) => write!(f, "the policy: {key}: not one certificate in PEM"),
-            Self::Address(key) => write!(f, "the policy: {key}: a DNS name is needed, not an address"),
-            Self::NoNames => f.write_str("the policy: api: names or addresses are needed"),
-        }
-    }
-}
-
-impl std::error::Error for PolicyError {}
-
-impl Policy {
+impl Measured {
     /// Parses the measured bytes.
     ///
     /// # Errors
     /// [`PolicyError`], the first rule that is broken.
     pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
-        let text = std::str::from_utf8(bytes).map_err(|_| PolicyError::Text)?;
-        let content: Content = toml::from_str(text).map_err(|error| PolicyError::Toml(Box::new(error)))?;
-        if content.version != 1 {
-            return Err(PolicyError::Version { got: content.version });
+        let policy = Policy::parse(bytes)?;
+        let attestation_root = certificate(&policy.attestation.root);
+        let attestation_root = attestation_root.ok_or_else(|| PolicyError::Certificate("attestation.root".into()))?;
+        Ok(Self { policy, hash: sha256(bytes).0, attestation_root })
+    }
+
+    /// The profile in records.
+    pub fn profile(&self) -> Profile {
+        match self.policy.profile {
+            ProfileName::Dev => Profile::Dev,
         }
-        if content.api.names.is_empty() && content.api.addresses.is_empty() {
-            return Err(PolicyError::NoNames);
-        }
-        for (key, peer) in [("custody.host", &content.custody), ("carrier.host", &content.carrier)] {
-            if !matches!(ServerName::try_from(peer.host.as_str()), Ok(ServerName::DnsName(_))) {
-                return Err(PolicyError::Address(key));
+    }
+}
+
+/// What policy and settings allow, ready for use.
+#[derive(Debug)]
+pub struct Current {
+    /// For the deciders.
+    pub rules: Rules,
+    /// For delivery.
+    pub plan: Plan,
+    /// Sequence of the owners' request that the settings came by; 0 for none.
+    pub sequence: u64,
+}
+
+impl Current {
+    /// Under a policy, with settings as they were signed; an empty text stands for none.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if the policy does not allow them (any more).
+    pub fn new(policy: &Policy, settings: &str, sequence: u64) -> Result<Self, SettingsError> {
+        let settings = match settings {
+            "" => Settings { version: 1, ..Settings::default() },
+            text => Settings::parse(text, policy)?,
+        };
+        let limits = settings.limits.within(&policy.limits);
+        Ok(Self { rules: rules(policy, &limits), plan: Plan::new(policy, &settings), sequence })
+    }
+}
+
+/// Millionths of a unit of cost.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the policy's parser bounds both ends")]
+pub(crate) fn millionths(amount: f64) -> u64 {
+    (amount * 1e6).round() as u64
+}
+
+/// A channel of the policy as the deciders know it.
+pub(crate) fn channel(name: ChannelName) -> Channel {
+    match name {
+        ChannelName::Sms => Channel::Sms,
+        ChannelName::Email => Channel::Email,
+    }
+}
+
+fn rules(policy: &Policy, limits: &Limits) -> Rules {
+    let verification = &policy.verification;
+    // The parser has seen to the form of each.
+    let codes = verification.countries.iter().filter_map(|country| country.strip_prefix('+')?.parse().ok());
+    let services = verification.custom_code_services.iter().filter_map(|sid| Sid::parse(SidKind::Service, sid).ok());
+    Rules {
+        admission: match policy.tenants.admission {
+            Admission::Owners => adyton_vault::Admission::Owners,
+            Admission::Open => adyton_vault::Admission::Open,
+        },
+        loosening_wait: u64::from(policy.tenants.loosening_hours) * 3600,
+        channels: verification.channels.iter().copied().map(channel).collect(),
+        calling_codes: codes.collect(),
+        shortest_code: verification.shortest_code,
+        custom_code_services: services.collect::<BTreeSet<_>>(),
+        limits: adyton_vault::Limits {
+            failed_checks: limits.failed_checks,
+            failed_checks_refill: limits.failed_checks_refill_seconds.into(),
+            failed_checks_consecutive: limits.failed_checks_consecutive,
+            sends_per_destination_hour: limits.sends_per_destination_hour,
+            sends_per_prefix_hour: limits.sends_per_prefix_hour,
+            sends_per_tenant_hour: limits.sends_per_tenant_hour,
+            spend_per_tenant_hour: millionths(limits.spend_per_tenant_hour),
+            live_verifications: usize::try_from(limits.live_verifications).unwrap_or(usize::MAX),
+        },
+    }
+}
+
+/// Holds what is allowed now, for everybody who depends on it.
+#[derive(Clone)]
+pub struct Holder(Arc<watch::Sender<Arc<Current>>>);
+
+impl Holder {
+    /// Begins with what a boot found.
+    pub fn new(current: Current) -> Self {
+        Self(Arc::new(watch::Sender::new(Arc::new(current))))
+    }
+
+    /// What is allowed now.
+    pub fn now(&self) -> Arc<Current> {
+        Arc::clone(&self.0.borrow())
+    }
+
+    /// Settings that have become durable take effect, unless later ones already have.
+    pub fn set(&self, current: Current) {
+        self.0.send_if_modified(|held| {
+            let newer = current.sequence > held.sequence;
+            if newer {
+                *held = Arc::new(current);
             }
-        }
-        certificate(&content.custody.trust, "custody.trust")?;
-        certificate(&content.carrier.trust, "carrier.trust")?;
-        let attestation_root = certificate(&content.attestation.root, "attestation.root")?.to_vec();
-        Ok(Self { content, hash: sha256(bytes).0, attestation_root })
-    }
-}
-
-pub(crate) fn certificate(pem: &str, key: &'static str) -> Result<CertificateDer<'static>, PolicyError> {
-    let mut found = CertificateDer::pem_slice_iter(pem.as_bytes());
-    match (found.next(), found.next()) {
-        // A second one would be trusted by whoever reads the policy, and by nobody inside.
-        (Some(Ok(certificate)), None) => Ok(certificate),
-        _ => Err(PolicyError::Certificate(key)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
-
-    use super::*;
-
-    const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
-
-    fn policy(host: &str, trust: &str) -> Result<Policy, String> {
-        let text = format!(
-            "version = 1\nprofile = \"dev\"\nretention_days = 30\n[attestation]\nroot = \"\"\"\n{PEM}\"\"\"\n\
-             [api]\nnames = [\"localhost\"]\naddresses = []\n\
-             [custody]\nhost = \"{host}\"\nport = 443\ntrust = \"\"\"\n{trust}\"\"\"\n\
-             [carrier]\nhost = \"carrier.adyton.test\"\nport = 443\ntrust = \"\"\"\n{PEM}\"\"\"\n"
-        );
-        Policy::parse(text.as_bytes()).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn trust_is_one_certificate() {
-        let read = policy("kms.adyton.test", PEM).unwrap();
-        assert_eq!(read.attestation_root, [0x30, 0x00]);
-        for trust in ["", "MAA=", &PEM.repeat(2), &PEM.replace("MAA=", "MA?=")] {
-            let refusal = policy("kms.adyton.test", trust).err();
-            assert_eq!(refusal.as_deref(), Some("the policy: custody.trust: not one certificate in PEM"), "{trust}");
-        }
-    }
-
-    #[test]
-    fn peers_are_named() {
-        for host in ["", "127.0.0.1", "127.1", "::1", "kms adyton.test", "kms.adyton.test:443"] {
-            let refusal = policy(host, PEM).err();
-            let expected = "the policy: custody.host: a DNS name is needed, not an address";
-            assert_eq!(refusal.as_deref(), Some(expected), "{host}");
-        }
+            newer
+        });
     }
 }

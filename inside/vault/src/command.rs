@@ -130,6 +130,13 @@ pub enum Command {
         /// What changes.
         changes: KeyChanges,
     },
+    /// The owners' signed request changes the settings. The signatures were verified, the text held against the policy.
+    ChangeSettings {
+        /// Sequence of the signed request.
+        sequence: u64,
+        /// The settings.
+        text: String,
+    },
     /// A tenant's signed request makes a service weaker, after a wait. The signature was verified.
     Loosen {
         /// Who asks: an admin key, besides the signature.

@@ -23,6 +23,10 @@ impl State {
             EventKind::KeysChanged { account, sequence, reset, token_hash, removed, added } => {
                 self.keys_changed(account, sequence, reset, token_hash, &removed, added);
             }
+            EventKind::SettingsChanged { sequence, text } => {
+                self.owners_sequence = sequence;
+                self.settings = text;
+            }
             EventKind::ServiceCreated { account, service, settings } => {
                 self.services_of.insert((account, at, service));
                 let created = Service { account, settings, created: at, updated: at, loosening: None };

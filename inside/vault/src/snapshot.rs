@@ -13,7 +13,7 @@ use crate::{Scopes, Sid, State};
 const VERSION: u32 = 1;
 const TENANT: u8 = 1;
 const SERVICE: u8 = 2;
-// 3 is the settings'.
+const SETTINGS: u8 = 3;
 const API_KEY: u8 = 4;
 const BUDGET: u8 = 5;
 const COUNTERS: u8 = 6;
@@ -47,7 +47,8 @@ impl State {
     pub fn encode_cold(&self, out: &mut Plaintext) {
         out.put_u32(VERSION);
         let budgets = || self.budgets.by_place.iter().filter(|(_, budget)| budget.consecutive > 0);
-        let count = self.tenants.len() + self.services.len() + self.keys.len() + budgets().count() + 1;
+        let settings = usize::from(!self.settings.is_empty());
+        let count = self.tenants.len() + self.services.len() + settings + self.keys.len() + budgets().count() + 1;
         out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
         for (account, tenant) in &self.tenants {
             out.put_nested(|out| {
@@ -73,6 +74,12 @@ impl State {
                 put_settings(out, &service.settings);
                 out.put_u8(u8::from(service.loosening.is_some()));
                 service.loosening.iter().for_each(|waiting| put_loosening(out, waiting));
+            });
+        }
+        if !self.settings.is_empty() {
+            out.put_nested(|out| {
+                out.put_u8(SETTINGS);
+                out.put_lp(self.settings.as_bytes());
             });
         }
         for (sid, key) in &self.keys {
@@ -122,6 +129,10 @@ impl State {
             let new = match record.u8()? {
                 TENANT => state.read_tenant(&mut record)?,
                 SERVICE => state.read_service(&mut record)?,
+                SETTINGS => {
+                    state.settings = record.text()?.into();
+                    !state.settings.is_empty()
+                }
                 API_KEY => state.read_api_key(&mut record)?,
                 BUDGET => state.read_budget(&mut record)?,
                 COUNTERS => {

@@ -24,8 +24,10 @@ pub struct State {
     pub(crate) services_of: BTreeSet<(Sid, Seconds, Sid)>,
     /// (when, service): loosenings that wait, soonest first.
     pub(crate) loosenings: BTreeSet<(Seconds, Sid)>,
-    /// The owners' next signed request has this sequence, less one.
+    /// The owners' last signed request.
     pub(crate) owners_sequence: u64,
+    /// The owners' settings, as they were signed; empty until there are some.
+    pub(crate) settings: String,
     pub(crate) budgets: Budgets,
     /// Why verifications that are over ended; kept for a while, through a restart as far as the log still tells.
     pub(crate) ended: Ended,
@@ -116,6 +118,16 @@ impl State {
         self.owners_sequence + 1
     }
 
+    /// The owners' settings, as they were signed; empty until there are some.
+    pub fn settings(&self) -> &str {
+        &self.settings
+    }
+
+    /// API keys and the accounts that they belong to.
+    pub fn keys(&self) -> impl Iterator<Item = (Sid, Sid)> {
+        self.keys.iter().map(|(sid, key)| (*sid, key.account))
+    }
+
     /// A tenant's SSH public key and the sequence that its next signed request must have.
     pub fn signer(&self, account: Sid) -> Option<(&[u8], u64)> {
         let tenant = self.tenants.get(&account)?;
@@ -198,6 +210,7 @@ impl State {
             | EventKind::VerificationCanceled { verification }
             | EventKind::DeliveryReported { verification, .. } => of(verification),
             EventKind::Booted { .. }
+            | EventKind::SettingsChanged { .. }
             | EventKind::SlotOpened { .. }
             | EventKind::Expired
             | EventKind::BudgetsForgotten => None,

@@ -1,4 +1,4 @@
-//! Tenants and their keys. Everything here was signed by the owners or by the tenant itself; the signature was verified
+//! Tenants, their keys, and the owners' settings. Everything here was signed by the owners or by the tenant itself; the signature was verified
 //! at the edge, the sequence is checked here, so that a signed request counts once.
 
 use alloc::string::String;
@@ -64,6 +64,17 @@ pub(super) fn change_keys(
     }
     let KeyChanges { reset, token_hash, removed, added } = changes;
     let kind = EventKind::KeysChanged { account, sequence, reset, token_hash, removed, added };
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Done, effects: Vec::new() })
+}
+
+pub(super) fn change_settings(
+    state: &State,
+    sequence: u64,
+    text: String,
+    context: &Context<'_>,
+) -> Result<Decision, Refusal> {
+    expect(state.next_owners_sequence(), sequence)?;
+    let kind = EventKind::SettingsChanged { sequence, text };
     Ok(Decision { events: vec![event(context, kind)], reply: Reply::Done, effects: Vec::new() })
 }
 

@@ -36,6 +36,10 @@ impl Event {
                     out.put(hash);
                 }
             }
+            EventKind::SettingsChanged { sequence, text } => {
+                out.put_u64(*sequence);
+                out.put_lp(text.as_bytes());
+            }
             EventKind::ServiceCreated { account, service, settings } => {
                 out.put(&account.0);
                 out.put(&service.0);
@@ -145,7 +149,7 @@ fn number(kind: &EventKind) -> u8 {
         EventKind::VerificationApproved { .. } => 8,
         EventKind::Expired => 9,
         EventKind::DeliveryReported { .. } => 10,
-        // 11 is `SettingsChanged`.
+        EventKind::SettingsChanged { .. } => 11,
         EventKind::KeysChanged { .. } => 12,
         EventKind::ServiceUpdated { .. } => 13,
         EventKind::ServiceDeleted { .. } => 14,
@@ -209,6 +213,7 @@ fn decode(number: u8, reader: &mut Reader<'_>) -> Result<EventKind, EventError> 
                 _ => return Err(EventError),
             },
         },
+        11 => EventKind::SettingsChanged { sequence: reader.u64()?, text: reader.text()?.into() },
         12 => EventKind::KeysChanged {
             account: sid(reader)?,
             sequence: reader.u64()?,

@@ -93,6 +93,13 @@ pub enum EventKind {
         /// API keys that came.
         added: Vec<(Sid, Scopes, [u8; 32])>,
     },
+    /// The owners' settings changed.
+    SettingsChanged {
+        /// Sequence of the owners' signed request.
+        sequence: u64,
+        /// The settings, as they were signed.
+        text: String,
+    },
     /// A service was created.
     ServiceCreated {
         /// Its tenant.
@@ -246,6 +253,7 @@ impl Event {
         match self.kind {
             EventKind::TenantCreated { .. }
             | EventKind::KeysChanged { .. }
+            | EventKind::SettingsChanged { .. }
             | EventKind::ServiceCreated { .. }
             | EventKind::ServiceUpdated { .. }
             | EventKind::ServiceDeleted { .. }

@@ -45,7 +45,7 @@ pub(super) fn render(name: &str, locale: Locale, code: &Code, do_not_share: bool
         words.not_you,
         "</p></div></body></html>\n",
     ]);
-    Message { text, subject: Some(words.subject.into()), html: Some(html) }
+    Message { text, subject: Some(words.subject.into()), html: Some(html), code: code.duplicate() }
 }
 
 fn escaped(text: &str) -> String {

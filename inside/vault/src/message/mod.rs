@@ -28,6 +28,8 @@ pub struct Message {
     pub subject: Option<String>,
     /// HTML part of an e-mail.
     pub html: Option<SecretText>,
+    /// The code alone, for a route that seals it to its gateway.
+    pub code: Code,
 }
 
 /// How a request wants its message to look.
@@ -74,6 +76,7 @@ pub(crate) fn render(channel: Channel, settings: &ServiceSettings, look: &Messag
                         text: SecretText::join(&[a, b, c, d, e, f, g, h, code.expose()]),
                         subject: None,
                         html: None,
+                        code: code.duplicate(),
                     };
                 }
             };
@@ -87,7 +90,7 @@ pub(crate) fn render(channel: Channel, settings: &ServiceSettings, look: &Messag
                 line,
                 hash,
             ]);
-            Message { text, subject: None, html: None }
+            Message { text, subject: None, html: None, code: code.duplicate() }
         }
     }
 }

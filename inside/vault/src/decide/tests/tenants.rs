@@ -69,3 +69,15 @@ fn a_key_belongs_to_one_tenant() {
     assert_eq!(bench.refused(change(other, &twice)), Refusal::KeyTaken);
     assert_eq!(bench.refused(change(Sid([0x55; 16]), &[])), Refusal::Unauthorized);
 }
+
+#[test]
+fn settings_count_once_and_outlive_a_restart() {
+    let mut bench = Bench::new();
+    let change = |sequence, text: &str| Command::ChangeSettings { sequence, text: text.into() };
+    bench.run(change(1, "version = 1")).unwrap();
+    assert_eq!(bench.refused(change(1, "version = 1")), Refusal::Sequence { expected: 2 });
+    bench.run(change(2, "version = 1 # again")).unwrap();
+    bench.reboot();
+    assert_eq!(bench.state.settings(), "version = 1 # again");
+    assert_eq!(State::decode_cold(&bench.state.cold_bytes()).unwrap().settings(), "version = 1 # again");
+}

@@ -1,13 +1,16 @@
-//! Outbound connections: only to names of the policy, TLS from inside, each pinned to one certificate.
+//! Outbound connections: only to names of the policy, TLS from inside, each pinned as the policy says ([`trust`]).
 //!
 //! 1. open a *dial* channel to the host;
 //! 2. ask for the name by SOCKS5 (nothing inside resolves names);
-//! 3. TLS 1.3 with the policy's one root, and HTTP/1.1 in it.
+//! 3. TLS 1.3 with a certificate that the policy trusts, and HTTP/1.1 in it.
+
+mod trust;
 
 use std::fmt;
 use std::sync::Arc;
 
 use adyton_frame::{Channel, DeliveryFailure};
+use adyton_policy::Trust;
 use adyton_transport::{Address, open_channel};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -15,12 +18,11 @@ use hyper::client::conn::http1::SendRequest;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_socks::tcp::Socks5Stream;
 
-use crate::policy::{Peer, PolicyError, certificate};
 
 /// Longest wait for a connection, and for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -66,7 +68,7 @@ impl EgressError {
 
 /// A peer of the policy, ready to be spoken with.
 #[derive(Clone)]
-pub struct Route {
+pub struct Peer {
     service: Address,
     host: String,
     port: u16,
@@ -74,22 +76,32 @@ pub struct Route {
     tls: TlsConnector,
 }
 
-impl Route {
-    /// Prepares a peer.
-    ///
-    /// # Errors
-    /// [`PolicyError`] if its name or its trust is not usable.
-    pub fn new(peer: &Peer, service: Address) -> Result<Self, PolicyError> {
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate(&peer.trust, "trust")?).map_err(|_| PolicyError::Certificate("trust"))?;
-        let config = ClientConfig::builder_with_provider(crate::identity::provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(|_| PolicyError::Certificate("trust"))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from(peer.host.clone()).map_err(|_| PolicyError::Address("host"))?;
-        let tls = TlsConnector::from(Arc::new(config));
-        Ok(Self { service, host: peer.host.clone(), port: peer.port, name, tls })
+/// TLS with a peer, from inside.
+pub type PeerStream = TlsStream<adyton_transport::Stream>;
+
+impl Peer {
+    /// Prepares a peer; `None` if its name or its trust is not usable.
+    pub fn new(host: &str, port: u16, trust: &Trust, service: Address) -> Option<Self> {
+        let name = ServerName::try_from(host.to_owned()).ok()?;
+        let tls = TlsConnector::from(Arc::new(trust::client(trust)?));
+        Some(Self { service, host: host.into(), port, name, tls })
+    }
+
+    /// Its name.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Opens a stream by name, without TLS yet.
+    pub(crate) async fn dial(&self) -> Result<adyton_transport::Stream, EgressError> {
+        let stream = open_channel(&self.service, Channel::Dial).await.map_err(|_| EgressError::Connect)?;
+        let dialed = Socks5Stream::connect_with_socket(stream, (self.host.as_str(), self.port)).await;
+        Ok(dialed.map_err(|_| EgressError::Connect)?.into_inner())
+    }
+
+    /// Begins TLS on a stream.
+    pub(crate) async fn secure(&self, stream: adyton_transport::Stream) -> Result<PeerStream, EgressError> {
+        self.tls.connect(self.name.clone(), stream).await.map_err(|_| EgressError::Tls)
     }
 
     /// Opens a connection.
@@ -98,11 +110,7 @@ impl Route {
     /// [`EgressError`].
     pub async fn connect(&self) -> Result<Connection, EgressError> {
         let connect = async {
-            let stream = open_channel(&self.service, Channel::Dial).await.map_err(|_| EgressError::Connect)?;
-            let target = (self.host.as_str(), self.port);
-            let dialed = Socks5Stream::connect_with_socket(stream, target).await;
-            let stream = dialed.map_err(|_| EgressError::Connect)?.into_inner();
-            let stream = self.tls.connect(self.name.clone(), stream).await.map_err(|_| EgressError::Tls)?;
+            let stream = self.secure(self.dial().await?).await?;
             let (sender, connection) =
                 hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|_| EgressError::Http)?;
             tokio::spawn(connection);
@@ -119,27 +127,29 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// `POST path` with a JSON body; the status and the body that came back.
+    /// `POST path`; the status, the seconds of `Retry-After` if there are some, and the body that came back. Redirects are
+    /// answers like others: nothing follows them.
     ///
     /// # Errors
     /// [`EgressError`]; the connection is then of no more use.
     pub async fn post(
         &mut self,
         path: &str,
-        idempotency_key: Option<&str>,
+        headers: &[(&str, &str)],
         body: Bytes,
-    ) -> Result<(StatusCode, Bytes), EgressError> {
-        let mut request = Request::post(path).header("host", &self.host).header("content-type", "application/json");
-        if let Some(key) = idempotency_key {
-            request = request.header("idempotency-key", key);
+    ) -> Result<(StatusCode, Option<u64>, Bytes), EgressError> {
+        let mut request = Request::post(path).header("host", &self.host);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body)).map_err(|_| EgressError::Http)?;
         let exchange = async {
             self.sender.ready().await.map_err(|_| EgressError::Http)?;
             let answer = self.sender.send_request(request).await.map_err(|_| EgressError::Http)?;
             let status = answer.status();
+            let after = answer.headers().get("retry-after").and_then(|after| after.to_str().ok()?.parse().ok());
             let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.map_err(|_| EgressError::Http)?;
-            Ok((status, body.to_bytes()))
+            Ok((status, after, body.to_bytes()))
         };
         timeout(PATIENCE, exchange).await.unwrap_or(Err(EgressError::Timeout))
     }
