@@ -9,9 +9,9 @@ use tempfile::TempDir;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
+use crate::fixtures::{KEYS, OPS, VAULT, boot, context, create_service, create_tenant, start};
 use crate::host::{Heard, Host, PATIENCE, address};
 use crate::live::Live;
-use crate::world::{KEYS, OPS, VAULT, boot, context, create_service, create_tenant, start};
 
 /// A snapshot of entries below an index, the first at or above this one.
 fn taken(said: &[Event], at_least: u64) -> Option<u64> {

@@ -20,8 +20,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
+use crate::fixtures::{KEYS, OPS, VAULT, boot, keys, shard, signer};
 use crate::host::{Heard, Host, PATIENCE, address};
-use crate::world::{KEYS, OPS, VAULT, boot, shard, signer};
 
 /// An engine and its host.
 pub(crate) struct Live {
@@ -71,7 +71,7 @@ impl Live {
     pub(crate) fn follow(&self, folder: &Path, every: u64) {
         let follower = Follower {
             service: address(folder),
-            keys: Arc::new(crate::world::keys()),
+            keys: Arc::new(keys()),
             vault: VAULT,
             log: OPS,
             log_key: signer().public_key(),

@@ -3,6 +3,7 @@
 
 #[path = "../../../../outside/host/tests/faults/disk.rs"]
 mod disk;
+mod fixtures;
 mod follower;
 mod host;
 mod live;

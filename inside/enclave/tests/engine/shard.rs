@@ -12,7 +12,8 @@ use adyton_vault::{Caller, Command, Outcome, State, Target};
 use proptest::prelude::*;
 
 use crate::disk::Disk;
-use crate::world::{ACCOUNT, Fault, Reach, TOKEN, World, boot, caller, create_service, shard, start};
+use crate::fixtures::{ACCOUNT, OPS, TOKEN, boot, caller, create_service, shard, start};
+use crate::world::{Fault, Reach, World};
 
 /// Copies of a folder that live at the same time.
 const MOST_WORLDS: usize = 3;
@@ -159,7 +160,7 @@ fn a_second_writer_is_fenced() {
     world.submit(create_service);
     let late = world.shard.seal(1_800_000_101).unwrap().unwrap();
     let store = world.store.as_mut().unwrap();
-    let refused = store.append(crate::world::OPS, late.expected_size, &late.records, &late.head).unwrap();
+    let refused = store.append(OPS, late.expected_size, &late.records, &late.head).unwrap();
     assert_eq!(refused, AppendOutcome::Conflict { size });
     assert!(world.acknowledged.is_empty(), "nothing unacknowledged is claimed");
 }

@@ -6,55 +6,19 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::LazyLock;
 
-use adyton_enclave::engine::replay::{Replay, replay};
-use adyton_enclave::engine::sealing::{Opener, Sealer};
+use adyton_enclave::engine::replay::Replay;
+use adyton_enclave::engine::sealing::Opener;
 use adyton_enclave::engine::snapshot::{Manifest, Scope};
 use adyton_enclave::engine::{Release, Sealed, Shard};
-use adyton_enclave::store::Store;
 use adyton_host::{RedbStore, StoreError};
-use adyton_ledger::{AppendOutcome, Hash, LogId, LogReader, LogStore, Retirement, VaultId};
-use adyton_seal::{KeyTree, Label, Plaintext, RootKey, Secret, SigningKey};
-use adyton_vault::{
-    Caller, Channel, Command, Context, Destination, Effect, Event, EventKind, Fresh, Reply, Sid, State, Status, decide,
-};
+use adyton_ledger::{AppendOutcome, Hash, Kind, LogReader, LogStore, Retirement};
+use adyton_vault::{Command, Effect, Event, EventKind, Reply, Sid, State, Status, decide};
 
 use crate::disk::Disk;
-use crate::host::{Heard, Host, address};
+use crate::fixtures::{KEYS, OPS, VAULT, boot, context, create_tenant, encoded, shard, start};
 
-pub(crate) const OPS: LogId = LogId::from_number(1);
-pub(crate) const VAULT: VaultId = VaultId([9; 32]);
-pub(crate) const ACCOUNT: Sid = Sid([1; 16]);
-pub(crate) const TOKEN: [u8; 32] = [2; 32];
 const BEGAN: u64 = 1_800_000_000;
-
-pub(crate) static KEYS: LazyLock<KeyTree> = LazyLock::new(keys);
-
-pub(crate) fn keys() -> KeyTree {
-    KeyTree::new(&RootKey::new(Secret::init_with(|bytes| bytes.fill(7))), 1)
-}
-
-pub(crate) fn signer() -> SigningKey {
-    SigningKey::from_seed(&KEYS.derive(Label::LogSigning, &[]).unwrap()).unwrap()
-}
-
-pub(crate) fn caller() -> Caller {
-    Caller { account: ACCOUNT, token_hash: TOKEN }
-}
-
-pub(crate) fn create_tenant() -> Command {
-    Command::CreateTenant { account: ACCOUNT, token_hash: TOKEN, friendly_name: "Acme".into() }
-}
-
-pub(crate) fn create_service() -> Command {
-    Command::CreateService { caller: caller(), friendly_name: "Acme".into(), code_length: 6 }
-}
-
-pub(crate) fn start(service: Sid, who: u8) -> Command {
-    let destination = Destination::parse(&format!("+1555010012{who}")).unwrap();
-    Command::Start { caller: caller(), service, destination, subject: [who; 16], channel: Channel::Sms }
-}
 
 /// What comes between the shard and the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,13 +196,21 @@ impl World {
             *next += 1;
             let header = record.entry.header().unwrap();
             assert_eq!(header.boot_id, self.boot_id);
-            if header.kind != adyton_ledger::Kind::Snapshot {
+            if header.kind != Kind::Snapshot {
                 let body = record.body.unwrap();
-                opener.open(&record.entry, &header, &body, |event| Ok(events.push(event.to_vec()))).unwrap();
+                let mut keep = |event: &[u8]| {
+                    events.push(event.to_vec());
+                    Ok(())
+                };
+                opener.open(&record.entry, &header, &body, &mut keep).unwrap();
             }
         }
         // Within a batch events are grouped by tenant.
-        let sorted = |events: &[Vec<u8>]| events.iter().cloned().collect::<BTreeSet<_>>();
+        let sorted = |events: &[Vec<u8>]| {
+            let mut events = events.to_vec();
+            events.sort();
+            events
+        };
         assert_eq!(sorted(events), sorted(&self.decided[..events.len()]));
     }
 
@@ -407,34 +379,6 @@ impl World {
     }
 }
 
-pub(crate) fn context(now: u64, counter: u64) -> Context {
-    let fresh = Fresh::new(Secret::init_with(|bytes| {
-        bytes.chunks_mut(8).zip(1u64..).for_each(|(chunk, part)| {
-            chunk.copy_from_slice(&(counter << 8 | part).to_be_bytes()[..chunk.len()]);
-        });
-    }));
-    Context { now, fresh }
-}
-
-fn encoded(event: &Event) -> Vec<u8> {
-    let mut out = Plaintext::with_capacity(64);
-    event.encode(&mut out);
-    out.as_bytes().to_vec()
-}
-
-/// What a process finds on a disk whose host it asks over a socket.
-pub(crate) fn boot(disk: &Disk) -> Replay<'static> {
-    let folder = tempfile::tempdir().unwrap();
-    let host = Host::start(disk.store().unwrap(), folder.path(), &Heard::default());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let replayed = runtime.block_on(async {
-        let mut store = Store::connect(&address(folder.path())).await.unwrap();
-        replay(&mut store, &KEYS, VAULT, OPS, &signer().public_key()).await
-    });
-    drop(host);
-    replayed.unwrap()
-}
-
 /// The whole log replayed without a snapshot's help.
 fn from_nothing(store: &RedbStore) -> Point {
     let mut replay = Replay::new(&KEYS, VAULT, OPS);
@@ -442,11 +386,4 @@ fn from_nothing(store: &RedbStore) -> Point {
         replay.entry(&record).unwrap();
     }
     Point { size: replay.frontier.size(), root: replay.frontier.root(), cold: replay.state.cold_bytes() }
-}
-
-/// A writer that goes on from what a boot found.
-pub(crate) fn shard<T>(replayed: Replay<'_>, boot_id: [u8; 16]) -> Shard<T> {
-    let sealer = Sealer::new(&KEYS, VAULT, OPS, boot_id, 1).unwrap();
-    let Replay { state, frontier, bucket, .. } = replayed;
-    Shard::new(state, &VAULT, sealer, signer(), frontier, bucket)
 }

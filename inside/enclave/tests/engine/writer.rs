@@ -10,9 +10,9 @@ use adyton_vault::{Effect, EventKind, Reply, Sid};
 use tokio::time::timeout;
 
 use crate::disk::Disk;
+use crate::fixtures::{KEYS, OPS, VAULT, boot, create_service, create_tenant, shard, start};
 use crate::host::{PATIENCE, address};
 use crate::live::{Live, at_once};
-use crate::world::{KEYS, OPS, VAULT, boot, create_service, create_tenant, shard, start};
 
 fn service(reply: Reply) -> Sid {
     let Reply::Service(view) = reply else { panic!("not a service") };

@@ -1,0 +1,81 @@
+//! One vault's keys, one tenant's commands, and what a process is made of.
+
+use std::sync::LazyLock;
+
+use adyton_enclave::engine::Shard;
+use adyton_enclave::engine::replay::{Replay, replay};
+use adyton_enclave::engine::sealing::Sealer;
+use adyton_enclave::store::Store;
+use adyton_ledger::{LogId, VaultId};
+use adyton_seal::{KeyTree, Label, Plaintext, RootKey, Secret, SigningKey};
+use adyton_vault::{Caller, Channel, Command, Context, Destination, Event, Fresh, Sid};
+
+use crate::disk::Disk;
+use crate::host::{Heard, Host, address};
+
+pub(crate) const OPS: LogId = LogId::from_number(1);
+pub(crate) const VAULT: VaultId = VaultId([9; 32]);
+pub(crate) const ACCOUNT: Sid = Sid([1; 16]);
+pub(crate) const TOKEN: [u8; 32] = [2; 32];
+
+pub(crate) static KEYS: LazyLock<KeyTree> = LazyLock::new(keys);
+
+pub(crate) fn keys() -> KeyTree {
+    KeyTree::new(&RootKey::new(Secret::init_with(|bytes| bytes.fill(7))), 1)
+}
+
+pub(crate) fn signer() -> SigningKey {
+    SigningKey::from_seed(&KEYS.derive(Label::LogSigning, &[]).unwrap()).unwrap()
+}
+
+pub(crate) fn caller() -> Caller {
+    Caller { account: ACCOUNT, token_hash: TOKEN }
+}
+
+pub(crate) fn create_tenant() -> Command {
+    Command::CreateTenant { account: ACCOUNT, token_hash: TOKEN, friendly_name: "Acme".into() }
+}
+
+pub(crate) fn create_service() -> Command {
+    Command::CreateService { caller: caller(), friendly_name: "Acme".into(), code_length: 6 }
+}
+
+pub(crate) fn start(service: Sid, who: u8) -> Command {
+    let destination = Destination::parse(&format!("+1555010012{who}")).unwrap();
+    Command::Start { caller: caller(), service, destination, subject: [who; 16], channel: Channel::Sms }
+}
+
+pub(crate) fn context(now: u64, counter: u64) -> Context {
+    let fresh = Fresh::new(Secret::init_with(|bytes| {
+        bytes.chunks_mut(8).zip(1u64..).for_each(|(chunk, part)| {
+            chunk.copy_from_slice(&(counter << 8 | part).to_be_bytes()[..chunk.len()]);
+        });
+    }));
+    Context { now, fresh }
+}
+
+pub(crate) fn encoded(event: &Event) -> Vec<u8> {
+    let mut out = Plaintext::with_capacity(64);
+    event.encode(&mut out);
+    out.as_bytes().to_vec()
+}
+
+/// What a process finds on a disk whose host it asks over a socket.
+pub(crate) fn boot(disk: &Disk) -> Replay<'static> {
+    let folder = tempfile::tempdir().unwrap();
+    let host = Host::start(disk.store().unwrap(), folder.path(), &Heard::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let replayed = runtime.block_on(async {
+        let mut store = Store::connect(&address(folder.path())).await.unwrap();
+        replay(&mut store, &KEYS, VAULT, OPS, &signer().public_key()).await
+    });
+    drop(host);
+    replayed.unwrap()
+}
+
+/// A writer that goes on from what a boot found.
+pub(crate) fn shard<T>(replayed: Replay<'_>, boot_id: [u8; 16]) -> Shard<T> {
+    let sealer = Sealer::new(&KEYS, VAULT, OPS, boot_id, 1).unwrap();
+    let Replay { state, frontier, bucket, .. } = replayed;
+    Shard::new(state, &VAULT, sealer, signer(), frontier, bucket)
+}
