@@ -148,13 +148,16 @@ impl Policy {
     }
 }
 
+/// DER of the one certificate that a text is: nothing stands around it, and its lines have their one spelling, so that
+/// nobody reads another certificate there than the vault does.
 pub(crate) fn certificate(pem: &str, key: &'static str) -> Result<CertificateDer<'static>, PolicyError> {
-    let mut found = CertificateDer::pem_slice_iter(pem.as_bytes());
-    match (found.next(), found.next()) {
-        // A second one would be trusted by whoever reads the policy, and by nobody inside.
-        (Some(Ok(certificate)), None) => Ok(certificate),
-        _ => Err(PolicyError::Certificate(key)),
+    let refused = PolicyError::Certificate(key);
+    let section = pem.trim().strip_prefix("-----BEGIN CERTIFICATE-----\n");
+    let section = section.and_then(|section| section.strip_suffix("\n-----END CERTIFICATE-----"));
+    if section.is_none_or(|base64| base64.contains('-')) {
+        return Err(refused);
     }
+    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| refused)
 }
 
 #[cfg(test)]
@@ -179,7 +182,14 @@ mod tests {
     fn trust_is_one_certificate() {
         let read = policy("kms.adyton.test", PEM).unwrap();
         assert_eq!(read.attestation_root, [0x30, 0x00]);
-        for trust in ["", "MAA=", &PEM.repeat(2), &PEM.replace("MAA=", "MA?=")] {
+        for trust in [
+            "",
+            "MAA=",
+            &PEM.repeat(2),
+            &PEM.replace("MAA=", "MA?="),
+            &PEM.replace("CERTIFICATE-----", "CERTIFICATE- ----"),
+            &format!("Of our CA:\n{PEM}"),
+        ] {
             let refusal = policy("kms.adyton.test", trust).err();
             assert_eq!(refusal.as_deref(), Some("the policy: custody.trust: not one certificate in PEM"), "{trust}");
         }

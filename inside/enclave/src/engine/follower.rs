@@ -141,7 +141,7 @@ impl Follower {
         self.events.emit(Event::SnapshotTaken { log: self.log.number(), index: manifest.covered });
         // 4.
         let bucket = self.clock.now().saturating_sub(self.retention) / 10;
-        let retirement = Retirement { below: manifest.covered, bucket, snapshot: manifest.id };
+        let retirement = Retirement { below: manifest.covered, bucket, snapshot: manifest.id, boot_id: self.boot_id };
         // If this is lost, the next snapshot's retirement covers it.
         store.retire(self.log, retirement).await.ok()
     }

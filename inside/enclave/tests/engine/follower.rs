@@ -148,7 +148,7 @@ async fn follow_a_forgery(change: impl Fn(&mut [u8; 160]), hide: Option<Retireme
 #[tokio::test]
 async fn a_body_that_is_not_shown_is_not_passed_over() {
     // Entry 1 is the tenant's.
-    let hide = Retirement { below: 2, bucket: u64::MAX, snapshot: [0; 16] };
+    let hide = Retirement { below: 2, bucket: u64::MAX, snapshot: [0; 16], boot_id: [1; 16] };
     // The boot's own entry goes too: the follower starts at its index, 0.
     follow_a_forgery(|_| {}, Some(hide), 0).await;
 }

@@ -294,7 +294,7 @@ impl World {
         }
         let Manifest { id, covered, .. } = manifest;
         self.newest_snapshot = Some(id);
-        let retirement = Retirement { below: covered, bucket: 0, snapshot: id };
+        let retirement = Retirement { below: covered, bucket: 0, snapshot: id, boot_id: self.boot_id };
         let retirement = (reach == Reach::Retired).then_some(retirement);
         self.shard.snapshot(&manifest.encode(), Ticket { decided: self.decided.len(), retirement });
     }
