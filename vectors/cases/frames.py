@@ -47,8 +47,8 @@ def good() -> list[dict]:
     case("done", None, 0x25, 5)
     case("get_chunk", "log 1, snapshot 33..., number 7", 0x26, 6, chunk)
     case("chunk", "'sealed'", 0x27, 6, lp("sealed"))
-    retire = u16(1) + u64(1000) + u64(170_000_000) + SNAPSHOT
-    case("retire", "log 1, below 1000, bucket 170000000, keep snapshot 33...", 0x28, 7, retire)
+    retire = u16(1) + u64(1000) + u64(170_000_000) + SNAPSHOT + bytes([0x44]) * 16
+    case("retire", "log 1, below 1000, bucket 170000000, keep snapshot 33..., boot 44...", 0x28, 7, retire)
     case("heads", "log 0, from size 1, at most 64", 0x29, 8, u16(0) + u64(1) + u32(64))
     case("head_list", "'first', 'zweiter ä'", 0x2A, 8, u32(2) + lp("first") + lp("zweiter ä"))
     case("tile", "log 1, level 0, number 3", 0x2B, 9, u16(1) + u8(0) + u64(3))

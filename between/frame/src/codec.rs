@@ -194,11 +194,12 @@ fn payload(message: &Message, out: &mut Vec<u8>) {
             out.extend_from_slice(&number.to_be_bytes());
         }
         Message::Chunk(bytes) | Message::TileIs(bytes) => put_lp(out, bytes),
-        Message::Retire { log, below, bucket, snapshot } => {
+        Message::Retire { log, below, bucket, snapshot, boot_id } => {
             out.extend_from_slice(&log.to_be_bytes());
             out.extend_from_slice(&below.to_be_bytes());
             out.extend_from_slice(&bucket.to_be_bytes());
             out.extend_from_slice(snapshot);
+            out.extend_from_slice(boot_id);
         }
         Message::HeadList(heads) => {
             put_count(out, heads.len());
@@ -366,7 +367,8 @@ impl Rest<'_> {
             0x26 => Message::GetChunk { log: self.u16()?, snapshot: self.array()?, number: self.u32()? },
             0x27 => Message::Chunk(self.lp()?),
             0x28 => {
-                Message::Retire { log: self.u16()?, below: self.u64()?, bucket: self.u64()?, snapshot: self.array()? }
+                let (log, below, bucket) = (self.u16()?, self.u64()?, self.u64()?);
+                Message::Retire { log, below, bucket, snapshot: self.array()?, boot_id: self.array()? }
             }
             0x29 => Message::Heads { log: self.u16()?, from: self.u64()?, max: self.u32()? },
             0x2A => {

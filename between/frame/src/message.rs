@@ -182,6 +182,8 @@ pub enum Message {
         bucket: u64,
         /// The snapshot whose chunks stay.
         snapshot: [u8; 16],
+        /// The boot that asks; nothing goes if another has written since.
+        boot_id: [u8; 16],
     },
     /// Ask for kept heads.
     Heads {

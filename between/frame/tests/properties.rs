@@ -87,11 +87,8 @@ fn message() -> impl Strategy<Value = Message> {
         }),
         any::<(u16, [u8; 16], u32)>().prop_map(|(log, snapshot, number)| Message::GetChunk { log, snapshot, number }),
         bytes().prop_map(Message::Chunk),
-        any::<(u16, u64, u64, [u8; 16])>().prop_map(|(log, below, bucket, snapshot)| Message::Retire {
-            log,
-            below,
-            bucket,
-            snapshot
+        any::<(u16, u64, u64, [u8; 16], [u8; 16])>().prop_map(|(log, below, bucket, snapshot, boot_id)| {
+            Message::Retire { log, below, bucket, snapshot, boot_id }
         }),
     ];
     prop_oneof![control, reads, chunks]

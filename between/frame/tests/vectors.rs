@@ -57,7 +57,7 @@ fn expected(name: &str) -> Frame {
         "done" => (5, Message::Done),
         "get_chunk" => (6, Message::GetChunk { log: 1, snapshot, number: 7 }),
         "chunk" => (6, Message::Chunk(b"sealed".to_vec())),
-        "retire" => (7, Message::Retire { log: 1, below: 1000, bucket: 170_000_000, snapshot }),
+        "retire" => (7, Message::Retire { log: 1, below: 1000, bucket: 170_000_000, snapshot, boot_id: [0x44; 16] }),
         "heads" => (8, Message::Heads { log: 0, from: 1, max: 64 }),
         "head_list" => (8, Message::HeadList(vec!["first".into(), "zweiter ä".into()])),
         "tile" => (9, Message::Tile { log: 1, level: 0, number: 3 }),

@@ -38,6 +38,7 @@ pub use merkle::{
 };
 pub use names::{LogId, VaultId, VaultIdError};
 pub use store::{
-    AppendOutcome, LogReader, LogStore, Record, Retirement, Status, StoredRecord, head_is_kept, is_repeat, retires,
+    AppendOutcome, LogReader, LogStore, Record, Retirement, Status, StoredRecord, head_is_kept, is_repeat, overtaken,
+    retires,
 };
 pub use tile::{TILE_WIDTH, TileBuilder, tile_path};

@@ -9,7 +9,7 @@ use core::convert::Infallible;
 
 use crate::{
     AppendOutcome, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, StoredRecord, TileBuilder,
-    head_is_kept, is_repeat, retires,
+    head_is_kept, is_repeat, overtaken, retires,
 };
 
 /// Logs in memory.
@@ -137,6 +137,9 @@ impl LogStore for MemoryStore {
 
     fn retire(&mut self, log: LogId, retirement: Retirement) -> Result<(), Infallible> {
         let found = self.logs.entry(log).or_default();
+        if overtaken(&retirement, found.records.last().map(|record| &record.entry)) {
+            return Ok(());
+        }
         found.chunks.retain(|(snapshot, _), _| *snapshot == retirement.snapshot);
         found
             .records

@@ -64,6 +64,9 @@ pub struct Retirement {
     pub bucket: u64,
     /// Chunks of every other snapshot of the log go.
     pub snapshot: [u8; 16],
+    /// The boot that asks. Nothing goes unless the log's newest entry is of this boot: an enclave that was overtaken
+    /// would take away the chunks of the one that overtook it.
+    pub boot_id: [u8; 16],
 }
 
 /// Reading a log, enough for `adyton log check`.
@@ -102,7 +105,7 @@ pub trait LogStore: LogReader {
     /// Reads one sealed chunk.
     fn chunk(&self, log: LogId, snapshot: [u8; 16], number: u32) -> Result<Option<Vec<u8>>, Self::Error>;
 
-    /// Drops bodies and chunks that are no longer needed.
+    /// Drops bodies and chunks that are no longer needed, unless another boot has written since ([`overtaken`]).
     fn retire(&mut self, log: LogId, retirement: Retirement) -> Result<(), Self::Error>;
 }
 
@@ -132,6 +135,11 @@ pub fn is_repeat<E>(
         }
     }
     Ok(true)
+}
+
+/// Whether another boot than the one that asks has written the log's newest entry.
+pub fn overtaken(retirement: &Retirement, newest: Option<&Entry>) -> bool {
+    newest.and_then(|entry| entry.header().ok()).is_none_or(|header| header.boot_id != retirement.boot_id)
 }
 
 /// Whether a retirement takes the body of this entry. An entry that does not decode keeps its body.

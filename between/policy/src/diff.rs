@@ -49,10 +49,16 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     if *attestation != old.attestation {
         out.push(Direction::Changes, "attestation.root: another root attests the enclave".into());
     }
-    out.one_way("owners.threshold: owners who must sign", &old.owners.threshold, &owners.threshold, |old, new| {
-        new < old
-    });
-    out.set("owners.keys", &old.owners.keys, &owners.keys, Direction::Changes, Direction::Changes);
+    match (&old.owners, owners) {
+        (None, None) => {}
+        (None, Some(_)) => out.push(Direction::Changes, "owners: there are some now".into()),
+        (Some(_), None) => out.push(Direction::Changes, "owners: there are none any more".into()),
+        (Some(old), Some(new)) => {
+            let what = "owners.threshold: owners who must sign";
+            out.one_way(what, &old.threshold, &new.threshold, |old, new| new < old);
+            out.set("owners.keys", &old.keys, &new.keys, Direction::Changes, Direction::Changes);
+        }
+    }
     if tenants.admission != old.tenants.admission {
         let (direction, words) = match tenants.admission {
             Admission::Open => (Direction::Loosens, "tenants.admission: anybody may create a tenant"),

@@ -34,8 +34,8 @@ pub struct Policy {
     pub retention_days: u32,
     /// What attests the enclave.
     pub attestation: Attestation,
-    /// Who approves policies and signs settings.
-    pub owners: Owners,
+    /// Who approves policies and signs settings. A vault without owners keeps its policy for ever.
+    pub owners: Option<Owners>,
     /// Who may become a tenant, and how long a loosening waits.
     pub tenants: Tenants,
     /// The API.
@@ -213,8 +213,8 @@ pub struct Route {
     pub port: u16,
     /// What its certificate must be: PEM of its CA, `public-roots`, `spki-sha256:HEX` or `ca-sha256:HEX`.
     pub trust: String,
-    /// Name of a sealed value in the settings.
-    pub credential: String,
+    /// Name of a sealed value in the settings; a route without one is spoken with as a stranger.
+    pub credential: Option<String>,
     /// What one message costs, for the spend cap.
     #[serde(default)]
     pub cost: f64,

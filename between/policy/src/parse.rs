@@ -52,14 +52,15 @@ fn hash(hex: &str) -> Option<[u8; 32]> {
     Some(out)
 }
 
-/// DER of the one certificate in a PEM text. A second one would be trusted by whoever reads the policy, and by nobody
-/// inside, so it is refused.
+/// DER of the one certificate that a text is: nothing stands around it, and its lines have their one spelling, so that
+/// nobody reads another certificate there than the vault does.
 pub fn certificate(pem: &str) -> Option<Vec<u8>> {
-    let mut found = CertificateDer::pem_slice_iter(pem.as_bytes());
-    match (found.next(), found.next()) {
-        (Some(Ok(certificate)), None) => Some(certificate.to_vec()),
-        _ => None,
+    let section = pem.trim().strip_prefix("-----BEGIN CERTIFICATE-----\n")?;
+    let section = section.strip_suffix("\n-----END CERTIFICATE-----")?;
+    if section.contains('-') {
+        return None;
     }
+    CertificateDer::from_pem_slice(pem.as_bytes()).ok().map(|certificate| certificate.to_vec())
 }
 
 /// Whether a text is a DNS name: no address, in no spelling.
@@ -115,7 +116,8 @@ impl Policy {
     }
 
     fn check_owners(&self) -> Result<(), PolicyError> {
-        let keys = &self.owners.keys;
+        let Some(owners) = &self.owners else { return Ok(()) };
+        let keys = &owners.keys;
         range("owners.keys", (1..=MAX_OWNERS).contains(&keys.len()), "1 to 32 keys")?;
         for (place, key) in keys.iter().enumerate() {
             let material = |key: &String| key.split_whitespace().nth(1).map(str::to_owned);
@@ -124,7 +126,7 @@ impl Policy {
                 return Err(PolicyError::Missing { key: format!("owners.keys[{place}]"), why });
             }
         }
-        let threshold = usize::try_from(self.owners.threshold).unwrap_or(usize::MAX);
+        let threshold = usize::try_from(owners.threshold).unwrap_or(usize::MAX);
         range("owners.threshold", (1..=keys.len()).contains(&threshold), "1 to the number of keys")
     }
 
@@ -172,12 +174,13 @@ pub(crate) fn check_limits(limits: &Limits) -> Result<(), PolicyError> {
 
 fn check_route(key: &str, route: &Route) -> Result<(), PolicyError> {
     let at = |name: &str| format!("{key}.{name}");
-    let word = |text: &str| {
+    let word = |text: &str| -> bool {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         (1..=32).contains(&text.len()) && text.bytes().all(plain)
     };
     range(&at("name"), word(&route.name), "1 to 32 of a-z, 0-9 and -")?;
-    range(&at("credential"), word(&route.credential), "1 to 32 of a-z, 0-9 and -")?;
+    let credential = route.credential.as_deref().is_none_or(word);
+    range(&at("credential"), credential, "1 to 32 of a-z, 0-9 and -")?;
     range(&at("channels"), !route.channels.is_empty(), "at least one channel")?;
     host(&at("host"), &route.host)?;
     range(&at("port"), route.port > 0, "1 to 65535")?;

@@ -163,8 +163,10 @@ impl Settings {
                 }
             }
         }
-        if let Some(name) =
-            self.credentials.keys().find(|name| !policy.routes.iter().any(|route| route.credential == **name))
+        if let Some(name) = self
+            .credentials
+            .keys()
+            .find(|name| !policy.routes.iter().any(|route| route.credential.as_ref() == Some(*name)))
         {
             return Err(SettingsError::Credential(name.clone()));
         }

@@ -25,12 +25,32 @@ pub struct SealedPurpose {
 impl SealedPurpose {
     /// A tenant's token, sealed to the vault for one account.
     pub fn tenant_token(vault_id: &[u8; 32], account_sid: &str) -> Self {
+        Self::value(vault_id, &[b"tenant token", account_sid.as_bytes()])
+    }
+
+    /// A route's credential, sealed to the vault for one place: moved elsewhere it does not open.
+    pub fn credential(vault_id: &[u8; 32], name: &str, host: &str, port: u16) -> Self {
+        let port = [port / 10_000, port / 1000 % 10, port / 100 % 10, port / 10 % 10, port % 10];
+        let digits = port.map(|digit| b'0' + u8::try_from(digit).unwrap_or(0));
+        let first = digits.iter().position(|digit| *digit != b'0').unwrap_or(4);
+        Self::value(vault_id, &[b"credential", name.as_bytes(), host.as_bytes(), &digits[first..]])
+    }
+
+    /// A code, sealed by the vault to the gateway that sends it, for one attempt.
+    pub fn gateway_code(attempt_sid: &str) -> Self {
+        let mut info = Vec::new();
+        put_lp(&mut info, b"adyton gateway code v1");
+        let mut aad = Vec::new();
+        put_lp(&mut aad, attempt_sid.as_bytes());
+        Self { info, aad }
+    }
+
+    fn value(vault_id: &[u8; 32], places: &[&[u8]]) -> Self {
         let mut info = Vec::new();
         put_lp(&mut info, b"adyton sealed value v1");
         info.extend_from_slice(vault_id);
         let mut aad = Vec::new();
-        put_lp(&mut aad, b"tenant token");
-        put_lp(&mut aad, account_sid.as_bytes());
+        places.iter().for_each(|place| put_lp(&mut aad, place));
         Self { info, aad }
     }
 

@@ -20,6 +20,13 @@ impl HmacKey {
         out
     }
 
+    /// HMAC-SHA-256 over a message whose form its own page fixes.
+    pub fn tag(&self, message: &[u8]) -> [u8; 32] {
+        let mut out = [0; 32];
+        out.copy_from_slice(hmac::sign(&self.0, message).as_ref());
+        out
+    }
+
     pub(crate) fn raw(&self) -> &hmac::Key {
         &self.0
     }

@@ -20,6 +20,7 @@ use std::time::Instant;
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
 use adyton_frame::Event;
 use adyton_ledger::{BootRecord, Frontier, Genesis, GovRecord, Head, LogId, OpsRoot, Record, VaultId, origin, sha256};
+use adyton_policy::{PolicyError, SettingsError, Trust};
 use adyton_seal::{HmacKey, KeyTree, Label, Opaque, RecipientKey, RootKey, SigningKey, mix_random, random};
 use adyton_transport::{Address, Listener};
 use tokio::sync::mpsc;
@@ -27,8 +28,8 @@ use tokio::time::{Duration, sleep};
 
 use crate::clock::Clock;
 use crate::custody::{self, CustodyError};
-use crate::delivery::{self, Delivery};
-use crate::egress::Route;
+use crate::delivery::Delivery;
+use crate::egress::Peer;
 use crate::engine::appender::Appender;
 use crate::engine::follower::{self, Follower};
 use crate::engine::gov::{self, GovLog};
@@ -37,10 +38,10 @@ use crate::engine::sealing::Sealer;
 use crate::engine::writer::Surroundings;
 use crate::engine::{Engine, Shard};
 use crate::events::Events;
-use crate::http::{self, Api};
+use crate::http::{self, Api, Hosts};
 use crate::identity::{Ca, IdentityError, SealedCa, make_ca};
 use crate::platform::{Nsm, PlatformError};
-use crate::policy::{Policy, PolicyError};
+use crate::policy::{Current, Holder, Measured};
 use crate::store::{Store, StoreError};
 
 /// The generation of the root key's children.
@@ -93,6 +94,10 @@ pub enum BootError {
     Fenced,
     /// The ingress address cannot be bound.
     Ingress(std::io::Error),
+    /// A peer of the policy cannot be spoken with: its name, trust or kind.
+    Route(String),
+    /// The policy does not allow the settings that were signed under an earlier one.
+    Settings(SettingsError),
 }
 
 impl BootError {
@@ -113,6 +118,8 @@ impl BootError {
             Self::AttestationRoot => 12,
             Self::Fenced => 13,
             Self::Ingress(_) => 14,
+            Self::Route(_) => 15,
+            Self::Settings(_) => 16,
         }
     }
 }
@@ -134,6 +141,8 @@ impl fmt::Display for BootError {
             Self::AttestationRoot => f.write_str("the platform's attestation root is not the policy's"),
             Self::Fenced => f.write_str("another enclave writes this vault's log"),
             Self::Ingress(error) => write!(f, "the ingress address cannot be bound: {error}"),
+            Self::Route(name) => write!(f, "the policy: {name}: its name, trust or kind is not usable"),
+            Self::Settings(error) => error.fmt(f),
         }
     }
 }
@@ -204,9 +213,11 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     // 1.
     events.emit(Event::BootPhase { phase: 1 });
     let policy = std::fs::read(&config.policy).map_err(BootError::PolicyFile)?;
-    let policy = Policy::parse(&policy)?;
-    let kms = Route::new(&policy.content.custody, config.service.clone())?;
-    let carrier = Route::new(&policy.content.carrier, config.service.clone())?;
+    let measured = Measured::parse(&policy)?;
+    let policy = &measured.policy;
+    let trust = Trust::parse(&policy.custody.trust).ok_or(BootError::Route("custody".into()))?;
+    let kms = Peer::new(&policy.custody.host, policy.custody.port, &trust, config.service.clone());
+    let kms = kms.ok_or(BootError::Route("custody".into()))?;
     // 2.
     events.emit(Event::BootPhase { phase: 2 });
     let mut nsm = Nsm::connect(&config.nsm).await?;
@@ -220,7 +231,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     events.emit(Event::BootPhase { phase: 3 });
     let mut store = connect(&config.service).await?;
     let clock = Arc::new(Clock::new());
-    let vault = open_vault(&mut store, &policy, &kms, &mut nsm, boot_id, &clock).await?;
+    let vault = open_vault(&mut store, &measured, &kms, &mut nsm, boot_id, &clock).await?;
     let signer = || SigningKey::from_seed(&vault.keys.derive(Label::LogSigning, &[])?);
     // 5.
     events.emit(Event::BootPhase { phase: 5 });
@@ -236,12 +247,12 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     events.emit(Event::BootPhase { phase: 7 });
     let sealed_ca =
         SealedCa { certificate: vault.genesis.ca_certificate.clone(), sealed_key: vault.genesis.sealed_ca_key.clone() };
-    let ca = Ca::open(&policy.content.api, &vault.keys, &vault.genesis.nonce, &sealed_ca)?;
-    let (tls, tls_key) = ca.server(&policy.content.api)?;
+    let ca = Ca::open(&policy.api, &vault.keys, &vault.genesis.nonce, &sealed_ca)?;
+    let (tls, tls_key) = ca.server(&policy.api)?;
     let bundle = Bundle {
         vault_id: vault.id.0,
         release: RELEASE,
-        policy_hash: policy.hash,
+        policy_hash: measured.hash,
         boot_id,
         profile: vault.genesis.profile.number(),
         tls_key,
@@ -258,7 +269,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         return Err(BootError::ClockParts);
     }
     // Both are public certificates.
-    if document.root != policy.attestation_root {
+    if document.root != measured.attestation_root {
         return Err(BootError::AttestationRoot);
     }
     // 8.
@@ -269,7 +280,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         gov.append_entry(genesis).await.map_err(|_| BootError::Fenced)?;
     }
     let time = clock.now();
-    let record = BootRecord { boot_id, release: RELEASE, policy_hash: policy.hash, bundle_hash, time };
+    let record = BootRecord { boot_id, release: RELEASE, policy_hash: measured.hash, bundle_hash, time };
     gov.append(&GovRecord::Boot(record), time).await.map_err(|_| BootError::Fenced)?;
 
     let sealer = Sealer::new(&vault.keys, vault.id, OPS, boot_id, RELEASE)?;
@@ -286,11 +297,15 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     }
     let durable = shard.size();
     let (effects, outbox) = mpsc::unbounded_channel();
-    let surroundings = Surroundings { clock: Arc::clone(&clock), events: events.clone(), effects, appender };
+    let current = Current::new(policy, shard.state().settings(), shard.state().next_owners_sequence() - 1);
+    let current = Holder::new(current.map_err(BootError::Settings)?);
+    let surroundings =
+        Surroundings { clock: Arc::clone(&clock), events: events.clone(), effects, appender, current: current.clone() };
     let engine = Engine::start(shard, OPS, durable, surroundings);
-    let delivery =
-        Delivery { route: carrier, engine: engine.clone(), clock: Arc::clone(&clock), events: events.clone() };
-    delivery::start(&delivery, outbox);
+    let recipient = Arc::new(RecipientKey::new(&vault.keys.derive(Label::Hpke, &[])?)?);
+    let surroundings = (current.clone(), engine.clone(), Arc::clone(&clock), events.clone());
+    let delivery = Delivery::new(policy, &config.service, &recipient, &vault.id.0, surroundings);
+    tokio::spawn(delivery.map_err(BootError::Route)?.run(outbox));
     let follower = Follower {
         service: config.service.clone(),
         keys: Arc::clone(&vault.keys),
@@ -302,7 +317,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         engine: engine.clone(),
         clock: Arc::clone(&clock),
         events: events.clone(),
-        retention: u64::from(policy.content.retention_days) * 86_400,
+        retention: u64::from(policy.retention_days) * 86_400,
         every: follower::EVERY,
     };
     tokio::spawn(follower.run(cold, ops_frontier));
@@ -311,7 +326,9 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let api = Api {
         engine,
         token_key: HmacKey::new(&vault.keys.derive(Label::Token, &[])?),
-        recipient: RecipientKey::new(&vault.keys.derive(Label::Hpke, &[])?)?,
+        recipient,
+        hosts: Hosts::new(&policy.api),
+        current,
         vault_id: vault.id.0,
         keys: vault.keys,
     };
@@ -337,8 +354,8 @@ async fn connect(service: &Address) -> Result<Store, BootError> {
 
 async fn open_vault(
     store: &mut Store,
-    policy: &Policy,
-    kms: &Route,
+    policy: &Measured,
+    kms: &Peer,
     nsm: &mut Nsm,
     boot_id: [u8; 16],
     clock: &Clock,
@@ -353,7 +370,7 @@ async fn open_vault(
     }
     let Ok(GovRecord::Genesis(genesis)) = GovRecord::decode(&body) else { return Err(BootError::Gov) };
     // Public values, all of them.
-    let profile = policy.content.profile.profile();
+    let profile = policy.profile();
     if genesis.policy_hash != policy.hash || genesis.profile != profile {
         return Err(BootError::OtherPolicy);
     }
@@ -369,8 +386,8 @@ async fn open_vault(
 
 /// Genesis: everything that is born is born here, and exists once its one record is durable.
 async fn born(
-    policy: &Policy,
-    kms: &Route,
+    policy: &Measured,
+    kms: &Peer,
     nsm: &mut Nsm,
     boot_id: [u8; 16],
     clock: &Clock,
@@ -380,9 +397,9 @@ async fn born(
     let nonce: [u8; 32] = random()?;
     let wrapped_root = custodian.wrap.wrap(random()?, &custody::wrap_aad(&nonce, &policy.hash), &root)?;
     let keys = KeyTree::new(&root, EPOCH);
-    let ca = make_ca(&policy.content.api, &keys, &nonce)?;
+    let ca = make_ca(&policy.policy.api, &keys, &nonce)?;
     let genesis = Genesis {
-        profile: policy.content.profile.profile(),
+        profile: policy.profile(),
         nonce,
         attestation_root: sha256(&policy.attestation_root).0,
         policy_hash: policy.hash,

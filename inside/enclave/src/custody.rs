@@ -11,7 +11,7 @@ use data_encoding::BASE64;
 use serde::Deserialize;
 
 use crate::base64;
-use crate::egress::{EgressError, Route};
+use crate::egress::{EgressError, Peer};
 use crate::platform::{Nsm, PlatformError};
 
 /// Why the KMS's secret could not be had.
@@ -70,7 +70,7 @@ struct Answer {
 ///
 /// # Errors
 /// [`CustodyError`].
-pub async fn generate(kms: &Route, nsm: &mut Nsm) -> Result<Custodian, CustodyError> {
+pub async fn generate(kms: &Peer, nsm: &mut Nsm) -> Result<Custodian, CustodyError> {
     let answer = exchange(kms, nsm, "/kms/generate-data-key", None).await?;
     let ciphertext = answer.1.ok_or(CustodyError::Answer)?;
     Ok(Custodian { wrap: answer.0, ciphertext })
@@ -80,7 +80,7 @@ pub async fn generate(kms: &Route, nsm: &mut Nsm) -> Result<Custodian, CustodyEr
 ///
 /// # Errors
 /// [`CustodyError`].
-pub async fn decrypt(kms: &Route, nsm: &mut Nsm, ciphertext: &[u8]) -> Result<WrapKey, CustodyError> {
+pub async fn decrypt(kms: &Peer, nsm: &mut Nsm, ciphertext: &[u8]) -> Result<WrapKey, CustodyError> {
     Ok(exchange(kms, nsm, "/kms/decrypt", Some(ciphertext)).await?.0)
 }
 
@@ -94,7 +94,7 @@ pub fn wrap_aad(genesis_nonce: &[u8; 32], policy_hash: &[u8; 32]) -> Vec<u8> {
 }
 
 async fn exchange(
-    kms: &Route,
+    kms: &Peer,
     nsm: &mut Nsm,
     path: &str,
     ciphertext: Option<&[u8]>,
@@ -109,7 +109,8 @@ async fn exchange(
     if let Some(ciphertext) = ciphertext {
         body["ciphertext"] = BASE64.encode(ciphertext).into();
     }
-    let (status, answer) = kms.connect().await?.post(path, None, body.to_string().into()).await?;
+    let headers = [("content-type", "application/json")];
+    let (status, _, answer) = kms.connect().await?.post(path, &headers, body.to_string().into()).await?;
     if !status.is_success() {
         return Err(CustodyError::Refused(status.as_u16()));
     }

@@ -26,9 +26,7 @@ pub fn subjects(
     let key = keys.derive(Label::Subject, &[account.text(SidKind::Account).as_bytes()])?;
     let key = HmacKey::new(&key);
     let counted = destination.counted();
-    let hash = |of: &str, text: &str| {
-        keyed_hash_16(&key, &[of.as_bytes(), channel.text().as_bytes(), text.as_bytes()])
-    };
+    let hash = |of: &str, text: &str| keyed_hash_16(&key, &[of.as_bytes(), channel.text().as_bytes(), text.as_bytes()]);
     Ok(Subjects {
         in_service: hash(&service.text(SidKind::Service), &counted),
         in_tenant: hash("tenant", &counted),

@@ -15,7 +15,7 @@ use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::policy::Api;
+use adyton_policy::Api;
 
 /// Why an identity could not be made.
 #[derive(Debug)]

@@ -117,8 +117,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn retire(&mut self, log: LogId, retirement: Retirement) -> Result<(), StoreError> {
-        let Retirement { below, bucket, snapshot } = retirement;
-        self.done(Message::Retire { log: log.number(), below, bucket, snapshot }).await
+        let Retirement { below, bucket, snapshot, boot_id } = retirement;
+        self.done(Message::Retire { log: log.number(), below, bucket, snapshot, boot_id }).await
     }
 
     async fn done(&mut self, message: Message) -> Result<(), StoreError> {

@@ -47,6 +47,9 @@ pub(crate) struct Options {
     /// Where the API listens; port 0 takes a free one
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
+    /// A ceiling of a new vault's policy, such as failed_checks_refill_seconds=1; may be repeated
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    limits: Vec<String>,
     /// One line of JSON when ready, instead of instructions
     #[arg(long)]
     json: bool,
@@ -95,7 +98,7 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
     // 3.
     let policy = folders.data.join("adyton.toml");
     if !policy.exists() {
-        write_private(&policy, policy_text(&ready, options.listen)?.as_bytes())?;
+        write_private(&policy, policy_text(&ready, options.listen, &options.limits)?.as_bytes())?;
     }
     // 4.
     let mut vault = Vault::start(&folders, &runtime.0, &ready, options.listen)?;
@@ -271,7 +274,8 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn policy_text(pretend: &Value, listen: SocketAddr) -> Result<String, Error> {
+fn policy_text(pretend: &Value, listen: SocketAddr, limits: &[String]) -> Result<String, Error> {
+    let limits: String = limits.iter().map(|limit| format!("{limit}\n")).collect();
     let read = |name: &str| Ok::<_, Error>(fs::read_to_string(pretend[name].as_str().ok_or("no path")?)?);
     let (root, trust) = (read("root")?, read("tls_ca")?);
     let mut addresses = vec!["127.0.0.1".to_string()];
@@ -279,12 +283,58 @@ fn policy_text(pretend: &Value, listen: SocketAddr) -> Result<String, Error> {
         addresses.push(listen.ip().to_string());
     }
     Ok(format!(
-        "# The vault's policy. It is measured: a vault boots under the policy it was made with and no other.\n\
-         version = 1\nprofile = \"dev\"\nretention_days = 30\n\n\
-         [attestation]\nroot = \"\"\"\n{root}\"\"\"\n\n\
-         [api]\nnames = [\"localhost\"]\naddresses = {addresses:?}\n\n\
-         [custody]\nhost = \"kms.adyton.test\"\nport = 443\ntrust = \"\"\"\n{trust}\"\"\"\n\n\
-         [carrier]\nhost = \"carrier.adyton.test\"\nport = 443\ntrust = \"\"\"\n{trust}\"\"\"\n"
+        r#"# The vault's policy. It is measured: a vault boots under the policy it was made with and no other.
+version = 1
+profile = "dev"
+retention_days = 30
+
+[attestation]
+root = """
+{root}"""
+
+[tenants]
+admission = "open"     # on a laptop whoever reaches the vault may become a tenant
+loosening_hours = 24   # what makes a service weaker waits this long
+
+[api]
+names = ["localhost"]
+addresses = {addresses:?}
+
+[custody]
+host = "kms.adyton.test"
+port = 443
+trust = """
+{trust}"""
+
+[verification]
+channels = ["sms", "email"]
+countries = ["+1", "+44"]   # every other country is closed
+
+[limits]
+{limits}
+[[routes]]
+name = "pretend"
+kind = "twilio-messages"
+channels = ["sms"]
+host = "carrier.adyton.test"
+port = 443
+trust = """
+{trust}"""
+account = "AC00000000000000000000000000000000"
+from = "Adyton"
+cost = 0.01
+
+[[routes]]
+name = "pretend-mail"
+kind = "webhook"
+channels = ["email"]
+host = "carrier.adyton.test"
+port = 443
+trust = """
+{trust}"""
+path = "/webhook/messages"
+from = "codes@adyton.test"
+"#
     ))
 }
 
@@ -367,15 +417,15 @@ Send a first code with the Python SDK (pip install twilio; unset TWILIO_REGION a
   client = Client(\"{account}\", \"{token}\")
   client.verify.base_url = \"{api}\"
   verify = client.verify.v2.services(\"{service}\")
-  print(verify.verifications.create(to=\"+15550100123\", channel=\"sms\").status)
-  print(verify.verification_checks.create(to=\"+15550100123\", code=input(\"code: \")).status)'
+  print(verify.verifications.create(to=\"+12025550123\", channel=\"sms\").status)
+  print(verify.verification_checks.create(to=\"+12025550123\", code=input(\"code: \")).status)'
 
 or with curl:
 
   curl --cacert {ca} -u {account}:{token} {api}/v2/Services/{service}/Verifications \\
-    -d To=%2B15550100123 -d Channel=sms
+    -d To=%2B12025550123 -d Channel=sms
   curl --cacert {ca} -u {account}:{token} {api}/v2/Services/{service}/VerificationCheck \\
-    -d To=%2B15550100123 -d Code=123456
+    -d To=%2B12025550123 -d Code=123456
 
 Check the log: adyton log check --data {}
 Stop: Ctrl-C",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use adyton_ledger::{
     AppendOutcome, Entry, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, StoredRecord, TileBuilder,
-    head_is_kept, is_repeat, retires,
+    head_is_kept, is_repeat, overtaken, retires,
 };
 use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadableTable, StorageError};
 
@@ -209,6 +209,10 @@ impl LogStore for RedbStore {
             let number = log.number();
             {
                 let entries = write.open_table(ENTRIES)?;
+                let newest = entries.range((number, 0)..=(number, u64::MAX))?.next_back().transpose()?;
+                if overtaken(&retirement, newest.map(|(_, entry)| Entry::from_bytes(*entry.value())).as_ref()) {
+                    return Ok(());
+                }
                 let mut bodies = write.open_table(BODIES)?;
                 // Walks the bodies that are still there, so what an earlier call took costs nothing.
                 let mut gone = Vec::new();

@@ -87,8 +87,8 @@ pub(crate) fn perform_write(store: &mut RedbStore, request: Message) -> Message 
         Message::PutChunk { log, snapshot, number, bytes } => {
             store.put_chunk(LogId::from_number(log), snapshot, number, &bytes).map(|()| Message::Done)
         }
-        Message::Retire { log, below, bucket, snapshot } => {
-            let retirement = Retirement { below, bucket, snapshot };
+        Message::Retire { log, below, bucket, snapshot, boot_id } => {
+            let retirement = Retirement { below, bucket, snapshot, boot_id };
             store.retire(LogId::from_number(log), retirement).map(|()| Message::Done)
         }
         // `serve` sends nothing else here.

@@ -163,7 +163,7 @@ async fn append_then_store_then_inspect() {
 async fn a_frame_of_another_channel_ends_the_connection() {
     let host = Host::start(&[]);
     let put = || Message::PutChunk { log: 1, snapshot: [0; 16], number: 0, bytes: vec![1] };
-    let retire = Message::Retire { log: 1, below: u64::MAX, bucket: u64::MAX, snapshot: [0; 16] };
+    let retire = Message::Retire { log: 1, below: u64::MAX, bucket: u64::MAX, snapshot: [0; 16], boot_id: [0; 16] };
     let get = Message::GetChunk { log: 1, snapshot: [0; 16], number: 0 };
     for (channel, message) in [
         (Channel::Inspect, append(1)),

@@ -88,7 +88,7 @@ proptest! {
                     model.put_chunk(id, [snapshot; 16], number, &[seed; 9]).unwrap();
                 }
                 Step::Retire { log, below, bucket, snapshot } => {
-                    let retirement = Retirement { below, bucket, snapshot: [snapshot; 16] };
+                    let retirement = Retirement { below, bucket, snapshot: [snapshot; 16], boot_id: [2; 16] };
                     store.retire(LogId::from_number(log), retirement).unwrap();
                     model.retire(LogId::from_number(log), retirement).unwrap();
                 }
@@ -178,4 +178,24 @@ fn a_full_disk_is_full() {
     }
     let other = redb::Error::Io(std::io::ErrorKind::PermissionDenied.into());
     assert!(matches!(StoreError::from(other), StoreError::Io(_)));
+}
+
+#[test]
+fn an_enclave_that_was_overtaken_retires_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut redb = RedbStore::open(folder.path()).unwrap();
+    let mut memory = MemoryStore::new();
+    overtaken(&mut redb);
+    overtaken(&mut memory);
+}
+
+fn overtaken<S: LogStore<Error: std::fmt::Debug>>(store: &mut S) {
+    store.append(log(), 0, &records(0, 2, 1), "2").unwrap();
+    store.put_chunk(log(), [1; 16], 0, b"of the newer boot").unwrap();
+    let retirement = |boot_id| Retirement { below: 2, bucket: u64::MAX, snapshot: [0; 16], boot_id };
+    store.retire(log(), retirement([9; 16])).unwrap();
+    assert!(store.chunk(log(), [1; 16], 0).unwrap().is_some());
+    assert!(store.read(log(), 0, 9, usize::MAX).unwrap().iter().all(|record| record.body.is_some()));
+    store.retire(log(), retirement([2; 16])).unwrap();
+    assert!(store.chunk(log(), [1; 16], 0).unwrap().is_none());
 }

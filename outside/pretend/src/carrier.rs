@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{FormRejection, JsonRejection};
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -33,13 +33,30 @@ pub struct Message {
     pub at: String,
 }
 
-/// A message as the vault posts it.
+/// A message as the vault's webhook has it; what the phone does not show is passed over.
 #[derive(Deserialize)]
 pub struct Posted {
     to: String,
     from: String,
     channel: String,
+    text: String,
+}
+
+/// A message in the shape of Twilio's Messages API.
+#[derive(Deserialize)]
+pub struct Form {
+    #[serde(rename = "To")]
+    to: String,
+    #[serde(rename = "From")]
+    from: String,
+    #[serde(rename = "Body")]
     body: String,
+    #[serde(rename = "ContentRetention")]
+    content_retention: String,
+    #[serde(rename = "AddressRetention")]
+    address_retention: String,
+    #[serde(rename = "ValidityPeriod")]
+    validity_period: u32,
 }
 
 /// What has arrived.
@@ -150,13 +167,32 @@ impl Arrivals {
     }
 }
 
-/// `POST /carrier/messages`.
-pub async fn post(
+/// `POST /2010-04-01/Accounts/{account}/Messages.json`. It plays a carrier whose account has message redaction, and
+/// insists that the vault asks for it.
+pub async fn messages(
+    State(inbox): State<Arc<Inbox>>,
+    headers: HeaderMap,
+    form: Result<axum::Form<Form>, FormRejection>,
+) -> Result<(StatusCode, Json<Value>), Refused> {
+    let axum::Form(Form { to, from, body, content_retention, address_retention, validity_period }) = form?;
+    if (content_retention.as_str(), address_retention.as_str()) != ("discard", "obfuscate") {
+        return Err(Refused::because("ContentRetention and AddressRetention are needed"));
+    }
+    if !(1..=36_000).contains(&validity_period) {
+        return Err(Refused::because("ValidityPeriod is 1 to 36000 seconds"));
+    }
+    let key = headers.get("i-twilio-idempotency-token").and_then(|key| key.to_str().ok()).unwrap_or_default();
+    let new = inbox.put(key, Message { to, from, channel: "sms".into(), body, at: crate::phone::now() });
+    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(json!({ "sid": key, "status": "queued" }))))
+}
+
+/// `POST /webhook/messages`.
+pub async fn webhook(
     State(inbox): State<Arc<Inbox>>,
     headers: HeaderMap,
     posted: Result<Json<Posted>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), Refused> {
-    let Json(Posted { to, from, channel, body }) = posted?;
+    let Json(Posted { to, from, channel, text: body }) = posted?;
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
     let new = inbox.put(key, Message { to, from, channel, body, at: crate::phone::now() });
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(json!({ "id": key }))))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{FormRejection, JsonRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -18,7 +18,11 @@ pub fn router(kms: Arc<Kms>, inbox: Arc<Inbox>) -> Router {
         .route("/kms/generate-data-key", post(kms::generate))
         .route("/kms/decrypt", post(kms::decrypt))
         .with_state(kms);
-    kms.merge(Router::new().route("/carrier/messages", post(carrier::post)).with_state(inbox))
+    let carrier = Router::new()
+        .route("/2010-04-01/Accounts/{account}/Messages.json", post(carrier::messages))
+        .route("/webhook/messages", post(carrier::webhook))
+        .with_state(inbox);
+    kms.merge(carrier)
 }
 
 /// Why a peer did not do what it was asked, as `{"error": …}`.
@@ -37,6 +41,12 @@ impl Refused {
 
 impl From<JsonRejection> for Refused {
     fn from(rejection: JsonRejection) -> Self {
+        Self { status: rejection.status(), reason: rejection.body_text() }
+    }
+}
+
+impl From<FormRejection> for Refused {
+    fn from(rejection: FormRejection) -> Self {
         Self { status: rejection.status(), reason: rejection.body_text() }
     }
 }

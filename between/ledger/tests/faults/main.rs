@@ -41,7 +41,7 @@ fn a_vault_that_only_has_its_genesis_passes() {
 #[test]
 fn retired_bodies_pass() {
     let mut vault = Vault::busy();
-    vault.store.retire(ops(), Retirement { below: 5, bucket: 0, snapshot: [0; 16] }).unwrap();
+    vault.store.retire(ops(), Retirement { below: 5, bucket: 0, snapshot: [0; 16], boot_id: BOOT }).unwrap();
     let report = vault.report();
     assert_eq!((report.logs[1].bodies, report.logs[1].retired), (7, 5));
 }

@@ -73,10 +73,10 @@ impl LogReader for Running {
 }
 
 /// A snapshot of everything, and the retirement that follows it.
-fn snapshot(vault: &mut Vault, boot: [u8; 16]) {
+fn snapshot(vault: &mut Vault, boot_id: [u8; 16]) {
     let below = vault.frontier(ops()).size();
-    vault.entry(Kind::Snapshot, Keep::Forever, boot, 200);
-    vault.store.retire(ops(), Retirement { below, bucket: 0, snapshot: [0; 16] }).unwrap();
+    vault.entry(Kind::Snapshot, Keep::Forever, boot_id, 200);
+    vault.store.retire(ops(), Retirement { below, bucket: 0, snapshot: [0; 16], boot_id }).unwrap();
 }
 
 fn operate(vault: &mut Vault, count: usize) {

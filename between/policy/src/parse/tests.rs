@@ -76,6 +76,8 @@ fn refused(from: &str, to: &str) -> String {
 fn the_example_is_a_policy() {
     let policy = Policy::parse(text().as_bytes()).unwrap();
     assert_eq!(policy.limits.sends_per_prefix_hour, 100);
+    let without = text().replace("[owners]\nthreshold = 1\nkeys = [\"ssh-ed25519 AAAA owner\"]\n", "");
+    assert_eq!(Policy::parse(without.as_bytes()).unwrap().owners, None);
     assert_eq!(policy.limits.failed_checks, 20, "what is not named has its default");
     assert_eq!(policy.verification.shortest_code, 6);
     assert_eq!(Trust::parse(&policy.routes[1].trust), Some(Trust::SpkiSha256([0xAB; 32])));

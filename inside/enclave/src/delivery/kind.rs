@@ -1,4 +1,4 @@
-//! What routes speak. (`docs/spec/08-delivery.md`)
+//! What routes speak (`docs/spec/07-delivery.md`).
 
 use adyton_frame::DeliveryFailure;
 use adyton_policy::{Route, RouteKind};
@@ -33,7 +33,10 @@ impl Kind {
                     (None, Some(service)) => ("MessagingServiceSid", service.clone()),
                     _ => return None,
                 };
-                let account = route.account.as_deref().filter(|account| account.bytes().all(|byte| byte.is_ascii_alphanumeric()))?;
+                let account = route
+                    .account
+                    .as_deref()
+                    .filter(|account| account.bytes().all(|byte| byte.is_ascii_alphanumeric()))?;
                 Some(Self::TwilioMessages { path: format!("/2010-04-01/Accounts/{account}/Messages.json"), sender })
             }
             RouteKind::Webhook => {
@@ -52,7 +55,7 @@ impl Kind {
     }
 
     /// Hands a message over, once.
-    pub(crate) async fn send(&self, lane: &Lane, outgoing: &Outgoing, secret: &SecretText, now: u64) -> Tried {
+    pub(crate) async fn send(&self, lane: &Lane, outgoing: &Outgoing, secret: Option<&SecretText>, now: u64) -> Tried {
         match self {
             Self::TwilioMessages { path, sender } => twilio(lane, path, sender, outgoing, secret, now).await,
             Self::Webhook { path, from, seal_code_to } => {
@@ -68,7 +71,7 @@ async fn twilio(
     path: &str,
     (sender, from): &(&'static str, String),
     outgoing: &Outgoing,
-    secret: &SecretText,
+    secret: Option<&SecretText>,
     now: u64,
 ) -> Tried {
     // A message is worth nothing once its code is dead; Twilio takes 1 to 36000 seconds.
@@ -81,13 +84,12 @@ async fn twilio(
         .append_pair("AddressRetention", "obfuscate")
         .append_pair("ValidityPeriod", &validity)
         .finish();
-    let basic = zeroize::Zeroizing::new(format!("Basic {}", BASE64.encode(secret.expose().as_bytes())));
+    let basic =
+        secret.map(|secret| zeroize::Zeroizing::new(format!("Basic {}", BASE64.encode(secret.expose().as_bytes()))));
     let attempt = outgoing.attempt.text(SidKind::Attempt);
-    let headers = [
-        ("authorization", &basic[..]),
-        ("content-type", "application/x-www-form-urlencoded"),
-        ("i-twilio-idempotency-token", &attempt),
-    ];
+    let mut headers =
+        vec![("content-type", "application/x-www-form-urlencoded"), ("i-twilio-idempotency-token", &attempt[..])];
+    headers.extend(basic.as_ref().map(|basic| ("authorization", &basic[..])));
     post(lane, path, &headers, body.into()).await
 }
 
@@ -98,22 +100,22 @@ async fn webhook(
     from: &str,
     seal_code_to: Option<&RecipientPublicKey>,
     outgoing: &Outgoing,
-    secret: &SecretText,
+    secret: Option<&SecretText>,
     now: u64,
 ) -> Tried {
     let Some(body) = webhook_body(from, seal_code_to, outgoing) else {
         return Tried::Failed(DeliveryFailure::Refused);
     };
-    let Some(signature) = webhook_signature(secret, now, &body) else {
-        return Tried::Failed(DeliveryFailure::Refused);
+    let signature = match secret.map(|secret| webhook_signature(secret, now, &body)) {
+        None => None,
+        Some(Some(signature)) => Some(signature),
+        // The credential is no key.
+        Some(None) => return Tried::Failed(DeliveryFailure::Refused),
     };
     let (time, attempt) = (now.to_string(), outgoing.attempt.text(SidKind::Attempt));
-    let headers = [
-        ("content-type", "application/json"),
-        ("idempotency-key", &attempt[..]),
-        ("adyton-timestamp", &time),
-        ("adyton-signature", &signature),
-    ];
+    let mut headers =
+        vec![("content-type", "application/json"), ("idempotency-key", &attempt[..]), ("adyton-timestamp", &time)];
+    headers.extend(signature.as_ref().map(|signature| ("adyton-signature", &signature[..])));
     post(lane, path, &headers, body).await
 }
 

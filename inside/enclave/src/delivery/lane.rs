@@ -27,7 +27,7 @@ pub(crate) struct Lane {
     peer: Peer,
     host: String,
     port: u16,
-    credential: String,
+    credential: Option<String>,
     recipient: Arc<RecipientKey>,
     vault_id: [u8; 32],
     permits: Semaphore,
@@ -73,13 +73,7 @@ impl Breaker {
 }
 
 impl Lane {
-    pub(crate) fn new(
-        route: &Route,
-        kind: Kind,
-        peer: Peer,
-        recipient: Arc<RecipientKey>,
-        vault_id: [u8; 32],
-    ) -> Self {
+    pub(crate) fn new(route: &Route, kind: Kind, peer: Peer, recipient: Arc<RecipientKey>, vault_id: [u8; 32]) -> Self {
         Self {
             kind,
             peer,
@@ -96,8 +90,8 @@ impl Lane {
     }
 
     /// Name of its credential in the settings.
-    pub(crate) fn credential(&self) -> &str {
-        &self.credential
+    pub(crate) fn credential(&self) -> Option<&str> {
+        self.credential.as_deref()
     }
 
     /// Hands a message over, once. `sealed` is the credential as the settings have it.
@@ -107,17 +101,15 @@ impl Lane {
         if !lock(&self.breaker).lets_through(now) {
             return Tried::Failed(DeliveryFailure::Connect);
         }
-        let Some(secret) = sealed.and_then(|sealed| self.open(sealed)) else {
-            return Tried::Failed(DeliveryFailure::Refused);
+        let secret = match (&self.credential, sealed.map(|sealed| self.open(sealed))) {
+            (None, _) => None,
+            (Some(_), Some(Some(secret))) => Some(secret),
+            // The settings have none, or one that belongs elsewhere.
+            (Some(_), _) => return Tried::Failed(DeliveryFailure::Refused),
         };
-        let tried = self.kind.send(self, outgoing, &secret, now).await;
+        let tried = self.kind.send(self, outgoing, secret.as_deref(), now).await;
         lock(&self.breaker).note(tried, now);
         tried
-    }
-
-    /// The route's peer.
-    pub(super) fn peer(&self) -> &Peer {
-        &self.peer
     }
 
     /// An HTTP connection that is open already, or a new one; and whether it was used before.
@@ -144,7 +136,8 @@ impl Lane {
         if let Some(found) = opened.as_ref().filter(|found| found.sealed == sealed) {
             return Some(Arc::clone(&found.secret));
         }
-        let purpose = SealedPurpose::credential(&self.vault_id, &self.credential, &self.host, self.port);
+        let name = self.credential.as_deref()?;
+        let purpose = SealedPurpose::credential(&self.vault_id, name, &self.host, self.port);
         let plaintext = self.recipient.open(&purpose, &base64::decode(sealed.as_bytes())?).ok()?;
         let secret = Arc::new(SecretText::join(&[std::str::from_utf8(plaintext.as_bytes()).ok()?]));
         *opened = Some(Opened { sealed: sealed.into(), secret: Arc::clone(&secret) });

@@ -126,7 +126,7 @@ impl Delivery {
                 if now >= outgoing.until {
                     return Outcome::GaveUp;
                 }
-                match lane.send(outgoing, current.plan.credential(lane.credential()), now).await {
+                match lane.send(outgoing, lane.credential().and_then(|name| current.plan.credential(name)), now).await {
                     Tried::Accepted => return Outcome::Accepted,
                     Tried::Refused => self.events.emit(Event::DeliveryFailed { class: DeliveryFailure::Refused }),
                     Tried::Failed(class) => {

@@ -23,7 +23,6 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_socks::tcp::Socks5Stream;
 
-
 /// Longest wait for a connection, and for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest answer that is read.

@@ -126,7 +126,7 @@ impl Follower {
     async fn up_to_head(&self, store: &mut Store, behind: &mut Replay<'_>) -> Result<(), ReplayError> {
         let status = store.status(self.log).await?;
         let head = Head::open(&status.head, &origin(&self.vault, self.log), &self.log_key);
-        behind.up_to(&head.map_err(ReplayError::Head)?, store, Replay::entry_unless_hot).await
+        behind.up_to(&head.map_err(ReplayError::Head)?, store).await
     }
 
     async fn snapshot(&self, store: &mut Store, replay: &Replay<'_>) -> Option<()> {
@@ -141,7 +141,7 @@ impl Follower {
         self.events.emit(Event::SnapshotTaken { log: self.log.number(), index: manifest.covered });
         // 4.
         let bucket = self.clock.now().saturating_sub(self.retention) / 10;
-        let retirement = Retirement { below: manifest.covered, bucket, snapshot: manifest.id };
+        let retirement = Retirement { below: manifest.covered, bucket, snapshot: manifest.id, boot_id: self.boot_id };
         // If this is lost, the next snapshot's retirement covers it.
         store.retire(self.log, retirement).await.ok()
     }

@@ -1,6 +1,6 @@
 //! Rebuilding a shard from what the host stored (`docs/spec/04-snapshots.md`, "Boot").
 
-use adyton_ledger::{EntryError, Frontier, Head, HeadError, Header, Keep, Kind, LogId, StoredRecord, VaultId, origin};
+use adyton_ledger::{EntryError, Frontier, Head, HeadError, Header, Kind, LogId, StoredRecord, VaultId, origin};
 use adyton_seal::KeyTree;
 use adyton_vault::{Event, State};
 
@@ -106,31 +106,12 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// Takes the next entry in, but into the tree only if its body is hot, for hot is void. What the header says of that
-    /// is the host's word until [`Replay::up_to`] has compared the root.
-    ///
-    /// # Errors
-    /// [`ReplayError`].
-    pub fn entry_unless_hot(&mut self, record: &StoredRecord) -> Result<(), ReplayError> {
-        let header = self.next_header(record)?;
-        if header.keep != Keep::UntilSnapshot {
-            return self.entry(record);
-        }
-        self.push(record, &header);
-        Ok(())
-    }
-
     /// Takes in what the store has, up to a signed head, and compares the root. After a refusal that is not the
     /// store's absence the state may hold what was never written, and is to be dropped.
     ///
     /// # Errors
     /// [`ReplayError`].
-    pub async fn up_to(
-        &mut self,
-        head: &Head,
-        store: &mut Store,
-        take: fn(&mut Self, &StoredRecord) -> Result<(), ReplayError>,
-    ) -> Result<(), ReplayError> {
+    pub async fn up_to(&mut self, head: &Head, store: &mut Store) -> Result<(), ReplayError> {
         while self.frontier.size() < head.size {
             let records = store.read(self.log, self.frontier.size(), 4096).await?;
             if records.is_empty() {
@@ -138,7 +119,7 @@ impl<'a> Replay<'a> {
             }
             for record in &records {
                 if self.frontier.size() < head.size {
-                    take(self, record)?;
+                    self.entry(record)?;
                 }
             }
         }
@@ -187,7 +168,7 @@ pub async fn replay<'a>(
         }
     };
     // 3. Everything after it, and 4. the recomputed root is the head's.
-    replay.up_to(&head, store, Replay::entry).await?;
+    replay.up_to(&head, store).await?;
     Ok(replay)
 }
 

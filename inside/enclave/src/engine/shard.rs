@@ -134,7 +134,7 @@ impl<T> Shard<T> {
     }
 
     /// Decides a command; the answer comes back at once only if nothing is waiting to be durable.
-    pub fn submit(&mut self, command: Command, context: &Context, ticket: T) -> Option<Release<T>> {
+    pub fn submit(&mut self, command: Command, context: &Context<'_>, ticket: T) -> Option<Release<T>> {
         let answer = match decide(&self.state, command, context) {
             Err(refusal) => Err(refusal),
             Ok(decision) => {
@@ -173,7 +173,8 @@ impl<T> Shard<T> {
     fn record(&mut self, event: Event) {
         let kind = if matches!(event.kind, EventKind::Booted { .. }) { Kind::Boot } else { Kind::Ops };
         let keep = match (kind, event.class()) {
-            (Kind::Ops, Class::H) => Keep::UntilSnapshot,
+            // What is prepaid stands in the snapshot with its sum.
+            (Kind::Ops, Class::H | Class::P) => Keep::UntilSnapshot,
             _ => Keep::Retention,
         };
         let tenant = self.state.tenant_of(&event);

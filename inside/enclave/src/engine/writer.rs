@@ -1,12 +1,13 @@
 //! The shell around a [`Shard`]: queue, time, group commit.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use adyton_frame::Event;
 use adyton_ledger::LogId;
 use adyton_seal::Secret;
-use adyton_vault::{Command, Context, Effect, Fresh, Refusal, Reply};
+use adyton_vault::{Command, Context, Effect, Fresh, Refusal, Reply, Sid};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
@@ -14,6 +15,7 @@ use super::appender::{Appender, Progress};
 use super::shard::{Release, Shard};
 use crate::clock::Clock;
 use crate::events::Events;
+use crate::policy::Holder;
 
 /// Commands that wait for the writer; more are told to come again.
 const QUEUE: usize = 8192;
@@ -53,6 +55,14 @@ struct Shared {
     away: AtomicBool,
     /// Entries known to be durable.
     durable: AtomicU64,
+    /// API keys and their accounts.
+    accounts: RwLock<BTreeMap<Sid, Sid>>,
+}
+
+impl Shared {
+    fn name_keys(&self, shard: &Shard<Ticket>) {
+        *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = shard.state().keys().collect();
+    }
 }
 
 /// What the writer needs besides its shard.
@@ -65,13 +75,17 @@ pub struct Surroundings {
     pub effects: mpsc::UnboundedSender<Effect>,
     /// The append channel.
     pub appender: Appender,
+    /// What is allowed now.
+    pub current: Holder,
 }
 
 impl Engine {
     /// Starts the writer; the shard's log has `durable` entries.
     pub fn start(shard: Shard<Ticket>, log: LogId, durable: u64, surroundings: Surroundings) -> Self {
         let (requests, receiver) = mpsc::channel(QUEUE);
-        let shared = Arc::new(Shared { away: AtomicBool::new(false), durable: AtomicU64::new(durable) });
+        let shared = Shared { durable: AtomicU64::new(durable), ..Shared::default() };
+        shared.name_keys(&shard);
+        let shared = Arc::new(shared);
         let writer = Writer { shard, log, surroundings, shared: Arc::clone(&shared), in_flight: None };
         tokio::spawn(writer.run(receiver));
         Self { requests, shared }
@@ -97,6 +111,11 @@ impl Engine {
     /// Entries known to be durable.
     pub fn durable(&self) -> u64 {
         self.shared.durable.load(Ordering::Relaxed)
+    }
+
+    /// The account that an API key belongs to. It may be about to change; the decider has the last word.
+    pub fn account_of(&self, key: Sid) -> Option<Sid> {
+        self.shared.accounts.read().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
     }
 
     /// Whether the writer has stopped for ever.
@@ -172,9 +191,14 @@ impl Writer {
     fn take(&mut self, request: Request) {
         match request {
             Request::Command(command, fresh, ticket) => {
-                let context = Context { now: self.surroundings.clock.now(), fresh };
+                let current = self.surroundings.current.now();
+                let context = Context { now: self.surroundings.clock.now(), fresh, rules: &current.rules };
+                let keys = matches!(command, Command::ChangeKeys { .. });
                 if let Some(release) = self.shard.submit(command, &context, ticket) {
                     answer(release);
+                }
+                if keys {
+                    self.shared.name_keys(&self.shard);
                 }
             }
             Request::Snapshot(manifest, ticket) => self.shard.snapshot(&manifest, ticket),

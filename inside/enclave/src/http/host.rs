@@ -14,7 +14,6 @@ use axum::response::{IntoResponse, Response};
 
 use super::Api;
 use super::answer::ApiError;
-use crate::policy;
 
 /// Names and addresses that the vault's certificate carries.
 pub struct Hosts {
@@ -24,7 +23,7 @@ pub struct Hosts {
 
 impl Hosts {
     /// Those of the policy.
-    pub fn new(api: &policy::Api) -> Self {
+    pub fn new(api: &adyton_policy::Api) -> Self {
         let names = api.names.iter().map(|name| name.to_ascii_lowercase()).collect();
         Self { names, addresses: api.addresses.clone() }
     }
@@ -72,13 +71,31 @@ mod tests {
             names: vec!["localhost".into(), "verify.example.com".into()],
             addresses: vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])],
         };
-        for host in ["localhost", "LOCALHOST:8443", "verify.example.com:1", "127.0.0.1", "127.0.0.1:8443", "[::1]:8443", "[::1]"]
-        {
+        for host in [
+            "localhost",
+            "LOCALHOST:8443",
+            "verify.example.com:1",
+            "127.0.0.1",
+            "127.0.0.1:8443",
+            "[::1]:8443",
+            "[::1]",
+        ] {
             assert!(hosts.has(host), "{host}");
         }
-        for host in
-            ["", "example.com", "localhost.", "localhost:", "localhost:08443", "localhost:x", "localhost:70000", "127.1", "10.0.0.1", "a@localhost", "localhost/x", "verify.example.com.evil.net"]
-        {
+        for host in [
+            "",
+            "example.com",
+            "localhost.",
+            "localhost:",
+            "localhost:08443",
+            "localhost:x",
+            "localhost:70000",
+            "127.1",
+            "10.0.0.1",
+            "a@localhost",
+            "localhost/x",
+            "verify.example.com.evil.net",
+        ] {
             assert!(!hosts.has(host), "{host}");
         }
     }

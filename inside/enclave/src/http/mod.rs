@@ -34,7 +34,7 @@ use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::engine::Engine;
-use crate::routes::Costs;
+use crate::policy::Holder;
 
 pub use auth::BasicCredentials;
 pub use form::{FieldError, Form};
@@ -60,13 +60,13 @@ pub struct Api {
     /// Hashes tokens.
     pub token_key: HmacKey,
     /// Opens what clients seal.
-    pub recipient: RecipientKey,
+    pub recipient: Arc<RecipientKey>,
     /// The vault.
     pub vault_id: [u8; 32],
     /// The vault's own names.
     pub hosts: Hosts,
-    /// What a message costs.
-    pub costs: Costs,
+    /// What is allowed now.
+    pub current: Holder,
 }
 
 /// The routes.

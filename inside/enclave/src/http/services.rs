@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use adyton_api::{
-    Meta, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp,
-};
+use adyton_api::{Meta, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp};
 use adyton_vault::{
     Command, NameError, Reply, Seconds, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid, SidKind,
     is_domain,
 };
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
-use serde::Deserialize;
 
 use super::answer::{ApiError, json};
 use super::body::Body;
@@ -101,33 +98,25 @@ pub(crate) async fn withdraw_loosening(
     answer(StatusCode::OK, reply, &resource, &headers)
 }
 
-/// What a list is asked for.
-#[derive(Deserialize)]
-pub(crate) struct Paging {
-    #[serde(rename = "PageSize")]
-    page_size: Option<String>,
-    #[serde(rename = "Page")]
-    page: Option<String>,
-    #[serde(rename = "PageToken")]
-    page_token: Option<String>,
-}
-
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
-    Query(paging): Query<Paging>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
-    let number = |text: Option<&str>, name| match text {
+    let query = query.unwrap_or_default();
+    let paging = Form::parse(query.as_bytes())?;
+    let number = |name: &'static str| match paging.get(name) {
         None => Ok(None),
         Some(text) => decimal::<u32>(text).map(Some).ok_or_else(|| ApiError::parameter(name)),
     };
-    let page_size = number(paging.page_size.as_deref(), "PageSize")?.unwrap_or(PAGE_SIZE);
+    let page_size = number("PageSize")?.unwrap_or(PAGE_SIZE);
     if !(1..=LARGEST_PAGE).contains(&page_size) {
         return Err(ApiError::parameter("PageSize"));
     }
-    let page = number(paging.page.as_deref(), "Page")?.unwrap_or(0);
-    let after = match &paging.page_token {
+    let page = number("Page")?.unwrap_or(0);
+    let token = paging.get("PageToken");
+    let after = match token {
         None => None,
         Some(text) => Some(PageToken::parse(text).ok_or_else(|| ApiError::parameter("PageToken"))?),
     };
@@ -139,8 +128,9 @@ pub(crate) async fn list(
     };
     let url = format!("{}/v2/Services?PageSize={page_size}", base(&headers));
     let last = views.last().map(|view| PageToken { created: view.created, service: view.service });
-    let next = last.filter(|_| more).map(|token| format!("{url}&Page={}&PageToken={}", page + 1, token.text()));
-    let own = match &paging.page_token {
+    let next =
+        last.filter(|_| more).map(|token| format!("{url}&Page={}&PageToken={}", page.saturating_add(1), token.text()));
+    let own = match token {
         None => format!("{url}&Page=0"),
         Some(token) => format!("{url}&Page={page}&PageToken={token}"),
     };
@@ -234,7 +224,11 @@ pub(crate) fn service_name(text: &str, parameter: &str) -> Result<ServiceName, A
 
 /// Only names that the API knows are repeated.
 fn known_name(name: &str) -> &str {
-    if name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.') { name } else { "body" }
+    if name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.') {
+        name
+    } else {
+        "body"
+    }
 }
 
 /// The service in a path, and the path for a message.
@@ -245,7 +239,8 @@ pub(crate) fn service_sid(text: &str, rest: &str) -> Result<(Sid, String), ApiEr
         Ok(sid) => Ok((sid, resource)),
         Err(_) => {
             // Only a well-formed path is repeated.
-            let known = resource.len() <= 128 && resource.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'/');
+            let known =
+                resource.len() <= 128 && resource.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'/');
             Err(ApiError::failure(not_found, if known { &resource } else { "" }))
         }
     }
@@ -326,7 +321,8 @@ mod tests {
     fn what_is_not_offered_is_refused_and_off_is_fine() {
         let parse = |body: &str| settings(&Form::parse(body.as_bytes()).unwrap());
         assert!(parse("FriendlyName=Acme&LookupEnabled=false&Push.IncludeDate=false&TtsName=").is_ok());
-        for body in ["LookupEnabled=true", "Totp.Skew=1", "Passkeys.RelyingParty.Id=x", "Psd2Enabled=True", "TtsName=x"] {
+        for body in ["LookupEnabled=true", "Totp.Skew=1", "Passkeys.RelyingParty.Id=x", "Psd2Enabled=True", "TtsName=x"]
+        {
             assert!(parse(body).is_err(), "{body}");
         }
         for body in ["CustomCodeEnabled=1", "CodeLength=06", "WebOtpDomain=localhost", "FriendlyName=a.example"] {

@@ -9,8 +9,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::answer::{ApiError, json};
 use super::Api;
+use super::answer::{ApiError, json};
 use super::body::Body;
 use crate::base64;
 use crate::engine::Failure;
@@ -72,8 +72,7 @@ pub(crate) async fn create(State(api): State<Arc<Api>>, Body(body): Body) -> Res
         return Err(ApiError::sealed());
     }
     let token_hash = hashes::token_hash(&api.token_key, User::Account(account), token.as_bytes());
-    let command =
-        Command::CreateTenant { account, token_hash, friendly_name, ssh_key: Vec::new(), admitted: None };
+    let command = Command::CreateTenant { account, token_hash, friendly_name, ssh_key: Vec::new(), admitted: None };
     let reply = api.engine.submit(command).await;
     match reply.map_err(|failure| ApiError::failure(failure, "/adyton/v1/tenants"))? {
         Reply::Tenant(view) => {

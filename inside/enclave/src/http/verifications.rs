@@ -62,7 +62,7 @@ pub(crate) async fn start(
     };
     let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
     let subjects = subjects.map_err(|_| ApiError::failure(Failure::Unavailable, ""))?;
-    let cost = api.costs.of(channel, &destination);
+    let cost = api.current.now().plan.cost(channel, &destination);
     let start = Start { service, destination, subjects, channel, custom_code, look, cost };
     let reply = api.engine.submit(Command::Start(caller, start)).await;
     answer(StatusCode::CREATED, reply, &resource, &headers)

@@ -51,7 +51,7 @@ fn reboot(disk: &Disk) -> Replay<'static> {
         let found = boot(&disk);
         let mut all = Replay::new(&KEYS, VAULT, OPS);
         for record in disk.store().unwrap().read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
-            all.entry_unless_hot(&record).unwrap();
+            all.entry(&record).unwrap();
         }
         assert_eq!(found.state.cold_bytes(), all.state.cold_bytes());
         assert_eq!(found.frontier.root(), all.frontier.root());
@@ -148,7 +148,7 @@ async fn follow_a_forgery(change: impl Fn(&mut [u8; 160]), hide: Option<Retireme
 #[tokio::test]
 async fn a_body_that_is_not_shown_is_not_passed_over() {
     // Entry 1 is the tenant's.
-    let hide = Retirement { below: 2, bucket: u64::MAX, snapshot: [0; 16] };
+    let hide = Retirement { below: 2, bucket: u64::MAX, snapshot: [0; 16], boot_id: [1; 16] };
     // The boot's own entry goes too: the follower starts at its index, 0.
     follow_a_forgery(|_| {}, Some(hide), 0).await;
 }

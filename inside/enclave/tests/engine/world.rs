@@ -278,7 +278,7 @@ impl World {
     pub(crate) fn snapshot(&mut self, reach: Reach) {
         let store = self.store.as_mut().unwrap();
         for record in store.read(OPS, self.behind.frontier.size(), u32::MAX, usize::MAX).unwrap() {
-            self.behind.entry_unless_hot(&record).unwrap();
+            self.behind.entry(&record).unwrap();
         }
         let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
         let (manifest, chunks) =
@@ -294,7 +294,7 @@ impl World {
         }
         let Manifest { id, covered, .. } = manifest;
         self.newest_snapshot = Some(id);
-        let retirement = Retirement { below: covered, bucket: 0, snapshot: id };
+        let retirement = Retirement { below: covered, bucket: 0, snapshot: id, boot_id: self.boot_id };
         let retirement = (reach == Reach::Retired).then_some(retirement);
         self.shard.snapshot(&manifest.encode(), Ticket { decided: self.decided.len(), retirement });
     }

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::disk::Disk;
-use crate::vault::{Batch, OPS, Vault, checked_size};
+use crate::vault::{BOOT, Batch, OPS, Vault, checked_size};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -48,7 +48,7 @@ fn work(disk: &Disk, vault: &mut Vault, steps: &[Step]) -> (Vec<Record>, Option<
                 if store.put_chunk(OPS, [1; 16], 0, &[7; 9000]).is_err() {
                     return (answered, None);
                 }
-                (vault.snapshot(), Some(Retirement { below, bucket: 0, snapshot: [1; 16] }))
+                (vault.snapshot(), Some(Retirement { below, bucket: 0, snapshot: [1; 16], boot_id: BOOT }))
             }
         };
         match store.append(OPS, batch.expected_size, &batch.records, &batch.head) {

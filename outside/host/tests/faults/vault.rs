@@ -6,7 +6,7 @@ use adyton_ledger::{
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
-const BOOT: [u8; 16] = [0xB0; 16];
+pub(crate) const BOOT: [u8; 16] = [0xB0; 16];
 
 /// The log of the operations.
 pub(crate) const OPS: LogId = LogId::from_number(1);

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use crate::pretend::{Pretend, field};
 
 async fn send(pretend: &Pretend, key: Option<&str>, body: String) -> (u16, Value) {
-    pretend.post("carrier.adyton.test", "/carrier/messages", key, body).await
+    pretend.post("carrier.adyton.test", "/webhook/messages", key, body).await
 }
 
 fn message(body: &str) -> String {
-    json!({ "to": "+15550100", "from": "Adyton", "channel": "sms", "body": body }).to_string()
+    json!({ "to": "+15550100", "from": "Adyton", "channel": "sms", "text": body }).to_string()
 }
 
 #[tokio::test]

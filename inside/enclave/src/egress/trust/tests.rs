@@ -69,10 +69,7 @@ fn name_and_dates_count_besides_the_pin() {
         refused("other.example", NOW),
         Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })
     ));
-    assert!(matches!(
-        refused(NAME, 2_000_000_000),
-        Error::InvalidCertificate(CertificateError::ExpiredContext { .. })
-    ));
+    assert!(matches!(refused(NAME, 2_000_000_000), Error::InvalidCertificate(CertificateError::ExpiredContext { .. })));
 }
 
 #[test]
@@ -91,8 +88,7 @@ fn sequences_are_der() {
 #[test]
 fn every_trust_gives_a_client() {
     let ours = chain();
-    for trust in
-        [Trust::Ca(ours.ca.to_vec()), Trust::PublicRoots, Trust::SpkiSha256([1; 32]), Trust::CaSha256([1; 32])]
+    for trust in [Trust::Ca(ours.ca.to_vec()), Trust::PublicRoots, Trust::SpkiSha256([1; 32]), Trust::CaSha256([1; 32])]
     {
         assert!(client(&trust).is_some());
     }
