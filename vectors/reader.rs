@@ -47,6 +47,10 @@ impl Vector {
         self.0[field].as_str().unwrap_or_else(|| panic!("{field} of {}", self.0))
     }
 
+    pub(crate) fn flag(&self, field: &str) -> bool {
+        self.0[field].as_bool().unwrap_or_else(|| panic!("{field} of {}", self.name()))
+    }
+
     pub(crate) fn number(&self, field: &str) -> u64 {
         self.0[field].as_u64().unwrap_or_else(|| panic!("{field} of {}", self.0))
     }

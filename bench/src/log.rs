@@ -66,7 +66,10 @@ impl Writer {
                     channel: Channel::Sms,
                     subject: sid,
                     attempt: Sid(sid),
+                    code_length: 6,
+                    sent: None,
                     destination: None,
+                    custom_code: None,
                 },
             });
         }

@@ -5,7 +5,7 @@
 
 use adyton_ledger::{Frontier, Hash};
 use adyton_seal::Plaintext;
-use adyton_vault::{Channel, Event, EventKind, Outcome, Sid, State};
+use adyton_vault::{Channel, Event, EventKind, Loosening, Outcome, Scope, Scopes, ServiceSettings, Sid, State, User};
 use ciborium::Value as Cbor;
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::Value;
@@ -185,11 +185,22 @@ const ATTEMPT: Sid = Sid([5; 16]);
 const AT: u64 = 1_780_000_000;
 
 fn tenant(account: Sid) -> EventKind {
-    EventKind::TenantCreated { account, token_hash: [7; 32], friendly_name: "Example".into() }
+    let (ssh_key, admitted) = (b"ssh-ed25519 AAAA".to_vec(), Some(3));
+    EventKind::TenantCreated { account, token_hash: [7; 32], ssh_key, admitted, friendly_name: "Example".into() }
 }
 
 fn service(account: Sid, service: Sid) -> EventKind {
-    EventKind::ServiceCreated { account, service, code_length: 6, friendly_name: "Exämple".into() }
+    EventKind::ServiceCreated { account, service, settings: settings() }
+}
+
+fn settings() -> ServiceSettings {
+    ServiceSettings {
+        friendly_name: "Exämple".into(),
+        code_length: 6,
+        custom_code: false,
+        do_not_share: true,
+        web_otp_domain: "login.example.com".into(),
+    }
 }
 
 fn started() -> EventKind {
@@ -200,23 +211,54 @@ fn started() -> EventKind {
         channel: Channel::Sms,
         subject: [6; 16],
         attempt: ATTEMPT,
+        code_length: 6,
+        sent: None,
         destination: None,
+        custom_code: None,
     }
 }
 
 fn kinds() -> Vec<(&'static str, EventKind)> {
-    let (verification, attempt) = (VERIFICATION, ATTEMPT);
+    let (verification, attempt, account) = (VERIFICATION, ATTEMPT, ACCOUNT);
+    let (service_sid, subject) = (Sid([2; 16]), [6; 16]);
+    let added = vec![(Sid([8; 16]), Scopes::of(&[Scope::Verify]), [9; 32])];
+    let loosening = Loosening { code_length: Some(6), custom_code: false, at: AT + 86_400 };
     vec![
         ("booted", EventKind::Booted { boot_id: [3; 16] }),
         ("tenant_created", tenant(ACCOUNT)),
         ("service_created", service(ACCOUNT, Sid([2; 16]))),
         ("slot_opened", EventKind::SlotOpened { slot: u32::try_from(AT / 600).unwrap_or_default(), key: None }),
         ("verification_started", started()),
-        ("verification_resent", EventKind::VerificationResent { verification, attempt }),
-        ("check_failed", EventKind::CheckFailed { verification }),
+        ("verification_resent", EventKind::VerificationResent { verification, attempt, sent: None }),
+        ("check_failed", EventKind::CheckFailed { verification, service: service_sid, subject, full_again: AT + 120 }),
         ("delivery_reported", EventKind::DeliveryReported { verification, attempt, outcome: Outcome::GaveUp }),
-        ("verification_approved", EventKind::VerificationApproved { verification }),
+        (
+            "verification_approved",
+            EventKind::VerificationApproved { verification, service: service_sid, subject, proven: true },
+        ),
         ("expired", EventKind::Expired),
+        ("settings_changed", EventKind::SettingsChanged { sequence: 4, text: "version = 1".into() }),
+        (
+            "keys_changed",
+            EventKind::KeysChanged {
+                account,
+                sequence: 1,
+                reset: false,
+                token_hash: Some([7; 32]),
+                removed: vec![Sid([9; 16])],
+                added,
+            },
+        ),
+        ("service_updated", EventKind::ServiceUpdated { service: service_sid, settings: settings() }),
+        (
+            "loosening_scheduled",
+            EventKind::LooseningScheduled { account, sequence: 2, service: service_sid, loosening },
+        ),
+        ("loosening_ended", EventKind::LooseningEnded { service: service_sid, in_effect: true }),
+        ("verification_canceled", EventKind::VerificationCanceled { verification }),
+        ("budgets_forgotten", EventKind::BudgetsForgotten),
+        ("support_looked", EventKind::SupportLooked { account, user: User::Key(Sid([8; 16])), verification }),
+        ("service_deleted", EventKind::ServiceDeleted { service: service_sid }),
     ]
 }
 
@@ -251,12 +293,30 @@ fn state() -> State {
     state
 }
 
+/// As many bytes as a service of [`settings`] has in a snapshot.
+fn service_record() -> Vec<u8> {
+    let settings = settings();
+    vec![
+        0;
+        1 + 16
+            + 16
+            + 8
+            + 8
+            + 2
+            + lp(settings.friendly_name.as_bytes()).len()
+            + lp(settings.web_otp_domain.as_bytes()).len()
+            + 1
+    ]
+}
+
 fn states() -> Named {
     let bytes = state().cold_bytes();
-    // The records of the two services are as long as each other.
-    let (head, services) = bytes.split_at(bytes.len() - 2 * lp(&[0; 54]).len());
+    // The records of the two services are as long as each other, and the counters follow them.
+    let counters = lp(&[0; 17]).len();
+    let (head, rest) = bytes.split_at(bytes.len() - counters - 2 * lp(&service_record()).len());
+    let (services, last) = rest.split_at(rest.len() - counters);
     let (first, second) = services.split_at(services.len() / 2);
-    let swapped = [head, second, first].concat();
+    let swapped = [head, second, first, last].concat();
     vec![("empty", State::new().cold_bytes()), ("fail_order", swapped), ("tenant_and_services", bytes)]
 }
 
@@ -304,7 +364,10 @@ fn requests() -> [(&'static str, Named); 4] {
             "version = 1\nprofile = \"dev\"\nretention_days = 30\n\n[attestation]\nroot = \"\"\"\n{pem}\"\"\"\n\n\
              [api]\nnames = [\"localhost\"]\naddresses = [\"127.0.0.1\"]\n\n\
              [custody]\nhost = \"{host}\"\nport = 443\ntrust = \"\"\"\n{trust}\"\"\"\n\n\
-             [carrier]\nhost = \"carrier.adyton.test\"\nport = 443\ntrust = \"\"\"\n{pem}\"\"\"\n"
+             [tenants]\nadmission = \"open\"\nloosening_hours = 24\n\n\
+             [verification]\nchannels = [\"sms\"]\ncountries = [\"+1\"]\n\n\
+             [[routes]]\nname = \"first\"\nkind = \"webhook\"\nchannels = [\"sms\"]\nhost = \"carrier.adyton.test\"\n\
+             port = 443\npath = \"/\"\ntrust = \"\"\"\n{pem}\"\"\"\n"
         )
     };
     let (name, two) = ("kms.adyton.test", pem.repeat(2));

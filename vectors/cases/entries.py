@@ -119,8 +119,8 @@ def bodies() -> list[dict]:
 
     snapshot = manifest(pattern(0x90, 16), 9, [b"the sealed bytes of a chunk"])
     # u32 length, u32 count, and for each event its u32 length: 246 bytes of name make 256 bytes in all.
-    fills_a_class = events.tenant_created("n" * (256 - 4 - 4 - 4 - 1 - 8 - 16 - 32 - 4))
-    one_more = events.tenant_created("n" * (256 - 4 - 4 - 4 - 1 - 8 - 16 - 32 - 4 + 1))
+    fills_a_class = events.tenant_created("n" * (256 - 4 - 4 - 4 - 1 - 8 - 16 - 32 - 4 - 8 - 4), "")
+    one_more = events.tenant_created("n" * (256 - 4 - 4 - 4 - 1 - 8 - 16 - 32 - 4 - 8 - 4 + 1), "")
     return [
         case("one_hot_event", PLACE, [started]),
         case("three_events", replace(PLACE, index=2**40), [started, failed, approved]),

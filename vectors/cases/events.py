@@ -1,6 +1,7 @@
 """Page 02, events inside `ops` bodies. Fields are named as in the page; SIDs are their texts."""
 
-from spec.keys import subject, token_hash
+from spec.keys import sid, subject, token_hash
+from spec.snapshot import loosening, settings
 from spec.wire import lp, u8, u32, u64
 
 from . import vault
@@ -9,21 +10,45 @@ TOKEN_HASH = token_hash(vault.KEYS, vault.ACCOUNT_SID, vault.TOKEN)
 SUBJECT = subject(vault.KEYS, vault.ACCOUNT_SID, vault.SERVICE_SID, "sms", vault.DESTINATION)
 
 
+SSH_KEY = "ssh-ed25519 AAAAC3Nz tenant"
+KEY = bytes(range(0xE0, 0xF0))
+OTHER_KEY = bytes(range(0xE1, 0xF1))
+
+
 def event(kind: int, fields: bytes = b"", time: int = vault.TIME) -> bytes:
     return u8(kind) + u64(time) + fields
 
 
-def tenant_created(friendly_name: str) -> bytes:
-    return event(2, vault.ACCOUNT + TOKEN_HASH + lp(friendly_name))
+def tenant_created(friendly_name: str, ssh_key: str = SSH_KEY, admitted: int = 0) -> bytes:
+    return event(2, vault.ACCOUNT + TOKEN_HASH + lp(ssh_key) + u64(admitted) + lp(friendly_name))
 
 
-def service_created(code_length: int, friendly_name: str) -> bytes:
-    return event(3, vault.ACCOUNT + vault.SERVICE + u8(code_length) + lp(friendly_name))
+def service_created(*chosen: object) -> bytes:
+    return event(3, vault.ACCOUNT + vault.SERVICE + settings(*chosen))
 
 
-def started(channel: int) -> bytes:
+def started(channel: int, code_length: int = 6) -> bytes:
     ids = vault.VERIFICATION + vault.ACCOUNT + vault.SERVICE
-    return event(5, ids + u8(channel) + SUBJECT + vault.ATTEMPT)
+    return event(5, ids + u8(channel) + SUBJECT + vault.ATTEMPT + u8(code_length))
+
+
+def check_failed(full_again: int) -> bytes:
+    return event(7, vault.VERIFICATION + vault.SERVICE + SUBJECT + u64(full_again))
+
+
+def approved(proven: int) -> bytes:
+    return event(8, vault.VERIFICATION + vault.SERVICE + SUBJECT + u8(proven))
+
+
+def keys_changed(reset: int, token_hash: bytes, removed: list[bytes], added: list[tuple[bytes, int, bytes]]) -> bytes:
+    own = u8(1) + token_hash if token_hash else u8(0)
+    keys = b"".join(key + u8(scopes) + hashed for key, scopes, hashed in added)
+    lists = u32(len(removed)) + b"".join(removed) + u32(len(added)) + keys
+    return event(12, vault.ACCOUNT + u64(5) + u8(reset) + own + lists)
+
+
+def support_looked(kind: int) -> bytes:
+    return event(19, vault.ACCOUNT + u8(kind) + KEY + vault.VERIFICATION)
 
 
 def delivery_reported(outcome: int) -> bytes:
@@ -35,9 +60,19 @@ TENANT = tenant_created("Acme")
 SLOT_OPENED = event(4, u32(vault.TIME // 600))
 STARTED = started(1)
 RESENT = event(6, vault.VERIFICATION + vault.ATTEMPT)
-CHECK_FAILED = event(7, vault.VERIFICATION)
-APPROVED = event(8, vault.VERIFICATION)
+CHECK_FAILED = check_failed(vault.TIME + 120)
+APPROVED = approved(1)
 EXPIRED = event(9)
+
+
+def service_fields(code_length: int, custom: bool, private: bool, name: str, domain: str) -> dict:
+    return {
+        "code_length": code_length,
+        "custom_code": custom,
+        "do_not_share": private,
+        "friendly_name": name,
+        "web_otp_domain": domain,
+    }
 
 
 def cases() -> list[dict]:
@@ -45,46 +80,92 @@ def cases() -> list[dict]:
     verification, attempt = {"verification": vault.VERIFICATION_SID}, {"attempt": vault.ATTEMPT_SID}
     out = []
 
-    def case(name: str, kind: str, hot: bool, encoded: bytes, fields: dict) -> None:
+    def case(name: str, kind: str, class_: str, encoded: bytes, fields: dict) -> None:
         time = int.from_bytes(encoded[1:9], "big")
-        head = {"name": f"event_{name}", "what": "event", "event": kind, "class": "H" if hot else "S", "time": time}
+        head = {"name": f"event_{name}", "what": "event", "event": kind, "class": class_, "time": time}
         out.append(head | fields | {"hex": encoded.hex()})
 
-    case("booted", "Booted", True, BOOTED, {"boot_id": vault.BOOT_ID.hex()})
-    for name, friendly_name in (("", "Acme"), ("_without_a_name", ""), ("_not_ascii", "Bäckerei")):
+    case("booted", "Booted", "P", BOOTED, {"boot_id": vault.BOOT_ID.hex()})
+    for name, friendly_name, ssh_key, admitted in (
+        ("", "Acme", SSH_KEY, 0),
+        ("_by_the_owners", "Acme", SSH_KEY, 7),
+        ("_without_a_name", "", "", 0),
+        ("_not_ascii", "Bäckerei", SSH_KEY, 0),
+    ):
         fields = account | {"token_hash": TOKEN_HASH.hex(), "friendly_name": friendly_name}
-        case(f"tenant_created{name}", "TenantCreated", False, tenant_created(friendly_name), fields)
-    fields = account | service | {"code_length": 6, "friendly_name": "Login"}
-    case("service_created", "ServiceCreated", False, service_created(6, "Login"), fields)
-    case("slot_opened", "SlotOpened", True, SLOT_OPENED, {"slot": vault.TIME // 600})
+        fields |= {"ssh_key": ssh_key, "admitted": admitted}
+        case(f"tenant_created{name}", "TenantCreated", "S", tenant_created(friendly_name, ssh_key, admitted), fields)
+    for name, chosen in (("", (6, False, False, "Login", "")), ("_bound", (10, True, True, "Ä", "login.example.com"))):
+        fields = account | service | service_fields(*chosen)
+        case(f"service_created{name}", "ServiceCreated", "S", service_created(*chosen), fields)
+        updated = event(13, vault.SERVICE + settings(*chosen))
+        case(f"service_updated{name}", "ServiceUpdated", "S", updated, service | service_fields(*chosen))
+    case("service_deleted", "ServiceDeleted", "S", event(14, vault.SERVICE), service)
+    for name, length, custom in (("", 4, 0), ("_to_custom_codes", 0, 1)):
+        waits = loosening(length, custom, vault.TIME + 86_400)
+        fields = account | service | {"sequence": 9, "code_length": length, "custom_code": bool(custom)}
+        fields |= {"at": vault.TIME + 86_400}
+        scheduled = event(15, vault.ACCOUNT + u64(9) + vault.SERVICE + waits)
+        case(f"loosening_scheduled{name}", "LooseningScheduled", "S", scheduled, fields)
+    for in_effect in (0, 1):
+        ended = event(16, vault.SERVICE + u8(in_effect))
+        case(f"loosening_ended_{in_effect}", "LooseningEnded", "S", ended, service | {"in_effect": bool(in_effect)})
+    fields = {"sequence": 3, "text": "version = 1\n"}
+    case("settings_changed", "SettingsChanged", "S", event(11, u64(3) + lp("version = 1\n")), fields)
+    for name, reset, own, removed, added in (
+        ("", 0, b"", [OTHER_KEY], [(KEY, 1, TOKEN_HASH)]),
+        ("_by_a_reset", 1, TOKEN_HASH, [], [(KEY, 4, TOKEN_HASH), (OTHER_KEY, 7, TOKEN_HASH)]),
+        ("_to_none", 0, b"", [], []),
+    ):
+        keys = [{"key": sid("SK", key), "scopes": scopes, "token_hash": hashed.hex()} for key, scopes, hashed in added]
+        fields = account | {"sequence": 5, "reset": bool(reset), "token_hash": own.hex(), "added": keys}
+        fields |= {"removed": [{"key": sid("SK", key)} for key in removed]}
+        case(f"keys_changed{name}", "KeysChanged", "S", keys_changed(reset, own, removed, added), fields)
+    case("verification_canceled", "VerificationCanceled", "H", event(17, vault.VERIFICATION), verification)
+    case("budgets_forgotten", "BudgetsForgotten", "P", event(18), {})
+    for kind, letters in ((1, "AC"), (2, "SK")):
+        fields = account | verification | {"user": sid(letters, KEY)}
+        case(f"support_looked_by_{letters.lower()}", "SupportLooked", "A", support_looked(kind), fields)
+    case("slot_opened", "SlotOpened", "H", SLOT_OPENED, {"slot": vault.TIME // 600})
     fields = verification | account | service | {"channel": "sms", "subject": SUBJECT.hex()} | attempt
-    case("verification_started", "VerificationStarted", True, STARTED, fields)
-    case("verification_resent", "VerificationResent", True, RESENT, verification | attempt)
-    case("check_failed", "CheckFailed", True, CHECK_FAILED, verification)
-    case("verification_approved", "VerificationApproved", True, APPROVED, verification)
-    case("expired", "Expired", True, EXPIRED, {})
-    case("at_the_last_second", "Expired", True, event(9, time=2**64 - 1), {})
+    case("verification_started", "VerificationStarted", "H", STARTED, fields | {"code_length": 6})
+    case("verification_started_by_email", "VerificationStarted", "H", started(2, 8), fields | {"channel": "email", "code_length": 8})
+    case("verification_resent", "VerificationResent", "H", RESENT, verification | attempt)
+    about = verification | service | {"subject": SUBJECT.hex()}
+    case("check_failed", "CheckFailed", "P", CHECK_FAILED, about | {"full_again": vault.TIME + 120})
+    for proven in (0, 1):
+        case(f"verification_approved_{proven}", "VerificationApproved", "P", approved(proven), about | {"proven": bool(proven)})
+    case("expired", "Expired", "H", EXPIRED, {})
+    case("at_the_last_second", "Expired", "H", event(9, time=2**64 - 1), {})
     for number, outcome in enumerate(("accepted", "refused", "gave_up"), 1):
         fields = verification | attempt | {"outcome": outcome}
-        case(f"delivery_{outcome}", "DeliveryReported", True, delivery_reported(number), fields)
+        case(f"delivery_{outcome}", "DeliveryReported", "H", delivery_reported(number), fields)
 
     def fail(name: str, encoded: bytes) -> None:
         out.append({"name": f"fail_event_{name}", "what": "event", "hex": encoded.hex(), "refusal": "EventError"})
 
     fail("empty", b"")
     fail("kind_0", event(0))
-    fail("kind_11", event(11))
+    fail("kind_20", event(20))
     fail("time_cut", EXPIRED[:-1])
     fail("expired_trailing", EXPIRED + b"\x00")
     fail("booted_cut", BOOTED[:-1])
     fail("tenant_name_cut", TENANT[:-1])
     fail("tenant_trailing", TENANT + b"\x00")
-    fail("tenant_name_not_utf8", event(2, vault.ACCOUNT + TOKEN_HASH + lp(b"\xff")))
-    fail("tenant_name_length_huge", event(2, vault.ACCOUNT + TOKEN_HASH + u32(2**32 - 1)))
+    fail("tenant_name_not_utf8", event(2, vault.ACCOUNT + TOKEN_HASH + lp(b"") + u64(0) + lp(b"\xff")))
+    fail("tenant_name_length_huge", event(2, vault.ACCOUNT + TOKEN_HASH + lp(b"") + u64(0) + u32(2**32 - 1)))
     fail("slot_cut", SLOT_OPENED[:-1])
     fail("channel_0", started(0))
-    fail("channel_2", started(2))
-    fail("started_without_attempt", STARTED[:-16])
+    fail("channel_3", started(3))
+    fail("started_without_length", STARTED[:-1])
+    fail("proven_2", approved(2))
+    fail("settings_flags_4", event(13, vault.SERVICE + u8(6) + u8(4) + lp(b"") + lp(b"")))
+    fail("in_effect_2", event(16, vault.SERVICE + u8(2)))
+    fail("scopes_0", keys_changed(0, b"", [], [(KEY, 0, TOKEN_HASH)]))
+    fail("scopes_8", keys_changed(0, b"", [], [(KEY, 8, TOKEN_HASH)]))
+    fail("reset_2", keys_changed(2, b"", [], []))
+    fail("user_0", support_looked(0))
+    fail("user_3", support_looked(3))
     fail("outcome_0", delivery_reported(0))
     fail("outcome_4", delivery_reported(4))
     return out

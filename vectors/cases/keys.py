@@ -77,15 +77,22 @@ def keyed_hashes() -> list[dict]:
             "token": vault.TOKEN,
             "hash": token_hash(vault.KEYS, account, vault.TOKEN).hex(),
         })
-        out.append(base | {
-            "name": f"subject{name}",
-            "what": "subject",
-            "account": account,
-            "service": vault.SERVICE_SID,
-            "channel": "sms",
-            "destination": vault.DESTINATION,
-            "hash": subject(vault.KEYS, account, vault.SERVICE_SID, "sms", vault.DESTINATION).hex(),
-        })
+        for channel, destination, prefix in (
+            ("sms", vault.DESTINATION, vault.DESTINATION[:-4]),
+            ("email", "Jo@example.com", "example.com"),
+        ):
+            counted = destination.lower()
+            out.append(base | {
+                "name": f"subjects{name}_by_{channel}",
+                "what": "subjects",
+                "account": account,
+                "service": vault.SERVICE_SID,
+                "channel": channel,
+                "destination": destination,
+                "in_service": subject(vault.KEYS, account, vault.SERVICE_SID, channel, counted).hex(),
+                "in_tenant": subject(vault.KEYS, account, "tenant", channel, counted).hex(),
+                "prefix": subject(vault.KEYS, account, "prefix", channel, prefix).hex(),
+            })
         for day in (0, 20_601, 20_602, 2**32 - 1):
             out.append(base | {
                 "name": f"pseudonym{name}_on_day_{day}",

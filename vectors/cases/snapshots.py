@@ -52,8 +52,9 @@ def record(value: dict) -> bytes:
 
     name = value["friendly_name"] * value["times"]
     if "service" in value:
-        return spec.service(raw("account"), raw("service"), value["code_length"], value["created"], name)
-    return spec.tenant(raw("account"), bytes.fromhex(value["token_hash"]), value["created"], name)
+        chosen = spec.settings(value["code_length"], False, False, name, "")
+        return spec.service(raw("account"), raw("service"), value["created"], chosen)
+    return spec.tenant(raw("account"), bytes.fromhex(value["token_hash"]), value["created"], "ssh", name)
 
 
 RECORDS = [record(value) for value in TENANTS + SERVICES]
@@ -82,16 +83,24 @@ def states() -> list[dict]:
     def fail(name: str, encoded: bytes) -> None:
         out.append({"name": f"fail_state_{name}", "what": "state", "hex": encoded.hex(), "refusal": "SnapshotError"})
 
+    last = spec.counters(0, 0)
+
     def in_order(*records: bytes) -> bytes:
-        return u32(1) + u32(len(records)) + b"".join(map(lp, records))
+        return u32(1) + u32(len(records) + 1) + b"".join(map(lp, [*records, last]))
 
     acme, baker, login, _, other = RECORDS
     fail("version_2", u32(2) + STATE[4:])
     fail("cut", STATE[:-1])
     fail("trailing", STATE + b"\x00")
-    fail("one_record_more_than_there_is", u32(1) + u32(6) + STATE[8:])
-    fail("one_record_less_than_there_is", u32(1) + u32(4) + STATE[8:])
-    fail("record_of_no_kind", in_order(acme, u8(3) + acme[1:]))
+    fail("one_record_more_than_there_is", u32(1) + u32(7) + STATE[8:])
+    fail("one_record_less_than_there_is", u32(1) + u32(5) + STATE[8:])
+    fail("record_of_no_kind", in_order(acme, u8(7) + acme[1:]))
+    fail("without_counters", u32(1) + u32(1) + lp(acme))
+    fail("counters_twice", in_order(acme, spec.counters(1, 0)) )
+    fail("settings_empty", in_order(acme, u8(3) + lp("")))
+    fail("key_of_no_tenant", in_order(acme, u8(4) + pattern(0x30, 16) + pattern(0x20, 16) + u8(1) + bytes(32)))
+    fail("key_without_scopes", in_order(acme, u8(4) + pattern(0x30, 16) + pattern(0x10, 16) + u8(0) + bytes(32)))
+    fail("budget_of_nothing", in_order(acme, u8(5) + pattern(0x58, 16) + bytes(16) + u32(0) + u64(1)))
     fail("record_empty", in_order(b""))
     fail("record_trailing", in_order(acme + b"\x00"))
     fail("tenant_repeated", in_order(acme, acme))

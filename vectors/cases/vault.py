@@ -35,7 +35,7 @@ VERIFICATION_SID = sid("VE", VERIFICATION)
 ATTEMPT = pattern(0xD0, 16)
 ATTEMPT_SID = sid("VL", ATTEMPT)
 TOKEN = "0123456789abcdefghijABCDEFGHIJ01"
-DESTINATION = "+15550100123"
+DESTINATION = "+12025550123"
 
 # A P-256 key of small numbers. The certificate is a placeholder: it is associated data only.
 CA_CERTIFICATE = b"the certificate in DER"

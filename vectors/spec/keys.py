@@ -32,8 +32,9 @@ def token_hash(keys: KeyTree, account: str, token: str) -> bytes:
     return keyed_hash(keys.derive("token"), account, token)
 
 
-def subject(keys: KeyTree, account: str, service: str, channel: str, destination: str) -> bytes:
-    return keyed_hash(keys.derive("subject", account), service, channel, destination)[:16]
+def subject(keys: KeyTree, account: str, of: str, channel: str, destination: str) -> bytes:
+    """`of` is a service's SID, or `tenant`, or `prefix`, whose destination is a prefix."""
+    return keyed_hash(keys.derive("subject", account), of, channel, destination)[:16]
 
 
 def pseudonym(keys: KeyTree, account: str, day: int) -> bytes:

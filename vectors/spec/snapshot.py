@@ -9,16 +9,32 @@ from .wire import lp, sha256, u8, u32, u64
 CHUNK = 262_144
 
 
-def tenant(account: bytes, token_hash: bytes, created: int, friendly_name: str) -> bytes:
-    return u8(1) + account + token_hash + u64(created) + lp(friendly_name)
+def settings(code_length: int, custom_code: bool, do_not_share: bool, friendly_name: str, domain: str) -> bytes:
+    return u8(code_length) + u8(custom_code | do_not_share << 1) + lp(friendly_name) + lp(domain)
 
 
-def service(account: bytes, service: bytes, code_length: int, created: int, friendly_name: str) -> bytes:
-    return u8(2) + account + service + u8(code_length) + u64(created) + lp(friendly_name)
+def loosening(code_length: int, custom_code: int, at: int) -> bytes:
+    return u8(code_length) + u8(custom_code) + u64(at)
 
 
-def encode_state(records: list[bytes]) -> bytes:
-    return u32(1) + u32(len(records)) + b"".join(map(lp, sorted(records)))
+def tenant(account: bytes, token_hash: bytes, created: int, ssh_key: str, friendly_name: str) -> bytes:
+    """Of a tenant that has signed nothing yet."""
+    return u8(1) + account + token_hash + u64(0) + u64(created) + lp(ssh_key) + lp(friendly_name)
+
+
+def service(account: bytes, service: bytes, created: int, chosen: bytes) -> bytes:
+    """Of a service that has not changed and will not loosen."""
+    return u8(2) + account + service + u64(created) + u64(created) + chosen + u8(0)
+
+
+def counters(boots: int, owners_sequence: int) -> bytes:
+    return u8(6) + u64(boots) + u64(owners_sequence)
+
+
+def encode_state(records: list[bytes], last: bytes | None = None) -> bytes:
+    """Every state ends with its counters; those of one that never booted are zeros."""
+    records = sorted([*records, counters(0, 0) if last is None else last])
+    return u32(1) + u32(len(records)) + b"".join(map(lp, records))
 
 
 def manifest(snapshot_id: bytes, covered: int, chunks: list[bytes]) -> bytes:

@@ -2,8 +2,8 @@
 
 use adyton_api::CreateTenant;
 use adyton_enclave::http::{BasicCredentials, Form, TenantRequest, TenantRequestError};
-use adyton_enclave::policy::Policy;
-use adyton_vault::SidKind;
+use adyton_enclave::policy::Measured;
+use adyton_vault::{SidKind, User};
 use data_encoding::BASE64;
 
 use crate::accepted;
@@ -57,18 +57,18 @@ pub(crate) const JSON: &[&[u8]] = &[
 
 /// A policy is hashed as it came; its peers are names, and its roots come from it.
 pub(crate) fn policy(input: &[u8]) {
-    let Ok(policy) = Policy::parse(input) else { return };
+    let Ok(Measured { policy, hash, attestation_root }) = Measured::parse(input) else { return };
     accepted();
-    assert_eq!(policy.hash, adyton_ledger::sha256(input).0);
-    assert_eq!(policy.content.version, 1);
-    assert!(policy.attestation_root.len() <= input.len());
-    assert!(!policy.content.api.names.is_empty() || !policy.content.api.addresses.is_empty());
-    for peer in [&policy.content.custody, &policy.content.carrier] {
+    assert_eq!(hash, adyton_ledger::sha256(input).0);
+    assert_eq!(policy.version, 1);
+    assert!(attestation_root.len() <= input.len());
+    assert!(!policy.api.names.is_empty() || !policy.api.addresses.is_empty());
+    for host in policy.routes.iter().map(|route| &route.host).chain([&policy.custody.host]) {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-        assert!(!peer.host.is_empty() && peer.host.bytes().all(plain), "{:?} is no name", peer.host);
-        assert!(peer.host.parse::<std::net::IpAddr>().is_err());
+        assert!(!host.is_empty() && host.bytes().all(plain), "{host:?} is no name");
+        assert!(host.parse::<std::net::IpAddr>().is_err());
     }
-    for pem in [&policy.content.custody.trust, &policy.content.carrier.trust, &policy.content.attestation.root] {
+    for pem in [&policy.custody.trust, &policy.attestation.root] {
         // RFC 7468: a section is from its first line to its last; what stands around it is commentary, and so is a section
         // that another one cuts short.
         let (mut open, mut sections) = (false, 0);
@@ -102,11 +102,15 @@ pub(crate) fn form(input: &[u8]) {
 pub(crate) fn basic_credentials(input: &[u8]) {
     let Some(credentials) = BasicCredentials::parse(input) else { return };
     accepted();
-    let claimed = format!("{}:{}", credentials.account.text(SidKind::Account), credentials.token.expose());
+    let user = match credentials.user {
+        User::Account(sid) => sid.text(SidKind::Account),
+        User::Key(sid) => sid.text(SidKind::Key),
+    };
+    let claimed = format!("{user}:{}", credentials.token.expose());
     let plain = format!("Basic {}", BASE64.encode(claimed.as_bytes()));
     assert_eq!(plain.len(), input.len());
     let again = BasicCredentials::parse(plain.as_bytes()).expect("credentials written plainly are credentials");
-    assert_eq!(again.account, credentials.account);
+    assert_eq!(again.user, credentials.user);
     assert_eq!(again.token.expose(), credentials.token.expose());
 }
 

@@ -1,7 +1,7 @@
 //! Events, the state of snapshots, SIDs and destinations: `adyton-vault`.
 
 use adyton_seal::{Plaintext, Reader};
-use adyton_vault::{Class, Destination, Event, EventError, EventKind, Sid, SidKind, SnapshotError, State};
+use adyton_vault::{Channel, Class, Destination, Event, EventError, EventKind, Sid, SidKind, SnapshotError, State};
 
 use crate::accepted;
 
@@ -81,7 +81,7 @@ pub(crate) fn state(input: &[u8]) {
 /// A SID of one kind is none of another, and has one spelling but for the case of its digits.
 pub(crate) fn sid(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    for kind in [SidKind::Account, SidKind::Service, SidKind::Verification, SidKind::Attempt] {
+    for kind in [SidKind::Account, SidKind::Service, SidKind::Verification, SidKind::Attempt, SidKind::Key] {
         let Ok(sid) = Sid::parse(kind, text) else { continue };
         accepted();
         let written = sid.text(kind);
@@ -92,17 +92,28 @@ pub(crate) fn sid(input: &[u8]) {
     }
 }
 
-/// A destination is `+` and 7 to 15 ASCII digits that do not begin with 0, and has one spelling.
+/// What is taken has its one spelling, written back as it came but for the case of an e-mail's domain; a number is `+`
+/// and 7 to 15 ASCII digits that do not begin with 0.
 pub(crate) fn destination(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    let well_formed = match input {
+    let digits = match input {
         [b'+', b'1'..=b'9', rest @ ..] => (6..=14).contains(&rest.len()) && rest.iter().all(u8::is_ascii_digit),
         _ => false,
     };
-    let parsed = Destination::parse(text);
-    assert_eq!(parsed.is_ok(), well_formed, "{text:?}");
-    let Ok(destination) = parsed else { return };
-    accepted();
-    assert_eq!(destination.expose(), text);
-    assert_eq!(destination.duplicate().expose(), text);
+    if let Ok(number) = Destination::parse(Channel::Sms, text) {
+        accepted();
+        assert!(digits, "{text:?}");
+        assert_eq!((number.expose(), number.duplicate().expose()), (text, text));
+        let country = number.country().expect("a number belongs somewhere");
+        assert!(text[1..].starts_with(&country.calling_code.to_string()));
+        assert!(text.starts_with(number.prefix()));
+    }
+    if let Ok(address) = Destination::parse(Channel::Email, text) {
+        accepted();
+        assert!(text.is_ascii() && address.expose().eq_ignore_ascii_case(text));
+        assert_eq!(Destination::email(address.expose()).ok().as_ref().map(Destination::expose), Some(address.expose()));
+        assert_eq!(*address.counted(), text.to_ascii_lowercase());
+        assert!(address.expose().ends_with(address.prefix()) && address.country().is_none());
+        assert!(Destination::parse(Channel::Sms, text).is_err());
+    }
 }

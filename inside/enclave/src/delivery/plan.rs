@@ -8,7 +8,7 @@ use adyton_vault::{Channel, Destination};
 use crate::policy::{channel, millionths};
 
 /// Orders of failover, costs and sealed credentials, as policy and settings have them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     orders: BTreeMap<Channel, Vec<Order>>,
     costs: Vec<u64>,

@@ -8,7 +8,10 @@ use adyton_enclave::engine::sealing::Sealer;
 use adyton_enclave::store::Store;
 use adyton_ledger::{LogId, VaultId};
 use adyton_seal::{KeyTree, Label, Plaintext, RootKey, Secret, SigningKey};
-use adyton_vault::{Caller, Channel, Command, Context, Destination, Event, Fresh, Sid};
+use adyton_vault::{
+    Admission, Caller, Channel, Command, Context, Destination, Event, Fresh, Limits, MessageLook, Rules,
+    ServiceSettings, Sid, Start, Subjects, User,
+};
 
 use crate::disk::Disk;
 use crate::host::{Heard, Host, address};
@@ -29,29 +32,64 @@ pub(crate) fn signer() -> SigningKey {
 }
 
 pub(crate) fn caller() -> Caller {
-    Caller { account: ACCOUNT, token_hash: TOKEN }
+    Caller { user: User::Account(ACCOUNT), token_hash: TOKEN }
 }
 
 pub(crate) fn create_tenant() -> Command {
-    Command::CreateTenant { account: ACCOUNT, token_hash: TOKEN, friendly_name: "Acme".into() }
+    tenant(TOKEN)
+}
+
+pub(crate) fn tenant(token_hash: [u8; 32]) -> Command {
+    let friendly_name = "Acme".into();
+    Command::CreateTenant { account: ACCOUNT, token_hash, friendly_name, ssh_key: Vec::new(), admitted: None }
 }
 
 pub(crate) fn create_service() -> Command {
-    Command::CreateService { caller: caller(), friendly_name: "Acme".into(), code_length: 6 }
+    service_of(caller())
+}
+
+pub(crate) fn service_of(caller: Caller) -> Command {
+    let settings = ServiceSettings {
+        friendly_name: "Acme".into(),
+        code_length: 6,
+        custom_code: false,
+        do_not_share: false,
+        web_otp_domain: String::new(),
+    };
+    Command::CreateService { caller, settings }
 }
 
 pub(crate) fn start(service: Sid, who: u8) -> Command {
-    let destination = Destination::parse(&format!("+1555010012{who}")).unwrap();
-    Command::Start { caller: caller(), service, destination, subject: [who; 16], channel: Channel::Sms }
+    let destination = Destination::phone(&format!("+1202555012{who}")).unwrap();
+    let subjects = Subjects { in_service: [who; 16], in_tenant: [who; 16], prefix: [9; 16] };
+    let (channel, look) = (Channel::Sms, MessageLook::default());
+    Command::Start(caller(), Start { service, destination, subjects, channel, custom_code: None, look, cost: 0 })
 }
 
-pub(crate) fn context(now: u64, counter: u64) -> Context {
+/// Everything is open and nothing has a ceiling that a test would reach.
+pub(crate) static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
+    admission: Admission::Open,
+    channels: [Channel::Sms].into(),
+    calling_codes: [1].into(),
+    limits: Limits {
+        failed_checks: u32::MAX,
+        failed_checks_refill: 0,
+        failed_checks_consecutive: u32::MAX,
+        sends_per_destination_hour: u32::MAX,
+        sends_per_prefix_hour: u32::MAX,
+        sends_per_tenant_hour: u32::MAX,
+        ..Limits::default()
+    },
+    ..Rules::default()
+});
+
+pub(crate) fn context(now: u64, counter: u64) -> Context<'static> {
     let fresh = Fresh::new(Secret::init_with(|bytes| {
         bytes.chunks_mut(8).zip(1u64..).for_each(|(chunk, part)| {
             chunk.copy_from_slice(&(counter << 8 | part).to_be_bytes()[..chunk.len()]);
         });
     }));
-    Context { now, fresh }
+    Context { now, fresh, rules: &RULES }
 }
 
 pub(crate) fn encoded(event: &Event) -> Vec<u8> {

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use adyton_enclave::clock::Clock;
+use adyton_enclave::delivery::Plan;
 use adyton_enclave::engine::appender::Appender;
 use adyton_enclave::engine::follower::Follower;
 use adyton_enclave::engine::replay::Replay;
 use adyton_enclave::engine::writer::Surroundings;
 use adyton_enclave::engine::{Engine, Failure, Shard};
 use adyton_enclave::events::Events;
+use adyton_enclave::policy::{Current, Holder};
 use adyton_ledger::{AppendOutcome, LogReader, LogStore};
 use adyton_vault::{Command, Effect, Reply, State};
 use tempfile::TempDir;
@@ -20,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
-use crate::fixtures::{KEYS, OPS, VAULT, boot, keys, shard, signer};
+use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, keys, shard, signer};
 use crate::host::{Heard, Host, PATIENCE, address};
 
 /// An engine and its host.
@@ -53,7 +55,8 @@ impl Live {
         let events = Events::start(address(folder.path()));
         let (sender, effects) = mpsc::unbounded_channel();
         let appender = Appender::start(address(folder.path()), OPS, events.clone());
-        let surroundings = Surroundings { clock: Arc::new(Clock::new()), events, effects: sender, appender };
+        let current = Holder::new(Current { rules: RULES.clone(), plan: Plan::default(), sequence: 0 });
+        let surroundings = Surroundings { clock: Arc::new(Clock::new()), events, effects: sender, appender, current };
         let durable = shard.size();
         let engine = Engine::start(shard, OPS, durable, surroundings);
         Self { folder, disk, heard, host: None, engine, effects, found, boot_id }

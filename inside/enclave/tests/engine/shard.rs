@@ -8,11 +8,11 @@
 
 use adyton_ledger::{AppendOutcome, LogStore};
 use adyton_seal::Code;
-use adyton_vault::{Caller, Command, Outcome, State, Target};
+use adyton_vault::{Caller, Command, Outcome, State, Target, User};
 use proptest::prelude::*;
 
 use crate::disk::Disk;
-use crate::fixtures::{ACCOUNT, OPS, TOKEN, boot, caller, create_service, shard, start};
+use crate::fixtures::{ACCOUNT, OPS, TOKEN, boot, caller, create_service, service_of, shard, start, tenant};
 use crate::world::{Fault, Reach, World};
 
 /// Copies of a folder that live at the same time.
@@ -69,12 +69,9 @@ fn command(world: &mut World, step: &Step) {
     match step {
         Step::Tenant(right) => {
             let token_hash = if *right { TOKEN } else { [3; 32] };
-            world.submit(|| Command::CreateTenant { account: ACCOUNT, token_hash, friendly_name: "Acme".into() });
+            world.submit(|| tenant(token_hash));
         }
-        Step::Stranger => world.submit(|| {
-            let caller = Caller { account: ACCOUNT, token_hash: [0; 32] };
-            Command::CreateService { caller, friendly_name: "x".into(), code_length: 6 }
-        }),
+        Step::Stranger => world.submit(|| service_of(Caller { user: User::Account(ACCOUNT), token_hash: [0; 32] })),
         Step::Start(who) => {
             if let Some(service) = world.service {
                 world.submit(|| start(service, *who));

@@ -262,14 +262,14 @@ impl World {
         self.in_flight = None;
         let (releases, effects) = self.shard.durable();
         self.read_back();
-        for Effect::Send { verification, attempt, body, .. } in effects {
+        for Effect::Send { verification, attempt, message, .. } in effects {
             let sent = self.readable.0.iter().any(|event| match Event::decode(event).unwrap().kind {
                 EventKind::VerificationStarted { attempt: known, .. }
                 | EventKind::VerificationResent { attempt: known, .. } => known == attempt,
                 _ => false,
             });
             assert!(sent, "a message leaves before it is durable");
-            self.live = Some((verification, attempt, body.expose().rsplit(' ').next().unwrap().into()));
+            self.live = Some((verification, attempt, message.code.expose().into()));
         }
         releases.into_iter().for_each(|release| self.released(release));
     }

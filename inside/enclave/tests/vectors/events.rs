@@ -1,5 +1,5 @@
 use adyton_seal::Plaintext;
-use adyton_vault::{Channel, Class, Event, EventKind, Outcome, SidKind};
+use adyton_vault::{Channel, Class, Event, EventKind, Loosening, Outcome, Scopes, ServiceSettings, SidKind, User};
 
 use crate::reader::{self, Vector};
 use crate::sid;
@@ -16,7 +16,9 @@ fn events() {
         let Some((again, class)) = v.settle(Event::decode(&v.hex("hex")).map(encoded)) else { continue };
         let expected = match v.text("class") {
             "H" => Class::H,
+            "P" => Class::P,
             "S" => Class::S,
+            "A" => Class::A,
             other => panic!("{other}"),
         };
         assert_eq!((again, class), (v.hex("hex"), expected), "{}", v.name());
@@ -26,25 +28,61 @@ fn events() {
     }
 }
 
+fn settings(v: &Vector) -> ServiceSettings {
+    ServiceSettings {
+        friendly_name: v.text("friendly_name").to_owned(),
+        code_length: v.small("code_length"),
+        custom_code: v.flag("custom_code"),
+        do_not_share: v.flag("do_not_share"),
+        web_otp_domain: v.text("web_otp_domain").to_owned(),
+    }
+}
+
+fn keys_changed(v: &Vector) -> EventKind {
+    let key = |v: &Vector| sid(v, SidKind::Key, "key");
+    let added = |v: &Vector| (key(v), Scopes::from_bits(v.small("scopes")).unwrap(), v.fixed("token_hash"));
+    EventKind::KeysChanged {
+        account: sid(v, SidKind::Account, "account"),
+        sequence: v.number("sequence"),
+        reset: v.flag("reset"),
+        token_hash: Some(v.hex("token_hash")).filter(|hash| !hash.is_empty()).map(|hash| hash.try_into().unwrap()),
+        removed: v.list("removed").iter().map(key).collect(),
+        added: v.list("added").iter().map(added).collect(),
+    }
+}
+
 fn kind(v: &Vector) -> EventKind {
     let account = || sid(v, SidKind::Account, "account");
     let service = || sid(v, SidKind::Service, "service");
     let verification = || sid(v, SidKind::Verification, "verification");
     let attempt = || sid(v, SidKind::Attempt, "attempt");
-    let friendly_name = || v.text("friendly_name").to_owned();
     match v.text("event") {
         "Booted" => EventKind::Booted { boot_id: v.fixed("boot_id") },
         "TenantCreated" => EventKind::TenantCreated {
             account: account(),
             token_hash: v.fixed("token_hash"),
-            friendly_name: friendly_name(),
+            ssh_key: v.text("ssh_key").into(),
+            admitted: Some(v.number("admitted")).filter(|sequence| *sequence > 0),
+            friendly_name: v.text("friendly_name").to_owned(),
         },
-        "ServiceCreated" => EventKind::ServiceCreated {
+        "KeysChanged" => keys_changed(v),
+        "SettingsChanged" => {
+            EventKind::SettingsChanged { sequence: v.number("sequence"), text: v.text("text").to_owned() }
+        }
+        "ServiceCreated" => EventKind::ServiceCreated { account: account(), service: service(), settings: settings(v) },
+        "ServiceUpdated" => EventKind::ServiceUpdated { service: service(), settings: settings(v) },
+        "ServiceDeleted" => EventKind::ServiceDeleted { service: service() },
+        "LooseningScheduled" => EventKind::LooseningScheduled {
             account: account(),
+            sequence: v.number("sequence"),
             service: service(),
-            code_length: v.small("code_length"),
-            friendly_name: friendly_name(),
+            loosening: Loosening {
+                code_length: Some(v.small("code_length")).filter(|length| *length > 0),
+                custom_code: v.flag("custom_code"),
+                at: v.number("at"),
+            },
         },
+        "LooseningEnded" => EventKind::LooseningEnded { service: service(), in_effect: v.flag("in_effect") },
         "SlotOpened" => EventKind::SlotOpened { slot: v.small("slot"), key: None },
         "VerificationStarted" => EventKind::VerificationStarted {
             verification: verification(),
@@ -53,12 +91,29 @@ fn kind(v: &Vector) -> EventKind {
             channel: Channel::parse(v.text("channel")).unwrap(),
             subject: v.fixed("subject"),
             attempt: attempt(),
+            code_length: v.small("code_length"),
+            sent: None,
             destination: None,
+            custom_code: None,
         },
-        "VerificationResent" => EventKind::VerificationResent { verification: verification(), attempt: attempt() },
-        "CheckFailed" => EventKind::CheckFailed { verification: verification() },
-        "VerificationApproved" => EventKind::VerificationApproved { verification: verification() },
+        "VerificationResent" => {
+            EventKind::VerificationResent { verification: verification(), attempt: attempt(), sent: None }
+        }
+        "CheckFailed" => EventKind::CheckFailed {
+            verification: verification(),
+            service: service(),
+            subject: v.fixed("subject"),
+            full_again: v.number("full_again"),
+        },
+        "VerificationApproved" => EventKind::VerificationApproved {
+            verification: verification(),
+            service: service(),
+            subject: v.fixed("subject"),
+            proven: v.flag("proven"),
+        },
+        "VerificationCanceled" => EventKind::VerificationCanceled { verification: verification() },
         "Expired" => EventKind::Expired,
+        "BudgetsForgotten" => EventKind::BudgetsForgotten,
         "DeliveryReported" => EventKind::DeliveryReported {
             verification: verification(),
             attempt: attempt(),
@@ -68,6 +123,14 @@ fn kind(v: &Vector) -> EventKind {
                 "gave_up" => Outcome::GaveUp,
                 other => panic!("{other}"),
             },
+        },
+        "SupportLooked" => EventKind::SupportLooked {
+            account: account(),
+            user: match v.text("user").get(..2) {
+                Some("AC") => User::Account(sid(v, SidKind::Account, "user")),
+                _ => User::Key(sid(v, SidKind::Key, "user")),
+            },
+            verification: verification(),
         },
         other => panic!("{other}"),
     }

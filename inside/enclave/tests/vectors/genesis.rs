@@ -1,6 +1,6 @@
 use adyton_enclave::custody::wrap_aad;
 use adyton_enclave::identity::{Ca, SealedCa};
-use adyton_enclave::policy::Api;
+use adyton_policy::Api;
 use adyton_seal::{KeyTree, Label, Opaque, Secret, WrapKey};
 
 use crate::{keys, reader, root_key};

@@ -1,6 +1,6 @@
-use adyton_enclave::hashes::{subject, token_hash};
+use adyton_enclave::hashes::{subjects, token_hash};
 use adyton_seal::{HmacKey, Label};
-use adyton_vault::{Channel, Destination, SidKind};
+use adyton_vault::{Channel, Destination, SidKind, Subjects, User};
 
 use crate::{keys, reader, sid};
 
@@ -10,15 +10,17 @@ fn keyed_hashes() {
         match v.what() {
             "token_hash" => {
                 let key = HmacKey::new(&keys(&v).derive(Label::Token, &[]).unwrap());
-                let hash = token_hash(&key, sid(&v, SidKind::Account, "account"), v.text("token").as_bytes());
+                let hash =
+                    token_hash(&key, User::Account(sid(&v, SidKind::Account, "account")), v.text("token").as_bytes());
                 assert_eq!(hash, v.fixed("hash"), "{}", v.name());
             }
-            "subject" => {
+            "subjects" => {
                 let (account, service) = (sid(&v, SidKind::Account, "account"), sid(&v, SidKind::Service, "service"));
                 let channel = Channel::parse(v.text("channel")).unwrap();
-                let destination = Destination::parse(v.text("destination")).unwrap();
-                let hash = subject(&keys(&v), account, service, channel, &destination).unwrap();
-                assert_eq!(hash, v.fixed("hash"), "{}", v.name());
+                let destination = Destination::parse(channel, v.text("destination")).unwrap();
+                let made = subjects(&keys(&v), account, service, channel, &destination).unwrap();
+                let [in_service, in_tenant, prefix] = ["in_service", "in_tenant", "prefix"].map(|name| v.fixed(name));
+                assert_eq!(made, Subjects { in_service, in_tenant, prefix }, "{}", v.name());
             }
             // Keys and codes are the crypto facade's, pseudonyms stand in the headers of sealed entries.
             "derive" | "public_keys" | "pseudonym" | "code" | "code_block" => (),

@@ -1,7 +1,7 @@
 use adyton_enclave::engine::snapshot::{Manifest, Scope};
 use adyton_ledger::{Frontier, Hash, leaf_hash, sha256};
 use adyton_seal::KeyTree;
-use adyton_vault::{Event, EventKind, SidKind, State};
+use adyton_vault::{Event, EventKind, ServiceSettings, SidKind, State};
 
 use crate::reader::{self, Vector};
 use crate::{keys, log, sid, vault};
@@ -84,15 +84,21 @@ fn state(v: &Vector) -> State {
     for tenant in v.list("tenants") {
         let account = sid(&tenant, SidKind::Account, "account");
         let (token_hash, friendly_name) = (tenant.fixed("token_hash"), name(&tenant));
-        let kind = EventKind::TenantCreated { account, token_hash, friendly_name };
+        let kind =
+            EventKind::TenantCreated { account, token_hash, ssh_key: b"ssh".to_vec(), admitted: None, friendly_name };
         state.evolve(Event { at: tenant.number("created"), kind });
     }
     for service in v.list("services") {
         let kind = EventKind::ServiceCreated {
             account: sid(&service, SidKind::Account, "account"),
             service: sid(&service, SidKind::Service, "service"),
-            code_length: service.small("code_length"),
-            friendly_name: name(&service),
+            settings: ServiceSettings {
+                friendly_name: name(&service),
+                code_length: service.small("code_length"),
+                custom_code: false,
+                do_not_share: false,
+                web_otp_domain: String::new(),
+            },
         };
         state.evolve(Event { at: service.number("created"), kind });
     }
