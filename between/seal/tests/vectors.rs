@@ -57,10 +57,11 @@ fn keys() {
                 let hash = keyed_hash(&hmac(Label::Token, &[]), &[bytes("account"), bytes("token")]);
                 assert_eq!(hash, v.fixed("hash"), "{name}");
             }
-            "subject" => {
-                let parts = [bytes("service"), bytes("channel"), bytes("destination")];
+            "subjects" => {
+                let counted = v.text("destination").to_ascii_lowercase();
+                let parts = [bytes("service"), bytes("channel"), counted.as_bytes()];
                 let hash = keyed_hash_16(&hmac(Label::Subject, &[bytes("account")]), &parts);
-                assert_eq!(hash, v.fixed("hash"), "{name}");
+                assert_eq!(hash, v.fixed("in_service"), "{name}");
             }
             "pseudonym" => {
                 let day = v.small::<u32>("day").to_be_bytes();

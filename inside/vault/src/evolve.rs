@@ -17,7 +17,7 @@ impl State {
             EventKind::Booted { .. } => self.booted(at),
             EventKind::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name } => {
                 self.owners_sequence = self.owners_sequence.max(admitted.unwrap_or(0));
-                let tenant = Tenant { token_hash, friendly_name, ssh_key, sequence: 0, created: at };
+                let tenant = Tenant { token_hash, friendly_name, ssh_key, sequence: 0, created: at, services: 0 };
                 self.tenants.insert(account, tenant);
             }
             EventKind::KeysChanged { account, sequence, reset, token_hash, removed, added } => {
@@ -29,6 +29,9 @@ impl State {
             }
             EventKind::ServiceCreated { account, service, settings } => {
                 self.services_of.insert((account, at, service));
+                if let Some(tenant) = self.tenants.get_mut(&account) {
+                    tenant.services = tenant.services.saturating_add(1);
+                }
                 let created = Service { account, settings, created: at, updated: at, loosening: None };
                 self.services.insert(service, created);
             }
@@ -109,6 +112,7 @@ impl State {
             self.ended.put(sid, live.service, Reason::VaultRestarted, at);
         }
         self.budgets.boot(at);
+        self.hot.swept = at / 3600;
     }
 
     fn keys_changed(
@@ -120,6 +124,9 @@ impl State {
         removed: &[Sid],
         added: Vec<(Sid, Scopes, [u8; 32])>,
     ) {
+        if !self.tenants.contains_key(&account) {
+            return;
+        }
         self.signed(account, sequence);
         self.keys.retain(|sid, key| key.account != account || !(reset || removed.contains(sid)));
         if let (Some(tenant), Some(token_hash)) = (self.tenants.get_mut(&account), token_hash) {
@@ -143,6 +150,9 @@ impl State {
         }
         if let Some(gone) = self.services.remove(&service) {
             self.services_of.remove(&(gone.account, gone.created, service));
+            if let Some(tenant) = self.tenants.get_mut(&gone.account) {
+                tenant.services = tenant.services.saturating_sub(1);
+            }
             if let Some(waiting) = gone.loosening {
                 self.loosenings.remove(&(waiting.at, service));
             }

@@ -83,6 +83,11 @@ impl Sends {
         Err(HOUR - now % HOUR)
     }
 
+    /// Whether nothing is counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Forgets what is older than two hours.
     pub(crate) fn forget(&mut self, now: Seconds) {
         let hour = now / HOUR;

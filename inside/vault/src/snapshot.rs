@@ -160,6 +160,7 @@ impl State {
             created: record.u64()?,
             ssh_key: record.lp()?.to_vec(),
             friendly_name: record.text()?.into(),
+            services: 0,
         };
         Ok(self.tenants.insert(account, tenant).is_none())
     }
@@ -173,7 +174,9 @@ impl State {
             settings: settings(record)?,
             loosening: if flag(record)? { Some(loosening(record)?) } else { None },
         };
-        let known = self.tenants.contains_key(&account);
+        let tenant = self.tenants.get_mut(&account);
+        let known = tenant.is_some();
+        tenant.into_iter().for_each(|tenant| tenant.services = tenant.services.saturating_add(1));
         self.services_of.insert((account, service.created, sid));
         if let Some(waiting) = service.loosening {
             self.loosenings.insert((waiting.at, sid));

@@ -42,6 +42,8 @@ pub(crate) struct Tenant {
     /// The tenant's last signed request.
     pub(crate) sequence: u64,
     pub(crate) created: Seconds,
+    /// Number of its services; counted, not written.
+    pub(crate) services: u32,
 }
 
 pub(crate) struct ApiKey {

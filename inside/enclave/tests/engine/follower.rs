@@ -1,10 +1,11 @@
 //! The follower for real: against a host that is killed and comes back, and against hosts that show another log.
 
 use adyton_enclave::engine::replay::Replay;
+use adyton_enclave::engine::sealing::Opener;
 use adyton_enclave::store::Store;
 use adyton_frame::Event;
-use adyton_ledger::{Entry, Keep, LogReader, LogStore, Record, Retirement};
-use adyton_vault::{Reply, Sid, decide};
+use adyton_ledger::{Entry, Frontier, Keep, Kind, LogReader, LogStore, Record, Retirement, StoredRecord};
+use adyton_vault::{Reply, Sid, State, decide};
 use tempfile::TempDir;
 use tokio::time::{Duration, sleep, timeout};
 
@@ -49,12 +50,19 @@ fn reboot(disk: &Disk) -> Replay<'static> {
     let disk = disk.clone();
     std::thread::spawn(move || {
         let found = boot(&disk);
-        let mut all = Replay::new(&KEYS, VAULT, OPS);
-        for record in disk.store().unwrap().read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
-            all.entry(&record).unwrap();
+        let (mut state, mut frontier, mut opener) = (State::new(), Frontier::new(), Opener::new(&KEYS, VAULT, OPS));
+        for StoredRecord { entry, body } in disk.store().unwrap().read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
+            frontier.push(entry.leaf_hash());
+            let header = entry.header().unwrap();
+            let Some(body) = body.filter(|_| header.kind != Kind::Snapshot) else { continue };
+            let mut evolve = |event: &[u8]| {
+                state.evolve_cold(adyton_vault::Event::decode(event).unwrap());
+                Ok(())
+            };
+            opener.open(&entry, &header, &body, &mut evolve).unwrap();
         }
-        assert_eq!(found.state.cold_bytes(), all.state.cold_bytes());
-        assert_eq!(found.frontier.root(), all.frontier.root());
+        assert_eq!(found.state.cold_bytes(), state.cold_bytes());
+        assert_eq!(found.frontier.root(), frontier.root());
         found
     })
     .join()
@@ -155,13 +163,13 @@ async fn a_body_that_is_not_shown_is_not_passed_over() {
 
 #[tokio::test]
 async fn an_entry_that_is_shown_as_hot_is_not_passed_over() {
-    // The tenant's entry, its keep changed so that its body would only be hashed.
+    // The tenant's entry, its keep changed, so that the host may retire it early: the body is bound to its header.
     let change = |entry: &mut [u8; 160]| {
         if entry[8..16] == 1u64.to_be_bytes() {
             assert_eq!(std::mem::replace(&mut entry[2], 0), 1);
         }
     };
-    follow_a_forgery(change, None, ENTRIES).await;
+    follow_a_forgery(change, None, 1).await;
 }
 
 #[tokio::test]

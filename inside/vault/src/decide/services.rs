@@ -16,7 +16,7 @@ use crate::{
 /// The longest code.
 const LONGEST_CODE: u8 = 10;
 /// Services of one tenant at the most.
-const MAX_SERVICES: usize = 1_000;
+const MAX_SERVICES: u32 = 20_000;
 
 fn view(sid: Sid, service: &Service) -> ServiceView {
     ServiceView {
@@ -53,7 +53,7 @@ pub(super) fn create(
     let account = state.authenticate(caller, Scope::Admin)?;
     let sid = context.fresh.sid();
     allowed(sid, &settings, context)?;
-    if state.services_of.range(of_account(account)).count() >= MAX_SERVICES {
+    if state.tenants.get(&account).is_some_and(|tenant| tenant.services >= MAX_SERVICES) {
         return Err(Refusal::Full);
     }
     let service =
