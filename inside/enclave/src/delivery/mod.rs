@@ -1,8 +1,8 @@
 //! Handing messages to carriers, once what they tell of is durable.
 //!
 //! 1. every message is a task of its own, bounded in number: one that waits holds up no other;
-//! 2. its routes, in the order of the plan as it stands now ([`plan`]);
-//! 3. each is tried once a round, through its own lane ([`lane`]): permits, breaker, connections and credential are the
+//! 2. its routes, in the order of the plan as it stands now (`plan`);
+//! 3. each is tried once a round, through its own lane (`lane`): permits, breaker, connections and credential are the
 //!    lane's, so a route that is slow or dead holds up nothing but itself;
 //! 4. rounds follow each other more slowly, with jitter, while the code lives;
 //! 5. the outcome goes back as a command.

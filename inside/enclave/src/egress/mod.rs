@@ -1,4 +1,4 @@
-//! Outbound connections: only to names of the policy, TLS from inside, each pinned as the policy says ([`trust`]).
+//! Outbound connections: only to names of the policy, TLS from inside, each pinned as the policy says (`trust`).
 //!
 //! 1. open a *dial* channel to the host;
 //! 2. ask for the name by SOCKS5 (nothing inside resolves names);

@@ -36,6 +36,7 @@ pub enum Failure {
 /// Who waits for an answer.
 pub type Ticket = Option<oneshot::Sender<Result<Reply, Failure>>>;
 
+#[allow(clippy::large_enum_variant, reason = "nearly every request is a command; a box for each would cost more")]
 enum Request {
     Command(Command, Fresh, Ticket),
     Snapshot(Vec<u8>, Ticket),

@@ -1,11 +1,11 @@
 //! The HTTP API, served inside: TLS ends here (DESIGN §9).
 //!
-//! Twilio Verify v2 for applications ([`services`], [`verifications`]), and the vault's own: tenants ([`tenants`]) and
-//! support ([`support`]).
+//! Twilio Verify v2 for applications (`services`, `verifications`), and the vault's own: tenants (`tenants`) and
+//! support (`support`).
 //!
 //! 1. a connection's TLS handshake, within a time;
-//! 2. HTTP/1.1, with limits on the head's size, fields and time, and on the body's ([`body`]);
-//! 3. the host must be one of the vault's own names ([`host`]);
+//! 2. HTTP/1.1, with limits on the head's size, fields and time, and on the body's (`body`);
+//! 3. the host must be one of the vault's own names (`host`);
 //! 4. parsing and normalising, before anything is counted or compared;
 //! 5. the decider, by the engine.
 

@@ -1,4 +1,4 @@
-//! Events: what happened. Encoded as `docs/spec/02-entries.md` says ([`codec`]); there is no serde here on purpose.
+//! Events: what happened. Encoded as `docs/spec/02-entries.md` says (`codec`); there is no serde here on purpose.
 
 mod codec;
 
