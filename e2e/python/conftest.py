@@ -22,9 +22,7 @@ class Up:
     def __init__(self, folder, listen="127.0.0.1:0"):
         self.data = folder / "vault"
         self.process = subprocess.Popen(
-            # A restart empties the budgets of wrong codes: they refill faster here than a test would wait.
-            [BINARIES / "adyton", "up", "--json", "--data", self.data, "--listen", listen]
-            + ["--limit", "failed_checks_refill_seconds=1"],
+            [BINARIES / "adyton", "up", "--json", "--data", self.data, "--listen", listen],
             stdout=subprocess.PIPE,
             text=True,
         )

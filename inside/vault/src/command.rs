@@ -271,6 +271,16 @@ pub struct ServiceUpdate {
     pub web_otp_domain: Option<String>,
 }
 
+impl Target {
+    /// The same name again.
+    pub fn duplicate(&self) -> Self {
+        match self {
+            Self::Sid(sid) => Self::Sid(*sid),
+            Self::Subject(subject) => Self::Subject(*subject),
+        }
+    }
+}
+
 /// How a request names its verification.
 pub enum Target {
     /// By its SID.

@@ -275,7 +275,10 @@ fn text(path: &Path) -> String {
 }
 
 fn policy_text(pretend: &Value, listen: SocketAddr, limits: &[String]) -> Result<String, Error> {
-    let limits: String = limits.iter().map(|limit| format!("{limit}\n")).collect();
+    // Two minutes, as elsewhere, would be a long wait after each restart of a laptop's vault.
+    const REFILL: &str = "failed_checks_refill_seconds";
+    let refill = (!limits.iter().any(|limit| limit.starts_with(REFILL))).then(|| format!("{REFILL} = 1"));
+    let limits: String = limits.iter().chain(&refill).map(|limit| format!("{limit}\n")).collect();
     let read = |name: &str| Ok::<_, Error>(fs::read_to_string(pretend[name].as_str().ok_or("no path")?)?);
     let (root, trust) = (read("root")?, read("tls_ca")?);
     let mut addresses = vec!["127.0.0.1".to_string()];
