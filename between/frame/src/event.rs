@@ -59,7 +59,7 @@ pub enum Event {
     },
     /// The boot was refused.
     BootRefused {
-        /// The reason's number in `boot.rs`.
+        /// The reason's number in `boot/error.rs`.
         reason: u8,
     },
     /// The process ends on request.

@@ -4,6 +4,7 @@
 #[path = "../../../../outside/host/tests/faults/disk.rs"]
 mod disk;
 mod follower;
+mod gov;
 mod host;
 mod live;
 mod shard;
