@@ -83,7 +83,7 @@ pub fn check<R: LogReader>(reader: &R) -> Result<Report, CheckError<R::Error>> {
     let vault = VaultId::of_genesis(entry);
 
     let mut gov = Walk::new(&vault, LogId::GOV, &genesis.log_key);
-    gov.to_head(reader, &reader.status(LogId::GOV)?)?;
+    gov.up_to_head(reader, &reader.status(LogId::GOV)?)?;
     let (boots, ops_roots) = (gov.boots.len() as u64, gov.ops_roots.clone());
     let mut logs = alloc::vec![gov.report()];
     // A log that only an hourly root speaks of is read as far as that root.

@@ -68,7 +68,7 @@ impl<'a> Walk<'a> {
     ) -> Result<LogReport, CheckError<R::Error>> {
         self.boots.clone_from(&gov.boots);
         if let Some(status) = status {
-            self.to_head(reader, status)?;
+            self.up_to_head(reader, status)?;
         }
         // 4. What gov says of a larger size is read to that size, which no boot that gov does not know has reached.
         if let Some((furthest, _)) = self.expected.last().copied().filter(|(size, _)| *size > self.frontier.size()) {
@@ -83,7 +83,7 @@ impl<'a> Walk<'a> {
         Ok(self.report())
     }
 
-    /// 2. A running vault may have retired a missing body since, after a snapshot above the size read so far. That
+    /// Step 2: a running vault may have retired a missing body since, after a snapshot above the size read so far. That
     /// snapshot was there before the body went, so it is below the size the log has now: if it is not, the body is
     /// missing for no reason. While the log is read on, bodies may go behind that snapshot too, and so on.
     fn explain<R: LogReader>(&mut self, reader: &R, gov: &mut Self) -> Result<(), CheckError<R::Error>> {
@@ -91,9 +91,9 @@ impl<'a> Walk<'a> {
             let Some(missing) = self.unexplained else { return Ok(()) };
             // Sized before gov is read on, as at the start: so gov knows every boot that has written here.
             let status = reader.status(self.log)?;
-            gov.to_head(reader, &reader.status(gov.log)?)?;
+            gov.up_to_head(reader, &reader.status(gov.log)?)?;
             self.boots.clone_from(&gov.boots);
-            self.to_head(reader, &status)?;
+            self.up_to_head(reader, &status)?;
             if self.unexplained == Some(missing) {
                 return Err(CheckError::Fault(Fault { log: self.log, index: missing, rule: Rule::BodyMissing }));
             }
@@ -102,7 +102,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads on to the size of a status, under its head.
-    pub(super) fn to_head<R: LogReader>(&mut self, reader: &R, status: &Status) -> Result<(), CheckError<R::Error>> {
+    pub(super) fn up_to_head<R: LogReader>(&mut self, reader: &R, status: &Status) -> Result<(), CheckError<R::Error>> {
         // The head that came with the size must be of that size: what no head covers is not believed.
         let size = status.size;
         let newest = Head::open(&status.head, &self.origin, self.key).map_err(|error| self.fault(Rule::Head(error)))?;

@@ -234,7 +234,11 @@ impl World {
             assert_eq!(header.boot_id, self.boot_id);
             if header.kind != adyton_ledger::Kind::Snapshot {
                 let body = record.body.unwrap();
-                opener.open(&record.entry, &header, &body, |event| Ok(events.push(event.to_vec()))).unwrap();
+                let each = |event: &[u8]| {
+                    events.push(event.to_vec());
+                    Ok(())
+                };
+                opener.open(&record.entry, &header, &body, each).unwrap();
             }
         }
         // Within a batch events are grouped by tenant.
