@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use adyton_host::make_folder;
 use adyton_ledger::{Genesis, GovRecord, LogId, LogReader, VaultId};
 use adyton_seal::{RecipientPublicKey, SealedPurpose};
 use data_encoding::{BASE64, HEXLOWER};
@@ -116,7 +117,7 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
         }
         // 5.
         let folder = folders.client.join(vault_id.to_string());
-        fs::create_dir_all(&folder)?;
+        make_folder(&folder)?;
         let ca = folder.join("ca.pem");
         write_private(&ca, pem(&genesis.ca_certificate).as_bytes())?;
         let tenant = enrol(&folder, &client, &vault_id, &genesis).await?;

@@ -180,20 +180,3 @@ fn a_full_disk_is_full() {
     let other = redb::Error::Io(std::io::ErrorKind::PermissionDenied.into());
     assert!(matches!(StoreError::from(other), StoreError::Io(_)));
 }
-
-/// Run by hand: `cargo test --release -p adyton-host --test store -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures the disk"]
-fn commits_per_second() {
-    let folder = tempfile::tempdir_in(".").unwrap();
-    let mut store = RedbStore::open(folder.path()).unwrap();
-    let started = std::time::Instant::now();
-    let count = 3000;
-    for index in 0..count {
-        store.append(log(), index, &records(index, 1, 1), "adyton/head of about the usual length").unwrap();
-    }
-    let seconds = started.elapsed().as_secs_f64();
-    #[allow(clippy::cast_precision_loss, reason = "a small number")]
-    let rate = count as f64 / seconds;
-    eprintln!("{rate:.0} commits/s");
-}
