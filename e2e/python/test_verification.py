@@ -141,6 +141,16 @@ def test_children_die_with_up_and_secrets_are_private(up):
         eventually(lambda pid=pid: gone(pid))
 
 
+def test_without_pretend_up_ends_and_says_so(start, capfd):
+    up = start()
+    children = up.children()
+    subprocess.run(["kill", "-KILL", str(children["adyton-pretend"])], check=True)
+    assert up.process.wait(timeout=30) == 1
+    assert "adyton-pretend has ended, and with it the phone: start again" in capfd.readouterr().err
+    for pid in children.values():
+        eventually(lambda pid=pid: gone(pid))
+
+
 def gone(pid):
     status = pathlib.Path(f"/proc/{pid}/stat")
     if status.exists():
