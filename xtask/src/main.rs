@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks")]
 
+mod advisories;
 mod ci;
 mod layers;
 mod licences;
