@@ -62,8 +62,6 @@ pub enum Event {
         /// The reason's number in `boot/error.rs`.
         reason: u8,
     },
-    /// The process ends on request.
-    Stopping,
     /// What the host shows of a log is not what its signed head says; no snapshot is taken of it.
     LogFaulty {
         /// Which log.
