@@ -12,9 +12,10 @@ use std::sync::Arc;
 use adyton_frame::{DeliveryFailure, Event};
 use adyton_vault::{Command, Effect, Outcome, SidKind};
 use bytes::Bytes;
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Duration, sleep};
+use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::egress::{Connection, Route};
@@ -53,14 +54,33 @@ async fn work(delivery: Delivery, effects: Arc<Mutex<mpsc::UnboundedReceiver<Eff
         // 1.
         let Some(effect) = effects.lock().await.recv().await else { return };
         let Effect::Send { verification, attempt, to, channel, body, until } = effect;
-        let message = json!({ "to": to.expose(), "from": "Adyton", "channel": channel.text(), "body": body.expose() });
-        let message = Bytes::from(message.to_string());
+        let Some(message) = message(to.expose(), channel.text(), body.expose()) else { continue };
+        let message = Bytes::from_owner(message);
         let key = attempt.text(SidKind::Attempt);
         let outcome = delivery.send(&mut connection, &key, message, until).await;
         // 4. Without the store the outcome is only not known, which is what it says until then.
         let report = Command::ReportDelivery { verification, attempt, outcome };
         let _ = delivery.engine.submit(report).await;
     }
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    to: &'a str,
+    from: &'a str,
+    channel: &'a str,
+    body: &'a str,
+}
+
+/// The message as the carrier takes it, in one allocation that is zeroized with its last user: the code is in it. What
+/// HTTP and TLS copy of it on its way is theirs.
+fn message(to: &str, channel: &str, body: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let message = Message { to, from: "Adyton", channel, body };
+    // Names have no control characters, so that escapes at most double a text.
+    let room = 64 + 2 * (to.len() + channel.len() + body.len());
+    let mut json = Zeroizing::new(Vec::with_capacity(room));
+    serde_json::to_writer(&mut *json, &message).ok()?;
+    Some(json)
 }
 
 impl Delivery {
@@ -113,5 +133,23 @@ impl Delivery {
                 Err(error) => return Err(error.class()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+
+    #[test]
+    fn a_message_never_outgrows_its_buffer() {
+        // The longest name, of characters that are escaped.
+        let body = format!("Your {} verification code is: 0123456789", "\"\\".repeat(32));
+        let to = "+155501001234567";
+        let json = message(to, "sms", &body).unwrap();
+        assert_eq!(json.capacity(), 64 + 2 * (to.len() + 3 + body.len()), "no copy was left behind");
+        let read: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(read, serde_json::json!({ "to": to, "from": "Adyton", "channel": "sms", "body": body }));
     }
 }
