@@ -143,6 +143,16 @@ def test_children_die_with_up_and_secrets_are_private(up):
         eventually(lambda pid=pid: gone(pid))
 
 
+def test_without_pretend_up_ends_and_says_so(start, capfd):
+    up = start()
+    children = up.children()
+    subprocess.run(["kill", "-KILL", str(children["adyton-pretend"])], check=True)
+    assert up.process.wait(timeout=30) == 1
+    assert "adyton-pretend has ended, and with it the phone: start again" in capfd.readouterr().err
+    for pid in children.values():
+        eventually(lambda pid=pid: gone(pid))
+
+
 def gone(pid):
     status = pathlib.Path(f"/proc/{pid}/stat")
     if status.exists():
@@ -150,14 +160,19 @@ def gone(pid):
 
 
 def test_what_stands_outside_holds_no_number_and_no_code(up):
-    verify = up.verify()
+    # Ten digits do not stand there by chance, as six would.
+    services = up.client().verify.v2.services
+    verify = services(services.create(friendly_name="Acme", code_length=10).sid)
     verify.verifications.create(to=NUMBER, channel="sms")
     code = up.code(NUMBER)
+    assert len(code) == 10
+    verify.verification_checks.create(to=NUMBER, code=wrong(code))
     verify.verification_checks.create(to=NUMBER, code=code)
-    stored = (up.data / "log.redb").read_bytes()
-    assert b"adyton/" in stored, "the search finds what is there"
-    for secret in (NUMBER, NUMBER[1:], up.ready["auth_token"]):
-        assert secret.encode() not in stored
+    stored = b"".join(file.read_bytes() for file in up.data.rglob("*") if file.is_file())
+    assert b"adyton/" in stored and b"retention_days" in stored, "the search finds what is there"
+    for secret in (NUMBER, NUMBER[1:], code, wrong(code), up.ready["auth_token"]):
+        for form in (secret.encode(), secret.encode("utf-16-le"), secret.encode().hex().encode()):
+            assert form not in stored
 
 
 def test_a_second_up_on_the_same_folder_is_refused(up):

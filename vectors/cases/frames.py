@@ -66,8 +66,7 @@ def good() -> list[dict]:
         ("delivery_timeout", "class 4", u8(6) + u8(4)),
         ("snapshot_taken", "log 1, index 99", u8(7) + u16(1) + u64(99)),
         ("boot_refused", "reason 2", u8(8) + u8(2)),
-        ("stopping", None, u8(9)),
-        ("log_faulty", "log 1, after 99 entries", u8(10) + u16(1) + u64(99)),
+        ("log_faulty", "log 1, after 99 entries", u8(9) + u16(1) + u64(99)),
     ):
         case(f"event_{name}", note, 0x40, 1, payload)
     return out
@@ -114,9 +113,9 @@ def refused() -> list[dict]:
     case("head_list_count_huge", "Truncated", None, of(0x2A, u32(2**32 - 1)))
     case("tile_short", "Truncated", None, of(0x2B, u16(1) + u8(0) + u64(0)[:7]))
     case("event_zero", "Value", None, of(0x40, u8(0)))
-    case("event_eleven", "Value", "not in the closed list", of(0x40, u8(11)))
+    case("event_ten", "Value", "not in the closed list", of(0x40, u8(10)))
     case("event_none", "Truncated", None, of(0x40))
     case("event_delivery_zero", "Value", None, of(0x40, u8(6) + u8(0)))
     case("event_delivery_five", "Value", None, of(0x40, u8(6) + u8(5)))
-    case("event_text", "TrailingBytes", "free text after an event", of(0x40, u8(9) + b"hello"))
+    case("event_text", "TrailingBytes", "free text after an event", of(0x40, u8(1) + u8(3) + b"hello"))
     return out

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::metadata::{Dependency, Metadata};
-use crate::{Error, root};
+use crate::{Error, root, walk};
 
 /// `layers.toml`.
 #[derive(Deserialize)]
@@ -42,8 +42,10 @@ pub(crate) fn run() -> Result<(), Error> {
     let law: Law = toml::from_str(&fs::read_to_string(root().join("layers.toml"))?)?;
     let metadata = Metadata::load()?;
     let mut faults = check_edges(&law, &metadata);
+    faults.extend(check_unused(&law, &metadata));
     faults.extend(check_reach(&law.reach, &metadata));
     faults.extend(check_sources(&law.sources, &root())?);
+    faults.extend(walk::check()?);
     if faults.is_empty() {
         println!("layers: {} crates keep the import law", metadata.members().count());
         return Ok(());
@@ -76,6 +78,31 @@ fn check_edges(law: &Law, metadata: &Metadata) -> Vec<String> {
                 refuse("crypto");
             }
         }
+    }
+    faults
+}
+
+/// What the law allows and nobody uses: an edge that was taken back would be there to be taken again, unreviewed.
+fn check_unused(law: &Law, metadata: &Metadata) -> Vec<String> {
+    let uses = |from: &str, to: &str, dev: bool| {
+        let mut of =
+            metadata.members().filter(|package| package.name == from).flat_map(|package| &package.dependencies);
+        to == "*" || of.any(|found| found.name == to && (found.kind.as_deref() == Some("dev")) == dev)
+    };
+    let mut faults = Vec::new();
+    for (rule, lists, dev) in [("edges", &law.edges, false), ("dev", &law.dev, true)] {
+        for (from, list) in lists {
+            if !metadata.members().any(|package| package.name == *from) {
+                faults.push(format!("layers.toml [{rule}]: there is no {from}"));
+                continue;
+            }
+            let unused = list.iter().filter(|to| !uses(from, to, dev));
+            faults.extend(unused.map(|to| format!("layers.toml [{rule}]: {from} -> {to} is not used")));
+        }
+    }
+    for (to, list) in &law.crypto {
+        let unused = list.iter().filter(|from| !uses(from, to, false) && !uses(from, to, true));
+        faults.extend(unused.map(|from| format!("layers.toml [crypto]: {from} -> {to} is not used")));
     }
     faults
 }
@@ -128,11 +155,11 @@ fn check_sources(sources: &Sources, root: &Path) -> Result<Vec<String>, Error> {
     Ok(faults)
 }
 
-fn relative(file: &Path, root: &Path) -> String {
+pub(crate) fn relative(file: &Path, root: &Path) -> String {
     file.strip_prefix(root).unwrap_or(file).display().to_string()
 }
 
-fn rust_files(folder: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
+pub(crate) fn rust_files(folder: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
         let path = entry?.path();
@@ -185,6 +212,7 @@ mod tests {
     fn the_workspace_keeps_the_law() {
         let (law, metadata) = (law(), Metadata::load().unwrap());
         assert_eq!(check_edges(&law, &metadata), Vec::<String>::new());
+        assert_eq!(check_unused(&law, &metadata), Vec::<String>::new());
         assert_eq!(check_reach(&law.reach, &metadata), Vec::<String>::new());
         assert_eq!(check_sources(&law.sources, &root()).unwrap(), Vec::<String>::new());
     }
@@ -212,6 +240,24 @@ mod tests {
         assert_eq!(
             check_edges(&law, &Metadata::load().unwrap()),
             ["between/frame/Cargo.toml: adyton-frame is not listed in layers.toml [edges]"]
+        );
+    }
+
+    #[test]
+    fn what_is_allowed_and_not_used_is_refused() {
+        let mut law = law();
+        law.edges.entry("adyton-frame".into()).or_default().push("adyton-api".into());
+        law.edges.insert("adyton-gone".into(), Vec::new());
+        law.dev.entry("adyton-host".into()).or_default().push("adyton-frame".into());
+        law.crypto.entry("rcgen".into()).or_default().push("adyton-host".into());
+        assert_eq!(
+            check_unused(&law, &Metadata::load().unwrap()),
+            [
+                "layers.toml [edges]: adyton-frame -> adyton-api is not used",
+                "layers.toml [edges]: there is no adyton-gone",
+                "layers.toml [dev]: adyton-host -> adyton-frame is not used",
+                "layers.toml [crypto]: adyton-host -> rcgen is not used",
+            ]
         );
     }
 

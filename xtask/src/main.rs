@@ -2,11 +2,13 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks")]
 
+mod advisories;
 mod ci;
 mod layers;
 mod licences;
 mod metadata;
 mod python;
+mod walk;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,7 @@ const USAGE: &str = "cargo xtask COMMAND
   up [ARGUMENTS]     build every binary in release and run `adyton up`
   bench [ARGUMENTS]  build every binary in release and run `adyton-bench`
   ci                 set up what is needed, run every check
-  layers             check the import law (layers.toml)
+  layers             check the import law (layers.toml) and the names of ARCHITECTURE.md
   licences           check licences, duplicate versions and the enclave's dependencies (licences.toml)
   licences --accept  write the enclave's dependencies anew
   help               this";

@@ -244,9 +244,8 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
             out.extend_from_slice(&index.to_be_bytes());
         }
         Event::BootRefused { reason } => out.extend_from_slice(&[8, *reason]),
-        Event::Stopping => out.push(9),
         Event::LogFaulty { log, index } => {
-            put_log(out, 10, *log);
+            put_log(out, 9, *log);
             out.extend_from_slice(&index.to_be_bytes());
         }
     }
@@ -410,8 +409,7 @@ impl Rest<'_> {
             },
             7 => Event::SnapshotTaken { log: self.u16()?, index: self.u64()? },
             8 => Event::BootRefused { reason: self.u8()? },
-            9 => Event::Stopping,
-            10 => Event::LogFaulty { log: self.u16()?, index: self.u64()? },
+            9 => Event::LogFaulty { log: self.u16()?, index: self.u64()? },
             _ => return Err(FrameError::Value),
         })
     }

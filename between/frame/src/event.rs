@@ -59,11 +59,9 @@ pub enum Event {
     },
     /// The boot was refused.
     BootRefused {
-        /// The reason's number in `boot.rs`.
+        /// The reason's number in `boot/error.rs`.
         reason: u8,
     },
-    /// The process ends on request.
-    Stopping,
     /// What the host shows of a log is not what its signed head says; no snapshot is taken of it.
     LogFaulty {
         /// Which log.

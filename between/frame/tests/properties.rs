@@ -34,7 +34,6 @@ fn event() -> impl Strategy<Value = Event> {
         class.prop_map(|class| Event::DeliveryFailed { class }),
         any::<(u16, u64)>().prop_map(|(log, index)| Event::SnapshotTaken { log, index }),
         any::<u8>().prop_map(|reason| Event::BootRefused { reason }),
-        Just(Event::Stopping),
         any::<(u16, u64)>().prop_map(|(log, index)| Event::LogFaulty { log, index }),
     ]
 }

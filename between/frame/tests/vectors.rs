@@ -74,7 +74,6 @@ fn expected(name: &str) -> Frame {
         "event_delivery_timeout" => (1, failed(DeliveryFailure::Timeout)),
         "event_snapshot_taken" => (1, Message::Event(Event::SnapshotTaken { log: 1, index: 99 })),
         "event_boot_refused" => (1, Message::Event(Event::BootRefused { reason: 2 })),
-        "event_stopping" => (1, Message::Event(Event::Stopping)),
         "event_log_faulty" => (1, Message::Event(Event::LogFaulty { log: 1, index: 99 })),
         other => panic!("no expectation for {other}"),
     };

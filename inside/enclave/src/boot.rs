@@ -2,8 +2,8 @@
 //!
 //! 1. the policy, hashed as it was measured;
 //! 2. the platform: entropy mixed, a boot id;
-//! 3. the host's public log: a vault, or none yet;
-//! 4. the root key: born here (genesis), or unwrapped by the custodian;
+//! 3. the host and its store;
+//! 4. the genesis of the public log, and the root key: unwrapped by the custodian, or both born here;
 //! 5. the public log replayed against its signed head; its policy must be this one;
 //! 6. the operations log replayed;
 //! 7. identity: a TLS key, the bundle, the platform's document over it; the clock against that document's time;
@@ -12,37 +12,41 @@
 //! A step that fails refuses the boot. The reason goes out as a number ([`BootError::reason`]); the text is for the
 //! process's own stderr and holds public facts only.
 
-use std::fmt;
+mod error;
+mod genesis;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
 use adyton_frame::Event;
-use adyton_ledger::{BootRecord, Frontier, Genesis, GovRecord, Head, LogId, OpsRoot, Record, VaultId, origin, sha256};
-use adyton_policy::{PolicyError, SettingsError, Trust};
-use adyton_seal::{HmacKey, KeyTree, Label, Opaque, RecipientKey, RootKey, SigningKey, mix_random, random};
+use adyton_ledger::{BootRecord, Frontier, GovRecord, Head, LogId, OpsRoot, VaultId, origin};
+use adyton_policy::Trust;
+use adyton_seal::{HmacKey, Label, Plaintext, RecipientKey, SigningKey, mix_random};
 use adyton_transport::{Address, Listener};
+use adyton_vault::State;
 use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep};
 
 use crate::clock::Clock;
-use crate::custody::{self, CustodyError};
 use crate::delivery::Delivery;
 use crate::egress::Peer;
 use crate::engine::appender::Appender;
 use crate::engine::follower::{self, Follower};
 use crate::engine::gov::{self, GovLog};
-use crate::engine::replay::{Replay, ReplayError, replay};
+use crate::engine::replay::{Replay, replay};
 use crate::engine::sealing::Sealer;
 use crate::engine::writer::Surroundings;
 use crate::engine::{Engine, Shard};
 use crate::events::Events;
 use crate::http::{self, Api, Hosts};
-use crate::identity::{Ca, IdentityError, SealedCa, make_ca};
+use crate::identity::{Ca, SealedCa};
 use crate::platform::{Nsm, PlatformError};
 use crate::policy::{Current, Holder, Measured};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
+
+pub use error::BootError;
 
 /// The generation of the root key's children.
 const EPOCH: u32 = 1;
@@ -61,137 +65,6 @@ pub struct Config {
     pub nsm: PathBuf,
     /// The measured policy.
     pub policy: PathBuf,
-}
-
-/// Why a boot was refused.
-#[derive(Debug)]
-pub enum BootError {
-    /// The policy cannot be read.
-    PolicyFile(std::io::Error),
-    /// The policy is wrong.
-    Policy(PolicyError),
-    /// The platform is not there.
-    Platform(PlatformError),
-    /// The host's store is not there.
-    Store(StoreError),
-    /// The root key cannot be had.
-    Custody(CustodyError),
-    /// The library refused, or a key does not open.
-    Crypto,
-    /// The public log does not begin with a genesis, or does not hold together.
-    Gov,
-    /// The vault was made under another policy.
-    OtherPolicy,
-    /// The operations log does not replay.
-    Replay(ReplayError),
-    /// The identity cannot be made.
-    Identity(IdentityError),
-    /// The guest's clock and the platform's part by more than two seconds.
-    ClockParts,
-    /// The platform's attestation root is not the policy's.
-    AttestationRoot,
-    /// Another enclave writes this vault's log.
-    Fenced,
-    /// The ingress address cannot be bound.
-    Ingress(std::io::Error),
-    /// A peer of the policy cannot be spoken with: its name, trust or kind.
-    Route(String),
-    /// The policy does not allow the settings that were signed under an earlier one.
-    Settings(SettingsError),
-}
-
-impl BootError {
-    /// The number of the reason in the `BootRefused` event.
-    pub fn reason(&self) -> u8 {
-        match self {
-            Self::PolicyFile(_) => 1,
-            Self::Policy(_) => 2,
-            Self::Platform(_) => 3,
-            Self::Store(_) => 4,
-            Self::Custody(_) => 5,
-            Self::Crypto => 6,
-            Self::Gov => 7,
-            Self::OtherPolicy => 8,
-            Self::Replay(_) => 9,
-            Self::Identity(_) => 10,
-            Self::ClockParts => 11,
-            Self::AttestationRoot => 12,
-            Self::Fenced => 13,
-            Self::Ingress(_) => 14,
-            Self::Route(_) => 15,
-            Self::Settings(_) => 16,
-        }
-    }
-}
-
-impl fmt::Display for BootError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PolicyFile(error) => write!(f, "the policy cannot be read: {error}"),
-            Self::Policy(error) => error.fmt(f),
-            Self::Platform(error) => error.fmt(f),
-            Self::Store(error) => error.fmt(f),
-            Self::Custody(error) => error.fmt(f),
-            Self::Crypto => f.write_str("a key of the vault does not open: is this its own KMS?"),
-            Self::Gov => f.write_str("the public log does not hold together; `adyton log check` names the first fault"),
-            Self::OtherPolicy => f.write_str("the vault was made under another policy, and this one is not approved"),
-            Self::Replay(error) => error.fmt(f),
-            Self::Identity(error) => error.fmt(f),
-            Self::ClockParts => f.write_str("this machine's clock and the platform's part by more than two seconds"),
-            Self::AttestationRoot => f.write_str("the platform's attestation root is not the policy's"),
-            Self::Fenced => f.write_str("another enclave writes this vault's log"),
-            Self::Ingress(error) => write!(f, "the ingress address cannot be bound: {error}"),
-            Self::Route(name) => write!(f, "the policy: {name}: its name, trust or kind is not usable"),
-            Self::Settings(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for BootError {}
-
-impl From<Opaque> for BootError {
-    fn from(_: Opaque) -> Self {
-        Self::Crypto
-    }
-}
-
-impl From<PolicyError> for BootError {
-    fn from(error: PolicyError) -> Self {
-        Self::Policy(error)
-    }
-}
-
-impl From<PlatformError> for BootError {
-    fn from(error: PlatformError) -> Self {
-        Self::Platform(error)
-    }
-}
-
-impl From<StoreError> for BootError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<CustodyError> for BootError {
-    fn from(error: CustodyError) -> Self {
-        Self::Custody(error)
-    }
-}
-
-impl From<IdentityError> for BootError {
-    fn from(error: IdentityError) -> Self {
-        Self::Identity(error)
-    }
-}
-
-/// The vault as its genesis made it, with its keys.
-struct Vault {
-    id: VaultId,
-    genesis: Genesis,
-    keys: Arc<KeyTree>,
-    /// The genesis entry, if it was born just now.
-    newborn: Option<Record>,
 }
 
 /// Boots and serves until a fault ends it.
@@ -227,15 +100,20 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         id.copy_from_slice(&mixed.expose()[..16]);
         id
     };
-    // 3. and 4.
+    // 3.
     events.emit(Event::BootPhase { phase: 3 });
     let mut store = connect(&config.service).await?;
     let clock = Arc::new(Clock::new());
-    let vault = open_vault(&mut store, &measured, &kms, &mut nsm, boot_id, &clock).await?;
+    // 4.
+    events.emit(Event::BootPhase { phase: 4 });
+    let vault = genesis::vault(&mut store, &measured, &kms, &mut nsm, boot_id, &clock).await?;
     let signer = || SigningKey::from_seed(&vault.keys.derive(Label::LogSigning, &[])?);
     // 5.
     events.emit(Event::BootPhase { phase: 5 });
-    let (frontier, bucket) = replay_gov(&mut store, &vault).await?;
+    let (frontier, bucket) = match vault.newborn {
+        Some(_) => (Frontier::new(), 0),
+        None => gov::replay(&mut store, &vault.id, &vault.genesis.log_key).await?,
+    };
     clock.at_least(bucket * 10);
     // 6.
     events.emit(Event::BootPhase { phase: 6 });
@@ -284,7 +162,9 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     gov.append(&GovRecord::Boot(record), time).await.map_err(|_| BootError::Fenced)?;
 
     let sealer = Sealer::new(&vault.keys, vault.id, OPS, boot_id, RELEASE)?;
-    let cold = adyton_vault::State::decode_cold(&state.cold_bytes()).map_err(|_| BootError::Crypto)?;
+    let mut cold = Plaintext::with_capacity(4096);
+    state.encode_cold(&mut cold);
+    let cold = State::decode_cold(cold.as_bytes()).map_err(|_| BootError::Crypto)?;
     let mut shard = Shard::new(state, &vault.id, sealer, signer()?, ops_frontier.clone(), ops_bucket);
     shard.boot(boot_id, clock.now());
     let mut appender = Appender::start(config.service.clone(), OPS, events.clone());
@@ -352,95 +232,6 @@ async fn connect(service: &Address) -> Result<Store, BootError> {
     }
 }
 
-async fn open_vault(
-    store: &mut Store,
-    policy: &Measured,
-    kms: &Peer,
-    nsm: &mut Nsm,
-    boot_id: [u8; 16],
-    clock: &Clock,
-) -> Result<Vault, BootError> {
-    let first = store.read(LogId::GOV, 0, 1).await?;
-    let Some(record) = first.into_iter().next() else {
-        return born(policy, kms, nsm, boot_id, clock).await;
-    };
-    let body = record.body.ok_or(BootError::Gov)?;
-    if sha256(&body) != record.entry.body_hash() {
-        return Err(BootError::Gov);
-    }
-    let Ok(GovRecord::Genesis(genesis)) = GovRecord::decode(&body) else { return Err(BootError::Gov) };
-    // Public values, all of them.
-    let profile = policy.profile();
-    if genesis.policy_hash != policy.hash || genesis.profile != profile {
-        return Err(BootError::OtherPolicy);
-    }
-    let wrap = custody::decrypt(kms, nsm, &genesis.kms_ciphertext).await?;
-    let root = wrap.unwrap(&custody::wrap_aad(&genesis.nonce, &genesis.policy_hash), &genesis.wrapped_root)?;
-    let keys = KeyTree::new(&root, EPOCH);
-    // The genesis is only this vault's if its keys are ours.
-    if SigningKey::from_seed(&keys.derive(Label::LogSigning, &[])?)?.public_key() != genesis.log_key {
-        return Err(BootError::Crypto);
-    }
-    Ok(Vault { id: VaultId::of_genesis(&record.entry), genesis, keys: Arc::new(keys), newborn: None })
-}
-
-/// Genesis: everything that is born is born here, and exists once its one record is durable.
-async fn born(
-    policy: &Measured,
-    kms: &Peer,
-    nsm: &mut Nsm,
-    boot_id: [u8; 16],
-    clock: &Clock,
-) -> Result<Vault, BootError> {
-    let root = RootKey::new(mix_random(&nsm.random().await?)?);
-    let custodian = custody::generate(kms, nsm).await?;
-    let nonce: [u8; 32] = random()?;
-    let wrapped_root = custodian.wrap.wrap(random()?, &custody::wrap_aad(&nonce, &policy.hash), &root)?;
-    let keys = KeyTree::new(&root, EPOCH);
-    let ca = make_ca(&policy.policy.api, &keys, &nonce)?;
-    let genesis = Genesis {
-        profile: policy.profile(),
-        nonce,
-        attestation_root: sha256(&policy.attestation_root).0,
-        policy_hash: policy.hash,
-        log_key: SigningKey::from_seed(&keys.derive(Label::LogSigning, &[])?)?.public_key(),
-        hpke_key: RecipientKey::new(&keys.derive(Label::Hpke, &[])?)?.public_key().0,
-        ca_certificate: ca.certificate,
-        sealed_ca_key: ca.sealed_key,
-        wrapped_root,
-        kms_ciphertext: custodian.ciphertext,
-    };
-    let record = gov::entry(&GovRecord::Genesis(genesis.clone()), 0, clock.now() / 10, boot_id, RELEASE);
-    Ok(Vault { id: VaultId::of_genesis(&record.entry), genesis, keys: Arc::new(keys), newborn: Some(record) })
-}
-
-/// The public log recomputed against its head: its frontier and last time bucket.
-async fn replay_gov(store: &mut Store, vault: &Vault) -> Result<(Frontier, u64), BootError> {
-    let mut frontier = Frontier::new();
-    let mut bucket = 0;
-    let status = store.status(LogId::GOV).await?;
-    if vault.newborn.is_some() || status.size == 0 {
-        return Ok((frontier, bucket));
-    }
-    let head = Head::open(&status.head, &origin(&vault.id, LogId::GOV), &vault.genesis.log_key);
-    let head = head.map_err(|_| BootError::Gov)?;
-    while frontier.size() < head.size {
-        let records = store.read(LogId::GOV, frontier.size(), 1024).await?;
-        if records.is_empty() {
-            return Err(BootError::Gov);
-        }
-        for record in &records {
-            let header = record.entry.header().map_err(|_| BootError::Gov)?;
-            bucket = bucket.max(header.time_bucket);
-            frontier.push(record.entry.leaf_hash());
-        }
-    }
-    if frontier.size() != head.size || frontier.root() != head.root {
-        return Err(BootError::Gov);
-    }
-    Ok((frontier, bucket))
-}
-
 /// Writes the operations log's head into the public log every hour.
 async fn hourly_roots(mut gov: GovLog, service: Address, vault: VaultId, log_key: [u8; 32], clock: Arc<Clock>) {
     let mut hour = clock.now() / 3600;
@@ -452,7 +243,7 @@ async fn hourly_roots(mut gov: GovLog, service: Address, vault: VaultId, log_key
         }
         let Ok(mut store) = Store::connect(&service).await else { continue };
         let Ok(status) = store.status(OPS).await else { continue };
-        // Signed by this vault, so it is a head that the log had.
+        // A host that shows a head of a batch that it never kept makes its own log fail the check.
         let Ok(head) = Head::open(&status.head, &origin(&vault, OPS), &log_key) else { continue };
         let record = GovRecord::OpsRoot(OpsRoot { log: OPS, size: head.size, root: head.root });
         if gov.append(&record, now).await.is_err() {

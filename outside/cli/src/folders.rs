@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use adyton_host::make_folder;
 
 /// The three folders of a laptop's vault.
 pub(crate) struct Folders {
@@ -51,7 +53,7 @@ fn home() -> Result<PathBuf, Box<dyn std::error::Error>> {
 /// what is in it may have been read already, or others are meant to use it.
 fn make(path: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let failed = |error: io::Error| format!("{}: {error}", path.display());
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    make_folder(path).map_err(failed)?;
     let path = path.canonicalize().map_err(failed)?;
     let mode = fs::metadata(&path).map_err(failed)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 && fs::read_dir(&path).map_err(failed)?.next().is_none() {
@@ -65,14 +67,16 @@ fn make(path: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
     Ok(path)
 }
 
-/// Writes a file of mode 0600, whole or not at all.
+/// Writes a file of mode 0600, whole or not at all, and has it on the disk before it returns: a tenant that the vault
+/// knows must not be one whose token a power failure took.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_os_string();
     temporary.push(".new");
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     file.write_all(content)?;
     file.sync_all()?;
-    fs::rename(temporary, path)
+    fs::rename(temporary, path)?;
+    fs::File::open(path.parent().unwrap_or(path))?.sync_all()
 }
 
 #[cfg(test)]

@@ -5,14 +5,15 @@
 //! 3. the policy, written once into a new folder;
 //! 4. host and enclave; genesis happens inside, if the folder is new;
 //! 5. the tenant: its secrets are made here, because `up` plays the tenant, and stay in the client folder;
-//! 6. until a signal: a child that dies is started again. Killing the host voids nothing; a new enclave voids live
-//!    codes.
+//! 6. until a signal: a host or enclave that dies is started again. Killing the host voids nothing; a new enclave voids
+//!    live codes. Without pretend there is no platform, so its end ends all.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use adyton_host::make_folder;
 use adyton_ledger::{Genesis, GovRecord, LogId, LogReader, VaultId};
 use adyton_seal::{RecipientPublicKey, SealedPurpose};
 use data_encoding::{BASE64, HEXLOWER};
@@ -91,7 +92,7 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
     // A Unix socket's path is short, a folder's may be long.
     let runtime = RuntimeDir::new()?;
     // 2.
-    let (pretend, ready) = Process::start_ready(
+    let (mut pretend, ready) = Process::start_ready(
         "adyton-pretend",
         &["--dir".into(), text(&folders.pretend), "--runtime".into(), text(&runtime.0)],
     )?;
@@ -119,7 +120,7 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
         }
         // 5.
         let folder = folders.client.join(vault_id.to_string());
-        fs::create_dir_all(&folder)?;
+        make_folder(&folder)?;
         let ca = folder.join("ca.pem");
         write_private(&ca, pem(&genesis.ca_certificate).as_bytes())?;
         let tenant = enrol(&folder, &client, &vault_id, &genesis).await?;
@@ -130,7 +131,7 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
-    match prepared {
+    let ended = match prepared {
         Some(Ok((vault_id, ca, tenant))) => {
             let announcement = json!({
                 "api": format!("https://{}", vault.listen), "account_sid": tenant.account_sid,
@@ -148,21 +149,21 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
             loop {
                 tokio::select! {
                     () = sleep(Duration::from_millis(50)) => vault.restart_what_ended(),
-                    _ = terminate.recv() => break,
-                    _ = interrupt.recv() => break,
+                    _ = terminate.recv() => break Ok(ExitCode::SUCCESS),
+                    _ = interrupt.recv() => break Ok(ExitCode::SUCCESS),
+                }
+                // Its sockets, its phone's address and its messages went with it.
+                if pretend.ended() {
+                    break Err("adyton-pretend has ended, and with it the phone: start again".into());
                 }
             }
         }
-        Some(Err(error)) => {
-            vault.stop();
-            pretend.stop();
-            return Err(error);
-        }
-        None => {}
-    }
+        Some(Err(error)) => Err(error),
+        None => Ok(ExitCode::SUCCESS),
+    };
     vault.stop();
     pretend.stop();
-    Ok(ExitCode::SUCCESS)
+    ended
 }
 
 /// The vault's two processes.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,9 +30,8 @@ impl RedbStore {
     /// # Errors
     /// [`OpenError`].
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
-        use std::os::unix::fs::DirBuilderExt;
         let io = |error| OpenError::Io(folder.into(), error);
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
+        make_folder(folder).map_err(io)?;
         let path = folder.join("log.redb");
         let (database, again) = (open_database(&path, folder)?, path.clone());
         // Opened again, never made anew: an empty file in its place would look like a log that lost everything.
@@ -99,6 +100,21 @@ impl RedbStore {
         }
         done
     }
+}
+
+/// Makes a folder (0700), and those above it that are missing, and has their names on the disk before it returns: what
+/// is synced into a folder is lost with the folder's name.
+///
+/// # Errors
+/// The file system's.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|above| !above.exists()).collect();
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    for made in missing {
+        let above = made.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(above)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn open_database(path: &Path, folder: &Path) -> Result<Database, OpenError> {

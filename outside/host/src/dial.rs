@@ -108,8 +108,8 @@ pub(crate) async fn dial(stream: Stream, routes: &Routes) -> Result<(), SocksSer
     Ok(())
 }
 
-/// Whether a resolver will look this up: the only targets that the dialer takes. A resolver would take `127.1`, `2130706433`, `0x7f000001` and `::1` for addresses;
-/// no name of the public DNS ends in a label that begins with a digit.
+/// Whether a resolver will look this up: the only targets that the dialer takes. It would take `127.1`, `2130706433`,
+/// `0x7f000001` and `::1` for addresses; no name of the public DNS ends in a label that begins with a digit.
 pub fn is_domain_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let last = name.strip_suffix('.').unwrap_or(name).rsplit('.').next().unwrap_or_default();

@@ -165,6 +165,5 @@ fn describe(event: Event) -> Value {
         Event::SnapshotTaken { log, index } => json!({ "event": "snapshot-taken", "log": log, "index": index }),
         Event::BootRefused { reason } => json!({ "event": "boot-refused", "reason": reason }),
         Event::LogFaulty { log, index } => json!({ "event": "log-faulty", "log": log, "index": index }),
-        Event::Stopping => json!({ "event": "stopping" }),
     }
 }

@@ -171,7 +171,7 @@ async fn a_frame_of_another_channel_ends_the_connection() {
         (Channel::Inspect, get),
         (Channel::Inspect, retire),
         (Channel::Store, append(1)),
-        (Channel::Store, Message::Event(Event::Stopping)),
+        (Channel::Store, Message::Event(Event::StoreLost { log: 1 })),
         (Channel::Append, Message::Status { log: 1 }),
         (Channel::Append, put()),
         (Channel::Events, append(1)),
@@ -201,7 +201,7 @@ async fn events_that_nobody_reads_hold_up_nothing_else() {
     // Far more than a pipe holds, on more connections than there are threads to block.
     let mut lines = Vec::new();
     for id in 0..5000 {
-        Frame { id, message: Message::Event(Event::Stopping) }.encode(&mut lines).unwrap();
+        Frame { id, message: Message::Event(Event::StoreLost { log: 1 }) }.encode(&mut lines).unwrap();
     }
     let mut senders = Vec::new();
     for _ in 0..std::thread::available_parallelism().unwrap().get() * 2 {

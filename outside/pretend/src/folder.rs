@@ -51,7 +51,8 @@ impl Folder {
         }
     }
 
-    /// Writes a file.
+    /// Writes a file, and has it on the disk before it returns: what the vault wraps under a key is durable, so the key
+    /// must be too.
     ///
     /// # Errors
     /// The file system's.
@@ -60,7 +61,8 @@ impl Folder {
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(content)?;
         file.sync_all()?;
-        fs::rename(temporary, self.path(name))
+        fs::rename(temporary, self.path(name))?;
+        fs::File::open(&self.0)?.sync_all()
     }
 }
 

@@ -200,7 +200,12 @@ pub fn serve(path: &Path, nsm: Arc<Nsm>) -> io::Result<()> {
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of descriptors, most likely: let some go before trying again.
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                continue;
+            };
             let nsm = Arc::clone(&nsm);
             tokio::spawn(async move {
                 let _ = converse(stream, &nsm).await;

@@ -57,8 +57,10 @@ impl Appender {
                         }
                     }
                 };
-                if lost && matches!(outcome, Progress::Durable { .. }) {
-                    events.emit(Event::StoreBack { log: log.number() });
+                match outcome {
+                    Progress::Durable { .. } if lost => events.emit(Event::StoreBack { log: log.number() }),
+                    Progress::Conflict { size } => events.emit(Event::Fenced { log: log.number(), size }),
+                    _ => {}
                 }
                 if report.send(outcome).await.is_err() {
                     return;

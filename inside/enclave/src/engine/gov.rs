@@ -1,10 +1,13 @@
 //! The public log: genesis, boots, hourly roots of the operations logs.
 
-use adyton_ledger::{Entry, Frontier, GovRecord, Hash, Head, Header, Keep, Kind, LogId, Record, VaultId, origin};
+use adyton_ledger::{
+    Entry, Frontier, GovRecord, Hash, Head, Header, Keep, Kind, LogId, Record, StoredRecord, VaultId, origin,
+};
 use adyton_seal::{Opaque, SigningKey};
 
 use super::appender::Appender;
 use super::shard::Sealed;
+use crate::store::{Store, StoreError};
 
 /// The writer of `gov`. Its bodies are public, so nothing is sealed.
 pub struct GovLog {
@@ -20,6 +23,55 @@ pub struct GovLog {
 /// Another writer holds the public log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fenced;
+
+/// Why the public log cannot be continued. `adyton log check` names the first fault.
+#[derive(Debug)]
+pub enum GovReplayError {
+    /// The store did not answer.
+    Store(StoreError),
+    /// It is not a log that this vault has signed.
+    Faulty,
+}
+
+impl From<StoreError> for GovReplayError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Recomputes the public log of a vault against its signed head: its frontier and last time bucket.
+///
+/// A vault's public log is never empty, for the genesis is what makes the vault: a host that shows none wants a second
+/// log to be signed in the place of the first.
+///
+/// # Errors
+/// [`GovReplayError`].
+pub async fn replay(store: &mut Store, vault: &VaultId, log_key: &[u8; 32]) -> Result<(Frontier, u64), GovReplayError> {
+    let (mut frontier, mut bucket) = (Frontier::new(), 0);
+    let status = store.status(LogId::GOV).await?;
+    // Public values, all of them.
+    let head = Head::open(&status.head, &origin(vault, LogId::GOV), log_key).map_err(|_| GovReplayError::Faulty)?;
+    while frontier.size() < head.size {
+        let records = store.read(LogId::GOV, frontier.size(), 1024).await?;
+        if records.is_empty() {
+            return Err(GovReplayError::Faulty);
+        }
+        for StoredRecord { entry, .. } in &records {
+            let header = entry.header().map_err(|_| GovReplayError::Faulty)?;
+            if frontier.size() == 0 && VaultId::of_genesis(entry) != *vault {
+                return Err(GovReplayError::Faulty);
+            }
+            if frontier.size() < head.size {
+                bucket = bucket.max(header.time_bucket);
+                frontier.push(entry.leaf_hash());
+            }
+        }
+    }
+    if frontier.size() == 0 || frontier.root() != head.root {
+        return Err(GovReplayError::Faulty);
+    }
+    Ok((frontier, bucket))
+}
 
 /// Builds an entry of `gov`.
 pub fn entry(record: &GovRecord, index: u64, time_bucket: u64, boot_id: [u8; 16], release: u64) -> Record {

@@ -19,7 +19,8 @@ use super::sealing::{Place, Records, Sealer};
 
 /// Entries of one batch at the most.
 const MAX_ENTRIES: usize = 512;
-/// Bytes of records in one batch at the most: padding can double them, and a frame holds 1 MiB.
+/// Bytes of records after which a batch takes no more. The commands that the writer had taken by then still join it, so
+/// that this is far below the largest size class, and below half a frame, which padding can fill.
 const MAX_BYTES: usize = 256 * 1024;
 
 /// An answer whose time has come.

@@ -153,6 +153,7 @@ struct Writer {
 }
 
 impl Writer {
+    /// Ends when another writer holds the log: nothing is answered from then on, and nothing that was held is claimed.
     async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut burst = Vec::with_capacity(BURST);
         let mut tick = interval(Duration::from_secs(1));
@@ -164,11 +165,11 @@ impl Writer {
                     match progress {
                         Some(Progress::Lost) => self.shared.away.store(true, Ordering::Relaxed),
                         Some(Progress::Durable { size }) if Some(size) == self.in_flight => self.durable(size),
-                        Some(Progress::Durable { size } | Progress::Conflict { size }) => {
-                            self.fence(size);
+                        Some(Progress::Durable { size }) => {
+                            self.surroundings.events.emit(Event::Fenced { log: self.log.number(), size });
                             return;
                         }
-                        None => return,
+                        Some(Progress::Conflict { .. }) | None => return,
                     }
                 }
                 count = requests.recv_many(&mut burst, BURST), if !self.shard.is_full() => {
@@ -225,12 +226,6 @@ impl Writer {
         for effect in effects {
             let _ = self.surroundings.effects.send(effect);
         }
-    }
-
-    /// Another writer holds the log: nothing is answered from here on, and nothing that was held is claimed.
-    fn fence(&self, size: u64) {
-        self.shared.away.store(true, Ordering::Relaxed);
-        self.surroundings.events.emit(Event::Fenced { log: self.log.number(), size });
     }
 }
 

@@ -5,6 +5,7 @@
 mod disk;
 mod fixtures;
 mod follower;
+mod gov;
 mod host;
 mod live;
 mod shard;

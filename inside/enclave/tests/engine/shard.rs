@@ -179,6 +179,24 @@ fn an_answer_waits_for_what_it_tells_of() {
 }
 
 #[test]
+fn the_largest_batch_fits_a_size_class_and_a_frame() {
+    let mut world = World::new();
+    // The largest event that a client can cause.
+    let largest = || Command::CreateService { caller: caller(), friendly_name: "\u{1D11E}".repeat(64), code_length: 6 };
+    while !world.shard.is_full() {
+        world.submit(largest);
+    }
+    // The writer takes 512 commands at a time, and may have taken them when there was room for one.
+    for _ in 0..512 {
+        world.submit(largest);
+    }
+    let sealed = world.shard.seal(1_800_000_000).unwrap().unwrap();
+    assert_eq!(sealed.records.len(), 1);
+    assert_eq!(sealed.records[0].body.len(), 512 * 1024 + 16);
+    assert!(sealed.frame(1, 1).is_ok());
+}
+
+#[test]
 fn a_snapshot_is_sealed_anew_whenever_it_is_taken() {
     let mut world = World::new();
     let copy = world.copy();
