@@ -7,7 +7,8 @@ every run.
     python vectors/generate.py            writes the files
     python vectors/generate.py --check    fails if a file is not what would be written
 
-`rfc9180.json` is not written here: it is the RFC's own known answer, and it checks `spec/hpke.py` first.
+`rfc9180.json` is not written here: it is the RFC's own known answer, and it checks `spec/hpke.py` first. Neither is
+`ssh.json`, which OpenSSH makes (`ssh_keygen.py`).
 """
 
 import json

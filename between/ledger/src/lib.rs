@@ -1,8 +1,8 @@
-//! The Merkle log: entries, tree, tiles, heads, the public log's records, the store that keeps them, and the check
-//! that anybody can run over it.
+//! The Merkle log: entries, tree, tiles, heads, the public log's records and the requests that people sign for it, the
+//! store that keeps them, and the check that anybody can run over it.
 //!
 //! Why: both sides of the wall, and auditors, must agree on what a log says and be able to recompute it. Layouts:
-//! `docs/spec/02-entries.md`, `docs/spec/03-heads.md`.
+//! `docs/spec/02-entries.md`, `docs/spec/03-heads.md`, `docs/spec/08-signed-requests.md`.
 //!
 //! Scope and limits: hashing and signature checks only; signing is a closure of the caller, sealing is not here, and
 //! neither is any IO or clock. A head says what its signer saw; whether it is the *newest* one is freshness
@@ -21,6 +21,7 @@ mod head;
 mod memory;
 mod merkle;
 mod names;
+mod ssh;
 mod store;
 mod tile;
 
@@ -37,6 +38,7 @@ pub use merkle::{
     verify_inclusion,
 };
 pub use names::{LogId, VaultId, VaultIdError};
+pub use ssh::{MAX_SIGNATURES, Signers, SignersError, SshKeyError, SshPublicKey, SshSignature, SshSignatureError};
 pub use store::{
     AppendOutcome, LogReader, LogStore, Record, Retirement, Status, StoredRecord, head_is_kept, is_repeat, overtaken,
     retires,

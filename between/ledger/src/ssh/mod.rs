@@ -1,0 +1,25 @@
+//! SSH signatures of owners and tenants (`docs/spec/08-signed-requests.md`; OpenSSH's `PROTOCOL.sshsig`, `PROTOCOL.u2f`).
+//!
+//! Why our own reader: the crates that parse these formats bring a second crypto library along. The formats are a few
+//! length-prefixed fields; the signatures are checked by aws-lc.
+//!
+//! Scope: public keys and signatures of Ed25519 and ECDSA P-256, and of hardware keys of both. What it is *not*: there
+//! are no private keys, no certificates, no RSA, and no memory of a hardware key's counter.
+//!
+//! Every comparison here is of public values, so none is constant time.
+
+mod key;
+mod signature;
+mod signers;
+
+pub use key::{SshKeyError, SshPublicKey};
+pub use signature::{SshSignature, SshSignatureError};
+pub use signers::{MAX_SIGNATURES, Signers, SignersError};
+
+/// Takes one `lp` field.
+fn field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, left) = rest.split_first_chunk()?;
+    let (taken, left) = left.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+    *rest = left;
+    Some(taken)
+}
