@@ -24,6 +24,9 @@ PLAIN = spec.Genesis(
     kms_ciphertext=b"",
 )
 BOOT = {"boot_id": pattern(0x10, 16), "policy_hash": b"\x03" * 32, "bundle_hash": b"\x09" * 32}
+POLICY = b"version = 1\n"
+OLD, NEW = b"\x0a" * 32, b"\x0b" * 32
+SIGNATURES = [b"SSHSIG one", b"SSHSIG two"]
 ROOT_7 = tree.root([tree.leaf_hash(f"leaf {n}".encode()) for n in range(7)])
 
 
@@ -71,6 +74,32 @@ def records() -> list[dict]:
             "log": "ops-0",
             "size": 7,
         },
+        {
+            "name": "gov_policy",
+            "what": "gov",
+            "hex": spec.policy_record(1, POLICY).hex(),
+            "record": "policy",
+            "fields": {"policy": POLICY.hex()},
+            "release": 1,
+        },
+        {
+            "name": "gov_approval",
+            "what": "gov",
+            "hex": spec.approval_record(2, OLD, NEW, SIGNATURES).hex(),
+            "record": "approval",
+            "fields": {"old": OLD.hex(), "new": NEW.hex()},
+            "release": 2,
+            "signatures": [signature.hex() for signature in SIGNATURES],
+        },
+        {
+            "name": "gov_settings",
+            "what": "gov",
+            "hex": spec.settings_record(9, NEW, SIGNATURES[:1]).hex(),
+            "record": "settings",
+            "fields": {"hash": NEW.hex()},
+            "sequence": 9,
+            "signatures": [SIGNATURES[0].hex()],
+        },
     ]
 
 
@@ -87,7 +116,7 @@ def refused_records() -> list[dict]:
         for name, refusal, encoded in (
             ("empty", "Truncated", b""),
             ("type_0", "Type { got: 0 }", u8(0)),
-            ("type_4", "Type { got: 4 }", u8(4) + bytes(40)),
+            ("type_7", "Type { got: 7 }", u8(7) + bytes(40)),
             ("genesis_version", "Version { got: 2 }", changed(1, u8(2))),
             ("profile_0", "Profile { got: 0 }", changed(2, u8(0))),
             ("profile_5", "Profile { got: 5 }", changed(2, u8(5))),
@@ -99,6 +128,15 @@ def refused_records() -> list[dict]:
             ("ops_root_trailing", "TrailingBytes", ops_root + u8(0)),
             ("lp_beyond_input", "Truncated", changed(certificate_at, u32(2**32 - 1))),
             ("field_too_long", "Truncated", too_long),
+            ("policy_cut", "Truncated", spec.policy_record(1, POLICY)[:-1]),
+            ("policy_trailing", "TrailingBytes", spec.policy_record(1, POLICY) + u8(0)),
+            ("policy_too_long", "Truncated", spec.policy_record(1, bytes(65_537))),
+            ("approval_cut", "Truncated", spec.approval_record(2, OLD, NEW, SIGNATURES)[:-1]),
+            ("approval_trailing", "TrailingBytes", spec.approval_record(2, OLD, NEW, SIGNATURES) + u8(0)),
+            ("approval_unsigned", "Signatures { got: 0 }", spec.approval_record(2, OLD, NEW, [])),
+            ("approval_33_signatures", "Signatures { got: 33 }", spec.approval_record(2, OLD, NEW, [b"x"] * 33)),
+            ("settings_cut", "Truncated", spec.settings_record(9, NEW, SIGNATURES)[:-1]),
+            ("settings_unsigned", "Signatures { got: 0 }", spec.settings_record(9, NEW, [])),
         )
     ]
 

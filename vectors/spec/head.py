@@ -59,6 +59,18 @@ def ops_root(log: int, size: int, root: bytes) -> bytes:
     return u8(3) + u16(log) + u64(size) + root
 
 
+def policy_record(release: int, policy: bytes) -> bytes:
+    return u8(4) + u64(release) + lp(policy)
+
+
+def approval_record(release: int, old: bytes, new: bytes, signatures: list[bytes]) -> bytes:
+    return u8(5) + u64(release) + old + new + u8(len(signatures)) + b"".join(map(lp, signatures))
+
+
+def settings_record(sequence: int, digest: bytes, signatures: list[bytes]) -> bytes:
+    return u8(6) + u64(sequence) + digest + u8(len(signatures)) + b"".join(map(lp, signatures))
+
+
 def wrap_root_key(kms_secret: bytes, nonce: bytes, genesis_nonce: bytes, policy_hash: bytes, root_key: bytes) -> bytes:
     key = hkdf_expand(hkdf_extract(b"adyton root wrap v1", kms_secret), lp("root wrap"), 32)
     return nonce + aes_256_gcm(key, nonce, lp("adyton root wrap v1") + genesis_nonce + policy_hash, root_key)

@@ -5,7 +5,8 @@
 //! 1. entry 0 of `gov` is the genesis; it names the vault and the key of all heads;
 //! 2. headers, places, buckets, bodies;
 //! 3. the tree against every head and every stored tile;
-//! 4. boots and hourly roots of `gov` against what the logs hold.
+//! 4. boots and hourly roots of `gov` against what the logs hold;
+//! 5. policies, approvals and settings of `gov` in their order.
 //!
 //! It streams: memory does not grow with the log. Limits: a store that shows an older, complete log passes, because
 //! nothing in the log says what is newest (DESIGN §6). It opens no body.
@@ -16,7 +17,9 @@ mod walk;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::{Genesis, GovRecord, Hash, LogId, LogReader, StoredRecord, VaultId};
+use crate::{
+    ApprovalRecord, Genesis, GovRecord, Hash, LogId, LogReader, PolicyRecord, SettingsRecord, StoredRecord, VaultId,
+};
 pub use fault::{CheckError, Fault, Rule};
 use walk::Walk;
 
@@ -41,6 +44,18 @@ pub struct LogReport {
     pub tiles: u64,
 }
 
+/// What the public log says the owners did, in order. Whether the signatures are theirs is not checked here: the keys
+/// stand in the policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// The policy of each release.
+    pub policies: Vec<PolicyRecord>,
+    /// The approval of each release after the first.
+    pub approvals: Vec<ApprovalRecord>,
+    /// Changes of the settings.
+    pub settings: Vec<SettingsRecord>,
+}
+
 /// A vault whose logs hold together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -50,6 +65,8 @@ pub struct Report {
     pub genesis: Genesis,
     /// Boots that `gov` knows.
     pub boots: u64,
+    /// Policies, approvals and settings.
+    pub history: History,
     /// Its logs.
     pub logs: Vec<LogReport>,
 }
@@ -95,5 +112,6 @@ pub fn check<R: LogReader>(reader: &R) -> Result<Report, CheckError<R::Error>> {
         walk.expected.extend(ops_roots.iter().filter(|ops| ops.log == log).map(|ops| (ops.size, ops.root)));
         logs.push(walk.operations(reader, status.as_ref(), &mut gov)?);
     }
-    Ok(Report { vault, genesis, boots, logs })
+    let history = gov.history;
+    Ok(Report { vault, genesis, boots, history, logs })
 }

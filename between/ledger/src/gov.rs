@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::bytes::{Short, array, lp, put_lp, u64};
-use crate::{Hash, LogId};
+use crate::{Hash, LogId, MAX_SIGNATURES};
 
 /// Who can release a vault's root key (DESIGN §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +102,39 @@ pub struct OpsRoot {
     pub root: Hash,
 }
 
+/// The policy of a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRecord {
+    /// Which release.
+    pub release: u64,
+    /// Its bytes, as they were measured.
+    pub policy: Vec<u8>,
+}
+
+/// The owners approved another policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalRecord {
+    /// The release that it makes.
+    pub release: u64,
+    /// Hash of the policy before.
+    pub old: [u8; 32],
+    /// Hash of the policy from then on.
+    pub new: [u8; 32],
+    /// Blobs of the owners' signatures, 1 to 32.
+    pub signatures: Vec<Vec<u8>>,
+}
+
+/// The owners changed the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsRecord {
+    /// Sequence of the owners' request.
+    pub sequence: u64,
+    /// SHA-256 of the text.
+    pub hash: [u8; 32],
+    /// Blobs of the owners' signatures, 1 to 32.
+    pub signatures: Vec<Vec<u8>>,
+}
+
 /// A record of the public log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GovRecord {
@@ -111,6 +144,12 @@ pub enum GovRecord {
     Boot(BootRecord),
     /// The hourly head of an operations log.
     OpsRoot(OpsRoot),
+    /// The policy of a release.
+    Policy(PolicyRecord),
+    /// The owners approved another policy.
+    Approval(ApprovalRecord),
+    /// The owners changed the settings.
+    Settings(SettingsRecord),
 }
 
 /// Why bytes are not a record of the public log.
@@ -131,6 +170,11 @@ pub enum GovError {
         /// What stands there.
         got: u8,
     },
+    /// There are no signatures, or more than 32.
+    Signatures {
+        /// How many.
+        got: u8,
+    },
     /// Bytes are missing, or a field is longer than 64 KiB.
     Truncated,
     /// Bytes are left over.
@@ -140,9 +184,10 @@ pub enum GovError {
 impl fmt::Display for GovError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Type { got } => write!(f, "record type: expected 1 to 3, got {got}"),
+            Self::Type { got } => write!(f, "record type: expected 1 to 6, got {got}"),
             Self::Version { got } => write!(f, "genesis version: expected 1, got {got}"),
             Self::Profile { got } => write!(f, "profile: expected 1 to 4, got {got}"),
+            Self::Signatures { got } => write!(f, "signatures: expected 1 to {MAX_SIGNATURES}, got {got}"),
             Self::Truncated => f.write_str("the record ends early"),
             Self::TrailingBytes => f.write_str("bytes follow the record"),
         }
@@ -193,6 +238,24 @@ impl GovRecord {
                 out.extend_from_slice(&ops.size.to_be_bytes());
                 out.extend_from_slice(&ops.root.0);
             }
+            Self::Policy(policy) => {
+                out.push(4);
+                out.extend_from_slice(&policy.release.to_be_bytes());
+                put_lp(&mut out, &policy.policy);
+            }
+            Self::Approval(approval) => {
+                out.push(5);
+                out.extend_from_slice(&approval.release.to_be_bytes());
+                out.extend_from_slice(&approval.old);
+                out.extend_from_slice(&approval.new);
+                put_signatures(&mut out, &approval.signatures);
+            }
+            Self::Settings(settings) => {
+                out.push(6);
+                out.extend_from_slice(&settings.sequence.to_be_bytes());
+                out.extend_from_slice(&settings.hash);
+                put_signatures(&mut out, &settings.signatures);
+            }
         }
         out
     }
@@ -218,10 +281,36 @@ impl GovRecord {
                 size: u64(&mut rest)?,
                 root: Hash(array(&mut rest)?),
             }),
+            4 => Self::Policy(PolicyRecord { release: u64(&mut rest)?, policy: lp(&mut rest)? }),
+            5 => Self::Approval(ApprovalRecord {
+                release: u64(&mut rest)?,
+                old: array(&mut rest)?,
+                new: array(&mut rest)?,
+                signatures: signatures(&mut rest)?,
+            }),
+            6 => Self::Settings(SettingsRecord {
+                sequence: u64(&mut rest)?,
+                hash: array(&mut rest)?,
+                signatures: signatures(&mut rest)?,
+            }),
             got => return Err(GovError::Type { got }),
         };
         if rest.is_empty() { Ok(record) } else { Err(GovError::TrailingBytes) }
     }
+}
+
+fn put_signatures(out: &mut Vec<u8>, signatures: &[Vec<u8>]) {
+    // A list is never longer than `Signers` accepts.
+    out.push(u8::try_from(signatures.len()).unwrap_or(u8::MAX));
+    signatures.iter().for_each(|blob| put_lp(out, blob));
+}
+
+fn signatures(rest: &mut &[u8]) -> Result<Vec<Vec<u8>>, GovError> {
+    let [count] = array(rest)?;
+    if !(1..=MAX_SIGNATURES).contains(&usize::from(count)) {
+        return Err(GovError::Signatures { got: count });
+    }
+    (0..count).map(|_| lp(rest).map_err(GovError::from)).collect()
 }
 
 fn decode_genesis(rest: &mut &[u8]) -> Result<Genesis, GovError> {

@@ -21,15 +21,19 @@ mod head;
 mod memory;
 mod merkle;
 mod names;
+mod releases;
+mod request;
 mod ssh;
 mod store;
 mod tile;
 
-pub use check::{CheckError, Fault, LogReport, Report, Rule, check};
+pub use check::{CheckError, Fault, History, LogReport, Report, Rule, check};
 pub use entry::{
     ENTRY_LEN, Entry, EntryError, HEADER_LEN, Header, Keep, Kind, commitment, commitments_root, size_class,
 };
-pub use gov::{BootRecord, Genesis, GovError, GovRecord, OpsRoot, Profile};
+pub use gov::{
+    ApprovalRecord, BootRecord, Genesis, GovError, GovRecord, OpsRoot, PolicyRecord, Profile, SettingsRecord,
+};
 pub use hash::{Hash, sha256};
 pub use head::{Head, HeadError, origin};
 pub use memory::MemoryStore;
@@ -38,6 +42,8 @@ pub use merkle::{
     verify_inclusion,
 };
 pub use names::{LogId, VaultId, VaultIdError};
+pub use releases::{ReleaseError, Releases};
+pub use request::{Action, MAX_REQUEST_BODY, Request, RequestError, SignedRequest, Signer, VerifiedRequest};
 pub use ssh::{MAX_SIGNATURES, Signers, SignersError, SshKeyError, SshPublicKey, SshSignature, SshSignatureError};
 pub use store::{
     AppendOutcome, LogReader, LogStore, Record, Retirement, Status, StoredRecord, head_is_kept, is_repeat, overtaken,

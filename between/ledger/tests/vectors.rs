@@ -6,8 +6,9 @@
 mod reader;
 
 use adyton_ledger::{
-    BootRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind, LogId, OpsRoot, Profile, VaultId,
-    commitment, commitments_root, leaf_hash, sha256, size_class, tile_path, verify_consistency, verify_inclusion,
+    ApprovalRecord, BootRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind, LogId, OpsRoot,
+    PolicyRecord, Profile, SettingsRecord, VaultId, commitment, commitments_root, leaf_hash, sha256, size_class,
+    tile_path, verify_consistency, verify_inclusion,
 };
 use reader::Vector;
 
@@ -147,6 +148,18 @@ fn expected_record(v: &Vector) -> GovRecord {
             policy_hash: fields.fixed("policy_hash"),
             bundle_hash: fields.fixed("bundle_hash"),
             time: v.number("time"),
+        }),
+        "policy" => GovRecord::Policy(PolicyRecord { release: v.number("release"), policy: fields.hex("policy") }),
+        "approval" => GovRecord::Approval(ApprovalRecord {
+            release: v.number("release"),
+            old: fields.fixed("old"),
+            new: fields.fixed("new"),
+            signatures: v.hexes("signatures"),
+        }),
+        "settings" => GovRecord::Settings(SettingsRecord {
+            sequence: v.number("sequence"),
+            hash: fields.fixed("hash"),
+            signatures: v.hexes("signatures"),
         }),
         "ops_root" => {
             let log = LogId::ops(0);

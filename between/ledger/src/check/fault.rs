@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{EntryError, GovError, Hash, HeadError, Kind, LogId};
+use crate::{EntryError, GovError, Hash, HeadError, Kind, LogId, ReleaseError};
 
 /// The rule that a log breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Rule {
     BodyMissing,
     /// A public record does not decode.
     Record(GovError),
+    /// A public record does not follow from the ones before it.
+    Release(ReleaseError),
     /// The boot id is not one that `gov` knows.
     BootId,
     /// A boot id that another boot had: a clone, or a forgery.
@@ -80,6 +82,7 @@ impl fmt::Display for Fault {
             Rule::Body => f.write_str("the body is not the one the entry was made for"),
             Rule::BodyMissing => f.write_str("the body is missing, though nothing may have retired it"),
             Rule::Record(error) => write!(f, "{error}"),
+            Rule::Release(error) => write!(f, "{error}"),
             Rule::BootId => f.write_str("the boot id is not one that gov knows"),
             Rule::BootRepeated { first } => write!(f, "a boot has the boot id that entry {first} named"),
             Rule::Head(error) => write!(f, "a stored head: {error}"),

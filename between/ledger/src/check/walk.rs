@@ -4,10 +4,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{BYTES, CheckError, Fault, LogReport, Rule};
+use super::{BYTES, CheckError, Fault, History, LogReport, Rule};
 use crate::{
-    Frontier, GovRecord, Hash, Head, Keep, Kind, LogId, LogReader, OpsRoot, Status, StoredRecord, TileBuilder, VaultId,
-    origin,
+    Frontier, GovRecord, Hash, Head, Keep, Kind, LogId, LogReader, OpsRoot, Releases, Status, StoredRecord,
+    TileBuilder, VaultId, origin,
 };
 
 const RECORDS: u32 = 1024;
@@ -24,6 +24,10 @@ pub(super) struct Walk<'a> {
     pub(super) ops_roots: Vec<OpsRoot>,
     /// Roots that `gov` expects of this log, by size.
     pub(super) expected: BTreeSet<(u64, Hash)>,
+    /// The release in force, once the genesis was read.
+    releases: Option<Releases>,
+    /// What `gov` says the owners did.
+    pub(super) history: History,
     bucket: u64,
     /// The first missing body that no snapshot after it explains.
     unexplained: Option<u64>,
@@ -42,6 +46,8 @@ impl<'a> Walk<'a> {
             boots: BTreeMap::new(),
             ops_roots: Vec::new(),
             expected: BTreeSet::new(),
+            releases: None,
+            history: History::default(),
             bucket: 0,
             unexplained: None,
             frontier: Frontier::new(),
@@ -172,19 +178,18 @@ impl<'a> Walk<'a> {
         self.report.bodies += 1;
         if self.log == LogId::GOV {
             let record = GovRecord::decode(body).map_err(|error| self.fault(Rule::Record(error)))?;
+            let followed = self.releases.as_mut().map_or(Ok(()), |releases| releases.follow(&record));
+            followed.map_err(|error| self.fault(Rule::Release(error)))?;
             match record {
-                GovRecord::Genesis(_) if index == 0 => {
-                    // The boot that makes the vault writes its own record right after.
+                GovRecord::Genesis(genesis) if index == 0 => {
+                    self.releases = Some(Releases::new(&genesis));
+                    // The boot that makes the vault writes its own record before any other does.
                     self.boots.insert(header.boot_id, index);
                 }
                 GovRecord::Genesis(_) => return Err(self.fault(Rule::Genesis)),
                 GovRecord::Boot(boot) => {
-                    let named = self.boots.insert(boot.boot_id, index);
-                    // The boot that made the vault was named by the genesis, and its record comes before any other's.
-                    let maker = named == Some(0) && self.boots.len() == 1;
-                    if let Some(first) = named.filter(|_| !maker) {
-                        return Err(self.fault(Rule::BootRepeated { first }));
-                    }
+                    self.before_its_boot(boot.boot_id)?;
+                    self.boots.insert(boot.boot_id, index);
                 }
                 GovRecord::OpsRoot(ops) => {
                     let of_nothing = ops.size == 0 && ops.root != Frontier::new().root();
@@ -193,9 +198,27 @@ impl<'a> Walk<'a> {
                     }
                     self.ops_roots.push(ops);
                 }
+                GovRecord::Policy(policy) => {
+                    self.history.policies.push(policy);
+                    return self.before_its_boot(header.boot_id);
+                }
+                GovRecord::Approval(approval) => {
+                    self.history.approvals.push(approval);
+                    return self.before_its_boot(header.boot_id);
+                }
+                GovRecord::Settings(settings) => self.history.settings.push(settings),
             }
         }
         self.known_boot(header.boot_id)
+    }
+
+    /// A boot id that no record named so far, or the one of the boot that made the vault: the genesis named it, and its
+    /// record comes before any other's.
+    fn before_its_boot<E>(&self, boot_id: [u8; 16]) -> Result<(), CheckError<E>> {
+        match self.boots.get(&boot_id) {
+            Some(first) if *first > 0 || self.boots.len() > 1 => Err(self.fault(Rule::BootRepeated { first: *first })),
+            _ => Ok(()),
+        }
     }
 
     fn known_boot<E>(&self, boot_id: [u8; 16]) -> Result<(), CheckError<E>> {

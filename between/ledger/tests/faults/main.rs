@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod hostile;
+mod releases;
 mod running;
 mod vault;
 
@@ -10,7 +11,7 @@ use adyton_ledger::{
     MemoryStore, OpsRoot, Profile, Record, Retirement, Rule, origin, sha256,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use vault::{BOOT, Vault, ops, record};
+use vault::{BOOT, POLICY, Vault, ops, record};
 
 #[test]
 fn whole_logs_pass() {
@@ -18,7 +19,7 @@ fn whole_logs_pass() {
     let report = vault.report();
     assert_eq!((report.vault, report.genesis.profile, report.boots), (vault.id, Profile::Dev, 1));
     let sizes: Vec<_> = report.logs.iter().map(|log| (log.log, log.size, log.bodies, log.retired)).collect();
-    assert_eq!(sizes, [(LogId::GOV, 3, 3, 0), (ops(), 12, 12, 0)]);
+    assert_eq!(sizes, [(LogId::GOV, 4, 4, 0), (ops(), 12, 12, 0)]);
     assert_eq!(report.logs[1].root, vault.frontiers[1].root());
 }
 
@@ -56,7 +57,7 @@ fn an_empty_store_has_no_vault() {
 #[test]
 fn a_gov_that_does_not_begin_with_genesis() {
     let mut vault = Vault::new();
-    let boot = vault.stored(LogId::GOV, 1).clone();
+    let boot = vault.stored(LogId::GOV, 2).clone();
     *vault.stored(LogId::GOV, 0) = boot;
     vault.finds(LogId::GOV, 0, Rule::Genesis);
 }
@@ -66,7 +67,7 @@ fn a_second_genesis() {
     let mut vault = Vault::new();
     let body = vault.stored(LogId::GOV, 0).body.clone().unwrap();
     vault.gov(BOOT, &GovRecord::decode(&body).unwrap());
-    vault.finds(LogId::GOV, 2, Rule::Genesis);
+    vault.finds(LogId::GOV, 3, Rule::Genesis);
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn a_changed_body_or_one_of_another_length() {
 
 #[test]
 fn a_dropped_body() {
-    for (log, index) in [(LogId::GOV, 1usize), (ops(), 5), (ops(), 7), (ops(), 11)] {
+    for (log, index) in [(LogId::GOV, 2usize), (ops(), 5), (ops(), 7), (ops(), 11)] {
         let mut vault = Vault::busy();
         vault.stored(log, index).body = None;
         vault.finds(log, index as u64, Rule::BodyMissing);
@@ -128,15 +129,15 @@ fn a_kind_that_belongs_elsewhere() {
     vault.entry(Kind::Gov, Keep::Forever, BOOT, 200);
     vault.finds(ops(), 12, Rule::Kind(Kind::Gov));
     let mut vault = Vault::new();
-    vault.append(LogId::GOV, &[record(LogId::GOV, 2, Kind::Boot, Keep::Forever, BOOT, 100, vec![])]);
-    vault.finds(LogId::GOV, 2, Rule::Kind(Kind::Boot));
+    vault.append(LogId::GOV, &[record(LogId::GOV, 3, Kind::Boot, Keep::Forever, BOOT, 100, vec![])]);
+    vault.finds(LogId::GOV, 3, Rule::Kind(Kind::Boot));
 }
 
 #[test]
 fn a_record_that_does_not_decode() {
     let mut vault = Vault::new();
-    vault.append(LogId::GOV, &[record(LogId::GOV, 2, Kind::Gov, Keep::Forever, BOOT, 100, vec![9])]);
-    vault.finds(LogId::GOV, 2, Rule::Record(GovError::Type { got: 9 }));
+    vault.append(LogId::GOV, &[record(LogId::GOV, 3, Kind::Gov, Keep::Forever, BOOT, 100, vec![9])]);
+    vault.finds(LogId::GOV, 3, Rule::Record(GovError::Type { got: 9 }));
 }
 
 #[test]
@@ -217,7 +218,7 @@ fn a_boot_that_gov_does_not_know() {
     vault.finds(ops(), 12, Rule::BootId);
     let mut vault = Vault::busy();
     vault.gov([0xEE; 16], &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 0, root: sha256(&[]) }));
-    vault.finds(LogId::GOV, 3, Rule::BootId);
+    vault.finds(LogId::GOV, 4, Rule::BootId);
 }
 
 #[test]
@@ -226,21 +227,22 @@ fn a_boot_id_that_two_boots_have() {
     vault.boot([0xB1; 16]);
     vault.boot([0xB2; 16]);
     vault.boot([0xB1; 16]);
-    vault.finds(LogId::GOV, 5, Rule::BootRepeated { first: 3 });
+    vault.finds(LogId::GOV, 6, Rule::BootRepeated { first: 4 });
     // The boot that made the vault has its record once, like every other.
     let mut vault = Vault::busy();
     vault.boot(BOOT);
-    vault.finds(LogId::GOV, 3, Rule::BootRepeated { first: 1 });
+    vault.finds(LogId::GOV, 4, Rule::BootRepeated { first: 2 });
 }
 
 #[test]
 fn the_boot_that_made_the_vault_may_fail_before_its_record() {
     let mut vault = Vault::newborn();
+    vault.policy([0xB1; 16], 1, POLICY);
     vault.boot([0xB1; 16]);
     assert_eq!(vault.report().boots, 2);
     // Once another boot was there, it does not come back.
     vault.boot(BOOT);
-    vault.finds(LogId::GOV, 2, Rule::BootRepeated { first: 0 });
+    vault.finds(LogId::GOV, 3, Rule::BootRepeated { first: 0 });
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! A vault's own hand: it appends as the enclave does, one head for each append.
 
 use adyton_ledger::{
-    AppendOutcome, BootRecord, CheckError, Entry, Fault, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind,
-    LogId, LogStore, MemoryStore, OpsRoot, Profile, Record, Report, Rule, StoredRecord, VaultId, check,
-    commitments_root, origin, sha256,
+    AppendOutcome, ApprovalRecord, BootRecord, CheckError, Entry, Fault, Frontier, Genesis, GovRecord, Hash, Head,
+    Header, Keep, Kind, LogId, LogStore, MemoryStore, OpsRoot, PolicyRecord, Profile, Record, Report, Rule,
+    SettingsRecord, StoredRecord, VaultId, check, commitments_root, origin, sha256,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
 pub(crate) const BOOT: [u8; 16] = [0xB0; 16];
+pub(crate) const POLICY: &[u8] = b"the first policy";
 
 pub(crate) fn ops() -> LogId {
     LogId::ops(0)
@@ -22,9 +23,10 @@ pub(crate) struct Vault {
 }
 
 impl Vault {
-    /// Genesis, then a boot.
+    /// Genesis, its policy, then a boot.
     pub(crate) fn new() -> Self {
         let mut vault = Self::newborn();
+        vault.policy(BOOT, 1, POLICY);
         vault.boot(BOOT);
         vault
     }
@@ -36,7 +38,7 @@ impl Vault {
             profile: Profile::Dev,
             nonce: [1; 32],
             attestation_root: [2; 32],
-            policy_hash: [3; 32],
+            policy_hash: sha256(POLICY).0,
             log_key: key.public_key().as_ref().try_into().unwrap(),
             hpke_key: [4; 32],
             ca_certificate: vec![5; 300],
@@ -88,8 +90,30 @@ impl Vault {
     }
 
     pub(crate) fn boot(&mut self, boot_id: [u8; 16]) {
-        let boot = BootRecord { boot_id, release: 1, policy_hash: [3; 32], bundle_hash: [4; 32], time: 1000 };
-        self.gov(boot_id, &GovRecord::Boot(boot));
+        self.boot_of(boot_id, 1, POLICY);
+    }
+
+    pub(crate) fn boot_of(&mut self, boot_id: [u8; 16], release: u64, policy: &[u8]) {
+        let policy_hash = sha256(policy).0;
+        self.gov(
+            boot_id,
+            &GovRecord::Boot(BootRecord { boot_id, release, policy_hash, bundle_hash: [4; 32], time: 1000 }),
+        );
+    }
+
+    pub(crate) fn policy(&mut self, boot_id: [u8; 16], release: u64, policy: &[u8]) {
+        self.gov(boot_id, &GovRecord::Policy(PolicyRecord { release, policy: policy.to_vec() }));
+    }
+
+    pub(crate) fn approval(&mut self, boot_id: [u8; 16], release: u64, old: &[u8], new: &[u8]) {
+        let (old, new) = (sha256(old).0, sha256(new).0);
+        let signatures = vec![b"not looked at here".to_vec()];
+        self.gov(boot_id, &GovRecord::Approval(ApprovalRecord { release, old, new, signatures }));
+    }
+
+    pub(crate) fn settings(&mut self, sequence: u64) {
+        let signatures = vec![b"not looked at here".to_vec()];
+        self.gov(BOOT, &GovRecord::Settings(SettingsRecord { sequence, hash: [5; 32], signatures }));
     }
 
     pub(crate) fn ops_root(&mut self, root: Option<Hash>) {

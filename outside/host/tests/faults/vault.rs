@@ -2,11 +2,13 @@
 
 use adyton_ledger::{
     BootRecord, CheckError, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind, LogId, LogReader,
-    LogStore, Profile, Record, VaultId, check, origin,
+    LogStore, PolicyRecord, Profile, Record, VaultId, check, origin, sha256,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
 pub(crate) const BOOT: [u8; 16] = [0xB0; 16];
+
+const POLICY: &[u8] = b"the policy";
 
 /// The log of the operations.
 pub(crate) const OPS: LogId = LogId::from_number(1);
@@ -33,14 +35,14 @@ pub(crate) struct Vault {
 }
 
 impl Vault {
-    /// A vault whose public log, a genesis and a boot, stands in `store`.
+    /// A vault whose public log, a genesis, its policy and a boot, stands in `store`.
     pub(crate) fn new<S: LogStore<Error: std::fmt::Debug>>(store: &mut S) -> Self {
         let key = Ed25519KeyPair::from_seed_unchecked(&[9; 32]).unwrap();
         let genesis = GovRecord::Genesis(Genesis {
             profile: Profile::Dev,
             nonce: [1; 32],
             attestation_root: [2; 32],
-            policy_hash: [3; 32],
+            policy_hash: sha256(POLICY).0,
             log_key: key.public_key().as_ref().try_into().unwrap(),
             hpke_key: [4; 32],
             ca_certificate: vec![5; 300],
@@ -48,8 +50,10 @@ impl Vault {
             wrapped_root: vec![7; 60],
             kms_ciphertext: vec![8; 100],
         });
-        let boot = BootRecord { boot_id: BOOT, release: 1, policy_hash: [3; 32], bundle_hash: [4; 32], time: 1000 };
-        let records = [genesis, GovRecord::Boot(boot)];
+        let policy_hash = sha256(POLICY).0;
+        let boot = BootRecord { boot_id: BOOT, release: 1, policy_hash, bundle_hash: [4; 32], time: 1000 };
+        let policy = PolicyRecord { release: 1, policy: POLICY.to_vec() };
+        let records = [genesis, GovRecord::Policy(policy), GovRecord::Boot(boot)];
         let records: Vec<Record> =
             (0..).zip(records).map(|(index, body)| record(index, Kind::Gov, Keep::Forever, body.encode())).collect();
         let id = VaultId::of_genesis(&records[0].entry);
