@@ -69,6 +69,18 @@ fn vectors(seeds: &mut Vec<(&'static str, Seed)>) {
     for vector in read(include_str!("../../vectors/bundle.json")) {
         add("bundle", &field(&vector, "name"), hex(&field(&vector, "hex")));
     }
+    for vector in read(include_str!("../../vectors/ssh.json")) {
+        let (name, signature, key) = (field(&vector, "name"), field(&vector, "signature"), field(&vector, "key"));
+        let blob = |base64: String| BASE64.decode(base64.as_bytes()).expect("a vector is base64");
+        let lines = signature.lines().filter(|line| !line.starts_with('-'));
+        add("ssh_signature", &format!("{name}_blob"), blob(lines.collect()));
+        add("ssh_key", &format!("{name}_blob"), blob(key.split(' ').nth(1).unwrap_or_default().into()));
+        // One of each line is enough: what differs stands in the blob.
+        if name == "sk_ecdsa" || name == "fail_rsa" {
+            add("ssh_signature", &name, signature.into_bytes());
+            add("ssh_key", &name, key.into_bytes());
+        }
+    }
     // Of a vector that has several byte strings, the one that its kind is named for.
     let files = [
         include_str!("../../vectors/entries.json"),

@@ -3,8 +3,9 @@
 use std::sync::OnceLock;
 
 use adyton_ledger::{
-    Entry, Frontier, GovError, GovRecord, HEADER_LEN, Hash, Head, HeadError, Header, LogId, TILE_WIDTH, VaultId,
-    consistency_proof, inclusion_proof, leaf_hash, origin, verify_consistency, verify_inclusion,
+    Entry, Frontier, GovError, GovRecord, HEADER_LEN, Hash, Head, HeadError, Header, LogId, SshPublicKey, SshSignature,
+    SshSignatureError, TILE_WIDTH, VaultId, consistency_proof, inclusion_proof, leaf_hash, origin, verify_consistency,
+    verify_inclusion,
 };
 use adyton_seal::{Secret, SigningKey};
 use data_encoding::BASE64;
@@ -27,6 +28,18 @@ pub(crate) const NOTES: &[&[u8]] = &[
     b"18446744073709551615",
     b"=",
     b"witness.example AAAAAAA=\n",
+];
+
+pub(crate) const SSH: &[&[u8]] = &[
+    b"SSHSIG\0\0\0\x01",
+    b"\0\0\0\x0bssh-ed25519\0\0\0 ",
+    b"\0\0\0\x13ecdsa-sha2-nistp256\0\0\0\x08nistp256",
+    b"\0\0\0\x1ask-ssh-ed25519@openssh.com",
+    b"\0\0\0\x04ssh:",
+    b"\0\0\0\x06sha512",
+    b"-----BEGIN SSH SIGNATURE-----\n",
+    b"\n-----END SSH SIGNATURE-----\n",
+    b"\0\0\0\0",
 ];
 
 /// The vault and log of the vectors.
@@ -70,6 +83,36 @@ pub(crate) fn gov_record(input: &[u8]) {
     assert_eq!(record.encode(), input);
     assert_eq!(GovRecord::decode(&[input, &[0]].concat()), Err(GovError::TrailingBytes));
     assert_eq!(GovRecord::decode(&input[..input.len() - 1]), Err(GovError::Truncated));
+}
+
+/// A signature's blob, or its armor: written back to the same bytes, and nothing may follow it. What is read does not
+/// verify, for nobody has signed the message.
+pub(crate) fn ssh_signature(input: &[u8]) {
+    let armored = str::from_utf8(input).ok().and_then(|text| SshSignature::from_armored(text).ok());
+    if let Ok(signature) = SshSignature::from_blob(input) {
+        accepted();
+        assert_eq!(signature.blob(), input);
+        assert_eq!(SshSignature::from_blob(&[input, &[0]].concat()), Err(SshSignatureError::Form));
+        assert!(signature.verify("adyton", b"nobody signed this").is_err());
+    }
+    if let Some(signature) = armored {
+        accepted();
+        assert_eq!(SshSignature::from_blob(signature.blob()), Ok(signature));
+    }
+}
+
+/// A key's blob, or its line: each in its one spelling.
+pub(crate) fn ssh_key(input: &[u8]) {
+    if let Ok(key) = SshPublicKey::from_blob(input) {
+        accepted();
+        assert_eq!(key.blob(), input);
+        assert_eq!(key.to_string().parse(), Ok(key));
+    }
+    let Ok(line) = str::from_utf8(input) else { return };
+    if let Ok(key) = line.parse::<SshPublicKey>() {
+        accepted();
+        assert!(line.starts_with(&key.to_string()));
+    }
 }
 
 /// A note, as it came and with its text signed anew, so that what stands before the signature is reached: what opens

@@ -26,6 +26,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "proof", run: ledger::proof, dictionary: ledger::DICTIONARY },
     Target { name: "tile_path", run: ledger::tile_path, dictionary: ledger::DICTIONARY },
     Target { name: "vault_id", run: ledger::vault_id, dictionary: ledger::DICTIONARY },
+    Target { name: "ssh_key", run: ledger::ssh_key, dictionary: ledger::SSH },
+    Target { name: "ssh_signature", run: ledger::ssh_signature, dictionary: ledger::SSH },
     // between/attest
     Target { name: "bundle", run: attest::bundle, dictionary: attest::DICTIONARY },
     Target { name: "own_document", run: attest::own_document, dictionary: attest::CBOR },
