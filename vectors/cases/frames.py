@@ -54,6 +54,8 @@ def good() -> list[dict]:
     case("tile", "log 1, level 0, number 3", 0x2B, 9, u16(1) + u8(0) + u64(3))
     case("tile_is", "32 bytes 00..1f", 0x2C, 9, lp(bytes(range(32))))
     case("missing", "the largest request id", 0x2F, 2**64 - 1)
+    case("approval", "release 2", 0x30, 10, u64(2))
+    case("approval_is", "'{}'", 0x31, 10, lp("{}"))
     for name, note, payload in (
         ("boot_phase", "phase 3", u8(1) + u8(3)),
         ("ready", "12 replayed, 345678 microseconds", u8(2) + u64(12) + u64(345_678)),
@@ -67,6 +69,7 @@ def good() -> list[dict]:
         ("snapshot_taken", "log 1, index 99", u8(7) + u16(1) + u64(99)),
         ("boot_refused", "reason 2", u8(8) + u8(2)),
         ("log_faulty", "log 1, after 99 entries", u8(9) + u16(1) + u64(99)),
+        ("boot_delayed", "13 boots, 60 seconds", u8(11) + u64(13) + u64(60)),
     ):
         case(f"event_{name}", note, 0x40, 1, payload)
     return out
@@ -114,6 +117,9 @@ def refused() -> list[dict]:
     case("tile_short", "Truncated", None, of(0x2B, u16(1) + u8(0) + u64(0)[:7]))
     case("event_zero", "Value", None, of(0x40, u8(0)))
     case("event_ten", "Value", "not in the closed list", of(0x40, u8(10)))
+    case("event_twelve", "Value", "not in the closed list", of(0x40, u8(12)))
+    case("approval_short", "Truncated", None, of(0x30, u64(2)[:7]))
+    case("approval_is_trailing", "TrailingBytes", None, of(0x31, lp("{}") + u8(0)))
     case("event_none", "Truncated", None, of(0x40))
     case("event_delivery_zero", "Value", None, of(0x40, u8(6) + u8(0)))
     case("event_delivery_five", "Value", None, of(0x40, u8(6) + u8(5)))

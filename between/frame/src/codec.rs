@@ -141,6 +141,8 @@ fn kind(message: &Message) -> u8 {
         Message::Tile { .. } => 0x2B,
         Message::TileIs(_) => 0x2C,
         Message::Missing => 0x2F,
+        Message::Approval { .. } => 0x30,
+        Message::ApprovalIs(_) => 0x31,
         Message::Event(_) => 0x40,
     }
 }
@@ -158,7 +160,9 @@ fn payload(message: &Message, out: &mut Vec<u8>) {
             });
         }
         Message::Welcome { version } => out.extend_from_slice(&version.to_be_bytes()),
-        Message::Appended { size } | Message::Conflict { size } => out.extend_from_slice(&size.to_be_bytes()),
+        Message::Appended { size } | Message::Conflict { size } | Message::Approval { release: size } => {
+            out.extend_from_slice(&size.to_be_bytes())
+        }
         Message::StoreFailed { reason } => out.push(match reason {
             StoreFailure::Full => 1,
             StoreFailure::Io => 2,
@@ -193,7 +197,7 @@ fn payload(message: &Message, out: &mut Vec<u8>) {
             out.extend_from_slice(snapshot);
             out.extend_from_slice(&number.to_be_bytes());
         }
-        Message::Chunk(bytes) | Message::TileIs(bytes) => put_lp(out, bytes),
+        Message::Chunk(bytes) | Message::TileIs(bytes) | Message::ApprovalIs(bytes) => put_lp(out, bytes),
         Message::Retire { log, below, bucket, snapshot, boot_id } => {
             out.extend_from_slice(&log.to_be_bytes());
             out.extend_from_slice(&below.to_be_bytes());
@@ -244,6 +248,11 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
             out.extend_from_slice(&index.to_be_bytes());
         }
         Event::BootRefused { reason } => out.extend_from_slice(&[8, *reason]),
+        Event::BootDelayed { boots, seconds } => {
+            out.push(11);
+            out.extend_from_slice(&boots.to_be_bytes());
+            out.extend_from_slice(&seconds.to_be_bytes());
+        }
         Event::LogFaulty { log, index } => {
             put_log(out, 9, *log);
             out.extend_from_slice(&index.to_be_bytes());
@@ -377,6 +386,8 @@ impl Rest<'_> {
             0x2B => Message::Tile { log: self.u16()?, level: self.u8()?, number: self.u64()? },
             0x2C => Message::TileIs(self.lp()?),
             0x2F => Message::Missing,
+            0x30 => Message::Approval { release: self.u64()? },
+            0x31 => Message::ApprovalIs(self.lp()?),
             0x40 => Message::Event(self.event()?),
             got => return Err(FrameError::Kind { got }),
         })
@@ -409,6 +420,7 @@ impl Rest<'_> {
             },
             7 => Event::SnapshotTaken { log: self.u16()?, index: self.u64()? },
             8 => Event::BootRefused { reason: self.u8()? },
+            11 => Event::BootDelayed { boots: self.u64()?, seconds: self.u64()? },
             9 => Event::LogFaulty { log: self.u16()?, index: self.u64()? },
             _ => return Err(FrameError::Value),
         })

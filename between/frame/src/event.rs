@@ -62,6 +62,13 @@ pub enum Event {
         /// The reason's number in `boot/error.rs`.
         reason: u8,
     },
+    /// The vault booted often in the last hour: this boot waits before it goes on.
+    BootDelayed {
+        /// Boots in the last hour.
+        boots: u64,
+        /// How long it waits.
+        seconds: u64,
+    },
     /// What the host shows of a log is not what its signed head says; no snapshot is taken of it.
     LogFaulty {
         /// Which log.

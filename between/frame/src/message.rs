@@ -42,7 +42,14 @@ impl Channel {
         match self {
             Self::Append => matches!(request, Message::Append(_)),
             Self::Store => {
-                reads || matches!(request, Message::PutChunk { .. } | Message::GetChunk { .. } | Message::Retire { .. })
+                reads
+                    || matches!(
+                        request,
+                        Message::PutChunk { .. }
+                            | Message::GetChunk { .. }
+                            | Message::Retire { .. }
+                            | Message::Approval { .. }
+                    )
             }
             Self::Inspect => reads,
             Self::Events => matches!(request, Message::Event(_)),
@@ -207,8 +214,15 @@ pub enum Message {
     },
     /// A tile's bytes.
     TileIs(Vec<u8>),
-    /// No such chunk or tile.
+    /// No such chunk, tile or approval.
     Missing,
+    /// Ask for the approval of a policy.
+    Approval {
+        /// The release that it makes.
+        release: u64,
+    },
+    /// An approval, as the owners' tool wrote it.
+    ApprovalIs(Vec<u8>),
     /// An operational event.
     Event(Event),
 }

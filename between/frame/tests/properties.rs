@@ -35,6 +35,7 @@ fn event() -> impl Strategy<Value = Event> {
         any::<(u16, u64)>().prop_map(|(log, index)| Event::SnapshotTaken { log, index }),
         any::<u8>().prop_map(|reason| Event::BootRefused { reason }),
         any::<(u16, u64)>().prop_map(|(log, index)| Event::LogFaulty { log, index }),
+        any::<(u64, u64)>().prop_map(|(boots, seconds)| Event::BootDelayed { boots, seconds }),
     ]
 }
 
@@ -76,6 +77,8 @@ fn message() -> impl Strategy<Value = Message> {
         vec(any::<String>(), 0..8).prop_map(Message::HeadList),
         any::<(u16, u8, u64)>().prop_map(|(log, level, number)| Message::Tile { log, level, number }),
         bytes().prop_map(Message::TileIs),
+        any::<u64>().prop_map(|release| Message::Approval { release }),
+        bytes().prop_map(Message::ApprovalIs),
     ];
     let chunks = prop_oneof![
         (any::<(u16, [u8; 16], u32)>(), bytes()).prop_map(|((log, snapshot, number), bytes)| Message::PutChunk {
@@ -136,9 +139,12 @@ proptest! {
         prop_assert_eq!(carried(Channel::Append), append);
         prop_assert_eq!(carried(Channel::Events), event);
         prop_assert!(!carried(Channel::Dial));
-        let writes = matches!(message, Message::PutChunk { .. } | Message::GetChunk { .. } | Message::Retire { .. });
-        prop_assert_eq!(carried(Channel::Store), carried(Channel::Inspect) || writes);
-        prop_assert!(!(carried(Channel::Inspect) && (writes || append || event)));
+        let enclaves = matches!(
+            message,
+            Message::PutChunk { .. } | Message::GetChunk { .. } | Message::Retire { .. } | Message::Approval { .. }
+        );
+        prop_assert_eq!(carried(Channel::Store), carried(Channel::Inspect) || enclaves);
+        prop_assert!(!(carried(Channel::Inspect) && (enclaves || append || event)));
     }
 }
 

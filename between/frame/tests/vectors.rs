@@ -62,6 +62,8 @@ fn expected(name: &str) -> Frame {
         "head_list" => (8, Message::HeadList(vec!["first".into(), "zweiter ä".into()])),
         "tile" => (9, Message::Tile { log: 1, level: 0, number: 3 }),
         "tile_is" => (9, Message::TileIs((0..32).collect())),
+        "approval" => (10, Message::Approval { release: 2 }),
+        "approval_is" => (10, Message::ApprovalIs(b"{}".to_vec())),
         "missing" => (u64::MAX, Message::Missing),
         "event_boot_phase" => (1, Message::Event(Event::BootPhase { phase: 3 })),
         "event_ready" => (1, Message::Event(Event::Ready { replayed: 12, micros: 345_678 })),
@@ -75,6 +77,7 @@ fn expected(name: &str) -> Frame {
         "event_snapshot_taken" => (1, Message::Event(Event::SnapshotTaken { log: 1, index: 99 })),
         "event_boot_refused" => (1, Message::Event(Event::BootRefused { reason: 2 })),
         "event_log_faulty" => (1, Message::Event(Event::LogFaulty { log: 1, index: 99 })),
+        "event_boot_delayed" => (1, Message::Event(Event::BootDelayed { boots: 13, seconds: 60 })),
         other => panic!("no expectation for {other}"),
     };
     Frame { id, message }

@@ -5,6 +5,7 @@
 //! Scope: the ingress pipe, the dialer and the log store over redb (`docs/spec/01-frames.md`). What it is not: it sees
 //! no plaintext and cannot even name a plaintext type (`cargo xtask layers`); the enclave trusts nothing it says.
 
+mod approvals;
 mod database;
 mod dial;
 mod errors;
@@ -14,6 +15,7 @@ mod service;
 mod tables;
 mod writer;
 
+pub use approvals::Approvals;
 pub use database::{RedbStore, make_folder};
 pub use dial::{Route, RouteError, Routes, is_domain_name};
 pub use errors::{OpenError, StoreError};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adyton_frame::{DeliveryFailure, Event};
-use adyton_host::{RedbStore, Routes, Writer, serve_channels, serve_ingress};
+use adyton_host::{Approvals, RedbStore, Routes, Writer, serve_channels, serve_ingress};
 use adyton_transport::{Address, Listener};
 use lexopt::prelude::{Long, ValueExt};
 use rustix::process::{Resource, Signal};
@@ -76,7 +76,7 @@ async fn serve(arguments: Arguments, store: Writer) -> Result<(), Box<dyn std::e
     let print = Arc::new(|event| drop(say(&describe(event))));
     tokio::select! {
         () = serve_ingress(clients, ingress, max_connections) => {}
-        () = serve_channels(channels, store, routes, print) => {}
+        () = serve_channels(channels, store, Approvals::new(&data), routes, print) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
@@ -164,6 +164,7 @@ fn describe(event: Event) -> Value {
         }
         Event::SnapshotTaken { log, index } => json!({ "event": "snapshot-taken", "log": log, "index": index }),
         Event::BootRefused { reason } => json!({ "event": "boot-refused", "reason": reason }),
+        Event::BootDelayed { boots, seconds } => json!({ "event": "boot-delayed", "boots": boots, "seconds": seconds }),
         Event::LogFaulty { log, index } => json!({ "event": "log-faulty", "log": log, "index": index }),
     }
 }

@@ -7,7 +7,7 @@ use adyton_ledger::{AppendOutcome, Entry, LogId, LogReader, LogStore, Record, Re
 use adyton_transport::{FrameReader, FrameWriter, Listener, Stream, accept_channel};
 
 use crate::dial::dial;
-use crate::{RedbReader, RedbStore, Routes, StoreError, Writer};
+use crate::{Approvals, RedbReader, RedbStore, Routes, StoreError, Writer};
 
 /// Bytes of records or heads in one reply: a frame less its head and some room.
 const READ_BYTES: usize = 1_000_000;
@@ -19,18 +19,25 @@ const MOST_HEADS: u32 = 1024;
 pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// Accepts channels for ever.
-pub async fn serve_channels(listener: Listener, store: Writer, routes: Routes, events: EventSink) {
+pub async fn serve_channels(
+    listener: Listener,
+    store: Writer,
+    approvals: Approvals,
+    routes: Routes,
+    events: EventSink,
+) {
     let routes = Arc::new(routes);
     loop {
         let Ok(mut stream) = listener.accept().await else {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             continue;
         };
-        let (store, routes, events) = (store.clone(), Arc::clone(&routes), Arc::clone(&events));
+        let (store, approvals) = (store.clone(), approvals.clone());
+        let (routes, events) = (Arc::clone(&routes), Arc::clone(&events));
         tokio::spawn(async move {
             match accept_channel(&mut stream).await {
                 Ok(Channel::Dial) => drop(dial(stream, &routes).await),
-                Ok(channel) => serve(stream, channel, &store, &events).await,
+                Ok(channel) => serve(stream, channel, &store, &approvals, &events).await,
                 Err(_) => {}
             }
         });
@@ -38,7 +45,7 @@ pub async fn serve_channels(listener: Listener, store: Writer, routes: Routes, e
 }
 
 /// Answers requests in order until the stream ends or breaks the protocol.
-async fn serve(stream: Stream, channel: Channel, store: &Writer, events: &EventSink) {
+async fn serve(stream: Stream, channel: Channel, store: &Writer, approvals: &Approvals, events: &EventSink) {
     let (read, write) = tokio::io::split(stream);
     let (mut reader, mut writer) = (FrameReader::new(read), FrameWriter::new(write));
     while let Ok(Some(Frame { id, message })) = reader.read().await {
@@ -55,8 +62,8 @@ async fn serve(stream: Stream, channel: Channel, store: &Writer, events: &EventS
         let answer = if matches!(message, Message::Append(_) | Message::PutChunk { .. } | Message::Retire { .. }) {
             store.request(message).await
         } else {
-            let reader = store.reader().clone();
-            tokio::task::spawn_blocking(move || perform_read(&reader, message)).await.ok()
+            let (reader, approvals) = (store.reader().clone(), approvals.clone());
+            tokio::task::spawn_blocking(move || perform_read(&reader, &approvals, message)).await.ok()
         };
         let Some(message) = answer else { return };
         if writer.write(&Frame { id, message }).await.is_err() {
@@ -97,7 +104,7 @@ pub(crate) fn perform_write(store: &mut RedbStore, request: Message) -> Message 
     done.unwrap_or_else(failed)
 }
 
-fn perform_read(store: &RedbReader, request: Message) -> Message {
+fn perform_read(store: &RedbReader, approvals: &Approvals, request: Message) -> Message {
     let done = match request {
         Message::Status { log } => store.status(LogId::from_number(log)).map(|status| Message::StatusIs {
             size: status.size,
@@ -120,6 +127,9 @@ fn perform_read(store: &RedbReader, request: Message) -> Message {
         Message::Tile { log, level, number } => {
             let tile = store.tile(LogId::from_number(log), level, number);
             tile.map(|tile| tile.map_or(Message::Missing, Message::TileIs))
+        }
+        Message::Approval { release } => {
+            approvals.read(release).map(|approval| approval.map_or(Message::Missing, Message::ApprovalIs))
         }
         // `Channel::allows` lets nothing else through.
         _ => Ok(Message::Missing),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use adyton_frame::{Append, Channel, Event, Frame, Message, RecordBytes};
+use adyton_frame::{Append, Channel, Event, Frame, Message, RecordBytes, StoreFailure};
 use adyton_host::{RedbStore, StoreError};
 use adyton_ledger::{Entry, LogId, LogReader, LogStore, Record};
 use adyton_transport::{Address, FrameReader, FrameWriter, Listener, Stream, open_channel};
@@ -160,6 +160,30 @@ async fn append_then_store_then_inspect() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn approvals_are_handed_over_as_they_are() {
+    let host = Host::start(&[]);
+    let approvals = host.folder.path().join("data/approvals");
+    std::fs::create_dir(&approvals).unwrap();
+    std::fs::write(approvals.join("2.json"), b"{not json").unwrap();
+    std::fs::write(approvals.join("3.json"), vec![b' '; 768 * 1024]).unwrap();
+    std::fs::write(approvals.join("4.json"), vec![b' '; 768 * 1024 + 1]).unwrap();
+    std::fs::create_dir(approvals.join("5.json")).unwrap();
+    let mut store = open_channel(&host.service(), Channel::Store).await.unwrap();
+    let failed = || Message::StoreFailed { reason: StoreFailure::Io };
+    for (release, expected) in [
+        (1, Message::Missing),
+        (2, Message::ApprovalIs(b"{not json".to_vec())),
+        (3, Message::ApprovalIs(vec![b' '; 768 * 1024])),
+        (4, failed()),
+        (5, failed()),
+        (u64::MAX, Message::Missing),
+    ] {
+        let got = ask(&mut store, release, Message::Approval { release }).await;
+        assert_eq!(got, Some(Frame { id: release, message: expected }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_frame_of_another_channel_ends_the_connection() {
     let host = Host::start(&[]);
     let put = || Message::PutChunk { log: 1, snapshot: [0; 16], number: 0, bytes: vec![1] };
@@ -170,6 +194,7 @@ async fn a_frame_of_another_channel_ends_the_connection() {
         (Channel::Inspect, put()),
         (Channel::Inspect, get),
         (Channel::Inspect, retire),
+        (Channel::Inspect, Message::Approval { release: 2 }),
         (Channel::Store, append(1)),
         (Channel::Store, Message::Event(Event::StoreLost { log: 1 })),
         (Channel::Append, Message::Status { log: 1 }),

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use adyton_frame::Event;
-use adyton_host::{RedbStore, Routes, Writer, serve_channels};
+use adyton_host::{Approvals, RedbStore, Routes, Writer, serve_channels};
 use adyton_transport::{Address, Listener};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -50,7 +50,7 @@ impl Host {
             let _inside = runtime.enter();
             Listener::bind(&address(folder)).unwrap()
         };
-        runtime.spawn(serve_channels(listener, writer, Routes::default(), sink));
+        runtime.spawn(serve_channels(listener, writer, Approvals::new(folder), Routes::default(), sink));
         Self { runtime: Some(runtime), store: Some(store) }
     }
 }
