@@ -8,7 +8,7 @@
 
 use adyton_ledger::{AppendOutcome, LogStore};
 use adyton_seal::Code;
-use adyton_vault::{Caller, Command, Outcome, State, Target, User};
+use adyton_vault::{Caller, Command, Outcome, ServiceSettings, State, Target, User};
 use proptest::prelude::*;
 
 use crate::disk::Disk;
@@ -182,7 +182,14 @@ fn an_answer_waits_for_what_it_tells_of() {
 fn the_largest_batch_fits_a_size_class_and_a_frame() {
     let mut world = World::new();
     // The largest event that a client can cause.
-    let largest = || Command::CreateService { caller: caller(), friendly_name: "\u{1D11E}".repeat(64), code_length: 6 };
+    let settings = || ServiceSettings {
+        friendly_name: "\u{1D11E}".repeat(64),
+        code_length: 6,
+        custom_code: false,
+        do_not_share: true,
+        web_otp_domain: "x".repeat(60),
+    };
+    let largest = || Command::CreateService { caller: caller(), settings: settings() };
     while !world.shard.is_full() {
         world.submit(largest);
     }
