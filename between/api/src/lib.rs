@@ -20,7 +20,7 @@ use alloc::string::String;
 
 pub use date::timestamp;
 pub use service::{Meta, Passkeys, PendingLoosening, Push, RelyingParty, Service, ServiceList, Totp, Whatsapp};
-pub use vault::{CreateTenant, Tenant};
+pub use vault::{AcceptedRequest, CreateTenant, SignedRequest, Tenant, Vault};
 pub use verification::{SendCodeAttempt, Support, Verification, VerificationCheck};
 
 use serde::{Deserialize, Serialize};

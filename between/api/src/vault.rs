@@ -1,6 +1,7 @@
-//! The vault's own API: tenants.
+//! The vault's own API: tenants, signed requests, what the vault says of itself.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,53 @@ pub struct CreateTenant {
     pub friendly_name: String,
     /// Base64 of the token sealed to the vault (`docs/spec/06-sealed-values.md`, `tenant token`).
     pub sealed_token: String,
+}
+
+/// Body of `POST /adyton/v1/requests`, and the file of an approval: what owners or tenants signed
+/// (`docs/spec/08-signed-requests.md`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedRequest {
+    /// What is asked for.
+    pub action: String,
+    /// `owners`, or an account SID.
+    pub signer: String,
+    /// The signer's next number.
+    pub sequence: u64,
+    /// What the action needs.
+    pub body: String,
+    /// Armored SSH signatures.
+    pub signatures: Vec<String>,
+}
+
+/// Answer of `POST /adyton/v1/requests`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedRequest {
+    /// What was asked for.
+    pub action: String,
+    /// Its sequence; the signer's next one is one more.
+    pub sequence: u64,
+}
+
+/// Answer of `GET /adyton/v1/vault`. Nothing of it is attested: it is for tools that then look at the evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vault {
+    /// Hexadecimal.
+    pub vault_id: String,
+    /// The release in force.
+    pub release: u64,
+    /// SHA-256 of its policy.
+    pub policy_hash: String,
+    /// Custody profile.
+    pub profile: String,
+    /// What is known of the log's freshness: `none` without notaries.
+    pub freshness: String,
+    /// X25519 key that values are sealed to.
+    pub hpke_key: String,
+    /// Sequence of the owners' last request; the next one is one more.
+    pub owners_sequence: u64,
+    /// SHA-256 of the settings' text; of nothing if there are none.
+    pub settings_sha256: String,
 }
 
 /// A tenant.

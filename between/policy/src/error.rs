@@ -2,9 +2,13 @@
 
 use core::fmt;
 
+use adyton_ledger::SshKeyError;
+
 /// The first rule that a policy breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyError {
+    /// It is longer than 64 KiB, which is the most that the public log shows of a policy.
+    Length,
     /// It is not UTF-8.
     Text,
     /// It is not TOML, or a value has another type; says where.
@@ -23,6 +27,8 @@ pub enum PolicyError {
     },
     /// It is not one certificate in PEM; names the key.
     Certificate(String),
+    /// It is not an SSH key that may sign; names the key.
+    SshKey(String, SshKeyError),
     /// What stands there is not a DNS name; names the key.
     Host(String),
     /// A value is outside its range; names the key and the range.
@@ -45,6 +51,7 @@ impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the policy: ")?;
         match self {
+            Self::Length => f.write_str("longer than 64 KiB"),
             Self::Text => f.write_str("not UTF-8"),
             Self::Toml(error) => f.write_str(error),
             Self::UnknownKey { path, nearest: Some(nearest) } => {
@@ -53,6 +60,7 @@ impl fmt::Display for PolicyError {
             Self::UnknownKey { path, nearest: None } => write!(f, "{path}: unknown key"),
             Self::Version { got } => write!(f, "version: expected 1, got {got}"),
             Self::Certificate(key) => write!(f, "{key}: not one certificate in PEM"),
+            Self::SshKey(key, error) => write!(f, "{key}: {error}"),
             Self::Host(key) => write!(f, "{key}: a DNS name is needed, not an address"),
             Self::Range { key, expected } => write!(f, "{key}: expected {expected}"),
             Self::Missing { key, why } => write!(f, "{key}: {why}"),

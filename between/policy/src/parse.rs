@@ -1,10 +1,13 @@
 //! From bytes to a [`Policy`], strictly.
 
+use adyton_ledger::{Signers, SshPublicKey};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 
-use crate::{Limits, Peer, Policy, PolicyError, Route, RouteKind, unknown};
+use crate::{Limits, Owners, Peer, Policy, PolicyError, Route, RouteKind, unknown};
 
+/// Longest policy, in bytes: what one field of the public log holds.
+const MAX_POLICY: usize = 65_536;
 /// Owners at the most.
 const MAX_OWNERS: usize = 32;
 /// Routes at the most.
@@ -76,6 +79,9 @@ impl Policy {
     /// # Errors
     /// [`PolicyError`], the first rule that is broken.
     pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
+        if bytes.len() > MAX_POLICY {
+            return Err(PolicyError::Length);
+        }
         let text = core::str::from_utf8(bytes).map_err(|_| PolicyError::Text)?;
         let toml = |error: toml::de::Error| PolicyError::Toml(error.to_string());
         let table: toml::Table = text.parse().map_err(toml)?;
@@ -119,15 +125,14 @@ impl Policy {
         let Some(owners) = &self.owners else { return Ok(()) };
         let keys = &owners.keys;
         range("owners.keys", (1..=MAX_OWNERS).contains(&keys.len()), "1 to 32 keys")?;
+        let keys = owners.keys()?;
         for (place, key) in keys.iter().enumerate() {
-            let material = |key: &String| key.split_whitespace().nth(1).map(str::to_owned);
-            if keys[..place].iter().any(|other| material(other) == material(key)) {
-                let why = "the same key twice would count twice";
+            if keys[..place].contains(key) {
+                let why = "the same key stands there twice, and counts once";
                 return Err(PolicyError::Missing { key: format!("owners.keys[{place}]"), why });
             }
         }
-        let threshold = usize::try_from(owners.threshold).unwrap_or(usize::MAX);
-        range("owners.threshold", (1..=keys.len()).contains(&threshold), "1 to the number of keys")
+        owners.signers().map(drop)
     }
 
     fn check_verification(&self) -> Result<(), PolicyError> {
@@ -144,6 +149,26 @@ impl Policy {
             range("verification.custom_code_services", plain, "VA and 32 hexadecimal digits")?;
         }
         Ok(())
+    }
+}
+
+impl Owners {
+    fn keys(&self) -> Result<Vec<SshPublicKey>, PolicyError> {
+        let parse = |(place, key): (usize, &String)| {
+            key.parse().map_err(|error| PolicyError::SshKey(format!("owners.keys[{place}]"), error))
+        };
+        self.keys.iter().enumerate().map(parse).collect()
+    }
+
+    /// Who signs for the owners.
+    ///
+    /// # Errors
+    /// [`PolicyError`], which those of a parsed policy do not have.
+    pub fn signers(&self) -> Result<Signers, PolicyError> {
+        let threshold = usize::try_from(self.threshold).unwrap_or(usize::MAX);
+        let expected = "1 to the number of keys";
+        let signers = Signers::new(self.keys()?, threshold);
+        signers.ok_or_else(|| PolicyError::Range { key: "owners.threshold".into(), expected })
     }
 }
 

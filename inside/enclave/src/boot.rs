@@ -4,16 +4,18 @@
 //! 2. the platform: entropy mixed, a boot id;
 //! 3. the host and its store;
 //! 4. the genesis of the public log, and the root key: unwrapped by the custodian, or both born here;
-//! 5. the public log replayed against its signed head; its policy must be this one;
+//! 5. the public log replayed against its signed head; its policy in force must be this one, or the owners have approved
+//!    this one (`release`);
 //! 6. the operations log replayed;
 //! 7. identity: a TLS key, the bundle, the platform's document over it; the clock against that document's time;
-//! 8. this boot in both logs; then the API, delivery, snapshots.
+//! 8. approval, policy and this boot in the logs; a wait, if the vault boots too often; then the API, delivery, snapshots.
 //!
 //! A step that fails refuses the boot. The reason goes out as a number ([`BootError::reason`]); the text is for the
 //! process's own stderr and holds public facts only.
 
 mod error;
 mod genesis;
+mod release;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use std::time::Instant;
 
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
 use adyton_frame::Event;
-use adyton_ledger::{BootRecord, Frontier, GovRecord, Head, LogId, OpsRoot, VaultId, origin};
+use adyton_ledger::{BootRecord, GovRecord, Head, LogId, OpsRoot, VaultId, origin};
 use adyton_policy::Trust;
 use adyton_seal::{HmacKey, Label, Plaintext, RecipientKey, SigningKey, mix_random};
 use adyton_transport::{Address, Listener};
@@ -34,7 +36,7 @@ use crate::delivery::Delivery;
 use crate::egress::Peer;
 use crate::engine::appender::Appender;
 use crate::engine::follower::{self, Follower};
-use crate::engine::gov::{self, GovLog};
+use crate::engine::gov::{self, GovLog, GovReplay};
 use crate::engine::replay::{Replay, replay};
 use crate::engine::sealing::Sealer;
 use crate::engine::writer::Surroundings;
@@ -50,8 +52,6 @@ pub use error::BootError;
 
 /// The generation of the root key's children.
 const EPOCH: u32 = 1;
-/// The release, until owners approve another.
-const RELEASE: u64 = 1;
 /// The one shard there is.
 const OPS: LogId = LogId::from_number(1);
 
@@ -110,11 +110,12 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let signer = || SigningKey::from_seed(&vault.keys.derive(Label::LogSigning, &[])?);
     // 5.
     events.emit(Event::BootPhase { phase: 5 });
-    let (frontier, bucket) = match vault.newborn {
-        Some(_) => (Frontier::new(), 0),
-        None => gov::replay(&mut store, &vault.id, &vault.genesis.log_key).await?,
+    let GovReplay { frontier, bucket, releases, boots } = match vault.newborn {
+        Some(_) => GovReplay::newborn(&vault.genesis),
+        None => gov::replay(&mut store, &vault.id, &vault.genesis).await?,
     };
     clock.at_least(bucket * 10);
+    let release = release::admit(&mut store, &vault.id, &releases, &measured).await?;
     // 6.
     events.emit(Event::BootPhase { phase: 6 });
     let replayed = replay(&mut store, &vault.keys, vault.id, OPS, &vault.genesis.log_key).await;
@@ -129,7 +130,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let (tls, tls_key) = ca.server(&policy.api)?;
     let bundle = Bundle {
         vault_id: vault.id.0,
-        release: RELEASE,
+        release: release.number,
         policy_hash: measured.hash,
         boot_id,
         profile: vault.genesis.profile.number(),
@@ -153,15 +154,18 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     // 8.
     events.emit(Event::BootPhase { phase: 8 });
     let appender = Appender::start(config.service.clone(), LogId::GOV, events.clone());
-    let mut gov = GovLog::new(vault.id, signer()?, frontier, bucket, boot_id, RELEASE, appender);
+    let mut gov = GovLog::new(vault.id, signer()?, frontier, bucket, boot_id, release.number, appender);
     if let Some(genesis) = vault.newborn {
         gov.append_entry(genesis).await.map_err(|_| BootError::Fenced)?;
     }
     let time = clock.now();
-    let record = BootRecord { boot_id, release: RELEASE, policy_hash: measured.hash, bundle_hash, time };
+    for record in &release.records {
+        gov.append(record, time).await.map_err(|_| BootError::Fenced)?;
+    }
+    let record = BootRecord { boot_id, release: release.number, policy_hash: measured.hash, bundle_hash, time };
     gov.append(&GovRecord::Boot(record), time).await.map_err(|_| BootError::Fenced)?;
 
-    let sealer = Sealer::new(&vault.keys, vault.id, OPS, boot_id, RELEASE)?;
+    let sealer = Sealer::new(&vault.keys, vault.id, OPS, boot_id, release.number)?;
     let mut cold = Plaintext::with_capacity(4096);
     state.encode_cold(&mut cold);
     let cold = State::decode_cold(cold.as_bytes()).map_err(|_| BootError::Crypto)?;
@@ -174,6 +178,11 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
             return Err(BootError::Fenced);
         }
         shard.durable();
+    }
+    // What is in the logs counts, so this boot does even if it is ended while it waits.
+    if let Some(boots) = release::too_many_boots(&boots, time) {
+        events.emit(Event::BootDelayed { boots, seconds: release::DELAY_SECONDS });
+        sleep(Duration::from_secs(release::DELAY_SECONDS)).await;
     }
     let durable = shard.size();
     let (effects, outbox) = mpsc::unbounded_channel();

@@ -21,4 +21,5 @@ pub mod http;
 pub mod identity;
 pub mod platform;
 pub mod policy;
+pub mod signed;
 pub mod store;

@@ -19,7 +19,9 @@ use crate::delivery::Plan;
 pub struct Measured {
     /// Its content.
     pub policy: Policy,
-    /// SHA-256 of its bytes.
+    /// Its bytes, as they were measured.
+    pub bytes: Vec<u8>,
+    /// SHA-256 of them.
     pub hash: [u8; 32],
     /// DER of the attestation root.
     pub attestation_root: Vec<u8>,
@@ -34,7 +36,7 @@ impl Measured {
         let policy = Policy::parse(bytes)?;
         let attestation_root = certificate(&policy.attestation.root);
         let attestation_root = attestation_root.ok_or_else(|| PolicyError::Certificate("attestation.root".into()))?;
-        Ok(Self { policy, hash: sha256(bytes).0, attestation_root })
+        Ok(Self { policy, bytes: bytes.to_vec(), hash: sha256(bytes).0, attestation_root })
     }
 
     /// The profile in records.

@@ -121,6 +121,18 @@ impl Store {
         self.done(Message::Retire { log: log.number(), below, bucket, snapshot, boot_id }).await
     }
 
+    /// The approval that the host has for a release, as it lies there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn approval(&mut self, release: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.ask(Message::Approval { release }).await? {
+            Message::ApprovalIs(bytes) => Ok(Some(bytes)),
+            Message::Missing => Ok(None),
+            _ => Err(StoreError::Answer),
+        }
+    }
+
     async fn done(&mut self, message: Message) -> Result<(), StoreError> {
         match self.ask(message).await? {
             Message::Done => Ok(()),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{Direction, diff};
 
+const OWNER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPzs0Q6gp9h9rgcxNGWWieIYNwiGQSaRLzviChKC3irH owner";
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
 
 pub(crate) fn text() -> String {
@@ -17,7 +18,7 @@ root = """
 
 [owners]
 threshold = 1
-keys = ["ssh-ed25519 AAAA owner"]
+keys = ["{OWNER}"]
 
 [tenants]
 admission = "owners"
@@ -76,11 +77,19 @@ fn refused(from: &str, to: &str) -> String {
 fn the_example_is_a_policy() {
     let policy = Policy::parse(text().as_bytes()).unwrap();
     assert_eq!(policy.limits.sends_per_prefix_hour, 100);
-    let without = text().replace("[owners]\nthreshold = 1\nkeys = [\"ssh-ed25519 AAAA owner\"]\n", "");
+    let without = text().replace(&format!("[owners]\nthreshold = 1\nkeys = [\"{OWNER}\"]\n"), "");
     assert_eq!(Policy::parse(without.as_bytes()).unwrap().owners, None);
     assert_eq!(policy.limits.failed_checks, 20, "what is not named has its default");
     assert_eq!(policy.verification.shortest_code, 6);
     assert_eq!(Trust::parse(&policy.routes[1].trust), Some(Trust::SpkiSha256([0xAB; 32])));
+}
+
+#[test]
+fn a_policy_is_no_longer_than_the_public_log_shows() {
+    let policy = text();
+    let padded = |length: usize| format!("{policy}#{}", "x".repeat(length - policy.len() - 1));
+    assert!(Policy::parse(padded(65_536).as_bytes()).is_ok());
+    assert_eq!(Policy::parse(padded(65_537).as_bytes()), Err(PolicyError::Length));
 }
 
 #[test]
@@ -128,10 +137,16 @@ fn ranges_and_kinds() {
         ("threshold = 1", "threshold = 2", "the policy: owners.threshold: expected 1 to the number of keys"),
         ("threshold = 1", "threshold = 0", "the policy: owners.threshold: expected 1 to the number of keys"),
         (
-            "[\"ssh-ed25519 AAAA owner\"]",
-            "[\"ssh-ed25519 AAAA owner\", \"ssh-ed25519 AAAA again\"]",
-            "the policy: owners.keys[1]: the same key twice would count twice",
+            &format!("[\"{OWNER}\"]"),
+            &format!("[\"{OWNER}\", \"{OWNER} again\"]"),
+            "the policy: owners.keys[1]: the same key stands there twice, and counts once",
         ),
+        (
+            OWNER,
+            "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAAQM=",
+            "the policy: owners.keys[0]: RSA keys do not sign here: make one with `ssh-keygen -t ed25519` or `-t ed25519-sk`",
+        ),
+        (OWNER, "AAAA", "the policy: owners.keys[0]: not an SSH public key: expected one line `type base64 comment`"),
         (
             "loosening_hours = 24",
             "loosening_hours = 0",

@@ -4,6 +4,7 @@ use std::fmt;
 
 use adyton_seal::Opaque;
 
+use super::release::ApprovalError;
 use crate::custody::CustodyError;
 use crate::engine::gov;
 use crate::engine::replay::ReplayError;
@@ -29,8 +30,15 @@ pub enum BootError {
     Crypto,
     /// The public log does not begin with a genesis, or does not hold together.
     Gov,
-    /// The vault was made under another policy.
-    OtherPolicy,
+    /// Another policy is in force, and there is no approval of this one.
+    OtherPolicy {
+        /// The release that this policy would be.
+        release: u64,
+    },
+    /// There is an approval, but not one that holds.
+    Approval(ApprovalError),
+    /// Profile or attestation root are not those of the genesis.
+    FixedAtGenesis,
     /// The operations log does not replay.
     Replay(ReplayError),
     /// The identity cannot be made.
@@ -60,7 +68,7 @@ impl BootError {
             Self::Custody(_) => 5,
             Self::Crypto => 6,
             Self::Gov => 7,
-            Self::OtherPolicy => 8,
+            Self::OtherPolicy { .. } => 8,
             Self::Replay(_) => 9,
             Self::Identity(_) => 10,
             Self::ClockParts => 11,
@@ -69,6 +77,8 @@ impl BootError {
             Self::Ingress(_) => 14,
             Self::Route(_) => 15,
             Self::Settings(_) => 16,
+            Self::Approval(_) => 17,
+            Self::FixedAtGenesis => 18,
         }
     }
 }
@@ -83,7 +93,15 @@ impl fmt::Display for BootError {
             Self::Custody(error) => error.fmt(f),
             Self::Crypto => f.write_str("a key of the vault does not open: is this its own KMS?"),
             Self::Gov => f.write_str("the public log does not hold together; `adyton log check` names the first fault"),
-            Self::OtherPolicy => f.write_str("the vault was made under another policy, and this one is not approved"),
+            Self::OtherPolicy { release } => write!(
+                f,
+                "another policy is in force, and this one is not approved: owners approve it as release {release} with \
+                 `adyton policy approve`"
+            ),
+            Self::Approval(error) => error.fmt(f),
+            Self::FixedAtGenesis => f.write_str(
+                "profile and attestation root are fixed at genesis, and this policy has others: that is another vault",
+            ),
             Self::Replay(error) => error.fmt(f),
             Self::Identity(error) => error.fmt(f),
             Self::ClockParts => f.write_str("this machine's clock and the platform's part by more than two seconds"),

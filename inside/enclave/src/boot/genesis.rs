@@ -9,7 +9,7 @@ use std::sync::Arc;
 use adyton_ledger::{Entry, Genesis, GovRecord, Kind, LogId, Record, VaultId, sha256};
 use adyton_seal::{KeyTree, Label, Opaque, RecipientKey, RootKey, SigningKey, mix_random, random};
 
-use super::{BootError, EPOCH, RELEASE};
+use super::{BootError, EPOCH};
 use crate::clock::Clock;
 use crate::custody;
 use crate::egress::Peer;
@@ -18,6 +18,9 @@ use crate::identity::make_ca;
 use crate::platform::Nsm;
 use crate::policy::Measured;
 use crate::store::Store;
+
+/// The release of a genesis.
+const FIRST_RELEASE: u64 = 1;
 
 /// The vault as its genesis made it, with its keys.
 pub(super) struct Vault {
@@ -28,19 +31,17 @@ pub(super) struct Vault {
     pub(super) newborn: Option<Record>,
 }
 
-/// What of a genesis follows from the root key and the policy.
+/// What of a genesis follows from the root key.
 struct Derived {
     log_key: [u8; 32],
     hpke_key: [u8; 32],
-    attestation_root: [u8; 32],
 }
 
 impl Derived {
-    fn new(keys: &KeyTree, policy: &Measured) -> Result<Self, Opaque> {
+    fn new(keys: &KeyTree) -> Result<Self, Opaque> {
         Ok(Self {
             log_key: SigningKey::from_seed(&keys.derive(Label::LogSigning, &[])?)?.public_key(),
             hpke_key: RecipientKey::new(&keys.derive(Label::Hpke, &[])?)?.public_key().0,
-            attestation_root: sha256(&policy.attestation_root).0,
         })
     }
 }
@@ -61,7 +62,7 @@ pub(super) async fn vault(
     let genesis = read(&record.entry, record.body.as_deref(), policy)?;
     let wrap = custody::decrypt(kms, nsm, &genesis.kms_ciphertext).await?;
     let root = wrap.unwrap(&custody::wrap_aad(&genesis.nonce, &genesis.policy_hash), &genesis.wrapped_root)?;
-    opened(&record.entry, genesis, policy, &root)
+    opened(&record.entry, genesis, &root)
 }
 
 /// The record of a genesis entry, under this policy. Public values, all of them.
@@ -72,17 +73,18 @@ fn read(entry: &Entry, body: Option<&[u8]>, policy: &Measured) -> Result<Genesis
         return Err(BootError::Gov);
     }
     let Ok(GovRecord::Genesis(genesis)) = GovRecord::decode(body) else { return Err(BootError::Gov) };
-    if genesis.policy_hash != policy.hash || genesis.profile != policy.profile() {
-        return Err(BootError::OtherPolicy);
+    // Which policy is in force now, the rest of the log says; these two no approval changes.
+    if genesis.profile != policy.profile() || genesis.attestation_root != sha256(&policy.attestation_root).0 {
+        return Err(BootError::FixedAtGenesis);
     }
     Ok(genesis)
 }
 
 /// The vault of a genesis whose root key was released: it is only ours if what it says of our keys is so.
-fn opened(entry: &Entry, genesis: Genesis, policy: &Measured, root: &RootKey) -> Result<Vault, BootError> {
+fn opened(entry: &Entry, genesis: Genesis, root: &RootKey) -> Result<Vault, BootError> {
     let keys = KeyTree::new(root, EPOCH);
-    let Derived { log_key, hpke_key, attestation_root } = Derived::new(&keys, policy)?;
-    if (genesis.log_key, genesis.hpke_key, genesis.attestation_root) != (log_key, hpke_key, attestation_root) {
+    let Derived { log_key, hpke_key } = Derived::new(&keys)?;
+    if (genesis.log_key, genesis.hpke_key) != (log_key, hpke_key) {
         return Err(BootError::Crypto);
     }
     Ok(Vault { id: VaultId::of_genesis(entry), genesis, keys: Arc::new(keys), newborn: None })
@@ -102,11 +104,11 @@ async fn born(
     let wrapped_root = custodian.wrap.wrap(random()?, &custody::wrap_aad(&nonce, &policy.hash), &root)?;
     let keys = KeyTree::new(&root, EPOCH);
     let ca = make_ca(&policy.policy.api, &keys, &nonce)?;
-    let Derived { log_key, hpke_key, attestation_root } = Derived::new(&keys, policy)?;
+    let Derived { log_key, hpke_key } = Derived::new(&keys)?;
     let genesis = Genesis {
         profile: policy.profile(),
         nonce,
-        attestation_root,
+        attestation_root: sha256(&policy.attestation_root).0,
         policy_hash: policy.hash,
         log_key,
         hpke_key,
@@ -115,7 +117,7 @@ async fn born(
         wrapped_root,
         kms_ciphertext: custodian.ciphertext,
     };
-    let record = gov::entry(&GovRecord::Genesis(genesis.clone()), 0, clock.now() / 10, boot_id, RELEASE);
+    let record = gov::entry(&GovRecord::Genesis(genesis.clone()), 0, clock.now() / 10, boot_id, FIRST_RELEASE);
     Ok(Vault { id: VaultId::of_genesis(&record.entry), genesis, keys: Arc::new(keys), newborn: Some(record) })
 }
 
@@ -130,13 +132,14 @@ mod tests {
 
     const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
 
-    fn policy() -> Policy {
+    fn policy() -> Measured {
         let peer = format!("host = \"peer.adyton.test\"\nport = 443\ntrust = \"\"\"\n{PEM}\"\"\"\n");
         let text = format!(
             "version = 1\nprofile = \"dev\"\nretention_days = 30\n[attestation]\nroot = \"\"\"\n{PEM}\"\"\"\n\
-             [api]\nnames = [\"localhost\"]\naddresses = []\n[custody]\n{peer}[carrier]\n{peer}"
+             [tenants]\nadmission = \"open\"\nloosening_hours = 24\n[api]\nnames = [\"localhost\"]\naddresses = []\n\
+             [custody]\n{peer}[verification]\nchannels = []\ncountries = []\n"
         );
-        Policy::parse(text.as_bytes()).unwrap()
+        Measured::parse(text.as_bytes()).unwrap()
     }
 
     fn root() -> RootKey {
@@ -144,12 +147,11 @@ mod tests {
     }
 
     fn genesis(policy: &Measured) -> Genesis {
-        let Derived { log_key, hpke_key, attestation_root } =
-            Derived::new(&KeyTree::new(&root(), EPOCH), policy).unwrap();
+        let Derived { log_key, hpke_key } = Derived::new(&KeyTree::new(&root(), EPOCH)).unwrap();
         Genesis {
             profile: Profile::Dev,
             nonce: [1; 32],
-            attestation_root,
+            attestation_root: sha256(&policy.attestation_root).0,
             policy_hash: policy.hash,
             log_key,
             hpke_key,
@@ -162,8 +164,8 @@ mod tests {
 
     /// What a boot says of the entry that a host made of this record.
     fn reason(policy: &Measured, genesis: Genesis, index: u64) -> Option<u8> {
-        let Record { entry, body } = gov::entry(&GovRecord::Genesis(genesis), index, 0, [3; 16], RELEASE);
-        let opened = read(&entry, Some(&body), policy).and_then(|genesis| opened(&entry, genesis, policy, &root()));
+        let Record { entry, body } = gov::entry(&GovRecord::Genesis(genesis), index, 0, [3; 16], FIRST_RELEASE);
+        let opened = read(&entry, Some(&body), policy).and_then(|genesis| opened(&entry, genesis, &root()));
         opened.err().map(|refusal| refusal.reason())
     }
 
@@ -171,11 +173,9 @@ mod tests {
     fn a_genesis_with_another_key_in_it_is_refused() {
         let policy = policy();
         assert_eq!(reason(&policy, genesis(&policy), 0), None);
-        for forge in [
-            |genesis: &mut Genesis| genesis.log_key = [9; 32],
-            |genesis: &mut Genesis| genesis.hpke_key = [9; 32],
-            |genesis: &mut Genesis| genesis.attestation_root = [9; 32],
-        ] {
+        for forge in
+            [|genesis: &mut Genesis| genesis.log_key = [9; 32], |genesis: &mut Genesis| genesis.hpke_key = [9; 32]]
+        {
             let mut forged = genesis(&policy);
             forge(&mut forged);
             assert_eq!(reason(&policy, forged, 0), Some(BootError::Crypto.reason()));
@@ -183,16 +183,18 @@ mod tests {
     }
 
     #[test]
-    fn a_genesis_of_another_policy_or_place_is_refused() {
+    fn a_genesis_of_another_profile_root_or_place_is_refused() {
         let policy = policy();
-        let mut other = genesis(&policy);
-        other.policy_hash = [9; 32];
-        assert_eq!(reason(&policy, other, 0), Some(BootError::OtherPolicy.reason()));
-        let mut other = genesis(&policy);
-        other.profile = Profile::Small;
-        assert_eq!(reason(&policy, other, 0), Some(BootError::OtherPolicy.reason()));
+        for forge in [
+            |genesis: &mut Genesis| genesis.profile = Profile::Small,
+            |genesis: &mut Genesis| genesis.attestation_root = [9; 32],
+        ] {
+            let mut other = genesis(&policy);
+            forge(&mut other);
+            assert_eq!(reason(&policy, other, 0), Some(BootError::FixedAtGenesis.reason()));
+        }
         assert_eq!(reason(&policy, genesis(&policy), 1), Some(BootError::Gov.reason()));
-        let entry = gov::entry(&GovRecord::Genesis(genesis(&policy)), 0, 0, [3; 16], RELEASE).entry;
+        let entry = gov::entry(&GovRecord::Genesis(genesis(&policy)), 0, 0, [3; 16], FIRST_RELEASE).entry;
         for body in [None, Some(&b"another"[..])] {
             assert!(matches!(read(&entry, body, &policy), Err(BootError::Gov)));
         }

@@ -1,7 +1,8 @@
 //! The public log: genesis, boots, hourly roots of the operations logs.
 
 use adyton_ledger::{
-    Entry, Frontier, GovRecord, Hash, Head, Header, Keep, Kind, LogId, Record, StoredRecord, VaultId, origin,
+    Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind, LogId, Record, Releases, StoredRecord,
+    VaultId, origin, sha256,
 };
 use adyton_seal::{Opaque, SigningKey};
 
@@ -39,38 +40,67 @@ impl From<StoreError> for GovReplayError {
     }
 }
 
-/// Recomputes the public log of a vault against its signed head: its frontier and last time bucket.
+/// What the public log of a vault says.
+#[derive(Debug)]
+pub struct GovReplay {
+    /// Its tree.
+    pub frontier: Frontier,
+    /// Its last time bucket.
+    pub bucket: u64,
+    /// The release in force.
+    pub releases: Releases,
+    /// When enclaves began, Unix seconds, in the log's order.
+    pub boots: Vec<u64>,
+}
+
+impl GovReplay {
+    /// A log that is empty yet.
+    pub fn newborn(genesis: &Genesis) -> Self {
+        Self { frontier: Frontier::new(), bucket: 0, releases: Releases::new(genesis), boots: Vec::new() }
+    }
+}
+
+/// Recomputes the public log of a vault against its signed head, and follows its records.
 ///
 /// A vault's public log is never empty, for the genesis is what makes the vault: a host that shows none wants a second
 /// log to be signed in the place of the first.
 ///
 /// # Errors
 /// [`GovReplayError`].
-pub async fn replay(store: &mut Store, vault: &VaultId, log_key: &[u8; 32]) -> Result<(Frontier, u64), GovReplayError> {
-    let (mut frontier, mut bucket) = (Frontier::new(), 0);
+pub async fn replay(store: &mut Store, vault: &VaultId, genesis: &Genesis) -> Result<GovReplay, GovReplayError> {
+    let mut replayed = GovReplay::newborn(genesis);
+    let GovReplay { frontier, bucket, releases, boots } = &mut replayed;
     let status = store.status(LogId::GOV).await?;
     // Public values, all of them.
-    let head = Head::open(&status.head, &origin(vault, LogId::GOV), log_key).map_err(|_| GovReplayError::Faulty)?;
+    let head =
+        Head::open(&status.head, &origin(vault, LogId::GOV), &genesis.log_key).map_err(|_| GovReplayError::Faulty)?;
     while frontier.size() < head.size {
         let records = store.read(LogId::GOV, frontier.size(), 1024).await?;
         if records.is_empty() {
             return Err(GovReplayError::Faulty);
         }
-        for StoredRecord { entry, .. } in &records {
+        for StoredRecord { entry, body } in &records {
             let header = entry.header().map_err(|_| GovReplayError::Faulty)?;
             if frontier.size() == 0 && VaultId::of_genesis(entry) != *vault {
                 return Err(GovReplayError::Faulty);
             }
-            if frontier.size() < head.size {
-                bucket = bucket.max(header.time_bucket);
-                frontier.push(entry.leaf_hash());
+            if frontier.size() == head.size {
+                break;
             }
+            let body = body.as_ref().filter(|body| sha256(body) == entry.body_hash()).ok_or(GovReplayError::Faulty)?;
+            let record = GovRecord::decode(body).map_err(|_| GovReplayError::Faulty)?;
+            releases.follow(&record).map_err(|_| GovReplayError::Faulty)?;
+            if let GovRecord::Boot(boot) = &record {
+                boots.push(boot.time);
+            }
+            *bucket = header.time_bucket.max(*bucket);
+            frontier.push(entry.leaf_hash());
         }
     }
     if frontier.size() == 0 || frontier.root() != head.root {
         return Err(GovReplayError::Faulty);
     }
-    Ok((frontier, bucket))
+    Ok(replayed)
 }
 
 /// Builds an entry of `gov`.

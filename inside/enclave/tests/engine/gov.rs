@@ -1,27 +1,48 @@
 //! The public log: continued only where this vault has signed it.
 
 use adyton_enclave::engine::appender::Appender;
-use adyton_enclave::engine::gov::{Fenced, GovLog, GovReplayError, entry, replay};
+use adyton_enclave::engine::gov::{Fenced, GovLog, GovReplay, GovReplayError, entry, replay};
 use adyton_enclave::events::Events;
 use adyton_enclave::store::Store;
 use adyton_frame::{Event, Frame, Message, StoredBytes};
-use adyton_ledger::{BootRecord, Frontier, GovRecord, Hash, LogId, OpsRoot, Record, VaultId};
+use adyton_ledger::{BootRecord, Frontier, Genesis, GovRecord, LogId, PolicyRecord, Profile, Record, VaultId, sha256};
 use adyton_transport::{Address, FrameReader, FrameWriter, Listener, accept_channel};
 
 use crate::disk::Disk;
-use crate::fixtures::{OPS, signer};
+use crate::fixtures::signer;
 use crate::host::{Heard, Host, address};
 
 const BOOT: [u8; 16] = [1; 16];
 
-/// What a vault begins with. Whether it is a genesis is for `boot` to say.
+const POLICY: &[u8] = b"the policy";
+
+fn genesis() -> Genesis {
+    Genesis {
+        profile: Profile::Dev,
+        nonce: [1; 32],
+        attestation_root: [2; 32],
+        policy_hash: sha256(POLICY).0,
+        log_key: signer().public_key(),
+        hpke_key: [4; 32],
+        ca_certificate: Vec::new(),
+        sealed_ca_key: Vec::new(),
+        wrapped_root: Vec::new(),
+        kms_ciphertext: Vec::new(),
+    }
+}
+
+/// What a vault begins with.
 fn first() -> Record {
-    let record = GovRecord::OpsRoot(OpsRoot { log: OPS, size: 0, root: Hash::default() });
-    entry(&record, 0, 180_000_000, BOOT, 1)
+    entry(&GovRecord::Genesis(genesis()), 0, 180_000_000, BOOT, 1)
+}
+
+fn policy_record() -> GovRecord {
+    GovRecord::Policy(PolicyRecord { release: 1, policy: POLICY.to_vec() })
 }
 
 fn boot_record(time: u64) -> GovRecord {
-    GovRecord::Boot(BootRecord { boot_id: BOOT, release: 1, policy_hash: [0; 32], bundle_hash: [0; 32], time })
+    let policy_hash = sha256(POLICY).0;
+    GovRecord::Boot(BootRecord { boot_id: BOOT, release: 1, policy_hash, bundle_hash: [0; 32], time })
 }
 
 fn log(vault: VaultId, frontier: Frontier, address: Address) -> GovLog {
@@ -47,24 +68,28 @@ async fn a_log_is_continued_where_its_head_says() {
     let vault = VaultId::of_genesis(&first().entry);
     let mut gov = log(vault, Frontier::new(), address(folder.path()));
     gov.append_entry(first()).await.unwrap();
+    gov.append(&policy_record(), 1_800_000_010).await.unwrap();
     gov.append(&boot_record(1_800_000_020), 1_800_000_020).await.unwrap();
 
     let mut store = Store::connect(&address(folder.path())).await.unwrap();
-    let (frontier, bucket) = replay(&mut store, &vault, &signer().public_key()).await.unwrap();
-    assert_eq!((frontier.size(), bucket), (2, 180_000_002));
-    for (vault, key) in [(VaultId([9; 32]), signer().public_key()), (vault, [9; 32])] {
-        assert!(matches!(replay(&mut store, &vault, &key).await, Err(GovReplayError::Faulty)));
+    let replayed = replay(&mut store, &vault, &genesis()).await.unwrap();
+    let GovReplay { frontier, bucket, releases, boots } = replayed;
+    assert_eq!((frontier.size(), bucket, boots), (3, 180_000_002, vec![1_800_000_020]));
+    assert_eq!((releases.number(), releases.policy()), (1, Some(POLICY)));
+    for (vault, log_key) in [(VaultId([9; 32]), signer().public_key()), (vault, [9; 32])] {
+        let genesis = Genesis { log_key, ..genesis() };
+        assert!(matches!(replay(&mut store, &vault, &genesis).await, Err(GovReplayError::Faulty)));
     }
 
     // Whoever continues it from an older place was overtaken, and says so.
     let mut late = log(vault, Frontier::new(), address(folder.path()));
     assert_eq!(late.append(&boot_record(1_800_000_030), 1_800_000_030).await, Err(Fenced));
-    heard.until(|said| said.contains(&Event::Fenced { log: 0, size: 2 })).await;
+    heard.until(|said| said.contains(&Event::Fenced { log: 0, size: 3 })).await;
 }
 
 #[tokio::test]
 async fn a_host_that_shows_no_log_or_another_beginning_gets_no_second_one_signed() {
-    let (genesis, vault) = (first(), VaultId::of_genesis(&first().entry));
+    let (beginning, vault) = (first(), VaultId::of_genesis(&first().entry));
     let other = entry(&boot_record(1_800_000_000), 0, 180_000_000, BOOT, 1);
     // The vault has signed a log with the other beginning, which nothing but a fault of ours could bring about.
     let mut frontier = Frontier::new();
@@ -72,7 +97,7 @@ async fn a_host_that_shows_no_log_or_another_beginning_gets_no_second_one_signed
     let head =
         adyton_ledger::Head { origin: adyton_ledger::origin(&vault, LogId::GOV), size: 1, root: frontier.root() };
     let head = head.sign(&signer().public_key(), |text| signer().sign(text));
-    for (shown, size, head) in [(&genesis, 0, String::new()), (&genesis, 1, String::new()), (&other, 1, head)] {
+    for (shown, size, head) in [(&beginning, 0, String::new()), (&beginning, 1, String::new()), (&other, 1, head)] {
         let folder = tempfile::tempdir().unwrap();
         let listener = Listener::bind(&address(folder.path())).unwrap();
         let stored = StoredBytes { entry: *shown.entry.as_bytes(), body: Some(shown.body.clone()) };
@@ -81,7 +106,53 @@ async fn a_host_that_shows_no_log_or_another_beginning_gets_no_second_one_signed
             _ => Message::Records(vec![stored.clone()]),
         }));
         let mut store = Store::connect(&address(folder.path())).await.unwrap();
-        let refused = replay(&mut store, &vault, &signer().public_key()).await;
+        let refused = replay(&mut store, &vault, &genesis()).await;
+        assert!(matches!(refused, Err(GovReplayError::Faulty)), "{refused:?}");
+        host.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_log_whose_records_do_not_follow_or_are_not_shown_is_not_continued() {
+    let vault = VaultId::of_genesis(&first().entry);
+    let appended = |records: Vec<GovRecord>| {
+        let mut stored = vec![first()];
+        for (index, record) in (1..).zip(&records) {
+            stored.push(entry(record, index, 180_000_000, BOOT, 1));
+        }
+        stored
+    };
+    // Another time of a boot: it decodes, and it follows. Only its entry says that it is another.
+    let mut changed = appended(vec![policy_record(), boot_record(1_800_000_020)]);
+    changed[2].body = boot_record(1_800_000_021).encode();
+    let faults = [
+        (appended(vec![boot_record(1_800_000_020)]), None),
+        (appended(vec![policy_record(), policy_record()]), None),
+        (changed, None),
+        (appended(vec![policy_record()]), Some(1)),
+    ];
+    for (records, without_body) in faults {
+        let mut frontier = Frontier::new();
+        records.iter().for_each(|record| frontier.push(record.entry.leaf_hash()));
+        let size = frontier.size();
+        let head =
+            adyton_ledger::Head { origin: adyton_ledger::origin(&vault, LogId::GOV), size, root: frontier.root() };
+        let head = head.sign(&signer().public_key(), |text| signer().sign(text));
+        let stored: Vec<StoredBytes> = (0..)
+            .zip(records)
+            .map(|(index, record)| StoredBytes {
+                entry: *record.entry.as_bytes(),
+                body: Some(record.body).filter(|_| without_body != Some(index)),
+            })
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let listener = Listener::bind(&address(folder.path())).unwrap();
+        let host = tokio::spawn(answering(listener, move |asked| match asked {
+            Message::Status { .. } => Message::StatusIs { size, latest_snapshot: None, head: head.clone() },
+            _ => Message::Records(stored.clone()),
+        }));
+        let mut store = Store::connect(&address(folder.path())).await.unwrap();
+        let refused = replay(&mut store, &vault, &genesis()).await;
         assert!(matches!(refused, Err(GovReplayError::Faulty)), "{refused:?}");
         host.abort();
     }
