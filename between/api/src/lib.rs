@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 pub struct ErrorBody {
     /// Twilio's number for it.
     pub code: u32,
-    /// For people; it never quotes a value that came in.
+    /// For people; it quotes nothing that came in, but for settings that the owners signed.
     pub message: String,
     /// Where the number is explained.
     pub more_info: String,

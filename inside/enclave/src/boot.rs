@@ -28,7 +28,7 @@ use adyton_policy::Trust;
 use adyton_seal::{HmacKey, Label, Plaintext, RecipientKey, SigningKey, mix_random};
 use adyton_transport::{Address, Listener};
 use adyton_vault::State;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Duration, sleep};
 
 use crate::clock::Clock;
@@ -42,7 +42,7 @@ use crate::engine::sealing::Sealer;
 use crate::engine::writer::Surroundings;
 use crate::engine::{Engine, Shard};
 use crate::events::Events;
-use crate::http::{self, Api, Hosts};
+use crate::http::{self, Api, Hosts, Owners};
 use crate::identity::{Ca, SealedCa};
 use crate::platform::{Nsm, PlatformError};
 use crate::policy::{Current, Holder, Measured};
@@ -210,7 +210,10 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         every: follower::EVERY,
     };
     tokio::spawn(follower.run(cold, ops_frontier));
-    tokio::spawn(hourly_roots(gov, config.service.clone(), vault.id, vault.genesis.log_key, clock));
+    let gov = Arc::new(Mutex::new(gov));
+    let roots =
+        hourly_roots(Arc::clone(&gov), config.service.clone(), vault.id, vault.genesis.log_key, Arc::clone(&clock));
+    tokio::spawn(roots);
 
     let api = Api {
         engine,
@@ -218,6 +221,10 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         recipient,
         hosts: Hosts::new(&policy.api),
         current,
+        release: release.number,
+        policy_hash: measured.hash,
+        profile: vault.genesis.profile,
+        owners: Owners::new(policy.clone(), gov, clock),
         vault_id: vault.id.0,
         keys: vault.keys,
     };
@@ -242,7 +249,7 @@ async fn connect(service: &Address) -> Result<Store, BootError> {
 }
 
 /// Writes the operations log's head into the public log every hour.
-async fn hourly_roots(mut gov: GovLog, service: Address, vault: VaultId, log_key: [u8; 32], clock: Arc<Clock>) {
+async fn hourly_roots(gov: Arc<Mutex<GovLog>>, service: Address, vault: VaultId, log_key: [u8; 32], clock: Arc<Clock>) {
     let mut hour = clock.now() / 3600;
     loop {
         sleep(Duration::from_secs(10)).await;
@@ -255,7 +262,7 @@ async fn hourly_roots(mut gov: GovLog, service: Address, vault: VaultId, log_key
         // A host that shows a head of a batch that it never kept makes its own log fail the check.
         let Ok(head) = Head::open(&status.head, &origin(&vault, OPS), &log_key) else { continue };
         let record = GovRecord::OpsRoot(OpsRoot { log: OPS, size: head.size, root: head.root });
-        if gov.append(&record, now).await.is_err() {
+        if gov.lock().await.append(&record, now).await.is_err() {
             return;
         }
         hour = now / 3600;

@@ -56,6 +56,8 @@ pub struct Current {
     pub plan: Plan,
     /// Sequence of the owners' request that the settings came by; 0 for none.
     pub sequence: u64,
+    /// SHA-256 of the settings as they were signed.
+    pub settings_hash: [u8; 32],
 }
 
 impl Current {
@@ -64,12 +66,13 @@ impl Current {
     /// # Errors
     /// [`SettingsError`] if the policy does not allow them (any more).
     pub fn new(policy: &Policy, settings: &str, sequence: u64) -> Result<Self, SettingsError> {
+        let settings_hash = sha256(settings.as_bytes()).0;
         let settings = match settings {
             "" => Settings { version: 1, ..Settings::default() },
             text => Settings::parse(text, policy)?,
         };
         let limits = settings.limits.within(&policy.limits);
-        Ok(Self { rules: rules(policy, &limits), plan: Plan::new(policy, &settings), sequence })
+        Ok(Self { rules: rules(policy, &limits), plan: Plan::new(policy, &settings), sequence, settings_hash })
     }
 }
 
@@ -130,7 +133,7 @@ impl Holder {
         Arc::clone(&self.0.borrow())
     }
 
-    /// Settings that have become durable take effect, unless later ones already have.
+    /// Settings that were decided take effect, unless later ones already have.
     pub fn set(&self, current: Current) {
         self.0.send_if_modified(|held| {
             let newer = current.sequence > held.sequence;

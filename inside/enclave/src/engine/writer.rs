@@ -15,7 +15,7 @@ use super::appender::{Appender, Progress};
 use super::shard::{Release, Shard};
 use crate::clock::Clock;
 use crate::events::Events;
-use crate::policy::Holder;
+use crate::policy::{Current, Holder};
 
 /// Commands that wait for the writer; more are told to come again.
 const QUEUE: usize = 8192;
@@ -39,6 +39,8 @@ pub type Ticket = Option<oneshot::Sender<Result<Reply, Failure>>>;
 #[allow(clippy::large_enum_variant, reason = "nearly every request is a command; a box for each would cost more")]
 enum Request {
     Command(Command, Fresh, Ticket),
+    /// Settings, and what they allow.
+    Settings(String, Box<Current>, Fresh, Ticket),
     Snapshot(Vec<u8>, Ticket),
 }
 
@@ -58,11 +60,17 @@ struct Shared {
     durable: AtomicU64,
     /// API keys and their accounts.
     accounts: RwLock<BTreeMap<Sid, Sid>>,
+    /// Sequence of the owners' next request.
+    next_owners_sequence: AtomicU64,
 }
 
 impl Shared {
     fn name_keys(&self, shard: &Shard<Ticket>) {
         *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = shard.state().keys().collect();
+    }
+
+    fn count_owners(&self, shard: &Shard<Ticket>) {
+        self.next_owners_sequence.store(shard.state().next_owners_sequence(), Ordering::Relaxed);
     }
 }
 
@@ -86,6 +94,7 @@ impl Engine {
         let (requests, receiver) = mpsc::channel(QUEUE);
         let shared = Shared { durable: AtomicU64::new(durable), ..Shared::default() };
         shared.name_keys(&shard);
+        shared.count_owners(&shard);
         let shared = Arc::new(shared);
         let writer = Writer { shard, log, surroundings, shared: Arc::clone(&shared), in_flight: None };
         tokio::spawn(writer.run(receiver));
@@ -107,6 +116,21 @@ impl Engine {
     /// [`Failure::Unavailable`].
     pub async fn append_snapshot(&self, manifest: Vec<u8>) -> Result<(), Failure> {
         self.ask(|ticket| Request::Snapshot(manifest, ticket)).await.map(drop)
+    }
+
+    /// Puts the owners' settings to the decider. They are in force from the decision on, as the order of the log has it;
+    /// the answer waits until they are durable.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn change_settings(&self, text: String, current: Current) -> Result<Reply, Failure> {
+        let fresh = fresh()?;
+        self.ask(|ticket| Request::Settings(text, Box::new(current), fresh, ticket)).await
+    }
+
+    /// Sequence that the owners' next request must have. It may be about to change; the decider has the last word.
+    pub fn next_owners_sequence(&self) -> u64 {
+        self.shared.next_owners_sequence.load(Ordering::Relaxed)
     }
 
     /// Entries known to be durable.
@@ -193,18 +217,31 @@ impl Writer {
     fn take(&mut self, request: Request) {
         match request {
             Request::Command(command, fresh, ticket) => {
-                let current = self.surroundings.current.now();
-                let context = Context { now: self.surroundings.clock.now(), fresh, rules: &current.rules };
                 let keys = matches!(command, Command::ChangeKeys { .. });
-                if let Some(release) = self.shard.submit(command, &context, ticket) {
-                    answer(release);
-                }
+                self.decide(command, fresh, ticket);
                 if keys {
                     self.shared.name_keys(&self.shard);
                 }
             }
+            Request::Settings(text, current, fresh, ticket) => {
+                let sequence = current.sequence;
+                let next = self.shard.state().next_owners_sequence();
+                self.decide(Command::ChangeSettings { sequence, text }, fresh, ticket);
+                if self.shard.state().next_owners_sequence() != next {
+                    self.surroundings.current.set(*current);
+                }
+            }
             Request::Snapshot(manifest, ticket) => self.shard.snapshot(&manifest, ticket),
         }
+    }
+
+    fn decide(&mut self, command: Command, fresh: Fresh, ticket: Ticket) {
+        let current = self.surroundings.current.now();
+        let context = Context { now: self.surroundings.clock.now(), fresh, rules: &current.rules };
+        if let Some(release) = self.shard.submit(command, &context, ticket) {
+            answer(release);
+        }
+        self.shared.count_owners(&self.shard);
     }
 
     /// Seals and sends the open batch, if there is one. False: the shard must stop.

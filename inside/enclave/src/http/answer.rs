@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use adyton_api::ErrorBody;
+use adyton_ledger::SignersError;
+use adyton_policy::SettingsError;
 use adyton_vault::{Ceiling, Reason, Refusal};
 use axum::http::StatusCode;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -11,6 +13,7 @@ use serde::Serialize;
 
 use super::form::FieldError;
 use crate::engine::Failure;
+use crate::signed::SignedRequestError;
 
 /// A refusal as a client sees it.
 pub(crate) struct ApiError {
@@ -78,6 +81,32 @@ impl ApiError {
 
     pub(crate) fn sealed() -> Self {
         Self::new(StatusCode::BAD_REQUEST, 60200, "sealed_token does not open")
+    }
+
+    /// A signed request that cannot be read; the rule never quotes a value.
+    pub(crate) fn signed_request(error: &SignedRequestError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 60200, &format!("Invalid parameter: {error}"))
+    }
+
+    pub(crate) fn action() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 20403, "This action is not asked for here, or not by this signer")
+    }
+
+    pub(crate) fn no_owners() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 20403, "The policy names no owners, so there is nobody to sign for them")
+    }
+
+    pub(crate) fn signers(error: &SignersError) -> Self {
+        Self::new(StatusCode::FORBIDDEN, 20403, &format!("The signatures do not do: {error}"))
+    }
+
+    /// Settings that the owners signed and the policy does not allow. Their text may be quoted: they wrote it.
+    pub(crate) fn settings(error: &SettingsError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 60200, &error.to_string())
+    }
+
+    pub(crate) fn busy() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, "Another signed request is under way: try again").after(1)
     }
 
     /// `resource` is the path that was asked for, which holds public names only.

@@ -1,7 +1,7 @@
 //! The HTTP API, served inside: TLS ends here (DESIGN §9).
 //!
-//! Twilio Verify v2 for applications (`services`, `verifications`), and the vault's own: tenants (`tenants`) and
-//! support (`support`).
+//! Twilio Verify v2 for applications (`services`, `verifications`), and the vault's own: tenants (`tenants`), what owners
+//! signed (`requests`) and support (`support`).
 //!
 //! 1. a connection's TLS handshake, within a time;
 //! 2. HTTP/1.1, with limits on the head's size, fields and time, and on the body's (`body`);
@@ -14,6 +14,7 @@ mod auth;
 mod body;
 mod form;
 mod host;
+mod requests;
 mod services;
 mod support;
 mod tenants;
@@ -21,6 +22,7 @@ mod verifications;
 
 use std::sync::Arc;
 
+use adyton_ledger::Profile;
 use adyton_seal::{HmacKey, KeyTree, RecipientKey};
 use adyton_transport::{Listener, Stream};
 use axum::Router;
@@ -39,6 +41,7 @@ use crate::policy::Holder;
 pub use auth::BasicCredentials;
 pub use form::{FieldError, Form};
 pub use host::Hosts;
+pub use requests::Owners;
 pub use services::PageToken;
 pub use tenants::{TenantRequest, TenantRequestError};
 
@@ -67,12 +70,22 @@ pub struct Api {
     pub hosts: Hosts,
     /// What is allowed now.
     pub current: Holder,
+    /// The release in force.
+    pub release: u64,
+    /// SHA-256 of its policy.
+    pub policy_hash: [u8; 32],
+    /// Custody profile.
+    pub profile: Profile,
+    /// What signed requests need.
+    pub owners: Owners,
 }
 
 /// The routes.
 pub fn router(api: Arc<Api>) -> Router {
     let named = Router::new()
         .route("/adyton/v1/tenants", post(tenants::create))
+        .route("/adyton/v1/requests", post(requests::submit))
+        .route("/adyton/v1/vault", get(requests::vault))
         .route("/adyton/v1/support/{verification}", get(support::look))
         .route("/adyton/v1/services/{service}/loosening", delete(services::withdraw_loosening))
         .route("/v2/Services", post(services::create).get(services::list))

@@ -32,6 +32,7 @@ pub(crate) struct Live {
     pub(crate) heard: Heard,
     pub(crate) host: Option<Host>,
     pub(crate) engine: Engine,
+    pub(crate) current: Holder,
     pub(crate) effects: mpsc::UnboundedReceiver<Effect>,
     /// What the boot found.
     pub(crate) found: Replay<'static>,
@@ -55,11 +56,13 @@ impl Live {
         let events = Events::start(address(folder.path()));
         let (sender, effects) = mpsc::unbounded_channel();
         let appender = Appender::start(address(folder.path()), OPS, events.clone());
-        let current = Holder::new(Current { rules: RULES.clone(), plan: Plan::default(), sequence: 0 });
-        let surroundings = Surroundings { clock: Arc::new(Clock::new()), events, effects: sender, appender, current };
+        let current =
+            Holder::new(Current { rules: RULES.clone(), plan: Plan::default(), sequence: 0, settings_hash: [0; 32] });
+        let surroundings =
+            Surroundings { clock: Arc::new(Clock::new()), events, effects: sender, appender, current: current.clone() };
         let durable = shard.size();
         let engine = Engine::start(shard, OPS, durable, surroundings);
-        Self { folder, disk, heard, host: None, engine, effects, found, boot_id }
+        Self { folder, disk, heard, host: None, engine, current, effects, found, boot_id }
     }
 
     pub(crate) fn start_host(&mut self) {

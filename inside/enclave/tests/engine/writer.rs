@@ -2,15 +2,17 @@
 
 use std::task::Poll;
 
+use adyton_enclave::delivery::Plan;
 use adyton_enclave::engine::Failure;
+use adyton_enclave::policy::Current;
 use adyton_frame::Event;
 use adyton_ledger::{AppendOutcome, LogReader, LogStore};
 use adyton_transport::{Listener, Stream, accept_channel};
-use adyton_vault::{Effect, EventKind, Reply, Sid};
+use adyton_vault::{Effect, EventKind, Refusal, Reply, Sid};
 use tokio::time::timeout;
 
 use crate::disk::Disk;
-use crate::fixtures::{KEYS, OPS, VAULT, boot, create_service, create_tenant, shard, start};
+use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, create_service, create_tenant, shard, start};
 use crate::host::{PATIENCE, address};
 use crate::live::{Live, at_once};
 
@@ -47,6 +49,36 @@ fn created_services(disk: &Disk) -> impl Iterator<Item = Sid> + use<> {
         opener.open(&record.entry, &header, &body, each).unwrap();
     }
     created.into_iter()
+}
+
+/// Settings of a sequence; what they allow is told apart by their hash.
+fn settings(sequence: u64, hash: u8) -> Current {
+    Current { rules: RULES.clone(), plan: Plan::default(), sequence, settings_hash: [hash; 32] }
+}
+
+#[tokio::test]
+async fn settings_are_in_force_once_they_are_decided_and_in_their_turn_only() {
+    let mut live = Live::start(Disk::default(), 1).await;
+    assert_eq!(live.engine.next_owners_sequence(), 1);
+    for wrong in [0, 2] {
+        let refused = live.engine.change_settings("version = 1".into(), settings(wrong, 1)).await.map(drop);
+        assert_eq!(refused, Err(Failure::Refused(Refusal::Sequence { expected: 1 })));
+        assert_eq!((live.current.now().settings_hash, live.engine.next_owners_sequence()), ([0; 32], 1));
+    }
+    let changed = live.engine.change_settings("version = 1".into(), settings(1, 2)).await;
+    assert!(matches!(changed, Ok(Reply::Done)));
+    assert_eq!((live.current.now().settings_hash, live.engine.next_owners_sequence()), ([2; 32], 2));
+    let again = live.engine.change_settings("version = 1".into(), settings(1, 3)).await.map(drop);
+    assert_eq!(again, Err(Failure::Refused(Refusal::Sequence { expected: 2 })));
+    assert_eq!(live.current.now().settings_hash, [2; 32]);
+    // The log has them for the next boot.
+    live.kill_host();
+    let disk = live.disk.clone();
+    let found = std::thread::spawn(move || {
+        let state = boot(&disk).state;
+        (state.settings().to_owned(), state.next_owners_sequence())
+    });
+    assert_eq!(found.join().unwrap(), ("version = 1".to_owned(), 2));
 }
 
 #[tokio::test]

@@ -133,7 +133,8 @@ fn a_policy_in_force_is_shown_once() {
     let mut releases = Releases::new(&genesis(&measured));
     let first = in_force(&releases, &measured);
     assert_eq!(first.number, 1);
-    let [record] = &first.records[..] else { panic!("{first:?}") };
+    let record = &first.records[0];
+    assert_eq!(first.records.len(), 1);
     assert_eq!(record, &GovRecord::Policy(PolicyRecord { release: 1, policy: measured.bytes.clone() }));
     releases.follow(record).unwrap();
     assert_eq!(in_force(&releases, &measured), Admitted { number: 1, records: vec![] });

@@ -1,0 +1,117 @@
+//! `POST /adyton/v1/requests`: what owners signed (`docs/spec/08-signed-requests.md`); and `GET /adyton/v1/vault`.
+//!
+//! 1. the form;
+//! 2. the signatures, in a worker: few at a time, for strangers may send them;
+//! 3. the sequence, then the settings themselves, by one request at a time;
+//! 4. the public log, then the decider, which has the last word on the sequence.
+//!
+//! Steps 3 and 4 are a task of their own: a client that hangs up does not leave them half done.
+
+use std::sync::Arc;
+
+use adyton_ledger::{Action, GovRecord, SettingsRecord, Signer, Signers, VaultId, VerifiedRequest};
+use adyton_policy::{Policy, Settings};
+use adyton_vault::Refusal;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use data_encoding::HEXLOWER;
+use tokio::sync::{Mutex, Semaphore};
+
+use super::Api;
+use super::answer::{ApiError, json};
+use super::body::Body;
+use crate::clock::Clock;
+use crate::engine::Failure;
+use crate::engine::gov::GovLog;
+use crate::policy::Current;
+use crate::signed;
+
+/// Requests whose signatures are verified at once.
+const WORKERS: usize = 2;
+
+/// What signed requests need besides the rest.
+pub struct Owners {
+    /// Who signs for the owners, if there are any.
+    pub signers: Option<Arc<Signers>>,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// The public log.
+    pub gov: Arc<Mutex<GovLog>>,
+    /// Time.
+    pub clock: Arc<Clock>,
+    workers: Semaphore,
+    turn: Arc<Mutex<()>>,
+}
+
+impl Owners {
+    /// The owners of a policy, who sign for a vault.
+    pub fn new(policy: Policy, gov: Arc<Mutex<GovLog>>, clock: Arc<Clock>) -> Self {
+        // The keys of a parsed policy are keys.
+        let signers = policy.owners.as_ref().and_then(|owners| owners.signers().ok()).map(Arc::new);
+        let (workers, turn) = (Semaphore::new(WORKERS), Arc::default());
+        Self { signers, policy: Arc::new(policy), gov, clock, workers, turn }
+    }
+}
+
+pub(crate) async fn submit(State(api): State<Arc<Api>>, Body(body): Body) -> Result<Response, ApiError> {
+    // 1.
+    let signed = signed::parse(&body).map_err(|error| ApiError::signed_request(&error))?;
+    let request = signed.unverified();
+    if (request.action, request.signer) != (Action::Settings, Signer::Owners) {
+        return Err(ApiError::action());
+    }
+    let signers = api.owners.signers.clone().ok_or_else(ApiError::no_owners)?;
+    // 2.
+    let vault = VaultId(api.vault_id);
+    let verified = {
+        let _worker = api.owners.workers.try_acquire().map_err(|_| ApiError::busy())?;
+        let verify = tokio::task::spawn_blocking(move || signed.verify(&vault, &signers)).await;
+        verify.map_err(|_| ApiError::busy())?.map_err(|error| ApiError::signers(&error))?
+    };
+    let turn = Arc::clone(&api.owners.turn).try_lock_owned().map_err(|_| ApiError::busy())?;
+    let changing = tokio::spawn(async move {
+        let changed = change_settings(&api, verified).await;
+        drop(turn);
+        changed
+    });
+    changing.await.map_err(|_| ApiError::busy())?
+}
+
+/// Steps 3 and 4. Nobody else changes the settings meanwhile.
+async fn change_settings(api: &Api, verified: VerifiedRequest) -> Result<Response, ApiError> {
+    // 3.
+    let request = verified.request();
+    let expected = api.engine.next_owners_sequence();
+    if request.sequence != expected {
+        return Err(ApiError::failure(Failure::Refused(Refusal::Sequence { expected }), ""));
+    }
+    // An empty text stands for no settings inside; from outside it is no settings text.
+    Settings::parse(&request.body, &api.owners.policy).map_err(|error| ApiError::settings(&error))?;
+    let current = Current::new(&api.owners.policy, &request.body, request.sequence);
+    let current = current.map_err(|error| ApiError::settings(&error))?;
+    // 4.
+    let record =
+        SettingsRecord { sequence: request.sequence, hash: verified.body_hash(), signatures: verified.signatures() };
+    let appended = api.owners.gov.lock().await.append(&GovRecord::Settings(record), api.owners.clock.now()).await;
+    appended.map_err(|_| ApiError::failure(Failure::Unavailable, ""))?;
+    let changed = api.engine.change_settings(request.body.clone(), current).await;
+    changed.map_err(|failure| ApiError::failure(failure, ""))?;
+    let (action, sequence) = (request.action.text().into(), request.sequence);
+    Ok(json(StatusCode::OK, &adyton_api::AcceptedRequest { action, sequence }))
+}
+
+pub(crate) async fn vault(State(api): State<Arc<Api>>) -> Response {
+    let current = api.current.now();
+    let vault = adyton_api::Vault {
+        vault_id: HEXLOWER.encode(&api.vault_id),
+        release: api.release,
+        policy_hash: HEXLOWER.encode(&api.policy_hash),
+        profile: api.profile.text().into(),
+        freshness: "none".into(),
+        hpke_key: HEXLOWER.encode(&api.recipient.public_key().0),
+        owners_sequence: api.engine.next_owners_sequence() - 1,
+        settings_sha256: HEXLOWER.encode(&current.settings_hash),
+    };
+    json(StatusCode::OK, &vault)
+}
