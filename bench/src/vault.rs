@@ -12,8 +12,11 @@ use crate::Error;
 use crate::http::Connector;
 
 /// One tenant sends here what a whole vault would; the ceilings are counted as ever, but none is reached.
-const CEILINGS: [&str; 3] =
-    ["sends_per_prefix_hour=4000000", "sends_per_tenant_hour=4000000", "spend_per_tenant_hour=1000000.0"];
+const CEILINGS: [&str; 3] = [
+    "limits.sends_per_prefix_hour=4000000",
+    "limits.sends_per_tenant_hour=4000000",
+    "limits.spend_per_tenant_hour=1000000.0",
+];
 
 /// A running vault and its first tenant.
 pub(crate) struct Vault {
@@ -36,7 +39,7 @@ impl Vault {
         let mut up = Command::new(sibling("adyton")?)
             .args(["up", "--json", "--listen", "127.0.0.1:0", "--data"])
             .arg(folder.join("vault"))
-            .args(CEILINGS.iter().flat_map(|ceiling| ["--limit", ceiling]))
+            .args(CEILINGS.iter().flat_map(|ceiling| ["--set", ceiling]))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use adyton_ledger::{CheckError, check};
 use serde_json::json;
 
+use crate::governance::verify_approvals;
 use crate::store::Source;
 
 /// Checks every log of the vault in `data`.
@@ -13,6 +14,15 @@ pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::e
     let source = Source::open(data)?;
     match check(&source) {
         Ok(report) => {
+            if let Err(error) = verify_approvals(&report.vault, &report.history) {
+                if as_json {
+                    println!("{}", json!({ "ok": false, "fault": error.to_string(), "log": "gov" }));
+                } else {
+                    println!("FAULT: log gov: {error}");
+                }
+                return Ok(ExitCode::FAILURE);
+            }
+            let release = 1 + report.history.approvals.len();
             if as_json {
                 let logs: Vec<_> = report
                     .logs
@@ -27,10 +37,10 @@ pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::e
                 let profile = report.genesis.profile.text();
                 println!(
                     "{}",
-                    json!({ "ok": true, "vault_id": report.vault.to_string(), "profile": profile, "logs": logs })
+                    json!({ "ok": true, "vault_id": report.vault.to_string(), "profile": profile, "release": release, "logs": logs })
                 );
             } else {
-                println!("vault {} (profile {})", report.vault, report.genesis.profile.text());
+                println!("vault {} (profile {}), release {release}", report.vault, report.genesis.profile.text());
                 for log in &report.logs {
                     println!(
                         "{}: {} entries, root {}, {} bodies compared, {} retired, {} signed heads and {} tiles match",

@@ -4,8 +4,13 @@
 
 mod client;
 mod folders;
+mod governance;
 mod log_check;
+mod policy;
 mod processes;
+mod seal;
+mod settings;
+mod ssh;
 mod store;
 mod up;
 
@@ -29,6 +34,14 @@ enum Command {
     /// Looks at a vault's log.
     #[command(subcommand)]
     Log(Log),
+    /// Checks, compares and approves policies.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Seals a route's credential to a vault; reads it from stdin.
+    Seal(seal::Options),
+    /// Shows and changes settings.
+    #[command(subcommand)]
+    Settings(settings::Command),
 }
 
 #[derive(Subcommand)]
@@ -48,6 +61,9 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up(options) => up::run(&options),
         Command::Log(Log::Check { data, json }) => log_check::run(&data, json),
+        Command::Policy(command) => policy::run(&command),
+        Command::Seal(options) => seal::run(&options),
+        Command::Settings(command) => settings::run(&command),
     };
     match result {
         Ok(code) => code,

@@ -2,7 +2,7 @@
 //!
 //! 1. the folders, and a lock on the vault's;
 //! 2. pretend: NSM, KMS, carrier, phone;
-//! 3. the policy, written once into a new folder;
+//! 3. the policy, written once into a new folder, with an owner's key that is made in the client folder;
 //! 4. host and enclave; genesis happens inside, if the folder is new;
 //! 5. the tenant: its secrets are made here, because `up` plays the tenant, and stay in the client folder;
 //! 6. until a signal: a host or enclave that dies is started again. Killing the host voids nothing; a new enclave voids
@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use adyton_host::make_folder;
 use adyton_ledger::{Genesis, GovRecord, LogId, LogReader, VaultId};
+use adyton_policy::Policy;
 use adyton_seal::{RecipientPublicKey, SealedPurpose};
 use data_encoding::{BASE64, HEXLOWER};
 use rustix::fs::{FlockOperation, flock};
@@ -26,6 +27,7 @@ use tokio::time::{Duration, Instant, sleep};
 use crate::client::Client;
 use crate::folders::{Folders, write_private};
 use crate::processes::Process;
+use crate::ssh::make_key;
 use crate::store::Source;
 
 type Error = Box<dyn std::error::Error>;
@@ -48,9 +50,9 @@ pub(crate) struct Options {
     /// Where the API listens; port 0 takes a free one
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
-    /// A ceiling of a new vault's policy, such as failed_checks_refill_seconds=1; may be repeated
-    #[arg(long = "limit", value_name = "NAME=VALUE")]
-    limits: Vec<String>,
+    /// A key of a new vault's policy and its value in TOML, such as limits.failed_checks=5; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// One line of JSON when ready, instead of instructions
     #[arg(long)]
     json: bool,
@@ -99,7 +101,14 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
     // 3.
     let policy = folders.data.join("adyton.toml");
     if !policy.exists() {
-        write_private(&policy, policy_text(&ready, options.listen, &options.limits)?.as_bytes())?;
+        let owner = make_key(&folders.client.join("owner"), "owner of a laptop's vault")?;
+        let mut text = policy_text(&ready, options.listen, &owner)?;
+        for setting in &options.set {
+            let (key, value) = setting.split_once('=').ok_or_else(|| format!("--set {setting}: expected KEY=VALUE"))?;
+            text = override_key(&text, key.trim(), value.trim());
+        }
+        Policy::parse(text.as_bytes())?;
+        write_private(&policy, text.as_bytes())?;
     }
     // 4.
     let mut vault = Vault::start(&folders, &runtime.0, &ready, options.listen)?;
@@ -138,7 +147,7 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
                 "auth_token": tenant.auth_token, "service_sid": tenant.service_sid, "ca": ca,
                 "phone": ready["phone"], "vault_id": vault_id.to_string(), "root": ready["root"],
                 "enclave_pid": vault.enclave.id(), "host_pid": vault.host.id(),
-                "client_dir": folders.client, "pretend_dir": folders.pretend,
+                "client_dir": folders.client, "owner_key": folders.client.join("owner"), "pretend_dir": folders.pretend,
             });
             if options.json {
                 println!("{announcement}")
@@ -275,11 +284,24 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn policy_text(pretend: &Value, listen: SocketAddr, limits: &[String]) -> Result<String, Error> {
-    // Two minutes, as elsewhere, would be a long wait after each restart of a laptop's vault.
-    const REFILL: &str = "failed_checks_refill_seconds";
-    let refill = (!limits.iter().any(|limit| limit.starts_with(REFILL))).then(|| format!("{REFILL} = 1"));
-    let limits: String = limits.iter().chain(&refill).map(|limit| format!("{limit}\n")).collect();
+/// Sets a dotted key in the text of a policy: in place of its line, or in front of its table's others. What comes of it
+/// is parsed afterwards.
+fn override_key(text: &str, key: &str, value: &str) -> String {
+    let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let (line, header) = (format!("{name} = {value}"), format!("[{table}]"));
+    let mut lines: Vec<&str> = text.lines().collect();
+    let first = if table.is_empty() { Some(0) } else { lines.iter().position(|line| *line == header).map(|at| at + 1) };
+    let Some(first) = first else { return format!("{text}\n{header}\n{line}\n") };
+    let end = lines[first..].iter().position(|line| line.starts_with('[')).map_or(lines.len(), |length| first + length);
+    let is_key = |line: &&str| line.split_once('=').is_some_and(|(before, _)| before.trim() == name);
+    match lines[first..end].iter().position(is_key) {
+        Some(at) => lines[first + at] = &line,
+        None => lines.insert(first, &line),
+    }
+    lines.join("\n") + "\n"
+}
+
+fn policy_text(pretend: &Value, listen: SocketAddr, owner: &str) -> Result<String, Error> {
     let read = |name: &str| Ok::<_, Error>(fs::read_to_string(pretend[name].as_str().ok_or("no path")?)?);
     let (root, trust) = (read("root")?, read("tls_ca")?);
     let mut addresses = vec!["127.0.0.1".to_string()];
@@ -287,7 +309,8 @@ fn policy_text(pretend: &Value, listen: SocketAddr, limits: &[String]) -> Result
         addresses.push(listen.ip().to_string());
     }
     Ok(format!(
-        r#"# The vault's policy. It is measured: a vault boots under the policy it was made with and no other.
+        r#"# The vault's policy. It is measured: a vault boots under it, or under another one that the owners approved
+# (`adyton policy approve`).
 version = 1
 profile = "dev"
 retention_days = 30
@@ -295,6 +318,10 @@ retention_days = 30
 [attestation]
 root = """
 {root}"""
+
+[owners]
+threshold = 1
+keys = [{owner:?}]
 
 [tenants]
 admission = "open"     # on a laptop whoever reaches the vault may become a tenant
@@ -315,7 +342,8 @@ channels = ["sms", "email"]
 countries = ["+1", "+44"]   # every other country is closed
 
 [limits]
-{limits}
+failed_checks_refill_seconds = 1   # two minutes, as elsewhere, would be a long wait on a laptop
+
 [[routes]]
 name = "pretend"
 kind = "twilio-messages"

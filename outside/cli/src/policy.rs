@@ -1,0 +1,175 @@
+//! `adyton policy`: checking, comparing and approving.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use adyton_api::SignedRequest;
+use adyton_host::{Approvals, make_folder};
+use adyton_ledger::{Action, Request, Signer, SignersError, sha256};
+use adyton_policy::{Direction, Policy, diff};
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::folders::write_private;
+use crate::governance::follow;
+use crate::ssh::sign;
+
+type Error = Box<dyn std::error::Error>;
+
+/// What can be done with a policy.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Reads a policy as a vault would, and names the first rule that it breaks.
+    Check {
+        /// The policy.
+        file: PathBuf,
+        /// One line of JSON instead of sentences
+        #[arg(long)]
+        json: bool,
+    },
+    /// Says in plain words what changes from one policy to another.
+    Diff {
+        /// The policy before.
+        old: PathBuf,
+        /// The policy after.
+        new: PathBuf,
+        /// One line of JSON instead of sentences
+        #[arg(long)]
+        json: bool,
+    },
+    /// Signs another policy with an owner's SSH key, so that the vault boots under it.
+    Approve(Approve),
+}
+
+/// What an approval needs.
+#[derive(clap::Args)]
+pub(crate) struct Approve {
+    /// The vault's folder
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The policy to approve [default: DIR/adyton.toml]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The owner's SSH key, as `ssh-keygen -f` takes it
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// One line of JSON instead of sentences
+    #[arg(long)]
+    json: bool,
+}
+
+/// Carries out a command.
+pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Check { file, json } => check(file, *json),
+        Command::Diff { old, new, json } => {
+            let (old, new) = (read(old)?.1, read(new)?.1);
+            let changes = changes(&old, &new);
+            if *json {
+                println!("{}", json!({ "changes": changes }));
+            } else {
+                print_changes(&changes);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Approve(options) => approve(options),
+    }
+}
+
+fn read(file: &Path) -> Result<(String, Policy), Error> {
+    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let policy = Policy::parse(text.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok((text, policy))
+}
+
+fn check(file: &Path, as_json: bool) -> Result<ExitCode, Error> {
+    match read(file) {
+        Ok((text, _)) => {
+            let hash = sha256(text.as_bytes()).to_string();
+            if as_json {
+                println!("{}", json!({ "ok": true, "policy_hash": hash }));
+            } else {
+                println!("{}: a policy, hash {hash}", file.display());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) if as_json => {
+            println!("{}", json!({ "ok": false, "error": error.to_string() }));
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn changes(old: &Policy, new: &Policy) -> Vec<(&'static str, String)> {
+    let word = |direction| match direction {
+        Direction::Loosens => "loosens",
+        Direction::Tightens => "tightens",
+        Direction::Changes => "changes",
+    };
+    diff(old, new).into_iter().map(|change| (word(change.direction), change.words)).collect()
+}
+
+fn print_changes(changes: &[(&'static str, String)]) {
+    if changes.is_empty() {
+        println!("nothing changes that a vault would notice");
+    }
+    for (direction, words) in changes {
+        println!("{direction:9} {words}");
+    }
+}
+
+/// Adds this owner's signature to the approval of the next release.
+fn approve(options: &Approve) -> Result<ExitCode, Error> {
+    let vault = follow(&options.data)?;
+    let file = options.policy.clone().unwrap_or_else(|| options.data.join("adyton.toml"));
+    let (body, policy) = read(&file)?;
+    if sha256(body.as_bytes()).0 == vault.releases.policy_hash() {
+        return Err(format!("{}: this policy is in force already", file.display()).into());
+    }
+    let in_force = vault.policy()?;
+    let owners = in_force.owners.as_ref().ok_or("the policy in force has no owners, so it stays for ever")?;
+    let changes = changes(&in_force, &policy);
+    let sequence = vault.releases.number() + 1;
+    let request = Request { action: Action::Policy, signer: Signer::Owners, sequence, body };
+
+    let path = Approvals::new(&options.data).path(sequence);
+    let mut signatures = match fs::read(&path) {
+        Ok(kept) => {
+            let kept: SignedRequest = serde_json::from_slice(&kept)?;
+            // Signatures of another policy do not carry over.
+            if kept.body == request.body { kept.signatures } else { Vec::new() }
+        }
+        Err(_) => Vec::new(),
+    };
+    signatures.push(sign(&options.key, &request.text(&vault.vault))?);
+    signatures.dedup();
+    // Verified as the vault will, so that what is written either holds or lacks only further owners.
+    let verified = request.clone().signed(&signatures)?.verify(&vault.vault, &owners.signers()?);
+    let missing = match verified {
+        Ok(_) => 0,
+        Err(SignersError::Threshold { expected, got }) => expected - got,
+        Err(error) => return Err(error.into()),
+    };
+    let approval = SignedRequest {
+        action: request.action.text().into(),
+        signer: request.signer.to_string(),
+        sequence,
+        body: request.body,
+        signatures,
+    };
+    make_folder(path.parent().ok_or("no folder")?)?;
+    write_private(&path, &serde_json::to_vec_pretty(&approval)?)?;
+    if options.json {
+        println!("{}", json!({ "release": sequence, "missing": missing, "approval": path, "changes": changes }));
+    } else {
+        print_changes(&changes);
+        match missing {
+            0 => println!("Approved as release {sequence}: the vault takes it at its next boot."),
+            1 => println!("Signed as release {sequence}: one more owner must run this command."),
+            _ => println!("Signed as release {sequence}: {missing} more owners must run this command."),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
