@@ -1,0 +1,116 @@
+"""Who may change what a vault obeys: its owners, by their SSH keys, and only in their turn."""
+
+import json
+import shutil
+import ssl
+import subprocess
+import urllib.request
+
+import pytest
+from conftest import BINARIES, Up
+
+
+def adyton(*arguments, text=""):
+    run = subprocess.run([BINARIES / "adyton", *map(str, arguments)], input=text, capture_output=True, text=True)
+    return run.returncode, run.stdout, run.stderr
+
+
+def vault(up):
+    context = ssl.create_default_context(cafile=up.ready["ca"])
+    with urllib.request.urlopen(f"{up.ready['api']}/adyton/v1/vault", context=context, timeout=10) as answer:
+        return json.load(answer)
+
+
+def refused_boot(folder):
+    """What `up` says when the enclave refuses the policy in the folder."""
+    command = [BINARIES / "adyton", "up", "--json", "--data", folder / "vault", "--listen", "127.0.0.1:0"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1 and run.stdout == "", run
+    return run.stderr
+
+
+@pytest.fixture
+def stranger(tmp_path):
+    key = tmp_path / "stranger"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    return key
+
+
+def test_a_policy_boots_once_its_owner_approved_it(tmp_path, stranger):
+    up = Up(tmp_path)
+    key, policy = up.ready["owner_key"], up.data / "adyton.toml"
+    assert vault(up)["release"] == 1
+    assert up.stop() == 0
+    first = policy.read_text()
+    second = first.replace("retention_days = 30", "retention_days = 10")
+    assert second != first
+
+    policy.write_text(second)
+    assert "owners approve it as release 2 with `adyton policy approve`" in refused_boot(tmp_path)
+    code, _, error = adyton("policy", "approve", "--data", up.data, "--key", stranger)
+    assert code == 1 and "not one of the signers'" in error
+    assert not (up.data / "approvals").exists()
+    code, out, _ = adyton("policy", "approve", "--data", up.data, "--key", key, "--json")
+    approved = json.loads(out)
+    assert (code, approved["release"], approved["missing"]) == (0, 2, 0)
+    assert approved["changes"] == [["tightens", "retention_days: bodies are kept: 30 becomes 10"]]
+
+    # What was approved is this policy, and no other.
+    policy.write_text(second.replace("retention_days = 10", "retention_days = 11"))
+    assert "it is of another policy or release" in refused_boot(tmp_path)
+    policy.write_text(second)
+    up = Up(tmp_path)
+    assert vault(up)["release"] == 2
+    assert json.loads(up.log_check().stdout)["release"] == 2
+    assert up.stop() == 0
+
+    # The first one is over, and an approval is for one release.
+    policy.write_text(first)
+    assert "as release 3" in refused_boot(tmp_path)
+    approvals = up.data / "approvals"
+    shutil.copy(approvals / "2.json", approvals / "3.json")
+    assert "it is of another policy or release" in refused_boot(tmp_path)
+    forged = json.loads((approvals / "2.json").read_text())
+    (approvals / "3.json").write_text(json.dumps(forged | {"sequence": 3, "body": first}))
+    assert "not of this text by this key" in refused_boot(tmp_path)
+    (approvals / "3.json").unlink()
+    policy.write_text(second)
+    up = Up(tmp_path)
+    assert vault(up)["release"] == 2
+    assert up.stop() == 0
+
+
+def test_settings_are_signed_bounded_and_taken_in_turn(tmp_path, stranger):
+    up = Up(tmp_path)
+    file = tmp_path / "settings.toml"
+
+    def change(text, key):
+        file.write_text(text)
+        place = ("--api", up.ready["api"], "--ca", up.ready["ca"], "--json")
+        return adyton("settings", "set", *place, "--file", file, "--key", key)
+
+    key, before = up.ready["owner_key"], vault(up)
+    sequence = before["owners_sequence"]
+    tighter = "version = 1\n[limits]\nfailed_checks = 5\n"
+    code, _, error = change(tighter, stranger)
+    assert code == 1 and "answered 403" in error and "not one of the signers'" in error
+    code, _, error = change("version = 1\n[limits]\nfailed_checks = 21\n", key)
+    assert code == 1 and "limits.failed_checks: looser than the policy allows" in error
+    code, _, error = change("version = 1\n[limit]\n", key)
+    assert code == 1 and "limit: unknown key; did you mean limits?" in error
+    code, _, error = change("", key)
+    assert code == 1 and "missing field `version`" in error
+    assert vault(up) == before
+    code, out, _ = change(tighter, key)
+    assert (code, json.loads(out)) == (0, {"sequence": sequence + 1})
+    after = vault(up)
+    assert after["owners_sequence"] == sequence + 1
+    assert after["settings_sha256"] != before["settings_sha256"]
+
+    # A restart keeps them; what was signed once is not taken again.
+    assert up.stop() == 0
+    up = Up(tmp_path)
+    kept = vault(up)
+    assert (kept["owners_sequence"], kept["settings_sha256"]) == (after["owners_sequence"], after["settings_sha256"])
+    assert json.loads(up.log_check().stdout)["ok"] is True
+    assert up.stop() == 0
