@@ -48,7 +48,7 @@ fn is_atext(byte: u8) -> bool {
 
 /// Whether a text is a DNS name of at least two labels: letters, digits and inner hyphens; the last label begins with a
 /// letter, which no address literal's does.
-pub fn is_domain(domain: &str) -> bool {
+pub(crate) fn is_domain(domain: &str) -> bool {
     let label = |label: &str| {
         (1..=LONGEST_LABEL).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::Channel;
 use crate::phone::{self, Country, Numbering};
-pub use email::is_domain;
+pub(crate) use email::is_domain;
 
 /// Digits of a number that its prefix leaves out.
 const SUBSCRIBER: usize = 4;
