@@ -25,7 +25,7 @@ type Named = Vec<(&'static str, Vec<u8>)>;
 pub fn all() -> Vec<(&'static str, Seed)> {
     let mut seeds = Vec::new();
     vectors(&mut seeds);
-    let groups: [(&str, Named); 21] = [
+    let groups: [(&str, Named); 25] = [
         ("frame_append", frame_append()),
         ("frame_stream", frame_stream()),
         ("address", texts(&["unix:/run/adyton/service.sock", "vsock:3:5000", "vsock:+3:5000", "unix:", "tcp:1:2"])),
@@ -41,7 +41,23 @@ pub fn all() -> Vec<(&'static str, Seed)> {
         ("evolve", histories()),
         ("state", states()),
         ("sid", texts(&[&sid("AC"), &sid("VA"), &sid("VE"), &sid("VL"), &sid("XX"), &sid("AC").to_uppercase()])),
-        ("destination", texts(&["+15550100123", "+4915550100", "15550100123", "+0155501001", "+1 555 0100123"])),
+        (
+            "destination",
+            texts(&[
+                "+15550100123",
+                "+4915550100",
+                "15550100123",
+                "+0155501001",
+                "+1 555 0100123",
+                "+390669812345",
+                "Jo.Doe+x@Example.com",
+                "\"jo\"@[127.0.0.1]",
+            ]),
+        ),
+        ("locale", texts(&["en", "de-AT", "ES-419", "en_GB", "fr-"])),
+        ("app_hash", texts(&["He42w354ol9", "+/+/+/+/+/+", "He42w354ol9="])),
+        ("service_name", texts(&["Acme", "U.S. Bank", "Банк Пример 123", "go to evil.example", "is 493-817"])),
+        ("web_otp_domain", texts(&["login.example.com", "LOGIN.example", "127.0.0.1", "a.com #1"])),
         ("manifest", vec![("none", manifest(0)), ("three_chunks", manifest(3))]),
         ("entry_body", bodies()),
         ("snapshot", snapshots()),

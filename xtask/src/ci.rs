@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::metadata::{binaries, output};
-use crate::{Error, advisories, layers, licences, python, root};
+use crate::{Error, advisories, layers, licences, phones, python, root};
 
 /// How a step ended.
 pub(crate) enum Outcome {
@@ -18,11 +18,12 @@ pub(crate) enum Outcome {
 /// Runs every step; stops at the first that fails.
 pub(crate) fn run() -> Result<(), Error> {
     let before = output("git", &["status", "--porcelain"]).ok();
-    let steps: [(&str, &dyn Fn() -> Outcome); 12] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 13] = [
         ("fmt", &|| cargo(&["fmt", "--all", "--check"], 2)),
         ("clippy", &|| cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], 20)),
         ("layers", &|| outcome(layers::run())),
         ("licences", &|| outcome(licences::run(false))),
+        ("phones", &|| outcome(phones::run(true))),
         ("advisories", &advisories::step),
         ("docs", &docs),
         ("tests", &|| cargo(&["test", "--workspace", "--locked"], 30)),

@@ -7,6 +7,7 @@ mod ci;
 mod layers;
 mod licences;
 mod metadata;
+mod phones;
 mod python;
 mod walk;
 
@@ -21,6 +22,8 @@ const USAGE: &str = "cargo xtask COMMAND
   layers             check the import law (layers.toml) and the names of ARCHITECTURE.md
   licences           check licences, duplicate versions and the enclave's dependencies (licences.toml)
   licences --accept  write the enclave's dependencies anew
+  phones             write the table of numbering plans anew
+  phones --check     check that it is what the metadata gives
   help               this";
 
 type Error = Box<dyn std::error::Error>;
@@ -36,6 +39,8 @@ fn main() -> ExitCode {
         ("layers", []) => layers::run(),
         ("licences", []) => licences::run(false),
         ("licences", [accept]) if accept == "--accept" => licences::run(true),
+        ("phones", []) => phones::run(false),
+        ("phones", [check]) if check == "--check" => phones::run(true),
         ("help", []) => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -4,6 +4,7 @@ mod attest;
 mod enclave;
 mod host;
 mod ledger;
+mod message;
 mod seal;
 mod sealed;
 mod vault;
@@ -41,6 +42,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "state", run: vault::state, dictionary: vault::DICTIONARY },
     Target { name: "sid", run: vault::sid, dictionary: vault::SIDS },
     Target { name: "destination", run: vault::destination, dictionary: seal::DIGITS },
+    Target { name: "locale", run: message::locale, dictionary: message::TAGS },
+    Target { name: "app_hash", run: message::app_hash, dictionary: message::BASE64 },
+    Target { name: "service_name", run: message::service_name, dictionary: message::NAMES },
+    Target { name: "web_otp_domain", run: message::web_otp_domain, dictionary: message::NAMES },
     // inside/enclave
     Target { name: "manifest", run: sealed::manifest, dictionary: sealed::DICTIONARY },
     Target { name: "entry_body", run: sealed::entry_body, dictionary: sealed::DICTIONARY },

@@ -106,6 +106,7 @@ pub(crate) fn destination(input: &[u8]) {
         assert_eq!((number.expose(), number.duplicate().expose()), (text, text));
         let country = number.country().expect("a number belongs somewhere");
         assert!(text[1..].starts_with(&country.calling_code.to_string()));
+        assert!(country.region.len() == 2 && country.region.bytes().all(|byte| byte.is_ascii_uppercase()));
         assert!(text.starts_with(number.prefix()));
     }
     if let Ok(address) = Destination::parse(Channel::Email, text) {

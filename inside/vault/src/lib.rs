@@ -28,6 +28,7 @@ mod event;
 mod evolve;
 mod hot;
 mod message;
+mod phone;
 mod reply;
 mod rules;
 mod sends;
@@ -37,9 +38,10 @@ mod state;
 
 pub use command::{Caller, Command, Context, Fresh, KeyChanges, ServiceUpdate, Start, Subjects, Target, User};
 pub use decide::decide;
-pub use destination::{Country, Destination, DestinationError, is_domain};
+pub use destination::{Destination, DestinationError};
 pub use event::{Channel, Class, Event, EventError, EventKind};
-pub use message::{AppHash, Locale, Message, MessageLook, NameError, ServiceName, gsm7_septets};
+pub use message::{AppHash, Locale, Message, MessageLook, NameError, ServiceName, WebOtpDomain, gsm7_septets};
+pub use phone::Country;
 pub use reply::{
     Ceiling, Decision, Effect, Outcome, Reason, Refusal, Reply, ServiceView, Status, SupportView, TenantView,
     VerificationView,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use adyton_api::{Meta, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp};
 use adyton_vault::{
     Command, NameError, Reply, Seconds, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid, SidKind,
-    is_domain,
+    WebOtpDomain,
 };
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -199,9 +199,11 @@ fn settings(form: &Form<'_>) -> Result<ServiceUpdate, ApiError> {
     };
     let web_otp_domain = match form.get("WebOtpDomain") {
         None => None,
-        // A text message has room for a line of about this length.
-        Some(text) if text.is_empty() || (is_domain(text) && text.len() <= 60) => Some(text.to_ascii_lowercase()),
-        Some(_) => return Err(ApiError::parameter("WebOtpDomain")),
+        Some("") => Some(String::new()),
+        Some(text) => match WebOtpDomain::parse(text) {
+            Some(domain) => Some(domain.text().to_owned()),
+            None => return Err(ApiError::parameter("WebOtpDomain")),
+        },
     };
     Ok(ServiceUpdate {
         friendly_name,

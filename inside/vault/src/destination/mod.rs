@@ -3,7 +3,6 @@
 //! Only one spelling of each is accepted, and whatever is counted or compared is counted under that one, so that no
 //! spelling changes the outcome of an attempt.
 
-mod calling_codes;
 mod email;
 
 use alloc::string::String;
@@ -13,13 +12,9 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use crate::Channel;
-use calling_codes::calling_code;
-pub use email::is_domain;
+use crate::phone::{self, Country, Numbering};
+pub(crate) use email::is_domain;
 
-/// Longest phone number: `+` and fifteen digits (ITU-T E.164 §6).
-const LONGEST_NUMBER: usize = 16;
-/// Shortest one that any numbering plan has, `+` included.
-const SHORTEST_NUMBER: usize = 8;
 /// Digits of a number that its prefix leaves out.
 const SUBSCRIBER: usize = 4;
 
@@ -27,34 +22,39 @@ const SUBSCRIBER: usize = 4;
 /// (the log knows it by its keyed hash).
 pub struct Destination {
     text: Zeroizing<Vec<u8>>,
-    /// The calling code of a phone number.
-    calling_code: Option<u16>,
+    /// Of a phone number.
+    numbering: Option<Numbering>,
 }
 
-/// Where a phone number belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Country {
-    /// Digits after the `+` that name the country, or the group of countries that share them (ITU-T E.164, annex).
-    pub calling_code: u16,
-}
-
-/// Why a text is not an address; names no digit of it.
+/// Why a text is not an address; names no character of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DestinationError {
     /// Not `+`, a non-zero digit and 6 to 14 more ASCII digits.
-    Number,
+    NotE164,
     /// No country has this calling code.
     CallingCode,
-    /// Not one plain address `local@domain` of ASCII characters.
-    Email,
+    /// The country of this calling code has no numbers of this length.
+    NationalLength,
+    /// An e-mail address without an `@`.
+    EmailForm,
+    /// An e-mail address of more than 254 bytes.
+    EmailLength,
+    /// What stands before the `@` is not 1 to 64 characters of a plain local part.
+    LocalPart,
+    /// What stands behind the `@` is not a domain name of at least two labels.
+    Domain,
 }
 
 impl fmt::Display for DestinationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Number => "expected a phone number in E.164 form: +, country code, subscriber number, digits only",
+            Self::NotE164 => "expected a phone number in E.164 form: +, country code, subscriber number, digits only",
             Self::CallingCode => "no country has this calling code",
-            Self::Email => "expected one plain e-mail address, ASCII only (international domains as xn--)",
+            Self::NationalLength => "the country has no phone numbers of this length",
+            Self::EmailForm => "expected an e-mail address: local@domain",
+            Self::EmailLength => "an e-mail address has at most 254 bytes",
+            Self::LocalPart => "expected 1 to 64 plain ASCII characters before the @",
+            Self::Domain => "expected an ASCII domain name behind the @ (international ones as xn--)",
         })
     }
 }
@@ -76,24 +76,18 @@ impl Destination {
     /// Parses a phone number: no blanks, brackets or other scripts' digits.
     ///
     /// # Errors
-    /// [`DestinationError`].
+    /// [`DestinationError::NotE164`], [`DestinationError::CallingCode`] or [`DestinationError::NationalLength`].
     pub fn phone(text: &str) -> Result<Self, DestinationError> {
-        let digits = text.strip_prefix('+').ok_or(DestinationError::Number)?;
-        let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
-        if !plain || !(SHORTEST_NUMBER..=LONGEST_NUMBER).contains(&text.len()) {
-            return Err(DestinationError::Number);
-        }
-        let calling_code = Some(calling_code(digits).ok_or(DestinationError::CallingCode)?);
-        Ok(Self { text: Zeroizing::new(text.as_bytes().to_vec()), calling_code })
+        let numbering = Some(phone::parse(text)?);
+        Ok(Self { text: Zeroizing::new(text.as_bytes().to_vec()), numbering })
     }
 
     /// Parses an e-mail address. The domain is lower-cased.
     ///
     /// # Errors
-    /// [`DestinationError::Email`].
+    /// The other [`DestinationError`]s.
     pub fn email(text: &str) -> Result<Self, DestinationError> {
-        let text = email::normal(text).ok_or(DestinationError::Email)?;
-        Ok(Self { text, calling_code: None })
+        Ok(Self { text: email::normal(text)?, numbering: None })
     }
 
     /// The address. Every caller of this is a place to review: the tenant that gave it, and the message's address.
@@ -109,7 +103,13 @@ impl Destination {
 
     /// Where a phone number belongs; `None` for an e-mail address.
     pub fn country(&self) -> Option<Country> {
-        self.calling_code.map(|calling_code| Country { calling_code })
+        self.numbering.map(|numbering| numbering.country)
+    }
+
+    /// Whether whoever sends to it pays a third party for it, as far as the number's beginning tells: premium-rate and
+    /// shared-cost numbers, which are what fraud with text messages is after.
+    pub fn is_premium_rate(&self) -> bool {
+        self.numbering.is_some_and(|numbering| numbering.premium_rate)
     }
 
     /// What many addresses share: a number without its last four digits, an e-mail's domain.
@@ -123,7 +123,7 @@ impl Destination {
 
     /// A second copy, for a message or an answer. Greppable, because `Clone` is not implemented.
     pub fn duplicate(&self) -> Self {
-        Self { text: self.text.clone(), calling_code: self.calling_code }
+        Self { text: self.text.clone(), numbering: self.numbering }
     }
 }
 
@@ -134,38 +134,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_spelling_of_a_number() {
-        let number = Destination::phone("+12025550123").unwrap();
+    fn a_number() {
+        for channel in [Channel::Sms, Channel::Email] {
+            assert_eq!(Destination::parse(channel, "+12025550123").is_ok(), channel == Channel::Sms);
+        }
+        let number = Destination::phone("+12025550123").unwrap().duplicate();
         assert_eq!((number.expose(), number.prefix()), ("+12025550123", "+1202555"));
-        assert_eq!(number.country(), Some(Country { calling_code: 1 }));
-        for text in [
-            "12025550123",
-            "+1 2025550123",
-            "+0155501001",
-            "+155501",
-            "+1202555012345678",
-            "+12O25550123",
-            "+１２０２５５５",
-            "+1202555012\u{0663}",
-            " +12025550123",
-            "+12025550123\n",
-            "tel:+12025550123",
-            "",
-            "+",
-        ] {
-            assert_eq!(Destination::phone(text).err(), Some(DestinationError::Number), "{text}");
-        }
-        for text in ["+2101234567", "+9991234567", "+8591234567"] {
-            assert_eq!(Destination::phone(text).err(), Some(DestinationError::CallingCode), "{text}");
-        }
-    }
-
-    #[test]
-    fn calling_codes_are_told_apart() {
-        for (text, code) in [("+442079460123", 44), ("+35312345678", 353), ("+77012345678", 7), ("+8612345678901", 86)]
-        {
-            assert_eq!(Destination::phone(text).unwrap().country().map(|country| country.calling_code), Some(code));
-        }
+        assert_eq!(*number.counted(), "+12025550123");
+        assert_eq!(number.country(), Some(Country { calling_code: 1, region: "US" }));
+        assert!(!number.is_premium_rate() && Destination::phone("+19005550123").unwrap().is_premium_rate());
     }
 
     #[test]
@@ -173,34 +150,53 @@ mod tests {
         let address = Destination::email("Jo.Doe+x@Example.COM").unwrap();
         assert_eq!((address.expose(), address.prefix()), ("Jo.Doe+x@example.com", "example.com"));
         assert_eq!(*address.counted(), "jo.doe+x@example.com");
-        assert_eq!(address.country(), None);
-        for text in [
-            "a@b",
-            "a@@example.com",
-            "@example.com",
-            "a@",
-            ".a@example.com",
-            "a.@example.com",
-            "a..b@example.com",
-            "a b@example.com",
-            "\"a\"@example.com",
-            "a@[127.0.0.1]",
-            "a@127.0.0.1",
-            "a@-example.com",
-            "a@example-.com",
-            "a@exa_mple.com",
-            "a@example.com.",
-            "ä@example.com",
-            "a@exämple.com",
-            "Jo <a@example.com>",
-            "a@example.com,b@example.com",
-            "a@example.com\r\nBcc: b@example.com",
-            "",
+        assert_eq!((address.country(), address.is_premium_rate()), (None, false));
+        for (text, error) in [
+            ("", DestinationError::EmailForm),
+            ("example.com", DestinationError::EmailForm),
+            ("+12025550123", DestinationError::EmailForm),
+            ("@example.com", DestinationError::LocalPart),
+            (".a@example.com", DestinationError::LocalPart),
+            ("a.@example.com", DestinationError::LocalPart),
+            ("a..b@example.com", DestinationError::LocalPart),
+            ("a b@example.com", DestinationError::LocalPart),
+            (" a@example.com", DestinationError::LocalPart),
+            ("\"a\"@example.com", DestinationError::LocalPart),
+            ("(c)a@example.com", DestinationError::LocalPart),
+            ("ä@example.com", DestinationError::LocalPart),
+            ("Jo <a@example.com>", DestinationError::LocalPart),
+            ("mailto:a@example.com", DestinationError::LocalPart),
+            ("a@", DestinationError::Domain),
+            ("a@b", DestinationError::Domain),
+            ("a@@example.com", DestinationError::Domain),
+            ("a@[127.0.0.1]", DestinationError::Domain),
+            ("a@127.0.0.1", DestinationError::Domain),
+            ("a@-example.com", DestinationError::Domain),
+            ("a@example-.com", DestinationError::Domain),
+            ("a@exa_mple.com", DestinationError::Domain),
+            ("a@example.com.", DestinationError::Domain),
+            ("a@exämple.com", DestinationError::Domain),
+            ("a@example.com ", DestinationError::Domain),
+            ("a@example.com,b@example.com", DestinationError::Domain),
+            ("a@example.com\r\nBcc: b@example.com", DestinationError::Domain),
         ] {
-            assert_eq!(Destination::email(text).err(), Some(DestinationError::Email), "{text}");
+            assert_eq!(Destination::email(text).err(), Some(error), "{text}");
         }
-        let long = ["a".repeat(64), "b".repeat(65)];
-        assert!(Destination::email(&[&long[0], "@example.com"].concat()).is_ok());
-        assert!(Destination::email(&[&long[1], "@example.com"].concat()).is_err());
+        assert_eq!(Destination::email("a@xn--exmple-cua.com").unwrap().prefix(), "xn--exmple-cua.com");
+    }
+
+    #[test]
+    fn lengths_of_an_e_mail_address() {
+        let of = |local: usize, labels: &[usize]| {
+            let labels: Vec<String> = labels.iter().map(|length| "b".repeat(*length)).collect();
+            Destination::email(&["a".repeat(local), "@".into(), labels.join(".")].concat()).err()
+        };
+        assert_eq!(of(64, &[7, 3]), None);
+        assert_eq!(of(65, &[7, 3]), Some(DestinationError::LocalPart));
+        assert_eq!(of(1, &[63, 3]), None);
+        assert_eq!(of(1, &[64, 3]), Some(DestinationError::Domain));
+        // 64 + 1 + 189 = 254.
+        assert_eq!(of(64, &[63, 63, 61]), None);
+        assert_eq!(of(64, &[63, 63, 62]), Some(DestinationError::EmailLength));
     }
 }

@@ -9,12 +9,14 @@ use super::{Locale, Message};
 
 pub(super) fn render(name: &str, locale: Locale, code: &Code, do_not_share: bool) -> Message {
     let words = locale.words();
+    // A new line follows, not the code.
+    let before_code = words.before_code.trim_end();
     let share = if do_not_share { words.do_not_share.trim_start_matches(". ") } else { "" };
     let (gap, html_gap) = if do_not_share { ("\n", "<br>") } else { ("", "") };
     let text = SecretText::join(&[
-        words.before_name,
+        words.email_before_name,
         name,
-        words.before_code,
+        before_code,
         "\n\n    ",
         code.expose(),
         "\n\n",
@@ -32,9 +34,9 @@ pub(super) fn render(name: &str, locale: Locale, code: &Code, do_not_share: bool
         "\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">",
         "<body style=\"margin:0;padding:24px;background:#f4f5f7;font:16px/1.5 system-ui,sans-serif;color:#1c1e21\">",
         "<div style=\"max-width:28rem;margin:0 auto;padding:24px;background:#fff;border-radius:12px\"><p>",
-        words.before_name,
+        words.email_before_name,
         &name,
-        words.before_code,
+        before_code,
         "</p><p style=\"font:700 32px/1.2 ui-monospace,monospace;letter-spacing:4px;margin:24px 0\">",
         code.expose(),
         "</p><p>",

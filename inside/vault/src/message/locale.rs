@@ -14,11 +14,12 @@ pub enum Locale {
     Spanish,
 }
 
-/// The sentences of one language. Names and codes stand between them.
+/// The sentences of one language. Names and codes stand between them. The first three are within the GSM alphabet.
 pub(super) struct Words {
     pub(super) before_name: &'static str,
     pub(super) before_code: &'static str,
     pub(super) do_not_share: &'static str,
+    pub(super) email_before_name: &'static str,
     pub(super) subject: &'static str,
     pub(super) validity: &'static str,
     pub(super) not_you: &'static str,
@@ -53,6 +54,7 @@ impl Locale {
                 before_name: "Your ",
                 before_code: " verification code is: ",
                 do_not_share: ". Do not share it with anyone.",
+                email_before_name: "Your ",
                 subject: "Your verification code",
                 validity: "It is valid for 10 minutes.",
                 not_you: "If you did not ask for it, ignore this message. Nobody will ever ask you for this code.",
@@ -61,6 +63,7 @@ impl Locale {
                 before_name: "Ihr Code für ",
                 before_code: ": ",
                 do_not_share: ". Geben Sie ihn an niemanden weiter.",
+                email_before_name: "Ihr Code für ",
                 subject: "Ihr Bestätigungscode",
                 validity: "Er gilt 10 Minuten.",
                 not_you: "Wenn Sie ihn nicht angefordert haben, tun Sie nichts. Niemand wird Sie je nach diesem Code fragen.",
@@ -69,6 +72,7 @@ impl Locale {
                 before_name: "Votre code pour ",
                 before_code: ": ",
                 do_not_share: ". Ne le communiquez à personne.",
+                email_before_name: "Votre code pour ",
                 subject: "Votre code de vérification",
                 validity: "Il est valable 10 minutes.",
                 not_you: "Si vous ne l'avez pas demandé, ignorez ce message. Personne ne vous demandera jamais ce code.",
@@ -77,6 +81,7 @@ impl Locale {
                 before_name: "Su codigo para ",
                 before_code: " es: ",
                 do_not_share: ". No lo comparta con nadie.",
+                email_before_name: "Su código para ",
                 subject: "Su código de verificación",
                 validity: "Es válido durante 10 minutos.",
                 not_you: "Si no lo ha pedido, ignore este mensaje. Nadie le pedirá nunca este código.",

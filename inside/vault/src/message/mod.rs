@@ -1,21 +1,22 @@
 //! The message that carries a code: the one output that a code is part of, and it goes to the person.
 //!
-//! Texts are short and within the GSM 7-bit alphabet, so that one part of a text message holds them: 160 septets with
-//! the longest name in that alphabet (3GPP TS 23.038). A name outside it makes the message UCS-2, which has room for 70
-//! characters; such names are therefore shorter ([`ServiceName`]).
+//! Texts are short, so that one part of a text message holds them ([`sms`]); names are short for it ([`ServiceName`]).
 //!
-//! The code is the only run of four or more digits in a text, so that phones offer it for filling in; with WebOTP it is
-//! repeated in the last line, bound to a domain.
+//! People and phones find the code as the first run of 4 to 10 digits that stands alone (`\b\d{4,10}\b`); names cannot hold
+//! such a run. App hashes and domains, which may, come last.
 
 mod email;
 mod locale;
 mod name;
+mod sms;
 
 use alloc::string::String;
 
 use adyton_seal::{Code, SecretText};
 
+use crate::destination::is_domain;
 use crate::{Channel, ServiceSettings};
+use sms::LastLine;
 
 pub use locale::Locale;
 pub use name::{NameError, ServiceName, gsm7_septets};
@@ -55,42 +56,38 @@ impl AppHash {
     }
 }
 
+/// Domain that a browser binds a code to (WebOTP), in lower case and short enough for the last line of a text message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebOtpDomain(String);
+
+impl WebOtpDomain {
+    /// Longest domain beside the longest name, code and warning in every language.
+    pub const LONGEST: usize = 46;
+
+    /// Parses it; `None` if it is not a domain name or too long.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() <= Self::LONGEST && is_domain(text)).then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    /// The domain.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The message for a code.
 pub(crate) fn render(channel: Channel, settings: &ServiceSettings, look: &MessageLook, code: &Code) -> Message {
     let name = look.name.as_ref().map_or(&settings.friendly_name[..], ServiceName::text);
-    let words = look.locale.words();
     match channel {
         Channel::Email => email::render(name, look.locale, code, settings.do_not_share),
         Channel::Sms => {
-            let share = if settings.do_not_share { words.do_not_share } else { "" };
-            // An app that is handed the message wants its hash last, a browser wants the domain's line last; a message
-            // has one last line, and the hash is asked for by the request itself.
-            let (before, line, hash) = match (&look.app_hash, &settings.web_otp_domain[..]) {
-                (Some(AppHash(hash)), _) => ("<#> ", "\n", &hash[..]),
-                (None, "") => ("", "", ""),
-                (None, domain) => {
-                    let parts =
-                        [words.before_name, name, words.before_code, code.expose(), share, "\n\n@", domain, " #"];
-                    let [a, b, c, d, e, f, g, h] = parts;
-                    return Message {
-                        text: SecretText::join(&[a, b, c, d, e, f, g, h, code.expose()]),
-                        subject: None,
-                        html: None,
-                        code: code.duplicate(),
-                    };
-                }
+            // A message has one last line. The hash goes before, because the request itself asks for it.
+            let last = match (&look.app_hash, &settings.web_otp_domain[..]) {
+                (Some(hash), _) => LastLine::AppHash(hash),
+                (None, "") => LastLine::Nothing,
+                (None, domain) => LastLine::Domain(domain),
             };
-            let text = SecretText::join(&[
-                before,
-                words.before_name,
-                name,
-                words.before_code,
-                code.expose(),
-                share,
-                line,
-                hash,
-            ]);
-            Message { text, subject: None, html: None, code: code.duplicate() }
+            sms::render(name, look.locale, code, settings.do_not_share, last)
         }
     }
 }

@@ -3,9 +3,9 @@
 use alloc::string::{String, ToString};
 use core::fmt;
 
-/// Longest name.
+/// Longest name, in septets.
 const LONGEST: usize = 30;
-/// Longest name outside the GSM 7-bit alphabet, where a message has room for 70 characters in all.
+/// Longest name outside the GSM 7-bit alphabet, in UTF-16 units, of which a message has room for 70 in all.
 const LONGEST_UCS2: usize = 15;
 
 /// A name for people. It cannot carry an address or an instruction of its own, or a message that people trust would
@@ -16,13 +16,14 @@ pub struct ServiceName(String);
 /// Why a text is not a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
-    /// It is empty, or longer than 30 characters (15 outside the GSM alphabet).
+    /// It is empty, or longer than 30 septets of the GSM alphabet: a character, or half of one of `^{}\\[~]|€`. Outside the
+    /// alphabet: longer than 15 UTF-16 units.
     Length,
-    /// It begins or ends with a blank, or has a control character, a line end or an invisible one.
+    /// It begins or ends with a blank, or has a control character, a line end or an invisible character.
     Character,
     /// It looks like an address of the web or of e-mail.
     Address,
-    /// It holds four digits in a row, which would be taken for a code.
+    /// It holds four digits without a letter between them, which would be taken for a code.
     Digits,
 }
 
@@ -32,7 +33,7 @@ impl fmt::Display for NameError {
             Self::Length => "a name has 1 to 30 characters, or 15 outside the alphabet of text messages",
             Self::Character => "a name has no outer blanks, control or invisible characters",
             Self::Address => "a name must not look like an address",
-            Self::Digits => "a name must not hold four digits in a row",
+            Self::Digits => "a name must not hold four digits without a letter between them",
         })
     }
 }
@@ -45,23 +46,20 @@ impl ServiceName {
     /// # Errors
     /// [`NameError`], the first rule that is broken.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let longest = if gsm7_septets(text).is_some() { LONGEST } else { LONGEST_UCS2 };
-        // UTF-16 is what a message outside the alphabet is counted in.
-        if text.is_empty() || text.encode_utf16().count() > longest {
+        let fits = match gsm7_septets(text) {
+            Some(septets) => septets <= LONGEST,
+            None => text.encode_utf16().count() <= LONGEST_UCS2,
+        };
+        if text.is_empty() || !fits {
             return Err(NameError::Length);
         }
-        let hidden = |char: char| {
-            char.is_control()
-                || matches!(char, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}')
-        };
-        if text.trim() != text || text.chars().any(hidden) {
+        if text.trim() != text || text.chars().any(|char| char.is_control() || is_invisible(char)) {
             return Err(NameError::Character);
         }
         if looks_like_an_address(text) {
             return Err(NameError::Address);
         }
-        let digits = |window: &[u8]| window.iter().all(u8::is_ascii_digit);
-        if text.as_bytes().windows(4).any(digits) {
+        if looks_like_a_code(text) {
             return Err(NameError::Digits);
         }
         Ok(Self(text.to_string()))
@@ -73,18 +71,36 @@ impl ServiceName {
     }
 }
 
-/// A dot between two characters that a domain may have, an `@`, a scheme, or `www`.
+/// Default ignorable characters (Unicode, DerivedCoreProperties), line and paragraph separators, blanks that are not one:
+/// with them a name is not what it seems to be.
+fn is_invisible(char: char) -> bool {
+    matches!(char,
+        '\u{A0}' | '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+        | '\u{180B}'..='\u{180F}' | '\u{2000}'..='\u{200F}' | '\u{2028}'..='\u{202F}' | '\u{205F}'..='\u{206F}'
+        | '\u{2800}' | '\u{3000}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
+        | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// An `@`, a scheme, or a dot between a character and a label of two or more that a domain may have. A label of one is no
+/// top-level domain, but an abbreviation: `U.S. Bank`.
 fn looks_like_an_address(text: &str) -> bool {
-    let dotted = |window: &[u8]| {
-        let [before, b'.', after] = window else { return false };
-        (before.is_ascii_alphanumeric() || !before.is_ascii()) && (after.is_ascii_alphanumeric() || !after.is_ascii())
-    };
-    text.contains('@')
-        || text.contains("://")
-        || text.to_ascii_lowercase().starts_with("www.")
-        // The ideographic and the full-width dot are dots to a browser.
-        || text.contains(['\u{3002}', '\u{FF0E}', '\u{FF61}'])
-        || text.as_bytes().windows(3).any(dotted)
+    // The ideographic, the full-width and the half-width dot are dots to a browser.
+    let is_dot = |char| matches!(char, '.' | '\u{3002}' | '\u{FF0E}' | '\u{FF61}');
+    let in_label = |char: &char| char.is_alphanumeric() || *char == '-';
+    let dotted = text.char_indices().filter(|(_, char)| is_dot(*char)).any(|(at, dot)| {
+        let (before, after) = (&text[..at], &text[at + dot.len_utf8()..]);
+        before.chars().next_back().is_some_and(|char| in_label(&char)) && after.chars().take_while(in_label).count() > 1
+    });
+    text.contains(['@', '\u{FF20}']) || text.contains("://") || dotted
+}
+
+/// Whoever reads `12 34` or `493-817` in a message reads a code.
+fn looks_like_a_code(text: &str) -> bool {
+    let digits = text.chars().scan(0, |digits, char| {
+        *digits = if char.is_alphabetic() { 0 } else { *digits + usize::from(char.is_numeric()) };
+        Some(*digits)
+    });
+    digits.max().is_some_and(|most| most > 3)
 }
 
 /// Length in septets of the GSM 7-bit default alphabet (3GPP TS 23.038 §6.2.1), its extension counting two; `None` if a

@@ -1,0 +1,83 @@
+//! Phone numbers: the one form that is accepted, and where a number belongs.
+//!
+//! 1. E.164 form: `+`, then 7 to 15 ASCII digits that do not begin with 0 (ITU-T E.164 §6).
+//! 2. The calling code is one of a country.
+//! 3. The rest, the national number, has a length that the country uses.
+//! 4. Where several regions share a calling code, the beginning of the national number says which it is.
+//!
+//! What this is not: it does not say that a number is assigned, or that it can take text messages. Numbers for fiction
+//! (+1 202 555 01xx, +44 7700 900xxx) are numbers like any other. Calling codes of no country are refused: nobody gets a
+//! verification code there, and fraud does.
+
+mod table;
+
+use crate::DestinationError;
+use table::PLANS;
+
+/// Digits of a number; no numbering plan that text messages reach has shorter ones.
+const DIGITS: core::ops::RangeInclusive<usize> = 7..=15;
+
+/// Where a phone number belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Country {
+    /// Digits after the `+` that name the country, or the group of countries that share them (ITU-T E.164, annex).
+    pub calling_code: u16,
+    /// Its two letters (ISO 3166-1 alpha-2; AC, TA and XK as CLDR has them). If the beginning of a number tells nothing,
+    /// the one that answers for the calling code.
+    pub region: &'static str,
+}
+
+/// What a number's digits say.
+#[derive(Clone, Copy)]
+pub(crate) struct Numbering {
+    pub(crate) country: Country,
+    /// Premium-rate or shared-cost, whatever follows.
+    pub(crate) premium_rate: bool,
+}
+
+/// What is known of one calling code.
+struct Plan {
+    calling_code: u16,
+    /// The region that answers for the code.
+    region: &'static str,
+    /// Bit n: a national number may have n digits.
+    lengths: u32,
+    /// Other regions, and how their national numbers begin. No beginning is that of another.
+    others: &'static [(&'static str, &'static [&'static str])],
+    /// How premium-rate and shared-cost numbers begin.
+    premium: &'static [&'static str],
+}
+
+/// Reads a number in its one form.
+///
+/// # Errors
+/// [`DestinationError`] `NotE164`, `CallingCode` or `NationalLength`.
+pub(crate) fn parse(text: &str) -> Result<Numbering, DestinationError> {
+    let digits = text.strip_prefix('+').ok_or(DestinationError::NotE164)?;
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    if !plain || !DIGITS.contains(&digits.len()) {
+        return Err(DestinationError::NotE164);
+    }
+    let (plan, national) = plan(digits).ok_or(DestinationError::CallingCode)?;
+    if plan.lengths & (1 << national.len()) == 0 {
+        return Err(DestinationError::NationalLength);
+    }
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| national.starts_with(prefix));
+    let other = plan.others.iter().find(|(_, prefixes)| begins(prefixes));
+    let region = other.map_or(plan.region, |(region, _)| region);
+    let country = Country { calling_code: plan.calling_code, region };
+    Ok(Numbering { country, premium_rate: begins(plan.premium) })
+}
+
+/// The plan of the calling code that digits begin with, and the national number. No code is the beginning of another.
+fn plan(digits: &str) -> Option<(&'static Plan, &str)> {
+    (1..=3).find_map(|count| {
+        let (code, national) = digits.split_at_checked(count)?;
+        let code = code.parse().ok()?;
+        let at = PLANS.binary_search_by_key(&code, |plan| plan.calling_code).ok()?;
+        Some((&PLANS[at], national))
+    })
+}
+
+#[cfg(test)]
+mod tests;

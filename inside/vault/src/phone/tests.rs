@@ -1,0 +1,111 @@
+#![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::*;
+
+fn refusal(text: &str) -> Option<DestinationError> {
+    parse(text).err()
+}
+
+fn region(text: &str) -> (u16, &'static str) {
+    let Country { calling_code, region } = parse(text).map(|number| number.country).unwrap();
+    (calling_code, region)
+}
+
+/// What the look-up relies on; the generator makes it so.
+#[test]
+fn no_code_and_no_beginning_is_that_of_another() {
+    let apart = |mut texts: Vec<&str>| {
+        texts.sort_unstable();
+        for pair in texts.windows(2) {
+            assert!(!pair[1].starts_with(pair[0]), "{pair:?}");
+        }
+    };
+    assert!(PLANS.is_sorted_by_key(|plan| plan.calling_code));
+    let codes: Vec<_> = PLANS.iter().map(|plan| plan.calling_code.to_string()).collect();
+    apart(codes.iter().map(|code| &code[..]).collect());
+    for plan in &PLANS {
+        apart(plan.others.iter().flat_map(|(_, prefixes)| *prefixes).copied().collect());
+        apart(plan.premium.to_vec());
+        assert!(plan.lengths != 0 && plan.lengths < 1 << 18, "{}", plan.calling_code);
+    }
+}
+
+#[test]
+fn only_the_e164_form() {
+    for text in [
+        "12025550123",
+        "+1 2025550123",
+        "+0155501001",
+        "+155501",
+        "+1202555012345678",
+        "+12O25550123",
+        "+１２０２５５５",
+        "+1202555012\u{0663}",
+        " +12025550123",
+        "+12025550123\n",
+        "++12025550123",
+        "tel:+12025550123",
+        "",
+        "+",
+    ] {
+        assert_eq!(refusal(text), Some(DestinationError::NotE164), "{text}");
+    }
+}
+
+#[test]
+fn only_calling_codes_of_countries() {
+    // 210 is nobody's, 999 is reserved; the others are satellites, freephone, premium services.
+    for text in ["+2101234567", "+9991234567", "+881612345678", "+80012345678", "+979123456789", "+870773111632"] {
+        assert_eq!(refusal(text), Some(DestinationError::CallingCode), "{text}");
+    }
+}
+
+#[test]
+fn only_lengths_of_the_country() {
+    for text in ["+1202555012", "+120255501234", "+4477009001", "+447700900123456", "+331234567", "+8612345"] {
+        assert_eq!(refusal(text), Some(DestinationError::NationalLength), "{text}");
+    }
+}
+
+#[test]
+fn regions_that_share_a_calling_code_are_told_apart() {
+    for (text, expected) in [
+        ("+12025550123", (1, "US")),
+        ("+15550100123", (1, "US")),
+        ("+14165550123", (1, "CA")),
+        ("+18765550123", (1, "JM")),
+        ("+17875550123", (1, "PR")),
+        ("+447700900123", (44, "GB")),
+        ("+442079460123", (44, "GB")),
+        ("+447797123456", (44, "JE")),
+        ("+447781123456", (44, "GG")),
+        ("+447624123456", (44, "IM")),
+        ("+79161234567", (7, "RU")),
+        ("+77012345678", (7, "KZ")),
+        ("+390669812345", (39, "VA")),
+        ("+39312345678", (39, "IT")),
+        ("+35312345678", (353, "IE")),
+        ("+8613812345678", (86, "CN")),
+    ] {
+        assert_eq!(region(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn premium_rate_and_shared_cost() {
+    for (text, expected) in [
+        ("+19005550123", true),
+        ("+12025550123", false),
+        ("+449012345678", true),
+        ("+448431234567", true),
+        ("+447700900123", false),
+        ("+4990012345678", true),
+        ("+4915112345678", false),
+        ("+33891234567", true),
+    ] {
+        assert_eq!(parse(text).unwrap().premium_rate, expected, "{text}");
+    }
+}

@@ -1,0 +1,199 @@
+//! `cargo xtask phones`: writes the table of numbering plans that the vault knows numbers by.
+//!
+//! Why a table: what is inside the enclave is trusted code, and the library that has this knowledge brings a regular
+//! expression engine and a database with it. A table is data that a reviewer can read as a diff.
+//!
+//! 1. Take the metadata of libphonenumber, as the crate `phonenumber` carries it.
+//! 2. For each calling code of a country: the region that answers for it and the lengths of its national numbers.
+//! 3. Where several regions share a code, the beginnings of numbers that tell the others apart ([`prefixes`]).
+//! 4. The beginnings behind which every number is premium-rate or shared-cost.
+//!
+//! Limits: beginnings are as good as the metadata's patterns are for the numbers that they match. A number that no
+//! pattern matches gets the region whose beginning it has, or the one that answers for the code.
+
+mod prefixes;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+
+use phonenumber::metadata::{DATABASE, Database, Descriptor};
+use phonenumber::{Metadata as Region, Type};
+use regex_automata::dfa::dense::DFA;
+
+use crate::metadata::Metadata;
+use crate::{Error, root};
+use prefixes::{anchored, prefixes};
+
+/// Longest beginning that is looked at.
+const REGION_DIGITS: usize = 7;
+const PREMIUM_DIGITS: usize = 5;
+/// The id of plans that belong to no country.
+const WORLD: &str = "001";
+/// Width of a line, as in `rustfmt.toml`.
+const WIDTH: usize = 120;
+/// Longest list that stands in the line of what it belongs to.
+const ONE_LINE: usize = 40;
+
+const PREMIUM: [Type; 2] = [Type::PremiumRate, Type::SharedCost];
+/// The kinds by which the library tells that a number belongs to a region.
+const OTHERS: [Type; 8] = [
+    Type::FixedLine,
+    Type::Mobile,
+    Type::TollFree,
+    Type::PersonalNumber,
+    Type::Voip,
+    Type::Pager,
+    Type::Uan,
+    Type::Voicemail,
+];
+
+/// What is known of one calling code.
+struct Plan {
+    calling_code: u16,
+    region: String,
+    lengths: BTreeSet<u16>,
+    others: BTreeMap<String, Vec<String>>,
+    premium: Vec<String>,
+}
+
+/// Writes the table, or with `check` compares it with the committed one.
+pub(crate) fn run(check: bool) -> Result<(), Error> {
+    let (path, made) = (path(), table(&plans(&DATABASE)?, &version()?));
+    if !check {
+        fs::write(&path, made)?;
+        println!("phones: {} is written", path.display());
+    } else if fs::read_to_string(&path)? == made {
+        println!("phones: the table is what the metadata gives");
+    } else {
+        return Err(format!("{} is not what the metadata gives: run `cargo xtask phones`", path.display()).into());
+    }
+    Ok(())
+}
+
+fn path() -> PathBuf {
+    root().join("inside/vault/src/phone/table.rs")
+}
+
+/// The crate's version; after the `+`, that of the metadata.
+fn version() -> Result<String, Error> {
+    let metadata = Metadata::load()?;
+    let package = metadata.packages.into_iter().find(|package| package.name == "phonenumber");
+    Ok(package.ok_or("no package phonenumber")?.version)
+}
+
+fn plans(database: &Database) -> Result<Vec<Plan>, Error> {
+    let codes = (1..=999).filter_map(|code| Some((code, database.region(&code)?)));
+    let countries = codes.filter(|(_, ids)| ids.iter().all(|id| *id != WORLD));
+    countries.map(|(code, ids)| plan(code, &regions(database, &ids)?)).collect()
+}
+
+/// In the order in which the library asks them.
+fn regions<'a>(database: &'a Database, ids: &[&str]) -> Result<Vec<&'a Region>, Error> {
+    ids.iter().map(|id| database.by_id(*id).ok_or_else(|| format!("no region {id}").into())).collect()
+}
+
+fn plan(calling_code: u16, regions: &[&Region]) -> Result<Plan, Error> {
+    let main = match regions {
+        [only] => only,
+        _ => regions.iter().find(|region| region.is_main_country_for_code()).ok_or("no region answers for a code")?,
+    };
+    // The library asks the region that answers for the code, and there the kinds of numbers: the general description has
+    // no lengths of its own.
+    let lengths = kinds(main, &all()).flat_map(|kind| kind.possible_length().iter().copied()).collect();
+    let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    if regions.len() > 1 {
+        let automata = regions.iter().map(|region| belongs(region)).collect::<Result<Vec<_>, Error>>()?;
+        for (prefix, at) in prefixes(&automata, REGION_DIGITS, |alive| alive.first().copied())? {
+            let region = regions[at].id();
+            if region != main.id() {
+                others.entry(region.to_owned()).or_default().push(prefix);
+            }
+        }
+    }
+    Ok(Plan { calling_code, region: main.id().to_owned(), lengths, others, premium: premium(regions)? })
+}
+
+/// Matches the numbers that the library gives to a region.
+fn belongs(region: &Region) -> Result<DFA<Vec<u32>>, Error> {
+    match region.leading_digits() {
+        Some(digits) => anchored(&[format!("(?:{})[0-9]*", digits.as_str())]),
+        None => anchored(&patterns(region, &all())),
+    }
+}
+
+/// Beginnings behind which there is no number of another kind.
+fn premium(regions: &[&Region]) -> Result<Vec<String>, Error> {
+    let of = |kinds: &[Type]| {
+        let patterns: Vec<String> = regions.iter().flat_map(|region| patterns(region, kinds)).collect();
+        anchored(&patterns)
+    };
+    let automata = [of(&PREMIUM)?, of(&OTHERS)?];
+    let only = |alive: &[usize]| (alive == [0]).then_some(0);
+    let found = prefixes(&automata, PREMIUM_DIGITS, only)?;
+    Ok(found.into_iter().filter(|(_, at)| *at == 0).map(|(prefix, _)| prefix).collect())
+}
+
+fn patterns(region: &Region, kinds: &[Type]) -> Vec<String> {
+    self::kinds(region, kinds).map(|kind| kind.national_number().as_str().to_owned()).collect()
+}
+
+fn kinds<'a>(region: &'a Region, kinds: &[Type]) -> impl Iterator<Item = &'a Descriptor> {
+    kinds.iter().filter_map(|kind| region.descriptors().get(*kind))
+}
+
+fn all() -> Vec<Type> {
+    [&PREMIUM[..], &OTHERS[..]].concat()
+}
+
+/// The source of the table.
+fn table(plans: &[Plan], version: &str) -> String {
+    let mut text = format!(
+        "//! Numbering plans, by calling code. Written by `cargo xtask phones` from the metadata of libphonenumber\n\
+         //! (Apache-2.0, The Libphonenumber Authors) that the crate phonenumber {version} carries. Do not edit.\n\
+         //!\n\
+         //! Calling codes that name no country (satellites, international freephone, premium services: 800, 808, 870, 878,\n\
+         //! 881, 882, 883, 888, 979) are left out: nobody gets a verification code there, and fraud does.\n\n\
+         use super::Plan;\n\n\
+         /// In the order of their calling codes.\n\
+         #[rustfmt::skip]\n\
+         pub(super) const PLANS: [Plan; {}] = [\n",
+        plans.len()
+    );
+    for Plan { calling_code, region, lengths, others, premium } in plans {
+        let lengths = lengths.iter().fold(0u32, |bits, length| bits | 1 << length);
+        let _ = write!(text, "    Plan {{ calling_code: {calling_code}, region: \"{region}\", lengths: {lengths:#x}");
+        text.push_str(", others: &[");
+        for (region, prefixes) in others {
+            let _ = write!(text, "\n        (\"{region}\", &[{}]),", list(prefixes, 12));
+        }
+        let _ =
+            writeln!(text, "{}], premium: &[{}] }},", if others.is_empty() { "" } else { "\n    " }, list(premium, 8));
+    }
+    text + "];\n"
+}
+
+/// Texts, over several lines of an indent if they are many.
+fn list(texts: &[String], indent: usize) -> String {
+    let mut lines = vec![String::new()];
+    for text in texts {
+        let full = lines.last().is_some_and(|line| indent + line.len() + text.len() + 4 > WIDTH);
+        if full {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            let gap = if line.is_empty() { "" } else { " " };
+            let _ = write!(line, "{gap}\"{text}\",");
+        }
+    }
+    match &lines[..] {
+        [only] if only.len() < ONE_LINE => only.trim_end_matches(',').to_owned(),
+        lines => {
+            let gap = format!("\n{:indent$}", "");
+            format!("{gap}{}\n{:2$}", lines.join(&gap), "", indent - 4)
+        }
+    }
+}
