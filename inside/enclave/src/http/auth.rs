@@ -1,5 +1,6 @@
 //! HTTP Basic: `AccountSid:AuthToken`. The token is hashed at once; the decider compares hashes in constant time.
 
+use adyton_ledger::base64;
 use adyton_seal::SecretText;
 use adyton_vault::{Caller, Sid, SidKind};
 use axum::http::HeaderMap;
@@ -7,7 +8,6 @@ use axum::http::header::AUTHORIZATION;
 
 use super::Api;
 use super::answer::ApiError;
-use crate::base64;
 use crate::hashes;
 
 /// What an `Authorization` header claims. Nothing of it was checked.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use adyton_api::{CreateTenant, Tenant, timestamp};
+use adyton_ledger::base64;
 use adyton_seal::SealedPurpose;
 use adyton_vault::{Command, Reply, Sid, SidKind};
 use axum::body::Bytes;
@@ -12,7 +13,6 @@ use axum::response::Response;
 
 use super::answer::{ApiError, json};
 use super::{Api, verify};
-use crate::base64;
 use crate::engine::Failure;
 
 /// A [`CreateTenant`] whose fields have their form. Its token was not opened.
