@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything, in order, each step with a time limit; what was not run is printed and counted.
 
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ pub(crate) enum Outcome {
 
 /// Runs every step; stops at the first that fails.
 pub(crate) fn run() -> Result<(), Error> {
+    let not_run = not_run_file();
+    std::fs::create_dir_all(not_run.with_file_name(""))?;
     let before = output("git", &["status", "--porcelain"]).ok();
     let steps: [(&str, &dyn Fn() -> Outcome); 13] = [
         ("fmt", &|| cargo(&["fmt", "--all", "--check"], 2)),
@@ -34,7 +36,7 @@ pub(crate) fn run() -> Result<(), Error> {
         ("clean tree", &|| clean(before.as_deref())),
     ];
     let began = Instant::now();
-    let rows = run_steps(&steps);
+    let rows = run_steps(&steps, &not_run);
     println!("\n{}", summary(&rows, began.elapsed()));
     if rows.iter().any(|row| matches!(row.outcome, Outcome::Fail(_))) { Err("a check failed".into()) } else { Ok(()) }
 }
@@ -46,9 +48,15 @@ struct Row {
     time: Duration,
 }
 
-/// Runs steps until one fails; the others are not run.
-fn run_steps(steps: &[(&'static str, &dyn Fn() -> Outcome)]) -> Vec<Row> {
+/// Where a test that cannot run on this machine says so, a line for each.
+fn not_run_file() -> PathBuf {
+    root().join("target/not-run")
+}
+
+/// Runs steps until one fails; the others are not run. What tests of a step wrote to the file is counted beside it.
+fn run_steps(steps: &[(&'static str, &dyn Fn() -> Outcome)], not_run: &Path) -> Vec<Row> {
     let (mut failed, mut rows) = (None, Vec::new());
+    let _ = std::fs::remove_file(not_run);
     for (name, step) in steps {
         let began = Instant::now();
         let outcome = if let Some(failed) = failed {
@@ -61,6 +69,9 @@ fn run_steps(steps: &[(&'static str, &dyn Fn() -> Outcome)]) -> Vec<Row> {
             failed = Some(name);
         }
         rows.push(Row { name, outcome, time: began.elapsed() });
+        let said = std::fs::read_to_string(not_run).unwrap_or_default();
+        rows.extend(said.lines().map(|why| Row { name, outcome: Outcome::NotRun(why.into()), time: Duration::ZERO }));
+        let _ = std::fs::remove_file(not_run);
     }
     rows
 }
@@ -103,6 +114,7 @@ fn docs() -> Outcome {
 
 /// Runs in a process group of its own, which is killed when its time is up.
 pub(crate) fn command(command: &mut Command, minutes: u64) -> Outcome {
+    command.env("ADYTON_NOT_RUN", not_run_file());
     let started = command.current_dir(root()).stdin(Stdio::null()).process_group(0).spawn();
     let mut child = match started {
         Ok(child) => child,
@@ -177,25 +189,37 @@ fn clean(before: Option<&str>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
     use super::*;
 
     #[test]
     fn the_first_failure_stops_the_rest_and_all_is_counted() {
-        let mut rows = run_steps(&[
-            ("one", &|| Outcome::Pass),
+        let folder = tempfile::tempdir().unwrap();
+        let not_run = folder.path().join("not-run");
+        std::fs::write(&not_run, "left by another run\n").unwrap();
+        let said = || {
+            std::fs::write(&not_run, "a_test: no device\nanother: no mount\n").unwrap();
+            Outcome::Pass
+        };
+        let steps: [(&str, &dyn Fn() -> Outcome); 4] = [
+            ("one", &said),
             ("two", &|| Outcome::NotRun("no tool".into())),
             ("three", &|| Outcome::Fail("exit status: 1".into())),
             ("four", &|| unreachable!()),
-        ]);
+        ];
+        let mut rows = run_steps(&steps, &not_run);
         rows.iter_mut().for_each(|row| row.time = Duration::from_millis(1500));
         assert_eq!(
             summary(&rows, Duration::from_secs(6)),
             "=== summary\n\
              PASS     one               1.5 s\n\
+             NOT RUN  one               1.5 s  a_test: no device\n\
+             NOT RUN  one               1.5 s  another: no mount\n\
              NOT RUN  two               1.5 s  no tool\n\
              FAIL     three             1.5 s  exit status: 1\n\
              NOT RUN  four              1.5 s  three failed\n\
-             1 PASS, 1 FAIL, 2 NOT RUN, 6.0 s in all"
+             1 PASS, 1 FAIL, 4 NOT RUN, 6.0 s in all"
         );
     }
 

@@ -12,6 +12,7 @@
 
 extern crate alloc;
 
+pub mod base64;
 mod bytes;
 mod check;
 mod entry;

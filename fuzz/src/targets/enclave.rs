@@ -57,9 +57,10 @@ pub(crate) const JSON: &[&[u8]] = &[
 
 /// A policy is hashed as it came; its peers are names, and its roots come from it.
 pub(crate) fn policy(input: &[u8]) {
-    let Ok(Measured { policy, hash, attestation_root }) = Measured::parse(input) else { return };
+    let Ok(Measured { policy, hash, attestation_root, bytes }) = Measured::parse(input) else { return };
     accepted();
     assert_eq!(hash, adyton_ledger::sha256(input).0);
+    assert_eq!(bytes, input);
     assert_eq!(policy.version, 1);
     assert!(attestation_root.len() <= input.len());
     assert!(!policy.api.names.is_empty() || !policy.api.addresses.is_empty());

@@ -6,11 +6,11 @@
 
 use std::fmt;
 
+use adyton_ledger::base64;
 use adyton_seal::{Opaque, RecipientKey, SealedPurpose, Secret, WrapKey, mix_random, put_lp};
 use data_encoding::BASE64;
 use serde::Deserialize;
 
-use crate::base64;
 use crate::egress::{EgressError, Peer};
 use crate::platform::{Nsm, PlatformError};
 

@@ -8,7 +8,6 @@
 //! What it is not: there is no free-form logging here. The only words to the outside are the closed list of
 //! operational events ([`events`]).
 
-mod base64;
 pub mod boot;
 pub mod clock;
 pub mod custody;

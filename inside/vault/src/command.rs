@@ -24,12 +24,12 @@ pub struct Caller {
     pub token_hash: [u8; 32],
 }
 
-/// 80 fresh random bytes for one command.
-pub struct Fresh(Secret<80>);
+/// 64 fresh random bytes for one command.
+pub struct Fresh(Secret<64>);
 
 impl Fresh {
-    /// Takes 80 random bytes over.
-    pub fn new(bytes: Secret<80>) -> Self {
+    /// Takes 64 random bytes over.
+    pub fn new(bytes: Secret<64>) -> Self {
         Self(bytes)
     }
 

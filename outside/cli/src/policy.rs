@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use adyton_api::SignedRequest;
-use adyton_host::{Approvals, make_folder};
+use adyton_host::Approvals;
 use adyton_ledger::{Action, Request, Signer, SignersError, sha256};
 use adyton_policy::{Direction, Policy, diff};
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::folders::write_private;
+use adyton_folder::write_private;
 use crate::governance::follow;
 use crate::ssh::sign;
 
@@ -159,7 +159,7 @@ fn approve(options: &Approve) -> Result<ExitCode, Error> {
         body: request.body,
         signatures,
     };
-    make_folder(path.parent().ok_or("no folder")?)?;
+    adyton_folder::make(path.parent().ok_or("no folder")?)?;
     write_private(&path, &serde_json::to_vec_pretty(&approval)?)?;
     if options.json {
         println!("{}", json!({ "release": sequence, "missing": missing, "approval": path, "changes": changes }));

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use adyton_host::make_folder;
+use adyton_folder::write_private;
 use adyton_ledger::{Genesis, GovRecord, LogId, LogReader, VaultId};
 use adyton_policy::Policy;
 use adyton_seal::{RecipientPublicKey, SealedPurpose};
@@ -25,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::client::Client;
-use crate::folders::{Folders, write_private};
+use crate::folders::Folders;
 use crate::processes::Process;
 use crate::ssh::make_key;
 use crate::store::Source;
@@ -129,7 +129,7 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
         }
         // 5.
         let folder = folders.client.join(vault_id.to_string());
-        make_folder(&folder)?;
+        adyton_folder::make(&folder)?;
         let ca = folder.join("ca.pem");
         write_private(&ca, pem(&genesis.ca_certificate).as_bytes())?;
         let tenant = enrol(&folder, &client, &vault_id, &genesis).await?;

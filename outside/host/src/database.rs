@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,7 +29,7 @@ impl RedbStore {
     /// [`OpenError`].
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let io = |error| OpenError::Io(folder.into(), error);
-        make_folder(folder).map_err(io)?;
+        adyton_folder::make(folder).map_err(io)?;
         let path = folder.join("log.redb");
         let (database, again) = (open_database(&path, folder)?, path.clone());
         // Opened again, never made anew: an empty file in its place would look like a log that lost everything.
@@ -100,21 +98,6 @@ impl RedbStore {
         }
         done
     }
-}
-
-/// Makes a folder (0700), and those above it that are missing, and has their names on the disk before it returns: what
-/// is synced into a folder is lost with the folder's name.
-///
-/// # Errors
-/// The file system's.
-pub fn make_folder(folder: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|above| !above.exists()).collect();
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    for made in missing {
-        let above = made.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(above)?.sync_all()?;
-    }
-    Ok(())
 }
 
 fn open_database(path: &Path, folder: &Path) -> Result<Database, OpenError> {

@@ -16,7 +16,7 @@ mod tables;
 mod writer;
 
 pub use approvals::Approvals;
-pub use database::{RedbStore, make_folder};
+pub use database::RedbStore;
 pub use dial::{Route, RouteError, Routes, is_domain_name};
 pub use errors::{OpenError, StoreError};
 pub use ingress::{pipe, serve_ingress};

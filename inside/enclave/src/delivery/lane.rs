@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::kind::Kind;
 use super::{Outgoing, Tried};
-use crate::base64;
+use adyton_ledger::base64;
 use crate::egress::{Connection, Peer};
 
 /// Messages that one route is handed at once; a carrier that is slow holds up these and no more.

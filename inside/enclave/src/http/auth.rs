@@ -1,6 +1,7 @@
 //! HTTP Basic: `AccountSid:AuthToken`, or an API key's SID and secret. The token is hashed at once; the decider compares
 //! hashes in constant time.
 
+use adyton_ledger::base64;
 use adyton_seal::SecretText;
 use adyton_vault::{Caller, Sid, SidKind, User};
 use axum::http::HeaderMap;
@@ -8,7 +9,6 @@ use axum::http::header::AUTHORIZATION;
 
 use super::Api;
 use super::answer::ApiError;
-use crate::base64;
 use crate::hashes;
 
 /// What an `Authorization` header claims. Nothing of it was checked.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use adyton_api::{CreateTenant, Tenant, timestamp};
+use adyton_ledger::base64;
 use adyton_seal::SealedPurpose;
 use adyton_vault::{Command, Reply, Sid, SidKind, User};
 use axum::extract::State;
@@ -12,7 +13,6 @@ use axum::response::Response;
 use super::Api;
 use super::answer::{ApiError, json};
 use super::body::Body;
-use crate::base64;
 use crate::engine::Failure;
 use crate::hashes;
 

@@ -3,5 +3,7 @@
 
 mod disk;
 mod full;
+#[path = "../../../../between/transport/tests/not_run/mod.rs"]
+mod not_run;
 mod power;
 mod vault;

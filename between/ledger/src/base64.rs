@@ -1,9 +1,11 @@
 //! Base64 (RFC 4648 §4, with padding) in its one form.
 
+use alloc::vec::Vec;
+
 use data_encoding::BASE64;
 
 /// What a text says. The decoder alone would take several padded texts, one after the other, as well.
-pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let padding = text.iter().position(|byte| *byte == b'=').unwrap_or(text.len());
     BASE64.decode(text).ok().filter(|_| text[padding..].iter().all(|byte| *byte == b'='))
 }
