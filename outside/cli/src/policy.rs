@@ -11,9 +11,9 @@ use adyton_policy::{Direction, Policy, diff};
 use clap::Subcommand;
 use serde_json::json;
 
-use adyton_folder::write_private;
 use crate::governance::follow;
 use crate::ssh::sign;
+use adyton_folder::write_private;
 
 type Error = Box<dyn std::error::Error>;
 

@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 
 use super::kind::Kind;
 use super::{Outgoing, Tried};
-use adyton_ledger::base64;
 use crate::egress::{Connection, Peer};
+use adyton_ledger::base64;
 
 /// Messages that one route is handed at once; a carrier that is slow holds up these and no more.
 const AT_ONCE: usize = 64;
