@@ -19,10 +19,12 @@ PATIENCE = 60
 class Up:
     """One run of `adyton up`."""
 
-    def __init__(self, folder, listen="127.0.0.1:0"):
+    def __init__(self, folder, listen="127.0.0.1:0", policy=()):
+        """`policy`: keys and values that a new vault's policy has instead of those that `up` writes."""
         self.data = folder / "vault"
+        arguments = [argument for change in policy for argument in ("--set", change)]
         self.process = subprocess.Popen(
-            [BINARIES / "adyton", "up", "--json", "--data", self.data, "--listen", listen],
+            [BINARIES / "adyton", "up", "--json", "--data", self.data, "--listen", listen, *arguments],
             stdout=subprocess.PIPE,
             text=True,
         )
