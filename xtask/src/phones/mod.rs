@@ -5,7 +5,7 @@
 //!
 //! 1. Take the metadata of libphonenumber, as the crate `phonenumber` carries it.
 //! 2. For each calling code of a country: the region that answers for it and the lengths of its national numbers.
-//! 3. Where several regions share a code, the beginnings of numbers that tell the others apart ([`prefixes`]).
+//! 3. Where several regions share a code, the beginnings of numbers that tell the others apart ([`prefixes()`]).
 //! 4. The beginnings behind which every number is premium-rate or shared-cost.
 //!
 //! Limits: beginnings are as good as the metadata's patterns are for the numbers that they match. A number that no
