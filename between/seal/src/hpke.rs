@@ -34,6 +34,16 @@ impl SealedPurpose {
         Self { info, aad }
     }
 
+    /// A code on its way to a gateway, bound to its message (`docs/spec/07-webhook.md`).
+    pub fn gateway_code(message_id: &str) -> Self {
+        let mut info = Vec::new();
+        put_lp(&mut info, b"adyton gateway code v1");
+        let mut aad = Vec::new();
+        put_lp(&mut aad, b"code");
+        put_lp(&mut aad, message_id.as_bytes());
+        Self { info, aad }
+    }
+
     /// A data key that the dev KMS seals to an attested recipient.
     pub fn kms_data_key() -> Self {
         let mut info = Vec::new();
