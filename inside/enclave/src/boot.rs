@@ -22,13 +22,13 @@ use adyton_frame::Event;
 use adyton_ledger::{BootRecord, Frontier, Genesis, GovRecord, Head, LogId, OpsRoot, Record, VaultId, origin, sha256};
 use adyton_seal::{HmacKey, KeyTree, Label, Opaque, RecipientKey, RootKey, SigningKey, mix_random, put_lp, random};
 use adyton_transport::{Address, Listener};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, sleep};
 
 use crate::clock::Clock;
 use crate::custody::{self, CustodyError};
-use crate::delivery::{self, Delivery};
-use crate::egress::Route;
+use crate::delivery::{self, TableError};
+use crate::egress::{Endpoint, EndpointError, Trust};
 use crate::engine::appender::Appender;
 use crate::engine::follower::{self, Follower};
 use crate::engine::gov::{self, GovLog};
@@ -40,7 +40,7 @@ use crate::events::Events;
 use crate::http::{self, Api};
 use crate::identity::{Ca, IdentityError, SealedCa, make_ca};
 use crate::platform::{Nsm, PlatformError};
-use crate::policy::{Policy, PolicyError};
+use crate::policy::{Policy, PolicyError, certificate};
 use crate::store::{Store, StoreError};
 
 /// The generation of the root key's children.
@@ -93,6 +93,10 @@ pub enum BootError {
     Fenced,
     /// The ingress address cannot be bound.
     Ingress(std::io::Error),
+    /// An endpoint of the policy cannot be used.
+    Endpoint(EndpointError),
+    /// The settings do not fit the policy's routes.
+    Routes(TableError),
 }
 
 impl BootError {
@@ -113,6 +117,8 @@ impl BootError {
             Self::AttestationRoot => 12,
             Self::Fenced => 13,
             Self::Ingress(_) => 14,
+            Self::Endpoint(_) => 15,
+            Self::Routes(_) => 16,
         }
     }
 }
@@ -134,6 +140,8 @@ impl fmt::Display for BootError {
             Self::AttestationRoot => f.write_str("the platform's attestation root is not the policy's"),
             Self::Fenced => f.write_str("another enclave writes this vault's log"),
             Self::Ingress(error) => write!(f, "the ingress address cannot be bound: {error}"),
+            Self::Endpoint(error) => write!(f, "the policy: {error}"),
+            Self::Routes(error) => write!(f, "the settings: {error}"),
         }
     }
 }
@@ -143,6 +151,18 @@ impl std::error::Error for BootError {}
 impl From<Opaque> for BootError {
     fn from(_: Opaque) -> Self {
         Self::Crypto
+    }
+}
+
+impl From<EndpointError> for BootError {
+    fn from(error: EndpointError) -> Self {
+        Self::Endpoint(error)
+    }
+}
+
+impl From<TableError> for BootError {
+    fn from(error: TableError) -> Self {
+        Self::Routes(error)
     }
 }
 
@@ -205,8 +225,11 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     events.emit(Event::BootPhase { phase: 1 });
     let policy = std::fs::read(&config.policy).map_err(BootError::PolicyFile)?;
     let policy = Policy::parse(&policy)?;
-    let kms = Route::new(&policy.content.custody, config.service.clone())?;
-    let carrier = Route::new(&policy.content.carrier, config.service.clone())?;
+    let peer = &policy.content.custody;
+    let trust = Trust::Ca(certificate(&peer.trust, "custody.trust")?);
+    let kms = Endpoint::new(&peer.host, peer.port, &trust, config.service.clone())?;
+    let routes = delivery::routes(&policy)?;
+    let (_table, table) = watch::channel(Arc::new(delivery::table(&routes)?));
     // 2.
     events.emit(Event::BootPhase { phase: 2 });
     let mut nsm = Nsm::connect(&config.nsm).await?;
@@ -288,9 +311,13 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let (effects, outbox) = mpsc::unbounded_channel();
     let surroundings = Surroundings { clock: Arc::clone(&clock), events: events.clone(), effects, appender };
     let engine = Engine::start(shard, OPS, durable, surroundings);
-    let delivery =
-        Delivery { route: carrier, engine: engine.clone(), clock: Arc::clone(&clock), events: events.clone() };
-    delivery::start(&delivery, outbox);
+    let surroundings = delivery::Surroundings {
+        service: config.service.clone(),
+        engine: engine.clone(),
+        clock: Arc::clone(&clock),
+        events: events.clone(),
+    };
+    delivery::start(&routes, table, surroundings, outbox)?;
     let follower = Follower {
         service: config.service.clone(),
         keys: Arc::clone(&vault.keys),
@@ -336,7 +363,7 @@ async fn connect(service: &Address) -> Result<Store, BootError> {
 async fn open_vault(
     store: &mut Store,
     policy: &Policy,
-    kms: &Route,
+    kms: &Endpoint,
     nsm: &mut Nsm,
     boot_id: [u8; 16],
     clock: &Clock,
@@ -368,7 +395,7 @@ async fn open_vault(
 /// Genesis: everything that is born is born here, and exists once its one record is durable.
 async fn born(
     policy: &Policy,
-    kms: &Route,
+    kms: &Endpoint,
     nsm: &mut Nsm,
     boot_id: [u8; 16],
     clock: &Clock,

@@ -8,9 +8,11 @@ use std::fmt;
 
 use adyton_seal::{Opaque, RecipientKey, SealedPurpose, Secret, WrapKey, mix_random};
 use data_encoding::BASE64;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
 
-use crate::egress::{EgressError, Route};
+use crate::egress::http::Connection;
+use crate::egress::{EgressError, Endpoint};
 use crate::platform::{Nsm, PlatformError};
 
 /// Why the KMS's secret could not be had.
@@ -69,7 +71,7 @@ struct Answer {
 ///
 /// # Errors
 /// [`CustodyError`].
-pub async fn generate(kms: &Route, nsm: &mut Nsm) -> Result<Custodian, CustodyError> {
+pub async fn generate(kms: &Endpoint, nsm: &mut Nsm) -> Result<Custodian, CustodyError> {
     let answer = exchange(kms, nsm, "/kms/generate-data-key", None).await?;
     let ciphertext = answer.1.ok_or(CustodyError::Answer)?;
     Ok(Custodian { wrap: answer.0, ciphertext })
@@ -79,12 +81,12 @@ pub async fn generate(kms: &Route, nsm: &mut Nsm) -> Result<Custodian, CustodyEr
 ///
 /// # Errors
 /// [`CustodyError`].
-pub async fn decrypt(kms: &Route, nsm: &mut Nsm, ciphertext: &[u8]) -> Result<WrapKey, CustodyError> {
+pub async fn decrypt(kms: &Endpoint, nsm: &mut Nsm, ciphertext: &[u8]) -> Result<WrapKey, CustodyError> {
     Ok(exchange(kms, nsm, "/kms/decrypt", Some(ciphertext)).await?.0)
 }
 
 async fn exchange(
-    kms: &Route,
+    kms: &Endpoint,
     nsm: &mut Nsm,
     path: &str,
     ciphertext: Option<&[u8]>,
@@ -99,11 +101,12 @@ async fn exchange(
     if let Some(ciphertext) = ciphertext {
         body["ciphertext"] = BASE64.encode(ciphertext).into();
     }
-    let (status, answer) = kms.connect().await?.post(path, None, body.to_string().into()).await?;
-    if !status.is_success() {
-        return Err(CustodyError::Refused(status.as_u16()));
+    let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    let answer = Connection::open(kms).await?.post(path, json, body.to_string().into()).await?;
+    if !answer.status.is_success() {
+        return Err(CustodyError::Refused(answer.status.as_u16()));
     }
-    let answer: Answer = serde_json::from_slice(&answer).map_err(|_| CustodyError::Answer)?;
+    let answer: Answer = serde_json::from_slice(&answer.body).map_err(|_| CustodyError::Answer)?;
     let decode = |text: &str| BASE64.decode(text.as_bytes()).map_err(|_| CustodyError::Answer);
     // 3.
     let opened = recipient.open(&SealedPurpose::kms_data_key(), &decode(&answer.sealed)?)?;

@@ -106,6 +106,8 @@ pub enum Command {
         attempt: Sid,
         /// How it ended.
         outcome: Outcome,
+        /// The last route that was tried, by its place in the policy.
+        route: Option<u8>,
     },
     /// Time passed: erase what has expired.
     Tick,
@@ -126,8 +128,10 @@ pub enum Outcome {
     Accepted,
     /// The carrier refused it.
     Refused,
-    /// No carrier took it while the code lived.
+    /// No carrier took it while the code lived, or there was no room to wait for one.
     GaveUp,
+    /// No carrier could even be reached while the code lived.
+    Unreachable,
 }
 
 /// What a decider answers when it agrees.
@@ -221,6 +225,8 @@ pub enum Effect {
         channel: Channel,
         /// The text, code included.
         body: SecretText,
+        /// The code alone, for a gateway that it is sealed to.
+        code: Code,
         /// When the code stops being worth sending.
         until: Seconds,
     },

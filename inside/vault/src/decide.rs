@@ -12,8 +12,8 @@ use adyton_seal::{Code, SecretText, SlotKey, same};
 use crate::event::EventKind;
 use crate::state::{Service, Verification};
 use crate::{
-    Caller, Channel, Command, Context, Decision, Destination, Effect, Event, MAX_CHECKS, MAX_LIVE, MAX_SENDS, Outcome,
-    Refusal, Reply, SLOT, Seconds, ServiceView, Sid, SidKind, State, Status, Target, TenantView, VerificationView,
+    Caller, Channel, Command, Context, Decision, Destination, Effect, Event, MAX_CHECKS, MAX_LIVE, MAX_SENDS, Refusal,
+    Reply, SLOT, Seconds, ServiceView, Sid, SidKind, State, Status, Target, TenantView, VerificationView,
 };
 
 /// Code lengths a service may have.
@@ -35,8 +35,9 @@ pub fn decide(state: &State, command: Command, context: &Context) -> Result<Deci
             start(state, &caller, service, destination, subject, channel, context)
         }
         Command::Check { caller, service, target, code } => check(state, &caller, service, &target, &code, context),
-        Command::ReportDelivery { verification, attempt, outcome } => {
-            Ok(report_delivery(state, verification, attempt, outcome, context))
+        Command::ReportDelivery { verification, attempt, outcome, route } => {
+            let kind = EventKind::DeliveryReported { verification, attempt, outcome, route };
+            Ok(report_delivery(state, verification, kind, context))
         }
         Command::Tick => Ok(tick(state, context)),
     }
@@ -143,7 +144,7 @@ fn start(
         attempts: vec![(context.now, attempt)],
     };
     let until = context.now.saturating_add(crate::CODE_LIFE);
-    let effects = vec![send(service, verification, attempt, destination, channel, &code, until)];
+    let effects = vec![send(service, verification, attempt, destination, channel, code, until)];
     Ok(Decision { events, reply: Reply::Verification(view), effects })
 }
 
@@ -165,7 +166,7 @@ fn resend(
     let code = derive(key, sid, verification.service, service);
     let mut view = view(sid, verification, destination.duplicate(), Status::Pending, context.now);
     view.attempts.push((context.now, attempt));
-    let effects = vec![send(service, sid, attempt, destination, verification.channel, &code, verification.ends())];
+    let effects = vec![send(service, sid, attempt, destination, verification.channel, code, verification.ends())];
     let events = vec![event(context, EventKind::VerificationResent { verification: sid, attempt })];
     Ok(Decision { events, reply: Reply::Verification(view), effects })
 }
@@ -198,10 +199,9 @@ fn check(
     Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects: Vec::new() })
 }
 
-fn report_delivery(state: &State, verification: Sid, attempt: Sid, outcome: Outcome, context: &Context) -> Decision {
+fn report_delivery(state: &State, verification: Sid, kind: EventKind, context: &Context) -> Decision {
     // A verification that is over needs no outcome.
     let live = state.hot.verifications.contains_key(&verification);
-    let kind = EventKind::DeliveryReported { verification, attempt, outcome };
     let events = if live { vec![event(context, kind)] } else { Vec::new() };
     Decision { events, reply: Reply::Done, effects: Vec::new() }
 }
@@ -226,11 +226,11 @@ fn send(
     attempt: Sid,
     to: Destination,
     channel: Channel,
-    code: &Code,
+    code: Code,
     until: Seconds,
 ) -> Effect {
     let body = SecretText::join(&["Your ", &service.friendly_name, " verification code is: ", code.expose()]);
-    Effect::Send { verification, attempt, to, channel, body, until }
+    Effect::Send { verification, attempt, to, channel, body, code, until }
 }
 
 fn view(sid: Sid, verification: &Verification, to: Destination, status: Status, updated: Seconds) -> VerificationView {

@@ -7,6 +7,9 @@ use adyton_seal::{Plaintext, Reader, SlotKey};
 
 use crate::{Destination, Outcome, Seconds, Sid};
 
+/// Stands for "no route" in `DeliveryReported`.
+const NO_ROUTE: u8 = u8::MAX;
+
 /// Freshness class of an event (DESIGN §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -124,6 +127,8 @@ pub enum EventKind {
         attempt: Sid,
         /// How.
         outcome: Outcome,
+        /// The last route that was tried, by its place in the policy.
+        route: Option<u8>,
     },
 }
 
@@ -222,7 +227,7 @@ impl Event {
                 out.put(&verification.0);
             }
             EventKind::Expired => head(out, 9),
-            EventKind::DeliveryReported { verification, attempt, outcome } => {
+            EventKind::DeliveryReported { verification, attempt, outcome, route } => {
                 head(out, 10);
                 out.put(&verification.0);
                 out.put(&attempt.0);
@@ -230,7 +235,9 @@ impl Event {
                     Outcome::Accepted => 1,
                     Outcome::Refused => 2,
                     Outcome::GaveUp => 3,
+                    Outcome::Unreachable => 4,
                 });
+                out.put_u8(route.unwrap_or(NO_ROUTE));
             }
         }
     }
@@ -281,8 +288,10 @@ impl Event {
                     1 => Outcome::Accepted,
                     2 => Outcome::Refused,
                     3 => Outcome::GaveUp,
+                    4 => Outcome::Unreachable,
                     _ => return Err(EventError),
                 },
+                route: Some(reader.u8()?).filter(|route| *route != NO_ROUTE),
             },
             _ => return Err(EventError),
         };

@@ -65,7 +65,7 @@ impl State {
                     self.hot.ends.remove(&(ends, sid));
                 }
             }
-            EventKind::DeliveryReported { verification, attempt, outcome } => {
+            EventKind::DeliveryReported { verification, attempt, outcome, route: _ } => {
                 let live = self.hot.verifications.get_mut(&verification);
                 let attempts = live.into_iter().flat_map(|live| &mut live.attempts);
                 for known in attempts.filter(|known| known.sid == attempt) {

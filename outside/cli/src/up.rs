@@ -195,6 +195,7 @@ impl Vault {
         for name in ["carrier.adyton.test", "kms.adyton.test"] {
             host_arguments.extend(["--route".into(), format!("{name}:443={tls}")]);
         }
+        host_arguments.extend(["--route".into(), format!("mail.adyton.test:465={}", field("mail")?)]);
         let (host, ready) = Process::start_ready("adyton-host", &host_arguments)?;
         let listen: SocketAddr = ready["listen"].as_str().unwrap_or_default().parse()?;
         // A host that is started again takes the same port.

@@ -6,10 +6,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use adyton_pretend::carrier::{self, Inbox};
+use adyton_pretend::carriers::{self, Carriers};
 use adyton_pretend::certificates::Ca;
+use adyton_pretend::credentials;
+use adyton_pretend::faults::Faults;
 use adyton_pretend::folder::Folder;
+use adyton_pretend::inbox::Inbox;
 use adyton_pretend::kms::{self, Kms};
+use adyton_pretend::mail::MailServer;
 use adyton_pretend::nsm::{self, Nsm};
 use adyton_pretend::phone;
 use axum::Router;
@@ -62,32 +66,49 @@ async fn serve(dir: PathBuf, runtime: PathBuf) -> Result<(), Box<dyn std::error:
     let nsm_socket = runtime.join("nsm.sock");
     nsm::serve(&nsm_socket, Arc::clone(&nsm))?;
 
-    let inbox = Arc::new(Inbox::default());
+    let (inbox, faults) = (Arc::new(Inbox::default()), Arc::new(Faults::default()));
+    let gateway = credentials::gateway_key()?;
+    let gateway_key = HEXLOWER.encode(&gateway.public_key().0);
+    let carriers = Carriers {
+        inbox: Arc::clone(&inbox),
+        faults: Arc::clone(&faults),
+        webhook_key: credentials::webhook_key()?,
+        gateway,
+    };
     let kms = Arc::new(Kms::open(&folder, nsm)?);
     let router = Router::new()
         .route("/kms/generate-data-key", post(kms::generate))
         .route("/kms/decrypt", post(kms::decrypt))
         .with_state(kms)
-        .merge(Router::new().route("/carrier/messages", post(carrier::post)).with_state(Arc::clone(&inbox)));
+        .merge(carriers::router(Arc::new(carriers)));
     let peers = TcpListener::bind("127.0.0.1:0").await?;
     let peers_address = peers.local_addr()?;
     let acceptor = TlsAcceptor::from(tls.server()?);
 
+    let mail = TcpListener::bind("127.0.0.1:0").await?;
+    let mail_address = mail.local_addr()?;
+    let mail_server = Arc::new(MailServer { inbox: Arc::clone(&inbox), faults: Arc::clone(&faults) });
     let page = TcpListener::bind("127.0.0.1:0").await?;
     let port = page.local_addr()?.port();
     let token = HEXLOWER.encode(&adyton_seal::random::<16>()?);
-    let phone = phone::router(Arc::clone(&inbox), &token, port);
+    let phone = phone::router(inbox, faults, &token, port);
 
     println!(
         "{}",
         json!({
             "nsm": nsm_socket, "tls": peers_address.to_string(), "tls_ca": folder.path("tls-ca.pem"),
             "root": folder.path("nsm-root.pem"), "phone": format!("http://127.0.0.1:{port}/{token}"),
+            "mail": mail_address.to_string(), "gateway_key": gateway_key, "account": credentials::ACCOUNT,
+            "credentials": {
+                "twilio-messages": credentials::MESSAGES, "smtp": credentials::MAIL,
+                "webhook": HEXLOWER.encode(credentials::WEBHOOK_KEY),
+            },
         })
     );
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
-        () = accept(peers, Some(acceptor), router) => {}
+        () = accept(peers, Some(acceptor.clone()), router) => {}
+        () = accept_mail(mail, acceptor, mail_server) => {}
         () = accept(page, None, phone) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -111,6 +132,17 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Ro
                     let _ = http.serve_connection(TokioIo::new(stream), router).await;
                 }
             }
+        });
+    }
+}
+
+async fn accept_mail(listener: TcpListener, acceptor: TlsAcceptor, server: Arc<MailServer>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let (acceptor, server) = (acceptor.clone(), Arc::clone(&server));
+        tokio::spawn(async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let _ = server.serve(stream).await;
         });
     }
 }

@@ -215,6 +215,29 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+#[test]
+fn outcomes_and_their_routes_are_read_as_they_were_written() {
+    let (verification, attempt) = (Sid([1; 16]), Sid([2; 16]));
+    let outcomes = [Outcome::Accepted, Outcome::Refused, Outcome::GaveUp, Outcome::Unreachable];
+    for (number, outcome) in (1u8..).zip(outcomes) {
+        for (route, byte) in [(None, 255), (Some(0), 0), (Some(254), 254)] {
+            let kind = EventKind::DeliveryReported { verification, attempt, outcome, route };
+            let mut written = Plaintext::with_capacity(64);
+            Event { at: 7, kind }.encode(&mut written);
+            let expected = [&[10, 0, 0, 0, 0, 0, 0, 0, 7][..], &[1; 16], &[2; 16], &[number, byte]].concat();
+            assert_eq!(written.as_bytes(), expected);
+            let Ok(Event { at: 7, kind: EventKind::DeliveryReported { outcome: read, route: from, .. } }) =
+                Event::decode(&expected)
+            else {
+                panic!("not the same event")
+            };
+            assert_eq!((read, from), (outcome, route));
+        }
+    }
+    let unknown = [&[10, 0, 0, 0, 0, 0, 0, 0, 7][..], &[1; 32], &[5, 0]].concat();
+    assert_eq!(Event::decode(&unknown).err(), Some(crate::EventError));
+}
+
 proptest! {
     #[test]
     fn replay_gives_the_same_state_minus_class_h(steps in proptest::collection::vec(step(), 0..120)) {
@@ -241,7 +264,8 @@ proptest! {
                 Step::Tick => { bench.run(Command::Tick).unwrap(); }
                 Step::Report(who) => if let Some((view, _)) = &live[usize::from(who)] {
                     let (verification, attempt) = (view.verification, view.attempts[0].1);
-                    bench.run(Command::ReportDelivery { verification, attempt, outcome: Outcome::Accepted }).unwrap();
+                    let report = Command::ReportDelivery { verification, attempt, outcome: Outcome::Accepted, route: Some(0) };
+                    bench.run(report).unwrap();
                 },
             }
         }

@@ -1,13 +1,9 @@
-//! The carrier: takes messages and puts them on the phone. Memory only.
+//! Messages that have arrived, for the phone to show. Memory only.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Json;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::sync::broadcast;
 
 /// Messages that the phone remembers.
@@ -16,25 +12,19 @@ const REMEMBERED: usize = 100_000;
 /// A message as the phone shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Message {
-    /// Number it went to.
+    /// Number or mail address it went to.
     pub to: String,
     /// Sender.
     pub from: String,
     /// How it came.
     pub channel: String,
+    /// Its subject, if it is a mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// Its text.
     pub body: String,
     /// When, `YYYY-MM-DDTHH:MM:SSZ`.
     pub at: String,
-}
-
-/// A message as the vault posts it.
-#[derive(Deserialize)]
-pub struct Posted {
-    to: String,
-    from: String,
-    channel: String,
-    body: String,
 }
 
 /// What has arrived.
@@ -98,18 +88,6 @@ impl Inbox {
     }
 }
 
-/// `POST /carrier/messages`.
-pub async fn post(
-    State(inbox): State<Arc<Inbox>>,
-    headers: HeaderMap,
-    Json(posted): Json<Posted>,
-) -> (StatusCode, Json<Value>) {
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
-    let Posted { to, from, channel, body } = posted;
-    let new = inbox.put(key, Message { to, from, channel, body, at: crate::phone::now() });
-    (if new { StatusCode::CREATED } else { StatusCode::OK }, Json(json!({ "id": key })))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +99,7 @@ mod tests {
             to: "+15550100".into(),
             from: "Adyton".into(),
             channel: "sms".into(),
+            subject: None,
             body: body.into(),
             at: crate::phone::now(),
         };

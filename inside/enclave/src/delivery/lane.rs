@@ -1,0 +1,112 @@
+//! A route at work: its carrier, how many letters it has at once, how many may wait, and its breaker.
+//!
+//! Nothing here is shared between routes. Locks are held for moments, never while something is waited for.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Duration, Instant, timeout};
+
+use super::Credential;
+use super::breaker::Breaker;
+use super::carrier::{Carrier, Failure, Letter};
+
+/// Letters that one route holds, those that wait included: the bound of its memory.
+pub(super) const PLACES: usize = 16_384;
+/// Longest wait for a turn when another route could be tried.
+pub(super) const TURN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A letter's right to wait for a route.
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Why a letter was not handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Miss {
+    /// The breaker is open until then.
+    Open(Instant),
+    /// Its turn did not come.
+    Turn,
+    /// The carrier said so, or said nothing.
+    Carrier(Failure),
+}
+
+pub(super) struct Lane<C> {
+    carrier: C,
+    turns: Semaphore,
+    places: Arc<Semaphore>,
+    breaker: Mutex<Breaker>,
+}
+
+impl<C: Carrier> Lane<C> {
+    pub(super) fn new(carrier: C) -> Self {
+        Self {
+            carrier,
+            turns: Semaphore::new(C::AT_ONCE),
+            places: Arc::new(Semaphore::new(PLACES)),
+            breaker: Mutex::new(Breaker::new()),
+        }
+    }
+
+    /// A place, if there is one.
+    pub(super) fn place(&self) -> Option<Place> {
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        Some(Place { _permit: permit })
+    }
+
+    #[cfg(test)]
+    pub(super) fn carrier(&self) -> &C {
+        &self.carrier
+    }
+
+    /// 1. waits for a turn, for at most `patience` if there is one;
+    /// 2. asks the breaker, which may have opened meanwhile;
+    /// 3. hands the letter over, and tells the breaker how it went.
+    pub(super) async fn hand_over(
+        &self,
+        letter: &Letter,
+        credential: &Arc<Credential>,
+        patience: Option<Duration>,
+    ) -> Result<(), Miss> {
+        // 1.
+        let turn = match patience {
+            Some(patience) => timeout(patience, self.turns.acquire()).await.map_err(|_| Miss::Turn)?,
+            None => self.turns.acquire().await,
+        };
+        let _turn = turn.map_err(|_| Miss::Turn)?;
+        // 2.
+        let mut passage = Passage::admit(&self.breaker).map_err(Miss::Open)?;
+        // 3.
+        let handed = self.carrier.hand_over(letter, credential).await;
+        passage.settle(!matches!(handed, Err(Failure::Transport(_))));
+        handed.map_err(Miss::Carrier)
+    }
+}
+
+/// A letter that the breaker let pass. Dropped unsettled, it was given up.
+struct Passage<'a> {
+    breaker: &'a Mutex<Breaker>,
+    settled: bool,
+}
+
+impl<'a> Passage<'a> {
+    fn admit(breaker: &'a Mutex<Breaker>) -> Result<Self, Instant> {
+        breaker.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now())?;
+        Ok(Self { breaker, settled: false })
+    }
+
+    fn settle(&mut self, answered: bool) {
+        self.settled = true;
+        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered { breaker.answered() } else { breaker.failed(Instant::now()) }
+    }
+}
+
+impl Drop for Passage<'_> {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.breaker.lock().unwrap_or_else(PoisonError::into_inner).abandoned(Instant::now());
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Handing messages to carriers, once what they tell of is durable.
+//!
+//! 1. every message gets a task of its own and a place at the first route of its order that has one; if none has, the
+//!    attempt is given up at once ([`lane::PLACES`] bounds memory);
+//! 2. the task takes the message from route to route while its code lives ([`journey`]);
+//! 3. the outcome goes back as a command.
+//!
+//! Routes share no lock and no queue, so a carrier that is slow, late, dead or lying holds up the messages that are at it,
+//! never a check, an answer, or another route's message. Which routes there are comes from the policy ([`RouteConfig`]);
+//! their order and credentials from the settings, at run time ([`RoutingTable`]).
+//!
+//! Limits: a carrier that says it took a message and did not cannot be told from one that did. A route that takes over
+//! after another did not answer may bring the same code twice.
+
+mod backoff;
+mod breaker;
+mod carrier;
+mod carriers;
+mod credential;
+mod from_policy;
+mod journey;
+mod lane;
+mod pool;
+mod route;
+mod smtp;
+mod table;
+mod twilio;
+mod webhook;
+
+use std::sync::Arc;
+
+use adyton_seal::SecretText;
+use adyton_transport::Address;
+use adyton_vault::{Command, Effect, Outcome, SidKind};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::egress::EndpointError;
+use crate::engine::Engine;
+use crate::events::Events;
+use carrier::Letter;
+use carriers::AnyCarrier;
+use journey::Journey;
+use lane::Lane;
+
+pub use credential::{Credential, CredentialError};
+pub use from_policy::{routes, table};
+pub use route::{RouteConfig, RouteKind, Sender, SmtpTls};
+pub use table::{PrefixOrder, RoutingTable, TableError};
+
+/// What delivery needs besides its routes.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The host, which dials.
+    pub service: Address,
+    /// Where outcomes go.
+    pub engine: Engine,
+    /// Time.
+    pub clock: Arc<Clock>,
+    /// Words to the outside.
+    pub events: Events,
+}
+
+/// Starts delivery over the policy's routes. `table` may change at any time; its places are those of `routes`.
+///
+/// # Errors
+/// [`EndpointError`] if a route's name or trust is not usable.
+pub fn start(
+    routes: &[RouteConfig],
+    table: watch::Receiver<Arc<RoutingTable>>,
+    surroundings: Surroundings,
+    effects: mpsc::UnboundedReceiver<Effect>,
+) -> Result<(), EndpointError> {
+    let lanes = (0u8..)
+        .zip(routes)
+        .map(|(place, route)| AnyCarrier::new(route, place, &surroundings.service, &surroundings.clock).map(Lane::new));
+    let lanes = lanes.collect::<Result<Arc<[_]>, _>>()?;
+    tokio::spawn(dispatch(lanes, table, surroundings, effects));
+    Ok(())
+}
+
+/// 1. It never waits, so effects do not pile up before it.
+async fn dispatch(
+    lanes: Arc<[Lane<AnyCarrier>]>,
+    table: watch::Receiver<Arc<RoutingTable>>,
+    surroundings: Surroundings,
+    mut effects: mpsc::UnboundedReceiver<Effect>,
+) {
+    while let Some(effect) = effects.recv().await {
+        let Effect::Send { verification, attempt, to, channel, body, code, until } = effect;
+        let left = Duration::from_secs(until.saturating_sub(surroundings.clock.now()));
+        let letter = Letter {
+            attempt: attempt.text(SidKind::Attempt),
+            to: SecretText::join(&[to.expose()]),
+            channel,
+            subject: String::new(),
+            text: body,
+            html: None,
+            code,
+            until,
+            deadline: Instant::now() + left,
+        };
+        let events = surroundings.events.clone();
+        let journey = Journey::begin(Arc::clone(&lanes), table.clone(), events, letter);
+        let engine = surroundings.engine.clone();
+        tokio::spawn(async move {
+            // 2.
+            let (outcome, route) = match journey {
+                Some(journey) => journey.run().await,
+                None => (Outcome::GaveUp, None),
+            };
+            // 3. Without the store the outcome is only not known, which is what it says until then.
+            let _ = engine.submit(Command::ReportDelivery { verification, attempt, outcome, route }).await;
+        });
+    }
+}

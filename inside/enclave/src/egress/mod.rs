@@ -1,0 +1,171 @@
+//! Outbound connections: only to names of the policy, TLS from inside, each pinned as the policy says.
+//!
+//! 1. open a *dial* channel to the host;
+//! 2. ask for the name by SOCKS5 (nothing inside resolves names, and there are no proxy variables to heed);
+//! 3. TLS 1.3 with the endpoint's [`Trust`];
+//! 4. HTTP/1.1 in it ([`http`]), or what a caller speaks itself.
+//!
+//! TLS 1.3 only: a carrier that still needs 1.2 is refused and needs a relay in front of it. The older protocol would
+//! be more trusted code, and would show the host the carrier's certificate.
+
+pub mod http;
+mod trust;
+
+use std::fmt;
+use std::sync::Arc;
+
+use adyton_frame::{Channel, DeliveryFailure};
+use adyton_transport::{Address, Stream, open_channel};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::time::{Duration, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_socks::tcp::Socks5Stream;
+
+pub use trust::{Trust, TrustRefusal};
+
+/// Longest wait for a connection, TLS included.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why nothing came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EgressError {
+    /// No connection.
+    Connect,
+    /// The server is not the one that the policy trusts.
+    Tls(TrustRefusal),
+    /// The connection broke, or the answer is not what the protocol allows.
+    Protocol,
+    /// Nothing came in time.
+    Timeout,
+}
+
+impl fmt::Display for EgressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect => f.write_str("no connection"),
+            Self::Tls(refusal) => refusal.fmt(f),
+            Self::Protocol => f.write_str("the connection broke, or the answer is not what the protocol allows"),
+            Self::Timeout => f.write_str("no answer in time"),
+        }
+    }
+}
+
+impl std::error::Error for EgressError {}
+
+impl EgressError {
+    /// The class that an operational event names.
+    pub fn class(self) -> DeliveryFailure {
+        match self {
+            Self::Connect => DeliveryFailure::Connect,
+            Self::Tls(_) => DeliveryFailure::Tls,
+            Self::Protocol | Self::Timeout => DeliveryFailure::Timeout,
+        }
+    }
+}
+
+/// Why an endpoint of the policy cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointError {
+    /// The host is not a DNS name: an address, or not a name at all.
+    Name,
+    /// The trusted certificate is not one.
+    Certificate,
+    /// The sender is not a mailbox.
+    Sender,
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "expected a DNS name, not an address",
+            Self::Certificate => "the trusted certificate cannot be read",
+            Self::Sender => "expected a mailbox, such as `Example <codes@example.com>`, as sender",
+        })
+    }
+}
+
+impl std::error::Error for EndpointError {}
+
+/// A name and port that the enclave may speak TLS with, and whom it trusts there.
+#[derive(Clone)]
+pub struct Endpoint {
+    service: Address,
+    host: String,
+    port: u16,
+    name: ServerName<'static>,
+    tls: TlsConnector,
+}
+
+impl Endpoint {
+    /// Prepares an endpoint; `service` is the host's address.
+    ///
+    /// # Errors
+    /// [`EndpointError`].
+    pub fn new(host: &str, port: u16, trust: &Trust, service: Address) -> Result<Self, EndpointError> {
+        let name = dns_name(host).ok_or(EndpointError::Name)?;
+        let provider = crate::identity::provider();
+        let verifier = trust::Verifier::new(trust, provider.signature_verification_algorithms);
+        let verifier = verifier.ok_or(EndpointError::Certificate)?;
+        // "dangerous" is the library's word for any verifier that is not its own.
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(|_| EndpointError::Certificate)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        // A resumed session would skip the look at the certificate.
+        config.resumption = rustls::client::Resumption::disabled();
+        Ok(Self { service, host: host.to_owned(), port, name, tls: TlsConnector::from(Arc::new(config)) })
+    }
+
+    /// The name.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Connects, without TLS yet: for protocols that begin in the clear.
+    ///
+    /// # Errors
+    /// [`EgressError::Connect`], [`EgressError::Timeout`].
+    pub async fn dial(&self) -> Result<Stream, EgressError> {
+        let dial = async {
+            // 1.
+            let stream = open_channel(&self.service, Channel::Dial).await.map_err(|_| EgressError::Connect)?;
+            // 2.
+            let dialed = Socks5Stream::connect_with_socket(stream, (self.host.as_str(), self.port)).await;
+            Ok(dialed.map_err(|_| EgressError::Connect)?.into_inner())
+        };
+        timeout(CONNECT_PATIENCE, dial).await.unwrap_or(Err(EgressError::Timeout))
+    }
+
+    /// 3. TLS over a stream that [`Endpoint::dial`] gave.
+    ///
+    /// # Errors
+    /// [`EgressError::Tls`], [`EgressError::Protocol`], [`EgressError::Timeout`].
+    pub async fn secure(&self, stream: Stream) -> Result<TlsStream<Stream>, EgressError> {
+        match timeout(CONNECT_PATIENCE, self.tls.connect(self.name.clone(), stream)).await {
+            Ok(Ok(stream)) => Ok(stream),
+            // What the library says comes wrapped; anything else is the connection's end.
+            Ok(Err(error)) => Err(match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                Some(error) => EgressError::Tls(TrustRefusal::from(error)),
+                None => EgressError::Protocol,
+            }),
+            Err(_) => Err(EgressError::Timeout),
+        }
+    }
+}
+
+/// The host as a DNS name. The last label begins with a letter, as the host's dialer demands too: resolvers would take
+/// `127.1` or `0x7f000001` for addresses.
+fn dns_name(host: &str) -> Option<ServerName<'static>> {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    if !last.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return None;
+    }
+    match ServerName::try_from(host.to_owned()) {
+        Ok(name @ ServerName::DnsName(_)) => Some(name),
+        _ => None,
+    }
+}
