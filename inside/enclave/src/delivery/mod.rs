@@ -115,3 +115,6 @@ async fn dispatch(
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,6 +143,3 @@ fn failure(error: &smtp::Error, permanent: Failure) -> Failure {
         Failure::Transport(EgressError::Protocol)
     }
 }
-
-#[cfg(test)]
-mod tests;
