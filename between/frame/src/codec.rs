@@ -4,7 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{Append, Channel, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes};
+use crate::{
+    Append, Channel, Counters, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes,
+};
 
 /// Most bytes that may follow a frame's length.
 pub const MAX_FRAME: usize = 1_048_576;
@@ -244,6 +246,23 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
         }
         Event::BootRefused { reason } => out.extend_from_slice(&[8, *reason]),
         Event::Stopping => out.push(9),
+        Event::Counters(counters) => {
+            let Counters {
+                starts,
+                checks_passed,
+                checks_failed,
+                accepted,
+                refused,
+                gave_up,
+                unreachable,
+                live_hundreds,
+            } = counters;
+            out.push(10);
+            for count in [starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds]
+            {
+                out.extend_from_slice(&count.to_be_bytes());
+            }
+        }
     }
 }
 
@@ -405,6 +424,16 @@ impl Rest<'_> {
             7 => Event::SnapshotTaken { log: self.u16()?, index: self.u64()? },
             8 => Event::BootRefused { reason: self.u8()? },
             9 => Event::Stopping,
+            10 => Event::Counters(Counters {
+                starts: self.u64()?,
+                checks_passed: self.u64()?,
+                checks_failed: self.u64()?,
+                accepted: self.u64()?,
+                refused: self.u64()?,
+                gave_up: self.u64()?,
+                unreachable: self.u64()?,
+                live_hundreds: self.u64()?,
+            }),
             _ => return Err(FrameError::Value),
         })
     }

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use adyton_frame::{
-    Append, Channel, DeliveryFailure, Event, Frame, FrameError, MAX_FRAME, Message, RecordBytes, StoreFailure,
-    StoredBytes, encode_append,
+    Append, Channel, Counters, DeliveryFailure, Event, Frame, FrameError, MAX_FRAME, Message, RecordBytes,
+    StoreFailure, StoredBytes, encode_append,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -35,6 +35,19 @@ fn event() -> impl Strategy<Value = Event> {
         any::<(u16, u64)>().prop_map(|(log, index)| Event::SnapshotTaken { log, index }),
         any::<u8>().prop_map(|reason| Event::BootRefused { reason }),
         Just(Event::Stopping),
+        any::<[u64; 8]>().prop_map(|counts| {
+            let [starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds] = counts;
+            Event::Counters(Counters {
+                starts,
+                checks_passed,
+                checks_failed,
+                accepted,
+                refused,
+                gave_up,
+                unreachable,
+                live_hundreds,
+            })
+        }),
     ]
 }
 

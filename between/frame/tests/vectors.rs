@@ -1,7 +1,9 @@
 //! `vectors/frames.json`, made by an independent script.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use adyton_frame::{Append, Channel, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes};
+use adyton_frame::{
+    Append, Channel, Counters, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes,
+};
 use data_encoding::HEXLOWER;
 use serde::Deserialize;
 
@@ -88,6 +90,19 @@ fn expected(name: &str) -> Frame {
         "event_delivery_timeout" => (1, failed(DeliveryFailure::Timeout)),
         "event_snapshot_taken" => (1, Message::Event(Event::SnapshotTaken { log: 1, index: 99 })),
         "event_boot_refused" => (1, Message::Event(Event::BootRefused { reason: 2 })),
+        "event_counters" => {
+            let counters = Counters {
+                starts: 1,
+                checks_passed: 2,
+                checks_failed: 3,
+                accepted: 4,
+                refused: 5,
+                gave_up: 6,
+                unreachable: 7,
+                live_hundreds: u64::MAX,
+            };
+            (1, Message::Event(Event::Counters(counters)))
+        }
         "event_stopping" => (1, Message::Event(Event::Stopping)),
         other => panic!("no expectation for {other}"),
     };

@@ -39,6 +39,7 @@ use crate::engine::{Engine, Shard};
 use crate::events::Events;
 use crate::http::{self, Api};
 use crate::identity::{Ca, IdentityError, SealedCa, make_ca};
+use crate::metrics;
 use crate::platform::{Nsm, PlatformError};
 use crate::policy::{Policy, PolicyError, certificate};
 use crate::store::{Store, StoreError};
@@ -318,6 +319,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         events: events.clone(),
     };
     delivery::start(&routes, table, surroundings, outbox)?;
+    tokio::spawn(metrics::report(engine.clone(), events.clone(), metrics::EVERY));
     let follower = Follower {
         service: config.service.clone(),
         keys: Arc::clone(&vault.keys),

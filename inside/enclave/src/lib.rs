@@ -17,6 +17,7 @@ pub mod engine;
 pub mod events;
 pub mod http;
 pub mod identity;
+pub mod metrics;
 pub mod platform;
 pub mod policy;
 pub mod store;

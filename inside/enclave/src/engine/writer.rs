@@ -14,6 +14,7 @@ use super::appender::{Appender, Progress};
 use super::shard::{Release, Shard};
 use crate::clock::Clock;
 use crate::events::Events;
+use crate::metrics::{Countable, Counters};
 
 /// Commands that wait for the writer; more are told to come again.
 const QUEUE: usize = 8192;
@@ -53,6 +54,8 @@ struct Shared {
     away: AtomicBool,
     /// Entries known to be durable.
     durable: AtomicU64,
+    /// What was done.
+    counters: Counters,
 }
 
 /// What the writer needs besides its shard.
@@ -71,7 +74,7 @@ impl Engine {
     /// Starts the writer; the shard's log has `durable` entries.
     pub fn start(shard: Shard<Ticket>, log: LogId, durable: u64, surroundings: Surroundings) -> Self {
         let (requests, receiver) = mpsc::channel(QUEUE);
-        let shared = Arc::new(Shared { away: AtomicBool::new(false), durable: AtomicU64::new(durable) });
+        let shared = Arc::new(Shared { durable: AtomicU64::new(durable), ..Shared::default() });
         let writer = Writer { shard, log, surroundings, shared: Arc::clone(&shared), in_flight: None };
         tokio::spawn(writer.run(receiver));
         Self { requests, shared }
@@ -83,7 +86,10 @@ impl Engine {
     /// [`Failure`].
     pub async fn submit(&self, command: Command) -> Result<Reply, Failure> {
         let fresh = fresh()?;
-        self.ask(|ticket| Request::Command(command, fresh, ticket)).await
+        let countable = Countable::of(&command);
+        let reply = self.ask(|ticket| Request::Command(command, fresh, ticket)).await?;
+        self.shared.counters.count(countable, &reply);
+        Ok(reply)
     }
 
     /// Appends a snapshot's manifest and waits until it is durable.
@@ -92,6 +98,11 @@ impl Engine {
     /// [`Failure::Unavailable`].
     pub async fn append_snapshot(&self, manifest: Vec<u8>) -> Result<(), Failure> {
         self.ask(|ticket| Request::Snapshot(manifest, ticket)).await.map(drop)
+    }
+
+    /// What was done since the boot.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
     }
 
     /// Entries known to be durable.
@@ -153,6 +164,7 @@ impl Writer {
                     burst.drain(..).for_each(|request| self.take(request));
                 }
                 _ = tick.tick() => {
+                    self.shared.counters.live(self.shard.state().live());
                     if let Ok(fresh) = fresh() {
                         self.take(Request::Command(Command::Tick, fresh, None));
                     }

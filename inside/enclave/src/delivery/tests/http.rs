@@ -17,25 +17,29 @@ use crate::egress::{EgressError, TrustRefusal};
 const CREATED: &str = r#"{"sid":"SM0123456789abcdef0123456789abcdef","status":"queued"}"#;
 
 /// What a server was asked.
-struct Asked {
+pub(super) struct Asked {
     path: String,
     headers: HeaderMap,
-    body: String,
+    pub(super) body: String,
     /// The number of the connection it came on.
     connection: usize,
 }
 
 #[derive(Default)]
-struct Server {
+pub(super) struct Server {
     /// Status and body, one after the other; the last one stays.
     answers: Mutex<VecDeque<(u16, &'static str)>>,
-    asked: Mutex<Vec<Asked>>,
+    pub(super) asked: Mutex<Vec<Asked>>,
     /// Whether it closes a connection, without a word, at the second request.
     closes: bool,
 }
 
 impl Server {
-    async fn start(answers: &[(u16, &'static str)], closes: bool, acceptor: TlsAcceptor) -> (Arc<Self>, SocketAddr) {
+    pub(super) async fn start(
+        answers: &[(u16, &'static str)],
+        closes: bool,
+        acceptor: TlsAcceptor,
+    ) -> (Arc<Self>, SocketAddr) {
         let (listener, address) = listen().await;
         let answers = Mutex::new(answers.iter().copied().collect());
         let server = Arc::new(Self { answers, closes, ..Self::default() });
@@ -77,7 +81,7 @@ fn twilio() -> RouteKind {
     RouteKind::TwilioMessages { account: "AC01".into(), sender: Sender::MessagingService("MG01".into()) }
 }
 
-fn webhook() -> RouteKind {
+pub(super) fn webhook() -> RouteKind {
     RouteKind::Webhook { path: "/messages".into(), from: None, seal_code_to: None }
 }
 

@@ -1,6 +1,7 @@
 //! Carriers through the real host's dial channel, against servers that are played here.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod engine;
 mod http;
 mod mail;
 
@@ -21,6 +22,8 @@ use super::*;
 use crate::egress::Trust;
 
 const NAME: &str = "carrier.adyton.test";
+/// Nobody listens there.
+const DEAD_NAME: &str = "dead.adyton.test";
 const PORT: u16 = 443;
 
 /// A host that dials `NAME:PORT` to `server`.
@@ -37,6 +40,8 @@ impl World {
         let (store, _) = Writer::start(RedbStore::open(folder.path()).unwrap()).unwrap();
         let mut routes = Routes::default();
         routes.add(&format!("{NAME}:{PORT}={server}")).unwrap();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        routes.add(&format!("{DEAD_NAME}:{PORT}={closed}")).unwrap();
         let listener = Listener::bind(&service).unwrap();
         tokio::spawn(serve_channels(listener, store, routes, Arc::new(|_| ())));
         Self { _folder: folder, service, clock: Arc::new(Clock::new()) }

@@ -1,0 +1,120 @@
+//! From a command to a message at a carrier and back, over the engine, the real host and its store.
+
+use std::collections::BTreeMap;
+
+use adyton_ledger::{Frontier, LogId, VaultId};
+use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
+use adyton_vault::{Caller, Destination, Reply, Sid, State, Status, Target, VerificationView};
+use tokio::time::sleep;
+
+use super::http::{Server, webhook};
+use super::*;
+use crate::engine::appender::Appender;
+use crate::engine::sealing::Sealer;
+use crate::engine::{Failure, Shard, writer};
+
+const OPS: LogId = LogId::from_number(1);
+const VAULT: VaultId = VaultId([9; 32]);
+const ACCOUNT: Sid = Sid([1; 16]);
+const SUBJECT: [u8; 16] = [3; 16];
+
+fn caller() -> Caller {
+    Caller { account: ACCOUNT, token_hash: [2; 32] }
+}
+
+fn engine(world: &World) -> (Engine, mpsc::UnboundedReceiver<Effect>) {
+    let keys = KeyTree::new(&RootKey::new(Secret::init_with(|bytes| bytes.fill(7))), 1);
+    let signer = SigningKey::from_seed(&keys.derive(Label::LogSigning, &[]).unwrap()).unwrap();
+    let sealer = Sealer::new(&keys, VAULT, OPS, [0; 16], 1).unwrap();
+    let shard = Shard::new(State::new(), &VAULT, sealer, signer, Frontier::default(), 0);
+    let (effects, outbox) = mpsc::unbounded_channel();
+    let appender = Appender::start(world.service.clone(), OPS, Events::silent());
+    let surroundings =
+        writer::Surroundings { clock: Arc::clone(&world.clock), events: Events::silent(), effects, appender };
+    (Engine::start(shard, OPS, 0, surroundings), outbox)
+}
+
+async fn verification(engine: &Engine, command: Command) -> VerificationView {
+    match engine.submit(command).await.unwrap() {
+        Reply::Verification(view) => view,
+        _ => unreachable!("not a verification"),
+    }
+}
+
+/// Waits until it is so; a test that waits for ever fails by its runner's limit.
+async fn until(so: impl Fn() -> bool) {
+    while !so() {
+        sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
+    let identity = identity();
+    let (server, address) = Server::start(&[(201, "")], false, identity.acceptor).await;
+    let world = World::new(address);
+    let (engine, outbox) = engine(&world);
+    let route = |name: &str, host: &str| RouteConfig {
+        name: name.into(),
+        kind: webhook(),
+        channels: vec![Channel::Sms],
+        host: host.into(),
+        port: PORT,
+        trust: identity.trust.clone(),
+    };
+    let routes = [route("dead", DEAD_NAME), route("alive", NAME)];
+    let credential = |name: &str| (name.to_owned(), Credential::parse(&webhook(), &[b'a'; 64]).unwrap());
+    let credentials = BTreeMap::from([credential("dead"), credential("alive")]);
+    let table = RoutingTable::new(&routes, &BTreeMap::new(), credentials).unwrap();
+    let (_table, table) = watch::channel(Arc::new(table));
+    let surroundings = Surroundings {
+        service: world.service.clone(),
+        engine: engine.clone(),
+        clock: Arc::clone(&world.clock),
+        events: Events::silent(),
+    };
+    start(&routes, table, surroundings, outbox).unwrap();
+
+    let tenant = Command::CreateTenant { account: ACCOUNT, token_hash: [2; 32], friendly_name: "Acme".into() };
+    engine.submit(tenant).await.unwrap();
+    let service = Command::CreateService { caller: caller(), friendly_name: "Acme".into(), code_length: 6 };
+    let Reply::Service(service) = engine.submit(service).await.unwrap() else { unreachable!("not a service") };
+    let started = Command::Start {
+        caller: caller(),
+        service: service.service,
+        destination: Destination::parse("+15550100123").unwrap(),
+        subject: SUBJECT,
+        channel: Channel::Sms,
+    };
+    let started = verification(&engine, started).await;
+    until(|| engine.counters().told().accepted == 1).await;
+
+    let body = server.asked.lock().unwrap()[0].body.clone();
+    let message: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let (_, attempt) = started.attempts[0];
+    assert_eq!(message["id"], format!("{}-1", attempt.text(SidKind::Attempt)));
+    assert_eq!(message["to"], "+15550100123");
+    assert_eq!(message["valid_until"], started.created + adyton_vault::CODE_LIFE);
+    let code = message["text"].as_str().unwrap().rsplit(' ').next().unwrap();
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    for (code, status) in [(wrong, Status::Pending), (code, Status::Approved)] {
+        let check = Command::Check {
+            caller: caller(),
+            service: service.service,
+            target: Target::Subject(SUBJECT),
+            code: Code::parse(code).unwrap(),
+        };
+        assert_eq!(verification(&engine, check).await.status, status);
+    }
+    let again = Command::Check {
+        caller: caller(),
+        service: service.service,
+        target: Target::Subject(SUBJECT),
+        code: Code::parse(code).unwrap(),
+    };
+    let refused = engine.submit(again).await.err();
+    assert_eq!(refused, Some(Failure::Refused(adyton_vault::Refusal::NotFound)));
+    let expected =
+        adyton_frame::Counters { starts: 1, checks_passed: 1, checks_failed: 1, accepted: 1, ..Default::default() };
+    assert_eq!(engine.counters().told(), expected);
+}

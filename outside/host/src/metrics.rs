@@ -1,0 +1,262 @@
+//! Metrics in Prometheus' text format: made of operational events and nothing else, for the host knows nothing else.
+//!
+//! What the vault did comes as sums from the inside; what became of the vault is counted here. Sums begin at zero with
+//! every boot, counts with every start of the host.
+
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use adyton_frame::{Counters, DeliveryFailure, Event};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+/// Longest time that a scraper's connection is kept.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the events said.
+#[derive(Debug, Default)]
+pub struct Metrics(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    counters: Counters,
+    ready: bool,
+    replayed: u64,
+    boot_micros: u64,
+    boots: u64,
+    boots_refused: u64,
+    store_lost: u64,
+    fenced: u64,
+    snapshots: u64,
+    /// By class: connect, TLS, refused, timeout.
+    delivery_failures: [u64; 4],
+}
+
+impl Metrics {
+    /// Takes an event in.
+    pub fn observe(&self, event: &Event) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *event {
+            Event::BootPhase { phase: 1 } => {
+                (seen.ready, seen.counters) = (false, Counters::default());
+                seen.boots += 1;
+            }
+            Event::BootPhase { .. } | Event::StoreBack { .. } => {}
+            Event::Ready { replayed, micros } => {
+                (seen.ready, seen.replayed, seen.boot_micros) = (true, replayed, micros);
+            }
+            Event::StoreLost { .. } => seen.store_lost += 1,
+            Event::Fenced { .. } => {
+                seen.ready = false;
+                seen.fenced += 1;
+            }
+            Event::DeliveryFailed { class } => {
+                let place = match class {
+                    DeliveryFailure::Connect => 0,
+                    DeliveryFailure::Tls => 1,
+                    DeliveryFailure::Refused => 2,
+                    DeliveryFailure::Timeout => 3,
+                };
+                seen.delivery_failures[place] += 1;
+            }
+            Event::SnapshotTaken { .. } => seen.snapshots += 1,
+            Event::BootRefused { .. } => {
+                seen.ready = false;
+                seen.boots_refused += 1;
+            }
+            Event::Stopping => seen.ready = false,
+            Event::Counters(counters) => seen.counters = counters,
+        }
+    }
+
+    /// The text of `/metrics`.
+    pub fn text(&self) -> String {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Counters { starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds } =
+            seen.counters;
+        let [connect, tls, refusals, timeouts] = seen.delivery_failures;
+        let none = "";
+        let families: [(&str, &str, &str, &[(&str, u64)]); 13] = [
+            ("adyton_ready", "gauge", "Whether the API answers.", &[(none, seen.ready.into())]),
+            ("adyton_codes_requested_total", "counter", "Codes asked for since the boot.", &[(none, starts)]),
+            (
+                "adyton_checks_total",
+                "counter",
+                "Codes compared since the boot.",
+                &[("{result=\"passed\"}", checks_passed), ("{result=\"failed\"}", checks_failed)],
+            ),
+            (
+                "adyton_messages_total",
+                "counter",
+                "Messages since the boot, by how their delivery ended.",
+                &[
+                    ("{outcome=\"accepted\"}", accepted),
+                    ("{outcome=\"refused\"}", refused),
+                    ("{outcome=\"gave_up\"}", gave_up),
+                    ("{outcome=\"unreachable\"}", unreachable),
+                ],
+            ),
+            (
+                "adyton_live_verifications",
+                "gauge",
+                "Live verifications, rounded down to hundreds.",
+                &[(none, live_hundreds.saturating_mul(100))],
+            ),
+            (
+                "adyton_delivery_failures_total",
+                "counter",
+                "Tries at a carrier that failed.",
+                &[
+                    ("{class=\"connect\"}", connect),
+                    ("{class=\"tls\"}", tls),
+                    ("{class=\"refused\"}", refusals),
+                    ("{class=\"timeout\"}", timeouts),
+                ],
+            ),
+            ("adyton_boots_total", "counter", "Boots that began.", &[(none, seen.boots)]),
+            ("adyton_boots_refused_total", "counter", "Boots that were refused.", &[(none, seen.boots_refused)]),
+            (
+                "adyton_boot_microseconds",
+                "gauge",
+                "Time from process start to ready, of the last boot.",
+                &[(none, seen.boot_micros)],
+            ),
+            ("adyton_replayed_events", "gauge", "Events that the last boot replayed.", &[(none, seen.replayed)]),
+            ("adyton_store_lost_total", "counter", "Times that the store was lost.", &[(none, seen.store_lost)]),
+            ("adyton_snapshots_total", "counter", "Snapshots that became durable.", &[(none, seen.snapshots)]),
+            ("adyton_fenced_total", "counter", "Times that another writer was met.", &[(none, seen.fenced)]),
+        ];
+        let mut text = String::new();
+        for (name, kind, help, samples) in families {
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+            for (labels, value) in samples {
+                let _ = writeln!(text, "{name}{labels} {value}");
+            }
+        }
+        text
+    }
+}
+
+/// Answers `GET /metrics` for ever.
+pub async fn serve_metrics(listener: TcpListener, metrics: Arc<Metrics>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let metrics = Arc::clone(&metrics);
+        let service = service_fn(move |request| std::future::ready(answer(&request, &metrics)));
+        let mut http = hyper::server::conn::http1::Builder::new();
+        let connection = http.keep_alive(false).serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(timeout(PATIENCE, connection));
+    }
+}
+
+fn answer(request: &Request<Incoming>, metrics: &Metrics) -> Result<Response<Full<Bytes>>, Infallible> {
+    let mut response = Response::new(Full::default());
+    if request.uri().path() != "/metrics" {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    } else if request.method() != Method::GET {
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    } else {
+        let kind = hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        *response.body_mut() = metrics.text().into();
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    fn value(text: &str, sample: &str) -> u64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        line.unwrap_or_else(|| unreachable!("{sample} in {text}")).parse().unwrap()
+    }
+
+    fn counters() -> Counters {
+        Counters {
+            starts: 1,
+            checks_passed: 2,
+            checks_failed: 3,
+            accepted: 4,
+            refused: 5,
+            gave_up: 6,
+            unreachable: 7,
+            live_hundreds: 8,
+        }
+    }
+
+    #[test]
+    fn events_become_samples() {
+        let metrics = Metrics::default();
+        for event in [
+            Event::BootPhase { phase: 1 },
+            Event::BootPhase { phase: 2 },
+            Event::Ready { replayed: 9, micros: 10 },
+            Event::DeliveryFailed { class: DeliveryFailure::Tls },
+            Event::DeliveryFailed { class: DeliveryFailure::Timeout },
+            Event::DeliveryFailed { class: DeliveryFailure::Timeout },
+            Event::StoreLost { log: 1 },
+            Event::SnapshotTaken { log: 1, index: 77 },
+            Event::Counters(counters()),
+        ] {
+            metrics.observe(&event);
+        }
+        let text = metrics.text();
+        for (sample, expected) in [
+            ("adyton_ready", 1),
+            ("adyton_codes_requested_total", 1),
+            ("adyton_checks_total{result=\"passed\"}", 2),
+            ("adyton_checks_total{result=\"failed\"}", 3),
+            ("adyton_messages_total{outcome=\"accepted\"}", 4),
+            ("adyton_messages_total{outcome=\"refused\"}", 5),
+            ("adyton_messages_total{outcome=\"gave_up\"}", 6),
+            ("adyton_messages_total{outcome=\"unreachable\"}", 7),
+            ("adyton_live_verifications", 800),
+            ("adyton_delivery_failures_total{class=\"connect\"}", 0),
+            ("adyton_delivery_failures_total{class=\"tls\"}", 1),
+            ("adyton_delivery_failures_total{class=\"timeout\"}", 2),
+            ("adyton_boots_total", 1),
+            ("adyton_boot_microseconds", 10),
+            ("adyton_replayed_events", 9),
+            ("adyton_store_lost_total", 1),
+            ("adyton_snapshots_total", 1),
+            ("adyton_boots_refused_total", 0),
+        ] {
+            assert_eq!(value(&text, sample), expected, "{sample}");
+        }
+        metrics.observe(&Event::BootRefused { reason: 3 });
+        assert_eq!(value(&metrics.text(), "adyton_ready"), 0);
+        metrics.observe(&Event::BootPhase { phase: 1 });
+        assert_eq!(value(&metrics.text(), "adyton_codes_requested_total"), 0, "sums begin anew");
+    }
+
+    #[tokio::test]
+    async fn only_metrics_are_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve_metrics(listener, Arc::new(Metrics::default())));
+        for (request, status) in [("GET /metrics", "200 OK"), ("GET /", "404 Not Found"), ("POST /metrics", "405 ")] {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            stream.write_all(format!("{request} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request}: {answer}");
+            assert_eq!(answer.contains("adyton_ready 0"), status.starts_with("200"));
+        }
+    }
+}
