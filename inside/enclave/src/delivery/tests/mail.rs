@@ -276,3 +276,22 @@ async fn what_is_no_mail_address_is_refused() {
     }
     assert!(server.told().is_empty());
 }
+
+/// Sends three mails to the server that `e2e/python/test_delivery.py` has started, and says how each ended. The
+/// environment names it: `ADYTON_TEST_SMTP` = `implicit` or `starttls`, address, path of the CA's PEM, and user:password,
+/// separated by tabs.
+#[tokio::test]
+#[ignore = "needs a mail server"]
+#[allow(clippy::print_stdout, reason = "its caller reads it")]
+async fn against_a_real_server() {
+    use rustls::pki_types::pem::PemObject;
+    let named = std::env::var("ADYTON_TEST_SMTP").unwrap();
+    let [tls, address, ca, login] = named.split('\t').collect::<Vec<_>>().try_into().unwrap();
+    let tls = if tls == "implicit" { SmtpTls::Implicit } else { SmtpTls::StartTls };
+    let world = World::new(address.parse().unwrap());
+    let carrier = world.carrier(&smtp(tls), Trust::Ca(CertificateDer::from_pem_file(ca).unwrap()));
+    let login = credential(login.as_bytes());
+    for to in ["one@example.org", "refused@example.org", "two@example.org"] {
+        println!("outcome {to} {:?}", carrier.hand_over(&letter(to), &login).await);
+    }
+}
