@@ -30,8 +30,13 @@ impl AnyCarrier {
         let clock = Arc::clone(clock);
         Ok(match route.kind.clone() {
             RouteKind::TwilioMessages { account, sender } => {
+                let digits = account.strip_prefix("AC").unwrap_or_default();
+                if digits.len() != 32 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                    return Err(EndpointError::Path);
+                }
                 Self::Twilio(Twilio::new(endpoint, &account, sender, place))
             }
+            RouteKind::Webhook { path, .. } if !path.starts_with('/') => return Err(EndpointError::Path),
             RouteKind::Webhook { path, from, seal_code_to } => {
                 Self::Webhook(Webhook::new(endpoint, path, from, seal_code_to, place, clock))
             }

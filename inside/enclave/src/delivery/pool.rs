@@ -9,6 +9,8 @@ use tokio::time::Duration;
 use crate::egress::http::{Answer, Connection};
 use crate::egress::{EgressError, Endpoint};
 
+/// The longest `Retry-After` that is heard; no code lives that long.
+const LONGEST_REQUEST: Duration = Duration::from_secs(3600);
 /// Idle connections that are kept.
 const MOST_IDLE: usize = 16;
 
@@ -55,6 +57,8 @@ impl Pool {
 }
 
 /// `Retry-After` in seconds; its other form, a date, is passed over, for it would be measured by the carrier's clock.
+/// Whatever a carrier asks for, it is a time that can be waited.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
+    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_REQUEST))
 }

@@ -154,5 +154,8 @@ mod tests {
         assert_eq!(answer(503, "", Some("3")), Err(Failure::Busy(Some(Duration::from_secs(3)))));
         assert_eq!(answer(429, "", Some("Wed, 21 Oct 2026 07:28:00 GMT")), Err(Failure::Busy(None)));
         assert_eq!(answer(429, "", Some("-1")), Err(Failure::Busy(None)));
+        // A clock would overflow.
+        let most = Err(Failure::Busy(Some(Duration::from_secs(3600))));
+        assert_eq!(answer(429, "", Some("18446744073709551615")), most);
     }
 }

@@ -74,6 +74,8 @@ pub enum EndpointError {
     Certificate,
     /// The sender is not a mailbox.
     Sender,
+    /// The path does not begin with `/`, or the account is not a SID.
+    Path,
 }
 
 impl fmt::Display for EndpointError {
@@ -82,6 +84,7 @@ impl fmt::Display for EndpointError {
             Self::Name => "expected a DNS name, not an address",
             Self::Certificate => "the trusted certificate cannot be read",
             Self::Sender => "expected a mailbox, such as `Example <codes@example.com>`, as sender",
+            Self::Path => "expected a path that begins with `/`, and an account of `AC` and 32 digits",
         })
     }
 }
@@ -167,5 +170,28 @@ fn dns_name(host: &str) -> Option<ServerName<'static>> {
     match ServerName::try_from(host.to_owned()) {
         Ok(name @ ServerName::DnsName(_)) => Some(name),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_are_dialled() {
+        let endpoint = |host: &str| {
+            let service = Address::Unix("host.sock".into());
+            Endpoint::new(host, 443, &Trust::PublicRoots, service).map(|_| ())
+        };
+        assert_eq!(endpoint("carrier.adyton.test"), Ok(()));
+        for host in
+            ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "::1", "[::1]", "a.test.", "", "a b.test", "-.test"]
+        {
+            assert_eq!(endpoint(host), Err(EndpointError::Name), "{host}");
+        }
+        let nonsense = Trust::Ca(vec![1, 2, 3].into());
+        let service = Address::Unix("host.sock".into());
+        let refused = Endpoint::new("carrier.adyton.test", 443, &nonsense, service).err();
+        assert_eq!(refused, Some(EndpointError::Certificate));
     }
 }

@@ -145,7 +145,8 @@ async fn a_route_that_will_not_is_asked_once() {
 async fn tries_end_with_the_code() {
     let began = Instant::now();
     let world = World::new(&[&[Err(DEAD)], &[Err(DEAD)]]);
-    assert_eq!(world.send().await, (Outcome::Unreachable, Some(1)));
+    // Which route was the last one is left to the jitter.
+    assert_eq!(world.send().await.0, Outcome::Unreachable);
     assert_eq!(began.elapsed(), LIFE);
     for lane in &*world.lanes {
         let calls = lane.carrier().calls.lock().unwrap();

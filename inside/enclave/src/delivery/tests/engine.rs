@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use adyton_ledger::{Frontier, LogId, VaultId};
 use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
-use adyton_vault::{Caller, Destination, Reply, Sid, State, Status, Target, VerificationView};
+use adyton_vault::{Caller, Destination, Event, EventKind, Reply, Sid, State, Status, Target, VerificationView};
 use tokio::time::sleep;
 
 use super::http::{Server, webhook};
 use super::*;
 use crate::engine::appender::Appender;
-use crate::engine::sealing::Sealer;
+use crate::engine::sealing::{BodyError, Opener, Sealer};
 use crate::engine::{Failure, Shard, writer};
+use crate::store::Store;
 
 const OPS: LogId = LogId::from_number(1);
 const VAULT: VaultId = VaultId([9; 32]);
@@ -22,8 +23,12 @@ fn caller() -> Caller {
     Caller { account: ACCOUNT, token_hash: [2; 32] }
 }
 
+fn keys() -> KeyTree {
+    KeyTree::new(&RootKey::new(Secret::init_with(|bytes| bytes.fill(7))), 1)
+}
+
 fn engine(world: &World) -> (Engine, mpsc::UnboundedReceiver<Effect>) {
-    let keys = KeyTree::new(&RootKey::new(Secret::init_with(|bytes| bytes.fill(7))), 1);
+    let keys = keys();
     let signer = SigningKey::from_seed(&keys.derive(Label::LogSigning, &[]).unwrap()).unwrap();
     let sealer = Sealer::new(&keys, VAULT, OPS, [0; 16], 1).unwrap();
     let shard = Shard::new(State::new(), &VAULT, sealer, signer, Frontier::default(), 0);
@@ -39,6 +44,24 @@ async fn verification(engine: &Engine, command: Command) -> VerificationView {
         Reply::Verification(view) => view,
         _ => unreachable!("not a verification"),
     }
+}
+
+/// The reports that the log holds: of which attempt, how it ended, at which route.
+async fn reports(world: &World) -> Vec<(Sid, Outcome, Option<u8>)> {
+    let (keys, mut reports) = (keys(), Vec::new());
+    let mut opener = Opener::new(&keys, VAULT, OPS);
+    for record in Store::connect(&world.service).await.unwrap().read(OPS, 0, 100).await.unwrap() {
+        let header = record.entry.header().unwrap();
+        let read = |bytes: &[u8]| {
+            let event = Event::decode(bytes).map_err(|_| BodyError)?;
+            if let EventKind::DeliveryReported { attempt, outcome, route, .. } = event.kind {
+                reports.push((attempt, outcome, route));
+            }
+            Ok(())
+        };
+        opener.open(&record.entry, &header, &record.body.unwrap(), read).unwrap();
+    }
+    reports
 }
 
 /// Waits until it is so; a test that waits for ever fails by its runner's limit.
@@ -92,12 +115,13 @@ async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
     let body = server.asked.lock().unwrap()[0].body.clone();
     let message: serde_json::Value = serde_json::from_str(&body).unwrap();
     let (_, attempt) = started.attempts[0];
+    assert_eq!(reports(&world).await, [(attempt, Outcome::Accepted, Some(1))]);
     assert_eq!(message["id"], format!("{}-1", attempt.text(SidKind::Attempt)));
     assert_eq!(message["to"], "+15550100123");
     assert_eq!(message["valid_until"], started.created + adyton_vault::CODE_LIFE);
     let code = message["text"].as_str().unwrap().rsplit(' ').next().unwrap();
     let wrong = if code == "000000" { "000001" } else { "000000" };
-    for (code, status) in [(wrong, Status::Pending), (code, Status::Approved)] {
+    for (code, status) in [(wrong, Status::Pending), (wrong, Status::Pending), (code, Status::Approved)] {
         let check = Command::Check {
             caller: caller(),
             service: service.service,
@@ -115,6 +139,6 @@ async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
     let refused = engine.submit(again).await.err();
     assert_eq!(refused, Some(Failure::Refused(adyton_vault::Refusal::NotFound)));
     let expected =
-        adyton_frame::Counters { starts: 1, checks_passed: 1, checks_failed: 1, accepted: 1, ..Default::default() };
+        adyton_frame::Counters { starts: 1, checks_passed: 1, checks_failed: 2, accepted: 1, ..Default::default() };
     assert_eq!(engine.counters().told(), expected);
 }

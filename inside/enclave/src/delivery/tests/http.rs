@@ -14,6 +14,7 @@ use super::super::carrier::{Carrier, Failure};
 use super::*;
 use crate::egress::{EgressError, TrustRefusal};
 
+const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
 const CREATED: &str = r#"{"sid":"SM0123456789abcdef0123456789abcdef","status":"queued"}"#;
 
 /// What a server was asked.
@@ -78,7 +79,7 @@ async fn answer(
 }
 
 fn twilio() -> RouteKind {
-    RouteKind::TwilioMessages { account: "AC01".into(), sender: Sender::MessagingService("MG01".into()) }
+    RouteKind::TwilioMessages { account: ACCOUNT.into(), sender: Sender::MessagingService("MG01".into()) }
 }
 
 pub(super) fn webhook() -> RouteKind {
@@ -101,7 +102,7 @@ async fn a_messages_resource_gets_the_form_it_needs() {
     }
     let asked = server.asked.lock().unwrap();
     let Asked { path, headers, body, .. } = &asked[0];
-    assert_eq!(path, "/2010-04-01/Accounts/AC01/Messages.json");
+    assert_eq!(*path, format!("/2010-04-01/Accounts/{ACCOUNT}/Messages.json"));
     assert_eq!(headers["host"], NAME);
     assert_eq!(headers["authorization"], "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     assert_eq!(headers["content-type"], "application/x-www-form-urlencoded");
@@ -201,4 +202,24 @@ async fn a_credential_of_another_kind_is_not_shown() {
         assert_eq!(carrier.hand_over(&letter("+15550100123"), credential).await, Err(Failure::NotThisRoute));
     }
     assert!(server.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_route_that_would_lead_elsewhere_is_refused() {
+    let (_, address) = listen().await;
+    let world = World::new(address);
+    let account =
+        |account: &str| RouteKind::TwilioMessages { account: account.into(), sender: Sender::From("A".into()) };
+    let path = |path: &str| RouteKind::Webhook { path: path.into(), from: None, seal_code_to: None };
+    let mail = |from: &str| RouteKind::Smtp { tls: SmtpTls::Implicit, from: from.into() };
+    for (kind, refusal) in [
+        (account("AC01/../.."), EndpointError::Path),
+        (account("SK0123456789abcdef0123456789abcdef"), EndpointError::Path),
+        (path("https://elsewhere.test/"), EndpointError::Path),
+        (path(""), EndpointError::Path),
+        (mail("nobody"), EndpointError::Sender),
+    ] {
+        let route = world.route(&kind, Trust::PublicRoots);
+        assert_eq!(AnyCarrier::new(&route, 0, &world.service, &world.clock).err(), Some(refusal), "{kind:?}");
+    }
 }

@@ -48,15 +48,18 @@ impl World {
     }
 
     fn carrier(&self, kind: &RouteKind, trust: Trust) -> AnyCarrier {
-        let route = RouteConfig {
+        AnyCarrier::new(&self.route(kind, trust), 3, &self.service, &self.clock).unwrap()
+    }
+
+    fn route(&self, kind: &RouteKind, trust: Trust) -> RouteConfig {
+        RouteConfig {
             name: "route".into(),
             kind: kind.clone(),
             channels: vec![Channel::Sms],
             host: NAME.into(),
             port: PORT,
             trust,
-        };
-        AnyCarrier::new(&route, 3, &self.service, &self.clock).unwrap()
+        }
     }
 }
 
