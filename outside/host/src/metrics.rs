@@ -83,65 +83,55 @@ impl Metrics {
         let Counters { starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds } =
             seen.counters;
         let [connect, tls, refusals, timeouts] = seen.delivery_failures;
-        let none = "";
-        let families: [(&str, &str, &str, &[(&str, u64)]); 13] = [
-            ("adyton_ready", "gauge", "Whether the API answers.", &[(none, seen.ready.into())]),
-            ("adyton_codes_requested_total", "counter", "Codes asked for since the boot.", &[(none, starts)]),
-            (
-                "adyton_checks_total",
-                "counter",
-                "Codes compared since the boot.",
-                &[("{result=\"passed\"}", checks_passed), ("{result=\"failed\"}", checks_failed)],
-            ),
-            (
-                "adyton_messages_total",
-                "counter",
-                "Messages since the boot, by how their delivery ended.",
-                &[
-                    ("{outcome=\"accepted\"}", accepted),
-                    ("{outcome=\"refused\"}", refused),
-                    ("{outcome=\"gave_up\"}", gave_up),
-                    ("{outcome=\"unreachable\"}", unreachable),
-                ],
-            ),
-            (
-                "adyton_live_verifications",
-                "gauge",
-                "Live verifications, rounded down to hundreds.",
-                &[(none, live_hundreds.saturating_mul(100))],
-            ),
-            (
-                "adyton_delivery_failures_total",
-                "counter",
-                "Tries at a carrier that failed.",
-                &[
-                    ("{class=\"connect\"}", connect),
-                    ("{class=\"tls\"}", tls),
-                    ("{class=\"refused\"}", refusals),
-                    ("{class=\"timeout\"}", timeouts),
-                ],
-            ),
-            ("adyton_boots_total", "counter", "Boots that began.", &[(none, seen.boots)]),
-            ("adyton_boots_refused_total", "counter", "Boots that were refused.", &[(none, seen.boots_refused)]),
-            (
-                "adyton_boot_microseconds",
-                "gauge",
-                "Time from process start to ready, of the last boot.",
-                &[(none, seen.boot_micros)],
-            ),
-            ("adyton_replayed_events", "gauge", "Events that the last boot replayed.", &[(none, seen.replayed)]),
-            ("adyton_store_lost_total", "counter", "Times that the store was lost.", &[(none, seen.store_lost)]),
-            ("adyton_snapshots_total", "counter", "Snapshots that became durable.", &[(none, seen.snapshots)]),
-            ("adyton_fenced_total", "counter", "Times that another writer was met.", &[(none, seen.fenced)]),
-        ];
-        let mut text = String::new();
-        for (name, kind, help, samples) in families {
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-            for (labels, value) in samples {
-                let _ = writeln!(text, "{name}{labels} {value}");
-            }
+        let mut text = Text::default();
+        text.gauge("adyton_ready", "Whether the API answers.", seen.ready.into());
+        text.counter("adyton_codes_requested_total", "Codes asked for since the boot.", starts);
+        let checks = [("passed", checks_passed), ("failed", checks_failed)];
+        text.counters("adyton_checks_total", "Codes compared since the boot.", "result", &checks);
+        let messages =
+            [("accepted", accepted), ("refused", refused), ("gave_up", gave_up), ("unreachable", unreachable)];
+        let help = "Messages since the boot, by how their delivery ended.";
+        text.counters("adyton_messages_total", help, "outcome", &messages);
+        let live = live_hundreds.saturating_mul(100);
+        text.gauge("adyton_live_verifications", "Live verifications, rounded down to hundreds.", live);
+        let failures = [("connect", connect), ("tls", tls), ("refused", refusals), ("timeout", timeouts)];
+        text.counters("adyton_delivery_failures_total", "Tries at a carrier that failed.", "class", &failures);
+        text.counter("adyton_boots_total", "Boots that began.", seen.boots);
+        text.counter("adyton_boots_refused_total", "Boots that were refused.", seen.boots_refused);
+        let help = "Time from process start to ready, of the last boot.";
+        text.gauge("adyton_boot_microseconds", help, seen.boot_micros);
+        text.gauge("adyton_replayed_events", "Events that the last boot replayed.", seen.replayed);
+        text.counter("adyton_store_lost_total", "Times that the store was lost.", seen.store_lost);
+        text.counter("adyton_snapshots_total", "Snapshots that became durable.", seen.snapshots);
+        text.counter("adyton_fenced_total", "Times that another writer was met.", seen.fenced);
+        text.0
+    }
+}
+
+/// Prometheus' text format, version 0.0.4. Writing to a string does not fail.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, "gauge", help);
+        let _ = writeln!(self.0, "{name} {value}");
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, "counter", help);
+        let _ = writeln!(self.0, "{name} {value}");
+    }
+
+    fn counters(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) {
+        self.family(name, "counter", help);
+        for (which, value) in values {
+            let _ = writeln!(self.0, "{name}{{{label}=\"{which}\"}} {value}");
         }
-        text
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) enum Kind {
     /// The `Authorization` header. The library does not print it, but does not zeroize it either.
     Basic(HeaderValue),
     /// The key of a webhook's signatures.
-    Signing(HmacKey),
+    Signing(Box<HmacKey>),
     /// What SMTP's AUTH says.
     Login {
         /// The user.
@@ -49,7 +49,8 @@ impl Credential {
     pub fn parse(kind: &RouteKind, plaintext: &[u8]) -> Result<Self, CredentialError> {
         if let RouteKind::Webhook { .. } = kind {
             let key = Zeroizing::new(HEXLOWER_PERMISSIVE.decode(plaintext).map_err(|_| CredentialError)?);
-            return HmacKey::from_shared(&key).map(|key| Self(Kind::Signing(key))).map_err(|_| CredentialError);
+            let key = HmacKey::from_shared(&key).map_err(|_| CredentialError)?;
+            return Ok(Self(Kind::Signing(Box::new(key))));
         }
         let text = std::str::from_utf8(plaintext).map_err(|_| CredentialError)?;
         let (user, password) = text.split_once(':').ok_or(CredentialError)?;

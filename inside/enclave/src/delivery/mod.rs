@@ -1,8 +1,8 @@
 //! Handing messages to carriers, once what they tell of is durable.
 //!
 //! 1. every message gets a task of its own and a place at the first route of its order that has one; if none has, the
-//!    attempt is given up at once ([`lane::PLACES`] bounds memory);
-//! 2. the task takes the message from route to route while its code lives ([`journey`]);
+//!    attempt is given up at once (`lane::PLACES` bounds memory);
+//! 2. the task takes the message from route to route while its code lives (`journey`);
 //! 3. the outcome goes back as a command.
 //!
 //! Routes share no lock and no queue, so a carrier that is slow, late, dead or lying holds up the messages that are at it,
