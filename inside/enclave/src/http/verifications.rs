@@ -7,15 +7,15 @@ use std::sync::Arc;
 use adyton_api::{SendCodeAttempt, Verification, VerificationCheck, timestamp};
 use adyton_seal::Code;
 use adyton_vault::{
-    AppHash, Caller, Channel, Command, Destination, Locale, MessageLook, Refusal, Reply, Sid, SidKind, Start, Status,
-    Target, VerificationView,
+    AppHash, Attempt, Caller, Channel, Command, Destination, Locale, MessageLook, Refusal, Reply, Sid, SidKind, Start,
+    Status, Target, VerificationView,
 };
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use tokio::time::{Duration, sleep};
 
-use super::answer::{ApiError, json};
+use super::answer::{ApiError, json, outcome_text};
 use super::auth::Claimed;
 use super::body::Body;
 use super::host::base;
@@ -63,7 +63,7 @@ pub(crate) async fn start(
     };
     let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
     let subjects = subjects.map_err(|_| ApiError::failure(Failure::Unavailable, ""))?;
-    let cost = api.current.now().plan.cost(channel, &destination);
+    let cost = api.current.now().table.cost(channel, destination.expose());
     let start = Start { service, destination, subjects, channel, custom_code, look, cost };
     let reply = api.engine.submit(Command::Start(caller, start)).await;
     answer(StatusCode::CREATED, reply, &resource, &headers)
@@ -239,10 +239,11 @@ fn verification(view: &VerificationView, headers: &HeaderMap) -> Verification {
     let sid = view.verification.text(SidKind::Verification);
     let service_sid = view.service.text(SidKind::Service);
     let (status, valid) = status(view.status);
-    let attempt = |(at, attempt): &(u64, Sid)| SendCodeAttempt {
-        time: timestamp(*at),
+    let attempt = |attempt: &Attempt| SendCodeAttempt {
+        time: timestamp(attempt.at),
         channel: view.channel.text().to_uppercase(),
-        attempt_sid: attempt.text(SidKind::Attempt),
+        attempt_sid: attempt.sid.text(SidKind::Attempt),
+        outcome: outcome_text(attempt.outcome).into(),
     };
     Verification {
         url: format!("{}/v2/Services/{service_sid}/Verifications/{sid}", base(headers)),
