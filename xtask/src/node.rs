@@ -79,7 +79,19 @@ fn install() -> Result<std::path::PathBuf, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::{FOLDER, check, root};
+
+    #[test]
+    fn every_package_comes_from_the_public_registry_with_its_hash() {
+        let lock = std::fs::read_to_string(root().join(FOLDER).join("package-lock.json")).unwrap();
+        let count = |start: &str| lock.lines().filter(|line| line.trim_start().starts_with(start)).count();
+        let packages = count("\"node_modules/");
+        assert!(packages > 0);
+        assert_eq!(count("\"resolved\": \"https://registry.npmjs.org/"), packages);
+        assert_eq!(count("\"integrity\": \"sha512-"), packages);
+    }
 
     #[test]
     fn an_old_node_is_named() {
