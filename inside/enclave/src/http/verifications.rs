@@ -112,8 +112,14 @@ pub(crate) async fn check(
     // A code of another length than the verification's is a wrong code.
     let code = code(form.need("Code")?, "Code")?;
     let target = match (form.get("VerificationSid"), form.get("To")) {
-        (Some(sid), _) => {
-            Target::Sid(Sid::parse(SidKind::Verification, sid).map_err(|_| ApiError::parameter("VerificationSid"))?)
+        (Some(sid), to) => {
+            let sid = Sid::parse(SidKind::Verification, sid).map_err(|_| ApiError::parameter("VerificationSid"))?;
+            if let Some(to) = to {
+                let address = by_address(&api, account, service, to)?;
+                let same = both(&api, &caller, service, sid, address).await;
+                same.map_err(|failure| ApiError::failure(failure, &resource))?;
+            }
+            Target::Sid(sid)
         }
         (None, Some(to)) => by_address(&api, account, service, to)?,
         (None, None) => return Err(ApiError::neither_to_nor_sid()),
@@ -213,6 +219,19 @@ fn by_address(api: &Api, account: Sid, service: Sid, to: &str) -> Result<Target,
     let destination = destination.map_err(|error| ApiError::because("To", &error.to_string()))?;
     let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
     Ok(Target::Subject(subjects.map_err(|_| ApiError::failure(Failure::Unavailable, ""))?.in_service))
+}
+
+/// A SID and an address in one check must name one verification. Whoever sends the SID that a browser brought, with the
+/// address that they know, relies on both.
+async fn both(api: &Api, caller: &Caller, service: Sid, sid: Sid, address: Target) -> Result<(), Failure> {
+    for target in [Target::Sid(sid), address] {
+        let caller = Caller { user: caller.user, token_hash: caller.token_hash };
+        match api.engine.submit(Command::FetchVerification { caller, service, target }).await? {
+            Reply::Verification(view) if view.verification == sid => {}
+            _ => return Err(Failure::Refused(Refusal::NotFound(None))),
+        }
+    }
+    Ok(())
 }
 
 fn answer(
