@@ -28,7 +28,11 @@ vaultTest("a code is sent, resent and approved, with every field that the SDK re
   assert.equal(sendCodeAttempts[0].channel, "SMS");
   assert.match(sendCodeAttempts[0].attempt_sid, /^VL[0-9a-f]{32}$/);
   assert.match(sendCodeAttempts[0].time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
-  assert.deepEqual((await verify.verifications(started.sid).fetch()).toJSON(), started.toJSON());
+  const fetched = (await verify.verifications(started.sid).fetch()).toJSON();
+  // What became of the attempt may be known by now.
+  assert.ok(["unknown", "accepted"].includes(fetched.sendCodeAttempts[0].outcome));
+  fetched.sendCodeAttempts[0].outcome = "unknown";
+  assert.deepEqual(fetched, started.toJSON());
   assert.equal((await verify.verifications(NUMBER).fetch()).sid, started.sid, "the address stands for the SID");
 
   const code = await up.code(NUMBER);

@@ -16,7 +16,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from conftest import BINARIES
+from conftest import BINARIES, eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STUCK, FINE = "+12025550199", "+12025550123"
@@ -216,3 +216,33 @@ def test_the_pretend_mail_server_puts_mail_on_the_phone(pretend):
     assert (mail["to"], mail["from"], mail["channel"]) == ("one@example.org", "codes@example.com", "email")
     assert mail["subject"] == "Your Example verification"
     assert mail["body"] == "Your Example verification code is: 975310"
+
+
+def test_metrics_come_from_the_closed_list(up):
+    up.verify().verifications.create(to=FINE, channel="sms")
+    up.code(FINE)
+    with urllib.request.urlopen(up.ready["metrics"], timeout=10) as answer:
+        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+        lines = answer.read().decode().splitlines()
+    samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert samples["adyton_ready"] == samples["adyton_boots_total"] == "1"
+    # Sums come once a minute, whatever happens; a label is a word of the closed list.
+    assert samples['adyton_messages_total{outcome="accepted"}'] == "0"
+    assert all(re.fullmatch(r'adyton_[a-z_]+(\{[a-z]+="[a-z_]+"\})?', name) for name in samples), samples
+    assert all(value.isdigit() for value in samples.values())
+
+
+def test_an_attempt_tells_what_became_of_it(up):
+    verify = up.verify()
+    set_faults(up.ready, {STUCK: "refuse"})
+    expected = {FINE: "accepted", STUCK: "refused"}
+    for number, outcome in expected.items():
+        started = verify.verifications.create(to=number, channel="sms")
+        assert [attempt["outcome"] for attempt in started.send_code_attempts] == ["unknown"]
+
+        def known(sid=started.sid):
+            (attempt,) = verify.verifications(sid).fetch().send_code_attempts
+            assert attempt["outcome"] != "unknown"
+            return attempt["outcome"]
+
+        assert eventually(known) == outcome

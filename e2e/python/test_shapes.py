@@ -5,6 +5,7 @@ import re
 
 import pytest
 import requests
+from conftest import eventually
 from test_verification import NUMBER, wrong
 
 PERSON = "Jo+news@example.com"
@@ -150,7 +151,7 @@ def test_an_address_in_a_path(up, to, channel):
     assert (canceled["sid"], canceled["status"]) == (sid, "canceled")
     gone = http("GET", f"{http.service}/Verifications/{escaped}")
     assert error(gone) == (404, 20404) and to not in gone.text, "the address is not repeated"
-    assert up.messages(to) != []
+    assert eventually(lambda: up.messages(to)[0])
 
 
 def test_json_and_lists_in_forms(up):

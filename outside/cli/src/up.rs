@@ -150,7 +150,7 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
                 "api": format!("https://{}", vault.listen), "account_sid": tenant.account_sid,
                 "auth_token": tenant.auth_token, "service_sid": tenant.service_sid, "ca": ca, "settings": settings,
                 "phone": ready["phone"], "vault_id": vault_id.to_string(), "root": ready["root"],
-                "enclave_pid": vault.enclave.id(), "host_pid": vault.host.id(),
+                "metrics": format!("http://{}/metrics", vault.metrics), "enclave_pid": vault.enclave.id(), "host_pid": vault.host.id(),
                 "client_dir": folders.client, "owner_key": folders.client.join("owner"), "pretend_dir": folders.pretend,
             });
             if options.json {
@@ -187,6 +187,8 @@ struct Vault {
     host_arguments: Vec<String>,
     /// Where the API listens, port known.
     listen: SocketAddr,
+    /// Where Prometheus asks.
+    metrics: String,
 }
 
 impl Vault {
@@ -206,6 +208,8 @@ impl Vault {
             socket("enclave.sock"),
             "--service".into(),
             socket("host.sock"),
+            "--metrics".into(),
+            "127.0.0.1:0".into(),
             "--workers".into(),
             workers.clone(),
         ];
@@ -215,8 +219,10 @@ impl Vault {
         host_arguments.extend(["--route".into(), format!("mail.adyton.test:465={}", field("mail")?)]);
         let (host, ready) = Process::start_ready("adyton-host", &host_arguments)?;
         let listen: SocketAddr = ready["listen"].as_str().unwrap_or_default().parse()?;
-        // A host that is started again takes the same port.
+        // A host that is started again takes the same ports.
         host_arguments[3] = listen.to_string();
+        let metrics = ready["metrics"].as_str().unwrap_or_default().to_owned();
+        host_arguments[9].clone_from(&metrics);
         let enclave_arguments = vec![
             "--ingress".into(),
             socket("enclave.sock"),
@@ -230,7 +236,7 @@ impl Vault {
             workers,
         ];
         let (enclave, _) = Process::start("adyton-enclave", &enclave_arguments)?;
-        Ok(Self { enclave, host, enclave_arguments, host_arguments, listen })
+        Ok(Self { enclave, host, enclave_arguments, host_arguments, listen, metrics })
     }
 
     /// At boot an enclave that ends has been refused, and said why.
@@ -359,6 +365,7 @@ vault id {}
 profile dev: this shows the wall and tests it; it protects nothing from this machine's root. freshness: none
 
 Phone: {}
+Metrics: {}
 
 Send a first code with the Python SDK (pip install twilio; unset TWILIO_REGION and TWILIO_EDGE):
 
@@ -382,6 +389,7 @@ Check the log: adyton log check --data {}
 Stop: Ctrl-C",
         field("vault_id"),
         field("phone"),
+        field("metrics"),
         folders.data.display(),
     );
 }

@@ -93,7 +93,7 @@ impl MailServer {
 
     fn put(&self, from: String, to: String, content: &[u8]) -> bool {
         let Some(mail) = MessageParser::default().parse(content) else { return false };
-        let Some(body) = mail.body_text(0).map(|text| text.trim_end().to_owned()) else { return false };
+        let Some(body) = mail.body_text(0).map(|text| text.trim_end().replace("\r\n", "\n")) else { return false };
         let subject = mail.subject().map(str::to_owned);
         let id = mail.message_id().unwrap_or_default().to_owned();
         self.inbox.put(&id, Message { to, from, channel: "email".into(), subject, body, at: phone::now() });
