@@ -388,7 +388,7 @@ fn snapshots() -> Named {
     vec![("empty", plaintext(0, &State::new())), ("seven", plaintext(7, &state())), ("fail_covered", other)]
 }
 
-fn requests() -> [(&'static str, Named); 4] {
+fn requests() -> [(&'static str, Named); 5] {
     let pem = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
     let policy = |host: &str, trust: &str| {
         format!(
@@ -405,7 +405,11 @@ fn requests() -> [(&'static str, Named); 4] {
     let many: String = (0..65).map(|number| format!("f{number}&")).collect();
     let basic = |claimed: &str| format!("Basic {}", BASE64.encode(claimed.as_bytes()));
     let account = sid("AC");
-    let json = |name: &str| format!(r#"{{"account_sid":"{account}","friendly_name":"{name}","sealed_token":"AQE="}}"#);
+    let json = |name: &str| {
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH";
+        format!(r#"{{"account_sid":"{account}","friendly_name":"{name}","sealed_token":"AQE=","ssh_key":"{key}"}}"#)
+    };
+    let key = sid("SK");
     [
         ("policy", texts(&[&policy(name, pem), &policy(name, &two), &policy("127.1", pem)])),
         (
@@ -421,5 +425,16 @@ fn requests() -> [(&'static str, Named); 4] {
             ]),
         ),
         ("tenant_request", texts(&[&json("Example"), &json("Ex\\u00e4mple"), &json(""), "{\"account_sid\":null}"])),
+        (
+            "keys_request",
+            texts(&[
+                "{}",
+                r#"{"reset":true,"sealed_token":"AQE="}"#,
+                &format!(
+                    r#"{{"remove":["{key}"],"add":[{{"key_sid":"{key}","scopes":["verify","admin"],"sealed_secret":"AQ=="}}]}}"#
+                ),
+                &format!(r#"{{"add":[{{"key_sid":"{key}","scopes":[],"sealed_secret":""}}]}}"#),
+            ]),
+        ),
     ]
 }

@@ -32,6 +32,16 @@ def cases() -> list[dict]:
     case("tenant_token", good, vault.TOKEN.encode())
     other = token(vault.OTHER_ACCOUNT_SID, other_token)
     case("tenant_token_of_another_account", other, other_token.encode(), account=vault.OTHER_ACCOUNT_SID)
+    key_sid = "SK" + "0123456789abcdef" * 2
+    api_key_place = hpke.place("api key", vault.ACCOUNT_SID, key_sid)
+    api_key = hpke.sealed_value(
+        vault.HPKE_KEY, EPHEMERAL, hpke.vault_info(vault.VAULT_ID), api_key_place, vault.TOKEN.encode()
+    )
+    of_key = {"purpose": "api key", "key": key_sid}
+    case("api_key", api_key, vault.TOKEN.encode(), **of_key)
+    fail("token_as_api_key", good, **of_key)
+    fail("api_key_as_token", api_key)
+    fail("api_key_moved_to_another", api_key, **(of_key | {"key": "SK" + "0" * 32}))
     data_key = hpke.sealed_value(vault.HPKE_KEY, EPHEMERAL, KMS_INFO, hpke.place("data key"), vault.KMS_SECRET)
     kms = {"purpose": "data key", "vault_id": None, "account": None}
     case("kms_data_key", data_key, vault.KMS_SECRET, **kms)

@@ -12,6 +12,7 @@ extern crate alloc;
 
 mod date;
 mod service;
+mod tenant;
 mod vault;
 mod verification;
 
@@ -20,7 +21,8 @@ use alloc::string::String;
 
 pub use date::timestamp;
 pub use service::{Meta, Passkeys, PendingLoosening, Push, RelyingParty, Service, ServiceList, Totp, Whatsapp};
-pub use vault::{AcceptedRequest, CreateTenant, SignedRequest, Tenant, Vault};
+pub use tenant::{Account, ApiKey, ChangeKeys, CreateTenant, LoosenService, NewKey, Tenant};
+pub use vault::{AcceptedRequest, SignedRequest, Vault};
 pub use verification::{SendCodeAttempt, Support, Verification, VerificationCheck};
 
 use serde::{Deserialize, Serialize};

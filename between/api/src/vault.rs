@@ -5,18 +5,6 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-/// Body of `POST /adyton/v1/tenants`: a tenant's client introduces itself with a token that it made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CreateTenant {
-    /// `AC` and 32 hexadecimal digits, chosen at random by the client.
-    pub account_sid: String,
-    /// 1 … 64 characters.
-    pub friendly_name: String,
-    /// Base64 of the token sealed to the vault (`docs/spec/06-sealed-values.md`, `tenant token`).
-    pub sealed_token: String,
-}
-
 /// Body of `POST /adyton/v1/requests`, and the file of an approval: what owners or tenants signed
 /// (`docs/spec/08-signed-requests.md`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,15 +50,4 @@ pub struct Vault {
     pub owners_sequence: u64,
     /// SHA-256 of the settings' text; of nothing if there are none.
     pub settings_sha256: String,
-}
-
-/// A tenant.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Tenant {
-    /// Its SID.
-    pub account_sid: String,
-    /// Its name.
-    pub friendly_name: String,
-    /// `YYYY-MM-DDTHH:MM:SSZ`.
-    pub date_created: String,
 }

@@ -28,6 +28,11 @@ impl SealedPurpose {
         Self::value(vault_id, &[b"tenant token", account_sid.as_bytes()])
     }
 
+    /// The secret of an API key, sealed to the vault for one account.
+    pub fn api_key(vault_id: &[u8; 32], account_sid: &str, key_sid: &str) -> Self {
+        Self::value(vault_id, &[b"api key", account_sid.as_bytes(), key_sid.as_bytes()])
+    }
+
     /// A route's credential, sealed to the vault for one place: moved elsewhere it does not open.
     pub fn credential(vault_id: &[u8; 32], name: &str, host: &str, port: u16) -> Self {
         let port = [port / 10_000, port / 1000 % 10, port / 100 % 10, port / 10 % 10, port % 10];

@@ -87,6 +87,7 @@ fn sealed_values() {
         assert_eq!(recipient.public_key().0, v.fixed("public_key"), "{}", v.name());
         let purpose = match v.text("purpose") {
             "tenant token" => SealedPurpose::tenant_token(&v.fixed("vault_id"), v.text("account")),
+            "api key" => SealedPurpose::api_key(&v.fixed("vault_id"), v.text("account"), v.text("key")),
             "data key" => SealedPurpose::kms_data_key(),
             other => panic!("{other}"),
         };

@@ -1,9 +1,9 @@
 //! What clients and owners write: `adyton-enclave`.
 
-use adyton_api::CreateTenant;
-use adyton_enclave::http::{BasicCredentials, Form, TenantRequest, TenantRequestError};
+use adyton_api::{ChangeKeys, CreateTenant, NewKey};
+use adyton_enclave::http::{BasicCredentials, Form, KeysRequest, TenantRequest, TenantRequestError};
 use adyton_enclave::policy::Measured;
-use adyton_vault::{SidKind, User};
+use adyton_vault::{Sid, SidKind, User};
 use data_encoding::BASE64;
 
 use crate::accepted;
@@ -45,6 +45,9 @@ pub(crate) const JSON: &[&[u8]] = &[
     b"\"account_sid\":",
     b"\"friendly_name\":",
     b"\"sealed_token\":",
+    b"\"reset\":true",
+    b"\"remove\":[",
+    b"\"scopes\":[\"support\"]",
     b"null",
     b"\\u0000",
     b"\\ud800",
@@ -126,8 +129,38 @@ pub(crate) fn tenant_request(input: &[u8]) {
         account_sid: request.account.text(SidKind::Account),
         friendly_name: request.friendly_name.clone(),
         sealed_token: BASE64.encode(&request.sealed_token),
+        ssh_key: ssh_line(&request.ssh_key),
     };
-    let plain = serde_json::to_vec(&plain).expect("three texts are JSON");
+    let plain = serde_json::to_vec(&plain).expect("texts are JSON");
     assert_eq!(TenantRequest::parse(&plain), Ok(request));
     assert_eq!(TenantRequest::parse(&[input, b"{}"].concat()), Err(TenantRequestError::Field("body")));
+}
+
+/// A blob as the line of a `.pub` file.
+fn ssh_line(blob: &[u8]) -> String {
+    let length = blob.first_chunk().map_or(0, |length| u32::from_be_bytes(*length) as usize);
+    let algorithm = blob.get(4..4 + length).and_then(|name| str::from_utf8(name).ok()).unwrap_or_default();
+    format!("{algorithm} {}", BASE64.encode(blob))
+}
+
+/// Keys that are taken have SIDs, scopes and a bound, and written plainly are taken as the same.
+pub(crate) fn keys_request(input: &[u8]) {
+    let Ok(request) = KeysRequest::parse(input) else { return };
+    accepted();
+    assert!(request.removed.len() <= 100 && request.added.len() <= 100);
+    let key = |sid: &Sid| sid.text(SidKind::Key);
+    let added = request.added.iter().map(|(sid, scopes, sealed)| NewKey {
+        key_sid: key(sid),
+        scopes: scopes.list().map(|scope| scope.text().into()).collect(),
+        sealed_secret: BASE64.encode(sealed),
+    });
+    let plain = ChangeKeys {
+        reset: request.reset,
+        sealed_token: request.sealed_token.as_ref().map(|sealed| BASE64.encode(sealed)),
+        remove: request.removed.iter().map(key).collect(),
+        add: added.collect(),
+    };
+    let plain = serde_json::to_vec(&plain).expect("texts are JSON");
+    assert_eq!(KeysRequest::parse(&plain), Ok(request));
+    assert_eq!(KeysRequest::parse(&[input, b"{}"].concat()), Err("body"));
 }

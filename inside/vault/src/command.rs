@@ -130,6 +130,11 @@ pub enum Command {
         /// What changes.
         changes: KeyChanges,
     },
+    /// What a tenant is and which keys it has.
+    FetchTenant {
+        /// Who asks.
+        caller: Caller,
+    },
     /// The owners' signed request changes the settings. The signatures were verified, the text held against the policy.
     ChangeSettings {
         /// Sequence of the signed request.

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Channel, Destination, Event, Loosening, Message, Seconds, ServiceSettings, Sid};
+use crate::{Channel, Destination, Event, Loosening, Message, Scopes, Seconds, ServiceSettings, Sid};
 
 /// How an attempt to send ended, as far as the vault can know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ impl Decision {
 pub enum Reply {
     /// A tenant.
     Tenant(TenantView),
+    /// A tenant with its keys.
+    Account(AccountView),
     /// A service.
     Service(ServiceView),
     /// Services, and whether more follow.
@@ -59,6 +61,18 @@ pub struct TenantView {
     pub friendly_name: String,
     /// When it was created.
     pub created: Seconds,
+}
+
+/// A tenant with its keys, as its admins see it.
+pub struct AccountView {
+    /// The tenant.
+    pub tenant: TenantView,
+    /// OpenSSH public key of its signed requests; empty for none.
+    pub ssh_key: Vec<u8>,
+    /// Sequence of its next signed request.
+    pub next_sequence: u64,
+    /// Its API keys, by SID.
+    pub keys: Vec<(Sid, Scopes)>,
 }
 
 /// A service as its tenant sees it.

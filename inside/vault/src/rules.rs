@@ -31,6 +31,11 @@ impl Scopes {
         Self(scopes.iter().fold(0, |bits, scope| bits | scope.bit()))
     }
 
+    /// The scopes in it.
+    pub fn list(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.contains(*scope))
+    }
+
     /// Whether a scope is in it.
     pub fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0
@@ -48,6 +53,8 @@ impl Scopes {
 }
 
 impl Scope {
+    const ALL: [Self; 3] = [Self::Verify, Self::Admin, Self::Support];
+
     const fn bit(self) -> u8 {
         match self {
             Self::Verify => 1,
@@ -67,7 +74,7 @@ impl Scope {
 
     /// Parses the word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Verify, Self::Admin, Self::Support].into_iter().find(|scope| scope.text() == text)
+        Self::ALL.into_iter().find(|scope| scope.text() == text)
     }
 }
 

@@ -57,3 +57,11 @@ impl Client {
         timeout(Duration::from_secs(10), exchange).await?
     }
 }
+
+/// The body of an answer with this status.
+pub(crate) fn expect(status: u16, (got, body): (u16, Bytes)) -> Result<Bytes, Error> {
+    if got == status {
+        return Ok(body);
+    }
+    Err(format!("the vault answered {got}: {}", String::from_utf8_lossy(&body)).into())
+}

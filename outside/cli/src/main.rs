@@ -9,10 +9,13 @@ mod laptop;
 mod log_check;
 mod policy;
 mod processes;
+mod requests;
 mod seal;
 mod settings;
 mod ssh;
 mod store;
+mod tenant;
+mod tenant_file;
 mod up;
 
 use std::path::PathBuf;
@@ -43,6 +46,12 @@ enum Command {
     /// Shows and changes settings.
     #[command(subcommand)]
     Settings(settings::Command),
+    /// Makes, admits, shows and resets tenants; weakens a service, with notice.
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Makes and forgets a tenant's API keys.
+    #[command(subcommand)]
+    Key(tenant::KeyCommand),
 }
 
 #[derive(Subcommand)]
@@ -65,6 +74,8 @@ fn main() -> ExitCode {
         Command::Policy(command) => policy::run(&command),
         Command::Seal(options) => seal::run(&options),
         Command::Settings(command) => settings::run(&command),
+        Command::Tenant(command) => tenant::run(&command),
+        Command::Key(command) => tenant::run_key(&command),
     };
     match result {
         Ok(code) => code,

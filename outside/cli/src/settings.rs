@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use adyton_api::{AcceptedRequest, SignedRequest, Vault};
-use adyton_ledger::{Action, Request, Signer, VaultId};
+use adyton_api::{AcceptedRequest, Vault};
+use adyton_ledger::{Action, Signer};
 use clap::Subcommand;
 use serde_json::json;
 
 use crate::client::Client;
-use crate::ssh::sign;
+use crate::requests::Unsigned;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -25,7 +25,7 @@ pub(crate) struct Place {
     ca: PathBuf,
     /// One line of JSON instead of sentences
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 /// What can be done with settings.
@@ -58,7 +58,8 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
 }
 
 impl Place {
-    fn client(&self) -> Result<Client, Error> {
+    /// A client of it.
+    pub(crate) fn client(&self) -> Result<Client, Error> {
         let address = self.api.strip_prefix("https://").ok_or("--api: expected https://IP:PORT")?;
         let address: SocketAddr =
             address.trim_end_matches('/').parse().map_err(|_| "--api: expected https://IP:PORT")?;
@@ -103,16 +104,7 @@ async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf]) -> Result<ExitCode
 /// Signs settings and posts them.
 pub(crate) async fn change(client: &Client, body: String, keys: &[PathBuf]) -> Result<AcceptedRequest, Error> {
     let vault = vault(client).await?;
-    let id: VaultId = vault.vault_id.parse()?;
-    let sequence = vault.owners_sequence + 1;
-    let request = Request { action: Action::Settings, signer: Signer::Owners, sequence, body };
-    let text = request.text(&id);
-    let signatures = keys.iter().map(|key| sign(key, &text)).collect::<Result<_, _>>()?;
-    let (action, signer) = (request.action.text().into(), request.signer.to_string());
-    let signed = SignedRequest { action, signer, sequence, body: request.body, signatures };
-    let headers = [("content-type", "application/json")];
-    match client.request("POST", "/adyton/v1/requests", &headers, serde_json::to_string(&signed)?).await? {
-        (200, body) => Ok(serde_json::from_slice(&body)?),
-        (status, body) => Err(format!("the vault answered {status}: {}", String::from_utf8_lossy(&body)).into()),
-    }
+    let unsigned = Unsigned { action: Action::Settings, signer: Signer::Owners, body, keys, authorization: None };
+    let (_, answer) = unsigned.post(client, &vault.vault_id.parse()?, vault.owners_sequence + 1).await?;
+    Ok(serde_json::from_slice(&answer)?)
 }

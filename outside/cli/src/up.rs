@@ -4,7 +4,8 @@
 //! 2. pretend: NSM, KMS, carrier, phone;
 //! 3. the policy, written once into a new folder, with an owner's key that is made in the client folder;
 //! 4. host and enclave; genesis happens inside, if the folder is new;
-//! 5. the owner signs first settings (`laptop`); the tenant: its secrets are made here, because `up` plays the tenant, and stay in the client folder;
+//! 5. the owner signs first settings (`laptop`); the tenant: its secrets are made here, because `up` plays the tenant, and
+//!    stay in the client folder;
 //! 6. until a signal: a host or enclave that dies is started again. Killing the host voids nothing; a new enclave voids
 //!    live codes. Without pretend there is no platform, so its end ends all.
 
@@ -16,20 +17,20 @@ use std::process::ExitCode;
 use adyton_folder::write_private;
 use adyton_ledger::{Genesis, GovRecord, LogId, LogReader, VaultId};
 use adyton_policy::Policy;
-use adyton_seal::{RecipientPublicKey, SealedPurpose};
+use adyton_seal::RecipientPublicKey;
 use data_encoding::{BASE64, HEXLOWER};
 use rustix::fs::{FlockOperation, flock};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Duration, Instant, sleep};
 
-use crate::client::Client;
+use crate::client::{Client, expect};
 use crate::folders::Folders;
 use crate::laptop::{override_key, policy_text, sign_first_settings};
 use crate::processes::Process;
 use crate::ssh::make_key;
 use crate::store::Source;
+use crate::tenant_file::TenantFile;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -57,16 +58,6 @@ pub(crate) struct Options {
     /// One line of JSON when ready, instead of instructions
     #[arg(long)]
     json: bool,
-}
-
-/// What the tenant keeps.
-#[derive(Serialize, Deserialize)]
-struct Tenant {
-    vault_id: String,
-    account_sid: String,
-    auth_token: String,
-    /// Empty until the service exists.
-    service_sid: String,
 }
 
 /// Runs until a signal.
@@ -137,7 +128,7 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
         let (settings, owner) = (folder.join("settings.toml"), folders.client.join("owner"));
         sign_first_settings(&client, (&vault_id, &genesis), (&text, &ready), (&settings, &owner)).await?;
         let tenant = enrol(&folder, &client, &vault_id, &genesis).await?;
-        Ok::<_, Error>((vault_id, ca, settings, tenant))
+        Ok::<_, Error>((vault_id, folder, tenant))
     };
     let prepared = tokio::select! {
         prepared = serving => Some(prepared),
@@ -145,13 +136,15 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
         _ = interrupt.recv() => None,
     };
     let ended = match prepared {
-        Some(Ok((vault_id, ca, settings, tenant))) => {
+        Some(Ok((vault_id, folder, tenant))) => {
             let announcement = json!({
                 "api": format!("https://{}", vault.listen), "account_sid": tenant.account_sid,
-                "auth_token": tenant.auth_token, "service_sid": tenant.service_sid, "ca": ca, "settings": settings,
+                "auth_token": tenant.auth_token, "service_sid": tenant.service_sid, "ca": folder.join("ca.pem"),
+                "settings": folder.join("settings.toml"),
                 "phone": ready["phone"], "vault_id": vault_id.to_string(), "root": ready["root"],
                 "metrics": format!("http://{}/metrics", vault.metrics), "enclave_pid": vault.enclave.id(), "host_pid": vault.host.id(),
-                "client_dir": folders.client, "owner_key": folders.client.join("owner"), "pretend_dir": folders.pretend,
+                "client_dir": folders.client, "tenant": folder.join("tenant.json"), "tenant_key": folder.join("tenant"),
+                "owner_key": folders.client.join("owner"), "pretend_dir": folders.pretend,
             });
             if options.json {
                 println!("{announcement}")
@@ -306,47 +299,31 @@ fn read_genesis(service: &Path) -> Result<(VaultId, Genesis), Error> {
 
 /// Finds the tenant of this vault in its folder, or makes it. What was begun and not finished is finished: the SID and
 /// the token are kept before the vault hears of them.
-async fn enrol(folder: &Path, client: &Client, vault: &VaultId, genesis: &Genesis) -> Result<Tenant, Error> {
+async fn enrol(folder: &Path, client: &Client, vault: &VaultId, genesis: &Genesis) -> Result<TenantFile, Error> {
     let file = folder.join("tenant.json");
-    let mut tenant: Tenant = match fs::read(&file) {
-        Ok(kept) => serde_json::from_slice(&kept).map_err(|error| format!("{}: {error}", file.display()))?,
-        Err(_) => {
-            let tenant = Tenant {
-                vault_id: vault.to_string(),
-                account_sid: format!("AC{}", HEXLOWER.encode(&adyton_seal::random::<16>()?)),
-                auth_token: HEXLOWER.encode(&adyton_seal::random::<16>()?),
-                service_sid: String::new(),
-            };
-            write_private(&file, &serde_json::to_vec_pretty(&tenant)?)?;
+    let ssh_key = make_key(&folder.join("tenant"), "tenant of a laptop's vault")?;
+    let mut tenant = match TenantFile::read(&file) {
+        Ok(kept) => kept,
+        Err(_) if !file.exists() => {
+            let tenant = TenantFile::new(vault)?;
+            tenant.write(&file)?;
             tenant
         }
+        Err(error) => return Err(error),
     };
-    if !tenant.service_sid.is_empty() {
+    if tenant.service_sid.is_some() {
         return Ok(tenant);
     }
-    let purpose = SealedPurpose::tenant_token(&vault.0, &tenant.account_sid);
-    let sealed = RecipientPublicKey(genesis.hpke_key).seal(&purpose, tenant.auth_token.as_bytes())?;
-    let request = adyton_api::CreateTenant {
-        account_sid: tenant.account_sid.clone(),
-        friendly_name: "First tenant".into(),
-        sealed_token: BASE64.encode(&sealed),
-    };
+    let request = tenant.introduction(&RecipientPublicKey(genesis.hpke_key), "First tenant", &ssh_key)?;
     let json = [("content-type", "application/json")];
-    expect_created(client.request("POST", "/adyton/v1/tenants", &json, serde_json::to_string(&request)?).await?)?;
-    let basic = BASE64.encode(format!("{}:{}", tenant.account_sid, tenant.auth_token).as_bytes());
-    let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", &format!("Basic {basic}"))];
+    expect(201, client.request("POST", "/adyton/v1/tenants", &json, serde_json::to_string(&request)?).await?)?;
+    let basic = tenant.basic();
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", &basic)];
     let created = client.request("POST", "/v2/Services", &headers, "FriendlyName=Adyton".into()).await?;
-    let service: Value = serde_json::from_slice(&expect_created(created)?)?;
-    tenant.service_sid = service["sid"].as_str().ok_or("the service has no SID")?.into();
-    write_private(&file, &serde_json::to_vec_pretty(&tenant)?)?;
+    let service: Value = serde_json::from_slice(&expect(201, created)?)?;
+    tenant.service_sid = Some(service["sid"].as_str().ok_or("the service has no SID")?.into());
+    tenant.write(&file)?;
     Ok(tenant)
-}
-
-fn expect_created((status, body): (u16, bytes::Bytes)) -> Result<bytes::Bytes, Error> {
-    if status == 201 {
-        return Ok(body);
-    }
-    Err(format!("the vault answered {status}: {}", String::from_utf8_lossy(&body)).into())
 }
 
 fn pem(der: &[u8]) -> String {

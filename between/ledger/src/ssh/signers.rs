@@ -59,6 +59,12 @@ impl Signers {
         (1..=keys.len()).contains(&threshold).then_some(Self { keys, threshold })
     }
 
+    /// Nobody: whatever verifies is a stranger's. It stands for a signer that does not exist, so that its requests are refused
+    /// as those of one that did not sign.
+    pub fn nobody() -> Self {
+        Self { keys: BTreeSet::new(), threshold: 1 }
+    }
+
     /// Every signature must be a signer's, and enough different signers must be among them.
     ///
     /// # Errors

@@ -43,6 +43,8 @@ enum Request {
     /// Settings, and what they allow.
     Settings(String, Box<Current>, Fresh, Ticket),
     Snapshot(Vec<u8>, Ticket),
+    /// Who signs for an account.
+    Signer(Sid, oneshot::Sender<Option<Vec<u8>>>),
 }
 
 /// A handle on a running shard.
@@ -132,6 +134,16 @@ impl Engine {
     pub async fn change_settings(&self, text: String, current: Current) -> Result<Reply, Failure> {
         let fresh = fresh()?;
         self.ask(|ticket| Request::Settings(text, Box::new(current), fresh, ticket)).await
+    }
+
+    /// OpenSSH public key that signs for an account, if there is one.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`].
+    pub async fn signer(&self, account: Sid) -> Result<Option<Vec<u8>>, Failure> {
+        let (sender, answer) = oneshot::channel();
+        self.requests.try_send(Request::Signer(account, sender)).map_err(|_| Failure::Unavailable)?;
+        timeout(PATIENCE, answer).await.ok().and_then(Result::ok).ok_or(Failure::Unavailable)
     }
 
     /// Sequence that the owners' next request must have. It may be about to change; the decider has the last word.
@@ -244,6 +256,11 @@ impl Writer {
                 }
             }
             Request::Snapshot(manifest, ticket) => self.shard.snapshot(&manifest, ticket),
+            Request::Signer(account, sender) => {
+                let signer = self.shard.state().signer(account).map(|(key, _)| key.to_vec());
+                // Whoever asked may be gone.
+                let _ = sender.send(signer.filter(|key| !key.is_empty()));
+            }
         }
     }
 

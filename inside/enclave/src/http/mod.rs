@@ -14,10 +14,12 @@ mod auth;
 mod body;
 mod form;
 mod host;
+mod keys;
 mod requests;
 mod services;
 mod support;
 mod tenants;
+mod vault;
 mod verifications;
 
 use std::sync::Arc;
@@ -41,6 +43,7 @@ use crate::policy::Holder;
 pub use auth::BasicCredentials;
 pub use form::{FieldError, Form};
 pub use host::Hosts;
+pub use keys::KeysRequest;
 pub use requests::Owners;
 pub use services::PageToken;
 pub use tenants::{TenantRequest, TenantRequestError};
@@ -85,7 +88,8 @@ pub fn router(api: Arc<Api>) -> Router {
     let named = Router::new()
         .route("/adyton/v1/tenants", post(tenants::create))
         .route("/adyton/v1/requests", post(requests::submit))
-        .route("/adyton/v1/vault", get(requests::vault))
+        .route("/adyton/v1/account", get(tenants::fetch))
+        .route("/adyton/v1/vault", get(vault::fetch))
         .route("/adyton/v1/support/{verification}", get(support::look))
         .route("/adyton/v1/services/{service}/loosening", delete(services::withdraw_loosening))
         .route("/v2/Services", post(services::create).get(services::list))

@@ -1,26 +1,27 @@
-//! `POST /adyton/v1/requests`: what owners signed (`docs/spec/08-signed-requests.md`); and `GET /adyton/v1/vault`.
+//! `POST /adyton/v1/requests`: what owners and tenants signed (`docs/spec/08-signed-requests.md`).
 //!
 //! 1. the form;
 //! 2. the signatures, in a worker: few at a time, for strangers may send them;
-//! 3. the sequence, then the settings themselves, by one request at a time;
-//! 4. the public log, then the decider, which has the last word on the sequence.
+//! 3. what the body says; of settings also the sequence, by one request at a time;
+//! 4. settings go to the public log; then the decider, which has the last word on the sequence.
 //!
-//! Steps 3 and 4 are a task of their own: a client that hangs up does not leave them half done.
+//! For settings, steps 3 and 4 are a task of their own: a client that hangs up does not leave them half done.
 
 use std::sync::Arc;
 
-use adyton_ledger::{Action, GovRecord, SettingsRecord, Signer, Signers, VaultId, VerifiedRequest};
+use adyton_ledger::{
+    Action, GovRecord, Request, SettingsRecord, Signer, Signers, SshPublicKey, VaultId, VerifiedRequest,
+};
 use adyton_policy::Settings;
-use adyton_vault::Refusal;
+use adyton_vault::{Refusal, Sid};
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use data_encoding::HEXLOWER;
 use tokio::sync::{Mutex, Semaphore};
 
-use super::Api;
 use super::answer::{ApiError, json};
 use super::body::Body;
+use super::{Api, keys, services, tenants};
 use crate::clock::Clock;
 use crate::engine::Failure;
 use crate::engine::gov::GovLog;
@@ -54,14 +55,21 @@ impl Owners {
     }
 }
 
-pub(crate) async fn submit(State(api): State<Arc<Api>>, Body(body): Body) -> Result<Response, ApiError> {
+pub(crate) async fn submit(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
     // 1.
     let signed = signed::parse(&body).map_err(|error| ApiError::signed_request(&error))?;
-    let request = signed.unverified();
-    if (request.action, request.signer) != (Action::Settings, Signer::Owners) {
-        return Err(ApiError::action());
-    }
-    let signers = api.owners.signers.clone().ok_or_else(ApiError::no_owners)?;
+    let Request { action, signer, .. } = *signed.unverified();
+    let signers = match (action, signer) {
+        (Action::Settings | Action::TenantCreate, Signer::Owners) => {
+            api.owners.signers.clone().ok_or_else(ApiError::no_owners)?
+        }
+        (Action::TenantKeys | Action::ServiceLoosen, Signer::Tenant(account)) => api.tenants_signers(account).await?,
+        _ => return Err(ApiError::action()),
+    };
     // 2.
     let vault = VaultId(api.vault_id);
     let verified = {
@@ -69,13 +77,36 @@ pub(crate) async fn submit(State(api): State<Arc<Api>>, Body(body): Body) -> Res
         let verify = tokio::task::spawn_blocking(move || signed.verify(&vault, &signers)).await;
         verify.map_err(|_| ApiError::busy())?.map_err(|error| ApiError::signers(&error))?
     };
-    let turn = Arc::clone(&api.owners.turn).try_lock_owned().map_err(|_| ApiError::busy())?;
-    let changing = tokio::spawn(async move {
-        let changed = change_settings(&api, verified).await;
-        drop(turn);
-        changed
-    });
-    changing.await.map_err(|_| ApiError::busy())?
+    // 3. and 4.
+    match (action, signer) {
+        (Action::Settings, _) => {
+            let turn = Arc::clone(&api.owners.turn).try_lock_owned().map_err(|_| ApiError::busy())?;
+            let changing = tokio::spawn(async move {
+                let changed = change_settings(&api, verified).await;
+                drop(turn);
+                changed
+            });
+            changing.await.map_err(|_| ApiError::busy())?
+        }
+        (Action::TenantCreate, _) => {
+            let request = verified.request();
+            tenants::admit(&api, request.body.as_bytes(), Some(request.sequence)).await
+        }
+        (Action::TenantKeys, Signer::Tenant(account)) => keys::change(&api, Sid(account), verified.request()).await,
+        (Action::ServiceLoosen, Signer::Tenant(account)) => {
+            services::loosen(&api, Sid(account), verified.request(), &headers).await
+        }
+        _ => Err(ApiError::action()),
+    }
+}
+
+impl Api {
+    /// Who signs for an account. One that the vault does not know answers as one whose key did not sign.
+    async fn tenants_signers(&self, account: [u8; 16]) -> Result<Arc<Signers>, ApiError> {
+        let key = self.engine.signer(Sid(account)).await.map_err(|failure| ApiError::failure(failure, ""))?;
+        let key = key.and_then(|key| SshPublicKey::from_blob(&key).ok());
+        Ok(Arc::new(key.and_then(|key| Signers::new([key], 1)).unwrap_or_else(Signers::nobody)))
+    }
 }
 
 /// Steps 3 and 4. Nobody else changes the settings meanwhile.
@@ -103,19 +134,4 @@ async fn change_settings(api: &Api, verified: VerifiedRequest) -> Result<Respons
     changed.map_err(|failure| ApiError::failure(failure, ""))?;
     let (action, sequence) = (request.action.text().into(), request.sequence);
     Ok(json(StatusCode::OK, &adyton_api::AcceptedRequest { action, sequence }))
-}
-
-pub(crate) async fn vault(State(api): State<Arc<Api>>) -> Response {
-    let current = api.current.now();
-    let vault = adyton_api::Vault {
-        vault_id: HEXLOWER.encode(&api.vault_id),
-        release: api.release,
-        policy_hash: HEXLOWER.encode(&api.policy_hash),
-        profile: api.profile.text().into(),
-        freshness: "none".into(),
-        hpke_key: HEXLOWER.encode(&api.recipient.public_key().0),
-        owners_sequence: api.engine.next_owners_sequence() - 1,
-        settings_sha256: HEXLOWER.encode(&current.settings_hash),
-    };
-    json(StatusCode::OK, &vault)
 }

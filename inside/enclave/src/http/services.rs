@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use adyton_api::{Meta, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp};
+use adyton_api::{
+    LoosenService, Meta, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp,
+};
+use adyton_ledger::Request;
 use adyton_vault::{
     Command, NameError, Reply, Seconds, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid, SidKind,
     WebOtpDomain,
@@ -13,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
 
 use super::answer::{ApiError, json};
+use super::auth::Claimed;
 use super::body::Body;
 use super::host::base;
 use super::{Api, Form};
@@ -85,6 +89,24 @@ pub(crate) async fn remove(
     let reply = api.engine.submit(Command::DeleteService { caller, service }).await;
     reply.map_err(|failure| ApiError::failure(failure, &resource))?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The tenant's request `service-loosen`, whose signature was verified; an admin key of the same account sends it.
+pub(super) async fn loosen(
+    api: &Api,
+    account: Sid,
+    request: &Request,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let Claimed { caller, account: claimed } = api.claimed(headers)?;
+    if claimed != account {
+        return Err(ApiError::unauthorized());
+    }
+    let body: LoosenService = serde_json::from_str(&request.body).map_err(|_| ApiError::parameter("body"))?;
+    let LoosenService { service_sid, code_length, custom_code_enabled: custom_code } = body;
+    let service = Sid::parse(SidKind::Service, &service_sid).map_err(|_| ApiError::parameter("service_sid"))?;
+    let command = Command::Loosen { caller, sequence: request.sequence, service, code_length, custom_code };
+    answer(StatusCode::OK, api.engine.submit(command).await, "/adyton/v1/requests", headers)
 }
 
 pub(crate) async fn withdraw_loosening(

@@ -1,14 +1,16 @@
-//! `POST /adyton/v1/tenants`: a tenant's client introduces itself with a token that it made and sealed.
+//! `POST /adyton/v1/tenants`: a tenant's client introduces itself with a token that it made and sealed, and with the SSH key
+//! that signs for it; `GET /adyton/v1/account`.
 
 use std::sync::Arc;
 
-use adyton_api::{CreateTenant, Tenant, timestamp};
-use adyton_ledger::base64;
+use adyton_api::{Account, ApiKey, CreateTenant, Tenant, timestamp};
+use adyton_ledger::{SshPublicKey, base64, sha256};
 use adyton_seal::SealedPurpose;
-use adyton_vault::{Command, Reply, Sid, SidKind, User};
+use adyton_vault::{AccountView, Command, Reply, Scopes, Sid, SidKind, TenantView, User};
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use data_encoding::BASE64_NOPAD;
 
 use super::Api;
 use super::answer::{ApiError, json};
@@ -25,6 +27,8 @@ pub struct TenantRequest {
     pub friendly_name: String,
     /// The token, sealed to the vault.
     pub sealed_token: Vec<u8>,
+    /// Blob of the OpenSSH public key that signs for the tenant.
+    pub ssh_key: Vec<u8>,
 }
 
 /// Why a body is not a [`TenantRequest`].
@@ -46,9 +50,11 @@ impl TenantRequest {
         let account = Sid::parse(SidKind::Account, &request.account_sid);
         let friendly_name = tenant_name(&request.friendly_name);
         let sealed_token = base64::decode(request.sealed_token.as_bytes());
+        let ssh_key: Result<SshPublicKey, _> = request.ssh_key.parse();
         Ok(Self {
             account: account.map_err(|_| TenantRequestError::Field("account_sid"))?,
             friendly_name: friendly_name.ok_or(TenantRequestError::Field("friendly_name"))?,
+            ssh_key: ssh_key.map_err(|_| TenantRequestError::Field("ssh_key"))?.blob().to_vec(),
             sealed_token: sealed_token.ok_or(TenantRequestError::SealedToken)?,
         })
     }
@@ -64,26 +70,60 @@ impl From<TenantRequestError> for ApiError {
 }
 
 pub(crate) async fn create(State(api): State<Arc<Api>>, Body(body): Body) -> Result<Response, ApiError> {
-    let TenantRequest { account, friendly_name, sealed_token } = TenantRequest::parse(&body)?;
+    admit(&api, &body, None).await
+}
+
+/// Creates a tenant; `admitted` is the sequence of the owners' request that says so, whose signatures were verified.
+pub(super) async fn admit(api: &Api, body: &[u8], admitted: Option<u64>) -> Result<Response, ApiError> {
+    let TenantRequest { account, friendly_name, sealed_token, ssh_key } = TenantRequest::parse(body)?;
     let purpose = SealedPurpose::tenant_token(&api.vault_id, &account.text(SidKind::Account));
-    let token = api.recipient.open(&purpose, &sealed_token).map_err(|_| ApiError::sealed())?;
-    let well_formed = (32..=64).contains(&token.len()) && token.as_bytes().iter().all(u8::is_ascii_alphanumeric);
-    if !well_formed {
-        return Err(ApiError::sealed());
-    }
-    let token_hash = hashes::token_hash(&api.token_key, User::Account(account), token.as_bytes());
-    let command = Command::CreateTenant { account, token_hash, friendly_name, ssh_key: Vec::new(), admitted: None };
+    let token_hash = api.token_hash(User::Account(account), &purpose, &sealed_token)?;
+    let command = Command::CreateTenant { account, token_hash, friendly_name, ssh_key, admitted };
     let reply = api.engine.submit(command).await;
     match reply.map_err(|failure| ApiError::failure(failure, "/adyton/v1/tenants"))? {
-        Reply::Tenant(view) => {
-            let tenant = Tenant {
-                account_sid: view.account.text(SidKind::Account),
-                friendly_name: view.friendly_name,
-                date_created: timestamp(view.created),
-            };
-            Ok(json(StatusCode::CREATED, &tenant))
-        }
+        Reply::Tenant(view) => Ok(json(StatusCode::CREATED, &tenant(view))),
         _ => Err(ApiError::failure(Failure::Unavailable, "")),
+    }
+}
+
+pub(crate) async fn fetch(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let caller = api.caller(&headers)?;
+    let reply = api.engine.submit(Command::FetchTenant { caller }).await;
+    match reply.map_err(|failure| ApiError::failure(failure, "/adyton/v1/account"))? {
+        Reply::Account(view) => Ok(json(StatusCode::OK, &account(view))),
+        _ => Err(ApiError::failure(Failure::Unavailable, "")),
+    }
+}
+
+impl Api {
+    /// Opens a token that a client made and sealed, and hashes it at once.
+    pub(super) fn token_hash(&self, user: User, purpose: &SealedPurpose, sealed: &[u8]) -> Result<[u8; 32], ApiError> {
+        let token = self.recipient.open(purpose, sealed).map_err(|_| ApiError::sealed())?;
+        let well_formed = (32..=64).contains(&token.len()) && token.as_bytes().iter().all(u8::is_ascii_alphanumeric);
+        if !well_formed {
+            return Err(ApiError::sealed());
+        }
+        Ok(hashes::token_hash(&self.token_key, user, token.as_bytes()))
+    }
+}
+
+fn tenant(TenantView { account, friendly_name, created }: TenantView) -> Tenant {
+    Tenant { account_sid: account.text(SidKind::Account), friendly_name, date_created: timestamp(created) }
+}
+
+fn account(AccountView { tenant: of, ssh_key, next_sequence, keys }: AccountView) -> Account {
+    let Tenant { account_sid, friendly_name, date_created } = tenant(of);
+    let key = |(sid, scopes): (Sid, Scopes)| ApiKey {
+        key_sid: sid.text(SidKind::Key),
+        scopes: scopes.list().map(|scope| scope.text().into()).collect(),
+    };
+    Account {
+        account_sid,
+        friendly_name,
+        ssh_key: format!("SHA256:{}", BASE64_NOPAD.encode(&sha256(&ssh_key).0)),
+        next_sequence,
+        keys: keys.into_iter().map(key).collect(),
+        date_created,
     }
 }
 

@@ -32,6 +32,7 @@ pub fn decide(state: &State, command: Command, context: &Context<'_>) -> Result<
         Command::ChangeKeys { account, sequence, changes } => {
             tenants::change_keys(state, account, sequence, changes, context)
         }
+        Command::FetchTenant { caller } => tenants::fetch(state, &caller),
         Command::ChangeSettings { sequence, text } => tenants::change_settings(state, sequence, text, context),
         Command::Loosen { caller, sequence, service, code_length, custom_code } => {
             services::loosen(state, &caller, sequence, service, code_length, custom_code, context)

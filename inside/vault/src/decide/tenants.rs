@@ -1,5 +1,5 @@
-//! Tenants, their keys, and the owners' settings. Everything here was signed by the owners or by the tenant itself; the signature was verified
-//! at the edge, the sequence is checked here, so that a signed request counts once.
+//! Tenants, their keys, and the owners' settings. What changes them was signed by the owners or by the tenant itself; the
+//! signature was verified at the edge, the sequence is checked here, so that a signed request counts once.
 
 use alloc::string::String;
 use alloc::vec;
@@ -9,7 +9,9 @@ use adyton_seal::same;
 
 use super::event;
 use crate::event::EventKind;
-use crate::{Admission, Context, Decision, KeyChanges, Refusal, Reply, Sid, State, TenantView};
+use crate::{
+    AccountView, Admission, Caller, Context, Decision, KeyChanges, Refusal, Reply, Scope, Sid, State, TenantView,
+};
 
 /// API keys of one tenant at the most.
 const MAX_KEYS: usize = 100;
@@ -39,6 +41,19 @@ pub(super) fn create(
     let view = TenantView { account, friendly_name: friendly_name.clone(), created: context.now };
     let kind = EventKind::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name };
     Ok(Decision { events: vec![event(context, kind)], reply: Reply::Tenant(view), effects: Vec::new() })
+}
+
+pub(super) fn fetch(state: &State, caller: &Caller) -> Result<Decision, Refusal> {
+    let account = state.authenticate(caller, Scope::Admin)?;
+    let tenant = state.tenants.get(&account).ok_or(Refusal::Unauthorized)?;
+    let keys = state.keys.iter().filter(|(_, key)| key.account == account).map(|(sid, key)| (*sid, key.scopes));
+    let view = AccountView {
+        tenant: TenantView { account, friendly_name: tenant.friendly_name.clone(), created: tenant.created },
+        ssh_key: tenant.ssh_key.clone(),
+        next_sequence: tenant.sequence + 1,
+        keys: keys.collect(),
+    };
+    Ok(Decision::reply(Reply::Account(view)))
 }
 
 pub(super) fn change_keys(

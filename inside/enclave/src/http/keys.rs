@@ -1,0 +1,83 @@
+//! The tenant's request `tenant-keys`: keys that its client made and sealed, and keys that go. Nobody else makes or resets
+//! them (DESIGN §7).
+
+use adyton_api::{AcceptedRequest, ChangeKeys, NewKey};
+use adyton_ledger::{Request, base64};
+use adyton_seal::SealedPurpose;
+use adyton_vault::{Command, KeyChanges, Scope, Scopes, Sid, SidKind, User};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::Api;
+use super::answer::{ApiError, json};
+
+/// Keys that one request may bring or take.
+const MOST: usize = 100;
+
+/// A [`ChangeKeys`] whose fields have their form. Its secrets were not opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysRequest {
+    /// Every API key goes first.
+    pub reset: bool,
+    /// A new token of the account itself, sealed.
+    pub sealed_token: Option<Vec<u8>>,
+    /// API keys that go.
+    pub removed: Vec<Sid>,
+    /// API keys that come, with what they may do and the sealed secret.
+    pub added: Vec<(Sid, Scopes, Vec<u8>)>,
+}
+
+impl KeysRequest {
+    /// Parses a body; the error names the field, or `body` if the whole is not the expected JSON.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn parse(body: &[u8]) -> Result<Self, &'static str> {
+        let request: ChangeKeys = serde_json::from_slice(body).map_err(|_| "body")?;
+        let ChangeKeys { reset, sealed_token, remove, add } = request;
+        if remove.len() > MOST || add.len() > MOST {
+            return Err("body");
+        }
+        let sid = |text: &str| Sid::parse(SidKind::Key, text).ok();
+        let decode = |text: &str| base64::decode(text.as_bytes());
+        let added = |NewKey { key_sid, scopes, sealed_secret }: &NewKey| {
+            let scopes: Option<Vec<Scope>> = scopes.iter().map(|scope| Scope::parse(scope)).collect();
+            let scopes = scopes.filter(|scopes| !scopes.is_empty()).ok_or("scopes")?;
+            let secret = decode(sealed_secret).ok_or("sealed_secret")?;
+            Ok::<_, &'static str>((sid(key_sid).ok_or("key_sid")?, Scopes::of(&scopes), secret))
+        };
+        Ok(Self {
+            reset,
+            sealed_token: match sealed_token {
+                None => None,
+                Some(sealed) => Some(decode(&sealed).ok_or("sealed_token")?),
+            },
+            removed: remove.iter().map(|key| sid(key).ok_or("remove")).collect::<Result<_, _>>()?,
+            added: add.iter().map(added).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Carries out a request whose signature was verified.
+pub(super) async fn change(api: &Api, account: Sid, request: &Request) -> Result<Response, ApiError> {
+    let changes = KeysRequest::parse(request.body.as_bytes()).map_err(ApiError::parameter)?;
+    let account_sid = account.text(SidKind::Account);
+    let token = |sealed: &Vec<u8>| {
+        let purpose = SealedPurpose::tenant_token(&api.vault_id, &account_sid);
+        api.token_hash(User::Account(account), &purpose, sealed)
+    };
+    let added = |(key, scopes, sealed): &(Sid, Scopes, Vec<u8>)| {
+        let purpose = SealedPurpose::api_key(&api.vault_id, &account_sid, &key.text(SidKind::Key));
+        Ok((*key, *scopes, api.token_hash(User::Key(*key), &purpose, sealed)?))
+    };
+    let changes = KeyChanges {
+        reset: changes.reset,
+        token_hash: changes.sealed_token.as_ref().map(token).transpose()?,
+        removed: changes.removed,
+        added: changes.added.iter().map(added).collect::<Result<_, ApiError>>()?,
+    };
+    let command = Command::ChangeKeys { account, sequence: request.sequence, changes };
+    api.engine.submit(command).await.map_err(|failure| ApiError::failure(failure, "/adyton/v1/requests"))?;
+    let accepted = AcceptedRequest { action: request.action.text().into(), sequence: request.sequence };
+    Ok(json(StatusCode::OK, &accepted))
+}

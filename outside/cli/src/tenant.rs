@@ -1,0 +1,350 @@
+//! `adyton tenant` and `adyton key`: a tenant makes its own secrets, seals them to the vault, and signs for them with its own
+//! SSH key. No operator makes or resets them.
+//!
+//! What is made is written down before the vault hears of it, so that a lost answer loses nothing: the same command again
+//! finishes what was begun.
+//!
+//! Limit: the vault is whoever has a certificate of the CA that is named. A client that checks evidence is not here yet.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use adyton_api::{Account, ChangeKeys, LoosenService, NewKey};
+use adyton_folder::write_private;
+use adyton_ledger::{Action, Signer, VaultId};
+use adyton_seal::{RecipientPublicKey, SealedPurpose};
+use clap::Subcommand;
+use data_encoding::{BASE64, HEXLOWER};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::client::{Client, expect};
+use crate::requests::Unsigned;
+use crate::settings::{Place, vault};
+use crate::tenant_file::{TenantFile, random_hex};
+
+type Error = Box<dyn std::error::Error>;
+
+/// Who asks, and where.
+#[derive(clap::Args)]
+pub(crate) struct Tenant {
+    #[command(flatten)]
+    place: Place,
+    /// The tenant's file
+    #[arg(long, value_name = "FILE")]
+    tenant: PathBuf,
+}
+
+/// What a tenant can do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Makes a tenant: its SID and token are made here and kept in a file; the vault gets the token sealed.
+    Create {
+        #[command(flatten)]
+        tenant: Tenant,
+        /// A name for people
+        #[arg(long)]
+        name: String,
+        /// The tenant's SSH public key, which signs for its keys and for weaker services from then on
+        #[arg(long, value_name = "FILE.pub")]
+        ssh_key: PathBuf,
+        /// Writes the request for the owners to sign (`adyton tenant admit`), instead of asking the vault
+        #[arg(long, value_name = "FILE")]
+        request: Option<PathBuf>,
+    },
+    /// Owners admit a tenant whose client wrote a request.
+    Admit {
+        #[command(flatten)]
+        place: Place,
+        /// What `adyton tenant create --request` wrote
+        #[arg(long, value_name = "FILE")]
+        request: PathBuf,
+        /// An owner's SSH key; repeated as often as the policy's threshold says
+        #[arg(long, value_name = "FILE", required = true)]
+        key: Vec<PathBuf>,
+    },
+    /// Shows a tenant and its API keys.
+    Show(Tenant),
+    /// Replaces the token and forgets every API key, by the tenant's SSH key.
+    Reset {
+        #[command(flatten)]
+        tenant: Tenant,
+        /// The tenant's SSH key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Weakens a service after the policy's wait, by an admin's token and the tenant's SSH key.
+    Loosen {
+        #[command(flatten)]
+        tenant: Tenant,
+        /// The tenant's SSH key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// The service
+        #[arg(long, value_name = "VA…")]
+        service: String,
+        /// Code length from then on
+        #[arg(long)]
+        code_length: Option<u8>,
+        /// Callers may supply codes from then on, as far as the policy lets them
+        #[arg(long)]
+        custom_code: bool,
+    },
+}
+
+/// What can be done with API keys.
+#[derive(Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Makes an API key: its secret is made here and kept in a file; the vault gets it sealed.
+    Create {
+        #[command(flatten)]
+        tenant: Tenant,
+        /// The tenant's SSH key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// What it may do: verify, admin, support; may be repeated
+        #[arg(long, required = true)]
+        scope: Vec<String>,
+        /// Where its SID and secret go
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Forgets an API key.
+    Remove {
+        #[command(flatten)]
+        tenant: Tenant,
+        /// The tenant's SSH key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// The API key
+        #[arg(value_name = "SK…")]
+        sid: String,
+    },
+}
+
+/// An API key's own file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyFile {
+    account_sid: String,
+    key_sid: String,
+    key_secret: String,
+}
+
+/// Carries out a command.
+pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
+    runtime()?.block_on(async {
+        match command {
+            Command::Create { tenant, name, ssh_key, request } => {
+                create(tenant, name, ssh_key, request.as_deref()).await
+            }
+            Command::Admit { place, request, key } => admit(place, request, key).await,
+            Command::Show(tenant) => show(tenant).await,
+            Command::Reset { tenant, key } => reset(tenant, key).await,
+            Command::Loosen { tenant, key, service, code_length, custom_code } => {
+                let body = LoosenService {
+                    service_sid: service.clone(),
+                    code_length: *code_length,
+                    custom_code_enabled: *custom_code,
+                };
+                loosen(tenant, key, &body).await
+            }
+        }
+    })
+}
+
+/// Carries out a command about API keys.
+pub(crate) fn run_key(command: &KeyCommand) -> Result<ExitCode, Error> {
+    runtime()?.block_on(async {
+        match command {
+            KeyCommand::Create { tenant, key, scope, out } => create_key(tenant, key, scope, out).await,
+            KeyCommand::Remove { tenant, key, sid } => remove_key(tenant, key, sid).await,
+        }
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+impl Tenant {
+    /// The tenant of the file, and the vault that it belongs to.
+    async fn open(&self) -> Result<(Client, TenantFile, RecipientPublicKey), Error> {
+        let client = self.place.client()?;
+        let file = TenantFile::read(&self.tenant)?;
+        let (id, key) = identity(&client).await?;
+        if file.vault()? != id {
+            return Err(format!("{}: of vault {}, and this is {id}", self.tenant.display(), file.vault_id).into());
+        }
+        Ok((client, file, key))
+    }
+}
+
+/// A vault's id and the key that values are sealed to.
+async fn identity(client: &Client) -> Result<(VaultId, RecipientPublicKey), Error> {
+    let vault = vault(client).await?;
+    let key = HEXLOWER.decode(vault.hpke_key.as_bytes()).ok().and_then(|key| key.try_into().ok());
+    Ok((vault.vault_id.parse()?, RecipientPublicKey(key.ok_or("the vault's key is not one")?)))
+}
+
+fn signer(account_sid: &str) -> Result<Signer, Error> {
+    Ok(account_sid.parse()?)
+}
+
+fn say(place: &Place, answer: &Value, sentence: &str) -> ExitCode {
+    if place.json {
+        println!("{answer}");
+    } else {
+        println!("{sentence}");
+    }
+    ExitCode::SUCCESS
+}
+
+async fn create(tenant: &Tenant, name: &str, ssh_key: &Path, request: Option<&Path>) -> Result<ExitCode, Error> {
+    let Tenant { place, tenant: path } = tenant;
+    let client = place.client()?;
+    let (id, key) = identity(&client).await?;
+    let file = if path.exists() {
+        TenantFile::read(path)?
+    } else {
+        let file = TenantFile::new(&id)?;
+        file.write(path)?;
+        file
+    };
+    if file.vault()? != id {
+        return Err(format!("{}: of vault {}, and this is {id}", path.display(), file.vault_id).into());
+    }
+    let line = std::fs::read_to_string(ssh_key).map_err(|error| format!("{}: {error}", ssh_key.display()))?;
+    let introduction = serde_json::to_string(&file.introduction(&key, name, line.trim_end())?)?;
+    if let Some(request) = request {
+        write_private(request, introduction.as_bytes())?;
+        let answer = json!({ "account_sid": file.account_sid, "request": request });
+        let sentence = format!(
+            "The owners can admit {} now: adyton tenant admit --request {}",
+            file.account_sid,
+            request.display()
+        );
+        return Ok(say(place, &answer, &sentence));
+    }
+    let headers = [("content-type", "application/json")];
+    expect(201, client.request("POST", "/adyton/v1/tenants", &headers, introduction).await?)?;
+    let sentence = format!("{} is a tenant; its token is in {}.", file.account_sid, path.display());
+    Ok(say(place, &json!({ "account_sid": file.account_sid, "tenant": path }), &sentence))
+}
+
+async fn admit(place: &Place, request: &Path, keys: &[PathBuf]) -> Result<ExitCode, Error> {
+    let client = place.client()?;
+    let body = std::fs::read_to_string(request).map_err(|error| format!("{}: {error}", request.display()))?;
+    let vault = vault(&client).await?;
+    let unsigned = Unsigned { action: Action::TenantCreate, signer: Signer::Owners, body, keys, authorization: None };
+    let (_, answer) = unsigned.post(&client, &vault.vault_id.parse()?, vault.owners_sequence + 1).await?;
+    let admitted: adyton_api::Tenant = serde_json::from_slice(&answer)?;
+    let sentence = format!("{} ({}) is a tenant.", admitted.account_sid, admitted.friendly_name);
+    Ok(say(place, &json!({ "account_sid": admitted.account_sid }), &sentence))
+}
+
+async fn show(tenant: &Tenant) -> Result<ExitCode, Error> {
+    let (client, file, _) = tenant.open().await?;
+    let headers = [("authorization", &file.basic()[..])];
+    let body = expect(200, client.request("GET", "/adyton/v1/account", &headers, String::new()).await?)?;
+    let account: Account = serde_json::from_slice(&body)?;
+    let mut sentence = format!(
+        "{} ({}), signs with {}, next request {}",
+        account.account_sid, account.friendly_name, account.ssh_key, account.next_sequence
+    );
+    for key in &account.keys {
+        sentence += &format!("\n{}: {}", key.key_sid, key.scopes.join(", "));
+    }
+    Ok(say(&tenant.place, &serde_json::to_value(&account)?, &sentence))
+}
+
+async fn reset(tenant: &Tenant, key: &Path) -> Result<ExitCode, Error> {
+    let (client, file, vault_key) = tenant.open().await?;
+    let path = &tenant.tenant;
+    let mut next = path.as_os_str().to_os_string();
+    next.push(".next");
+    let next = PathBuf::from(next);
+    // A token that was made and whose answer was lost is sent again.
+    let renewed = if next.exists() {
+        TenantFile::read(&next)?
+    } else {
+        let renewed = TenantFile { auth_token: random_hex()?, ..file };
+        renewed.write(&next)?;
+        renewed
+    };
+    let changes =
+        ChangeKeys { reset: true, sealed_token: Some(renewed.sealed_token(&vault_key)?), ..ChangeKeys::default() };
+    change_keys(&client, &renewed, &changes, key).await?;
+    std::fs::rename(&next, path)?;
+    let sentence = format!("The token in {} is the only one now; every API key is forgotten.", path.display());
+    Ok(say(&tenant.place, &json!({ "account_sid": renewed.account_sid }), &sentence))
+}
+
+async fn change_keys(client: &Client, file: &TenantFile, changes: &ChangeKeys, key: &Path) -> Result<(), Error> {
+    let keys = [key.to_path_buf()];
+    let unsigned = Unsigned {
+        action: Action::TenantKeys,
+        signer: signer(&file.account_sid)?,
+        body: serde_json::to_string(changes)?,
+        keys: &keys,
+        authorization: None,
+    };
+    unsigned.post(client, &file.vault()?, 1).await.map(drop)
+}
+
+async fn create_key(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> Result<ExitCode, Error> {
+    let (client, file, vault_key) = tenant.open().await?;
+    if out.exists() {
+        return Err(format!("{}: is there already; name another file", out.display()).into());
+    }
+    let made = KeyFile {
+        account_sid: file.account_sid.clone(),
+        key_sid: format!("SK{}", random_hex()?),
+        key_secret: random_hex()?,
+    };
+    write_private(out, &serde_json::to_vec_pretty(&made)?)?;
+    let purpose = SealedPurpose::api_key(&file.vault()?.0, &file.account_sid, &made.key_sid);
+    let new = NewKey {
+        key_sid: made.key_sid.clone(),
+        scopes: scopes.to_vec(),
+        sealed_secret: BASE64.encode(&vault_key.seal(&purpose, made.key_secret.as_bytes())?),
+    };
+    let changes = ChangeKeys { add: vec![new], ..ChangeKeys::default() };
+    if let Err(error) = change_keys(&client, &file, &changes, key).await {
+        return Err(format!(
+            "{error}\n{} holds a key that the vault may not know: look with `adyton tenant show`",
+            out.display()
+        )
+        .into());
+    }
+    let sentence = format!("{} may {}; its secret is in {}.", made.key_sid, scopes.join(", "), out.display());
+    Ok(say(&tenant.place, &json!({ "key_sid": made.key_sid, "scopes": scopes, "key": out }), &sentence))
+}
+
+async fn remove_key(tenant: &Tenant, key: &Path, sid: &str) -> Result<ExitCode, Error> {
+    let (client, file, _) = tenant.open().await?;
+    let changes = ChangeKeys { remove: vec![sid.into()], ..ChangeKeys::default() };
+    change_keys(&client, &file, &changes, key).await?;
+    Ok(say(&tenant.place, &json!({ "key_sid": sid }), &format!("{sid} is forgotten.")))
+}
+
+async fn loosen(tenant: &Tenant, key: &Path, body: &LoosenService) -> Result<ExitCode, Error> {
+    let (client, file, _) = tenant.open().await?;
+    let (keys, basic) = ([key.to_path_buf()], file.basic());
+    let unsigned = Unsigned {
+        action: Action::ServiceLoosen,
+        signer: signer(&file.account_sid)?,
+        body: serde_json::to_string(body)?,
+        keys: &keys,
+        authorization: Some(&basic),
+    };
+    let (_, answer) = unsigned.post(&client, &file.vault()?, 1).await?;
+    let service: Value = serde_json::from_slice(&answer)?;
+    let pending = &service["pending_loosening"];
+    let when = pending["effective"].as_str().unwrap_or_default();
+    let sentence = format!(
+        "{} becomes weaker at {when}; until then an admin can take it back: DELETE /adyton/v1/services/{}/loosening",
+        body.service_sid, body.service_sid
+    );
+    Ok(say(&tenant.place, pending, &sentence))
+}
