@@ -112,7 +112,9 @@ pub(crate) async fn check(
     // A code of another length than the verification's is a wrong code.
     let code = code(form.need("Code")?, "Code")?;
     let target = match (form.get("VerificationSid"), form.get("To")) {
-        (Some(sid), _) => {
+        // Whoever gives both may take "approved" as said of the address, where it would be of the SID.
+        (Some(_), Some(_)) => return Err(ApiError::because("To", "either To or VerificationSid, not both")),
+        (Some(sid), None) => {
             Target::Sid(Sid::parse(SidKind::Verification, sid).map_err(|_| ApiError::parameter("VerificationSid"))?)
         }
         (None, Some(to)) => by_address(&api, account, service, to)?,
