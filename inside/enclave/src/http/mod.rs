@@ -3,8 +3,8 @@
 //! Twilio Verify v2 for applications (`services`, `verifications`), and the vault's own: tenants (`tenants`), what owners
 //! signed (`requests`) and support (`support`).
 //!
-//! 1. a connection's TLS handshake, within a time;
-//! 2. HTTP/1.1, with limits on the head's size, fields and time, and on the body's (`body`);
+//! 1. a connection's TLS handshake, within a time; from here on the client must take what it is sent (`taken`);
+//! 2. HTTP/1.1, with limits on the head's size, fields and time, and on the body's (`body`), whatever is asked for;
 //! 3. the host must be one of the vault's own names (`host`);
 //! 4. parsing and normalising, before anything is counted or compared;
 //! 5. the decider, by the engine.
@@ -17,6 +17,7 @@ mod host;
 mod requests;
 mod services;
 mod support;
+mod taken;
 mod tenants;
 mod verifications;
 
@@ -30,6 +31,7 @@ use axum::middleware;
 use axum::routing::{delete, get, post};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, getrlimit};
 use rustls::ServerConfig;
 use tokio::sync::Semaphore;
 use tokio::time::{Duration, timeout};
@@ -37,6 +39,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::engine::Engine;
 use crate::policy::Holder;
+use taken::Taken;
 
 pub use auth::BasicCredentials;
 pub use form::{FieldError, Form};
@@ -53,6 +56,8 @@ const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 16 * 1024;
 /// Clients at once; over it, new ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 16_384;
+/// Descriptors that clients leave to channels, snapshots and connections to carriers.
+const RESERVED: u64 = 256;
 
 /// What the handlers share.
 pub struct Api {
@@ -102,7 +107,7 @@ pub fn router(api: Arc<Api>) -> Router {
 /// Serves clients for ever.
 pub async fn serve(listener: Listener, tls: Arc<ServerConfig>, router: Router) {
     let acceptor = TlsAcceptor::from(tls);
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(places()));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
@@ -119,9 +124,15 @@ pub async fn serve(listener: Listener, tls: Arc<ServerConfig>, router: Router) {
     }
 }
 
+/// Clients that have descriptors. One more would take those by which batches are stored and codes are sent.
+fn places() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(descriptors.saturating_sub(RESERVED)).unwrap_or(usize::MAX).clamp(1, MAX_CONNECTIONS)
+}
+
 async fn connection(stream: Stream, acceptor: TlsAcceptor, router: Router) {
     // 1.
-    let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(stream)).await else { return };
+    let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(Taken::new(stream))).await else { return };
     // 2.
     let _ = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

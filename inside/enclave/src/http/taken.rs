@@ -1,0 +1,76 @@
+//! A stream whose other end takes what it is sent, or is let go.
+//!
+//! Every other limit is on what a client *sends*. One that asks and never reads would hold its connection, and what is
+//! written for it, for ever.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Duration, Sleep, sleep};
+
+/// Longest time that anything written may wait to be taken. A client that takes a little now and then gains nothing:
+/// the time ends only when all is taken.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) struct Taken<S> {
+    stream: S,
+    /// Runs from the first write that has to wait until a flush has passed all on.
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Taken<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, waiting: None }
+    }
+
+    /// What an operation gave; if it has to wait, for how long it still may.
+    fn within<T>(&mut self, gave: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if gave.is_pending() {
+            ready!(self.waiting.get_or_insert_with(|| Box::pin(sleep(PATIENCE))).as_mut().poll(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        gave
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Taken<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Taken<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let gave = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.within(gave, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let gave = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.within(gave, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let gave = Pin::new(&mut self.stream).poll_flush(cx);
+        let gave = self.within(gave, cx);
+        if gave.is_ready() {
+            self.waiting = None;
+        }
+        gave
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let gave = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.within(gave, cx)
+    }
+}
