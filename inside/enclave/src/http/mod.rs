@@ -14,6 +14,7 @@ mod auth;
 mod body;
 mod form;
 mod host;
+mod path;
 mod requests;
 mod services;
 mod support;
@@ -101,7 +102,8 @@ pub fn router(api: Arc<Api>) -> Router {
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&api), host::check));
-    Router::new().route("/health", get(|| async { "ok\n" })).merge(named).with_state(api)
+    let routes = Router::new().route("/health", get(|| async { "ok\n" })).merge(named).with_state(api);
+    routes.layer(middleware::from_fn(body::read))
 }
 
 /// Serves clients for ever.

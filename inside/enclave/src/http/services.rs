@@ -7,7 +7,7 @@ use adyton_vault::{
     Command, NameError, Reply, Seconds, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid, SidKind,
     WebOtpDomain,
 };
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
@@ -15,6 +15,7 @@ use data_encoding::BASE64URL_NOPAD;
 use super::answer::{ApiError, json};
 use super::body::Body;
 use super::host::base;
+use super::path::Named;
 use super::{Api, Form};
 use crate::engine::Failure;
 
@@ -54,7 +55,7 @@ pub(crate) async fn create(
 
 pub(crate) async fn fetch(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Named(service): Named<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
@@ -64,7 +65,7 @@ pub(crate) async fn fetch(
 
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Named(service): Named<String>,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
@@ -77,7 +78,7 @@ pub(crate) async fn update(
 
 pub(crate) async fn remove(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Named(service): Named<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
@@ -89,7 +90,7 @@ pub(crate) async fn remove(
 
 pub(crate) async fn withdraw_loosening(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Named(service): Named<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
