@@ -163,7 +163,7 @@ impl ApiError {
             Refusal::KeyTaken => Self::new(StatusCode::CONFLICT, 20409, "A key's SID is taken"),
             Refusal::TenantsClosed => forbidden(20403, "This vault admits no tenant without its owners' signature"),
             Refusal::CodeLength => Self::parameter("CodeLength"),
-            Refusal::Full => too_many(20429, "Too many requests").after(60),
+            Refusal::Full => too_many(20429, "The vault, or this tenant's share of it, is full").after(60),
         }
     }
 }
