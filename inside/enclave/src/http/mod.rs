@@ -22,6 +22,8 @@ mod taken;
 mod tenants;
 mod verifications;
 
+use std::future::poll_fn;
+use std::io;
 use std::sync::Arc;
 
 use adyton_ledger::Profile;
@@ -34,9 +36,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, getrlimit};
 use rustls::ServerConfig;
+use tokio::io::{AsyncWriteExt, copy, sink};
 use tokio::sync::Semaphore;
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::engine::Engine;
 use crate::policy::Holder;
@@ -51,6 +55,8 @@ pub use tenants::{TenantRequest, TenantRequestError};
 
 /// Longest wait for a handshake, and for a request's head.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for a client to end its side of a connection that is over.
+const PARTING: Duration = Duration::from_secs(2);
 /// Fields of a request's head.
 const MAX_HEADERS: usize = 64;
 /// Bytes of a request's head.
@@ -136,11 +142,21 @@ async fn connection(stream: Stream, acceptor: TlsAcceptor, router: Router) {
     // 1.
     let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(Taken::new(stream))).await else { return };
     // 2.
-    let _ = hyper::server::conn::http1::Builder::new()
+    let mut served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
-        .await;
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // How it ended is the client's affair.
+    let _ = poll_fn(|cx| served.poll_without_shutdown(cx)).await;
+    let _ = timeout(PARTING, part(served.into_parts().io.into_inner())).await;
+}
+
+/// Ends a connection so that its last answer arrives: one that is closed with an upload unread is reset. What still comes
+/// is thrown away.
+async fn part(mut stream: TlsStream<Taken<Stream>>) -> io::Result<()> {
+    stream.shutdown().await?;
+    let (mut stream, _) = stream.into_inner();
+    copy(&mut stream, &mut sink()).await.map(drop)
 }
