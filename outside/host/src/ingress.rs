@@ -16,6 +16,8 @@ const BUFFER: usize = 16 * 1024 + 512;
 /// Longest wait for a side to take what one read brought, and for anything to move once one direction has ended. Until
 /// then it is for the enclave to end who says nothing.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The same once the second side has ended its direction: nothing that is still said to it will be answered.
+const PARTING: Duration = Duration::from_secs(5);
 /// Times that a full queue of the enclave is tried again, and the wait between.
 const TRIES: (u32, Duration) = (1000, Duration::from_millis(10));
 
@@ -53,7 +55,7 @@ async fn connect(enclave: &Address) -> io::Result<Stream> {
     }
 }
 
-/// Copies both ways until both are closed; one side's end is passed on to the other. A side that takes no more bytes ends
+/// Copies both ways between one that asks and one that answers, until both are closed; one side's end is passed on to the other. A side that takes no more bytes ends
 /// that direction only, so that what it said before is still passed on. It may be lost all the same: TCP resets a
 /// connection that is closed with an upload unread.
 ///
@@ -74,18 +76,19 @@ where
     let mut there = pin!(copy(&mut a_read, &mut b_write, &moved));
     let mut back = pin!(copy(&mut b_read, &mut a_write, &moved));
     tokio::select! {
-        ended = &mut there => { ended?; while_it_moves(back, &moved).await }
-        ended = &mut back => { ended?; while_it_moves(there, &moved).await }
+        ended = &mut there => { ended?; while_it_moves(back, &moved, PATIENCE).await }
+        ended = &mut back => { ended?; while_it_moves(there, &moved, PARTING).await }
     }
 }
 
 async fn while_it_moves(
     mut direction: impl Future<Output = io::Result<()>> + Unpin,
     moved: &AtomicU64,
+    patience: Duration,
 ) -> io::Result<()> {
     loop {
         let before = moved.load(Ordering::Relaxed);
-        match timeout(PATIENCE, &mut direction).await {
+        match timeout(patience, &mut direction).await {
             Ok(ended) => return ended,
             Err(_) if moved.load(Ordering::Relaxed) == before => return Err(io::ErrorKind::TimedOut.into()),
             Err(_) => {}
