@@ -55,6 +55,8 @@ pub use tenants::{TenantRequest, TenantRequestError};
 
 /// Longest wait for a handshake, and for a request's head.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for a client to take what it is sent.
+const TAKING: Duration = Duration::from_secs(20);
 /// Longest wait for a client to end its side of a connection that is over.
 const PARTING: Duration = Duration::from_secs(2);
 /// Fields of a request's head.
@@ -140,7 +142,7 @@ fn places() -> usize {
 
 async fn connection(stream: Stream, acceptor: TlsAcceptor, router: Router) {
     // 1.
-    let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(Taken::new(stream))).await else { return };
+    let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(Taken::new(stream, TAKING))).await else { return };
     // 2.
     let mut served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

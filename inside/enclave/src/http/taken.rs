@@ -10,25 +10,25 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Duration, Sleep, sleep};
 
-/// Longest time that anything written may wait to be taken. A client that takes a little now and then gains nothing:
-/// the time ends only when all is taken.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 pub(super) struct Taken<S> {
     stream: S,
+    /// Longest time that anything written may wait to be taken. A client that takes a little now and then gains nothing:
+    /// the time ends only when all is taken.
+    patience: Duration,
     /// Runs from the first write that has to wait until a flush has passed all on.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Taken<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, waiting: None }
+    pub(super) fn new(stream: S, patience: Duration) -> Self {
+        Self { stream, patience, waiting: None }
     }
 
     /// What an operation gave; if it has to wait, for how long it still may.
     fn within<T>(&mut self, gave: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if gave.is_pending() {
-            ready!(self.waiting.get_or_insert_with(|| Box::pin(sleep(PATIENCE))).as_mut().poll(cx));
+            let patience = self.patience;
+            ready!(self.waiting.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         gave
@@ -72,5 +72,58 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Taken<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let gave = Pin::new(&mut self.stream).poll_shutdown(cx);
         self.within(gave, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::interval;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(200);
+
+    #[tokio::test]
+    async fn what_nobody_takes_ends_the_stream() {
+        let (ours, _theirs) = duplex(64);
+        let mut ours = Taken::new(ours, SHORT);
+        ours.write_all(&[0; 64]).await.unwrap();
+        assert_eq!(ours.write_all(&[0]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn taking_a_little_now_and_then_does_not_extend_the_time() {
+        let (ours, mut theirs) = duplex(64);
+        let mut ours = Taken::new(ours, SHORT);
+        tokio::spawn(async move {
+            let mut now_and_then = interval(SHORT / 20);
+            while theirs.read_u8().await.is_ok() {
+                now_and_then.tick().await;
+            }
+        });
+        // At one byte in ten milliseconds this would take a minute.
+        assert_eq!(ours.write_all(&[0; 6000]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn once_all_is_taken_the_time_begins_anew() {
+        let (ours, mut theirs) = duplex(64);
+        let mut ours = Taken::new(ours, SHORT * 10);
+        for _ in 0..4 {
+            let (sent, _) = tokio::join!(
+                async {
+                    ours.write_all(&[0; 65]).await?;
+                    ours.flush().await
+                },
+                async {
+                    sleep(SHORT * 3).await;
+                    theirs.read_exact(&mut [0; 65]).await.unwrap()
+                },
+            );
+            sent.unwrap();
+        }
     }
 }
