@@ -193,9 +193,15 @@ pub enum Refusal {
     /// No such service or verification for this caller, or it is over; why, if it was named by its SID.
     NotFound(Option<Reason>),
     /// Five codes went out for this verification.
-    TooManySends,
+    TooManySends {
+        /// Seconds until its life ends and another can be started.
+        retry_after: Seconds,
+    },
     /// Five wrong codes were tried for this verification.
-    TooManyChecks,
+    TooManyChecks {
+        /// Seconds until its life ends and another can be started.
+        retry_after: Seconds,
+    },
     /// This destination bears no wrong code now.
     ChecksClosed {
         /// Seconds until it is worth trying again.

@@ -1,15 +1,25 @@
 //! The ingress pipe: one client's TLS connection to one stream into the enclave, byte for byte.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use adyton_transport::Address;
+use adyton_transport::{Address, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::{Duration, sleep, timeout};
 
 /// A TLS record and a bit: small requests take one read.
 const BUFFER: usize = 16 * 1024 + 512;
+/// Longest wait for a side to take what one read brought, and for anything to move once one direction has ended. Until
+/// then it is for the enclave to end who says nothing.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The same once the second side has ended its direction: nothing that is still said to it will be answered.
+const PARTING: Duration = Duration::from_secs(5);
+/// Times that a full queue of the enclave is tried again, and the wait between.
+const TRIES: (u32, Duration) = (1000, Duration::from_millis(10));
 
 /// Accepts clients for ever, at most `limit` at a time; over it, new ones wait in the listener's queue.
 pub async fn serve_ingress(listener: TcpListener, enclave: Address, limit: usize) {
@@ -18,7 +28,7 @@ pub async fn serve_ingress(listener: TcpListener, enclave: Address, limit: usize
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let Ok((client, _)) = listener.accept().await else {
             // Out of descriptors, most likely: let some go before trying again.
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(50)).await;
             continue;
         };
         let enclave = enclave.clone();
@@ -26,19 +36,35 @@ pub async fn serve_ingress(listener: TcpListener, enclave: Address, limit: usize
             let _place = place;
             let _ = client.set_nodelay(true);
             // Without an enclave the client is let go at once.
-            if let Ok(inside) = enclave.connect().await {
+            if let Ok(inside) = connect(&enclave).await {
                 let _ = pipe(client, inside).await;
             }
         });
     }
 }
 
-/// Copies both ways until both are closed; one side's end is passed on to the other. A side that takes no more bytes ends
+/// Connects to the enclave. In a rush of clients a Unix socket's queue is full for a moment, which is an error and no wait.
+async fn connect(enclave: &Address) -> io::Result<Stream> {
+    let (mut tries, wait) = TRIES;
+    loop {
+        match enclave.connect().await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && tries > 0 => tries -= 1,
+            connected => return connected,
+        }
+        sleep(wait).await;
+    }
+}
+
+/// Copies both ways between one that asks and one that answers, until both are closed; one side's end is passed on to the other. A side that takes no more bytes ends
 /// that direction only, so that what it said before is still passed on. It may be lost all the same: TCP resets a
 /// connection that is closed with an upload unread.
 ///
+/// Once a direction has ended, the other goes on as long as it moves: a peer that was told the end and never says its own
+/// would hold its place for ever.
+///
 /// # Errors
-/// Those of a stream that cannot be read; they end both directions.
+/// Those of a stream that cannot be read, and [`io::ErrorKind::TimedOut`] if a side does not take what it is sent; they
+/// end both directions.
 pub async fn pipe<A, B>(a: A, b: B) -> io::Result<()>
 where
     A: AsyncRead + AsyncWrite + Unpin,
@@ -46,11 +72,35 @@ where
 {
     let (mut a_read, mut a_write) = tokio::io::split(a);
     let (mut b_read, mut b_write) = tokio::io::split(b);
-    tokio::try_join!(copy(&mut a_read, &mut b_write), copy(&mut b_read, &mut a_write))?;
-    Ok(())
+    let moved = AtomicU64::new(0);
+    let mut there = pin!(copy(&mut a_read, &mut b_write, &moved));
+    let mut back = pin!(copy(&mut b_read, &mut a_write, &moved));
+    tokio::select! {
+        ended = &mut there => { ended?; while_it_moves(back, &moved, PATIENCE).await }
+        ended = &mut back => { ended?; while_it_moves(there, &moved, PARTING).await }
+    }
 }
 
-async fn copy(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+async fn while_it_moves(
+    mut direction: impl Future<Output = io::Result<()>> + Unpin,
+    moved: &AtomicU64,
+    patience: Duration,
+) -> io::Result<()> {
+    loop {
+        let before = moved.load(Ordering::Relaxed);
+        match timeout(patience, &mut direction).await {
+            Ok(ended) => return ended,
+            Err(_) if moved.load(Ordering::Relaxed) == before => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => {}
+        }
+    }
+}
+
+async fn copy(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    moved: &AtomicU64,
+) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
     loop {
         let count = from.read(&mut buffer).await?;
@@ -59,8 +109,9 @@ async fn copy(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + U
             let _ = to.shutdown().await;
             return Ok(());
         }
-        if to.write_all(&buffer[..count]).await.is_err() {
+        if timeout(PATIENCE, to.write_all(&buffer[..count])).await?.is_err() {
             return Ok(());
         }
+        moved.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -16,7 +16,7 @@ use adyton_transport::{Address, Listener};
 use lexopt::prelude::{Long, ValueExt};
 use rustix::process::{Resource, Signal};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "adyton-host --data DIR --listen IP:PORT --ingress ADDRESS --service ADDRESS
@@ -50,8 +50,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments = parse()?;
-    raise_descriptor_limit();
+    let mut arguments = parse()?;
+    let descriptors = raise_descriptor_limit();
+    arguments.max_connections = arguments.max_connections.min(places(descriptors));
     let (store, thread) = Writer::start(RedbStore::open(&arguments.data)?)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(arguments.workers).enable_all().build()?;
@@ -65,7 +66,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn serve(arguments: Arguments, store: Writer) -> Result<(), Box<dyn std::error::Error>> {
     let Arguments { data, listen, ingress, service, routes, metrics, max_connections, workers: _ } = arguments;
-    let clients = TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let clients = bind(listen).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let channels = Listener::bind(&service).map_err(|error| format!("cannot listen on {service}: {error}"))?;
     let scraped = match metrics {
         Some(address) => {
@@ -108,6 +109,16 @@ async fn serve(arguments: Arguments, store: Writer) -> Result<(), Box<dyn std::e
     }
     let _ = std::fs::remove_file(address_file);
     Ok(())
+}
+
+/// Clients that may wait to be accepted, as far as the kernel lets them (`net.core.somaxconn`).
+const BACKLOG: u32 = 4096;
+
+fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(listen)?;
+    socket.listen(BACKLOG)
 }
 
 /// One line on stdout. Not `println!`, which panics when the reader is gone.
@@ -171,13 +182,22 @@ fn die_with_parent() -> Result<(), Box<dyn std::error::Error>> {
     if rustix::process::getppid() == parent { Ok(()) } else { Err("the process that started this one is gone".into()) }
 }
 
-/// Every client takes two descriptors; the usual soft limit of 1024 is far too low.
-fn raise_descriptor_limit() {
+/// Descriptors that clients leave to store, channels, dialled connections and log lines.
+const RESERVED: u64 = 512;
+
+/// Clients that have descriptors. One more would take those by which codes are sent and batches are stored.
+fn places(descriptors: u64) -> usize {
+    usize::try_from(descriptors.saturating_sub(RESERVED) / 2).unwrap_or(usize::MAX).max(1)
+}
+
+/// Every client takes two descriptors; the usual soft limit of 1024 is far too low. Returns the limit from now on.
+fn raise_descriptor_limit() -> u64 {
     let mut limit = rustix::process::getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = rustix::process::setrlimit(Resource::Nofile, limit) {
         eprintln!("adyton-host: cannot raise the limit of open files: {error}");
     }
+    rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// The line of an event, if it has one.

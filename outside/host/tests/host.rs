@@ -13,7 +13,7 @@ use adyton_ledger::{Entry, LogId, LogReader, LogStore, Record};
 use adyton_transport::{Address, FrameReader, FrameWriter, Listener, Stream, open_channel};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixSocket};
 use tokio::time::timeout;
 
 struct Host {
@@ -40,8 +40,15 @@ fn command(folder: &Path, service: &str) -> Command {
 
 impl Host {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_by(arguments, |command| command)
+    }
+
+    /// Starts the command that `change` makes of the usual one.
+    fn start_by(arguments: &[&str], change: impl FnOnce(Command) -> Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = command(folder.path(), "service").args(arguments).spawn().unwrap();
+        let mut usual = command(folder.path(), "service");
+        usual.args(arguments);
+        let mut child = change(usual).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let ready = line(&mut out);
         let listen = ready["listen"].as_str().unwrap().parse().unwrap();
@@ -127,6 +134,52 @@ async fn over_the_limit_a_client_waits_for_a_place() {
     drop(first);
     drop(clients.remove(numbers[0].into()));
     assert_eq!(enclave.accept().await.unwrap().read_u8().await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rush_of_clients_waits_for_the_enclaves_queue() {
+    let host = Host::start(&[]);
+    let socket = UnixSocket::new_stream().unwrap();
+    socket.bind(host.folder.path().join("ingress")).unwrap();
+    let enclave = socket.listen(1).unwrap();
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        let mut client = TcpStream::connect(host.listen).await.unwrap();
+        client.write_all(&[number]).await.unwrap();
+        clients.push(client);
+    }
+    let mut arrived = Vec::new();
+    for _ in 0..20 {
+        let (mut client, _) = timeout(Duration::from_secs(10), enclave.accept()).await.unwrap().unwrap();
+        arrived.push(client.read_u8().await.unwrap());
+    }
+    arrived.sort_unstable();
+    assert_eq!(arrived, (0..20).collect::<Vec<u8>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_leave_descriptors_to_what_serves_them() {
+    let host = Host::start_by(&[], |usual| {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -n 600 && exec \"$0\" \"$@\""]).arg(usual.get_program()).args(usual.get_args());
+        limited.stdout(Stdio::piped()).stderr(Stdio::piped());
+        limited
+    });
+    let enclave = host.enclave();
+    // More than there are descriptors for; 44 have a place, each with two, and the others wait for one.
+    let mut clients = Vec::new();
+    for _ in 0..320 {
+        clients.push(TcpStream::connect(host.listen).await.unwrap());
+    }
+    let mut inside = Vec::new();
+    for _ in 0..44 {
+        inside.push(timeout(Duration::from_secs(10), enclave.accept()).await.unwrap().unwrap());
+    }
+    assert!(timeout(Duration::from_millis(200), enclave.accept()).await.is_err());
+    let mut channels = Vec::new();
+    for _ in 0..64 {
+        channels.push(host.dial().await);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

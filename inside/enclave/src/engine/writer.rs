@@ -8,6 +8,7 @@ use adyton_frame::Event;
 use adyton_ledger::LogId;
 use adyton_seal::Secret;
 use adyton_vault::{Command, Context, Effect, Fresh, Refusal, Reply, Sid};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
@@ -30,7 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub enum Failure {
     /// The decider refused.
     Refused(Refusal),
-    /// The store is away, the queue is full, or the vault is fenced: nothing is known to have happened.
+    /// More wait already than are let wait: nothing happened.
+    Busy,
+    /// The store is away, or the vault is fenced: nothing is known to have happened.
     Unavailable,
 }
 
@@ -176,7 +179,10 @@ impl Engine {
             return Err(Failure::Unavailable);
         }
         let (ticket, answer) = oneshot::channel();
-        self.requests.try_send(request(Some(ticket))).map_err(|_| Failure::Unavailable)?;
+        self.requests.try_send(request(Some(ticket))).map_err(|error| match error {
+            TrySendError::Full(_) => Failure::Busy,
+            TrySendError::Closed(_) => Failure::Unavailable,
+        })?;
         match timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(Failure::Unavailable),

@@ -119,6 +119,9 @@ impl ApiError {
     pub(crate) fn failure(failure: Failure, resource: &str) -> Self {
         match failure {
             Failure::Refused(refusal) => Self::refusal(refusal, resource),
+            Failure::Busy => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, "Too many requests at once: try again").after(1)
+            }
             Failure::Unavailable => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, "The vault's store is away: try again").after(1)
             }
@@ -139,9 +142,10 @@ impl ApiError {
                     None => error,
                 }
             }
-            Refusal::TooManySends => too_many(60203, "Max send attempts reached"),
-            Refusal::TooManyChecks => too_many(60202, "Max check attempts reached"),
-            Refusal::ChecksClosed { retry_after } => too_many(60202, "Max check attempts reached").after(retry_after),
+            Refusal::TooManySends { retry_after } => too_many(60203, "Max send attempts reached").after(retry_after),
+            Refusal::TooManyChecks { retry_after } | Refusal::ChecksClosed { retry_after } => {
+                too_many(60202, "Max check attempts reached").after(retry_after)
+            }
             Refusal::SendLimit { ceiling, retry_after } => match ceiling {
                 Ceiling::Destination => too_many(60203, "Max send attempts reached"),
                 Ceiling::Prefix => forbidden(60410, "Too many messages to numbers like this one"),
@@ -165,7 +169,7 @@ impl ApiError {
             Refusal::KeyTaken => Self::new(StatusCode::CONFLICT, 20409, "A key's SID is taken"),
             Refusal::TenantsClosed => forbidden(20403, "This vault admits no tenant without its owners' signature"),
             Refusal::CodeLength => Self::parameter("CodeLength"),
-            Refusal::Full => too_many(20429, "Too many requests").after(60),
+            Refusal::Full => too_many(20429, "The vault, or this tenant's share of it, is full").after(60),
         }
     }
 }

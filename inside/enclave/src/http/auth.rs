@@ -45,7 +45,9 @@ pub(crate) struct Claimed {
 impl Api {
     /// Who asks, as the request claims.
     pub(crate) fn claimed(&self, headers: &HeaderMap) -> Result<Claimed, ApiError> {
-        let header = headers.get(AUTHORIZATION).map(|header| header.as_bytes());
+        let mut given = headers.get_all(AUTHORIZATION).iter();
+        // Two credentials are none: which one counts must not be a matter of taste.
+        let header = given.next().filter(|_| given.next().is_none()).map(|header| header.as_bytes());
         let claimed = header.and_then(BasicCredentials::parse).ok_or_else(ApiError::unauthorized)?;
         let BasicCredentials { user, token } = claimed;
         let account = match user {

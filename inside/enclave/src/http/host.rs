@@ -50,7 +50,10 @@ impl Hosts {
 /// Refuses requests to other hosts.
 pub(crate) async fn check(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let mut named = request.headers().get_all(HOST).iter();
-    let ours = named.next().and_then(|host| host.to_str().ok()).is_some_and(|host| api.hosts.has(host));
+    let target = request.uri().authority();
+    // A whole address in the request line counts more than the header (RFC 9112 §3.2.2): the two must agree.
+    let ours = named.next().and_then(|host| host.to_str().ok());
+    let ours = ours.is_some_and(|host| api.hosts.has(host) && target.is_none_or(|target| target.as_str() == host));
     // Two hosts are none.
     if ours && named.next().is_none() { next.run(request).await } else { ApiError::misdirected().into_response() }
 }

@@ -3,8 +3,8 @@
 //! Twilio Verify v2 for applications (`services`, `verifications`), and the vault's own: tenants (`tenants`), what owners
 //! signed (`requests`) and support (`support`).
 //!
-//! 1. a connection's TLS handshake, within a time;
-//! 2. HTTP/1.1, with limits on the head's size, fields and time, and on the body's (`body`);
+//! 1. a connection's TLS handshake, within a time; from here on the client must take what it is sent (`taken`);
+//! 2. HTTP/1.1, with limits on the head's size, fields and time, and on the body's (`body`), whatever is asked for;
 //! 3. the host must be one of the vault's own names (`host`);
 //! 4. parsing and normalising, before anything is counted or compared;
 //! 5. the decider, by the engine.
@@ -15,13 +15,17 @@ mod body;
 mod form;
 mod host;
 mod keys;
+mod path;
 mod requests;
 mod services;
 mod support;
+mod taken;
 mod tenants;
 mod vault;
 mod verifications;
 
+use std::future::poll_fn;
+use std::io;
 use std::sync::Arc;
 
 use adyton_ledger::Profile;
@@ -32,13 +36,17 @@ use axum::middleware;
 use axum::routing::{delete, get, post};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, getrlimit};
 use rustls::ServerConfig;
+use tokio::io::{AsyncWriteExt, copy, sink};
 use tokio::sync::Semaphore;
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::engine::Engine;
 use crate::policy::Holder;
+use taken::Taken;
 
 pub use auth::BasicCredentials;
 pub use form::{FieldError, Form};
@@ -50,12 +58,18 @@ pub use tenants::{TenantRequest, TenantRequestError};
 
 /// Longest wait for a handshake, and for a request's head.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for a client to take what it is sent.
+const TAKING: Duration = Duration::from_secs(20);
+/// Longest wait for a client to end its side of a connection that is over.
+const PARTING: Duration = Duration::from_secs(2);
 /// Fields of a request's head.
 const MAX_HEADERS: usize = 64;
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 16 * 1024;
 /// Clients at once; over it, new ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 16_384;
+/// Descriptors that clients leave to channels, snapshots and connections to carriers.
+const RESERVED: u64 = 256;
 
 /// What the handlers share.
 pub struct Api {
@@ -100,13 +114,14 @@ pub fn router(api: Arc<Api>) -> Router {
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&api), host::check));
-    Router::new().route("/health", get(|| async { "ok\n" })).merge(named).with_state(api)
+    let routes = Router::new().route("/health", get(|| async { "ok\n" })).merge(named).with_state(api);
+    routes.layer(middleware::from_fn(body::read))
 }
 
 /// Serves clients for ever.
 pub async fn serve(listener: Listener, tls: Arc<ServerConfig>, router: Router) {
     let acceptor = TlsAcceptor::from(tls);
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(places()));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
@@ -123,15 +138,31 @@ pub async fn serve(listener: Listener, tls: Arc<ServerConfig>, router: Router) {
     }
 }
 
+/// Clients that have descriptors. One more would take those by which batches are stored and codes are sent.
+fn places() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(descriptors.saturating_sub(RESERVED)).unwrap_or(usize::MAX).clamp(1, MAX_CONNECTIONS)
+}
+
 async fn connection(stream: Stream, acceptor: TlsAcceptor, router: Router) {
     // 1.
-    let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(stream)).await else { return };
+    let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(Taken::new(stream, TAKING))).await else { return };
     // 2.
-    let _ = hyper::server::conn::http1::Builder::new()
+    let mut served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
-        .await;
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // How it ended is the client's affair.
+    let _ = poll_fn(|cx| served.poll_without_shutdown(cx)).await;
+    let _ = timeout(PARTING, part(served.into_parts().io.into_inner())).await;
+}
+
+/// Ends a connection so that its last answer arrives: one that is closed with an upload unread is reset. What still comes
+/// is thrown away.
+async fn part(mut stream: TlsStream<Taken<Stream>>) -> io::Result<()> {
+    stream.shutdown().await?;
+    let (mut stream, _) = stream.into_inner();
+    copy(&mut stream, &mut sink()).await.map(drop)
 }

@@ -10,7 +10,7 @@ use adyton_vault::{
     Command, NameError, Reply, Seconds, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid, SidKind,
     WebOtpDomain,
 };
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
@@ -19,6 +19,7 @@ use super::answer::{ApiError, json};
 use super::auth::Claimed;
 use super::body::Body;
 use super::host::base;
+use super::path::Named;
 use super::{Api, Form};
 use crate::engine::Failure;
 
@@ -58,7 +59,7 @@ pub(crate) async fn create(
 
 pub(crate) async fn fetch(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Named(service): Named<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
@@ -68,7 +69,7 @@ pub(crate) async fn fetch(
 
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Named(service): Named<String>,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
@@ -81,7 +82,7 @@ pub(crate) async fn update(
 
 pub(crate) async fn remove(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Named(service): Named<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
@@ -111,7 +112,7 @@ pub(super) async fn loosen(
 
 pub(crate) async fn withdraw_loosening(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Named(service): Named<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;

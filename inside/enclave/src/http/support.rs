@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use adyton_api::Support;
 use adyton_vault::{Command, Reply, Sid, SidKind, SupportView};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::Api;
 use super::answer::{ApiError, json, outcome_text, reason_text};
+use super::path::Named;
 use crate::engine::Failure;
 
 pub(crate) async fn look(
     State(api): State<Arc<Api>>,
-    Path(verification): Path<String>,
+    Named(verification): Named<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;

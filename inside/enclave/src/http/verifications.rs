@@ -10,7 +10,7 @@ use adyton_vault::{
     AppHash, Attempt, Caller, Channel, Command, Destination, Locale, MessageLook, Refusal, Reply, Sid, SidKind, Start,
     Status, Target, VerificationView,
 };
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use tokio::time::{Duration, sleep};
@@ -19,6 +19,7 @@ use super::answer::{ApiError, json, outcome_text};
 use super::auth::Claimed;
 use super::body::Body;
 use super::host::base;
+use super::path::Named;
 use super::services::{service_name, service_sid};
 use super::{Api, Form};
 use crate::engine::Failure;
@@ -45,7 +46,7 @@ const CODE_DIGITS: std::ops::RangeInclusive<usize> = 4..=10;
 
 pub(crate) async fn start(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Named(service): Named<String>,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
@@ -71,7 +72,7 @@ pub(crate) async fn start(
 
 pub(crate) async fn fetch(
     State(api): State<Arc<Api>>,
-    Path((service, which)): Path<(String, String)>,
+    Named((service, which)): Named<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Claimed { caller, account } = api.claimed(&headers)?;
@@ -83,7 +84,7 @@ pub(crate) async fn fetch(
 
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
-    Path((service, which)): Path<(String, String)>,
+    Named((service, which)): Named<(String, String)>,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
@@ -101,7 +102,7 @@ pub(crate) async fn update(
 
 pub(crate) async fn check(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Named(service): Named<String>,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, ApiError> {

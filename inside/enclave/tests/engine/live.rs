@@ -98,7 +98,7 @@ impl Live {
             loop {
                 match self.engine.submit(command()).await {
                     Ok(reply) => return reply,
-                    Err(Failure::Unavailable) => sleep(Duration::from_millis(5)).await,
+                    Err(Failure::Unavailable | Failure::Busy) => sleep(Duration::from_millis(5)).await,
                     Err(Failure::Refused(refusal)) => panic!("{refusal:?}"),
                 }
             }

@@ -189,7 +189,7 @@ async fn a_full_queue_refuses_and_what_it_took_is_carried_out() {
             // Nobody waits for it any longer; it is carried out all the same.
             Poll::Pending => queued += 1,
             Poll::Ready(refused) => {
-                assert_eq!(refused.map(drop), Err(Failure::Unavailable));
+                assert_eq!(refused.map(drop), Err(Failure::Busy));
                 break;
             }
         }

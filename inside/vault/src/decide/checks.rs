@@ -28,7 +28,7 @@ pub(super) fn check(
     state.service(account, service)?;
     let (sid, found, destination) = live(state, service, target, context.now)?;
     if found.failed_checks >= MAX_CHECKS {
-        return Err(Refusal::TooManyChecks);
+        return Err(Refusal::TooManyChecks { retry_after: found.ends() - context.now });
     }
     let place = (service, found.subject);
     let limits = &context.rules.limits;

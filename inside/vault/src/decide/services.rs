@@ -17,6 +17,8 @@ use crate::{
 const LONGEST_CODE: u8 = 10;
 /// Services of one tenant at the most.
 const MAX_SERVICES: u32 = 20_000;
+/// Services of all tenants together.
+const MAX_SERVICES_IN_ALL: usize = 1_000_000;
 
 fn view(sid: Sid, service: &Service) -> ServiceView {
     ServiceView {
@@ -53,7 +55,8 @@ pub(super) fn create(
     let account = state.authenticate(caller, Scope::Admin)?;
     let sid = context.fresh.sid();
     allowed(sid, &settings, context)?;
-    if state.tenants.get(&account).is_some_and(|tenant| tenant.services >= MAX_SERVICES) {
+    let share = state.tenants.get(&account).is_some_and(|tenant| tenant.services >= MAX_SERVICES);
+    if share || state.services.len() >= MAX_SERVICES_IN_ALL {
         return Err(Refusal::Full);
     }
     let service =

@@ -26,11 +26,12 @@ pub(super) fn start(state: &State, caller: &Caller, start: Start, context: &Cont
     let again = live.filter(|(_, live)| start.custom_code.is_none() && live.custom_code.is_none());
     let code_of_live = again.and_then(|(sid, live)| Some((sid, live, derived(state, sid, live)?)));
     if let Some((_, live, _)) = &code_of_live {
+        let retry_after = live.ends() - context.now;
         if live.failed_checks >= MAX_CHECKS {
-            return Err(Refusal::TooManyChecks);
+            return Err(Refusal::TooManyChecks { retry_after });
         }
         if live.attempts.len() >= MAX_SENDS {
-            return Err(Refusal::TooManySends);
+            return Err(Refusal::TooManySends { retry_after });
         }
     }
     ceilings(state, account, &start, context)?;

@@ -15,6 +15,9 @@ use crate::{
 
 /// API keys of one tenant at the most.
 const MAX_KEYS: usize = 100;
+/// Tenants whom nobody admitted; beyond it only the owners admit further ones. A tenant is kept for ever, and where
+/// admission is open anybody makes one.
+const MAX_STRANGERS: usize = 10_000;
 
 pub(super) fn create(
     state: &State,
@@ -36,6 +39,7 @@ pub(super) fn create(
     match admitted {
         Some(sequence) => expect(state.next_owners_sequence(), sequence)?,
         None if context.rules.admission == Admission::Owners => return Err(Refusal::TenantsClosed),
+        None if state.tenants() >= MAX_STRANGERS => return Err(Refusal::Full),
         None => {}
     }
     let view = TenantView { account, friendly_name: friendly_name.clone(), created: context.now };

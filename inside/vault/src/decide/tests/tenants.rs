@@ -19,6 +19,36 @@ fn a_tenant_may_repeat_itself_and_none_comes_in_without_the_owners() {
 }
 
 #[test]
+fn strangers_fill_no_vault() {
+    let mut bench = Bench::new();
+    let account = |number: u32| Sid(u128::from(number).to_be_bytes());
+    for number in 1..10_000 {
+        bench.run(tenant(account(number), TOKEN, None)).unwrap();
+    }
+    assert_eq!(bench.refused(tenant(account(10_000), TOKEN, None)), Refusal::Full);
+    assert!(bench.run(tenant(account(1), TOKEN, None)).is_ok(), "who is in may repeat itself");
+    assert!(bench.run(tenant(account(10_000), TOKEN, Some(1))).is_ok(), "the owners have the last word");
+}
+
+#[test]
+fn services_of_many_tenants_fill_no_vault() {
+    let mut bench = Bench::new();
+    let of = |bench: &Bench| bench.state.services.len();
+    let template = || crate::state::Service {
+        account: Sid([9; 16]),
+        settings: settings(),
+        created: 1,
+        updated: 1,
+        loosening: None,
+    };
+    let others = (1u128..).map(|number| (Sid(number.to_be_bytes()), template())).take(999_998);
+    bench.state.services.extend(others);
+    let create = || Command::CreateService { caller: caller(), settings: settings() };
+    assert!(bench.run(create()).is_ok());
+    assert_eq!((of(&bench), bench.refused(create())), (1_000_000, Refusal::Full));
+}
+
+#[test]
 fn keys_do_what_their_scopes_say() {
     let mut bench = Bench::new();
     let (verify, admin) = (Sid([6; 16]), Sid([7; 16]));

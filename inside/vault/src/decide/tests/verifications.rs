@@ -32,13 +32,15 @@ fn five_sends_and_five_checks() {
     for _ in 1..MAX_SENDS {
         bench.start(NUMBER).unwrap();
     }
-    assert_eq!(bench.refused(bench.start_command(NUMBER, None)), Refusal::TooManySends);
+    bench.now += 7;
+    let retry_after = CODE_LIFE - 7;
+    assert_eq!(bench.refused(bench.start_command(NUMBER, None)), Refusal::TooManySends { retry_after });
     for _ in 0..MAX_CHECKS {
         assert_eq!(bench.check(view.verification, &wrong(&code)), Ok(Status::Pending));
     }
-    assert_eq!(bench.check(view.verification, &code), Err(Refusal::TooManyChecks));
-    assert_eq!(bench.refused(bench.start_command(NUMBER, None)), Refusal::TooManyChecks);
-    bench.now += CODE_LIFE;
+    assert_eq!(bench.check(view.verification, &code), Err(Refusal::TooManyChecks { retry_after }));
+    assert_eq!(bench.refused(bench.start_command(NUMBER, None)), Refusal::TooManyChecks { retry_after });
+    bench.now += retry_after;
     assert_eq!(bench.check(view.verification, &code), Err(Refusal::NotFound(Some(Reason::MaxAttemptsReached))));
     bench.run(Command::Tick).unwrap();
     assert_eq!(bench.check(view.verification, &code), Err(Refusal::NotFound(Some(Reason::MaxAttemptsReached))));
