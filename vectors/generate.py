@@ -15,7 +15,7 @@ import json
 import sys
 from pathlib import Path
 
-from cases import bundle, entries, frames, heads, keys, sealed_values, snapshots
+from cases import bundle, entries, frames, heads, keys, sealed_values, snapshots, webhook
 from spec import hpke
 
 FOLDER = Path(__file__).resolve().parent
@@ -28,6 +28,7 @@ PAGES = {
     "snapshots.json": snapshots.cases,
     "bundle.json": bundle.cases,
     "sealed_values.json": sealed_values.cases,
+    "webhook.json": webhook.cases,
 }
 
 

@@ -19,10 +19,13 @@ PATIENCE = 60
 class Up:
     """One run of `adyton up`."""
 
-    def __init__(self, folder, listen="127.0.0.1:0", policy=()):
-        """`policy`: keys and values that a new vault's policy has instead of those that `up` writes."""
+    def __init__(self, folder, listen="127.0.0.1:0", policy=(), tenant=None):
+        """`policy`: keys and values that a new vault's policy has instead of those that `up` writes. `tenant`: name of
+        another tenant than the first, who is made when first named."""
         self.data = folder / "vault"
         arguments = [argument for change in policy for argument in ("--set", change)]
+        if tenant is not None:
+            arguments += ["--client-dir", folder / tenant]
         self.process = subprocess.Popen(
             [BINARIES / "adyton", "up", "--json", "--data", self.data, "--listen", listen, *arguments],
             stdout=subprocess.PIPE,

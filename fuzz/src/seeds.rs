@@ -259,7 +259,10 @@ fn kinds() -> Vec<(&'static str, EventKind)> {
         ("verification_started", started()),
         ("verification_resent", EventKind::VerificationResent { verification, attempt, sent: None }),
         ("check_failed", EventKind::CheckFailed { verification, service: service_sid, subject, full_again: AT + 120 }),
-        ("delivery_reported", EventKind::DeliveryReported { verification, attempt, outcome: Outcome::GaveUp }),
+        (
+            "delivery_reported",
+            EventKind::DeliveryReported { verification, attempt, outcome: Outcome::GaveUp, route: None },
+        ),
         (
             "verification_approved",
             EventKind::VerificationApproved { verification, service: service_sid, subject, proven: true },
@@ -395,7 +398,7 @@ fn requests() -> [(&'static str, Named); 4] {
              [tenants]\nadmission = \"open\"\nloosening_hours = 24\n\n\
              [verification]\nchannels = [\"sms\"]\ncountries = [\"+1\"]\n\n\
              [[routes]]\nname = \"first\"\nkind = \"webhook\"\nchannels = [\"sms\"]\nhost = \"carrier.adyton.test\"\n\
-             port = 443\npath = \"/\"\ntrust = \"\"\"\n{pem}\"\"\"\n"
+             port = 443\npath = \"/\"\ncredential = \"first\"\ntrust = \"\"\"\n{pem}\"\"\"\n"
         )
     };
     let (name, two) = ("kms.adyton.test", pem.repeat(2));

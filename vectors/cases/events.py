@@ -51,8 +51,8 @@ def support_looked(kind: int) -> bytes:
     return event(19, vault.ACCOUNT + u8(kind) + KEY + vault.VERIFICATION)
 
 
-def delivery_reported(outcome: int) -> bytes:
-    return event(10, vault.VERIFICATION + vault.ATTEMPT + u8(outcome))
+def delivery_reported(outcome: int, route: int = 255) -> bytes:
+    return event(10, vault.VERIFICATION + vault.ATTEMPT + u8(outcome) + u8(route))
 
 
 BOOTED = event(1, vault.BOOT_ID)
@@ -137,9 +137,12 @@ def cases() -> list[dict]:
         case(f"verification_approved_{proven}", "VerificationApproved", "P", approved(proven), about | {"proven": bool(proven)})
     case("expired", "Expired", "H", EXPIRED, {})
     case("at_the_last_second", "Expired", "H", event(9, time=2**64 - 1), {})
-    for number, outcome in enumerate(("accepted", "refused", "gave_up"), 1):
-        fields = verification | attempt | {"outcome": outcome}
+    for number, outcome in enumerate(("accepted", "refused", "gave_up", "unreachable"), 1):
+        fields = verification | attempt | {"outcome": outcome, "route": None}
         case(f"delivery_{outcome}", "DeliveryReported", "H", delivery_reported(number), fields)
+    for route in (0, 254):
+        fields = verification | attempt | {"outcome": "accepted", "route": route}
+        case(f"delivery_by_route_{route}", "DeliveryReported", "H", delivery_reported(1, route), fields)
 
     def fail(name: str, encoded: bytes) -> None:
         out.append({"name": f"fail_event_{name}", "what": "event", "hex": encoded.hex(), "refusal": "EventError"})
@@ -167,5 +170,6 @@ def cases() -> list[dict]:
     fail("user_0", support_looked(0))
     fail("user_3", support_looked(3))
     fail("outcome_0", delivery_reported(0))
-    fail("outcome_4", delivery_reported(4))
+    fail("outcome_5", delivery_reported(5))
+    fail("outcome_without_route", delivery_reported(1)[:-1])
     return out

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::metadata::{binaries, output};
-use crate::{Error, advisories, layers, licences, phones, python, root};
+use crate::{Error, advisories, layers, licences, node, phones, python, root, tools};
 
 /// How a step ended.
 pub(crate) enum Outcome {
@@ -20,7 +20,7 @@ pub(crate) fn run() -> Result<(), Error> {
     let not_run = not_run_file();
     std::fs::create_dir_all(not_run.with_file_name(""))?;
     let before = output("git", &["status", "--porcelain"]).ok();
-    let steps: [(&str, &dyn Fn() -> Outcome); 13] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 14] = [
         ("fmt", &|| cargo(&["fmt", "--all", "--check"], 2)),
         ("clippy", &|| cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], 20)),
         ("layers", &|| outcome(layers::run())),
@@ -33,6 +33,7 @@ pub(crate) fn run() -> Result<(), Error> {
         ("release build", &|| cargo(&["build", "--release", "--workspace", "--locked"], 30)),
         ("fuzz smoke", &fuzz),
         ("end to end", &end_to_end),
+        ("npm SDK", &node::step),
         ("clean tree", &|| clean(before.as_deref())),
     ];
     let began = Instant::now();
@@ -166,13 +167,14 @@ fn vectors() -> Outcome {
     }
 }
 
-/// The official SDK against the release binaries.
+/// The official Python SDK, curl and a browser against the release binaries.
 fn end_to_end() -> Outcome {
     let (python, binaries) = match (python::environment(), binaries()) {
         (Ok(python), Ok(binaries)) => (python, binaries),
         (Err(why), _) => return Outcome::Fail(why),
         (_, Err(error)) => return Outcome::Fail(error.to_string()),
     };
+    tools::install();
     let mut tests = python.command();
     tests.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "e2e/python"]).env("ADYTON_BIN_DIR", binaries);
     command(&mut tests, 15)

@@ -7,8 +7,10 @@ mod ci;
 mod layers;
 mod licences;
 mod metadata;
+mod node;
 mod phones;
 mod python;
+mod tools;
 mod walk;
 
 use std::os::unix::process::CommandExt;

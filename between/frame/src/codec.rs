@@ -4,7 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{Append, Channel, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes};
+use crate::{
+    Append, Channel, Counters, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes,
+};
 
 /// Most bytes that may follow a frame's length.
 pub const MAX_FRAME: usize = 1_048_576;
@@ -257,6 +259,23 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
             put_log(out, 9, *log);
             out.extend_from_slice(&index.to_be_bytes());
         }
+        Event::Counters(counters) => {
+            let Counters {
+                starts,
+                checks_passed,
+                checks_failed,
+                accepted,
+                refused,
+                gave_up,
+                unreachable,
+                live_hundreds,
+            } = counters;
+            out.push(10);
+            for count in [starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds]
+            {
+                out.extend_from_slice(&count.to_be_bytes());
+            }
+        }
     }
 }
 
@@ -422,6 +441,16 @@ impl Rest<'_> {
             8 => Event::BootRefused { reason: self.u8()? },
             11 => Event::BootDelayed { boots: self.u64()?, seconds: self.u64()? },
             9 => Event::LogFaulty { log: self.u16()?, index: self.u64()? },
+            10 => Event::Counters(Counters {
+                starts: self.u64()?,
+                checks_passed: self.u64()?,
+                checks_failed: self.u64()?,
+                accepted: self.u64()?,
+                refused: self.u64()?,
+                gave_up: self.u64()?,
+                unreachable: self.u64()?,
+                live_hundreds: self.u64()?,
+            }),
             _ => return Err(FrameError::Value),
         })
     }

@@ -76,4 +76,28 @@ pub enum Event {
         /// Entries that could be read before.
         index: u64,
     },
+    /// How much was done since the boot, at times that do not depend on it.
+    Counters(Counters),
+}
+
+/// Sums over all tenants since the boot. Refusals before a decision are not counted, so a flood of bad requests shows
+/// nowhere here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Codes asked for, resends included.
+    pub starts: u64,
+    /// Checks with the right code.
+    pub checks_passed: u64,
+    /// Checks with a wrong one.
+    pub checks_failed: u64,
+    /// Messages that a carrier took.
+    pub accepted: u64,
+    /// Messages that a carrier refused for good.
+    pub refused: u64,
+    /// Messages that no carrier took in time.
+    pub gave_up: u64,
+    /// Messages for which no carrier could be reached.
+    pub unreachable: u64,
+    /// Live verifications, in hundreds, rounded down.
+    pub live_hundreds: u64,
 }

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use adyton_frame::{
-    Append, Channel, DeliveryFailure, Event, Frame, FrameError, MAX_FRAME, Message, RecordBytes, StoreFailure,
-    StoredBytes, encode_append,
+    Append, Channel, Counters, DeliveryFailure, Event, Frame, FrameError, MAX_FRAME, Message, RecordBytes,
+    StoreFailure, StoredBytes, encode_append,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -36,6 +36,19 @@ fn event() -> impl Strategy<Value = Event> {
         any::<u8>().prop_map(|reason| Event::BootRefused { reason }),
         any::<(u16, u64)>().prop_map(|(log, index)| Event::LogFaulty { log, index }),
         any::<(u64, u64)>().prop_map(|(boots, seconds)| Event::BootDelayed { boots, seconds }),
+        any::<[u64; 8]>().prop_map(|counts| {
+            let [starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds] = counts;
+            Event::Counters(Counters {
+                starts,
+                checks_passed,
+                checks_failed,
+                accepted,
+                refused,
+                gave_up,
+                unreachable,
+                live_hundreds,
+            })
+        }),
     ]
 }
 

@@ -4,7 +4,9 @@
 #[path = "../../../vectors/reader.rs"]
 mod reader;
 
-use adyton_frame::{Append, Channel, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes};
+use adyton_frame::{
+    Append, Channel, Counters, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes,
+};
 
 #[test]
 fn vectors() {
@@ -78,6 +80,19 @@ fn expected(name: &str) -> Frame {
         "event_boot_refused" => (1, Message::Event(Event::BootRefused { reason: 2 })),
         "event_log_faulty" => (1, Message::Event(Event::LogFaulty { log: 1, index: 99 })),
         "event_boot_delayed" => (1, Message::Event(Event::BootDelayed { boots: 13, seconds: 60 })),
+        "event_counters" => {
+            let counters = Counters {
+                starts: 1,
+                checks_passed: 2,
+                checks_failed: 3,
+                accepted: 4,
+                refused: 5,
+                gave_up: 6,
+                unreachable: 7,
+                live_hundreds: u64::MAX,
+            };
+            (1, Message::Event(Event::Counters(counters)))
+        }
         other => panic!("no expectation for {other}"),
     };
     Frame { id, message }

@@ -213,8 +213,8 @@ pub struct Route {
     pub port: u16,
     /// What its certificate must be: PEM of its CA, `public-roots`, `spki-sha256:HEX` or `ca-sha256:HEX`.
     pub trust: String,
-    /// Name of a sealed value in the settings; a route without one is spoken with as a stranger.
-    pub credential: Option<String>,
+    /// Name of the sealed value in the settings by which the route knows the vault.
+    pub credential: String,
     /// What one message costs, for the spend cap.
     #[serde(default)]
     pub cost: f64,

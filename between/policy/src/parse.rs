@@ -204,8 +204,7 @@ fn check_route(key: &str, route: &Route) -> Result<(), PolicyError> {
         (1..=32).contains(&text.len()) && text.bytes().all(plain)
     };
     range(&at("name"), word(&route.name), "1 to 32 of a-z, 0-9 and -")?;
-    let credential = route.credential.as_deref().is_none_or(word);
-    range(&at("credential"), credential, "1 to 32 of a-z, 0-9 and -")?;
+    range(&at("credential"), word(&route.credential), "1 to 32 of a-z, 0-9 and -")?;
     range(&at("channels"), !route.channels.is_empty(), "at least one channel")?;
     host(&at("host"), &route.host)?;
     range(&at("port"), route.port > 0, "1 to 65535")?;

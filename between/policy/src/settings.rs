@@ -94,6 +94,8 @@ pub enum SettingsError {
     Route(String),
     /// A prefix that is not the beginning of a number.
     Prefix(String),
+    /// A prefix that stands twice in one channel.
+    Twice(String),
     /// A credential that no route of the policy names.
     Credential(String),
     /// A ceiling that is looser than the policy's; names it.
@@ -115,6 +117,7 @@ impl fmt::Display for SettingsError {
             Self::Version { got } => write!(f, "version: expected 1, got {got}"),
             Self::Route(name) => write!(f, "routes: the policy has no route {name} for this channel"),
             Self::Prefix(prefix) => write!(f, "routes: {prefix}: expected the beginning of a number, such as +44"),
+            Self::Twice(prefix) => write!(f, "routes: {prefix:?} stands twice"),
             Self::Credential(name) => write!(f, "credentials: no route of the policy names {name}"),
             Self::Looser(name) => write!(f, "limits.{name}: looser than the policy allows"),
             Self::Limits(error) => error.fmt(f),
@@ -148,7 +151,10 @@ impl Settings {
             return Err(SettingsError::Version { got: self.version });
         }
         for (channel, orders) in &self.routes {
-            for RouteOrder { prefix, routes } in orders {
+            for (place, RouteOrder { prefix, routes }) in orders.iter().enumerate() {
+                if orders[..place].iter().any(|other| other.prefix == *prefix) {
+                    return Err(SettingsError::Twice(prefix.clone()));
+                }
                 let digits = prefix.strip_prefix('+').unwrap_or(prefix);
                 let number =
                     prefix.is_empty() || (prefix.starts_with('+') && digits.bytes().all(|byte| byte.is_ascii_digit()));
@@ -163,10 +169,8 @@ impl Settings {
                 }
             }
         }
-        if let Some(name) = self
-            .credentials
-            .keys()
-            .find(|name| !policy.routes.iter().any(|route| route.credential.as_ref() == Some(*name)))
+        if let Some(name) =
+            self.credentials.keys().find(|name| !policy.routes.iter().any(|route| route.credential == **name))
         {
             return Err(SettingsError::Credential(name.clone()));
         }

@@ -36,21 +36,22 @@ impl SealedPurpose {
         Self::value(vault_id, &[b"credential", name.as_bytes(), host.as_bytes(), &digits[first..]])
     }
 
-    /// A code, sealed by the vault to the gateway that sends it, for one attempt.
-    pub fn gateway_code(attempt_sid: &str) -> Self {
-        let mut info = Vec::new();
-        put_lp(&mut info, b"adyton gateway code v1");
-        let mut aad = Vec::new();
-        put_lp(&mut aad, attempt_sid.as_bytes());
-        Self { info, aad }
-    }
-
     fn value(vault_id: &[u8; 32], places: &[&[u8]]) -> Self {
         let mut info = Vec::new();
         put_lp(&mut info, b"adyton sealed value v1");
         info.extend_from_slice(vault_id);
         let mut aad = Vec::new();
         places.iter().for_each(|place| put_lp(&mut aad, place));
+        Self { info, aad }
+    }
+
+    /// A code on its way to a gateway, bound to its message (`docs/spec/07-delivery.md`).
+    pub fn gateway_code(message_id: &str) -> Self {
+        let mut info = Vec::new();
+        put_lp(&mut info, b"adyton gateway code v1");
+        let mut aad = Vec::new();
+        put_lp(&mut aad, b"code");
+        put_lp(&mut aad, message_id.as_bytes());
         Self { info, aad }
     }
 

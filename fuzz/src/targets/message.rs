@@ -43,7 +43,8 @@ pub(crate) fn service_name(input: &[u8]) {
     }
     assert!(!text.as_bytes().windows(4).any(|four| four.iter().all(u8::is_ascii_digit)), "{text:?}");
     // No top-level domain has one letter: `U.S` is an abbreviation.
-    let is_domain = |word: &str| WebOtpDomain::parse(word).is_some() && !word.as_bytes()[..word.len() - 1].ends_with(b".");
+    let is_domain =
+        |word: &str| WebOtpDomain::parse(word).is_some() && !word.as_bytes()[..word.len() - 1].ends_with(b".");
     assert!(!text.split([' ', '/']).any(is_domain), "{text:?}");
 }
 

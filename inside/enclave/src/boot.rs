@@ -32,8 +32,8 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Duration, sleep};
 
 use crate::clock::Clock;
-use crate::delivery::Delivery;
-use crate::egress::Peer;
+use crate::delivery::{self, CredentialKey};
+use crate::egress::Endpoint;
 use crate::engine::appender::Appender;
 use crate::engine::follower::{self, Follower};
 use crate::engine::gov::{self, GovLog, GovReplay};
@@ -44,8 +44,9 @@ use crate::engine::{Engine, Shard};
 use crate::events::Events;
 use crate::http::{self, Api, Hosts, Owners};
 use crate::identity::{Ca, SealedCa};
+use crate::metrics;
 use crate::platform::{Nsm, PlatformError};
-use crate::policy::{Current, Holder, Measured};
+use crate::policy::{Holder, InForce, Measured};
 use crate::store::Store;
 
 pub use error::BootError;
@@ -89,8 +90,8 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let measured = Measured::parse(&policy)?;
     let policy = &measured.policy;
     let trust = Trust::parse(&policy.custody.trust).ok_or(BootError::Route("custody".into()))?;
-    let kms = Peer::new(&policy.custody.host, policy.custody.port, &trust, config.service.clone());
-    let kms = kms.ok_or(BootError::Route("custody".into()))?;
+    let kms = Endpoint::new(&policy.custody.host, policy.custody.port, &trust, config.service.clone());
+    let kms = kms.map_err(|_| BootError::Route("custody".into()))?;
     // 2.
     events.emit(Event::BootPhase { phase: 2 });
     let mut nsm = Nsm::connect(&config.nsm).await?;
@@ -186,15 +187,25 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     }
     let durable = shard.size();
     let (effects, outbox) = mpsc::unbounded_channel();
-    let current = Current::new(policy, shard.state().settings(), shard.state().next_owners_sequence() - 1);
-    let current = Holder::new(current.map_err(BootError::Settings)?);
+    let recipient = Arc::new(RecipientKey::new(&vault.keys.derive(Label::Hpke, &[])?)?);
+    let key = CredentialKey { recipient: Arc::clone(&recipient), vault_id: vault.id.0 };
+    let in_force = InForce::new(policy.clone(), key).map_err(|error| BootError::Route(error.0))?;
+    // A credential that the present policy's routes cannot use lets its route rest; it refuses no boot.
+    let current = in_force.with(shard.state().settings(), shard.state().next_owners_sequence() - 1);
+    let (current, _) = current.map_err(BootError::Settings)?;
+    let current = Holder::new(current);
     let surroundings =
         Surroundings { clock: Arc::clone(&clock), events: events.clone(), effects, appender, current: current.clone() };
     let engine = Engine::start(shard, OPS, durable, surroundings);
-    let recipient = Arc::new(RecipientKey::new(&vault.keys.derive(Label::Hpke, &[])?)?);
-    let surroundings = (current.clone(), engine.clone(), Arc::clone(&clock), events.clone());
-    let delivery = Delivery::new(policy, &config.service, &recipient, &vault.id.0, surroundings);
-    tokio::spawn(delivery.map_err(BootError::Route)?.run(outbox));
+    let surroundings = delivery::Surroundings {
+        service: config.service.clone(),
+        engine: engine.clone(),
+        clock: Arc::clone(&clock),
+        events: events.clone(),
+    };
+    let started = delivery::start(in_force.routes(), current.clone(), surroundings, outbox);
+    started.map_err(|error| BootError::Route(error.0))?;
+    tokio::spawn(metrics::report(engine.clone(), events.clone(), metrics::EVERY));
     let follower = Follower {
         service: config.service.clone(),
         keys: Arc::clone(&vault.keys),
@@ -224,7 +235,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         release: release.number,
         policy_hash: measured.hash,
         profile: vault.genesis.profile,
-        owners: Owners::new(policy.clone(), gov, clock),
+        owners: Owners::new(Arc::new(in_force), gov, clock),
         vault_id: vault.id.0,
         keys: vault.keys,
     };

@@ -9,9 +9,11 @@ use std::fmt;
 use adyton_ledger::base64;
 use adyton_seal::{Opaque, RecipientKey, SealedPurpose, Secret, WrapKey, mix_random, put_lp};
 use data_encoding::BASE64;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
 
-use crate::egress::{EgressError, Peer};
+use crate::egress::http::Connection;
+use crate::egress::{EgressError, Endpoint};
 use crate::platform::{Nsm, PlatformError};
 
 /// Why the KMS's secret could not be had.
@@ -70,7 +72,7 @@ struct Answer {
 ///
 /// # Errors
 /// [`CustodyError`].
-pub async fn generate(kms: &Peer, nsm: &mut Nsm) -> Result<Custodian, CustodyError> {
+pub async fn generate(kms: &Endpoint, nsm: &mut Nsm) -> Result<Custodian, CustodyError> {
     let answer = exchange(kms, nsm, "/kms/generate-data-key", None).await?;
     let ciphertext = answer.1.ok_or(CustodyError::Answer)?;
     Ok(Custodian { wrap: answer.0, ciphertext })
@@ -80,7 +82,7 @@ pub async fn generate(kms: &Peer, nsm: &mut Nsm) -> Result<Custodian, CustodyErr
 ///
 /// # Errors
 /// [`CustodyError`].
-pub async fn decrypt(kms: &Peer, nsm: &mut Nsm, ciphertext: &[u8]) -> Result<WrapKey, CustodyError> {
+pub async fn decrypt(kms: &Endpoint, nsm: &mut Nsm, ciphertext: &[u8]) -> Result<WrapKey, CustodyError> {
     Ok(exchange(kms, nsm, "/kms/decrypt", Some(ciphertext)).await?.0)
 }
 
@@ -94,7 +96,7 @@ pub fn wrap_aad(genesis_nonce: &[u8; 32], policy_hash: &[u8; 32]) -> Vec<u8> {
 }
 
 async fn exchange(
-    kms: &Peer,
+    kms: &Endpoint,
     nsm: &mut Nsm,
     path: &str,
     ciphertext: Option<&[u8]>,
@@ -109,12 +111,12 @@ async fn exchange(
     if let Some(ciphertext) = ciphertext {
         body["ciphertext"] = BASE64.encode(ciphertext).into();
     }
-    let headers = [("content-type", "application/json")];
-    let (status, _, answer) = kms.connect().await?.post(path, &headers, body.to_string().into()).await?;
-    if !status.is_success() {
-        return Err(CustodyError::Refused(status.as_u16()));
+    let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    let answer = Connection::open(kms).await?.post(path, json, body.to_string().into()).await?;
+    if !answer.status.is_success() {
+        return Err(CustodyError::Refused(answer.status.as_u16()));
     }
-    let answer: Answer = serde_json::from_slice(&answer).map_err(|_| CustodyError::Answer)?;
+    let answer: Answer = serde_json::from_slice(&answer.body).map_err(|_| CustodyError::Answer)?;
     let decode = |text: &str| base64::decode(text.as_bytes()).ok_or(CustodyError::Answer);
     // 3.
     let opened = recipient.open(&SealedPurpose::kms_data_key(), &decode(&answer.sealed)?)?;

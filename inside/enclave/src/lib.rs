@@ -18,6 +18,7 @@ pub mod events;
 pub mod hashes;
 pub mod http;
 pub mod identity;
+pub mod metrics;
 pub mod platform;
 pub mod policy;
 pub mod signed;

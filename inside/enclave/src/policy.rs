@@ -13,7 +13,7 @@ use adyton_policy::{
 use adyton_vault::{Channel, Rules, Sid, SidKind};
 use tokio::sync::watch;
 
-use crate::delivery::Plan;
+use crate::delivery::{self, CredentialKey, RouteConfig, RouteError, RoutingTable, Unusable};
 
 /// A policy and the hash of its bytes.
 pub struct Measured {
@@ -48,31 +48,53 @@ impl Measured {
 }
 
 /// What policy and settings allow, ready for use.
-#[derive(Debug)]
 pub struct Current {
     /// For the deciders.
     pub rules: Rules,
     /// For delivery.
-    pub plan: Plan,
+    pub table: Arc<RoutingTable>,
     /// Sequence of the owners' request that the settings came by; 0 for none.
     pub sequence: u64,
     /// SHA-256 of the settings as they were signed.
     pub settings_hash: [u8; 32],
 }
 
-impl Current {
-    /// Under a policy, with settings as they were signed; an empty text stands for none.
+/// The policy in force, and what it takes to hold settings against it.
+pub struct InForce {
+    /// The policy.
+    pub policy: Policy,
+    routes: Vec<RouteConfig>,
+    key: CredentialKey,
+}
+
+impl InForce {
+    /// Prepares the policy's routes; `key` opens their credentials.
+    ///
+    /// # Errors
+    /// [`RouteError`], the first route that cannot be used.
+    pub fn new(policy: Policy, key: CredentialKey) -> Result<Self, RouteError> {
+        Ok(Self { routes: delivery::routes(&policy)?, policy, key })
+    }
+
+    /// The policy's routes.
+    pub fn routes(&self) -> &[RouteConfig] {
+        &self.routes
+    }
+
+    /// What is allowed with settings as they were signed, and which of their credentials no route can use; an empty text
+    /// stands for no settings.
     ///
     /// # Errors
     /// [`SettingsError`] if the policy does not allow them (any more).
-    pub fn new(policy: &Policy, settings: &str, sequence: u64) -> Result<Self, SettingsError> {
+    pub fn with(&self, settings: &str, sequence: u64) -> Result<(Current, Vec<Unusable>), SettingsError> {
         let settings_hash = sha256(settings.as_bytes()).0;
         let settings = match settings {
             "" => Settings { version: 1, ..Settings::default() },
-            text => Settings::parse(text, policy)?,
+            text => Settings::parse(text, &self.policy)?,
         };
-        let limits = settings.limits.within(&policy.limits);
-        Ok(Self { rules: rules(policy, &limits), plan: Plan::new(policy, &settings), sequence, settings_hash })
+        let rules = rules(&self.policy, &settings.limits.within(&self.policy.limits));
+        let (table, unusable) = delivery::table(&self.routes, &settings, &self.key);
+        Ok((Current { rules, table: Arc::new(table), sequence, settings_hash }, unusable))
     }
 }
 

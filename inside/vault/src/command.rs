@@ -251,6 +251,8 @@ pub enum Command {
         attempt: Sid,
         /// How it ended.
         outcome: Outcome,
+        /// The last route that was tried, by its place in the policy.
+        route: Option<u8>,
     },
     /// Time passed: erase what has expired.
     Tick,

@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 
 use crate::decide::slot;
 use crate::event::{Event, EventKind};
-use crate::hot::{Attempt, Hot, Slot, Verification};
+use crate::hot::{Hot, Slot, Verification};
 use crate::sends::Counted;
 use crate::state::{ApiKey, Service, Tenant};
-use crate::{Class, Reason, Scopes, Seconds, Sid, State, Subjects};
+use crate::{Attempt, Class, Reason, Scopes, Seconds, Sid, State, Subjects};
 
 impl State {
     /// Applies one event.
@@ -227,7 +227,7 @@ impl Hot {
                 let account = live.account;
                 self.count(account, sent, at);
             }
-            EventKind::DeliveryReported { verification, attempt, outcome } => {
+            EventKind::DeliveryReported { verification, attempt, outcome, route: _ } => {
                 let live = self.verifications.get_mut(&verification);
                 let attempts = live.into_iter().flat_map(|live| &mut live.attempts);
                 for known in attempts.filter(|known| known.sid == attempt) {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use adyton_seal::{Code, SlotKey};
 
 use crate::sends::Sends;
-use crate::{CODE_LIFE, Channel, Destination, MAX_CHECKS, Outcome, Reason, Seconds, Sid};
+use crate::{Attempt, CODE_LIFE, Channel, Destination, MAX_CHECKS, Reason, Seconds, Sid};
 
 /// How long the reason of an end is kept.
 const REMEMBERED: Seconds = 600;
@@ -48,13 +48,6 @@ pub(crate) struct Verification {
     pub(crate) updated: Seconds,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) failed_checks: u8,
-}
-
-/// One sending of a code.
-pub(crate) struct Attempt {
-    pub(crate) at: Seconds,
-    pub(crate) sid: Sid,
-    pub(crate) outcome: Option<Outcome>,
 }
 
 impl Verification {

@@ -43,7 +43,7 @@ pub use event::{Channel, Class, Event, EventError, EventKind};
 pub use message::{AppHash, Locale, Message, MessageLook, NameError, ServiceName, WebOtpDomain, gsm7_septets};
 pub use phone::Country;
 pub use reply::{
-    Ceiling, Decision, Effect, Outcome, Reason, Refusal, Reply, ServiceView, Status, SupportView, TenantView,
+    Attempt, Ceiling, Decision, Effect, Outcome, Reason, Refusal, Reply, ServiceView, Status, SupportView, TenantView,
     VerificationView,
 };
 pub use rules::{Admission, Limits, Rules, Scope, Scopes};

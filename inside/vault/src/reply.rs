@@ -12,8 +12,10 @@ pub enum Outcome {
     Accepted,
     /// A carrier refused it, for good.
     Refused,
-    /// No carrier took it while the code lived.
+    /// No carrier took it while the code lived, or there was no room to wait for one.
     GaveUp,
+    /// No carrier could even be reached while the code lived.
+    Unreachable,
 }
 
 /// What a decider answers when it agrees.
@@ -119,8 +121,19 @@ pub struct VerificationView {
     pub created: Seconds,
     /// When it last changed.
     pub updated: Seconds,
-    /// Attempts to send: when, and the attempt's SID.
-    pub attempts: Vec<(Seconds, Sid)>,
+    /// Attempts to send, in order.
+    pub attempts: Vec<Attempt>,
+}
+
+/// An attempt to send, as its tenant sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its SID.
+    pub sid: Sid,
+    /// When.
+    pub at: Seconds,
+    /// What became of it, as far as known.
+    pub outcome: Option<Outcome>,
 }
 
 /// A verification as support sees it: no address, no digits.

@@ -5,6 +5,7 @@
 mod client;
 mod folders;
 mod governance;
+mod laptop;
 mod log_check;
 mod policy;
 mod processes;

@@ -35,7 +35,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Err
         return Err(format!("{} holds vault {}, not this one", options.data.display(), found.vault).into());
     }
     let policy = found.policy()?;
-    let route = policy.routes.iter().find(|route| route.credential.as_deref() == Some(&options.name));
+    let route = policy.routes.iter().find(|route| route.credential == options.name);
     let route = route.ok_or_else(|| format!("no route of the policy names a credential {}", options.name))?;
     let mut secret = Vec::new();
     std::io::stdin().take(MAX_SECRET as u64 + 1).read_to_end(&mut secret)?;

@@ -10,7 +10,7 @@ type Error = Box<dyn std::error::Error>;
 /// Signs a text with a private key file, or with the hardware or agent key of a `.pub` file.
 pub(crate) fn sign(key: &Path, text: &str) -> Result<String, Error> {
     let mut child = Command::new("ssh-keygen")
-        .args(["-Y", "sign", "-n", "adyton", "-f"])
+        .args(["-q", "-Y", "sign", "-n", "adyton", "-f"])
         .arg(key)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -4,7 +4,7 @@
 //! 2. pretend: NSM, KMS, carrier, phone;
 //! 3. the policy, written once into a new folder, with an owner's key that is made in the client folder;
 //! 4. host and enclave; genesis happens inside, if the folder is new;
-//! 5. the tenant: its secrets are made here, because `up` plays the tenant, and stay in the client folder;
+//! 5. the owner signs first settings (`laptop`); the tenant: its secrets are made here, because `up` plays the tenant, and stay in the client folder;
 //! 6. until a signal: a host or enclave that dies is started again. Killing the host voids nothing; a new enclave voids
 //!    live codes. Without pretend there is no platform, so its end ends all.
 
@@ -26,6 +26,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use crate::client::Client;
 use crate::folders::Folders;
+use crate::laptop::{override_key, policy_text, sign_first_settings};
 use crate::processes::Process;
 use crate::ssh::make_key;
 use crate::store::Source;
@@ -132,8 +133,11 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
         adyton_folder::make(&folder)?;
         let ca = folder.join("ca.pem");
         write_private(&ca, pem(&genesis.ca_certificate).as_bytes())?;
+        let text = Policy::parse(&fs::read(&policy)?)?;
+        let (settings, owner) = (folder.join("settings.toml"), folders.client.join("owner"));
+        sign_first_settings(&client, (&vault_id, &genesis), (&text, &ready), (&settings, &owner)).await?;
         let tenant = enrol(&folder, &client, &vault_id, &genesis).await?;
-        Ok::<_, Error>((vault_id, ca, tenant))
+        Ok::<_, Error>((vault_id, ca, settings, tenant))
     };
     let prepared = tokio::select! {
         prepared = serving => Some(prepared),
@@ -141,12 +145,12 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
         _ = interrupt.recv() => None,
     };
     let ended = match prepared {
-        Some(Ok((vault_id, ca, tenant))) => {
+        Some(Ok((vault_id, ca, settings, tenant))) => {
             let announcement = json!({
                 "api": format!("https://{}", vault.listen), "account_sid": tenant.account_sid,
-                "auth_token": tenant.auth_token, "service_sid": tenant.service_sid, "ca": ca,
+                "auth_token": tenant.auth_token, "service_sid": tenant.service_sid, "ca": ca, "settings": settings,
                 "phone": ready["phone"], "vault_id": vault_id.to_string(), "root": ready["root"],
-                "enclave_pid": vault.enclave.id(), "host_pid": vault.host.id(),
+                "metrics": format!("http://{}/metrics", vault.metrics), "enclave_pid": vault.enclave.id(), "host_pid": vault.host.id(),
                 "client_dir": folders.client, "owner_key": folders.client.join("owner"), "pretend_dir": folders.pretend,
             });
             if options.json {
@@ -183,6 +187,8 @@ struct Vault {
     host_arguments: Vec<String>,
     /// Where the API listens, port known.
     listen: SocketAddr,
+    /// Where Prometheus asks.
+    metrics: String,
 }
 
 impl Vault {
@@ -202,16 +208,21 @@ impl Vault {
             socket("enclave.sock"),
             "--service".into(),
             socket("host.sock"),
+            "--metrics".into(),
+            "127.0.0.1:0".into(),
             "--workers".into(),
             workers.clone(),
         ];
         for name in ["carrier.adyton.test", "kms.adyton.test"] {
             host_arguments.extend(["--route".into(), format!("{name}:443={tls}")]);
         }
+        host_arguments.extend(["--route".into(), format!("mail.adyton.test:465={}", field("mail")?)]);
         let (host, ready) = Process::start_ready("adyton-host", &host_arguments)?;
         let listen: SocketAddr = ready["listen"].as_str().unwrap_or_default().parse()?;
-        // A host that is started again takes the same port.
+        // A host that is started again takes the same ports.
         host_arguments[3] = listen.to_string();
+        let metrics = ready["metrics"].as_str().unwrap_or_default().to_owned();
+        host_arguments[9].clone_from(&metrics);
         let enclave_arguments = vec![
             "--ingress".into(),
             socket("enclave.sock"),
@@ -225,7 +236,7 @@ impl Vault {
             workers,
         ];
         let (enclave, _) = Process::start("adyton-enclave", &enclave_arguments)?;
-        Ok(Self { enclave, host, enclave_arguments, host_arguments, listen })
+        Ok(Self { enclave, host, enclave_arguments, host_arguments, listen, metrics })
     }
 
     /// At boot an enclave that ends has been refused, and said why.
@@ -282,92 +293,6 @@ impl Drop for RuntimeDir {
 
 fn text(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// Sets a dotted key in the text of a policy: in place of its line, or in front of its table's others. What comes of it
-/// is parsed afterwards.
-fn override_key(text: &str, key: &str, value: &str) -> String {
-    let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
-    let (line, header) = (format!("{name} = {value}"), format!("[{table}]"));
-    let mut lines: Vec<&str> = text.lines().collect();
-    let first = if table.is_empty() { Some(0) } else { lines.iter().position(|line| *line == header).map(|at| at + 1) };
-    let Some(first) = first else { return format!("{text}\n{header}\n{line}\n") };
-    let end = lines[first..].iter().position(|line| line.starts_with('[')).map_or(lines.len(), |length| first + length);
-    let is_key = |line: &&str| line.split_once('=').is_some_and(|(before, _)| before.trim() == name);
-    match lines[first..end].iter().position(is_key) {
-        Some(at) => lines[first + at] = &line,
-        None => lines.insert(first, &line),
-    }
-    lines.join("\n") + "\n"
-}
-
-fn policy_text(pretend: &Value, listen: SocketAddr, owner: &str) -> Result<String, Error> {
-    let read = |name: &str| Ok::<_, Error>(fs::read_to_string(pretend[name].as_str().ok_or("no path")?)?);
-    let (root, trust) = (read("root")?, read("tls_ca")?);
-    let mut addresses = vec!["127.0.0.1".to_string()];
-    if listen.ip().to_string() != "127.0.0.1" {
-        addresses.push(listen.ip().to_string());
-    }
-    Ok(format!(
-        r#"# The vault's policy. It is measured: a vault boots under it, or under another one that the owners approved
-# (`adyton policy approve`).
-version = 1
-profile = "dev"
-retention_days = 30
-
-[attestation]
-root = """
-{root}"""
-
-[owners]
-threshold = 1
-keys = [{owner:?}]
-
-[tenants]
-admission = "open"     # on a laptop whoever reaches the vault may become a tenant
-loosening_hours = 24   # what makes a service weaker waits this long
-
-[api]
-names = ["localhost"]
-addresses = {addresses:?}
-
-[custody]
-host = "kms.adyton.test"
-port = 443
-trust = """
-{trust}"""
-
-[verification]
-channels = ["sms", "email"]
-countries = ["+1", "+44"]   # every other country is closed
-
-[limits]
-failed_checks_refill_seconds = 1   # two minutes, as elsewhere, would be a long wait on a laptop
-
-[[routes]]
-name = "pretend"
-kind = "twilio-messages"
-channels = ["sms"]
-host = "carrier.adyton.test"
-port = 443
-trust = """
-{trust}"""
-account = "AC00000000000000000000000000000000"
-from = "Adyton"
-cost = 0.01
-
-[[routes]]
-name = "pretend-mail"
-kind = "webhook"
-channels = ["email"]
-host = "carrier.adyton.test"
-port = 443
-trust = """
-{trust}"""
-path = "/webhook/messages"
-from = "codes@adyton.test"
-"#
-    ))
 }
 
 fn read_genesis(service: &Path) -> Result<(VaultId, Genesis), Error> {
@@ -440,6 +365,7 @@ vault id {}
 profile dev: this shows the wall and tests it; it protects nothing from this machine's root. freshness: none
 
 Phone: {}
+Metrics: {}
 
 Send a first code with the Python SDK (pip install twilio; unset TWILIO_REGION and TWILIO_EDGE):
 
@@ -463,6 +389,7 @@ Check the log: adyton log check --data {}
 Stop: Ctrl-C",
         field("vault_id"),
         field("phone"),
+        field("metrics"),
         folders.data.display(),
     );
 }

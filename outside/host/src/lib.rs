@@ -2,7 +2,7 @@
 //!
 //! Why a library as well as a binary: `adyton log check` reads the same store when the vault is stopped.
 //!
-//! Scope: the ingress pipe, the dialer and the log store over redb (`docs/spec/01-frames.md`). What it is not: it sees
+//! Scope: the ingress pipe, the dialer, the log store over redb and metrics (`docs/spec/01-frames.md`). What it is not: it sees
 //! no plaintext and cannot even name a plaintext type (`cargo xtask layers`); the enclave trusts nothing it says.
 
 mod approvals;
@@ -10,6 +10,7 @@ mod database;
 mod dial;
 mod errors;
 mod ingress;
+mod metrics;
 mod reader;
 mod service;
 mod tables;
@@ -20,6 +21,7 @@ pub use database::RedbStore;
 pub use dial::{Route, RouteError, Routes, is_domain_name};
 pub use errors::{OpenError, StoreError};
 pub use ingress::{pipe, serve_ingress};
+pub use metrics::{Metrics, serve_metrics};
 pub use reader::RedbReader;
 pub use service::{EventSink, serve_channels};
 pub use writer::Writer;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adyton_frame::{DeliveryFailure, Event};
-use adyton_host::{Approvals, RedbStore, Routes, Writer, serve_channels, serve_ingress};
+use adyton_host::{Approvals, Metrics, RedbStore, Routes, Writer, serve_channels, serve_ingress, serve_metrics};
 use adyton_transport::{Address, Listener};
 use lexopt::prelude::{Long, ValueExt};
 use rustix::process::{Resource, Signal};
@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "adyton-host --data DIR --listen IP:PORT --ingress ADDRESS --service ADDRESS
-    [--route NAME:PORT=IP:PORT]... [--max-connections N] [--workers N] [--die-with-parent]
+    [--route NAME:PORT=IP:PORT]... [--metrics IP:PORT] [--max-connections N] [--workers N] [--die-with-parent]
 ADDRESS is unix:PATH or vsock:CID:PORT. It is normally started by `adyton up`.";
 
 /// Longest wait for reads and look-ups that are under way when the process is to end.
@@ -32,6 +32,8 @@ struct Arguments {
     ingress: Address,
     service: Address,
     routes: Routes,
+    /// Where Prometheus asks; loopback only.
+    metrics: Option<SocketAddr>,
     max_connections: usize,
     /// Threads that serve.
     workers: usize,
@@ -63,21 +65,45 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn serve(arguments: Arguments, store: Writer) -> Result<(), Box<dyn std::error::Error>> {
-    let Arguments { data, listen, ingress, service, routes, max_connections, workers: _ } = arguments;
+    let Arguments { data, listen, ingress, service, routes, metrics, max_connections, workers: _ } = arguments;
     let clients = bind(listen).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let channels = Listener::bind(&service).map_err(|error| format!("cannot listen on {service}: {error}"))?;
+    let scraped = match metrics {
+        Some(address) => {
+            let listener = TcpListener::bind(address).await;
+            Some(listener.map_err(|error| format!("cannot listen on {address}: {error}"))?)
+        }
+        None => None,
+    };
     // Tools find a running host by this file.
     let address_file = data.join("host.addr");
     std::fs::write(&address_file, service.to_string())?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     // If nobody reads this, whoever started us is gone already.
-    say(&json!({ "listen": clients.local_addr()?.to_string(), "service": service.to_string() }))
-        .inspect_err(|_| drop(std::fs::remove_file(&address_file)))?;
+    let metrics = scraped.as_ref().map(TcpListener::local_addr).transpose()?.map(|address| address.to_string());
+    let ready = json!({
+        "listen": clients.local_addr()?.to_string(), "service": service.to_string(), "metrics": metrics,
+    });
+    say(&ready).inspect_err(|_| drop(std::fs::remove_file(&address_file)))?;
 
-    let print = Arc::new(|event| drop(say(&describe(event))));
+    let metrics = Arc::new(Metrics::default());
+    let observed = Arc::clone(&metrics);
+    let sink = Arc::new(move |event| {
+        observed.observe(&event);
+        if let Some(line) = describe(event) {
+            drop(say(&line));
+        }
+    });
+    let measured = async {
+        match scraped {
+            Some(listener) => serve_metrics(listener, metrics).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
+        () = measured => {}
         () = serve_ingress(clients, ingress, max_connections) => {}
-        () = serve_channels(channels, store, Approvals::new(&data), routes, print) => {}
+        () = serve_channels(channels, store, Approvals::new(&data), routes, sink) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
@@ -104,7 +130,7 @@ fn say(line: &Value) -> std::io::Result<()> {
 
 fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
     let (mut data, mut listen, mut ingress, mut service) = (None, None, None, None);
-    let (mut routes, mut max_connections) = (Routes::default(), 20_000);
+    let (mut routes, mut metrics, mut max_connections) = (Routes::default(), None, 20_000);
     let mut workers = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
@@ -114,6 +140,13 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
             Long("ingress") => ingress = Some(parser.value()?.parse()?),
             Long("service") => service = Some(parser.value()?.parse()?),
             Long("route") => routes.add(parser.value()?.parse()?),
+            Long("metrics") => {
+                let address: SocketAddr = parser.value()?.parse()?;
+                if !address.ip().is_loopback() {
+                    return Err(format!("--metrics {address}: expected a loopback address").into());
+                }
+                metrics = Some(address);
+            }
             Long("max-connections") => max_connections = positive(&mut parser, "--max-connections")?,
             Long("workers") => workers = positive(&mut parser, "--workers")?,
             Long("die-with-parent") => die_with_parent()?,
@@ -127,6 +160,7 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
         ingress: ingress.ok_or_else(|| missing("ingress"))?,
         service: service.ok_or_else(|| missing("service"))?,
         routes,
+        metrics,
         max_connections,
         workers,
     })
@@ -166,8 +200,9 @@ fn raise_descriptor_limit() -> u64 {
     rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-fn describe(event: Event) -> Value {
-    match event {
+/// The line of an event, if it has one.
+fn describe(event: Event) -> Option<Value> {
+    Some(match event {
         Event::BootPhase { phase } => json!({ "event": "boot-phase", "phase": phase }),
         Event::Ready { replayed, micros } => json!({ "event": "ready", "replayed": replayed, "micros": micros }),
         Event::StoreLost { log } => json!({ "event": "store-lost", "log": log }),
@@ -186,5 +221,7 @@ fn describe(event: Event) -> Value {
         Event::BootRefused { reason } => json!({ "event": "boot-refused", "reason": reason }),
         Event::BootDelayed { boots, seconds } => json!({ "event": "boot-delayed", "boots": boots, "seconds": seconds }),
         Event::LogFaulty { log, index } => json!({ "event": "log-faulty", "log": log, "index": index }),
-    }
+        // They are what `/metrics` shows; a line each minute would tell nobody anything.
+        Event::Counters(_) => return None,
+    })
 }

@@ -12,8 +12,8 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::folder::Folder;
 
-/// Names that the pretend carrier and KMS answer to.
-pub const NAMES: [&str; 2] = ["carrier.adyton.test", "kms.adyton.test"];
+/// Names that the pretend carriers and KMS answer to.
+pub const NAMES: [&str; 3] = ["carrier.adyton.test", "kms.adyton.test", "mail.adyton.test"];
 
 /// A CA that is kept in the folder.
 pub struct Ca {

@@ -5,10 +5,14 @@
 //!
 //! It protects nothing from this machine's root, and is started by `adyton up` only. No shipped binary depends on it.
 
-pub mod carrier;
+pub mod carriers;
 pub mod certificates;
+pub mod credentials;
+pub mod faults;
 pub mod folder;
+pub mod inbox;
 pub mod kms;
+pub mod mail;
 pub mod nsm;
 pub mod peers;
 pub mod phone;

@@ -6,10 +6,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use adyton_pretend::carrier::Inbox;
+use adyton_pretend::carriers::Carriers;
 use adyton_pretend::certificates::Ca;
+use adyton_pretend::credentials;
+use adyton_pretend::faults::Faults;
 use adyton_pretend::folder::Folder;
+use adyton_pretend::inbox::Inbox;
 use adyton_pretend::kms::Kms;
+use adyton_pretend::mail::MailServer;
 use adyton_pretend::nsm::{self, Nsm};
 use adyton_pretend::{peers, phone, serve};
 use data_encoding::HEXLOWER;
@@ -58,26 +62,45 @@ async fn run_until_signal(dir: PathBuf, runtime: PathBuf) -> Result<(), Box<dyn 
     let nsm_socket = runtime.join("nsm.sock");
     nsm::serve(&nsm_socket, Arc::clone(&nsm))?;
 
-    let inbox = Arc::new(Inbox::default());
-    let peers = peers::router(Arc::new(Kms::open(&folder, nsm)?), Arc::clone(&inbox));
+    let (inbox, faults) = (Arc::new(Inbox::default()), Arc::new(Faults::default()));
+    let gateway = credentials::gateway_key()?;
+    let gateway_key = HEXLOWER.encode(&gateway.public_key().0);
+    let carriers = Arc::new(Carriers {
+        inbox: Arc::clone(&inbox),
+        faults: Arc::clone(&faults),
+        webhook_key: credentials::webhook_key()?,
+        gateway,
+    });
+    let peers = peers::router(Arc::new(Kms::open(&folder, nsm)?), carriers);
     let peers_listener = TcpListener::bind("127.0.0.1:0").await?;
     let peers_address = peers_listener.local_addr()?;
+    let acceptor = TlsAcceptor::from(tls.server()?);
+
+    let mail_listener = TcpListener::bind("127.0.0.1:0").await?;
+    let mail_address = mail_listener.local_addr()?;
+    let mail = Arc::new(MailServer { inbox: Arc::clone(&inbox), faults: Arc::clone(&faults) });
 
     let phone_listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = phone_listener.local_addr()?.port();
     let token = HEXLOWER.encode(&adyton_seal::random::<16>()?);
-    let phone = phone::router(inbox, &token, port);
+    let phone = phone::router(inbox, faults, &token, port);
 
     println!(
         "{}",
         json!({
             "nsm": nsm_socket, "tls": peers_address.to_string(), "tls_ca": folder.path("tls-ca.pem"),
             "root": folder.path("nsm-root.pem"), "phone": format!("http://127.0.0.1:{port}/{token}"),
+            "mail": mail_address.to_string(), "gateway_key": gateway_key, "account": credentials::ACCOUNT,
+            "credentials": {
+                "pretend-messages": credentials::MESSAGES, "pretend-mail": credentials::MAIL,
+                "pretend-webhook": HEXLOWER.encode(credentials::WEBHOOK_KEY),
+            },
         })
     );
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
-        () = serve::https(peers_listener, TlsAcceptor::from(tls.server()?), peers) => {}
+        () = serve::https(peers_listener, acceptor.clone(), peers) => {}
+        () = serve::mail(mail_listener, acceptor, mail) => {}
         () = serve::http(phone_listener, phone) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

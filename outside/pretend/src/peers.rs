@@ -1,4 +1,4 @@
-//! What the enclave calls over TLS: the KMS and the carrier, behind one address.
+//! What the enclave calls over HTTPS: the KMS and the carriers, behind one address.
 
 use std::sync::Arc;
 
@@ -9,20 +9,16 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::json;
 
-use crate::carrier::{self, Inbox};
+use crate::carriers::{self, Carriers};
 use crate::kms::{self, Kms};
 
-/// The KMS's and the carrier's paths.
-pub fn router(kms: Arc<Kms>, inbox: Arc<Inbox>) -> Router {
+/// The KMS's and the carriers' paths.
+pub fn router(kms: Arc<Kms>, carriers: Arc<Carriers>) -> Router {
     let kms = Router::new()
         .route("/kms/generate-data-key", post(kms::generate))
         .route("/kms/decrypt", post(kms::decrypt))
         .with_state(kms);
-    let carrier = Router::new()
-        .route("/2010-04-01/Accounts/{account}/Messages.json", post(carrier::messages))
-        .route("/webhook/messages", post(carrier::webhook))
-        .with_state(inbox);
-    kms.merge(carrier)
+    kms.merge(carriers::router(carriers))
 }
 
 /// Why a peer did not do what it was asked, as `{"error": …}`.

@@ -1,5 +1,6 @@
 //! The phone: a small page, loopback only, under a path that nobody can guess.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,13 +10,14 @@ use axum::extract::{Query, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, put};
 use axum::{Json, Router};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::carrier::{Arrived, Inbox, Message};
+use crate::faults::{Fault, Faults};
+use crate::inbox::{Arrived, Inbox, Message};
 
 const PAGE: &str = include_str!("phone.html");
 const MOST: usize = 1000;
@@ -32,15 +34,16 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
 
-/// The page, its messages and their stream, below `/TOKEN`. Other paths and other hosts get nothing: a page of
-/// another site must not read it by rebinding its name.
-pub fn router(inbox: Arc<Inbox>, token: &str, port: u16) -> Router {
+/// The page, its messages, their stream, and the faults that tests set, below `/TOKEN`. Other paths and other hosts get
+/// nothing: a page of another site must not read it by rebinding its name.
+pub fn router(inbox: Arc<Inbox>, faults: Arc<Faults>, token: &str, port: u16) -> Router {
     let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
     Router::new()
         .route(&format!("/{token}"), get(|| async { Html(PAGE) }))
         .route(&format!("/{token}/messages"), get(messages))
         .route(&format!("/{token}/stream"), get(stream))
         .with_state(inbox)
+        .merge(Router::new().route(&format!("/{token}/faults"), put(set_faults)).with_state(faults))
         .layer(middleware::from_fn(move |request: Request, next: Next| {
             let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
             let ours = named.is_some_and(|named| hosts.iter().any(|host| host == named));
@@ -53,6 +56,11 @@ pub fn router(inbox: Arc<Inbox>, token: &str, port: u16) -> Router {
                 response
             }
         }))
+}
+
+async fn set_faults(State(faults): State<Arc<Faults>>, Json(wanted): Json<BTreeMap<String, Fault>>) -> StatusCode {
+    faults.set(wanted);
+    StatusCode::NO_CONTENT
 }
 
 #[derive(Deserialize)]

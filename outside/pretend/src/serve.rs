@@ -1,4 +1,6 @@
-//! Serving a router on a listener, with TLS or without.
+//! Serving routers and the mail server on listeners.
+
+use std::sync::Arc;
 
 use axum::Router;
 use hyper_util::rt::TokioIo;
@@ -6,6 +8,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+
+use crate::mail::MailServer;
 
 /// Serves HTTP/1.1 for ever.
 pub async fn http(listener: TcpListener, router: Router) {
@@ -25,6 +29,20 @@ pub async fn https(listener: TcpListener, tls: TlsAcceptor, router: Router) {
         tokio::spawn(async move {
             if let Ok(stream) = tls.accept(stream).await {
                 connection(stream, router).await;
+            }
+        });
+    }
+}
+
+/// Serves mail submission in TLS for ever.
+pub async fn mail(listener: TcpListener, tls: TlsAcceptor, server: Arc<MailServer>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let (tls, server) = (tls.clone(), Arc::clone(&server));
+        tokio::spawn(async move {
+            if let Ok(stream) = tls.accept(stream).await {
+                // How a session ends is the client's affair.
+                let _ = server.serve(stream).await;
             }
         });
     }

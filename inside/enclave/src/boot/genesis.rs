@@ -12,7 +12,7 @@ use adyton_seal::{KeyTree, Label, Opaque, RecipientKey, RootKey, SigningKey, mix
 use super::{BootError, EPOCH};
 use crate::clock::Clock;
 use crate::custody;
-use crate::egress::Peer;
+use crate::egress::Endpoint;
 use crate::engine::gov;
 use crate::identity::make_ca;
 use crate::platform::Nsm;
@@ -50,7 +50,7 @@ impl Derived {
 pub(super) async fn vault(
     store: &mut Store,
     policy: &Measured,
-    kms: &Peer,
+    kms: &Endpoint,
     nsm: &mut Nsm,
     boot_id: [u8; 16],
     clock: &Clock,
@@ -93,7 +93,7 @@ fn opened(entry: &Entry, genesis: Genesis, root: &RootKey) -> Result<Vault, Boot
 /// Genesis: everything that is born is born here, and exists once its one record is durable.
 async fn born(
     policy: &Measured,
-    kms: &Peer,
+    kms: &Endpoint,
     nsm: &mut Nsm,
     boot_id: [u8; 16],
     clock: &Clock,

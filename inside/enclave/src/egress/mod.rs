@@ -1,54 +1,54 @@
-//! Outbound connections: only to names of the policy, TLS from inside, each pinned as the policy says (`trust`).
+//! Outbound connections: only to names of the policy, TLS from inside, each pinned as the policy says.
 //!
 //! 1. open a *dial* channel to the host;
-//! 2. ask for the name by SOCKS5 (nothing inside resolves names);
-//! 3. TLS 1.3 with a certificate that the policy trusts, and HTTP/1.1 in it.
+//! 2. ask for the name by SOCKS5 (nothing inside resolves names, and there are no proxy variables to heed);
+//! 3. TLS 1.3 with the endpoint's [`Trust`];
+//! 4. HTTP/1.1 in it ([`http`]), or what a caller speaks itself.
+//!
+//! TLS 1.3 only: a carrier that still needs 1.2 is refused and needs a relay in front of it. The older protocol would
+//! be more trusted code, and would show the host the carrier's certificate.
 
+pub mod http;
 mod trust;
 
 use std::fmt;
 use std::sync::Arc;
 
 use adyton_frame::{Channel, DeliveryFailure};
-use adyton_policy::Trust;
-use adyton_transport::{Address, open_channel};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1::SendRequest;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use adyton_transport::{Address, Stream, open_channel};
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_socks::tcp::Socks5Stream;
 
-/// Longest wait for a connection, and for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Longest answer that is read.
-const MAX_ANSWER: usize = 64 * 1024;
+pub use trust::{Trust, TrustRefusal};
+
+/// Longest wait for a connection, TLS included.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why nothing came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EgressError {
     /// No connection.
     Connect,
-    /// The peer's certificate is not the one that the policy trusts.
-    Tls,
-    /// The connection broke, or the answer is not HTTP.
-    Http,
+    /// The server is not the one that the policy trusts.
+    Tls(TrustRefusal),
+    /// The connection broke, or the answer is not what the protocol allows.
+    Protocol,
     /// Nothing came in time.
     Timeout,
 }
 
 impl fmt::Display for EgressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connect => "no connection",
-            Self::Tls => "the certificate is not the one that the policy trusts",
-            Self::Http => "the connection broke",
-            Self::Timeout => "no answer in time",
-        })
+        match self {
+            Self::Connect => f.write_str("no connection"),
+            Self::Tls(refusal) => refusal.fmt(f),
+            Self::Protocol => f.write_str("the connection broke, or the answer is not what the protocol allows"),
+            Self::Timeout => f.write_str("no answer in time"),
+        }
     }
 }
 
@@ -59,15 +59,41 @@ impl EgressError {
     pub fn class(self) -> DeliveryFailure {
         match self {
             Self::Connect => DeliveryFailure::Connect,
-            Self::Tls => DeliveryFailure::Tls,
-            Self::Http | Self::Timeout => DeliveryFailure::Timeout,
+            Self::Tls(_) => DeliveryFailure::Tls,
+            Self::Protocol | Self::Timeout => DeliveryFailure::Timeout,
         }
     }
 }
 
-/// A peer of the policy, ready to be spoken with.
+/// Why an endpoint of the policy cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointError {
+    /// The host is not a DNS name: an address, or not a name at all.
+    Name,
+    /// The trusted certificate is not one.
+    Certificate,
+    /// The sender is not a mailbox.
+    Sender,
+    /// The path does not begin with `/`, or the account is not a SID.
+    Path,
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "expected a DNS name, not an address",
+            Self::Certificate => "the trusted certificate cannot be read",
+            Self::Sender => "expected a mailbox, such as `Example <codes@example.com>`, as sender",
+            Self::Path => "expected a path that begins with `/`, and an account of `AC` and 32 digits",
+        })
+    }
+}
+
+impl std::error::Error for EndpointError {}
+
+/// A name and port that the enclave may speak TLS with, and whom it trusts there.
 #[derive(Clone)]
-pub struct Peer {
+pub struct Endpoint {
     service: Address,
     host: String,
     port: u16,
@@ -75,81 +101,97 @@ pub struct Peer {
     tls: TlsConnector,
 }
 
-/// TLS with a peer, from inside.
-pub type PeerStream = TlsStream<adyton_transport::Stream>;
-
-impl Peer {
-    /// Prepares a peer; `None` if its name or its trust is not usable.
-    pub fn new(host: &str, port: u16, trust: &Trust, service: Address) -> Option<Self> {
-        let name = ServerName::try_from(host.to_owned()).ok()?;
-        let tls = TlsConnector::from(Arc::new(trust::client(trust)?));
-        Some(Self { service, host: host.into(), port, name, tls })
+impl Endpoint {
+    /// Prepares an endpoint; `service` is the host's address.
+    ///
+    /// # Errors
+    /// [`EndpointError`].
+    pub fn new(host: &str, port: u16, trust: &Trust, service: Address) -> Result<Self, EndpointError> {
+        let name = dns_name(host).ok_or(EndpointError::Name)?;
+        let provider = crate::identity::provider();
+        let verifier = trust::Verifier::new(trust, provider.signature_verification_algorithms);
+        let verifier = verifier.ok_or(EndpointError::Certificate)?;
+        // "dangerous" is the library's word for any verifier that is not its own.
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(|_| EndpointError::Certificate)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        // A resumed session would skip the look at the certificate.
+        config.resumption = rustls::client::Resumption::disabled();
+        Ok(Self { service, host: host.to_owned(), port, name, tls: TlsConnector::from(Arc::new(config)) })
     }
 
-    /// Its name.
+    /// The name.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Opens a stream by name, without TLS yet.
-    pub(crate) async fn dial(&self) -> Result<adyton_transport::Stream, EgressError> {
-        let stream = open_channel(&self.service, Channel::Dial).await.map_err(|_| EgressError::Connect)?;
-        let dialed = Socks5Stream::connect_with_socket(stream, (self.host.as_str(), self.port)).await;
-        Ok(dialed.map_err(|_| EgressError::Connect)?.into_inner())
-    }
-
-    /// Begins TLS on a stream.
-    pub(crate) async fn secure(&self, stream: adyton_transport::Stream) -> Result<PeerStream, EgressError> {
-        self.tls.connect(self.name.clone(), stream).await.map_err(|_| EgressError::Tls)
-    }
-
-    /// Opens a connection.
+    /// Connects, without TLS yet: for protocols that begin in the clear.
     ///
     /// # Errors
-    /// [`EgressError`].
-    pub async fn connect(&self) -> Result<Connection, EgressError> {
-        let connect = async {
-            let stream = self.secure(self.dial().await?).await?;
-            let (sender, connection) =
-                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|_| EgressError::Http)?;
-            tokio::spawn(connection);
-            Ok(Connection { sender, host: self.host.clone() })
+    /// [`EgressError::Connect`], [`EgressError::Timeout`].
+    pub async fn dial(&self) -> Result<Stream, EgressError> {
+        let dial = async {
+            // 1.
+            let stream = open_channel(&self.service, Channel::Dial).await.map_err(|_| EgressError::Connect)?;
+            // 2.
+            let dialed = Socks5Stream::connect_with_socket(stream, (self.host.as_str(), self.port)).await;
+            Ok(dialed.map_err(|_| EgressError::Connect)?.into_inner())
         };
-        timeout(PATIENCE, connect).await.unwrap_or(Err(EgressError::Timeout))
+        timeout(CONNECT_PATIENCE, dial).await.unwrap_or(Err(EgressError::Timeout))
     }
-}
 
-/// An HTTP/1.1 connection to a peer, used again until it breaks.
-pub struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    host: String,
-}
-
-impl Connection {
-    /// `POST path`; the status, the seconds of `Retry-After` if there are some, and the body that came back. Redirects are
-    /// answers like others: nothing follows them.
+    /// 3. TLS over a stream that [`Endpoint::dial`] gave.
     ///
     /// # Errors
-    /// [`EgressError`]; the connection is then of no more use.
-    pub async fn post(
-        &mut self,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Bytes,
-    ) -> Result<(StatusCode, Option<u64>, Bytes), EgressError> {
-        let mut request = Request::post(path).header("host", &self.host);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+    /// [`EgressError::Tls`], [`EgressError::Protocol`], [`EgressError::Timeout`].
+    pub async fn secure(&self, stream: Stream) -> Result<TlsStream<Stream>, EgressError> {
+        match timeout(CONNECT_PATIENCE, self.tls.connect(self.name.clone(), stream)).await {
+            Ok(Ok(stream)) => Ok(stream),
+            // What the library says comes wrapped; anything else is the connection's end.
+            Ok(Err(error)) => Err(match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                Some(error) => EgressError::Tls(TrustRefusal::from(error)),
+                None => EgressError::Protocol,
+            }),
+            Err(_) => Err(EgressError::Timeout),
         }
-        let request = request.body(Full::new(body)).map_err(|_| EgressError::Http)?;
-        let exchange = async {
-            self.sender.ready().await.map_err(|_| EgressError::Http)?;
-            let answer = self.sender.send_request(request).await.map_err(|_| EgressError::Http)?;
-            let status = answer.status();
-            let after = answer.headers().get("retry-after").and_then(|after| after.to_str().ok()?.parse().ok());
-            let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.map_err(|_| EgressError::Http)?;
-            Ok((status, after, body.to_bytes()))
+    }
+}
+
+/// The host as a DNS name. The last label begins with a letter, as the host's dialer demands too: resolvers would take
+/// `127.1` or `0x7f000001` for addresses.
+fn dns_name(host: &str) -> Option<ServerName<'static>> {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    if !last.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return None;
+    }
+    match ServerName::try_from(host.to_owned()) {
+        Ok(name @ ServerName::DnsName(_)) => Some(name),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_are_dialled() {
+        let endpoint = |host: &str| {
+            let service = Address::Unix("host.sock".into());
+            Endpoint::new(host, 443, &Trust::PublicRoots, service).map(|_| ())
         };
-        timeout(PATIENCE, exchange).await.unwrap_or(Err(EgressError::Timeout))
+        assert_eq!(endpoint("carrier.adyton.test"), Ok(()));
+        for host in
+            ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "::1", "[::1]", "a.test.", "", "a b.test", "-.test"]
+        {
+            assert_eq!(endpoint(host), Err(EndpointError::Name), "{host}");
+        }
+        let nonsense = Trust::Ca(vec![1, 2, 3]);
+        let service = Address::Unix("host.sock".into());
+        let refused = Endpoint::new("carrier.adyton.test", 443, &nonsense, service).err();
+        assert_eq!(refused, Some(EndpointError::Certificate));
     }
 }

@@ -16,6 +16,7 @@ use super::appender::{Appender, Progress};
 use super::shard::{Release, Shard};
 use crate::clock::Clock;
 use crate::events::Events;
+use crate::metrics::{Countable, Counters};
 use crate::policy::{Current, Holder};
 
 /// Commands that wait for the writer; more are told to come again.
@@ -65,6 +66,8 @@ struct Shared {
     accounts: RwLock<BTreeMap<Sid, Sid>>,
     /// Sequence of the owners' next request.
     next_owners_sequence: AtomicU64,
+    /// What was done.
+    counters: Counters,
 }
 
 impl Shared {
@@ -110,7 +113,10 @@ impl Engine {
     /// [`Failure`].
     pub async fn submit(&self, command: Command) -> Result<Reply, Failure> {
         let fresh = fresh()?;
-        self.ask(|ticket| Request::Command(command, fresh, ticket)).await
+        let countable = Countable::of(&command);
+        let reply = self.ask(|ticket| Request::Command(command, fresh, ticket)).await?;
+        self.shared.counters.count(countable, &reply);
+        Ok(reply)
     }
 
     /// Appends a snapshot's manifest and waits until it is durable.
@@ -134,6 +140,11 @@ impl Engine {
     /// Sequence that the owners' next request must have. It may be about to change; the decider has the last word.
     pub fn next_owners_sequence(&self) -> u64 {
         self.shared.next_owners_sequence.load(Ordering::Relaxed)
+    }
+
+    /// What was done since the boot.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
     }
 
     /// Entries known to be durable.
@@ -209,6 +220,7 @@ impl Writer {
                     burst.drain(..).for_each(|request| self.take(request));
                 }
                 _ = tick.tick() => {
+                    self.shared.counters.live(self.shard.state().live());
                     if let Ok(fresh) = fresh() {
                         self.take(Request::Command(Command::Tick, fresh, None));
                     }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use adyton_api::ErrorBody;
 use adyton_ledger::SignersError;
 use adyton_policy::SettingsError;
-use adyton_vault::{Ceiling, Reason, Refusal};
+use adyton_vault::{Ceiling, Outcome, Reason, Refusal};
 use axum::http::StatusCode;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::form::FieldError;
+use crate::delivery::Unusable;
 use crate::engine::Failure;
 use crate::signed::SignedRequestError;
 
@@ -105,6 +106,11 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, 60200, &error.to_string())
     }
 
+    /// A credential of signed settings that its route cannot use: names and places only.
+    pub(crate) fn credential(error: &Unusable) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 60200, &format!("the settings: {error}"))
+    }
+
     pub(crate) fn busy() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, "Another signed request is under way: try again").after(1)
     }
@@ -165,6 +171,17 @@ impl ApiError {
             Refusal::CodeLength => Self::parameter("CodeLength"),
             Refusal::Full => too_many(20429, "The vault, or this tenant's share of it, is full").after(60),
         }
+    }
+}
+
+/// The word for what became of an attempt to send.
+pub(crate) fn outcome_text(outcome: Option<Outcome>) -> &'static str {
+    match outcome {
+        None => "unknown",
+        Some(Outcome::Accepted) => "accepted",
+        Some(Outcome::Refused) => "refused",
+        Some(Outcome::GaveUp) => "gave_up",
+        Some(Outcome::Unreachable) => "unreachable",
     }
 }
 

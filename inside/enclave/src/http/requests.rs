@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use adyton_ledger::{Action, GovRecord, SettingsRecord, Signer, Signers, VaultId, VerifiedRequest};
-use adyton_policy::{Policy, Settings};
+use adyton_policy::Settings;
 use adyton_vault::Refusal;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -24,7 +24,7 @@ use super::body::Body;
 use crate::clock::Clock;
 use crate::engine::Failure;
 use crate::engine::gov::GovLog;
-use crate::policy::Current;
+use crate::policy::InForce;
 use crate::signed;
 
 /// Requests whose signatures are verified at once.
@@ -35,7 +35,7 @@ pub struct Owners {
     /// Who signs for the owners, if there are any.
     pub signers: Option<Arc<Signers>>,
     /// The policy in force.
-    pub policy: Arc<Policy>,
+    pub in_force: Arc<InForce>,
     /// The public log.
     pub gov: Arc<Mutex<GovLog>>,
     /// Time.
@@ -46,11 +46,11 @@ pub struct Owners {
 
 impl Owners {
     /// The owners of a policy, who sign for a vault.
-    pub fn new(policy: Policy, gov: Arc<Mutex<GovLog>>, clock: Arc<Clock>) -> Self {
+    pub fn new(in_force: Arc<InForce>, gov: Arc<Mutex<GovLog>>, clock: Arc<Clock>) -> Self {
         // The keys of a parsed policy are keys.
-        let signers = policy.owners.as_ref().and_then(|owners| owners.signers().ok()).map(Arc::new);
+        let signers = in_force.policy.owners.as_ref().and_then(|owners| owners.signers().ok()).map(Arc::new);
         let (workers, turn) = (Semaphore::new(WORKERS), Arc::default());
-        Self { signers, policy: Arc::new(policy), gov, clock, workers, turn }
+        Self { signers, in_force, gov, clock, workers, turn }
     }
 }
 
@@ -87,9 +87,13 @@ async fn change_settings(api: &Api, verified: VerifiedRequest) -> Result<Respons
         return Err(ApiError::failure(Failure::Refused(Refusal::Sequence { expected }), ""));
     }
     // An empty text stands for no settings inside; from outside it is no settings text.
-    Settings::parse(&request.body, &api.owners.policy).map_err(|error| ApiError::settings(&error))?;
-    let current = Current::new(&api.owners.policy, &request.body, request.sequence);
-    let current = current.map_err(|error| ApiError::settings(&error))?;
+    let in_force = &api.owners.in_force;
+    Settings::parse(&request.body, &in_force.policy).map_err(|error| ApiError::settings(&error))?;
+    let current = in_force.with(&request.body, request.sequence);
+    let (current, unusable) = current.map_err(|error| ApiError::settings(&error))?;
+    if let Some(error) = unusable.first() {
+        return Err(ApiError::credential(error));
+    }
     // 4.
     let record =
         SettingsRecord { sequence: request.sequence, hash: verified.body_hash(), signatures: verified.signatures() };

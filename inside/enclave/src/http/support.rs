@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use adyton_api::Support;
-use adyton_vault::{Command, Outcome, Reply, Sid, SidKind, SupportView};
+use adyton_vault::{Command, Reply, Sid, SidKind, SupportView};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::Api;
-use super::answer::{ApiError, json, reason_text};
+use super::answer::{ApiError, json, outcome_text, reason_text};
 use super::path::Named;
 use crate::engine::Failure;
 
@@ -29,18 +29,12 @@ pub(crate) async fn look(
 }
 
 fn support(verification: Sid, view: SupportView) -> Support {
-    let outcome = |outcome: &Option<Outcome>| match outcome {
-        None => "unknown",
-        Some(Outcome::Accepted) => "accepted",
-        Some(Outcome::Refused) => "refused",
-        Some(Outcome::GaveUp) => "gave_up",
-    };
     Support {
         sid: verification.text(SidKind::Verification),
         status: if view.live { "pending" } else { "unknown" }.into(),
         reason: view.reason.map(|reason| reason_text(reason).into()),
         channel: view.channel.map(|channel| channel.text().into()),
         country: view.calling_code.map(|code| format!("+{code}")),
-        attempts: view.outcomes.iter().map(|found| outcome(found).into()).collect(),
+        attempts: view.outcomes.iter().map(|outcome| outcome_text(*outcome).into()).collect(),
     }
 }

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use adyton_api::{SendCodeAttempt, Verification, VerificationCheck, timestamp};
 use adyton_seal::Code;
 use adyton_vault::{
-    AppHash, Caller, Channel, Command, Destination, Locale, MessageLook, Refusal, Reply, Sid, SidKind, Start, Status,
-    Target, VerificationView,
+    AppHash, Attempt, Caller, Channel, Command, Destination, Locale, MessageLook, Refusal, Reply, Sid, SidKind, Start,
+    Status, Target, VerificationView,
 };
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use tokio::time::{Duration, sleep};
 
-use super::answer::{ApiError, json};
+use super::answer::{ApiError, json, outcome_text};
 use super::auth::Claimed;
 use super::body::Body;
 use super::host::base;
@@ -64,7 +64,7 @@ pub(crate) async fn start(
     };
     let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
     let subjects = subjects.map_err(|_| ApiError::failure(Failure::Unavailable, ""))?;
-    let cost = api.current.now().plan.cost(channel, &destination);
+    let cost = api.current.now().table.cost(channel, destination.expose());
     let start = Start { service, destination, subjects, channel, custom_code, look, cost };
     let reply = api.engine.submit(Command::Start(caller, start)).await;
     answer(StatusCode::CREATED, reply, &resource, &headers)
@@ -113,10 +113,14 @@ pub(crate) async fn check(
     // A code of another length than the verification's is a wrong code.
     let code = code(form.need("Code")?, "Code")?;
     let target = match (form.get("VerificationSid"), form.get("To")) {
-        // Whoever gives both may take "approved" as said of the address, where it would be of the SID.
-        (Some(_), Some(_)) => return Err(ApiError::because("To", "either To or VerificationSid, not both")),
-        (Some(sid), None) => {
-            Target::Sid(Sid::parse(SidKind::Verification, sid).map_err(|_| ApiError::parameter("VerificationSid"))?)
+        (Some(sid), to) => {
+            let sid = Sid::parse(SidKind::Verification, sid).map_err(|_| ApiError::parameter("VerificationSid"))?;
+            if let Some(to) = to {
+                let address = by_address(&api, account, service, to)?;
+                let same = both(&api, &caller, service, sid, address).await;
+                same.map_err(|failure| ApiError::failure(failure, &resource))?;
+            }
+            Target::Sid(sid)
         }
         (None, Some(to)) => by_address(&api, account, service, to)?,
         (None, None) => return Err(ApiError::neither_to_nor_sid()),
@@ -218,6 +222,19 @@ fn by_address(api: &Api, account: Sid, service: Sid, to: &str) -> Result<Target,
     Ok(Target::Subject(subjects.map_err(|_| ApiError::failure(Failure::Unavailable, ""))?.in_service))
 }
 
+/// A SID and an address in one check must name one verification. Whoever sends the SID that a browser brought, with the
+/// address that they know, relies on both.
+async fn both(api: &Api, caller: &Caller, service: Sid, sid: Sid, address: Target) -> Result<(), Failure> {
+    for target in [Target::Sid(sid), address] {
+        let caller = Caller { user: caller.user, token_hash: caller.token_hash };
+        match api.engine.submit(Command::FetchVerification { caller, service, target }).await? {
+            Reply::Verification(view) if view.verification == sid => {}
+            _ => return Err(Failure::Refused(Refusal::NotFound(None))),
+        }
+    }
+    Ok(())
+}
+
 fn answer(
     status: StatusCode,
     reply: Result<Reply, Failure>,
@@ -242,10 +259,11 @@ fn verification(view: &VerificationView, headers: &HeaderMap) -> Verification {
     let sid = view.verification.text(SidKind::Verification);
     let service_sid = view.service.text(SidKind::Service);
     let (status, valid) = status(view.status);
-    let attempt = |(at, attempt): &(u64, Sid)| SendCodeAttempt {
-        time: timestamp(*at),
+    let attempt = |attempt: &Attempt| SendCodeAttempt {
+        time: timestamp(attempt.at),
         channel: view.channel.text().to_uppercase(),
-        attempt_sid: attempt.text(SidKind::Attempt),
+        attempt_sid: attempt.sid.text(SidKind::Attempt),
+        outcome: outcome_text(attempt.outcome).into(),
     };
     Verification {
         url: format!("{}/v2/Services/{service_sid}/Verifications/{sid}", base(headers)),

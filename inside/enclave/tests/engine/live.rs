@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use adyton_enclave::clock::Clock;
-use adyton_enclave::delivery::Plan;
 use adyton_enclave::engine::appender::Appender;
 use adyton_enclave::engine::follower::Follower;
 use adyton_enclave::engine::replay::Replay;
@@ -57,7 +56,7 @@ impl Live {
         let (sender, effects) = mpsc::unbounded_channel();
         let appender = Appender::start(address(folder.path()), OPS, events.clone());
         let current =
-            Holder::new(Current { rules: RULES.clone(), plan: Plan::default(), sequence: 0, settings_hash: [0; 32] });
+            Holder::new(Current { rules: RULES.clone(), table: Arc::default(), sequence: 0, settings_hash: [0; 32] });
         let surroundings =
             Surroundings { clock: Arc::new(Clock::new()), events, effects: sender, appender, current: current.clone() };
         let durable = shard.size();

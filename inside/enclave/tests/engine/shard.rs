@@ -87,7 +87,12 @@ fn command(world: &mut World, step: &Step) {
         }
         Step::Report => {
             if let Some((verification, attempt, _)) = world.live {
-                world.submit(|| Command::ReportDelivery { verification, attempt, outcome: Outcome::Accepted });
+                world.submit(|| Command::ReportDelivery {
+                    verification,
+                    attempt,
+                    outcome: Outcome::Accepted,
+                    route: Some(0),
+                });
             }
         }
         Step::Pass(seconds) => {

@@ -1,8 +1,8 @@
 //! The writer's shell against a host on a socket that is silent, full, gone and back, or another writer's.
 
+use std::sync::Arc;
 use std::task::Poll;
 
-use adyton_enclave::delivery::Plan;
 use adyton_enclave::engine::Failure;
 use adyton_enclave::policy::Current;
 use adyton_frame::Event;
@@ -53,7 +53,7 @@ fn created_services(disk: &Disk) -> impl Iterator<Item = Sid> + use<> {
 
 /// Settings of a sequence; what they allow is told apart by their hash.
 fn settings(sequence: u64, hash: u8) -> Current {
-    Current { rules: RULES.clone(), plan: Plan::default(), sequence, settings_hash: [hash; 32] }
+    Current { rules: RULES.clone(), table: Arc::default(), sequence, settings_hash: [hash; 32] }
 }
 
 #[tokio::test]

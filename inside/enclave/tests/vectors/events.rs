@@ -121,8 +121,10 @@ fn kind(v: &Vector) -> EventKind {
                 "accepted" => Outcome::Accepted,
                 "refused" => Outcome::Refused,
                 "gave_up" => Outcome::GaveUp,
+                "unreachable" => Outcome::Unreachable,
                 other => panic!("{other}"),
             },
+            route: (!v.0["route"].is_null()).then(|| v.small("route")),
         },
         "SupportLooked" => EventKind::SupportLooked {
             account: account(),

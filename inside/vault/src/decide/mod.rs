@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use crate::event::EventKind;
 use crate::hot::Verification;
 use crate::{
-    Command, Context, Decision, Destination, Event, Outcome, Refusal, Reply, Seconds, Sid, State, Status, Target,
+    Command, Context, Decision, Destination, Event, Refusal, Reply, Seconds, Sid, State, Status, Target,
     VerificationView,
 };
 
@@ -54,23 +54,17 @@ pub fn decide(state: &State, command: Command, context: &Context<'_>) -> Result<
         Command::Cancel { caller, service, target } => checks::cancel(state, &caller, service, &target, context),
         Command::Approve { caller, service, target } => checks::approve(state, &caller, service, &target, context),
         Command::Support { caller, verification } => checks::support(state, &caller, verification, context),
-        Command::ReportDelivery { verification, attempt, outcome } => {
-            Ok(report_delivery(state, verification, attempt, outcome, context))
+        Command::ReportDelivery { verification, attempt, outcome, route } => {
+            let kind = EventKind::DeliveryReported { verification, attempt, outcome, route };
+            Ok(report_delivery(state, verification, kind, context))
         }
         Command::Tick => Ok(tick(state, context)),
     }
 }
 
-fn report_delivery(
-    state: &State,
-    verification: Sid,
-    attempt: Sid,
-    outcome: Outcome,
-    context: &Context<'_>,
-) -> Decision {
+fn report_delivery(state: &State, verification: Sid, kind: EventKind, context: &Context<'_>) -> Decision {
     // A verification that is over needs no outcome.
     let live = state.hot.verifications.contains_key(&verification);
-    let kind = EventKind::DeliveryReported { verification, attempt, outcome };
     let events = if live { vec![event(context, kind)] } else { Vec::new() };
     Decision { events, reply: Reply::Done, effects: Vec::new() }
 }
@@ -125,7 +119,7 @@ fn view(sid: Sid, verification: &Verification, to: Destination, status: Status, 
         status,
         created: verification.created,
         updated: updated.max(verification.updated),
-        attempts: verification.attempts.iter().map(|attempt| (attempt.at, attempt.sid)).collect(),
+        attempts: verification.attempts.clone(),
     }
 }
 

@@ -12,8 +12,8 @@ use crate::message::render;
 use crate::sends::Counted;
 use crate::state::Service;
 use crate::{
-    CODE_LIFE, Caller, Ceiling, Context, Decision, Effect, MAX_CHECKS, MAX_SENDS, Refusal, Reply, SLOT, Scope, Seconds,
-    Sid, SidKind, Start, State, Status, VerificationView,
+    Attempt, CODE_LIFE, Caller, Ceiling, Context, Decision, Effect, MAX_CHECKS, MAX_SENDS, Refusal, Reply, SLOT, Scope,
+    Seconds, Sid, SidKind, Start, State, Status, VerificationView,
 };
 
 pub(super) fn start(state: &State, caller: &Caller, start: Start, context: &Context<'_>) -> Result<Decision, Refusal> {
@@ -117,7 +117,7 @@ fn begin(
         status: Status::Pending,
         created: context.now,
         updated: context.now,
-        attempts: vec![(context.now, attempt)],
+        attempts: vec![Attempt { sid: attempt, at: context.now, outcome: None }],
     };
     events.push(event(
         context,
@@ -151,7 +151,7 @@ fn resend(
     let Start { destination, subjects, channel, look, cost, .. } = start;
     let attempt = context.fresh.attempt();
     let mut view = view(sid, live, destination.duplicate(), Status::Pending, context.now);
-    view.attempts.push((context.now, attempt));
+    view.attempts.push(Attempt { sid: attempt, at: context.now, outcome: None });
     let message = render(channel, &service.settings, &look, code);
     let effect = Effect::Send { verification: sid, attempt, to: destination, channel, message, until: live.ends() };
     let kind = EventKind::VerificationResent { verification: sid, attempt, sent: Some((subjects, cost)) };

@@ -7,6 +7,9 @@ use adyton_seal::{Plaintext, Reader};
 use super::{Channel, Event, EventError, EventKind};
 use crate::{Loosening, Outcome, Scopes, ServiceSettings, Sid, User};
 
+/// Stands for "no route" in `DeliveryReported`.
+const NO_ROUTE: u8 = u8::MAX;
+
 impl Event {
     /// Writes the event.
     pub fn encode(&self, out: &mut Plaintext) {
@@ -102,14 +105,16 @@ impl Event {
             }
             EventKind::VerificationCanceled { verification } => out.put(&verification.0),
             EventKind::Expired | EventKind::BudgetsForgotten => {}
-            EventKind::DeliveryReported { verification, attempt, outcome } => {
+            EventKind::DeliveryReported { verification, attempt, outcome, route } => {
                 out.put(&verification.0);
                 out.put(&attempt.0);
                 out.put_u8(match outcome {
                     Outcome::Accepted => 1,
                     Outcome::Refused => 2,
                     Outcome::GaveUp => 3,
+                    Outcome::Unreachable => 4,
                 });
+                out.put_u8(route.unwrap_or(NO_ROUTE));
             }
             EventKind::SupportLooked { account, user, verification } => {
                 out.put(&account.0);
@@ -210,8 +215,10 @@ fn decode(number: u8, reader: &mut Reader<'_>) -> Result<EventKind, EventError> 
                 1 => Outcome::Accepted,
                 2 => Outcome::Refused,
                 3 => Outcome::GaveUp,
+                4 => Outcome::Unreachable,
                 _ => return Err(EventError),
             },
+            route: Some(reader.u8()?).filter(|route| *route != NO_ROUTE),
         },
         11 => EventKind::SettingsChanged { sequence: reader.u64()?, text: reader.text()?.into() },
         12 => EventKind::KeysChanged {

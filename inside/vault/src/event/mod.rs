@@ -217,6 +217,8 @@ pub enum EventKind {
         attempt: Sid,
         /// How.
         outcome: Outcome,
+        /// The last route that was tried, by its place in the policy.
+        route: Option<u8>,
     },
     /// Support looked at a verification.
     SupportLooked {

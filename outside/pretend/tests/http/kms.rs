@@ -1,6 +1,6 @@
 //! A data key goes to whom the NSM attests, and to nobody else.
 
-use adyton_pretend::carrier::Inbox;
+use adyton_pretend::inbox::Inbox;
 use adyton_pretend::nsm::Nsm;
 use adyton_seal::{RecipientKey, SealedPurpose, mix_random};
 use ciborium::Value as Cbor;
@@ -27,7 +27,7 @@ fn open(recipient: &RecipientKey, answer: &Value) -> Vec<u8> {
 }
 
 async fn ask(pretend: &Pretend, path: &str, body: &Value) -> (u16, Value) {
-    pretend.post("kms.adyton.test", path, None, body.to_string()).await
+    pretend.post("kms.adyton.test", path, &[], body.to_string()).await
 }
 
 /// A new data key: the recipient that opens it, the secret and the ciphertext.

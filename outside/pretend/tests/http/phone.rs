@@ -1,6 +1,6 @@
 //! The phone shows what arrived to whoever knows its path, under this machine's own names only.
 
-use adyton_pretend::carrier::Inbox;
+use adyton_pretend::inbox::Inbox;
 use http_body_util::BodyExt;
 use hyper::Response;
 use hyper::body::Incoming;

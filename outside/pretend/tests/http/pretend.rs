@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use adyton_pretend::carrier::{Inbox, Message};
+use adyton_pretend::carriers::Carriers;
 use adyton_pretend::certificates::Ca;
+use adyton_pretend::credentials;
+use adyton_pretend::faults::Faults;
 use adyton_pretend::folder::Folder;
+use adyton_pretend::inbox::{Inbox, Message};
 use adyton_pretend::kms::Kms;
 use adyton_pretend::nsm::Nsm;
 use adyton_pretend::{peers, phone, serve};
@@ -46,22 +49,35 @@ impl Pretend {
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peers = listener.local_addr().unwrap();
-        let router = peers::router(Arc::new(kms), Arc::clone(&inbox));
+        let faults = Arc::new(Faults::default());
+        let carriers = Carriers {
+            inbox: Arc::clone(&inbox),
+            faults: Arc::clone(&faults),
+            webhook_key: credentials::webhook_key().unwrap(),
+            gateway: credentials::gateway_key().unwrap(),
+        };
+        let router = peers::router(Arc::new(kms), Arc::new(carriers));
         tokio::spawn(serve::https(listener, TlsAcceptor::from(ca.server().unwrap()), router));
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let phone = listener.local_addr().unwrap();
-        tokio::spawn(serve::http(listener, phone::router(Arc::clone(&inbox), TOKEN, phone.port())));
+        tokio::spawn(serve::http(listener, phone::router(Arc::clone(&inbox), faults, TOKEN, phone.port())));
         Self { folder, nsm, inbox, tls: connector(&ca), peers, phone }
     }
 
     /// `POST` to the peer of this name, over TLS.
-    pub(crate) async fn post(&self, name: &'static str, path: &str, key: Option<&str>, body: String) -> (u16, Value) {
+    pub(crate) async fn post(
+        &self,
+        name: &'static str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> (u16, Value) {
         let tcp = TcpStream::connect(self.peers).await.unwrap();
         let stream = self.tls.connect(ServerName::try_from(name).unwrap(), tcp).await.unwrap();
         let mut request = Request::post(path).header("host", name).header("content-type", "application/json");
-        if let Some(key) = key {
-            request = request.header("idempotency-key", key);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let response = send(stream, request.body(Full::new(body.into())).unwrap()).await;
         let status = response.status().as_u16();
@@ -88,7 +104,8 @@ impl Pretend {
 
     pub(crate) fn arrive(&self, to: &str, body: String) {
         let at = "2026-01-01T00:00:00Z".into();
-        assert!(self.inbox.put("", Message { to: to.into(), from: "Adyton".into(), channel: "sms".into(), body, at }));
+        let (from, channel) = ("Adyton".into(), "sms".into());
+        assert!(self.inbox.put("", Message { to: to.into(), from, channel, subject: None, body, at }));
     }
 }
 

@@ -74,8 +74,8 @@ proptest! {
                 Step::Pass(seconds) => bench.now += u64::from(seconds),
                 Step::Tick => { bench.run(Command::Tick).unwrap(); }
                 Step::Report(who) => if let Some((view, _)) = &live[usize::from(who)] {
-                    let (verification, attempt) = (view.verification, view.attempts[0].1);
-                    bench.run(Command::ReportDelivery { verification, attempt, outcome: Outcome::Accepted }).unwrap();
+                    let (verification, attempt) = (view.verification, view.attempts[0].sid);
+                    bench.run(Command::ReportDelivery { verification, attempt, outcome: Outcome::Accepted, route: Some(0) }).unwrap();
                 },
                 Step::Service => {
                     bench.run(Command::CreateService { caller: caller(), settings: settings() }).unwrap();

@@ -200,9 +200,9 @@ fn support_sees_no_digits_and_is_logged() {
     bench.run(Command::ChangeKeys { account: ACCOUNT, sequence: 1, changes }).unwrap();
     let support = || Caller { user: User::Key(key), token_hash: token };
     let look = |verification| Command::Support { caller: support(), verification };
-    let attempt = view.attempts[0].1;
+    let attempt = view.attempts[0].sid;
     let verification = view.verification;
-    bench.run(Command::ReportDelivery { verification, attempt, outcome: Outcome::Refused }).unwrap();
+    bench.run(Command::ReportDelivery { verification, attempt, outcome: Outcome::Refused, route: Some(0) }).unwrap();
     let before = bench.log.len();
     let Reply::Support(seen) = bench.run(look(verification)).unwrap().0 else { panic!() };
     assert_eq!((seen.live, seen.channel, seen.calling_code), (true, Some(Channel::Sms), Some(1)));

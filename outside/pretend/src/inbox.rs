@@ -1,17 +1,10 @@
-//! The carrier: takes messages and puts them on the phone. Memory only.
+//! Messages that have arrived, for the phone to show. Memory only.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::{FormRejection, JsonRejection};
-use axum::http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::sync::watch;
-
-use crate::peers::Refused;
 
 /// Messages that the phone remembers.
 const REMEMBERED: usize = 100_000;
@@ -21,42 +14,19 @@ const AT_ONCE: usize = 256;
 /// A message as the phone shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Message {
-    /// Number it went to.
+    /// Number or mail address it went to.
     pub to: String,
     /// Sender.
     pub from: String,
     /// How it came.
     pub channel: String,
+    /// Its subject, if it is a mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// Its text.
     pub body: String,
     /// When, `YYYY-MM-DDTHH:MM:SSZ`.
     pub at: String,
-}
-
-/// A message as the vault's webhook has it; what the phone does not show is passed over.
-#[derive(Deserialize)]
-pub struct Posted {
-    to: String,
-    from: String,
-    channel: String,
-    text: String,
-}
-
-/// A message in the shape of Twilio's Messages API.
-#[derive(Deserialize)]
-pub struct Form {
-    #[serde(rename = "To")]
-    to: String,
-    #[serde(rename = "From")]
-    from: String,
-    #[serde(rename = "Body")]
-    body: String,
-    #[serde(rename = "ContentRetention")]
-    content_retention: String,
-    #[serde(rename = "AddressRetention")]
-    address_retention: String,
-    #[serde(rename = "ValidityPeriod")]
-    validity_period: u32,
 }
 
 /// What has arrived.
@@ -167,44 +137,13 @@ impl Arrivals {
     }
 }
 
-/// `POST /2010-04-01/Accounts/{account}/Messages.json`. It plays a carrier whose account has message redaction, and
-/// insists that the vault asks for it.
-pub async fn messages(
-    State(inbox): State<Arc<Inbox>>,
-    headers: HeaderMap,
-    form: Result<axum::Form<Form>, FormRejection>,
-) -> Result<(StatusCode, Json<Value>), Refused> {
-    let axum::Form(Form { to, from, body, content_retention, address_retention, validity_period }) = form?;
-    if (content_retention.as_str(), address_retention.as_str()) != ("discard", "obfuscate") {
-        return Err(Refused::because("ContentRetention and AddressRetention are needed"));
-    }
-    if !(1..=36_000).contains(&validity_period) {
-        return Err(Refused::because("ValidityPeriod is 1 to 36000 seconds"));
-    }
-    let key = headers.get("i-twilio-idempotency-token").and_then(|key| key.to_str().ok()).unwrap_or_default();
-    let new = inbox.put(key, Message { to, from, channel: "sms".into(), body, at: crate::phone::now() });
-    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(json!({ "sid": key, "status": "queued" }))))
-}
-
-/// `POST /webhook/messages`.
-pub async fn webhook(
-    State(inbox): State<Arc<Inbox>>,
-    headers: HeaderMap,
-    posted: Result<Json<Posted>, JsonRejection>,
-) -> Result<(StatusCode, Json<Value>), Refused> {
-    let Json(Posted { to, from, channel, text: body }) = posted?;
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
-    let new = inbox.put(key, Message { to, from, channel, body, at: crate::phone::now() });
-    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(json!({ "id": key }))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn message(body: &str) -> Message {
         let [to, from, channel] = ["+15550100", "Adyton", "sms"].map(Into::into);
-        Message { to, from, channel, body: body.into(), at: crate::phone::now() }
+        Message { to, from, channel, subject: None, body: body.into(), at: crate::phone::now() }
     }
 
     fn bodies(messages: &[Arc<Message>]) -> Vec<&str> {

@@ -1,0 +1,76 @@
+//! HTTP/1.1 to an endpoint. Redirects are not followed: another place is not the one that the policy names.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::SendRequest;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::time::{Duration, timeout};
+
+use super::{EgressError, Endpoint};
+
+/// Longest wait for a whole answer.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// Longest answer that is read.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// A connection, used again until it breaks.
+pub struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    host: HeaderValue,
+}
+
+impl Connection {
+    /// Opens one.
+    ///
+    /// # Errors
+    /// [`EgressError`].
+    pub async fn open(endpoint: &Endpoint) -> Result<Self, EgressError> {
+        let stream = endpoint.secure(endpoint.dial().await?).await?;
+        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
+        let (sender, connection) = handshake.await.map_err(|_| EgressError::Protocol)?;
+        tokio::spawn(connection);
+        let host = HeaderValue::from_str(endpoint.host()).map_err(|_| EgressError::Protocol)?;
+        Ok(Self { sender, host })
+    }
+
+    /// Whether the other side has closed it.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// `POST path`; what came back, whatever its status.
+    ///
+    /// # Errors
+    /// [`EgressError`]; the connection is then of no more use.
+    pub async fn post(
+        &mut self,
+        path: &str,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+        body: Bytes,
+    ) -> Result<Answer, EgressError> {
+        let mut request = Request::post(path).body(Full::new(body)).map_err(|_| EgressError::Protocol)?;
+        request.headers_mut().insert(hyper::header::HOST, self.host.clone());
+        request.headers_mut().extend(headers);
+        let exchange = async {
+            self.sender.ready().await.map_err(|_| EgressError::Protocol)?;
+            let answer = self.sender.send_request(request).await.map_err(|_| EgressError::Protocol)?;
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|_| EgressError::Protocol)?;
+            Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
+        };
+        timeout(ANSWER_PATIENCE, exchange).await.unwrap_or(Err(EgressError::Timeout))
+    }
+}

@@ -1,0 +1,124 @@
+//! What was done, in numbers: sums over all tenants, for the closed list of operational events.
+//!
+//! They are told at times that do not depend on what happened, and only what a decider decided and the log holds is
+//! counted. What an insider learns by them is in `docs/spec/01-frames.md`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use adyton_frame::Event;
+use adyton_vault::{Command, Outcome, Reply, Status};
+use tokio::time::{Duration, interval};
+
+use crate::engine::Engine;
+use crate::events::Events;
+
+/// How often they are told.
+pub const EVERY: Duration = Duration::from_secs(60);
+
+/// The sums.
+#[derive(Debug, Default)]
+pub struct Counters {
+    starts: AtomicU64,
+    checks_passed: AtomicU64,
+    checks_failed: AtomicU64,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    gave_up: AtomicU64,
+    unreachable: AtomicU64,
+    live: AtomicU64,
+}
+
+/// A kind of command that is counted once it is carried out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Countable {
+    Start,
+    Check,
+    Delivery(Outcome),
+    Nothing,
+}
+
+impl Countable {
+    pub(crate) fn of(command: &Command) -> Self {
+        match command {
+            Command::Start { .. } => Self::Start,
+            Command::Check { .. } => Self::Check,
+            Command::ReportDelivery { outcome, .. } => Self::Delivery(*outcome),
+            _ => Self::Nothing,
+        }
+    }
+}
+
+impl Counters {
+    pub(crate) fn count(&self, countable: Countable, reply: &Reply) {
+        let counter = match countable {
+            Countable::Start => &self.starts,
+            Countable::Check => match reply {
+                Reply::Verification(view) if view.status == Status::Approved => &self.checks_passed,
+                _ => &self.checks_failed,
+            },
+            Countable::Delivery(Outcome::Accepted) => &self.accepted,
+            Countable::Delivery(Outcome::Refused) => &self.refused,
+            Countable::Delivery(Outcome::GaveUp) => &self.gave_up,
+            Countable::Delivery(Outcome::Unreachable) => &self.unreachable,
+            Countable::Nothing => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn live(&self, live: usize) {
+        self.live.store(u64::try_from(live).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The sums as they may be told.
+    pub fn told(&self) -> adyton_frame::Counters {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        adyton_frame::Counters {
+            starts: read(&self.starts),
+            checks_passed: read(&self.checks_passed),
+            checks_failed: read(&self.checks_failed),
+            accepted: read(&self.accepted),
+            refused: read(&self.refused),
+            gave_up: read(&self.gave_up),
+            unreachable: read(&self.unreachable),
+            live_hundreds: read(&self.live) / 100,
+        }
+    }
+}
+
+/// Tells them for ever.
+pub async fn report(engine: Engine, events: Events, every: Duration) {
+    let mut ticks = interval(every);
+    loop {
+        ticks.tick().await;
+        events.emit(Event::Counters(engine.counters().told()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn live_verifications_are_told_in_hundreds() {
+        let counters = Counters::default();
+        for (live, told) in [(0, 0), (99, 0), (100, 1), (199, 1), (1_000_000, 10_000)] {
+            counters.live(live);
+            assert_eq!(counters.told().live_hundreds, told);
+        }
+    }
+
+    #[test]
+    fn each_outcome_has_its_sum() {
+        let counters = Counters::default();
+        let outcomes = [Outcome::Accepted, Outcome::Refused, Outcome::GaveUp, Outcome::Unreachable];
+        for (times, outcome) in (1..).zip(outcomes) {
+            for _ in 0..times {
+                counters.count(Countable::Delivery(outcome), &Reply::Done);
+            }
+        }
+        counters.count(Countable::Nothing, &Reply::Done);
+        let told = counters.told();
+        assert_eq!([told.accepted, told.refused, told.gave_up, told.unreachable], [1, 2, 3, 4]);
+        assert_eq!([told.starts, told.checks_passed, told.checks_failed], [0, 0, 0]);
+    }
+}
