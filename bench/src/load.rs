@@ -53,6 +53,15 @@ where
     for _ in 0..connections {
         open.push(connector.connect().await?);
     }
+    over(open, work).await
+}
+
+/// The same on connections that are open already.
+pub(crate) async fn over<F, W>(open: Vec<Connection>, work: F) -> Result<Measured, Error>
+where
+    F: Fn(usize, Connection) -> W + 'static,
+    W: Future<Output = Result<Measured, Error>>,
+{
     let work = Rc::new(work);
     let began = Instant::now();
     let tasks: Vec<_> = open

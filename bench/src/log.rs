@@ -16,7 +16,7 @@ use adyton_transport::Address;
 use adyton_vault::{Channel, Event, EventKind, Sid};
 
 use crate::vault::sibling;
-use crate::{Error, Options, Row, disk, postgres};
+use crate::{Beside, Error, Options, Row, disk, postgres};
 
 const OPS: LogId = LogId::from_number(1);
 const VAULT: VaultId = VaultId([9; 32]);
@@ -169,11 +169,19 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
         }
         let per_batch = writer.events as f64 / batches as f64;
         let limit = disk::synced_writes(folder, bytes, batches)? * per_batch;
-        let peer =
-            if options.peers { postgres::measure(options, folder, &Writer::new()?.batch(BATCH, busy)?)? } else { None };
+        let peer = if options.peers {
+            match postgres::measure(options, folder, &Writer::new()?.batch(BATCH, busy)?) {
+                Ok(entries) => {
+                    Beside::Peer { name: postgres::Cluster::name(), rate: entries * busy as f64, p99_ms: None }
+                }
+                Err(unavailable) => Beside::NotRun(unavailable),
+            }
+        } else {
+            Beside::Nothing
+        };
         print(Row {
             limit: Some(limit),
-            peer: peer.map(|entries| entries * busy as f64),
+            peer,
             ..Row::new(append, "events/s", writer.events as f64 / waited.as_secs_f64())
         });
         let keys = keys();

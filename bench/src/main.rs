@@ -1,6 +1,6 @@
 //! `adyton-bench`: what a vault does on this machine, beside its limit and a peer, all from one run.
 //!
-//! Rows are `name, unit, ours, limit, peer, p99_ms`. *Limit* is what the same machine does when the part that is ours
+//! Rows are `name, unit, ours, limit, peer, p99_ms`, the peer's own p99 where it is known, and which peer it is. *Limit* is what the same machine does when the part that is ours
 //! is taken away; *peer* is what a team would use instead. What a row compares is said in `docs/SPEED.md`.
 //!
 //! The load generator runs on the same cores as what it measures; nothing is pinned and nothing is warmed beyond what
@@ -16,19 +16,23 @@ mod log;
 mod peers;
 mod phone;
 mod postgres;
+mod privacyidea;
 mod redis;
 mod requests;
+mod tenants;
 mod vault;
 
 use std::process::ExitCode;
 
-use lexopt::prelude::Long;
+use lexopt::prelude::{Long, ValueExt};
+use peers::Unavailable;
 use serde_json::json;
 
-const USAGE: &str = "adyton-bench [--json] [--quick] [--no-peers]
+const USAGE: &str = "adyton-bench [--json] [--quick] [--no-peers] [--only PART]
   --json      one line of JSON for each row instead of a table
   --quick     shorter runs
-  --no-peers  only ours and its limits; peers are installed if they are missing";
+  --no-peers  only ours and its limits; peers are installed if they are missing
+  --only      one part of the rows: requests, tenants or log";
 
 pub(crate) type Error = Box<dyn std::error::Error>;
 
@@ -38,12 +42,38 @@ pub(crate) struct Options {
     json: bool,
     quick: bool,
     peers: bool,
+    only: Option<Part>,
+}
+
+/// Rows that are measured together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Requests,
+    Tenants,
+    Log,
+}
+
+impl std::str::FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "requests" => Ok(Self::Requests),
+            "tenants" => Ok(Self::Tenants),
+            "log" => Ok(Self::Log),
+            other => Err(format!("{other} is no part\n{USAGE}")),
+        }
+    }
 }
 
 impl Options {
     /// How much of a row's full work is done.
     pub(crate) fn scale(self, full: usize) -> usize {
         if self.quick { full / 4 } else { full }
+    }
+
+    fn has(self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
     }
 }
 
@@ -53,13 +83,47 @@ pub(crate) struct Row {
     pub(crate) unit: &'static str,
     pub(crate) ours: f64,
     pub(crate) limit: Option<f64>,
-    pub(crate) peer: Option<f64>,
+    pub(crate) peer: Beside,
     pub(crate) p99_ms: Option<f64>,
 }
 
 impl Row {
     pub(crate) fn new(name: &'static str, unit: &'static str, ours: f64) -> Self {
-        Self { name, unit, ours, limit: None, peer: None, p99_ms: None }
+        Self { name, unit, ours, limit: None, peer: Beside::Nothing, p99_ms: None }
+    }
+}
+
+/// What a row is held against.
+pub(crate) enum Beside {
+    /// It has no peer, or peers were not asked for.
+    Nothing,
+    /// What the peer did, in this run.
+    Peer {
+        /// With its version.
+        name: String,
+        rate: f64,
+        p99_ms: Option<f64>,
+    },
+    /// Why the peer did nothing.
+    NotRun(Unavailable),
+}
+
+impl Beside {
+    fn rate(&self) -> Option<f64> {
+        if let Self::Peer { rate, .. } = self { Some(*rate) } else { None }
+    }
+
+    fn p99_ms(&self) -> Option<f64> {
+        if let Self::Peer { p99_ms, .. } = self { *p99_ms } else { None }
+    }
+
+    /// Which peer it is, or why it did not run.
+    fn words(&self) -> Option<&str> {
+        match self {
+            Self::Nothing => None,
+            Self::Peer { name, .. } => Some(name),
+            Self::NotRun(Unavailable(reason)) => Some(reason),
+        }
     }
 }
 
@@ -81,6 +145,7 @@ fn parse() -> Result<Options, Error> {
             Long("json") => options.json = true,
             Long("quick") => options.quick = true,
             Long("no-peers") => options.peers = false,
+            Long("only") => options.only = Some(parser.value()?.parse()?),
             other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
         }
     }
@@ -92,14 +157,25 @@ fn run(options: Options) -> Result<(), Error> {
     let beside = std::env::current_exe()?.parent().ok_or("no folder")?.to_path_buf();
     let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(beside)?;
     if !options.json {
-        println!("{:24} {:12} {:>12} {:>12} {:>12} {:>9}", "name", "unit", "ours", "limit", "peer", "p99 ms");
+        println!(
+            "{:30} {:12} {:>12} {:>12} {:>12} {:>9} {:>9}  peer is",
+            "name", "unit", "ours", "limit", "peer", "p99 ms", "peer p99"
+        );
     }
     let mut print = |row: Row| print(options, &row);
     // One thread: the generator takes as little of the cores as it can.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, requests::run(options, folder.path(), &mut print))?;
-    runtime.block_on(log::run(options, folder.path(), &mut print))
+    if options.has(Part::Requests) {
+        local.block_on(&runtime, requests::run(options, folder.path(), &mut print))?;
+    }
+    if options.has(Part::Tenants) {
+        local.block_on(&runtime, tenants::run(folder.path(), &mut print))?;
+    }
+    if options.has(Part::Log) {
+        runtime.block_on(log::run(options, folder.path(), &mut print))?;
+    }
+    Ok(())
 }
 
 fn print(options: Options, row: &Row) {
@@ -110,7 +186,9 @@ fn print(options: Options, row: &Row) {
             "{}",
             json!({
                 "name": name, "unit": unit, "ours": rounded(*ours), "limit": limit.map(rounded),
-                "peer": peer.map(rounded), "p99_ms": p99_ms.map(rounded),
+                "peer": peer.rate().map(rounded), "p99_ms": p99_ms.map(rounded),
+                "peer_p99_ms": peer.p99_ms().map(rounded), "peer_is": peer.words(),
+                "peer_not_run": matches!(peer, Beside::NotRun(_)),
             })
         );
         return;
@@ -120,11 +198,13 @@ fn print(options: Options, row: &Row) {
         Some(value) if value >= 100.0 => format!("{value:.0}"),
         Some(value) => format!("{value:.2}"),
     };
+    let beside = if matches!(peer, Beside::NotRun(_)) { String::from("NOT RUN") } else { text(peer.rate()) };
     println!(
-        "{name:24} {unit:12} {:>12} {:>12} {:>12} {:>9}",
+        "{name:30} {unit:12} {:>12} {:>12} {beside:>12} {:>9} {:>9}  {}",
         text(Some(*ours)),
         text(*limit),
-        text(*peer),
-        text(*p99_ms)
+        text(*p99_ms),
+        text(peer.p99_ms()),
+        peer.words().unwrap_or("-"),
     );
 }

@@ -42,7 +42,8 @@ impl Codes {
         Ok(codes)
     }
 
-    fn put(&self, to: &str, code: &str) {
+    /// A code has arrived.
+    pub(crate) fn put(&self, to: &str, code: &str) {
         let mut slots = self.0.borrow_mut();
         match slots.remove(to) {
             Some(Slot::Waiting(sender)) => drop(sender.send(code.into())),
@@ -71,7 +72,8 @@ fn message(line: &str) -> Option<(&str, &str)> {
     Some((to, body.rsplit(' ').next()?))
 }
 
-fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+/// What stands between two texts.
+pub(crate) fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(before)?;
     rest.split_once(after).map(|(found, _)| found)
 }

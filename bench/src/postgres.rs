@@ -1,4 +1,6 @@
-//! The peer of the append rows: the same bytes into a PostgreSQL table, batch by batch, each batch durable.
+//! PostgreSQL: the peer of the append rows, and the database of another peer.
+//!
+//! The append rows' peer puts the same bytes into a PostgreSQL table, batch by batch, each batch durable.
 //!
 //! `COPY`, its fastest way in, over a Unix socket, one transaction for each batch, `synchronous_commit` on. It keeps the
 //! entries and bodies; it has no tree, no signed head and no proof.
@@ -10,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use adyton_enclave::engine::Sealed;
 use data_encoding::HEXLOWER;
+use tempfile::TempDir;
 
-use crate::peers::{Server, available};
+use crate::peers::{Server, Unavailable, available, version};
 use crate::{Error, Options};
 
 const BIN: &str = "/usr/lib/postgresql/15/bin";
@@ -24,40 +27,75 @@ fn as_postgres(program: &str) -> Command {
     command
 }
 
-/// Entries a second; `None` if the peer cannot be had.
-pub(crate) fn measure(options: Options, folder: &Path, batch: &Sealed) -> Result<Option<f64>, Error> {
-    if !available(&format!("{BIN}/postgres"), "postgresql-15") {
-        return Ok(None);
-    }
-    // Its own user must reach it, beside our folder and so on the same disk.
-    let beside = folder.parent().ok_or("no folder")?;
-    let own = tempfile::Builder::new().prefix("bench-pg-").tempdir_in(beside)?;
-    Command::new("chown").arg("postgres:postgres").arg(own.path()).status()?;
-    let data = own.path().join("data");
-    if !as_postgres(&format!("{BIN}/initdb")).args(["-A", "trust", "-D"]).arg(&data).status()?.success() {
-        eprintln!("adyton-bench: initdb failed: the append rows have no peer");
-        return Ok(None);
-    }
-    // A Unix socket's path is short.
-    let sockets = tempfile::Builder::new().prefix("adyton-pg-").tempdir()?;
-    Command::new("chown").arg("postgres:postgres").arg(sockets.path()).status()?;
-    let mut postgres = as_postgres(&format!("{BIN}/postgres"));
-    postgres.arg("-D").arg(&data).arg("-k").arg(sockets.path());
-    postgres.args(["-c", "listen_addresses=", "-c", "shared_buffers=512MB", "-c", "max_wal_size=8GB"]);
-    let _server = Server(postgres.spawn()?);
-    let psql = || {
-        let mut psql = as_postgres("psql");
-        psql.args(["-qX", "-v", "ON_ERROR_STOP=1", "-h"]).arg(sockets.path());
-        psql
-    };
-    let began = Instant::now();
-    while !psql().args(["-c", "CREATE TABLE log (at bigint PRIMARY KEY, entry bytea, body bytea)"]).status()?.success()
-    {
-        if began.elapsed() > Duration::from_secs(20) {
-            return Err("PostgreSQL does not answer".into());
+/// A PostgreSQL of our own, in folders of its own, reached by a Unix socket only; it stops when it is dropped.
+pub(crate) struct Cluster {
+    // Dropped in this order: the server before its folders.
+    _server: Server,
+    sockets: TempDir,
+    _data: TempDir,
+}
+
+impl Cluster {
+    /// Starts one on the disk that `folder` is on.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if it cannot be had or does not start.
+    pub(crate) fn start(folder: &Path) -> Result<Self, Unavailable> {
+        available(&format!("{BIN}/postgres"), "postgresql-15")?;
+        // Its own user must reach it, beside our folder and so on the same disk.
+        let beside = folder.parent().ok_or("no folder")?;
+        let own = tempfile::Builder::new().prefix("bench-pg-").tempdir_in(beside)?;
+        Command::new("chown").arg("postgres:postgres").arg(own.path()).status()?;
+        let data = own.path().join("data");
+        if !as_postgres(&format!("{BIN}/initdb")).args(["-A", "trust", "-D"]).arg(&data).status()?.success() {
+            return Err("initdb failed".into());
         }
-        std::thread::sleep(Duration::from_millis(50));
+        // A Unix socket's path is short.
+        let sockets = tempfile::Builder::new().prefix("adyton-pg-").tempdir()?;
+        Command::new("chown").arg("postgres:postgres").arg(sockets.path()).status()?;
+        let mut postgres = as_postgres(&format!("{BIN}/postgres"));
+        postgres.arg("-D").arg(&data).arg("-k").arg(sockets.path());
+        postgres.args(["-c", "listen_addresses=", "-c", "shared_buffers=512MB", "-c", "max_wal_size=8GB"]);
+        let cluster = Self { _server: Server(postgres.spawn()?), sockets, _data: own };
+        let began = Instant::now();
+        while cluster.run("SELECT 1").is_err() {
+            if began.elapsed() > Duration::from_secs(20) {
+                return Err("PostgreSQL does not answer".into());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(cluster)
     }
+
+    /// The folder of its socket.
+    pub(crate) fn sockets(&self) -> &Path {
+        self.sockets.path()
+    }
+
+    /// `PostgreSQL` and its version.
+    pub(crate) fn name() -> String {
+        format!("PostgreSQL {}", version(&format!("{BIN}/postgres")))
+    }
+
+    /// Runs one statement.
+    pub(crate) fn run(&self, statement: &str) -> Result<(), Error> {
+        self.psql(&["-c", statement])
+    }
+
+    fn psql(&self, arguments: &[&str]) -> Result<(), Error> {
+        let mut psql = as_postgres("psql");
+        psql.args(["-qX", "-v", "ON_ERROR_STOP=1", "-h"]).arg(self.sockets()).args(arguments);
+        if psql.status()?.success() { Ok(()) } else { Err("PostgreSQL refused a statement".into()) }
+    }
+}
+
+/// Entries a second.
+///
+/// # Errors
+/// [`Unavailable`] if the peer cannot be had.
+pub(crate) fn measure(options: Options, folder: &Path, batch: &Sealed) -> Result<f64, Unavailable> {
+    let cluster = Cluster::start(folder)?;
+    cluster.run("CREATE TABLE log (at bigint PRIMARY KEY, entry bytea, body bytea)")?;
     let batches = options.scale(200);
     let mut script = Vec::new();
     let mut at = 0u64;
@@ -70,11 +108,9 @@ pub(crate) fn measure(options: Options, folder: &Path, batch: &Sealed) -> Result
         }
         script.extend_from_slice(b"\\.\n");
     }
-    let file = sockets.path().join("script.sql");
+    let file = cluster.sockets().join("script.sql");
     std::fs::write(&file, script)?;
     let began = Instant::now();
-    if !psql().arg("-f").arg(&file).status()?.success() {
-        return Err("PostgreSQL refused the rows".into());
-    }
-    Ok(Some(at as f64 / began.elapsed().as_secs_f64()))
+    cluster.psql(&["-f", &file.to_string_lossy()])?;
+    Ok(at as f64 / began.elapsed().as_secs_f64())
 }

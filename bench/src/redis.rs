@@ -8,11 +8,9 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-
 use crate::http::Connector;
 use crate::load::{CONNECTIONS, Measured, run as load};
-use crate::peers::{Server, available, free_port};
+use crate::peers::{Server, Unavailable, available, certificate, free_port, version};
 use crate::{Error, Options};
 
 const PROGRAM: &str = "/usr/bin/redis-server";
@@ -25,6 +23,7 @@ const START: &str = "redis.call('HSET', KEYS[1], 'code', ARGV[1], 'tries', 0) \
 
 /// Operations a second.
 pub(crate) struct Peer {
+    pub(crate) name: String,
     pub(crate) checks: f64,
     pub(crate) pairs: f64,
 }
@@ -40,10 +39,8 @@ fn command(parts: &[&str]) -> Vec<u8> {
 fn start(folder: &Path) -> Result<(Server, Connector), Error> {
     let folder = folder.join("redis");
     std::fs::create_dir_all(&folder)?;
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+    certificate(&folder)?;
     let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-    std::fs::write(&certificate, cert.pem())?;
-    std::fs::write(&key, signing_key.serialize_pem())?;
     let port = free_port()?;
     let child = Command::new(PROGRAM)
         .args(["--bind", "127.0.0.1", "--port", "0", "--tls-port", &port.to_string(), "--tls-auth-clients", "no"])
@@ -63,11 +60,12 @@ fn start(folder: &Path) -> Result<(Server, Connector), Error> {
     Ok((Server(child), connector))
 }
 
-/// Runs the peer's rows; `None` if it cannot be had.
-pub(crate) async fn measure(options: Options, folder: &Path) -> Result<Option<Peer>, Error> {
-    if !available(PROGRAM, "redis-server") {
-        return Ok(None);
-    }
+/// Runs the peer's rows.
+///
+/// # Errors
+/// [`Unavailable`] if it cannot be had.
+pub(crate) async fn measure(options: Options, folder: &Path) -> Result<Peer, Unavailable> {
+    available(PROGRAM, "redis-server")?;
     let (_server, connector) = start(folder)?;
     let mut tries = 0;
     while connector.connect().await.is_err() {
@@ -111,7 +109,7 @@ pub(crate) async fn measure(options: Options, folder: &Path) -> Result<Option<Pe
     let pairs = run(0, true).await?;
     let all = run(4, true).await?;
     let checks = 5.0 * all.done as f64 / (all.took.saturating_sub(starts.took)).as_secs_f64();
-    Ok(Some(Peer { checks, pairs: pairs.rate() }))
+    Ok(Peer { name: format!("Redis {}", version(PROGRAM)), checks, pairs: pairs.rate() })
 }
 
 async fn load_script(connector: &Connector, script: &str) -> Result<String, Error> {

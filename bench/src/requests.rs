@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::load::{CONNECTIONS, Measured, run as load};
+use crate::peers::Unavailable;
 use crate::phone::Codes;
-use crate::redis;
 use crate::vault::Vault;
-use crate::{Error, Options, Row};
+use crate::{Beside, Error, Options, Row, privacyidea, redis};
 
 /// Wrong codes tried on each verification before the right one.
 const WRONG: usize = 4;
@@ -23,7 +23,7 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
 
     let bench = Bench { vault: Rc::new(vault), next: Rc::default() };
     let echo = bench.echo(options.scale(400_000)).await?;
-    let peer = if options.peers { redis::measure(options, folder).await? } else { None };
+    let peers = if options.peers { Peers::measure(options, folder).await } else { Peers::default() };
     let codes = Codes::follow(&bench.vault).await?;
 
     let (before, _) = bench.vault.resident()?;
@@ -31,26 +31,71 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
     let prepared = bench.starts(&codes, count).await?;
     let (after, _) = bench.vault.resident()?;
     print(Row::new("live verification", "bytes", after.saturating_sub(before) as f64 / count as f64));
-    let mut checks = bench.checks(prepared).await?;
-    print(Row {
-        limit: Some(echo),
-        peer: peer.as_ref().map(|peer| peer.checks),
-        p99_ms: Some(checks.percentile_ms(99)),
-        ..Row::new("check", "checks/s", checks.rate())
-    });
-    let mut pairs = bench.pairs(&codes, options.scale(80_000)).await?;
-    print(Row {
-        limit: Some(echo / 2.0),
-        peer: peer.as_ref().map(|peer| peer.pairs),
-        p99_ms: Some(pairs.percentile_ms(99)),
-        ..Row::new("start and check", "pairs/s", pairs.rate())
-    });
+    let checks = bench.checks(prepared).await?;
+    rows(["check", "check / privacyIDEA"], "checks/s", checks, echo, peers.checks, print);
+    let pairs = bench.pairs(&codes, options.scale(80_000)).await?;
+    rows(["start and check", "start and check / privacyIDEA"], "pairs/s", pairs, echo / 2.0, peers.pairs, print);
 
     let Ok(vault) = Rc::try_unwrap(bench.vault) else { return Err("a task still holds the vault".into()) };
     vault.stop()?;
     let again = Vault::start(folder)?;
     print(Row::new("cold start, with its log", "ms", again.started_in.as_secs_f64() * 1000.0));
     again.stop()
+}
+
+/// What Redis and privacyIDEA did; nothing if they were not asked for.
+#[derive(Default)]
+struct Peers {
+    checks: Vec<Beside>,
+    pairs: Vec<Beside>,
+}
+
+impl Peers {
+    /// Runs them, one after the other, while the vault idles.
+    async fn measure(options: Options, folder: &Path) -> Self {
+        let mut peers = Self::default();
+        match redis::measure(options, folder).await {
+            Ok(redis::Peer { name, checks, pairs }) => {
+                peers.checks.push(Beside::Peer { name: name.clone(), rate: checks, p99_ms: None });
+                peers.pairs.push(Beside::Peer { name, rate: pairs, p99_ms: None });
+            }
+            Err(unavailable) => peers.not_run(unavailable),
+        }
+        match privacyidea::measure(options, folder).await {
+            Ok(privacyidea::Peer { name, checks, pairs }) => {
+                let beside = |mut measured: Measured, name| Beside::Peer {
+                    name,
+                    rate: measured.rate(),
+                    p99_ms: Some(measured.percentile_ms(99)),
+                };
+                peers.checks.push(beside(checks, name.clone()));
+                peers.pairs.push(beside(pairs, name));
+            }
+            Err(unavailable) => peers.not_run(unavailable),
+        }
+        peers
+    }
+
+    fn not_run(&mut self, Unavailable(reason): Unavailable) {
+        self.checks.push(Beside::NotRun(Unavailable(reason.clone())));
+        self.pairs.push(Beside::NotRun(Unavailable(reason)));
+    }
+}
+
+/// One row for each peer; the first alone if there is none.
+fn rows(
+    names: [&'static str; 2],
+    unit: &'static str,
+    mut measured: Measured,
+    limit: f64,
+    peers: Vec<Beside>,
+    print: &mut impl FnMut(Row),
+) {
+    let (rate, p99_ms) = (measured.rate(), measured.percentile_ms(99));
+    let peers = if peers.is_empty() { vec![Beside::Nothing] } else { peers };
+    for (name, peer) in names.into_iter().zip(peers) {
+        print(Row { limit: Some(limit), peer, p99_ms: Some(p99_ms), ..Row::new(name, unit, rate) });
+    }
 }
 
 struct Bench {
@@ -182,7 +227,8 @@ impl Bench {
     }
 }
 
-fn expect(wanted: u16, (status, body): (u16, &[u8])) -> Result<&[u8], Error> {
+/// The body of an answer with the status that was wanted.
+pub(crate) fn expect(wanted: u16, (status, body): (u16, &[u8])) -> Result<&[u8], Error> {
     if status == wanted {
         return Ok(body);
     }

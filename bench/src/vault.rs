@@ -65,13 +65,27 @@ impl Vault {
 
     /// A request to the service's `resource`, written out.
     pub(crate) fn request(&self, resource: &str, form: &str) -> Vec<u8> {
-        let basic = BASE64.encode(format!("{}:{}", self.field("account_sid"), self.field("auth_token")).as_bytes());
+        let path = format!("/v2/Services/{}/{resource}", self.field("service_sid"));
+        self.form(&path, self.field("account_sid"), self.field("auth_token"), form)
+    }
+
+    /// A form that an account posts.
+    pub(crate) fn form(&self, path: &str, account: &str, token: &str, form: &str) -> Vec<u8> {
+        let basic = BASE64.encode(format!("{account}:{token}").as_bytes());
+        self.post(path, &format!("authorization: Basic {basic}\r\n"), "x-www-form-urlencoded", form)
+    }
+
+    /// JSON that nobody needs an account for.
+    pub(crate) fn json(&self, path: &str, body: &str) -> Vec<u8> {
+        self.post(path, "", "json", body)
+    }
+
+    fn post(&self, path: &str, authorization: &str, kind: &str, body: &str) -> Vec<u8> {
         format!(
-            "POST /v2/Services/{}/{resource} HTTP/1.1\r\nhost: {}\r\nauthorization: Basic {basic}\r\n\
-             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
-            self.field("service_sid"),
+            "POST {path} HTTP/1.1\r\nhost: {}\r\n{authorization}content-type: application/{kind}\r\n\
+             content-length: {}\r\n\r\n{body}",
             self.field("api").trim_start_matches("https://"),
-            form.len()
+            body.len()
         )
         .into_bytes()
     }
