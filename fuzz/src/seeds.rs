@@ -8,7 +8,7 @@ use adyton_seal::Plaintext;
 use adyton_vault::{Channel, Event, EventKind, Loosening, Outcome, Scope, Scopes, ServiceSettings, Sid, State, User};
 use ciborium::Value as Cbor;
 use data_encoding::{BASE64, HEXLOWER};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::corpus::Seed;
 
@@ -93,6 +93,10 @@ fn vectors(seeds: &mut Vec<(&'static str, Seed)>) {
         add("ssh_key", &format!("{name}_blob"), blob(key.split(' ').nth(1).unwrap_or_default().into()));
         // One of each line is enough: what differs stands in the blob.
         if name == "sk_ecdsa" || name == "fail_rsa" {
+            let request = json!({
+                "action": "settings", "signer": "owners", "sequence": 1, "body": "version = 1", "signatures": [signature],
+            });
+            add("signed_request", &name, request.to_string().into_bytes());
             add("ssh_signature", &name, signature.into_bytes());
             add("ssh_key", &name, key.into_bytes());
         }

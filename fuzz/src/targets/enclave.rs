@@ -3,6 +3,8 @@
 use adyton_api::{ChangeKeys, CreateTenant, NewKey};
 use adyton_enclave::http::{BasicCredentials, Form, KeysRequest, TenantRequest, TenantRequestError};
 use adyton_enclave::policy::Measured;
+use adyton_enclave::signed;
+use adyton_ledger::{MAX_REQUEST_BODY, Signers, VaultId};
 use adyton_vault::{Sid, SidKind, User};
 use data_encoding::BASE64;
 
@@ -163,4 +165,17 @@ pub(crate) fn keys_request(input: &[u8]) {
     let plain = serde_json::to_vec(&plain).expect("texts are JSON");
     assert_eq!(KeysRequest::parse(&plain), Ok(request));
     assert_eq!(KeysRequest::parse(&[input, b"{}"].concat()), Err("body"));
+}
+
+/// What is taken has signatures, a sequence and a body within its bound; nothing of it is verified.
+pub(crate) fn signed_request(input: &[u8]) {
+    let Ok(signed) = signed::parse(input) else { return };
+    accepted();
+    let request = signed.unverified();
+    assert!(request.sequence >= 1 && request.body.len() <= MAX_REQUEST_BODY);
+    assert_eq!(request.action.text().parse(), Ok(request.action));
+    assert_eq!(request.signer.to_string().parse(), Ok(request.signer));
+    assert!(signed::parse(&[input, b"{}"].concat()).is_err());
+    // Whoever is nobody's signer is refused, whatever they signed.
+    assert!(signed.verify(&VaultId([0; 32]), &Signers::nobody()).is_err());
 }

@@ -54,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "form", run: enclave::form, dictionary: enclave::FORMS },
     Target { name: "basic_credentials", run: enclave::basic_credentials, dictionary: enclave::HEADERS },
     Target { name: "tenant_request", run: enclave::tenant_request, dictionary: enclave::JSON },
+    Target { name: "signed_request", run: enclave::signed_request, dictionary: enclave::JSON },
     Target { name: "keys_request", run: enclave::keys_request, dictionary: enclave::JSON },
     // outside/host
     Target { name: "domain_name", run: host::domain_name, dictionary: host::NAMES },

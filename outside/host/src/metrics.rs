@@ -16,10 +16,13 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// Longest time that a scraper's connection is kept.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Connections at once: Prometheus needs one.
+const MAX_CONNECTIONS: usize = 16;
 
 /// What the events said.
 #[derive(Debug, Default)]
@@ -143,7 +146,10 @@ impl Text {
 
 /// Answers `GET /metrics` for ever.
 pub async fn serve_metrics(listener: TcpListener, metrics: Arc<Metrics>) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
+        // Never closed.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
@@ -152,7 +158,11 @@ pub async fn serve_metrics(listener: TcpListener, metrics: Arc<Metrics>) {
         let service = service_fn(move |request| std::future::ready(answer(&request, &metrics)));
         let mut http = hyper::server::conn::http1::Builder::new();
         let connection = http.keep_alive(false).serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(timeout(PATIENCE, connection));
+        tokio::spawn(async move {
+            // How it ends is the client's affair.
+            let _ = timeout(PATIENCE, connection).await;
+            drop(place);
+        });
     }
 }
 
