@@ -7,7 +7,7 @@ import subprocess
 import urllib.request
 
 import pytest
-from conftest import BINARIES, Up
+from conftest import BINARIES, Up, eventually
 
 
 def adyton(*arguments, text=""):
@@ -114,3 +114,48 @@ def test_settings_are_signed_bounded_and_taken_in_turn(tmp_path, stranger):
     assert (kept["owners_sequence"], kept["settings_sha256"]) == (after["owners_sequence"], after["settings_sha256"])
     assert json.loads(up.log_check().stdout)["ok"] is True
     assert up.stop() == 0
+
+
+def test_credentials_belong_to_one_place(tmp_path):
+    up = Up(tmp_path)
+    with open(up.ready["settings"]) as file:
+        text = file.read()
+    (messages,) = [line for line in text.splitlines() if line.startswith("pretend-messages = ")]
+    (mail,) = [line for line in text.splitlines() if line.startswith("pretend-mail = ")]
+
+    def set_to(text):
+        file = tmp_path / "settings.toml"
+        file.write_text(text)
+        place = ("--api", up.ready["api"], "--ca", up.ready["ca"], "--json")
+        return adyton("settings", "set", *place, "--file", file, "--key", up.ready["owner_key"])
+
+    def seal(name, secret):
+        code, out, error = adyton(
+            "seal", "--vault", up.ready["vault_id"], "--data", up.data, "--for", name, text=secret
+        )
+        assert code == 0, error
+        return f'{name} = "{out.strip()}"'
+
+    before = vault(up)
+    moved = text.replace(mail, messages.replace("pretend-messages", "pretend-mail"))
+    code, _, error = set_to(moved)
+    assert code == 1 and "answered 400" in error
+    assert "credentials.pretend-mail: it does not open for route pretend-mail (mail.adyton.test:465)" in error
+    code, _, error = set_to(text.replace(messages, seal("pretend-messages", "no colon")))
+    assert code == 1 and "credentials.pretend-messages: the credential does not have the form" in error
+    assert vault(up) == before
+    # A new secret for the same place does.
+    verify = up.verify()
+    assert set_to(text.replace(messages, seal("pretend-messages", "AC00000000000000000000000000000001:wrong")))[0] == 0
+    started = verify.verifications.create(to="+12025550123", channel="sms")
+    eventually(lambda: outcome_known(verify, started.sid))
+    assert up.messages("+12025550123") == [], "the carrier knows another token"
+    assert set_to(text)[0] == 0
+    verify.verifications.create(to="+12025550123", channel="sms")
+    up.code("+12025550123")
+    assert up.stop() == 0
+
+
+def outcome_known(verify, sid):
+    (attempt,) = verify.verifications(sid).fetch().send_code_attempts
+    assert attempt["outcome"] == "refused"

@@ -107,3 +107,12 @@ def test_the_python_of_the_readme(printed):
     program = values + example.replace("https://127.0.0.1:8443", api)
     script = f"export REQUESTS_CA_BUNDLE={ca}\npython3 -c {shlex.quote(program)}"
     assert run(script, printed.code) == "code: approved\n"
+
+
+def test_the_printed_commands(printed, tmp_path):
+    lines = printed.lines("or the adyton command").replace("support.json", str(tmp_path / "support.json"))
+    lines = re.sub(r"^adyton ", f"{BINARIES / 'adyton'} ", lines, flags=re.MULTILINE)
+    said = run(lines)
+    assert re.search(r"^SK[0-9a-f]{32} may support; its secret is in ", said, re.MULTILINE)
+    assert re.search(r"^SK[0-9a-f]{32}: support$", said, re.MULTILINE)
+    assert said.endswith("The settings are in force (request 2 of the owners).\n")

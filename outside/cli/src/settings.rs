@@ -18,10 +18,10 @@ type Error = Box<dyn std::error::Error>;
 #[derive(clap::Args)]
 pub(crate) struct Place {
     /// Its address, such as https://127.0.0.1:8443
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "ADYTON_API")]
     api: String,
     /// The vault's CA, in PEM
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "ADYTON_CA")]
     ca: PathBuf,
     /// One line of JSON instead of sentences
     #[arg(long)]

@@ -31,7 +31,7 @@ pub(crate) struct Tenant {
     #[command(flatten)]
     place: Place,
     /// The tenant's file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "ADYTON_TENANT")]
     tenant: PathBuf,
 }
 

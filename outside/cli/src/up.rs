@@ -336,6 +336,8 @@ fn instructions(up: &Value, folders: &Folders) {
     let field = |name: &str| up[name].as_str().unwrap_or_default();
     let (api, ca, account, token, service) =
         (field("api"), field("ca"), field("account_sid"), field("auth_token"), field("service_sid"));
+    let (tenant, tenant_key, owner_key, settings) =
+        (field("tenant"), field("tenant_key"), field("owner_key"), field("settings"));
     println!(
         "The vault is up at {api}
 vault id {}
@@ -361,6 +363,13 @@ or with curl:
     -d To=%2B12025550123 -d Channel=sms
   curl --cacert {ca} -u {account}:{token} {api}/v2/Services/{service}/VerificationCheck \\
     -d To=%2B12025550123 -d Code=123456
+
+or the adyton command, for the tenant and for the owner:
+
+  export ADYTON_API={api} ADYTON_CA={ca} ADYTON_TENANT={tenant}
+  adyton key create --key {tenant_key} --scope support --out support.json
+  adyton tenant show
+  adyton settings set --key {owner_key} --file {settings}
 
 Check the log: adyton log check --data {}
 Stop: Ctrl-C",
