@@ -173,7 +173,8 @@ def test_a_reset_is_the_tenants_alone_and_counts_once(tmp_path):
 def test_what_was_signed_is_not_taken_twice(up, tmp_path):
     up.client()
     account, key = up.ready["account_sid"], up.ready["tenant_key"]
-    body = json.dumps({"remove": []})
+    first, second = (api_key(up, tmp_path / f"{count}.json", "verify")[0] for count in range(2))
+    body = json.dumps({"remove": [first]})
 
     def signed(sequence, text=body, action="tenant-keys", signer=account):
         import hashlib
@@ -191,21 +192,32 @@ def test_what_was_signed_is_not_taken_twice(up, tmp_path):
         answer = requests.post(url, json=request, verify=up.ready["ca"], timeout=10, **options)
         return answer.status_code, answer.json()
 
-    once = signed(1)
-    assert post(once) == (200, {"action": "tenant-keys", "sequence": 1})
+    # Two keys were two requests.
+    once = signed(3)
+    assert post(once) == (200, {"action": "tenant-keys", "sequence": 3})
     status, refused = post(once)
-    assert (status, refused["code"], refused["details"]) == (409, 20409, {"expected": "2"})
-    assert post(signed(7))[1]["details"] == {"expected": "2"}
+    assert (status, refused["code"], refused["details"]) == (409, 20409, {"expected": "4"})
+    assert post(signed(7))[1]["details"] == {"expected": "4"}
     # The signature is over this body, this action and this vault.
-    assert post(signed(2) | {"body": '{"reset":true}'})[0] == 403
-    assert post(signed(2) | {"action": "service-loosen"})[0] == 403
-    assert post(signed(2, action="settings", signer="owners"))[0] == 403
-    assert post(signed(2, action="settings"))[1]["code"] == 20403
-    for text, field in (("{", "body"), ('{"remove":["SK1"]}', "remove"), ('{"more":1}', "body")):
-        status, refused = post(signed(2, text))
-        assert (status, refused["code"]) == (400, 60200) and field in refused["message"]
+    assert post(signed(4) | {"body": '{"reset":true}'})[0] == 403
+    assert post(signed(4) | {"action": "service-loosen"})[0] == 403
+    assert post(signed(4, action="settings", signer="owners"))[0] == 403
+    assert post(signed(4, action="settings"))[1]["code"] == 20403
+    for text, field in (
+        ("{", "body"),
+        ("{}", "body"),
+        ('{"more":1}', "body"),
+        (f'[false,null,["{second}"],[]]', "body"),
+        ('{"remove":["SK1"]}', "remove"),
+        ('{"reset":true}', "sealed_token"),
+        (f'{{"add":[{{"key_sid":"{second}","scopes":["root"],"sealed_secret":""}}]}}', "scopes"),
+    ):
+        status, refused = post(signed(4, text))
+        assert (status, refused["code"]) == (400, 60200) and field in refused["message"], text
+    assert post(signed(4))[0] == 404, "that key is gone already"
     # Whatever was refused did not count.
-    assert post(signed(2)) == (200, {"action": "tenant-keys", "sequence": 2})
+    text = json.dumps({"remove": [second]})
+    assert post(signed(4, text)) == (200, {"action": "tenant-keys", "sequence": 4})
 
 
 def test_owners_admit_tenants(tmp_path):
@@ -260,3 +272,20 @@ def test_a_weaker_service_waits_for_notice(start, tmp_path):
     auth = (up.ready["account_sid"], up.ready["auth_token"])
     taken_back = requests.delete(url, auth=auth, verify=up.ready["ca"], timeout=10)
     assert (taken_back.status_code, taken_back.json()["pending_loosening"]) == (200, None)
+
+
+def test_support_does_not_look_too_often(up, tmp_path):
+    up.client()
+    started = up.verify().verifications.create(to=NUMBER, channel="sms")
+    first, second = (api_key(up, tmp_path / f"{count}.json", "support") for count in range(2))
+    url = f"{up.ready['api']}/adyton/v1/support/{started.sid}"
+    with requests.Session() as session:
+        session.verify = up.ready["ca"]
+        looks = 0
+        while (answer := session.get(url, auth=first, timeout=10)).status_code == 200:
+            looks += 1
+        assert (looks, answer.status_code, answer.json()["code"]) == (600, 429, 20429)
+        assert 0 < int(answer.headers["Retry-After"]) <= 3600
+        # Another key of the same tenant has no budget of its own, and applications go on.
+        assert session.get(url, auth=second, timeout=10).status_code == 429
+    assert up.verify().verifications.create(to=OTHER, channel="sms").status == "pending"

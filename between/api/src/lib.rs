@@ -11,6 +11,7 @@
 extern crate alloc;
 
 mod date;
+mod object;
 mod service;
 mod tenant;
 mod vault;
@@ -20,6 +21,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 
 pub use date::timestamp;
+pub use object::Object;
 pub use service::{Meta, Passkeys, PendingLoosening, Push, RelyingParty, Service, ServiceList, Totp, Whatsapp};
 pub use tenant::{Account, ApiKey, ChangeKeys, CreateTenant, LoosenService, NewKey, Tenant};
 pub use vault::{AcceptedRequest, SignedRequest, Vault};

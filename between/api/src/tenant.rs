@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::object::objects;
+
 /// Body of `POST /adyton/v1/tenants` and of the owners' request `tenant-create`: a tenant's client introduces itself with a
 /// token that it made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,7 +47,7 @@ pub struct ChangeKeys {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<String>,
     /// API keys that come.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "objects")]
     pub add: Vec<NewKey>,
 }
 

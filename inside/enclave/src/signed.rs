@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use adyton_api::Object;
 use adyton_ledger::{Request, RequestError, SignedRequest};
 
 /// Why bytes are not a signed request.
@@ -30,7 +31,7 @@ impl std::error::Error for SignedRequestError {}
 /// # Errors
 /// [`SignedRequestError`], the first rule that is broken.
 pub fn parse(json: &[u8]) -> Result<SignedRequest, SignedRequestError> {
-    let parsed: adyton_api::SignedRequest = serde_json::from_slice(json).map_err(|_| SignedRequestError::Json)?;
+    let Object(parsed) = serde_json::from_slice(json).map_err(|_| SignedRequestError::Json)?;
     let adyton_api::SignedRequest { action, signer, sequence, body, signatures } = parsed;
     let request = || {
         let request = Request { action: action.parse()?, signer: signer.parse()?, sequence, body };

@@ -146,6 +146,8 @@ pub enum Command {
     Loosen {
         /// Who asks: an admin key, besides the signature.
         caller: Caller,
+        /// The tenant that signed.
+        account: Sid,
         /// Sequence of the signed request.
         sequence: u64,
         /// The service.

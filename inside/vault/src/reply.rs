@@ -222,12 +222,14 @@ pub enum Refusal {
     CustomCode,
     /// This makes the service weaker: it needs the tenant's signature, and waits.
     Loosening,
+    /// This makes the service no weaker: it need not wait.
+    NotWeaker,
     /// A signed request has another sequence than the next one.
     Sequence {
         /// The next one.
         expected: u64,
     },
-    /// The account SID is taken by another token.
+    /// The account SID is taken by another token or SSH key.
     AccountTaken,
     /// A key's SID is taken.
     KeyTaken,

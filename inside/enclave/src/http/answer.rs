@@ -159,8 +159,11 @@ impl ApiError {
             Refusal::CustomCode => Self::custom_code(),
             Refusal::Loosening => forbidden(
                 20403,
-                "This makes the service weaker: it needs the tenant's signature, and waits (adyton service loosen)",
+                "This makes the service weaker: it needs the tenant's signature, and waits (adyton tenant loosen)",
             ),
+            Refusal::NotWeaker => {
+                Self::because("body", "it makes the service no weaker, and what does not need not wait")
+            }
             Refusal::Sequence { expected } => {
                 Self::new(StatusCode::CONFLICT, 20409, "The signed request has another sequence than the next one")
                     .detail("expected", &expected.to_string())

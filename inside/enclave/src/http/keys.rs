@@ -1,7 +1,7 @@
 //! The tenant's request `tenant-keys`: keys that its client made and sealed, and keys that go. Nobody else makes or resets
 //! them (DESIGN §7).
 
-use adyton_api::{AcceptedRequest, ChangeKeys, NewKey};
+use adyton_api::{AcceptedRequest, ChangeKeys, NewKey, Object};
 use adyton_ledger::{Request, base64};
 use adyton_seal::SealedPurpose;
 use adyton_vault::{Command, KeyChanges, Scope, Scopes, Sid, SidKind, User};
@@ -33,16 +33,26 @@ impl KeysRequest {
     /// # Errors
     /// The first field that is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, &'static str> {
-        let request: ChangeKeys = serde_json::from_slice(body).map_err(|_| "body")?;
-        let ChangeKeys { reset, sealed_token, remove, add } = request;
-        if remove.len() > MOST || add.len() > MOST {
+        let request: Result<Object<ChangeKeys>, _> = serde_json::from_slice(body);
+        let Object(ChangeKeys { reset, sealed_token, remove, add }) = request.map_err(|_| "body")?;
+        // A request that changes nothing was meant to be another one; a reset leaves no token but the new one.
+        let nothing = !reset && sealed_token.is_none() && remove.is_empty() && add.is_empty();
+        if nothing || remove.len() > MOST || add.len() > MOST {
             return Err("body");
+        }
+        if reset && sealed_token.is_none() {
+            return Err("sealed_token");
+        }
+        if reset && !remove.is_empty() {
+            return Err("remove");
         }
         let sid = |text: &str| Sid::parse(SidKind::Key, text).ok();
         let decode = |text: &str| base64::decode(text.as_bytes());
         let added = |NewKey { key_sid, scopes, sealed_secret }: &NewKey| {
             let scopes: Option<Vec<Scope>> = scopes.iter().map(|scope| Scope::parse(scope)).collect();
-            let scopes = scopes.filter(|scopes| !scopes.is_empty()).ok_or("scopes")?;
+            // Each once.
+            let once = |scopes: &Vec<Scope>| Scopes::of(scopes).list().count() == scopes.len();
+            let scopes = scopes.filter(|scopes| !scopes.is_empty() && once(scopes)).ok_or("scopes")?;
             let secret = decode(sealed_secret).ok_or("sealed_secret")?;
             Ok::<_, &'static str>((sid(key_sid).ok_or("key_sid")?, Scopes::of(&scopes), secret))
         };

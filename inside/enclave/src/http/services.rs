@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adyton_api::{
-    LoosenService, Meta, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp,
+    LoosenService, Meta, Object, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp,
 };
 use adyton_ledger::Request;
 use adyton_vault::{
@@ -16,7 +16,6 @@ use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
 
 use super::answer::{ApiError, json};
-use super::auth::Claimed;
 use super::body::Body;
 use super::host::base;
 use super::path::Named;
@@ -99,14 +98,12 @@ pub(super) async fn loosen(
     request: &Request,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Claimed { caller, account: claimed } = api.claimed(headers)?;
-    if claimed != account {
-        return Err(ApiError::unauthorized());
-    }
-    let body: LoosenService = serde_json::from_str(&request.body).map_err(|_| ApiError::parameter("body"))?;
+    let caller = api.caller(headers)?;
+    let body: Result<Object<LoosenService>, _> = serde_json::from_str(&request.body);
+    let Object(body) = body.map_err(|_| ApiError::parameter("body"))?;
     let LoosenService { service_sid, code_length, custom_code_enabled: custom_code } = body;
     let service = Sid::parse(SidKind::Service, &service_sid).map_err(|_| ApiError::parameter("service_sid"))?;
-    let command = Command::Loosen { caller, sequence: request.sequence, service, code_length, custom_code };
+    let command = Command::Loosen { caller, account, sequence: request.sequence, service, code_length, custom_code };
     answer(StatusCode::OK, api.engine.submit(command).await, "/adyton/v1/requests", headers)
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use adyton_api::{Account, ApiKey, CreateTenant, Tenant, timestamp};
+use adyton_api::{Account, ApiKey, CreateTenant, Object, Tenant, timestamp};
 use adyton_ledger::{SshPublicKey, base64, sha256};
 use adyton_seal::SealedPurpose;
 use adyton_vault::{AccountView, Command, Reply, Scopes, Sid, SidKind, TenantView, User};
@@ -46,7 +46,8 @@ impl TenantRequest {
     /// # Errors
     /// [`TenantRequestError`], the first field that is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, TenantRequestError> {
-        let request: CreateTenant = serde_json::from_slice(body).map_err(|_| TenantRequestError::Field("body"))?;
+        let request: Result<Object<CreateTenant>, _> = serde_json::from_slice(body);
+        let Object(request) = request.map_err(|_| TenantRequestError::Field("body"))?;
         let account = Sid::parse(SidKind::Account, &request.account_sid);
         let friendly_name = tenant_name(&request.friendly_name);
         let sealed_token = base64::decode(request.sealed_token.as_bytes());

@@ -34,8 +34,9 @@ pub fn decide(state: &State, command: Command, context: &Context<'_>) -> Result<
         }
         Command::FetchTenant { caller } => tenants::fetch(state, &caller),
         Command::ChangeSettings { sequence, text } => tenants::change_settings(state, sequence, text, context),
-        Command::Loosen { caller, sequence, service, code_length, custom_code } => {
-            services::loosen(state, &caller, sequence, service, code_length, custom_code, context)
+        Command::Loosen { caller, account, sequence, service, code_length, custom_code } => {
+            let signed = (account, sequence);
+            services::loosen(state, &caller, signed, service, code_length, custom_code, context)
         }
         Command::WithdrawLoosening { caller, service } => services::withdraw(state, &caller, service, context),
         Command::CreateService { caller, settings } => services::create(state, &caller, settings, context),

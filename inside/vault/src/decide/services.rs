@@ -132,16 +132,26 @@ pub(super) fn list(
 pub(super) fn loosen(
     state: &State,
     caller: &Caller,
-    sequence: u64,
+    (signer, sequence): (Sid, u64),
     sid: Sid,
     code_length: Option<u8>,
     custom_code: bool,
     context: &Context<'_>,
 ) -> Result<Decision, Refusal> {
     let account = state.authenticate(caller, Scope::Admin)?;
+    // Key and signature are two proofs of one tenant, not one each of two.
+    if account != signer {
+        return Err(Refusal::Unauthorized);
+    }
     let service = state.service(account, sid)?;
     let (_, next) = state.signer(account).ok_or(Refusal::Unauthorized)?;
     expect(next, sequence)?;
+    // Nothing that is stronger or the same waits: a client that asks for it here means something else.
+    let old = &service.settings;
+    let weaker = code_length.is_some_and(|length| length < old.code_length) || (custom_code && !old.custom_code);
+    if !weaker || code_length.is_some_and(|length| length > old.code_length) {
+        return Err(Refusal::NotWeaker);
+    }
     let mut settings = service.settings.clone();
     let at = context.now.saturating_add(context.rules.loosening_wait);
     let loosening = Loosening { code_length, custom_code, at };

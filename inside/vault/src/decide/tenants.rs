@@ -29,8 +29,9 @@ pub(super) fn create(
     context: &Context<'_>,
 ) -> Result<Decision, Refusal> {
     if let Some(tenant) = state.tenants.get(&account) {
-        // A repeat after a lost answer finds its tenant. Constant time: keyed hashes of a secret token.
-        if !same(&tenant.token_hash, &token_hash) {
+        // A repeat after a lost answer finds its tenant; with another SSH key it is no repeat, and its client would rely on a
+        // key that signs for nobody. Constant time: keyed hashes of a secret token.
+        if !same(&tenant.token_hash, &token_hash) || tenant.ssh_key != ssh_key {
             return Err(Refusal::AccountTaken);
         }
         let view = TenantView { account, friendly_name: tenant.friendly_name.clone(), created: tenant.created };
@@ -69,6 +70,10 @@ pub(super) fn change_keys(
 ) -> Result<Decision, Refusal> {
     let (_, next) = state.signer(account).ok_or(Refusal::Unauthorized)?;
     expect(next, sequence)?;
+    // Whoever takes a key back must not believe it gone because its name was mistyped. Another tenant's is unknown here.
+    if changes.removed.iter().any(|sid| state.keys.get(sid).is_none_or(|key| key.account != account)) {
+        return Err(Refusal::NotFound(None));
+    }
     let kept = |sid: &Sid| !changes.reset && !changes.removed.contains(sid);
     for (place, (sid, ..)) in changes.added.iter().enumerate() {
         let twice = changes.added[..place].iter().any(|(other, ..)| other == sid);

@@ -87,8 +87,11 @@ proptest! {
                 Step::Loosen(length) => {
                     let (_, sequence) = bench.state.signer(ACCOUNT).unwrap();
                     let code_length = Some(length);
-                    let command = Command::Loosen { caller: caller(), sequence, service, code_length, custom_code: false };
-                    bench.run(command).unwrap();
+                    let command = Command::Loosen { caller: caller(), account: ACCOUNT, sequence, service, code_length, custom_code: false };
+                    match bench.run(command) {
+                        Ok(_) | Err(Refusal::NotWeaker) => {}
+                        Err(refusal) => prop_assert!(false, "{refusal:?}"),
+                    }
                 }
                 Step::Keys(reset) => {
                     let (_, sequence) = bench.state.signer(ACCOUNT).unwrap();

@@ -20,6 +20,10 @@ fn length(code_length: u8) -> ServiceUpdate {
     ServiceUpdate { code_length: Some(code_length), ..ServiceUpdate::default() }
 }
 
+fn loosening(sequence: u64, service: Sid, code_length: Option<u8>) -> Command {
+    Command::Loosen { caller: caller(), account: ACCOUNT, sequence, service, code_length, custom_code: false }
+}
+
 #[test]
 fn stronger_is_immediate_and_weaker_waits_for_the_tenants_signature() {
     let mut bench = Bench::new();
@@ -29,15 +33,12 @@ fn stronger_is_immediate_and_weaker_waits_for_the_tenants_signature() {
     assert_eq!(bench.start(NUMBER).unwrap().1.len(), 8);
     assert_eq!(update(&mut bench, length(6)).err(), Some(Refusal::Loosening));
     let service = bench.service;
-    let loosen = |sequence, length| Command::Loosen {
-        caller: caller(),
-        sequence,
-        service,
-        code_length: Some(length),
-        custom_code: false,
-    };
+    let loosen = |sequence, length| loosening(sequence, service, Some(length));
     assert_eq!(bench.refused(loosen(2, 6)), Refusal::Sequence { expected: 1 });
     assert_eq!(bench.refused(loosen(1, 5)), Refusal::CodeLength, "below the policy's floor nobody goes");
+    for stronger in [8, 9] {
+        assert_eq!(bench.refused(loosen(1, stronger)), Refusal::NotWeaker);
+    }
     bench.run(loosen(1, 6)).unwrap();
     let waiting = fetch(&mut bench);
     assert_eq!(waiting.settings.code_length, 8);
@@ -59,13 +60,41 @@ fn stronger_is_immediate_and_weaker_waits_for_the_tenants_signature() {
 }
 
 #[test]
+fn a_loosening_takes_key_and_signature_of_one_tenant() {
+    let mut bench = Bench::new();
+    update(&mut bench, length(8)).unwrap();
+    let (other, admin, verify, service) = (Sid([4; 16]), Sid([6; 16]), Sid([7; 16]), bench.service);
+    bench.run(tenant(other, [4; 32], None)).unwrap();
+    let added = [(admin, Scopes::of(&[Scope::Admin]), [6; 32]), (verify, Scopes::of(&[Scope::Verify]), [7; 32])];
+    let changes = KeyChanges { reset: false, token_hash: None, removed: Vec::new(), added: added.to_vec() };
+    bench.run(Command::ChangeKeys { account: ACCOUNT, sequence: 1, changes }).unwrap();
+    let loosen = |user, token_hash, account, sequence| Command::Loosen {
+        caller: Caller { user, token_hash },
+        account,
+        sequence,
+        service,
+        code_length: Some(6),
+        custom_code: false,
+    };
+    let admin = User::Key(admin);
+    assert_eq!(bench.refused(loosen(admin, [6; 32], other, 1)), Refusal::Unauthorized, "another's signature");
+    assert_eq!(
+        bench.refused(loosen(User::Account(other), [4; 32], ACCOUNT, 2)),
+        Refusal::Unauthorized,
+        "another's key"
+    );
+    assert_eq!(bench.refused(loosen(User::Account(other), [4; 32], other, 1)), Refusal::NotFound(None));
+    assert_eq!(bench.refused(loosen(User::Key(verify), [7; 32], ACCOUNT, 2)), Refusal::Scope);
+    assert_eq!(bench.refused(loosen(admin, [7; 32], ACCOUNT, 2)), Refusal::Unauthorized);
+    assert!(bench.run(loosen(admin, [6; 32], ACCOUNT, 2)).is_ok());
+}
+
+#[test]
 fn a_loosening_that_the_policy_no_longer_allows_comes_to_nothing() {
     let mut bench = Bench::new();
     bench.rules.shortest_code = 4;
     let service = bench.service;
-    bench
-        .run(Command::Loosen { caller: caller(), sequence: 1, service, code_length: Some(4), custom_code: false })
-        .unwrap();
+    bench.run(loosening(1, service, Some(4))).unwrap();
     bench.rules.shortest_code = 6;
     bench.now += 86_400;
     bench.run(Command::Tick).unwrap();

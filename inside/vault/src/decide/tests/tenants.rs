@@ -10,6 +10,14 @@ fn a_tenant_may_repeat_itself_and_none_comes_in_without_the_owners() {
     let mut bench = Bench::new();
     assert!(bench.run(tenant(ACCOUNT, TOKEN, None)).is_ok());
     assert_eq!(bench.refused(tenant(ACCOUNT, [3; 32], None)), Refusal::AccountTaken);
+    let another_key = Command::CreateTenant {
+        account: ACCOUNT,
+        token_hash: TOKEN,
+        friendly_name: "Acme Ltd".into(),
+        ssh_key: b"ssh-ed25519 other".to_vec(),
+        admitted: None,
+    };
+    assert_eq!(bench.refused(another_key), Refusal::AccountTaken);
     bench.rules.admission = Admission::Owners;
     assert_eq!(bench.refused(tenant(Sid([4; 16]), TOKEN, None)), Refusal::TenantsClosed);
     assert_eq!(bench.refused(tenant(Sid([4; 16]), TOKEN, Some(2))), Refusal::Sequence { expected: 1 });
@@ -98,6 +106,47 @@ fn a_key_belongs_to_one_tenant() {
     let twice = [(Sid([7; 16]), Scope::Verify, [6; 32]), (Sid([7; 16]), Scope::Admin, [6; 32])];
     assert_eq!(bench.refused(change(other, &twice)), Refusal::KeyTaken);
     assert_eq!(bench.refused(change(Sid([0x55; 16]), &[])), Refusal::Unauthorized);
+}
+
+#[test]
+fn what_is_taken_back_must_be_ones_own() {
+    let mut bench = Bench::new();
+    let (other, theirs, unknown) = (Sid([4; 16]), Sid([6; 16]), Sid([7; 16]));
+    bench.run(tenant(other, [4; 32], None)).unwrap();
+    let changes = key_changes(&[(theirs, Scope::Verify, [6; 32])]);
+    bench.run(Command::ChangeKeys { account: other, sequence: 1, changes }).unwrap();
+    for sid in [theirs, unknown] {
+        let changes = KeyChanges { removed: [sid].to_vec(), ..key_changes(&[]) };
+        let refusal = bench.refused(Command::ChangeKeys { account: ACCOUNT, sequence: 1, changes });
+        assert_eq!(refusal, Refusal::NotFound(None));
+    }
+}
+
+#[test]
+fn a_tenant_sees_itself_and_nobody_else() {
+    let mut bench = Bench::new();
+    let (other, verify, service) = (Sid([4; 16]), Sid([6; 16]), bench.service);
+    bench.run(tenant(other, [4; 32], None)).unwrap();
+    let update = ServiceUpdate { code_length: Some(8), ..ServiceUpdate::default() };
+    bench.run(Command::UpdateService { caller: caller(), service, update }).unwrap();
+    let changes = key_changes(&[(verify, Scope::Verify, [6; 32])]);
+    bench.run(Command::ChangeKeys { account: ACCOUNT, sequence: 1, changes }).unwrap();
+    let (account, sequence, code_length) = (ACCOUNT, 2, Some(6));
+    bench
+        .run(Command::Loosen { caller: caller(), account, sequence, service, code_length, custom_code: false })
+        .unwrap();
+    let mut look = |caller| match bench.run(Command::FetchTenant { caller }).map(|(reply, _)| reply) {
+        Ok(Reply::Account(view)) => Ok(view),
+        Ok(_) => panic!("not a tenant"),
+        Err(refusal) => Err(refusal),
+    };
+    let view = look(caller()).unwrap();
+    assert_eq!((view.tenant.account, view.next_sequence, &view.ssh_key[..]), (ACCOUNT, 3, &b"ssh-ed25519 key"[..]));
+    assert_eq!(view.keys, [(verify, Scopes::of(&[Scope::Verify]))]);
+    let view = look(Caller { user: User::Account(other), token_hash: [4; 32] }).unwrap();
+    assert_eq!((view.tenant.account, view.next_sequence), (other, 1));
+    assert_eq!(view.keys, []);
+    assert_eq!(look(Caller { user: User::Key(verify), token_hash: [6; 32] }).err(), Some(Refusal::Scope));
 }
 
 #[test]

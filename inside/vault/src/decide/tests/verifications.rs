@@ -146,7 +146,14 @@ fn a_code_of_the_callers_needs_policy_and_service_and_joins_nothing() {
     assert_eq!(bench.refused(command()), Refusal::CustomCode, "the policy does not name the service");
     bench.rules.custom_code_services.insert(service);
     assert_eq!(bench.refused(command()), Refusal::Loosening, "an admin key alone does not weaken a service");
-    let loosen = Command::Loosen { caller: caller(), sequence: 1, service, code_length: None, custom_code: true };
+    let loosen = Command::Loosen {
+        caller: caller(),
+        account: ACCOUNT,
+        sequence: 1,
+        service,
+        code_length: None,
+        custom_code: true,
+    };
     bench.run(loosen).unwrap();
     assert_eq!(bench.refused(bench.start_command(NUMBER, Some("424242"))), Refusal::CustomCode, "it waits");
     bench.now += bench.rules.loosening_wait;
