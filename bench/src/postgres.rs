@@ -22,7 +22,8 @@ const BIN: &str = "/usr/lib/postgresql/15/bin";
 /// `setpriv` becomes the program, so its process id is the program's.
 fn as_postgres(program: &str) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--", program]);
+    // Should this process be killed, the server stops at once, its clients' sessions with it.
+    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig=INT", "--", program]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }

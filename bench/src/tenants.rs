@@ -18,6 +18,8 @@ const TENANTS: usize = 10_000;
 const SERVICES: usize = 10;
 /// A service as people make them.
 const SERVICE: &str = "FriendlyName=Corner%20Shop%20Login";
+/// By then the follower's own state has taken in what is durable, and no snapshot is under way.
+const SETTLED: Duration = Duration::from_secs(5);
 const MIB: f64 = 1_048_576.0;
 
 pub(crate) async fn run(folder: &Path, print: &mut impl FnMut(Row)) -> Result<(), Error> {
@@ -26,8 +28,7 @@ pub(crate) async fn run(folder: &Path, print: &mut impl FnMut(Row)) -> Result<()
     let vault = Rc::new(Vault::start(&folder)?);
     let (idle, _) = vault.resident()?;
     fill(&vault).await?;
-    // The follower's own state takes in what has become durable, and a snapshot may be under way.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(SETTLED).await;
     let (filled, _) = vault.resident()?;
     let grown = |resident: u64| resident.saturating_sub(idle) as f64 / MIB;
     print(Row::new("tenants and services, filled", "MiB", grown(filled)));
@@ -35,6 +36,7 @@ pub(crate) async fn run(folder: &Path, print: &mut impl FnMut(Row)) -> Result<()
     vault.stop()?;
 
     let again = Vault::start(&folder)?;
+    tokio::time::sleep(SETTLED).await;
     let (replayed, _) = again.resident()?;
     print(Row::new("tenants and services, replayed", "MiB", grown(replayed)));
     again.stop()

@@ -87,7 +87,9 @@ pub(super) struct Server {
 impl Server {
     pub(super) async fn start(environment: &Path, folder: &Path, workers: Workers) -> Result<Self, Error> {
         let port = free_port()?;
-        let mut gunicorn = Command::new(environment.join("bin/gunicorn"));
+        // It ends with this process, however that ends.
+        let mut gunicorn = Command::new("setpriv");
+        gunicorn.args(["--pdeathsig=INT", "--"]).arg(environment.join("bin/gunicorn"));
         // Only workers with threads keep connections.
         gunicorn.args(["--worker-class", "gthread", "--keep-alive", "600", "--timeout", "120", "--log-level", "error"]);
         gunicorn.args(["--workers", &workers.processes().to_string(), "--threads", &workers.threads.to_string()]);
