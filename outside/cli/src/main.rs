@@ -5,6 +5,7 @@
 mod client;
 mod folders;
 mod governance;
+mod key;
 mod laptop;
 mod log_check;
 mod policy;
@@ -51,7 +52,7 @@ enum Command {
     Tenant(tenant::Command),
     /// Makes and forgets a tenant's API keys.
     #[command(subcommand)]
-    Key(tenant::KeyCommand),
+    Key(key::Command),
 }
 
 #[derive(Subcommand)]
@@ -75,7 +76,7 @@ fn main() -> ExitCode {
         Command::Seal(options) => seal::run(&options),
         Command::Settings(command) => settings::run(&command),
         Command::Tenant(command) => tenant::run(&command),
-        Command::Key(command) => tenant::run_key(&command),
+        Command::Key(command) => key::run(&command),
     };
     match result {
         Ok(code) => code,

@@ -1,4 +1,4 @@
-//! `adyton tenant` and `adyton key`: a tenant makes its own secrets, seals them to the vault, and signs for them with its own
+//! `adyton tenant`: a tenant makes its own secrets, seals them to the vault, and signs for them with its own
 //! SSH key. No operator makes or resets them.
 //!
 //! What is made is written down before the vault hears of it, so that a lost answer loses nothing: the same command again
@@ -9,13 +9,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use adyton_api::{Account, ChangeKeys, LoosenService, NewKey};
+use adyton_api::{Account, ChangeKeys, LoosenService};
 use adyton_folder::write_private;
 use adyton_ledger::{Action, Signer, VaultId};
-use adyton_seal::{RecipientPublicKey, SealedPurpose};
+use adyton_seal::RecipientPublicKey;
 use clap::Subcommand;
-use data_encoding::{BASE64, HEXLOWER};
-use serde::{Deserialize, Serialize};
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use crate::client::{Client, expect};
@@ -29,7 +28,7 @@ type Error = Box<dyn std::error::Error>;
 #[derive(clap::Args)]
 pub(crate) struct Tenant {
     #[command(flatten)]
-    place: Place,
+    pub(crate) place: Place,
     /// The tenant's file
     #[arg(long, value_name = "FILE", env = "ADYTON_TENANT")]
     tenant: PathBuf,
@@ -92,45 +91,6 @@ pub(crate) enum Command {
     },
 }
 
-/// What can be done with API keys.
-#[derive(Subcommand)]
-pub(crate) enum KeyCommand {
-    /// Makes an API key: its secret is made here and kept in a file; the vault gets it sealed.
-    Create {
-        #[command(flatten)]
-        tenant: Tenant,
-        /// The tenant's SSH key
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-        /// What it may do: verify, admin, support; may be repeated
-        #[arg(long, required = true)]
-        scope: Vec<String>,
-        /// Where its SID and secret go
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
-    /// Forgets an API key.
-    Remove {
-        #[command(flatten)]
-        tenant: Tenant,
-        /// The tenant's SSH key
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-        /// The API key
-        #[arg(value_name = "SK…")]
-        sid: String,
-    },
-}
-
-/// An API key's own file.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyFile {
-    account_sid: String,
-    key_sid: String,
-    key_secret: String,
-}
-
 /// Carries out a command.
 pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
     runtime()?.block_on(async {
@@ -153,23 +113,14 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
     })
 }
 
-/// Carries out a command about API keys.
-pub(crate) fn run_key(command: &KeyCommand) -> Result<ExitCode, Error> {
-    runtime()?.block_on(async {
-        match command {
-            KeyCommand::Create { tenant, key, scope, out } => create_key(tenant, key, scope, out).await,
-            KeyCommand::Remove { tenant, key, sid } => remove_key(tenant, key, sid).await,
-        }
-    })
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+/// What asks a vault.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 impl Tenant {
     /// The tenant of the file, and the vault that it belongs to.
-    async fn open(&self) -> Result<(Client, TenantFile, RecipientPublicKey), Error> {
+    pub(crate) async fn open(&self) -> Result<(Client, TenantFile, RecipientPublicKey), Error> {
         let client = self.place.client()?;
         let file = TenantFile::read(&self.tenant)?;
         let (id, key) = identity(&client).await?;
@@ -191,7 +142,8 @@ fn signer(account_sid: &str) -> Result<Signer, Error> {
     Ok(account_sid.parse()?)
 }
 
-fn say(place: &Place, answer: &Value, sentence: &str) -> ExitCode {
+/// Prints an answer, as JSON or in words.
+pub(crate) fn say(place: &Place, answer: &Value, sentence: &str) -> ExitCode {
     if place.json {
         println!("{answer}");
     } else {
@@ -280,7 +232,13 @@ async fn reset(tenant: &Tenant, key: &Path) -> Result<ExitCode, Error> {
     Ok(say(&tenant.place, &json!({ "account_sid": renewed.account_sid }), &sentence))
 }
 
-async fn change_keys(client: &Client, file: &TenantFile, changes: &ChangeKeys, key: &Path) -> Result<(), Error> {
+/// Signs a change of the tenant's keys and posts it.
+pub(crate) async fn change_keys(
+    client: &Client,
+    file: &TenantFile,
+    changes: &ChangeKeys,
+    key: &Path,
+) -> Result<(), Error> {
     let keys = [key.to_path_buf()];
     let unsigned = Unsigned {
         action: Action::TenantKeys,
@@ -290,42 +248,6 @@ async fn change_keys(client: &Client, file: &TenantFile, changes: &ChangeKeys, k
         authorization: None,
     };
     unsigned.post(client, &file.vault()?, 1).await.map(drop)
-}
-
-async fn create_key(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> Result<ExitCode, Error> {
-    let (client, file, vault_key) = tenant.open().await?;
-    if out.exists() {
-        return Err(format!("{}: is there already; name another file", out.display()).into());
-    }
-    let made = KeyFile {
-        account_sid: file.account_sid.clone(),
-        key_sid: format!("SK{}", random_hex()?),
-        key_secret: random_hex()?,
-    };
-    write_private(out, &serde_json::to_vec_pretty(&made)?)?;
-    let purpose = SealedPurpose::api_key(&file.vault()?.0, &file.account_sid, &made.key_sid);
-    let new = NewKey {
-        key_sid: made.key_sid.clone(),
-        scopes: scopes.to_vec(),
-        sealed_secret: BASE64.encode(&vault_key.seal(&purpose, made.key_secret.as_bytes())?),
-    };
-    let changes = ChangeKeys { add: vec![new], ..ChangeKeys::default() };
-    if let Err(error) = change_keys(&client, &file, &changes, key).await {
-        return Err(format!(
-            "{error}\n{} holds a key that the vault may not know: look with `adyton tenant show`",
-            out.display()
-        )
-        .into());
-    }
-    let sentence = format!("{} may {}; its secret is in {}.", made.key_sid, scopes.join(", "), out.display());
-    Ok(say(&tenant.place, &json!({ "key_sid": made.key_sid, "scopes": scopes, "key": out }), &sentence))
-}
-
-async fn remove_key(tenant: &Tenant, key: &Path, sid: &str) -> Result<ExitCode, Error> {
-    let (client, file, _) = tenant.open().await?;
-    let changes = ChangeKeys { remove: vec![sid.into()], ..ChangeKeys::default() };
-    change_keys(&client, &file, &changes, key).await?;
-    Ok(say(&tenant.place, &json!({ "key_sid": sid }), &format!("{sid} is forgotten.")))
 }
 
 async fn loosen(tenant: &Tenant, key: &Path, body: &LoosenService) -> Result<ExitCode, Error> {

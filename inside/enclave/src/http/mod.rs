@@ -15,6 +15,7 @@ mod body;
 mod form;
 mod host;
 mod keys;
+mod loosening;
 mod path;
 mod requests;
 mod services;
@@ -105,7 +106,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/adyton/v1/account", get(tenants::fetch))
         .route("/adyton/v1/vault", get(vault::fetch))
         .route("/adyton/v1/support/{verification}", get(support::look))
-        .route("/adyton/v1/services/{service}/loosening", delete(services::withdraw_loosening))
+        .route("/adyton/v1/services/{service}/loosening", delete(loosening::withdraw))
         .route("/v2/Services", post(services::create).get(services::list))
         .route("/v2/Services/{service}", get(services::fetch).post(services::update).delete(services::remove))
         .route("/v2/Services/{service}/Verifications", post(verifications::start))

@@ -21,7 +21,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::answer::{ApiError, json};
 use super::body::Body;
-use super::{Api, keys, services, tenants};
+use super::{Api, keys, loosening, tenants};
 use crate::clock::Clock;
 use crate::engine::Failure;
 use crate::engine::gov::GovLog;
@@ -94,7 +94,7 @@ pub(crate) async fn submit(
         }
         (Action::TenantKeys, Signer::Tenant(account)) => keys::change(&api, Sid(account), verified.request()).await,
         (Action::ServiceLoosen, Signer::Tenant(account)) => {
-            services::loosen(&api, Sid(account), verified.request(), &headers).await
+            loosening::schedule(&api, Sid(account), verified.request(), &headers).await
         }
         _ => Err(ApiError::action()),
     }

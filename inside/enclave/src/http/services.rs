@@ -1,11 +1,8 @@
-//! Services of Twilio Verify v2: create, list, fetch, update, delete; and taking a waiting loosening back.
+//! Services of Twilio Verify v2: create, list, fetch, update, delete.
 
 use std::sync::Arc;
 
-use adyton_api::{
-    LoosenService, Meta, Object, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp,
-};
-use adyton_ledger::Request;
+use adyton_api::{Meta, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp};
 use adyton_vault::{
     Command, NameError, Reply, Seconds, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid, SidKind,
     WebOtpDomain,
@@ -89,33 +86,6 @@ pub(crate) async fn remove(
     let reply = api.engine.submit(Command::DeleteService { caller, service }).await;
     reply.map_err(|failure| ApiError::failure(failure, &resource))?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-/// The tenant's request `service-loosen`, whose signature was verified; an admin key of the same account sends it.
-pub(super) async fn loosen(
-    api: &Api,
-    account: Sid,
-    request: &Request,
-    headers: &HeaderMap,
-) -> Result<Response, ApiError> {
-    let caller = api.caller(headers)?;
-    let body: Result<Object<LoosenService>, _> = serde_json::from_str(&request.body);
-    let Object(body) = body.map_err(|_| ApiError::parameter("body"))?;
-    let LoosenService { service_sid, code_length, custom_code_enabled: custom_code } = body;
-    let service = Sid::parse(SidKind::Service, &service_sid).map_err(|_| ApiError::parameter("service_sid"))?;
-    let command = Command::Loosen { caller, account, sequence: request.sequence, service, code_length, custom_code };
-    answer(StatusCode::OK, api.engine.submit(command).await, "/adyton/v1/requests", headers)
-}
-
-pub(crate) async fn withdraw_loosening(
-    State(api): State<Arc<Api>>,
-    Named(service): Named<String>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let caller = api.caller(&headers)?;
-    let (service, resource) = service_sid(&service, "")?;
-    let reply = api.engine.submit(Command::WithdrawLoosening { caller, service }).await;
-    answer(StatusCode::OK, reply, &resource, &headers)
 }
 
 pub(crate) async fn list(
@@ -268,7 +238,7 @@ pub(crate) fn service_sid(text: &str, rest: &str) -> Result<(Sid, String), ApiEr
     }
 }
 
-fn answer(
+pub(super) fn answer(
     status: StatusCode,
     reply: Result<Reply, Failure>,
     resource: &str,
