@@ -66,6 +66,22 @@ impl Codes {
     }
 }
 
+/// Lets mail to `@dead.example` hang at its carrier, which takes it and never says so, or get through.
+pub(crate) async fn let_mail_hang(vault: &Vault, hang: bool) -> Result<(), Error> {
+    let (host, token) = vault.phone().ok_or("the vault has no phone")?;
+    let faults = if hang { r#"{"@dead.example":"late"}"# } else { "{}" };
+    let request = format!(
+        "PUT /{token}/faults HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{faults}",
+        faults.len()
+    );
+    let mut stream = TcpStream::connect(host).await?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).await?;
+    if answer.starts_with("HTTP/1.1 204") { Ok(()) } else { Err(format!("the phone answered {answer}").into()) }
+}
+
 fn message(line: &str) -> Option<(&str, &str)> {
     let to = between(line, "\"to\":\"", "\"")?;
     let body = between(line, "\"body\":\"", "\"")?;

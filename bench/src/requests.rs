@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::load::{CONNECTIONS, Measured, run as load};
 use crate::peers::Unavailable;
-use crate::phone::Codes;
+use crate::phone::{Codes, let_mail_hang};
 use crate::vault::Vault;
 use crate::{Beside, Error, Options, Row, privacyidea, redis};
 
@@ -35,6 +35,14 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
     rows(["check", "check / privacyIDEA"], "checks/s", checks, echo, peers.checks, print);
     let pairs = bench.pairs(&codes, options.scale(80_000)).await?;
     rows(["start and check", "start and check / privacyIDEA"], "pairs/s", pairs, echo / 2.0, peers.pairs, print);
+
+    // The same beside mail, whose carrier is alive and then dead.
+    let count = options.scale(40_000);
+    let alive = bench.pairs_beside_mail(&codes, count).await?.rate();
+    let_mail_hang(&bench.vault, true).await?;
+    let mut dead = bench.pairs_beside_mail(&codes, count).await?;
+    let (rate, p99_ms) = (dead.rate(), Some(dead.percentile_ms(99)));
+    print(Row { limit: Some(alive), p99_ms, ..Row::new("beside a dead carrier", "pairs/s", rate) });
 
     let Ok(vault) = Rc::try_unwrap(bench.vault) else { return Err("a task still holds the vault".into()) };
     vault.stop()?;
@@ -170,6 +178,28 @@ impl Bench {
             }
         })
         .await
+    }
+
+    /// [`pairs`](Self::pairs), while mail to a hundred addresses a second begins beside it.
+    async fn pairs_beside_mail(&self, codes: &Codes, count: usize) -> Result<Measured, Error> {
+        let (vault, next, over) = (Rc::clone(&self.vault), Rc::clone(&self.next), Rc::new(Cell::new(false)));
+        let mut connection = vault.connector()?.connect().await?;
+        let ends = Rc::clone(&over);
+        let mail = tokio::task::spawn_local(async move {
+            let mut ticks = tokio::time::interval(Duration::from_millis(10));
+            while !ends.get() {
+                ticks.tick().await;
+                let number = next.get();
+                next.set(number + 1);
+                let form = format!("To=m{number}%40dead.example&Channel=email");
+                expect(201, connection.exchange(&vault.request("Verifications", &form)).await?)?;
+            }
+            Ok::<_, Error>(())
+        });
+        let measured = self.pairs(codes, count).await;
+        over.set(true);
+        mail.await??;
+        measured
     }
 
     /// Live verifications and their codes, in as many parts as there are connections.
