@@ -1,4 +1,4 @@
-//! `adyton tenant` and `adyton key`: a tenant makes its own secrets, seals them to the vault, and signs for them with its own
+//! `adyton tenant`: a tenant makes its own secrets, seals them to the vault, and signs for them with its own
 //! SSH key. No operator makes or resets them.
 //!
 //! What is made is written down before the vault hears of it, so that a lost answer loses nothing: the same command again
@@ -9,16 +9,15 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use adyton_api::{Account, ChangeKeys, LoosenService, NewKey};
+use adyton_api::{Account, ChangeKeys, LoosenService, Service};
 use adyton_folder::write_private;
 use adyton_ledger::{Action, Signer, VaultId};
-use adyton_seal::{RecipientPublicKey, SealedPurpose};
+use adyton_seal::RecipientPublicKey;
 use clap::Subcommand;
-use data_encoding::{BASE64, HEXLOWER};
-use serde::{Deserialize, Serialize};
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
-use crate::client::{Client, expect};
+use crate::client::{Client, expect, hinted, nothing_happened};
 use crate::requests::Unsigned;
 use crate::settings::{Place, vault};
 use crate::tenant_file::{TenantFile, random_hex};
@@ -29,7 +28,7 @@ type Error = Box<dyn std::error::Error>;
 #[derive(clap::Args)]
 pub(crate) struct Tenant {
     #[command(flatten)]
-    place: Place,
+    pub(crate) place: Place,
     /// The tenant's file
     #[arg(long, value_name = "FILE", env = "ADYTON_TENANT")]
     tenant: PathBuf,
@@ -84,51 +83,20 @@ pub(crate) enum Command {
         #[arg(long, value_name = "VA…")]
         service: String,
         /// Code length from then on
-        #[arg(long)]
+        #[arg(long, value_name = "DIGITS", required_unless_present = "custom_code")]
         code_length: Option<u8>,
         /// Callers may supply codes from then on, as far as the policy lets them
         #[arg(long)]
         custom_code: bool,
     },
-}
-
-/// What can be done with API keys.
-#[derive(Subcommand)]
-pub(crate) enum KeyCommand {
-    /// Makes an API key: its secret is made here and kept in a file; the vault gets it sealed.
-    Create {
+    /// Takes back a loosening that still waits, by an admin's token alone.
+    Withdraw {
         #[command(flatten)]
         tenant: Tenant,
-        /// The tenant's SSH key
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-        /// What it may do: verify, admin, support; may be repeated
-        #[arg(long, required = true)]
-        scope: Vec<String>,
-        /// Where its SID and secret go
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
+        /// The service
+        #[arg(long, value_name = "VA…")]
+        service: String,
     },
-    /// Forgets an API key.
-    Remove {
-        #[command(flatten)]
-        tenant: Tenant,
-        /// The tenant's SSH key
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-        /// The API key
-        #[arg(value_name = "SK…")]
-        sid: String,
-    },
-}
-
-/// An API key's own file.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyFile {
-    account_sid: String,
-    key_sid: String,
-    key_secret: String,
 }
 
 /// Carries out a command.
@@ -149,27 +117,18 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
                 };
                 loosen(tenant, key, &body).await
             }
+            Command::Withdraw { tenant, service } => withdraw(tenant, service).await,
         }
     })
 }
 
-/// Carries out a command about API keys.
-pub(crate) fn run_key(command: &KeyCommand) -> Result<ExitCode, Error> {
-    runtime()?.block_on(async {
-        match command {
-            KeyCommand::Create { tenant, key, scope, out } => create_key(tenant, key, scope, out).await,
-            KeyCommand::Remove { tenant, key, sid } => remove_key(tenant, key, sid).await,
-        }
-    })
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 impl Tenant {
     /// The tenant of the file, and the vault that it belongs to.
-    async fn open(&self) -> Result<(Client, TenantFile, RecipientPublicKey), Error> {
+    pub(crate) async fn open(&self) -> Result<(Client, TenantFile, RecipientPublicKey), Error> {
         let client = self.place.client()?;
         let file = TenantFile::read(&self.tenant)?;
         let (id, key) = identity(&client).await?;
@@ -191,7 +150,7 @@ fn signer(account_sid: &str) -> Result<Signer, Error> {
     Ok(account_sid.parse()?)
 }
 
-fn say(place: &Place, answer: &Value, sentence: &str) -> ExitCode {
+pub(crate) fn say(place: &Place, answer: &Value, sentence: &str) -> ExitCode {
     if place.json {
         println!("{answer}");
     } else {
@@ -227,7 +186,9 @@ async fn create(tenant: &Tenant, name: &str, ssh_key: &Path, request: Option<&Pa
         return Ok(say(place, &answer, &sentence));
     }
     let headers = [("content-type", "application/json")];
-    expect(201, client.request("POST", "/adyton/v1/tenants", &headers, introduction).await?)?;
+    let answer = client.request("POST", "/adyton/v1/tenants", &headers, introduction).await?;
+    let closed = "Run this again with --request FILE, and ask an owner for `adyton tenant admit --request FILE`.";
+    expect(201, answer).map_err(|error| hinted(error, 403, closed))?;
     let sentence = format!("{} is a tenant; its token is in {}.", file.account_sid, path.display());
     Ok(say(place, &json!({ "account_sid": file.account_sid, "tenant": path }), &sentence))
 }
@@ -243,17 +204,27 @@ async fn admit(place: &Place, request: &Path, keys: &[PathBuf]) -> Result<ExitCo
     Ok(say(place, &json!({ "account_sid": admitted.account_sid }), &sentence))
 }
 
-async fn show(tenant: &Tenant) -> Result<ExitCode, Error> {
+/// What the vault says of a tenant.
+pub(crate) async fn account(tenant: &Tenant) -> Result<Account, Error> {
     let (client, file, _) = tenant.open().await?;
     let headers = [("authorization", &file.basic()[..])];
-    let body = expect(200, client.request("GET", "/adyton/v1/account", &headers, String::new()).await?)?;
-    let account: Account = serde_json::from_slice(&body)?;
+    let answer = client.request("GET", "/adyton/v1/account", &headers, String::new()).await?;
+    let lost = "If the token was lost, stolen or reset elsewhere, `adyton tenant reset` makes another one.";
+    Ok(serde_json::from_slice(&expect(200, answer).map_err(|error| hinted(error, 401, lost))?)?)
+}
+
+async fn show(tenant: &Tenant) -> Result<ExitCode, Error> {
+    let account = account(tenant).await?;
     let mut sentence = format!(
         "{} ({}), signs with {}, next request {}",
         account.account_sid, account.friendly_name, account.ssh_key, account.next_sequence
     );
     for key in &account.keys {
         sentence += &format!("\n{}: {}", key.key_sid, key.scopes.join(", "));
+    }
+    for waiting in &account.pending_loosenings {
+        let (service, when) = (&waiting.service_sid, &waiting.loosening.effective);
+        sentence += &format!("\n{service} becomes weaker at {when}: `adyton tenant withdraw` takes that back");
     }
     Ok(say(&tenant.place, &serde_json::to_value(&account)?, &sentence))
 }
@@ -265,7 +236,8 @@ async fn reset(tenant: &Tenant, key: &Path) -> Result<ExitCode, Error> {
     next.push(".next");
     let next = PathBuf::from(next);
     // A token that was made and whose answer was lost is sent again.
-    let renewed = if next.exists() {
+    let begun = next.exists();
+    let renewed = if begun {
         TenantFile::read(&next)?
     } else {
         let renewed = TenantFile { auth_token: random_hex()?, ..file };
@@ -274,13 +246,24 @@ async fn reset(tenant: &Tenant, key: &Path) -> Result<ExitCode, Error> {
     };
     let changes =
         ChangeKeys { reset: true, sealed_token: Some(renewed.sealed_token(&vault_key)?), ..ChangeKeys::default() };
-    change_keys(&client, &renewed, &changes, key).await?;
+    if let Err(error) = change_keys(&client, &renewed, &changes, key).await {
+        // One that was begun before may have been taken then, whatever is refused now.
+        if !begun && nothing_happened(&error) {
+            std::fs::remove_file(&next)?;
+        }
+        return Err(error);
+    }
     std::fs::rename(&next, path)?;
     let sentence = format!("The token in {} is the only one now; every API key is forgotten.", path.display());
     Ok(say(&tenant.place, &json!({ "account_sid": renewed.account_sid }), &sentence))
 }
 
-async fn change_keys(client: &Client, file: &TenantFile, changes: &ChangeKeys, key: &Path) -> Result<(), Error> {
+pub(crate) async fn change_keys(
+    client: &Client,
+    file: &TenantFile,
+    changes: &ChangeKeys,
+    key: &Path,
+) -> Result<(), Error> {
     let keys = [key.to_path_buf()];
     let unsigned = Unsigned {
         action: Action::TenantKeys,
@@ -289,43 +272,8 @@ async fn change_keys(client: &Client, file: &TenantFile, changes: &ChangeKeys, k
         keys: &keys,
         authorization: None,
     };
-    unsigned.post(client, &file.vault()?, 1).await.map(drop)
-}
-
-async fn create_key(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> Result<ExitCode, Error> {
-    let (client, file, vault_key) = tenant.open().await?;
-    if out.exists() {
-        return Err(format!("{}: is there already; name another file", out.display()).into());
-    }
-    let made = KeyFile {
-        account_sid: file.account_sid.clone(),
-        key_sid: format!("SK{}", random_hex()?),
-        key_secret: random_hex()?,
-    };
-    write_private(out, &serde_json::to_vec_pretty(&made)?)?;
-    let purpose = SealedPurpose::api_key(&file.vault()?.0, &file.account_sid, &made.key_sid);
-    let new = NewKey {
-        key_sid: made.key_sid.clone(),
-        scopes: scopes.to_vec(),
-        sealed_secret: BASE64.encode(&vault_key.seal(&purpose, made.key_secret.as_bytes())?),
-    };
-    let changes = ChangeKeys { add: vec![new], ..ChangeKeys::default() };
-    if let Err(error) = change_keys(&client, &file, &changes, key).await {
-        return Err(format!(
-            "{error}\n{} holds a key that the vault may not know: look with `adyton tenant show`",
-            out.display()
-        )
-        .into());
-    }
-    let sentence = format!("{} may {}; its secret is in {}.", made.key_sid, scopes.join(", "), out.display());
-    Ok(say(&tenant.place, &json!({ "key_sid": made.key_sid, "scopes": scopes, "key": out }), &sentence))
-}
-
-async fn remove_key(tenant: &Tenant, key: &Path, sid: &str) -> Result<ExitCode, Error> {
-    let (client, file, _) = tenant.open().await?;
-    let changes = ChangeKeys { remove: vec![sid.into()], ..ChangeKeys::default() };
-    change_keys(&client, &file, &changes, key).await?;
-    Ok(say(&tenant.place, &json!({ "key_sid": sid }), &format!("{sid} is forgotten.")))
+    let hint = format!("{} signed, and only the tenant's own SSH key counts.", key.display());
+    unsigned.post(client, &file.vault()?, 1).await.map(drop).map_err(|error| hinted(error, 403, &hint))
 }
 
 async fn loosen(tenant: &Tenant, key: &Path, body: &LoosenService) -> Result<ExitCode, Error> {
@@ -343,8 +291,21 @@ async fn loosen(tenant: &Tenant, key: &Path, body: &LoosenService) -> Result<Exi
     let pending = &service["pending_loosening"];
     let when = pending["effective"].as_str().unwrap_or_default();
     let sentence = format!(
-        "{} becomes weaker at {when}; until then an admin can take it back: DELETE /adyton/v1/services/{}/loosening",
+        "{} becomes weaker at {when}; until then `adyton tenant withdraw --service {}` takes that back.",
         body.service_sid, body.service_sid
     );
     Ok(say(&tenant.place, pending, &sentence))
+}
+
+async fn withdraw(tenant: &Tenant, service: &str) -> Result<ExitCode, Error> {
+    if !service.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err("--service: expected VA and 32 hexadecimal digits".into());
+    }
+    let (client, file, _) = tenant.open().await?;
+    let path = format!("/adyton/v1/services/{service}/loosening");
+    let headers = [("authorization", &file.basic()[..])];
+    let body = expect(200, client.request("DELETE", &path, &headers, String::new()).await?)?;
+    let service: Service = serde_json::from_slice(&body)?;
+    let sentence = format!("{} stays as it is: codes of {} digits.", service.sid, service.code_length);
+    Ok(say(&tenant.place, &json!({ "service_sid": service.sid, "code_length": service.code_length }), &sentence))
 }

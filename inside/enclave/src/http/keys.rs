@@ -1,7 +1,7 @@
 //! The tenant's request `tenant-keys`: keys that its client made and sealed, and keys that go. Nobody else makes or resets
 //! them (DESIGN §7).
 
-use adyton_api::{AcceptedRequest, ChangeKeys, NewKey, Object};
+use adyton_api::{AcceptedRequest, ChangeKeys, LoosenService, NewKey, Object};
 use adyton_ledger::{Request, base64};
 use adyton_seal::SealedPurpose;
 use adyton_vault::{Command, KeyChanges, Scope, Scopes, Sid, SidKind, User};
@@ -68,6 +68,34 @@ impl KeysRequest {
     }
 }
 
+/// A [`LoosenService`] whose fields have their form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LooseningRequest {
+    /// The service.
+    pub service: Sid,
+    /// Code length from then on.
+    pub code_length: Option<u8>,
+    /// Whether callers may supply codes from then on.
+    pub custom_code: bool,
+}
+
+impl LooseningRequest {
+    /// Parses a body; the error names the field, or `body` if the whole is not the expected JSON.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn parse(body: &[u8]) -> Result<Self, &'static str> {
+        let Object(request) = serde_json::from_slice(body).map_err(|_| "body")?;
+        let LoosenService { service_sid, code_length, custom_code_enabled } = request;
+        let service = Sid::parse(SidKind::Service, &service_sid).map_err(|_| "service_sid")?;
+        // 0 stands for "it stays" in the log.
+        if code_length == Some(0) {
+            return Err("code_length");
+        }
+        Ok(Self { service, code_length, custom_code: custom_code_enabled })
+    }
+}
+
 /// Carries out a request whose signature was verified.
 pub(super) async fn change(api: &Api, account: Sid, request: &Request) -> Result<Response, ApiError> {
     let changes = KeysRequest::parse(request.body.as_bytes()).map_err(ApiError::parameter)?;
@@ -87,7 +115,69 @@ pub(super) async fn change(api: &Api, account: Sid, request: &Request) -> Result
         added: changes.added.iter().map(added).collect::<Result<_, ApiError>>()?,
     };
     let command = Command::ChangeKeys { account, sequence: request.sequence, changes };
-    api.engine.submit(command).await.map_err(|failure| ApiError::failure(failure, "/adyton/v1/requests"))?;
+    api.engine.submit(command).await.map_err(|failure| ApiError::failure(failure, "/Keys"))?;
     let accepted = AcceptedRequest { action: request.action.text().into(), sequence: request.sequence };
     Ok(json(StatusCode::OK, &accepted))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+
+    const KEY: &str = "SK00000000000000000000000000000001";
+
+    #[test]
+    fn a_change_of_keys_has_one_form() {
+        let parse = |body: &str| KeysRequest::parse(body.as_bytes());
+        let reset = parse(r#"{"reset":true,"sealed_token":"AQE="}"#).unwrap();
+        assert_eq!((reset.reset, reset.sealed_token), (true, Some(vec![1, 1])));
+        let key = |scopes: &str| {
+            parse(&format!(r#"{{"add":[{{"key_sid":"{KEY}","scopes":{scopes},"sealed_secret":"AQE="}}]}}"#))
+        };
+        let added = key(r#"["verify","support"]"#).unwrap().added;
+        assert_eq!(added[0].1, Scopes::of(&[Scope::Verify, Scope::Support]));
+        for scopes in ["[]", r#"["verify","verify"]"#, r#"["Verify"]"#, r#"["root"]"#, r#"[""]"#] {
+            assert_eq!(key(scopes), Err("scopes"), "{scopes}");
+        }
+        assert_eq!(parse(r#"{"reset":true}"#), Err("sealed_token"));
+        assert_eq!(parse(r#"{"sealed_token":"AQE"}"#), Err("sealed_token"));
+        assert_eq!(parse(r#"{"remove":["SK1"]}"#), Err("remove"));
+        assert_eq!(parse(&format!(r#"{{"reset":true,"sealed_token":"AQE=","remove":["{KEY}"]}}"#)), Err("remove"));
+        // What serde's derived readers would take as well: fields in their order.
+        let in_order = format!(r#"{{"add":[["{KEY}",["verify"],"AQE="]]}}"#);
+        let twice = r#"{"reset":true,"reset":true}"#;
+        let many = format!(r#"{{"remove":{:?}}}"#, vec![KEY; 101]);
+        for body in [
+            "",
+            "{}",
+            r#"{"reset":false}"#,
+            "[]",
+            r#"[true,"AQE=",[],[]]"#,
+            "null",
+            "{} {}",
+            r#"{"added":[]}"#,
+            &in_order,
+            twice,
+            &many,
+        ] {
+            assert_eq!(parse(body), Err("body"), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_loosening_has_one_form() {
+        const SERVICE: &str = "VA00000000000000000000000000000001";
+        let parse = |rest: &str| LooseningRequest::parse(format!(r#"{{"service_sid":"{SERVICE}"{rest}}}"#).as_bytes());
+        assert_eq!(parse(r#","code_length":6"#).unwrap().code_length, Some(6));
+        assert!(parse(r#","custom_code_enabled":true"#).unwrap().custom_code);
+        assert_eq!(parse(r#","code_length":0"#), Err("code_length"));
+        for rest in [r#","code_length":256"#, r#","code_length":"6""#, r#","friendly_name":"x""#] {
+            assert_eq!(parse(rest), Err("body"), "{rest}");
+        }
+        let other = LooseningRequest::parse(br#"{"service_sid":"VE00000000000000000000000000000001","code_length":6}"#);
+        assert_eq!(other, Err("service_sid"));
+        assert_eq!(LooseningRequest::parse(format!(r#"["{SERVICE}",6,true]"#).as_bytes()), Err("body"));
+    }
 }

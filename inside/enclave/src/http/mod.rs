@@ -51,7 +51,7 @@ use taken::Taken;
 pub use auth::BasicCredentials;
 pub use form::{FieldError, Form};
 pub use host::Hosts;
-pub use keys::KeysRequest;
+pub use keys::{KeysRequest, LooseningRequest};
 pub use requests::Owners;
 pub use services::PageToken;
 pub use tenants::{TenantRequest, TenantRequestError};

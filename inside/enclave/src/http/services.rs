@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use adyton_api::{
-    LoosenService, Meta, Object, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp,
-};
+use adyton_api::{Meta, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp};
 use adyton_ledger::Request;
 use adyton_vault::{
-    Command, NameError, Reply, Seconds, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid, SidKind,
-    WebOtpDomain,
+    Command, Loosening, NameError, Reply, Seconds, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid,
+    SidKind, WebOtpDomain,
 };
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -19,7 +17,7 @@ use super::answer::{ApiError, json};
 use super::body::Body;
 use super::host::base;
 use super::path::Named;
-use super::{Api, Form};
+use super::{Api, Form, LooseningRequest};
 use crate::engine::Failure;
 
 /// Parameters whose truth would promise something that this vault does not do.
@@ -99,12 +97,11 @@ pub(super) async fn loosen(
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(headers)?;
-    let body: Result<Object<LoosenService>, _> = serde_json::from_str(&request.body);
-    let Object(body) = body.map_err(|_| ApiError::parameter("body"))?;
-    let LoosenService { service_sid, code_length, custom_code_enabled: custom_code } = body;
-    let service = Sid::parse(SidKind::Service, &service_sid).map_err(|_| ApiError::parameter("service_sid"))?;
+    let body = LooseningRequest::parse(request.body.as_bytes()).map_err(ApiError::parameter)?;
+    let LooseningRequest { service, code_length, custom_code } = body;
     let command = Command::Loosen { caller, account, sequence: request.sequence, service, code_length, custom_code };
-    answer(StatusCode::OK, api.engine.submit(command).await, "/adyton/v1/requests", headers)
+    let resource = format!("/Services/{}", service.text(SidKind::Service));
+    answer(StatusCode::OK, api.engine.submit(command).await, &resource, headers)
 }
 
 pub(crate) async fn withdraw_loosening(
@@ -280,6 +277,15 @@ fn answer(
     }
 }
 
+/// A loosening that waits.
+pub(super) fn pending(loosening: &Loosening) -> PendingLoosening {
+    PendingLoosening {
+        code_length: loosening.code_length,
+        custom_code_enabled: loosening.custom_code,
+        effective: timestamp(loosening.at),
+    }
+}
+
 fn service(view: ServiceView, headers: &HeaderMap) -> Service {
     let ServiceView { service, account, settings, loosening, created, updated } = view;
     let sid = service.text(SidKind::Service);
@@ -302,11 +308,7 @@ fn service(view: ServiceView, headers: &HeaderMap) -> Service {
         passkeys: Passkeys::default(),
         verify_event_subscription_enabled: false,
         web_otp_domain: Some(settings.web_otp_domain).filter(|domain| !domain.is_empty()),
-        pending_loosening: loosening.map(|loosening| PendingLoosening {
-            code_length: loosening.code_length,
-            custom_code_enabled: loosening.custom_code,
-            effective: timestamp(loosening.at),
-        }),
+        pending_loosening: loosening.as_ref().map(pending),
         friendly_name: settings.friendly_name,
         date_created: timestamp(created),
         date_updated: timestamp(updated),
