@@ -392,7 +392,7 @@ fn snapshots() -> Named {
     vec![("empty", plaintext(0, &State::new())), ("seven", plaintext(7, &state())), ("fail_covered", other)]
 }
 
-fn requests() -> [(&'static str, Named); 5] {
+fn requests() -> [(&'static str, Named); 6] {
     let pem = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
     let policy = |host: &str, trust: &str| {
         format!(
@@ -413,7 +413,7 @@ fn requests() -> [(&'static str, Named); 5] {
         let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH";
         format!(r#"{{"account_sid":"{account}","friendly_name":"{name}","sealed_token":"AQE=","ssh_key":"{key}"}}"#)
     };
-    let key = sid("SK");
+    let (key, service) = (sid("SK"), sid("VA"));
     [
         ("policy", texts(&[&policy(name, pem), &policy(name, &two), &policy("127.1", pem)])),
         (
@@ -438,6 +438,13 @@ fn requests() -> [(&'static str, Named); 5] {
                     r#"{{"remove":["{key}"],"add":[{{"key_sid":"{key}","scopes":["verify","admin"],"sealed_secret":"AQ=="}}]}}"#
                 ),
                 &format!(r#"{{"add":[{{"key_sid":"{key}","scopes":[],"sealed_secret":""}}]}}"#),
+            ]),
+        ),
+        (
+            "loosening_request",
+            texts(&[
+                &format!(r#"{{"service_sid":"{service}","code_length":6,"custom_code_enabled":true}}"#),
+                &format!(r#"{{"service_sid":"{service}"}}"#),
             ]),
         ),
     ]

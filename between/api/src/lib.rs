@@ -23,7 +23,7 @@ use alloc::string::String;
 pub use date::timestamp;
 pub use object::Object;
 pub use service::{Meta, Passkeys, PendingLoosening, Push, RelyingParty, Service, ServiceList, Totp, Whatsapp};
-pub use tenant::{Account, ApiKey, ChangeKeys, CreateTenant, LoosenService, NewKey, Tenant};
+pub use tenant::{Account, ApiKey, ChangeKeys, CreateTenant, LoosenService, NewKey, ServiceLoosening, Tenant};
 pub use vault::{AcceptedRequest, SignedRequest, Vault};
 pub use verification::{SendCodeAttempt, Support, Verification, VerificationCheck};
 

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::PendingLoosening;
 use crate::object::objects;
 
 /// Body of `POST /adyton/v1/tenants` and of the owners' request `tenant-create`: a tenant's client introduces itself with a
@@ -37,13 +38,13 @@ pub struct Tenant {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeKeys {
-    /// Every API key goes first.
+    /// Every API key goes first; then a new token is needed too, and `remove` names none.
     #[serde(default)]
     pub reset: bool,
     /// A new token of the account itself, sealed as `tenant token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed_token: Option<String>,
-    /// `SK…` SIDs of API keys that go.
+    /// `SK…` SIDs of API keys that go; each must be there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<String>,
     /// API keys that come.
@@ -90,6 +91,8 @@ pub struct Account {
     pub next_sequence: u64,
     /// Its API keys.
     pub keys: Vec<ApiKey>,
+    /// Services of its that will become weaker, soonest first.
+    pub pending_loosenings: Vec<ServiceLoosening>,
     /// `YYYY-MM-DDTHH:MM:SSZ`.
     pub date_created: String,
 }
@@ -101,4 +104,14 @@ pub struct ApiKey {
     pub key_sid: String,
     /// What it may do.
     pub scopes: Vec<String>,
+}
+
+/// A loosening that waits, and of what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServiceLoosening {
+    /// `VA…`.
+    pub service_sid: String,
+    /// What changes, and when.
+    #[serde(flatten)]
+    pub loosening: PendingLoosening,
 }

@@ -1,7 +1,7 @@
 //! What clients and owners write: `adyton-enclave`.
 
-use adyton_api::{ChangeKeys, CreateTenant, NewKey};
-use adyton_enclave::http::{BasicCredentials, Form, KeysRequest, TenantRequest, TenantRequestError};
+use adyton_api::{ChangeKeys, CreateTenant, LoosenService, NewKey};
+use adyton_enclave::http::{BasicCredentials, Form, KeysRequest, LooseningRequest, TenantRequest, TenantRequestError};
 use adyton_enclave::policy::Measured;
 use adyton_enclave::signed;
 use adyton_ledger::{MAX_REQUEST_BODY, Signers, VaultId};
@@ -50,6 +50,12 @@ pub(crate) const JSON: &[&[u8]] = &[
     b"\"reset\":true",
     b"\"remove\":[",
     b"\"scopes\":[\"support\"]",
+    b"\"add\":[",
+    b"\"service_sid\":",
+    b"\"code_length\":",
+    b"\"custom_code_enabled\":true",
+    b"\"signatures\":[",
+    b"]",
     b"null",
     b"\\u0000",
     b"\\ud800",
@@ -149,6 +155,7 @@ fn ssh_line(blob: &[u8]) -> String {
 pub(crate) fn keys_request(input: &[u8]) {
     let Ok(request) = KeysRequest::parse(input) else { return };
     accepted();
+    assert!(!request.reset || (request.sealed_token.is_some() && request.removed.is_empty()));
     assert!(request.removed.len() <= 100 && request.added.len() <= 100);
     let key = |sid: &Sid| sid.text(SidKind::Key);
     let added = request.added.iter().map(|(sid, scopes, sealed)| NewKey {
@@ -165,6 +172,19 @@ pub(crate) fn keys_request(input: &[u8]) {
     let plain = serde_json::to_vec(&plain).expect("texts are JSON");
     assert_eq!(KeysRequest::parse(&plain), Ok(request));
     assert_eq!(KeysRequest::parse(&[input, b"{}"].concat()), Err("body"));
+}
+
+/// A loosening that is taken says of which service, and written plainly is taken as the same.
+pub(crate) fn loosening_request(input: &[u8]) {
+    let Ok(request) = LooseningRequest::parse(input) else { return };
+    accepted();
+    let LooseningRequest { service, code_length, custom_code } = request;
+    assert_ne!(code_length, Some(0));
+    let plain =
+        LoosenService { service_sid: service.text(SidKind::Service), code_length, custom_code_enabled: custom_code };
+    let plain = serde_json::to_vec(&plain).expect("texts are JSON");
+    assert_eq!(LooseningRequest::parse(&plain), Ok(request));
+    assert_eq!(LooseningRequest::parse(&[input, b"{}"].concat()), Err("body"));
 }
 
 /// What is taken has signatures, a sequence and a body within its bound; nothing of it is verified.

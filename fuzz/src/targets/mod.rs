@@ -56,6 +56,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "tenant_request", run: enclave::tenant_request, dictionary: enclave::JSON },
     Target { name: "signed_request", run: enclave::signed_request, dictionary: enclave::JSON },
     Target { name: "keys_request", run: enclave::keys_request, dictionary: enclave::JSON },
+    Target { name: "loosening_request", run: enclave::loosening_request, dictionary: enclave::JSON },
     // outside/host
     Target { name: "domain_name", run: host::domain_name, dictionary: host::NAMES },
     Target { name: "route", run: host::route, dictionary: host::NAMES },

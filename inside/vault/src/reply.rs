@@ -73,6 +73,8 @@ pub struct AccountView {
     pub next_sequence: u64,
     /// Its API keys, by SID.
     pub keys: Vec<(Sid, Scopes)>,
+    /// Services of its that will become weaker, and how, soonest first.
+    pub loosenings: Vec<(Sid, Loosening)>,
 }
 
 /// A service as its tenant sees it.

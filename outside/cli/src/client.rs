@@ -1,8 +1,11 @@
-//! A small HTTPS client that trusts one CA. `up` plays the tenant with it, and trusts this machine.
+//! A small HTTPS client that trusts one CA: owners' and tenants' commands speak with a vault by it, and `up`, which plays
+//! both and trusts this machine.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use adyton_api::ErrorBody;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
@@ -58,10 +61,58 @@ impl Client {
     }
 }
 
+/// What the vault answered in place of what was asked for.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    message: String,
+    /// What to do about it.
+    hint: Option<String>,
+}
+
+impl Refused {
+    pub(crate) fn new(status: u16, body: &[u8]) -> Self {
+        let message = match serde_json::from_slice::<ErrorBody>(body) {
+            Ok(error) => format!("the vault answered {status} ({}): {}", error.code, error.message),
+            Err(_) => format!("the vault answered {status}: {}", String::from_utf8_lossy(body)),
+        };
+        Self { status, message, hint: None }
+    }
+
+    /// Whether nothing happened; of a fault on the vault's side that is not known.
+    pub(crate) fn is_final(&self) -> bool {
+        (400..500).contains(&self.status)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.hint.iter().try_for_each(|hint| write!(f, "\n{hint}"))
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Whether the vault has refused, so that nothing happened.
+pub(crate) fn nothing_happened(error: &Error) -> bool {
+    error.downcast_ref::<Refused>().is_some_and(Refused::is_final)
+}
+
+/// Says what to do about a refusal with this status.
+pub(crate) fn hinted(error: Error, status: u16, hint: &str) -> Error {
+    match error.downcast::<Refused>() {
+        Ok(mut refused) if refused.status == status => {
+            refused.hint = Some(hint.into());
+            refused
+        }
+        Ok(refused) => refused,
+        Err(error) => error,
+    }
+}
+
 /// The body of an answer with this status.
 pub(crate) fn expect(status: u16, (got, body): (u16, Bytes)) -> Result<Bytes, Error> {
-    if got == status {
-        return Ok(body);
-    }
-    Err(format!("the vault answered {got}: {}", String::from_utf8_lossy(&body)).into())
+    if got == status { Ok(body) } else { Err(Refused::new(got, &body).into()) }
 }

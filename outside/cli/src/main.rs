@@ -5,7 +5,7 @@
 mod client;
 mod folders;
 mod governance;
-mod key;
+mod keys;
 mod laptop;
 mod log_check;
 mod policy;
@@ -50,9 +50,9 @@ enum Command {
     /// Makes, admits, shows and resets tenants; weakens a service, with notice.
     #[command(subcommand)]
     Tenant(tenant::Command),
-    /// Makes and forgets a tenant's API keys.
+    /// Makes, lists and forgets a tenant's API keys.
     #[command(subcommand)]
-    Key(key::Command),
+    Key(keys::Command),
 }
 
 #[derive(Subcommand)]
@@ -76,7 +76,7 @@ fn main() -> ExitCode {
         Command::Seal(options) => seal::run(&options),
         Command::Settings(command) => settings::run(&command),
         Command::Tenant(command) => tenant::run(&command),
-        Command::Key(command) => key::run(&command),
+        Command::Key(command) => keys::run(&command),
     };
     match result {
         Ok(code) => code,

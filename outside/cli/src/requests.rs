@@ -6,7 +6,7 @@ use adyton_api::{ErrorBody, SignedRequest};
 use adyton_ledger::{Action, Request, Signer, VaultId};
 use bytes::Bytes;
 
-use crate::client::Client;
+use crate::client::{Client, Refused};
 use crate::ssh::sign;
 
 type Error = Box<dyn std::error::Error>;
@@ -56,6 +56,6 @@ impl Unsigned<'_> {
 fn accepted(status: u16, body: Bytes) -> Result<(u16, Bytes), Error> {
     match status {
         200 | 201 => Ok((status, body)),
-        _ => Err(format!("the vault answered {status}: {}", String::from_utf8_lossy(&body)).into()),
+        _ => Err(Refused::new(status, &body).into()),
     }
 }

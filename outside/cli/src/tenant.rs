@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use adyton_api::{Account, ChangeKeys, LoosenService};
+use adyton_api::{Account, ChangeKeys, LoosenService, Service};
 use adyton_folder::write_private;
 use adyton_ledger::{Action, Signer, VaultId};
 use adyton_seal::RecipientPublicKey;
@@ -17,7 +17,7 @@ use clap::Subcommand;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
-use crate::client::{Client, expect};
+use crate::client::{Client, expect, hinted, nothing_happened};
 use crate::requests::Unsigned;
 use crate::settings::{Place, vault};
 use crate::tenant_file::{TenantFile, random_hex};
@@ -83,11 +83,19 @@ pub(crate) enum Command {
         #[arg(long, value_name = "VA…")]
         service: String,
         /// Code length from then on
-        #[arg(long)]
+        #[arg(long, value_name = "DIGITS", required_unless_present = "custom_code")]
         code_length: Option<u8>,
         /// Callers may supply codes from then on, as far as the policy lets them
         #[arg(long)]
         custom_code: bool,
+    },
+    /// Takes back a loosening that still waits, by an admin's token alone.
+    Withdraw {
+        #[command(flatten)]
+        tenant: Tenant,
+        /// The service
+        #[arg(long, value_name = "VA…")]
+        service: String,
     },
 }
 
@@ -109,11 +117,11 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
                 };
                 loosen(tenant, key, &body).await
             }
+            Command::Withdraw { tenant, service } => withdraw(tenant, service).await,
         }
     })
 }
 
-/// What asks a vault.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
@@ -142,7 +150,6 @@ fn signer(account_sid: &str) -> Result<Signer, Error> {
     Ok(account_sid.parse()?)
 }
 
-/// Prints an answer, as JSON or in words.
 pub(crate) fn say(place: &Place, answer: &Value, sentence: &str) -> ExitCode {
     if place.json {
         println!("{answer}");
@@ -179,7 +186,9 @@ async fn create(tenant: &Tenant, name: &str, ssh_key: &Path, request: Option<&Pa
         return Ok(say(place, &answer, &sentence));
     }
     let headers = [("content-type", "application/json")];
-    expect(201, client.request("POST", "/adyton/v1/tenants", &headers, introduction).await?)?;
+    let answer = client.request("POST", "/adyton/v1/tenants", &headers, introduction).await?;
+    let closed = "Run this again with --request FILE, and ask an owner for `adyton tenant admit --request FILE`.";
+    expect(201, answer).map_err(|error| hinted(error, 403, closed))?;
     let sentence = format!("{} is a tenant; its token is in {}.", file.account_sid, path.display());
     Ok(say(place, &json!({ "account_sid": file.account_sid, "tenant": path }), &sentence))
 }
@@ -195,17 +204,27 @@ async fn admit(place: &Place, request: &Path, keys: &[PathBuf]) -> Result<ExitCo
     Ok(say(place, &json!({ "account_sid": admitted.account_sid }), &sentence))
 }
 
-async fn show(tenant: &Tenant) -> Result<ExitCode, Error> {
+/// What the vault says of a tenant.
+pub(crate) async fn account(tenant: &Tenant) -> Result<Account, Error> {
     let (client, file, _) = tenant.open().await?;
     let headers = [("authorization", &file.basic()[..])];
-    let body = expect(200, client.request("GET", "/adyton/v1/account", &headers, String::new()).await?)?;
-    let account: Account = serde_json::from_slice(&body)?;
+    let answer = client.request("GET", "/adyton/v1/account", &headers, String::new()).await?;
+    let lost = "If the token was lost, stolen or reset elsewhere, `adyton tenant reset` makes another one.";
+    Ok(serde_json::from_slice(&expect(200, answer).map_err(|error| hinted(error, 401, lost))?)?)
+}
+
+async fn show(tenant: &Tenant) -> Result<ExitCode, Error> {
+    let account = account(tenant).await?;
     let mut sentence = format!(
         "{} ({}), signs with {}, next request {}",
         account.account_sid, account.friendly_name, account.ssh_key, account.next_sequence
     );
     for key in &account.keys {
         sentence += &format!("\n{}: {}", key.key_sid, key.scopes.join(", "));
+    }
+    for waiting in &account.pending_loosenings {
+        let (service, when) = (&waiting.service_sid, &waiting.loosening.effective);
+        sentence += &format!("\n{service} becomes weaker at {when}: `adyton tenant withdraw` takes that back");
     }
     Ok(say(&tenant.place, &serde_json::to_value(&account)?, &sentence))
 }
@@ -217,7 +236,8 @@ async fn reset(tenant: &Tenant, key: &Path) -> Result<ExitCode, Error> {
     next.push(".next");
     let next = PathBuf::from(next);
     // A token that was made and whose answer was lost is sent again.
-    let renewed = if next.exists() {
+    let begun = next.exists();
+    let renewed = if begun {
         TenantFile::read(&next)?
     } else {
         let renewed = TenantFile { auth_token: random_hex()?, ..file };
@@ -226,13 +246,18 @@ async fn reset(tenant: &Tenant, key: &Path) -> Result<ExitCode, Error> {
     };
     let changes =
         ChangeKeys { reset: true, sealed_token: Some(renewed.sealed_token(&vault_key)?), ..ChangeKeys::default() };
-    change_keys(&client, &renewed, &changes, key).await?;
+    if let Err(error) = change_keys(&client, &renewed, &changes, key).await {
+        // One that was begun before may have been taken then, whatever is refused now.
+        if !begun && nothing_happened(&error) {
+            std::fs::remove_file(&next)?;
+        }
+        return Err(error);
+    }
     std::fs::rename(&next, path)?;
     let sentence = format!("The token in {} is the only one now; every API key is forgotten.", path.display());
     Ok(say(&tenant.place, &json!({ "account_sid": renewed.account_sid }), &sentence))
 }
 
-/// Signs a change of the tenant's keys and posts it.
 pub(crate) async fn change_keys(
     client: &Client,
     file: &TenantFile,
@@ -247,7 +272,8 @@ pub(crate) async fn change_keys(
         keys: &keys,
         authorization: None,
     };
-    unsigned.post(client, &file.vault()?, 1).await.map(drop)
+    let hint = format!("{} signed, and only the tenant's own SSH key counts.", key.display());
+    unsigned.post(client, &file.vault()?, 1).await.map(drop).map_err(|error| hinted(error, 403, &hint))
 }
 
 async fn loosen(tenant: &Tenant, key: &Path, body: &LoosenService) -> Result<ExitCode, Error> {
@@ -265,8 +291,21 @@ async fn loosen(tenant: &Tenant, key: &Path, body: &LoosenService) -> Result<Exi
     let pending = &service["pending_loosening"];
     let when = pending["effective"].as_str().unwrap_or_default();
     let sentence = format!(
-        "{} becomes weaker at {when}; until then an admin can take it back: DELETE /adyton/v1/services/{}/loosening",
+        "{} becomes weaker at {when}; until then `adyton tenant withdraw --service {}` takes that back.",
         body.service_sid, body.service_sid
     );
     Ok(say(&tenant.place, pending, &sentence))
+}
+
+async fn withdraw(tenant: &Tenant, service: &str) -> Result<ExitCode, Error> {
+    if !service.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err("--service: expected VA and 32 hexadecimal digits".into());
+    }
+    let (client, file, _) = tenant.open().await?;
+    let path = format!("/adyton/v1/services/{service}/loosening");
+    let headers = [("authorization", &file.basic()[..])];
+    let body = expect(200, client.request("DELETE", &path, &headers, String::new()).await?)?;
+    let service: Service = serde_json::from_slice(&body)?;
+    let sentence = format!("{} stays as it is: codes of {} digits.", service.sid, service.code_length);
+    Ok(say(&tenant.place, &json!({ "service_sid": service.sid, "code_length": service.code_length }), &sentence))
 }

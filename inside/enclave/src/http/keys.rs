@@ -87,7 +87,54 @@ pub(super) async fn change(api: &Api, account: Sid, request: &Request) -> Result
         added: changes.added.iter().map(added).collect::<Result<_, ApiError>>()?,
     };
     let command = Command::ChangeKeys { account, sequence: request.sequence, changes };
-    api.engine.submit(command).await.map_err(|failure| ApiError::failure(failure, "/adyton/v1/requests"))?;
+    api.engine.submit(command).await.map_err(|failure| ApiError::failure(failure, "/Keys"))?;
     let accepted = AcceptedRequest { action: request.action.text().into(), sequence: request.sequence };
     Ok(json(StatusCode::OK, &accepted))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+
+    const KEY: &str = "SK00000000000000000000000000000001";
+
+    #[test]
+    fn a_change_of_keys_has_one_form() {
+        let parse = |body: &str| KeysRequest::parse(body.as_bytes());
+        let reset = parse(r#"{"reset":true,"sealed_token":"AQE="}"#).unwrap();
+        assert_eq!((reset.reset, reset.sealed_token), (true, Some(vec![1, 1])));
+        let key = |scopes: &str| {
+            parse(&format!(r#"{{"add":[{{"key_sid":"{KEY}","scopes":{scopes},"sealed_secret":"AQE="}}]}}"#))
+        };
+        let added = key(r#"["verify","support"]"#).unwrap().added;
+        assert_eq!(added[0].1, Scopes::of(&[Scope::Verify, Scope::Support]));
+        for scopes in ["[]", r#"["verify","verify"]"#, r#"["Verify"]"#, r#"["root"]"#, r#"[""]"#] {
+            assert_eq!(key(scopes), Err("scopes"), "{scopes}");
+        }
+        assert_eq!(parse(r#"{"reset":true}"#), Err("sealed_token"));
+        assert_eq!(parse(r#"{"sealed_token":"AQE"}"#), Err("sealed_token"));
+        assert_eq!(parse(r#"{"remove":["SK1"]}"#), Err("remove"));
+        assert_eq!(parse(&format!(r#"{{"reset":true,"sealed_token":"AQE=","remove":["{KEY}"]}}"#)), Err("remove"));
+        // What serde's derived readers would take as well: fields in their order.
+        let in_order = format!(r#"{{"add":[["{KEY}",["verify"],"AQE="]]}}"#);
+        let twice = r#"{"reset":true,"reset":true}"#;
+        let many = format!(r#"{{"remove":{:?}}}"#, vec![KEY; 101]);
+        for body in [
+            "",
+            "{}",
+            r#"{"reset":false}"#,
+            "[]",
+            r#"[true,"AQE=",[],[]]"#,
+            "null",
+            "{} {}",
+            r#"{"added":[]}"#,
+            &in_order,
+            twice,
+            &many,
+        ] {
+            assert_eq!(parse(body), Err("body"), "{body}");
+        }
+    }
 }

@@ -14,6 +14,34 @@ use super::answer::ApiError;
 use super::path::Named;
 use super::services::{answer, service_sid};
 
+/// A [`LoosenService`] whose fields have their form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LooseningRequest {
+    /// The service.
+    pub service: Sid,
+    /// Code length from then on.
+    pub code_length: Option<u8>,
+    /// Whether callers may supply codes from then on.
+    pub custom_code: bool,
+}
+
+impl LooseningRequest {
+    /// Parses a body; the error names the field, or `body` if the whole is not the expected JSON.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn parse(body: &[u8]) -> Result<Self, &'static str> {
+        let Object(request) = serde_json::from_slice(body).map_err(|_| "body")?;
+        let LoosenService { service_sid, code_length, custom_code_enabled } = request;
+        let service = Sid::parse(SidKind::Service, &service_sid).map_err(|_| "service_sid")?;
+        // 0 stands for "it stays" in the log.
+        if code_length == Some(0) {
+            return Err("code_length");
+        }
+        Ok(Self { service, code_length, custom_code: custom_code_enabled })
+    }
+}
+
 /// The tenant's request `service-loosen`, whose signature was verified; an admin key of the same account sends it.
 pub(super) async fn schedule(
     api: &Api,
@@ -22,12 +50,11 @@ pub(super) async fn schedule(
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(headers)?;
-    let body: Result<Object<LoosenService>, _> = serde_json::from_str(&request.body);
-    let Object(body) = body.map_err(|_| ApiError::parameter("body"))?;
-    let LoosenService { service_sid, code_length, custom_code_enabled: custom_code } = body;
-    let service = Sid::parse(SidKind::Service, &service_sid).map_err(|_| ApiError::parameter("service_sid"))?;
+    let body = LooseningRequest::parse(request.body.as_bytes()).map_err(ApiError::parameter)?;
+    let LooseningRequest { service, code_length, custom_code } = body;
     let command = Command::Loosen { caller, account, sequence: request.sequence, service, code_length, custom_code };
-    answer(StatusCode::OK, api.engine.submit(command).await, "/adyton/v1/requests", headers)
+    let resource = format!("/Services/{}", service.text(SidKind::Service));
+    answer(StatusCode::OK, api.engine.submit(command).await, &resource, headers)
 }
 
 pub(crate) async fn withdraw(
@@ -39,4 +66,26 @@ pub(crate) async fn withdraw(
     let (service, resource) = service_sid(&service, "")?;
     let reply = api.engine.submit(Command::WithdrawLoosening { caller, service }).await;
     answer(StatusCode::OK, reply, &resource, &headers)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+
+    #[test]
+    fn a_loosening_has_one_form() {
+        const SERVICE: &str = "VA00000000000000000000000000000001";
+        let parse = |rest: &str| LooseningRequest::parse(format!(r#"{{"service_sid":"{SERVICE}"{rest}}}"#).as_bytes());
+        assert_eq!(parse(r#","code_length":6"#).unwrap().code_length, Some(6));
+        assert!(parse(r#","custom_code_enabled":true"#).unwrap().custom_code);
+        assert_eq!(parse(r#","code_length":0"#), Err("code_length"));
+        for rest in [r#","code_length":256"#, r#","code_length":"6""#, r#","friendly_name":"x""#] {
+            assert_eq!(parse(rest), Err("body"), "{rest}");
+        }
+        let other = LooseningRequest::parse(br#"{"service_sid":"VE00000000000000000000000000000001","code_length":6}"#);
+        assert_eq!(other, Err("service_sid"));
+        assert_eq!(LooseningRequest::parse(format!(r#"["{SERVICE}",6,true]"#).as_bytes()), Err("body"));
+    }
 }

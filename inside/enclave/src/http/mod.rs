@@ -53,6 +53,7 @@ pub use auth::BasicCredentials;
 pub use form::{FieldError, Form};
 pub use host::Hosts;
 pub use keys::KeysRequest;
+pub use loosening::LooseningRequest;
 pub use requests::Owners;
 pub use services::PageToken;
 pub use tenants::{TenantRequest, TenantRequestError};

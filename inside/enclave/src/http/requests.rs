@@ -2,10 +2,10 @@
 //!
 //! 1. the form;
 //! 2. the signatures, in a worker: few at a time, for strangers may send them;
-//! 3. what the body says; of settings also the sequence, by one request at a time;
+//! 3. what the body says; of settings also the sequence; the owners' by one request at a time;
 //! 4. settings go to the public log; then the decider, which has the last word on the sequence.
 //!
-//! For settings, steps 3 and 4 are a task of their own: a client that hangs up does not leave them half done.
+//! For the owners', steps 3 and 4 are a task of their own: a client that hangs up does not leave them half done.
 
 use std::sync::Arc;
 
@@ -79,18 +79,17 @@ pub(crate) async fn submit(
     };
     // 3. and 4.
     match (action, signer) {
-        (Action::Settings, _) => {
+        (Action::Settings | Action::TenantCreate, _) => {
             let turn = Arc::clone(&api.owners.turn).try_lock_owned().map_err(|_| ApiError::busy())?;
-            let changing = tokio::spawn(async move {
-                let changed = change_settings(&api, verified).await;
+            let asked = tokio::spawn(async move {
+                let answer = match action {
+                    Action::Settings => change_settings(&api, verified).await,
+                    _ => admit(&api, verified.request()).await,
+                };
                 drop(turn);
-                changed
+                answer
             });
-            changing.await.map_err(|_| ApiError::busy())?
-        }
-        (Action::TenantCreate, _) => {
-            let request = verified.request();
-            tenants::admit(&api, request.body.as_bytes(), Some(request.sequence)).await
+            asked.await.map_err(|_| ApiError::busy())?
         }
         (Action::TenantKeys, Signer::Tenant(account)) => keys::change(&api, Sid(account), verified.request()).await,
         (Action::ServiceLoosen, Signer::Tenant(account)) => {
@@ -107,6 +106,11 @@ impl Api {
         let key = key.and_then(|key| SshPublicKey::from_blob(&key).ok());
         Ok(Arc::new(key.and_then(|key| Signers::new([key], 1)).unwrap_or_else(Signers::nobody)))
     }
+}
+
+/// In the owners' turn, so that it does not take the sequence of settings that `gov` shows already.
+async fn admit(api: &Api, request: &Request) -> Result<Response, ApiError> {
+    tenants::admit(api, request.body.as_bytes(), Some(request.sequence)).await
 }
 
 /// Steps 3 and 4. Nobody else changes the settings meanwhile.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use adyton_api::{Meta, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp};
 use adyton_vault::{
-    Command, NameError, Reply, Seconds, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid, SidKind,
-    WebOtpDomain,
+    Command, Loosening, NameError, Reply, Seconds, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid,
+    SidKind, WebOtpDomain,
 };
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -250,6 +250,15 @@ pub(super) fn answer(
     }
 }
 
+/// A loosening that waits.
+pub(super) fn pending(loosening: &Loosening) -> PendingLoosening {
+    PendingLoosening {
+        code_length: loosening.code_length,
+        custom_code_enabled: loosening.custom_code,
+        effective: timestamp(loosening.at),
+    }
+}
+
 fn service(view: ServiceView, headers: &HeaderMap) -> Service {
     let ServiceView { service, account, settings, loosening, created, updated } = view;
     let sid = service.text(SidKind::Service);
@@ -272,11 +281,7 @@ fn service(view: ServiceView, headers: &HeaderMap) -> Service {
         passkeys: Passkeys::default(),
         verify_event_subscription_enabled: false,
         web_otp_domain: Some(settings.web_otp_domain).filter(|domain| !domain.is_empty()),
-        pending_loosening: loosening.map(|loosening| PendingLoosening {
-            code_length: loosening.code_length,
-            custom_code_enabled: loosening.custom_code,
-            effective: timestamp(loosening.at),
-        }),
+        pending_loosening: loosening.as_ref().map(pending),
         friendly_name: settings.friendly_name,
         date_created: timestamp(created),
         date_updated: timestamp(updated),

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use adyton_api::{Account, ApiKey, CreateTenant, Object, Tenant, timestamp};
-use adyton_ledger::{SshPublicKey, base64, sha256};
+use adyton_api::{Account, ApiKey, CreateTenant, Object, ServiceLoosening, Tenant, timestamp};
+use adyton_ledger::{SshKeyError, SshPublicKey, base64, sha256};
 use adyton_seal::SealedPurpose;
-use adyton_vault::{AccountView, Command, Reply, Scopes, Sid, SidKind, TenantView, User};
+use adyton_vault::{AccountView, Command, Loosening, Reply, Scopes, Sid, SidKind, TenantView, User};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -15,6 +15,7 @@ use data_encoding::BASE64_NOPAD;
 use super::Api;
 use super::answer::{ApiError, json};
 use super::body::Body;
+use super::services::pending;
 use crate::engine::Failure;
 use crate::hashes;
 
@@ -38,6 +39,8 @@ pub enum TenantRequestError {
     Field(&'static str),
     /// The token is not base64: it does not open.
     SealedToken,
+    /// The key cannot sign here.
+    SshKey(SshKeyError),
 }
 
 impl TenantRequest {
@@ -55,7 +58,7 @@ impl TenantRequest {
         Ok(Self {
             account: account.map_err(|_| TenantRequestError::Field("account_sid"))?,
             friendly_name: friendly_name.ok_or(TenantRequestError::Field("friendly_name"))?,
-            ssh_key: ssh_key.map_err(|_| TenantRequestError::Field("ssh_key"))?.blob().to_vec(),
+            ssh_key: ssh_key.map_err(TenantRequestError::SshKey)?.blob().to_vec(),
             sealed_token: sealed_token.ok_or(TenantRequestError::SealedToken)?,
         })
     }
@@ -66,6 +69,7 @@ impl From<TenantRequestError> for ApiError {
         match error {
             TenantRequestError::Field(name) => Self::parameter(name),
             TenantRequestError::SealedToken => Self::sealed(),
+            TenantRequestError::SshKey(error) => Self::because("ssh_key", &error.to_string()),
         }
     }
 }
@@ -112,11 +116,15 @@ fn tenant(TenantView { account, friendly_name, created }: TenantView) -> Tenant 
     Tenant { account_sid: account.text(SidKind::Account), friendly_name, date_created: timestamp(created) }
 }
 
-fn account(AccountView { tenant: of, ssh_key, next_sequence, keys }: AccountView) -> Account {
+fn account(AccountView { tenant: of, ssh_key, next_sequence, keys, loosenings }: AccountView) -> Account {
     let Tenant { account_sid, friendly_name, date_created } = tenant(of);
     let key = |(sid, scopes): (Sid, Scopes)| ApiKey {
         key_sid: sid.text(SidKind::Key),
         scopes: scopes.list().map(|scope| scope.text().into()).collect(),
+    };
+    let waiting = |(sid, loosening): (Sid, Loosening)| ServiceLoosening {
+        service_sid: sid.text(SidKind::Service),
+        loosening: pending(&loosening),
     };
     Account {
         account_sid,
@@ -124,6 +132,7 @@ fn account(AccountView { tenant: of, ssh_key, next_sequence, keys }: AccountView
         ssh_key: format!("SHA256:{}", BASE64_NOPAD.encode(&sha256(&ssh_key).0)),
         next_sequence,
         keys: keys.into_iter().map(key).collect(),
+        pending_loosenings: loosenings.into_iter().map(waiting).collect(),
         date_created,
     }
 }

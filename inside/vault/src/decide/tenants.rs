@@ -52,11 +52,16 @@ pub(super) fn fetch(state: &State, caller: &Caller) -> Result<Decision, Refusal>
     let account = state.authenticate(caller, Scope::Admin)?;
     let tenant = state.tenants.get(&account).ok_or(Refusal::Unauthorized)?;
     let keys = state.keys.iter().filter(|(_, key)| key.account == account).map(|(sid, key)| (*sid, key.scopes));
+    let waiting = state.loosenings.iter().filter_map(|(_, sid)| {
+        let service = state.services.get(sid).filter(|service| service.account == account)?;
+        Some((*sid, service.loosening?))
+    });
     let view = AccountView {
         tenant: TenantView { account, friendly_name: tenant.friendly_name.clone(), created: tenant.created },
         ssh_key: tenant.ssh_key.clone(),
         next_sequence: tenant.sequence + 1,
         keys: keys.collect(),
+        loosenings: waiting.collect(),
     };
     Ok(Decision::reply(Reply::Account(view)))
 }

@@ -143,9 +143,10 @@ fn a_tenant_sees_itself_and_nobody_else() {
     let view = look(caller()).unwrap();
     assert_eq!((view.tenant.account, view.next_sequence, &view.ssh_key[..]), (ACCOUNT, 3, &b"ssh-ed25519 key"[..]));
     assert_eq!(view.keys, [(verify, Scopes::of(&[Scope::Verify]))]);
+    assert_eq!(view.loosenings.iter().map(|(sid, _)| *sid).collect::<Vec<_>>(), [service]);
     let view = look(Caller { user: User::Account(other), token_hash: [4; 32] }).unwrap();
     assert_eq!((view.tenant.account, view.next_sequence), (other, 1));
-    assert_eq!(view.keys, []);
+    assert_eq!((view.keys, view.loosenings), (Vec::new(), Vec::new()));
     assert_eq!(look(Caller { user: User::Key(verify), token_hash: [6; 32] }).err(), Some(Refusal::Scope));
 }
 

@@ -1,4 +1,4 @@
-//! `adyton key`: a tenant's API keys. Their secrets are made here and sealed to the vault; the tenant's SSH key signs for them.
+//! `adyton key`: a tenant's API keys. SID and secret are made here; the vault gets the secret sealed and keeps a keyed hash.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,7 +11,8 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::tenant::{Tenant, change_keys, runtime, say};
+use crate::client::{hinted, nothing_happened};
+use crate::tenant::{Tenant, account, change_keys, runtime, say};
 use crate::tenant_file::random_hex;
 
 type Error = Box<dyn std::error::Error>;
@@ -27,7 +28,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
         /// What it may do: verify, admin, support; may be repeated
-        #[arg(long, required = true)]
+        #[arg(long, required = true, value_parser = ["verify", "admin", "support"])]
         scope: Vec<String>,
         /// Where its SID and secret go
         #[arg(long, value_name = "FILE")]
@@ -44,6 +45,8 @@ pub(crate) enum Command {
         #[arg(value_name = "SK…")]
         sid: String,
     },
+    /// Lists the API keys: SIDs and scopes.
+    List(Tenant),
 }
 
 /// An API key's own file.
@@ -55,17 +58,21 @@ struct KeyFile {
     key_secret: String,
 }
 
-/// Carries out a command.
+/// Carries out a command about API keys.
 pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
     runtime()?.block_on(async {
         match command {
-            Command::Create { tenant, key, scope, out } => create_key(tenant, key, scope, out).await,
-            Command::Remove { tenant, key, sid } => remove_key(tenant, key, sid).await,
+            Command::Create { tenant, key, scope, out } => create(tenant, key, scope, out).await,
+            Command::Remove { tenant, key, sid } => remove(tenant, key, sid).await,
+            Command::List(tenant) => list(tenant).await,
         }
     })
 }
 
-async fn create_key(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> Result<ExitCode, Error> {
+async fn create(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> Result<ExitCode, Error> {
+    let mut scopes = scopes.to_vec();
+    scopes.sort();
+    scopes.dedup();
     let (client, file, vault_key) = tenant.open().await?;
     if out.exists() {
         return Err(format!("{}: is there already; name another file", out.display()).into());
@@ -79,24 +86,37 @@ async fn create_key(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) 
     let purpose = SealedPurpose::api_key(&file.vault()?.0, &file.account_sid, &made.key_sid);
     let new = NewKey {
         key_sid: made.key_sid.clone(),
-        scopes: scopes.to_vec(),
+        scopes: scopes.clone(),
         sealed_secret: BASE64.encode(&vault_key.seal(&purpose, made.key_secret.as_bytes())?),
     };
     let changes = ChangeKeys { add: vec![new], ..ChangeKeys::default() };
     if let Err(error) = change_keys(&client, &file, &changes, key).await {
-        return Err(format!(
-            "{error}\n{} holds a key that the vault may not know: look with `adyton tenant show`",
-            out.display()
-        )
-        .into());
+        if nothing_happened(&error) {
+            std::fs::remove_file(out)?;
+            return Err(error);
+        }
+        let told = "holds a key that the vault may not know: look with `adyton key list`";
+        return Err(format!("{error}\n{} {told}", out.display()).into());
     }
     let sentence = format!("{} may {}; its secret is in {}.", made.key_sid, scopes.join(", "), out.display());
     Ok(say(&tenant.place, &json!({ "key_sid": made.key_sid, "scopes": scopes, "key": out }), &sentence))
 }
 
-async fn remove_key(tenant: &Tenant, key: &Path, sid: &str) -> Result<ExitCode, Error> {
+async fn remove(tenant: &Tenant, key: &Path, sid: &str) -> Result<ExitCode, Error> {
     let (client, file, _) = tenant.open().await?;
     let changes = ChangeKeys { remove: vec![sid.into()], ..ChangeKeys::default() };
-    change_keys(&client, &file, &changes, key).await?;
+    let changed = change_keys(&client, &file, &changes, key).await;
+    changed.map_err(|error| hinted(error, 404, "`adyton key list` says which keys there are."))?;
     Ok(say(&tenant.place, &json!({ "key_sid": sid }), &format!("{sid} is forgotten.")))
+}
+
+async fn list(tenant: &Tenant) -> Result<ExitCode, Error> {
+    let keys = account(tenant).await?.keys;
+    let lines: Vec<_> = keys.iter().map(|key| format!("{}: {}", key.key_sid, key.scopes.join(", "))).collect();
+    let sentence = if lines.is_empty() {
+        "No API keys: `adyton key create --scope verify` makes one.".to_owned()
+    } else {
+        lines.join("\n")
+    };
+    Ok(say(&tenant.place, &json!({ "keys": keys }), &sentence))
 }
