@@ -159,3 +159,23 @@ def test_credentials_belong_to_one_place(tmp_path):
 def outcome_known(verify, sid):
     (attempt,) = verify.verifications(sid).fetch().send_code_attempts
     assert attempt["outcome"] == "refused"
+
+
+def test_a_tighter_policy_boots_over_looser_settings(tmp_path):
+    up = Up(tmp_path)
+    with open(up.ready["settings"]) as file:
+        text = file.read()
+    settings, policy = tmp_path / "settings.toml", up.data / "adyton.toml"
+    settings.write_text(text + "\n[limits]\nfailed_checks = 15\n")
+    place = ("--api", up.ready["api"], "--ca", up.ready["ca"], "--json")
+    assert adyton("settings", "set", *place, "--file", settings, "--key", up.ready["owner_key"])[0] == 0
+    assert up.stop() == 0
+    policy.write_text(policy.read_text().replace("[limits]\n", "[limits]\nfailed_checks = 10\n"))
+    code, out, error = adyton("policy", "approve", "--data", up.data, "--key", up.ready["owner_key"])
+    assert code == 0 and "limits.failed_checks: 20 becomes 10" in out, error
+    up = Up(tmp_path)
+    assert vault(up)["release"] == 2
+    verify = up.verify()
+    verify.verifications.create(to="+12025550123", channel="sms")
+    up.code("+12025550123")
+    assert up.stop() == 0

@@ -128,16 +128,19 @@ pub struct Request {
     pub sequence: u64,
     /// What the action needs.
     pub body: String,
+    /// SHA-256 of the policy that this one replaces: with [`Action::Policy`], and with no other. It does not come with the
+    /// request; who verifies knows which policy is in force.
+    pub replaces: Option<[u8; 32]>,
 }
 
 impl Request {
     /// The text that is signed, for one vault.
     pub fn text(&self, vault: &VaultId) -> String {
-        let Self { action, signer, sequence, body } = self;
-        let (action, hash) = (action.text(), sha256(body.as_bytes()));
+        let Self { action, signer, sequence, body, replaces } = self;
+        let (action, hash) = (action.text(), HEXLOWER.encode(&sha256(body.as_bytes()).0));
+        let replaces = replaces.map(|old| format!("replaces {}\n", HEXLOWER.encode(&old))).unwrap_or_default();
         format!(
-            "adyton request v1\nvault {vault}\nsigner {signer}\nsequence {sequence}\naction {action}\nsha256 {}\n",
-            HEXLOWER.encode(&hash.0)
+            "adyton request v1\nvault {vault}\nsigner {signer}\nsequence {sequence}\naction {action}\n{replaces}sha256 {hash}\n"
         )
     }
 
@@ -172,6 +175,12 @@ impl SignedRequest {
     /// What was read. It may be anybody's.
     pub fn unverified(&self) -> &Request {
         &self.request
+    }
+
+    /// The same, as an approval of a policy in place of the one with this hash.
+    pub fn replacing(mut self, old: [u8; 32]) -> Self {
+        self.request.replaces = Some(old);
+        self
     }
 
     /// Whether those who may have signed it, for this vault.

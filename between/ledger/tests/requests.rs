@@ -23,7 +23,13 @@ fn owners(threshold: usize) -> Signers {
 }
 
 fn request() -> Request {
-    Request { action: Action::Settings, signer: Signer::Owners, sequence: 7, body: "version = 1\n".into() }
+    Request {
+        action: Action::Settings,
+        signer: Signer::Owners,
+        sequence: 7,
+        body: "version = 1\n".into(),
+        replaces: None,
+    }
 }
 
 /// The signatures of these owners under a request, for a vault.
@@ -40,6 +46,8 @@ fn the_text_is_the_pages() {
         "ab".repeat(32),
     );
     assert_eq!(request().text(&VAULT), expected);
+    let approval = Request { action: Action::Policy, replaces: Some([0xCD; 32]), ..request() };
+    assert!(approval.text(&VAULT).contains(&format!("\naction policy\nreplaces {}\nsha256 dbab", "cd".repeat(32))));
     let tenant = Request { signer: Signer::Tenant([0x0F; 16]), action: Action::TenantKeys, ..request() };
     assert!(tenant.text(&VAULT).contains(&format!("\nsigner AC{}\n", "0f".repeat(16))));
     assert!(tenant.text(&VAULT).contains("\naction tenant-keys\n"));
@@ -63,6 +71,7 @@ fn every_field_and_the_vault_are_signed() {
         Request { signer: Signer::Tenant([1; 16]), ..request() },
         Request { sequence: 8, ..request() },
         Request { body: "version = 2\n".into(), ..request() },
+        Request { replaces: Some([1; 32]), ..request() },
     ] {
         assert_eq!(changed.signed(&signed).unwrap().verify(&VAULT, &owners(1)).map(drop), refused);
     }

@@ -3,7 +3,7 @@
 use core::fmt::Display;
 
 use crate::settings::looser;
-use crate::{Admission, Limits, Peer, Policy, Route};
+use crate::{Admission, Limits, Peer, Policy, Route, SmtpTls};
 
 /// Whether a change gives or takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +173,68 @@ impl Changes {
         self.0.extend(rows.into_iter().flatten());
     }
 
+    fn route(&mut self, old: &Route, new: &Route) {
+        // Destructured, so that a new field cannot be forgotten here.
+        let Route {
+            name,
+            kind,
+            channels,
+            host,
+            port,
+            trust,
+            credential,
+            cost,
+            account,
+            from,
+            messaging_service,
+            path,
+            seal_code_to,
+            tls,
+        } = new;
+        let mut say = |direction, words: String| self.push(direction, format!("routes.{name}{words}"));
+        if (&old.host, old.port) != (host, *port) {
+            say(Direction::Changes, format!(": messages go to {host}:{port}, not {}:{}", old.host, old.port));
+        }
+        if old.trust != *trust {
+            let direction = if trust == "public-roots" { Direction::Loosens } else { Direction::Changes };
+            say(direction, format!(".trust: {} is trusted, not {}", kind_of_trust(trust), kind_of_trust(&old.trust)));
+        }
+        match (&old.seal_code_to, seal_code_to) {
+            (Some(_), None) => say(Direction::Loosens, ".seal_code_to: the code goes out in the clear".into()),
+            (None, Some(_)) => say(Direction::Tightens, ".seal_code_to: the code goes out sealed".into()),
+            (Some(before), Some(now)) if before != now => {
+                say(Direction::Changes, format!(".seal_code_to: the code is sealed to {now}"));
+            }
+            _ => {}
+        }
+        if old.cost.to_bits() != cost.to_bits() {
+            let direction = if *cost < old.cost { Direction::Loosens } else { Direction::Tightens };
+            say(direction, format!(".cost: a message counts as {cost}, not {}", old.cost));
+        }
+        for channel in channels.iter().filter(|channel| !old.channels.contains(channel)) {
+            say(Direction::Loosens, format!(".channels: {} is added", channel.text()));
+        }
+        for channel in old.channels.iter().filter(|channel| !channels.contains(channel)) {
+            say(Direction::Tightens, format!(".channels: {} is removed", channel.text()));
+        }
+        if old.tls != *tls {
+            let direction = if *tls == Some(SmtpTls::Starttls) { Direction::Loosens } else { Direction::Tightens };
+            say(direction, format!(".tls: {}", if *tls == Some(SmtpTls::Starttls) { "starttls" } else { "implicit" }));
+        }
+        for (field, changed) in [
+            ("kind", old.kind != *kind),
+            ("credential", old.credential != *credential),
+            ("account", old.account != *account),
+            ("from", old.from != *from),
+            ("messaging_service", old.messaging_service != *messaging_service),
+            ("path", old.path != *path),
+        ] {
+            if changed {
+                say(Direction::Changes, format!(".{field}: it is another one"));
+            }
+        }
+    }
+
     fn routes(&mut self, old: &[Route], new: &[Route]) {
         for route in new {
             match old.iter().find(|other| other.name == route.name) {
@@ -180,20 +242,7 @@ impl Changes {
                     let words = format!("routes.{}: messages may go to {}:{}", route.name, route.host, route.port);
                     self.push(Direction::Loosens, words);
                 }
-                Some(before) if (&before.host, before.port) != (&route.host, route.port) => {
-                    let words = format!("routes.{}: messages go to {}:{}", route.name, route.host, route.port);
-                    self.push(Direction::Changes, words);
-                }
-                Some(before) if before.trust != route.trust => {
-                    self.push(
-                        Direction::Changes,
-                        format!("routes.{}.trust: another certificate is trusted", route.name),
-                    );
-                }
-                Some(before) if before != route => {
-                    self.push(Direction::Changes, format!("routes.{}: it speaks otherwise", route.name));
-                }
-                Some(_) => {}
+                Some(before) => self.route(before, route),
             }
         }
         for route in old.iter().filter(|route| !new.iter().any(|other| other.name == route.name)) {
@@ -209,4 +258,9 @@ impl Changes {
             self.push(Direction::Changes, format!("routes: their order becomes {}", order(new).join(", ")));
         }
     }
+}
+
+/// What a `trust` key names, shortly.
+fn kind_of_trust(trust: &str) -> &str {
+    if trust.contains("BEGIN CERTIFICATE") { "one CA's certificate" } else { trust }
 }

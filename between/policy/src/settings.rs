@@ -43,8 +43,27 @@ pub struct TighterLimits {
 }
 
 impl TighterLimits {
-    /// The ceilings that hold, given the policy's.
+    /// The ceilings that hold, given the policy's: of two the tighter.
     pub fn within(&self, policy: &Limits) -> Limits {
+        let least = |own: Option<u32>, policy: u32| own.map_or(policy, |own| own.min(policy));
+        // More seconds are tighter.
+        let refill = self.failed_checks_refill_seconds.unwrap_or(0).max(policy.failed_checks_refill_seconds);
+        Limits {
+            failed_checks: least(self.failed_checks, policy.failed_checks),
+            failed_checks_refill_seconds: refill,
+            failed_checks_consecutive: least(self.failed_checks_consecutive, policy.failed_checks_consecutive),
+            sends_per_destination_hour: least(self.sends_per_destination_hour, policy.sends_per_destination_hour),
+            sends_per_prefix_hour: least(self.sends_per_prefix_hour, policy.sends_per_prefix_hour),
+            sends_per_tenant_hour: least(self.sends_per_tenant_hour, policy.sends_per_tenant_hour),
+            spend_per_tenant_hour: self
+                .spend_per_tenant_hour
+                .map_or(policy.spend_per_tenant_hour, |own| own.min(policy.spend_per_tenant_hour)),
+            live_verifications: least(self.live_verifications, policy.live_verifications),
+        }
+    }
+
+    /// The ceilings as they were asked for, some of them looser than the policy's perhaps.
+    fn asked(&self, policy: &Limits) -> Limits {
         Limits {
             failed_checks: self.failed_checks.unwrap_or(policy.failed_checks),
             failed_checks_refill_seconds: self
@@ -146,6 +165,16 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Reads a text that an earlier policy allowed. What the present one does not know is passed over by those who use it,
+    /// and of two ceilings the tighter holds ([`TighterLimits::within`]): settings are no reason not to boot under a policy
+    /// that the owners approved.
+    ///
+    /// # Errors
+    /// [`SettingsError::Toml`] if it never was settings.
+    pub fn kept(text: &str) -> Result<Self, SettingsError> {
+        toml::from_str(text).map_err(|error: toml::de::Error| SettingsError::Toml(error.to_string()))
+    }
+
     fn check(&self, policy: &Policy) -> Result<(), SettingsError> {
         if self.version != 1 {
             return Err(SettingsError::Version { got: self.version });
@@ -174,7 +203,7 @@ impl Settings {
         {
             return Err(SettingsError::Credential(name.clone()));
         }
-        let limits = self.limits.within(&policy.limits);
+        let limits = self.limits.asked(&policy.limits);
         check_limits(&limits).map_err(SettingsError::Limits)?;
         match looser(&limits, &policy.limits) {
             Some(name) => Err(SettingsError::Looser(name)),

@@ -152,6 +152,15 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     if document.root != measured.attestation_root {
         return Err(BootError::AttestationRoot);
     }
+    // Whatever could refuse this policy comes before the logs show it: from then on no other one boots.
+    let recipient = Arc::new(RecipientKey::new(&vault.keys.derive(Label::Hpke, &[])?)?);
+    let key = CredentialKey { recipient: Arc::clone(&recipient), vault_id: vault.id.0 };
+    let in_force = InForce::new(policy.clone(), key).map_err(|error| BootError::Route(error.0))?;
+    // A credential that the present policy's routes cannot use lets its route rest; it refuses no boot.
+    let current = in_force.with_kept(state.settings(), state.next_owners_sequence() - 1);
+    let current = Holder::new(current.map_err(BootError::Settings)?);
+    let carriers = delivery::prepare(in_force.routes(), &config.service, &clock);
+    let carriers = carriers.map_err(|error| BootError::Route(error.0))?;
     // 8.
     events.emit(Event::BootPhase { phase: 8 });
     let appender = Appender::start(config.service.clone(), LogId::GOV, events.clone());
@@ -187,24 +196,12 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     }
     let durable = shard.size();
     let (effects, outbox) = mpsc::unbounded_channel();
-    let recipient = Arc::new(RecipientKey::new(&vault.keys.derive(Label::Hpke, &[])?)?);
-    let key = CredentialKey { recipient: Arc::clone(&recipient), vault_id: vault.id.0 };
-    let in_force = InForce::new(policy.clone(), key).map_err(|error| BootError::Route(error.0))?;
-    // A credential that the present policy's routes cannot use lets its route rest; it refuses no boot.
-    let current = in_force.with(shard.state().settings(), shard.state().next_owners_sequence() - 1);
-    let (current, _) = current.map_err(BootError::Settings)?;
-    let current = Holder::new(current);
     let surroundings =
         Surroundings { clock: Arc::clone(&clock), events: events.clone(), effects, appender, current: current.clone() };
     let engine = Engine::start(shard, OPS, durable, surroundings);
-    let surroundings = delivery::Surroundings {
-        service: config.service.clone(),
-        engine: engine.clone(),
-        clock: Arc::clone(&clock),
-        events: events.clone(),
-    };
-    let started = delivery::start(in_force.routes(), current.clone(), surroundings, outbox);
-    started.map_err(|error| BootError::Route(error.0))?;
+    let surroundings =
+        delivery::Surroundings { engine: engine.clone(), clock: Arc::clone(&clock), events: events.clone() };
+    delivery::start(carriers, current.clone(), surroundings, outbox);
     tokio::spawn(metrics::report(engine.clone(), events.clone(), metrics::EVERY));
     let follower = Follower {
         service: config.service.clone(),

@@ -81,20 +81,32 @@ impl InForce {
         &self.routes
     }
 
-    /// What is allowed with settings as they were signed, and which of their credentials no route can use; an empty text
-    /// stands for no settings.
+    /// What is allowed with settings that the owners sign now, and which of their credentials no route can use.
     ///
     /// # Errors
-    /// [`SettingsError`] if the policy does not allow them (any more).
-    pub fn with(&self, settings: &str, sequence: u64) -> Result<(Current, Vec<Unusable>), SettingsError> {
-        let settings_hash = sha256(settings.as_bytes()).0;
-        let settings = match settings {
+    /// [`SettingsError`] if the policy does not allow them.
+    pub fn with(&self, text: &str, sequence: u64) -> Result<(Current, Vec<Unusable>), SettingsError> {
+        Ok(self.current(&Settings::parse(text, &self.policy)?, text, sequence))
+    }
+
+    /// What is allowed with settings that were signed under this policy or an earlier one, as far as this one allows them; an
+    /// empty text stands for no settings.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if they never were settings.
+    pub fn with_kept(&self, text: &str, sequence: u64) -> Result<Current, SettingsError> {
+        let settings = match text {
             "" => Settings { version: 1, ..Settings::default() },
-            text => Settings::parse(text, &self.policy)?,
+            text => Settings::kept(text)?,
         };
+        Ok(self.current(&settings, text, sequence).0)
+    }
+
+    fn current(&self, settings: &Settings, text: &str, sequence: u64) -> (Current, Vec<Unusable>) {
+        let settings_hash = sha256(text.as_bytes()).0;
         let rules = rules(&self.policy, &settings.limits.within(&self.policy.limits));
-        let (table, unusable) = delivery::table(&self.routes, &settings, &self.key);
-        Ok((Current { rules, table: Arc::new(table), sequence, settings_hash }, unusable))
+        let (table, unusable) = delivery::table(&self.routes, settings, &self.key);
+        (Current { rules, table: Arc::new(table), sequence, settings_hash }, unusable)
     }
 }
 

@@ -34,7 +34,7 @@ pub fn parse(json: &[u8]) -> Result<SignedRequest, SignedRequestError> {
     let Object(parsed) = serde_json::from_slice(json).map_err(|_| SignedRequestError::Json)?;
     let adyton_api::SignedRequest { action, signer, sequence, body, signatures } = parsed;
     let request = || {
-        let request = Request { action: action.parse()?, signer: signer.parse()?, sequence, body };
+        let request = Request { action: action.parse()?, signer: signer.parse()?, sequence, body, replaces: None };
         request.signed(&signatures)
     };
     request().map_err(SignedRequestError::Request)

@@ -59,7 +59,7 @@ impl Governance {
 /// Verifies every approval, by the owners of the policy before it. The log was checked: releases follow each other.
 pub(crate) fn verify_approvals(vault: &VaultId, history: &History) -> Result<(), Error> {
     for approval in &history.approvals {
-        let ApprovalRecord { release, signatures, .. } = approval;
+        let ApprovalRecord { release, old, signatures, .. } = approval;
         let text = |release: u64| {
             let shown = history.policies.iter().find(|policy| policy.release == release);
             shown.map(|policy| policy.policy.as_slice())
@@ -69,7 +69,8 @@ pub(crate) fn verify_approvals(vault: &VaultId, history: &History) -> Result<(),
         let owners =
             Policy::parse(before)?.owners.ok_or_else(|| format!("release {release}: approved by no owners"))?;
         let body = String::from_utf8(body.to_vec())?;
-        let request = Request { action: Action::Policy, signer: Signer::Owners, sequence: *release, body };
+        let request =
+            Request { action: Action::Policy, signer: Signer::Owners, sequence: *release, body, replaces: Some(*old) };
         let signatures = signatures.iter().map(|blob| SshSignature::from_blob(blob)).collect::<Result<Vec<_>, _>>()?;
         let verified = owners.signers()?.verify(request.text(vault).as_bytes(), &signatures);
         verified.map_err(|error| format!("release {release}: {error}"))?;

@@ -132,7 +132,8 @@ fn approve(options: &Approve) -> Result<ExitCode, Error> {
     let owners = in_force.owners.as_ref().ok_or("the policy in force has no owners, so it stays for ever")?;
     let changes = changes(&in_force, &policy);
     let sequence = vault.releases.number() + 1;
-    let request = Request { action: Action::Policy, signer: Signer::Owners, sequence, body };
+    let replaces = Some(vault.releases.policy_hash());
+    let request = Request { action: Action::Policy, signer: Signer::Owners, sequence, body, replaces };
 
     let path = Approvals::new(&options.data).path(sequence);
     let mut signatures = match fs::read(&path) {
@@ -143,6 +144,11 @@ fn approve(options: &Approve) -> Result<ExitCode, Error> {
         }
         Err(_) => Vec::new(),
     };
+    // Read before the key is asked. What is signed names both policies, so it approves this step and no other.
+    if !options.json {
+        println!("vault {}, release {sequence}:", vault.vault);
+        print_changes(&changes);
+    }
     signatures.push(sign(&options.key, &request.text(&vault.vault))?);
     signatures.dedup();
     // Verified as the vault will, so that what is written either holds or lacks only further owners.
@@ -164,7 +170,6 @@ fn approve(options: &Approve) -> Result<ExitCode, Error> {
     if options.json {
         println!("{}", json!({ "release": sequence, "missing": missing, "approval": path, "changes": changes }));
     } else {
-        print_changes(&changes);
         match missing {
             0 => println!("Approved as release {sequence}: the vault takes it at its next boot."),
             1 => println!("Signed as release {sequence}: one more owner must run this command."),

@@ -38,7 +38,7 @@ impl Unsigned<'_> {
 
     async fn attempt(&self, client: &Client, vault: &VaultId, sequence: u64) -> Result<(u16, Bytes), Error> {
         let Self { action, signer, body, keys, authorization } = self;
-        let request = Request { action: *action, signer: *signer, sequence, body: body.clone() };
+        let request = Request { action: *action, signer: *signer, sequence, body: body.clone(), replaces: None };
         let text = request.text(vault);
         let signed = SignedRequest {
             action: action.text().into(),

@@ -32,7 +32,7 @@ const PRESENT: u8 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SshSignature {
     blob: Vec<u8>,
-    key: SshPublicKey,
+    pub(super) key: SshPublicKey,
     namespace: Vec<u8>,
     digest: Digest,
     raw: [u8; 64],

@@ -223,7 +223,28 @@ fn differences_in_plain_words() {
         (Direction::Tightens, "verification.countries: +44 is removed"),
         (Direction::Loosens, "limits.failed_checks_refill_seconds: 120 becomes 60"),
         (Direction::Tightens, "limits.sends_per_prefix_hour: 100 becomes 50"),
-        (Direction::Changes, "routes.first: messages go to other.example:443"),
+        (Direction::Changes, "routes.first: messages go to other.example:443, not api.carrier.example:443"),
     ];
     assert_eq!(said, expected.map(|(direction, words)| (direction, words.to_owned())));
+}
+
+#[test]
+fn every_field_of_a_route_that_changes_is_said() {
+    let old = Policy::parse(text().as_bytes()).unwrap();
+    let changed = text()
+        .replace("port = 465", "port = 466")
+        .replace("tls = \"implicit\"", "tls = \"starttls\"")
+        .replace("credential = \"first\"", "credential = \"second\"\ncost = 0.5");
+    let new = Policy::parse(changed.as_bytes()).unwrap();
+    let said = |old, new| diff(old, new).into_iter().map(|change| (change.direction, change.words)).collect::<Vec<_>>();
+    let expected = [
+        (Direction::Tightens, "routes.first.cost: a message counts as 0.5, not 0"),
+        (Direction::Changes, "routes.first.credential: it is another one"),
+        (Direction::Changes, "routes.mail: messages go to smtp.example:466, not smtp.example:465"),
+        (Direction::Loosens, "routes.mail.tls: starttls"),
+    ];
+    assert_eq!(said(&old, &new), expected.map(|(direction, words)| (direction, words.to_owned())));
+    let back = said(&new, &old);
+    assert_eq!(back[0], (Direction::Loosens, "routes.first.cost: a message counts as 0, not 0.5".to_owned()));
+    assert_eq!(back[3], (Direction::Tightens, "routes.mail.tls: implicit".to_owned()));
 }

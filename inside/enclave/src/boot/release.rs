@@ -75,8 +75,8 @@ pub(super) async fn admit(
     let (Some(policy), Some(approval)) = (releases.policy(), store.approval(release).await?) else {
         return Err(BootError::OtherPolicy { release });
     };
-    let verified =
-        approve(&approval, vault, release, &Policy::parse(policy)?, measured).map_err(BootError::Approval)?;
+    let verified = approve(&approval, vault, (release, releases.policy_hash()), &Policy::parse(policy)?, measured)
+        .map_err(BootError::Approval)?;
     let approval = ApprovalRecord {
         release,
         old: releases.policy_hash(),
@@ -99,7 +99,7 @@ fn in_force(releases: &Releases, measured: &Measured) -> Admitted {
 fn approve(
     approval: &[u8],
     vault: &VaultId,
-    release: u64,
+    (release, replaces): (u64, [u8; 32]),
     in_force: &Policy,
     measured: &Measured,
 ) -> Result<VerifiedRequest, ApprovalError> {
@@ -110,8 +110,10 @@ fn approve(
     if !this || (request.action, request.signer) != (Action::Policy, Signer::Owners) {
         return Err(ApprovalError::Other);
     }
-    // 3. The keys of a parsed policy are keys.
+    // 3. What is signed names the policy in force too: what looked like a small step from another one is not approved. The
+    //    keys of a parsed policy are keys.
     let signers = in_force.owners.as_ref().and_then(|owners| owners.signers().ok());
+    let signed = signed.replacing(replaces);
     signed.verify(vault, &signers.ok_or(ApprovalError::NoOwners)?).map_err(ApprovalError::Signers)
 }
 

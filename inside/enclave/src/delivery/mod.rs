@@ -52,8 +52,6 @@ pub use table::RoutingTable;
 /// What delivery needs besides its routes.
 #[derive(Clone)]
 pub struct Surroundings {
-    /// The host, which dials.
-    pub service: Address,
     /// Where outcomes go.
     pub engine: Engine,
     /// Time.
@@ -62,24 +60,30 @@ pub struct Surroundings {
     pub events: Events,
 }
 
-/// Starts delivery over the policy's routes. What `current` holds may change at any
-/// time; the places of its table are those of `routes`.
+/// The policy's carriers, ready to be handed letters.
+pub struct Carriers(Arc<[Lane<AnyCarrier>]>);
+
+/// Prepares the policy's carriers; `service` is the host, which dials.
 ///
 /// # Errors
 /// [`RouteError`], the first route whose name, trust or sender is not usable.
+pub fn prepare(routes: &[RouteConfig], service: &Address, clock: &Arc<Clock>) -> Result<Carriers, RouteError> {
+    let lane = |(place, route): (u8, &RouteConfig)| {
+        let carrier = AnyCarrier::new(route, place, service, clock);
+        carrier.map(Lane::new).map_err(|_| RouteError(route.name.clone()))
+    };
+    (0u8..).zip(routes).map(lane).collect::<Result<_, _>>().map(Carriers)
+}
+
+/// Starts delivery. What `current` holds may change at any time; the places of its table are those of the routes that the
+/// carriers were prepared from.
 pub fn start(
-    routes: &[RouteConfig],
+    Carriers(lanes): Carriers,
     current: Holder,
     surroundings: Surroundings,
     effects: mpsc::UnboundedReceiver<Effect>,
-) -> Result<(), RouteError> {
-    let lanes = (0u8..).zip(routes).map(|(place, route)| {
-        let carrier = AnyCarrier::new(route, place, &surroundings.service, &surroundings.clock);
-        carrier.map(Lane::new).map_err(|_| RouteError(route.name.clone()))
-    });
-    let lanes = lanes.collect::<Result<Arc<[_]>, _>>()?;
+) {
     tokio::spawn(dispatch(lanes, current, surroundings, effects));
-    Ok(())
 }
 
 /// 1. It never waits, so effects do not pile up before it.

@@ -60,10 +60,10 @@ impl RoutingTable {
         self.usable(channel, to).collect()
     }
 
-    /// What a message costs by its first route, in millionths of the policy's unit.
+    /// What a message costs at most, in millionths of the policy's unit: by the dearest of its routes, for whoever is between
+    /// here and the first one chooses which of them it takes.
     pub fn cost(&self, channel: Channel, to: &str) -> u64 {
-        let first = self.usable(channel, to).next();
-        first.and_then(|place| self.costs.get(usize::from(place))).copied().unwrap_or(0)
+        self.usable(channel, to).filter_map(|place| self.costs.get(usize::from(place))).copied().max().unwrap_or(0)
     }
 
     fn usable(&self, channel: Channel, to: &str) -> impl Iterator<Item = u8> {
@@ -126,7 +126,7 @@ pub(super) mod tests {
         assert_eq!(table.order(Channel::Sms, "+4930"), [0]);
         assert_eq!(table.order(Channel::Sms, "+15550100123"), [0u8; 0]);
         let cost = |to| table.cost(Channel::Sms, to);
-        assert_eq!(["+447700900123", "+441632960123", "+4930", "+1555"].map(cost), [30, 20, 10, 0]);
+        assert_eq!(["+447700900123", "+441632960123", "+4930", "+1555"].map(cost), [30, 20, 10, 0], "the dearest");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Duration, timeout};
 
 use super::answer::{ApiError, json};
 use super::body::Body;
@@ -30,6 +31,8 @@ use crate::signed;
 
 /// Requests whose signatures are verified at once.
 const WORKERS: usize = 2;
+/// Longest wait for one of them.
+const WORKER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What signed requests need besides the rest.
 pub struct Owners {
@@ -73,7 +76,8 @@ pub(crate) async fn submit(
     // 2.
     let vault = VaultId(api.vault_id);
     let verified = {
-        let _worker = api.owners.workers.try_acquire().map_err(|_| ApiError::busy())?;
+        let worker = timeout(WORKER_PATIENCE, api.owners.workers.acquire()).await.ok().and_then(Result::ok);
+        let _worker = worker.ok_or_else(ApiError::busy)?;
         let verify = tokio::task::spawn_blocking(move || signed.verify(&vault, &signers)).await;
         verify.map_err(|_| ApiError::busy())?.map_err(|error| ApiError::signers(&error))?
     };

@@ -55,7 +55,11 @@ fn open(service: &Service, start: &Start, context: &Context<'_>) -> Result<(), R
         return Err(Refusal::CountryClosed);
     }
     let custom = service.settings.custom_code && rules.custom_code_services.contains(&start.service);
-    if start.custom_code.is_some() && !custom { Err(Refusal::CustomCode) } else { Ok(()) }
+    match &start.custom_code {
+        Some(_) if !custom => Err(Refusal::CustomCode),
+        Some(code) if code.expose().len() < usize::from(rules.shortest_code) => Err(Refusal::CodeLength),
+        _ => Ok(()),
+    }
 }
 
 /// The ceilings of sending; the narrowest first, which tells the caller most.
@@ -88,7 +92,8 @@ fn begin(
 ) -> Decision {
     let Start { service: service_sid, destination, subjects, channel, custom_code, look, cost } = start;
     let (verification, attempt) = (context.fresh.sid(), context.fresh.attempt());
-    let code_length = service.settings.code_length;
+    // A policy's floor binds services that were there before it.
+    let code_length = service.settings.code_length.max(context.rules.shortest_code);
     let mut events = Vec::with_capacity(3);
     if let Some(verification) = replaced {
         events.push(event(context, EventKind::VerificationCanceled { verification }));

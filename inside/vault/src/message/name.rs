@@ -71,13 +71,13 @@ impl ServiceName {
     }
 }
 
-/// Default ignorable characters (Unicode, DerivedCoreProperties), line and paragraph separators, blanks that are not one:
+/// Marks that change the character before them, default ignorable characters (Unicode, DerivedCoreProperties), line and paragraph separators, blanks that are not one:
 /// with them a name is not what it seems to be.
 fn is_invisible(char: char) -> bool {
     matches!(char,
-        '\u{A0}' | '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
-        | '\u{180B}'..='\u{180F}' | '\u{2000}'..='\u{200F}' | '\u{2028}'..='\u{202F}' | '\u{205F}'..='\u{206F}'
-        | '\u{2800}' | '\u{3000}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
+        '\u{A0}' | '\u{AD}' | '\u{300}'..='\u{36F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+        | '\u{180B}'..='\u{180F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}' | '\u{2000}'..='\u{200F}' | '\u{2028}'..='\u{202F}' | '\u{20D0}'..='\u{20FF}' | '\u{205F}'..='\u{206F}'
+        | '\u{2800}' | '\u{3000}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FE20}'..='\u{FE2F}' | '\u{FEFF}' | '\u{FFA0}'
         | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
@@ -85,8 +85,9 @@ fn is_invisible(char: char) -> bool {
 /// top-level domain, but an abbreviation: `U.S. Bank`.
 fn looks_like_an_address(text: &str) -> bool {
     // The ideographic, the full-width and the half-width dot are dots to a browser.
-    let is_dot = |char| matches!(char, '.' | '\u{3002}' | '\u{FF0E}' | '\u{FF61}');
-    let in_label = |char: &char| char.is_alphanumeric() || *char == '-';
+    // So is a leader dot, to a person. What a phone takes for a label is not for us to know: whatever is not blank is one.
+    let is_dot = |char| matches!(char, '.' | '\u{2024}' | '\u{3002}' | '\u{FE52}' | '\u{FF0E}' | '\u{FF61}');
+    let in_label = |char: &char| !char.is_whitespace() && !is_dot(*char);
     let dotted = text.char_indices().filter(|(_, char)| is_dot(*char)).any(|(at, dot)| {
         let (before, after) = (&text[..at], &text[at + dot.len_utf8()..]);
         before.chars().next_back().is_some_and(|char| in_label(&char)) && after.chars().take_while(in_label).count() > 1

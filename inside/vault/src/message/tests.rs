@@ -212,6 +212,11 @@ fn names() {
         ("evil\u{3002}example", NameError::Address),
         ("evil\u{FF0E}example", NameError::Address),
         ("evil.例え", NameError::Address),
+        ("cafe\u{301}.com", NameError::Character),
+        ("💩.la", NameError::Address),
+        ("evil_.com", NameError::Address),
+        ("x\u{2024}com", NameError::Address),
+        ("x.💩💩", NameError::Address),
         ("a\u{FF20}b", NameError::Address),
         ("€€€€€€€€€€€€€€€€", NameError::Length),
         ("Ac\u{A0}me", NameError::Character),
@@ -220,7 +225,7 @@ fn names() {
         ("call 12345", NameError::Digits),
         ("is 493-817", NameError::Digits),
         ("1 2 3 4", NameError::Digits),
-        ("1 2.3/4", NameError::Digits),
+        ("1 2.3/4", NameError::Address),
         ("\u{0661}\u{0662}\u{0663}\u{0664}", NameError::Digits),
     ] {
         assert_eq!(ServiceName::parse(text), Err(error), "{text}");

@@ -10,6 +10,8 @@ use ssh_signer::SshSigner;
 mod ssh_signer;
 
 const VAULT: VaultId = VaultId([0xAB; 32]);
+/// Hash of the policy in force.
+const OLD: [u8; 32] = [8; 32];
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
 
 fn owner(seed: u8) -> SshSigner<impl Fn(&[u8]) -> [u8; 64]> {
@@ -33,7 +35,7 @@ fn policy(owners: &[u8], threshold: usize, days: u32) -> Measured {
 
 fn request(policy: &Measured, release: u64) -> Request {
     let body = String::from_utf8(policy.bytes.clone()).unwrap();
-    Request { action: Action::Policy, signer: Signer::Owners, sequence: release, body }
+    Request { action: Action::Policy, signer: Signer::Owners, sequence: release, body, replaces: Some(OLD) }
 }
 
 /// The file of an approval, signed by these.
@@ -51,7 +53,7 @@ fn file(request: &Request, seeds: &[u8]) -> Vec<u8> {
 
 /// What release 2 says to an approval, with a policy of owners 1 and 2 in force, both of whom must sign.
 fn refusal(approval: &[u8], measured: &Measured) -> Option<ApprovalError> {
-    approve(approval, &VAULT, 2, &policy(&[1, 2], 2, 30).policy, measured).err()
+    approve(approval, &VAULT, (2, OLD), &policy(&[1, 2], 2, 30).policy, measured).err()
 }
 
 #[test]
@@ -59,7 +61,8 @@ fn enough_owners_of_the_policy_in_force_approve_exactly_this_one() {
     // The new policy has other owners; they have no say in it.
     let new = policy(&[3], 1, 31);
     assert_eq!(refusal(&file(&request(&new, 2), &[1, 2]), &new), None);
-    let verified = approve(&file(&request(&new, 2), &[2, 1]), &VAULT, 2, &policy(&[1, 2], 2, 30).policy, &new).unwrap();
+    let verified =
+        approve(&file(&request(&new, 2), &[2, 1]), &VAULT, (2, OLD), &policy(&[1, 2], 2, 30).policy, &new).unwrap();
     assert_eq!((verified.body_hash(), verified.signatures().len()), (new.hash, 2));
     let few = SignersError::Threshold { expected: 2, got: 1 };
     assert_eq!(refusal(&file(&request(&new, 2), &[1]), &new), Some(ApprovalError::Signers(few)));
@@ -90,14 +93,19 @@ fn an_approval_of_something_else_is_none() {
     let wrong = SignersError::Signature(SshSignatureError::Signature);
     let rewritten = serde_json::to_vec(&rewritten).unwrap();
     assert_eq!(refusal(&rewritten, &new), Some(ApprovalError::Signers(wrong)));
-    let elsewhere = approve(&file(&good, &[1, 2]), &VaultId([1; 32]), 2, &policy(&[1, 2], 2, 30).policy, &new);
+    let elsewhere = approve(&file(&good, &[1, 2]), &VaultId([1; 32]), (2, OLD), &policy(&[1, 2], 2, 30).policy, &new);
     assert_eq!(elsewhere.err(), Some(ApprovalError::Signers(wrong)));
+    // Owners who were shown another policy in force approved another step.
+    let from_another = file(&Request { replaces: Some([9; 32]), ..good.clone() }, &[1, 2]);
+    assert_eq!(refusal(&from_another, &new), Some(ApprovalError::Signers(wrong)));
+    let from_none = file(&Request { replaces: None, ..good }, &[1, 2]);
+    assert_eq!(refusal(&from_none, &new), Some(ApprovalError::Signers(wrong)));
 }
 
 #[test]
 fn without_owners_a_policy_stays() {
     let new = policy(&[1], 1, 31);
-    let approved = approve(&file(&request(&new, 2), &[1]), &VAULT, 2, &policy(&[], 0, 30).policy, &new);
+    let approved = approve(&file(&request(&new, 2), &[1]), &VAULT, (2, OLD), &policy(&[], 0, 30).policy, &new);
     assert_eq!(approved.err(), Some(ApprovalError::NoOwners));
 }
 

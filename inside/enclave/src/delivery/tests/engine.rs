@@ -104,13 +104,10 @@ async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
     let routes = [route("dead", DEAD_NAME), route("alive", NAME)];
     let table = RoutingTable::new(&routes, &BTreeMap::new(), credentials(&routes, &["dead", "alive"]));
     let (engine, current, outbox) = engine(&world, table);
-    let surroundings = Surroundings {
-        service: world.service.clone(),
-        engine: engine.clone(),
-        clock: Arc::clone(&world.clock),
-        events: Events::silent(),
-    };
-    start(&routes, current, surroundings, outbox).unwrap();
+    let surroundings =
+        Surroundings { engine: engine.clone(), clock: Arc::clone(&world.clock), events: Events::silent() };
+    let carriers = prepare(&routes, &world.service, &world.clock).unwrap();
+    start(carriers, current, surroundings, outbox);
 
     let tenant = Command::CreateTenant {
         account: ACCOUNT,

@@ -155,3 +155,15 @@ fn a_deleted_service_takes_its_verifications_along() {
     assert_eq!(bench.refused(Command::FetchService { caller: caller(), service }), Refusal::NotFound(None));
     assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
 }
+
+#[test]
+fn a_higher_floor_binds_services_and_codes_that_were_there() {
+    let mut bench = Bench::new();
+    bench.rules.shortest_code = 4;
+    bench.run(loosening(1, bench.service, Some(4))).unwrap();
+    bench.now += bench.rules.loosening_wait;
+    bench.run(Command::Tick).unwrap();
+    assert_eq!(bench.start(NUMBER).unwrap().1.len(), 4);
+    bench.rules.shortest_code = 7;
+    assert_eq!(bench.start("+12025550124").unwrap().1.len(), 7);
+}
