@@ -115,6 +115,11 @@ impl State {
         self.tenants.len()
     }
 
+    /// Drops budgets that are as good as new. No event says so, so whoever keeps a state for long does it now and then.
+    pub fn drop_full_budgets(&mut self, now: Seconds) {
+        self.budgets.drop_full(now);
+    }
+
     /// Sequence that the owners' next signed request must have.
     pub fn next_owners_sequence(&self) -> u64 {
         self.owners_sequence + 1

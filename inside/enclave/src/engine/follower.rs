@@ -93,10 +93,11 @@ impl Follower {
             }
             faulty = false;
             // Whether it succeeds or not: chunks of a snapshot that no entry names stay until the next one's retirement.
-            if let Some(replay) = &second
+            if let Some(replay) = &mut second
                 && replay.frontier.size().saturating_sub(tried) >= self.every
             {
                 tried = replay.frontier.size();
+                replay.state.drop_full_budgets(self.clock.now());
                 if self.snapshot(&mut store, replay).await.is_none() {
                     continue;
                 }

@@ -89,10 +89,19 @@ pub(super) fn update(
         return Err(Refusal::Loosening);
     }
     let mut view = view(sid, service);
+    // Whoever makes a service stronger does not want what was asked for before to undo it.
+    let stronger = settings.code_length > old.code_length || (old.custom_code && !settings.custom_code);
+    let undone = stronger && service.loosening.is_some();
+    if undone {
+        view.loosening = None;
+    }
     view.settings = settings.clone();
     view.updated = context.now;
-    let kind = EventKind::ServiceUpdated { service: sid, settings };
-    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Service(view), effects: Vec::new() })
+    let mut events = vec![event(context, EventKind::ServiceUpdated { service: sid, settings })];
+    if undone {
+        events.push(event(context, EventKind::LooseningEnded { service: sid, in_effect: false }));
+    }
+    Ok(Decision { events, reply: Reply::Service(view), effects: Vec::new() })
 }
 
 pub(super) fn delete(state: &State, caller: &Caller, sid: Sid, context: &Context<'_>) -> Result<Decision, Refusal> {

@@ -54,6 +54,10 @@ fn open(service: &Service, start: &Start, context: &Context<'_>) -> Result<(), R
     {
         return Err(Refusal::CountryClosed);
     }
+    // Nobody verifies that they own one, and whoever owns one is paid for each message.
+    if start.destination.is_premium_rate() {
+        return Err(Refusal::CountryClosed);
+    }
     let custom = service.settings.custom_code && rules.custom_code_services.contains(&start.service);
     match &start.custom_code {
         Some(_) if !custom => Err(Refusal::CustomCode),

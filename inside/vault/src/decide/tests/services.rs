@@ -167,3 +167,18 @@ fn a_higher_floor_binds_services_and_codes_that_were_there() {
     bench.rules.shortest_code = 7;
     assert_eq!(bench.start("+12025550124").unwrap().1.len(), 7);
 }
+
+#[test]
+fn a_tightening_ends_a_loosening_that_waits() {
+    let mut bench = Bench::new();
+    update(&mut bench, length(8)).unwrap();
+    let service = bench.service;
+    bench.run(loosening(1, service, Some(7))).unwrap();
+    update(&mut bench, ServiceUpdate { friendly_name: Some("Other".into()), ..ServiceUpdate::default() }).unwrap();
+    assert!(fetch(&mut bench).loosening.is_some(), "another name is no stronger service");
+    assert_eq!(update(&mut bench, length(10)).unwrap().loosening, None);
+    bench.now += bench.rules.loosening_wait;
+    bench.run(Command::Tick).unwrap();
+    assert_eq!(fetch(&mut bench).settings.code_length, 10);
+    assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
+}

@@ -249,3 +249,10 @@ fn no_event_carries_the_number_the_code_or_the_slot_key() {
     assert!(!holds(&slot_key));
     assert!(holds(b"Acme"), "the search finds what is there");
 }
+
+#[test]
+fn premium_numbers_are_closed() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.refused(bench.start_command("+19005550123", None)), Refusal::CountryClosed);
+    assert!(bench.start(NUMBER).is_ok(), "its country is open");
+}
