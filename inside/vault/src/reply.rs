@@ -224,6 +224,8 @@ pub enum Refusal {
     CustomCode,
     /// This makes the service weaker: it needs the tenant's signature, and waits.
     Loosening,
+    /// A domain that codes are bound to, or a warning that goes: another service is needed for that.
+    FixedAtCreation,
     /// This makes the service no weaker: it need not wait.
     NotWeaker,
     /// A signed request has another sequence than the next one.

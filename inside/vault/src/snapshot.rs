@@ -119,6 +119,7 @@ impl State {
         let mut state = Self::new();
         let count = reader.u32()?;
         let mut last: &[u8] = &[];
+        let mut counted = false;
         for _ in 0..count {
             let bytes = reader.lp()?;
             if bytes <= last {
@@ -130,15 +131,16 @@ impl State {
                 TENANT => state.read_tenant(&mut record)?,
                 SERVICE => state.read_service(&mut record)?,
                 SETTINGS => {
+                    let first = state.settings.is_empty();
                     state.settings = record.text()?.into();
-                    !state.settings.is_empty()
+                    first && !state.settings.is_empty()
                 }
                 API_KEY => state.read_api_key(&mut record)?,
                 BUDGET => state.read_budget(&mut record)?,
                 COUNTERS => {
                     state.budgets.boots = record.u64()?;
                     state.owners_sequence = record.u64()?;
-                    true
+                    !core::mem::replace(&mut counted, true)
                 }
                 _ => false,
             };

@@ -161,6 +161,10 @@ impl ApiError {
                 20403,
                 "This makes the service weaker: it needs the tenant's signature, and waits (adyton tenant loosen)",
             ),
+            Refusal::FixedAtCreation => forbidden(
+                20403,
+                "WebOtpDomain can only be removed and the warning only be added: make another service instead",
+            ),
             Refusal::NotWeaker => {
                 Self::because("body", "it makes the service no weaker, and what does not need not wait")
             }

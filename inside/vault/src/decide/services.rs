@@ -88,6 +88,11 @@ pub(super) fn update(
     if settings.code_length < old.code_length || (settings.custom_code && !old.custom_code) {
         return Err(Refusal::Loosening);
     }
+    // Browsers hand the code to the domain, and people heed the warning: a thief of a key must not turn either.
+    let other_domain = settings.web_otp_domain != old.web_otp_domain && !settings.web_otp_domain.is_empty();
+    if other_domain || (old.do_not_share && !settings.do_not_share) {
+        return Err(Refusal::FixedAtCreation);
+    }
     let mut view = view(sid, service);
     // Whoever makes a service stronger does not want what was asked for before to undo it.
     let stronger = settings.code_length > old.code_length || (old.custom_code && !settings.custom_code);

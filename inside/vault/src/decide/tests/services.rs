@@ -182,3 +182,21 @@ fn a_tightening_ends_a_loosening_that_waits() {
     assert_eq!(fetch(&mut bench).settings.code_length, 10);
     assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
 }
+
+#[test]
+fn a_key_alone_turns_no_domain_and_no_warning() {
+    let mut bench = Bench::new();
+    let domain = |text: &str| ServiceUpdate { web_otp_domain: Some(text.into()), ..ServiceUpdate::default() };
+    let warning = |on| ServiceUpdate { do_not_share: Some(on), ..ServiceUpdate::default() };
+    assert_eq!(update(&mut bench, domain("evil.example")).err(), Some(Refusal::FixedAtCreation));
+    assert!(update(&mut bench, warning(true)).unwrap().settings.do_not_share);
+    assert_eq!(update(&mut bench, warning(false)).err(), Some(Refusal::FixedAtCreation));
+    let settings = ServiceSettings { web_otp_domain: "bank.example".into(), ..fetch(&mut bench).settings };
+    let made = bench.run(Command::CreateService { caller: caller(), settings }).unwrap().0;
+    let Reply::Service(made) = made else { panic!("not a service") };
+    bench.service = made.service;
+    assert_eq!(update(&mut bench, domain("evil.example")).err(), Some(Refusal::FixedAtCreation));
+    assert_eq!(update(&mut bench, domain("bank.example")).unwrap().settings.web_otp_domain, "bank.example");
+    assert_eq!(update(&mut bench, domain("")).unwrap().settings.web_otp_domain, "");
+    assert_eq!(update(&mut bench, domain("bank.example")).err(), Some(Refusal::FixedAtCreation));
+}

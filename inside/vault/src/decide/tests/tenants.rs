@@ -161,3 +161,19 @@ fn settings_count_once_and_outlive_a_restart() {
     assert_eq!(bench.state.settings(), "version = 1 # again");
     assert_eq!(State::decode_cold(&bench.state.cold_bytes()).unwrap().settings(), "version = 1 # again");
 }
+
+#[test]
+fn a_snapshot_has_its_settings_and_its_counters_once() {
+    let mut bench = Bench::new();
+    bench.run(Command::ChangeSettings { sequence: 1, text: "version = 1".into() }).unwrap();
+    let bytes = bench.state.cold_bytes();
+    assert!(State::decode_cold(&bytes).is_ok());
+    // The last record once more, one boot later: it ascends.
+    let counters = bytes[bytes.len() - 21..].to_vec();
+    let mut later = counters.clone();
+    later[12] += 1;
+    let mut twice = [&bytes[..], &later].concat();
+    twice[7] += 1;
+    assert_eq!(&counters[..4], [0, 0, 0, 17], "a tag and two numbers");
+    assert!(State::decode_cold(&twice).is_err());
+}
