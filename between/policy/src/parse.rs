@@ -66,9 +66,10 @@ pub fn certificate(pem: &str) -> Option<Vec<u8>> {
     CertificateDer::from_pem_slice(pem.as_bytes()).ok().map(|certificate| certificate.to_vec())
 }
 
-/// Whether a text is a DNS name: no address, in no spelling.
+/// Whether a text is a DNS name, without a dot at its end: no address, in no spelling. Resolvers would take `127.1` or
+/// `0x7f000001` for addresses, so its last label begins with a letter; the host's dialer demands that too.
 pub fn is_host(text: &str) -> bool {
-    let last = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let last = text.rsplit('.').next().unwrap_or_default();
     matches!(ServerName::try_from(text), Ok(ServerName::DnsName(_)))
         && last.starts_with(|first: char| first.is_ascii_alphabetic())
 }

@@ -45,20 +45,17 @@ pub struct TighterLimits {
 impl TighterLimits {
     /// The ceilings that hold, given the policy's: of two the tighter.
     pub fn within(&self, policy: &Limits) -> Limits {
-        let least = |own: Option<u32>, policy: u32| own.map_or(policy, |own| own.min(policy));
-        // More seconds are tighter.
-        let refill = self.failed_checks_refill_seconds.unwrap_or(0).max(policy.failed_checks_refill_seconds);
+        let asked = self.asked(policy);
         Limits {
-            failed_checks: least(self.failed_checks, policy.failed_checks),
-            failed_checks_refill_seconds: refill,
-            failed_checks_consecutive: least(self.failed_checks_consecutive, policy.failed_checks_consecutive),
-            sends_per_destination_hour: least(self.sends_per_destination_hour, policy.sends_per_destination_hour),
-            sends_per_prefix_hour: least(self.sends_per_prefix_hour, policy.sends_per_prefix_hour),
-            sends_per_tenant_hour: least(self.sends_per_tenant_hour, policy.sends_per_tenant_hour),
-            spend_per_tenant_hour: self
-                .spend_per_tenant_hour
-                .map_or(policy.spend_per_tenant_hour, |own| own.min(policy.spend_per_tenant_hour)),
-            live_verifications: least(self.live_verifications, policy.live_verifications),
+            failed_checks: asked.failed_checks.min(policy.failed_checks),
+            // More seconds are tighter.
+            failed_checks_refill_seconds: asked.failed_checks_refill_seconds.max(policy.failed_checks_refill_seconds),
+            failed_checks_consecutive: asked.failed_checks_consecutive.min(policy.failed_checks_consecutive),
+            sends_per_destination_hour: asked.sends_per_destination_hour.min(policy.sends_per_destination_hour),
+            sends_per_prefix_hour: asked.sends_per_prefix_hour.min(policy.sends_per_prefix_hour),
+            sends_per_tenant_hour: asked.sends_per_tenant_hour.min(policy.sends_per_tenant_hour),
+            spend_per_tenant_hour: asked.spend_per_tenant_hour.min(policy.spend_per_tenant_hour),
+            live_verifications: asked.live_verifications.min(policy.live_verifications),
         }
     }
 

@@ -168,17 +168,17 @@ fn ranges_and_kinds() {
         (
             "host = \"api.carrier.example\"",
             "host = \"10.0.0.1\"",
-            "the policy: routes[0].host: a DNS name is needed, not an address",
+            "the policy: routes[0].host: a DNS name is needed, without a dot at its end, and not an address",
         ),
         (
             "host = \"api.carrier.example\"",
             "host = \"127.1\"",
-            "the policy: routes[0].host: a DNS name is needed, not an address",
+            "the policy: routes[0].host: a DNS name is needed, without a dot at its end, and not an address",
         ),
         (
             "host = \"kms.adyton.test\"",
             "host = \"::1\"",
-            "the policy: custody.host: a DNS name is needed, not an address",
+            "the policy: custody.host: a DNS name is needed, without a dot at its end, and not an address",
         ),
         (
             "\"public-roots\"",
@@ -187,6 +187,11 @@ fn ranges_and_kinds() {
         ),
         ("name = \"mail\"", "name = \"first\"", "the policy: routes[1].name: another route has this name"),
         ("tls = \"implicit\"\n", "", "the policy: routes[1].tls: smtp needs tls: implicit or starttls"),
+        (
+            "host = \"api.carrier.example\"",
+            "host = \"api.carrier.example.\"",
+            "the policy: routes[0].host: a DNS name is needed, without a dot at its end, and not an address",
+        ),
         ("account = \"AC1\"\n", "", "the policy: routes[0].account: twilio-messages needs an account"),
         (
             "from = \"+12025550100\"\n",

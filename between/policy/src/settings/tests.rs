@@ -65,3 +65,15 @@ fn what_the_policy_does_not_allow() {
     }
     assert_eq!(parse(&"#".repeat(65 * 1024)).unwrap_err(), "the settings: longer than 64 KiB");
 }
+
+#[test]
+fn settings_that_an_earlier_policy_allowed_hold_where_they_are_tighter() {
+    let policy = Policy::parse(crate::parse::tests::text().as_bytes()).unwrap();
+    let kept = "version = 1\n[[routes.sms]]\nprefix = \"\"\nuse = [\"gone\"]\n\
+                [limits]\nfailed_checks = 21\nfailed_checks_refill_seconds = 60\nsends_per_prefix_hour = 50\n";
+    assert!(Settings::parse(kept, &policy).is_err());
+    let limits = Settings::kept(kept).unwrap().limits.within(&policy.limits);
+    assert_eq!((limits.failed_checks, limits.failed_checks_refill_seconds), (20, 120), "the policy's");
+    assert_eq!(limits.sends_per_prefix_hour, 50, "their own");
+    assert!(matches!(Settings::kept("version"), Err(SettingsError::Toml(_))));
+}

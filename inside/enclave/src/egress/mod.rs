@@ -107,7 +107,8 @@ impl Endpoint {
     /// # Errors
     /// [`EndpointError`].
     pub fn new(host: &str, port: u16, trust: &Trust, service: Address) -> Result<Self, EndpointError> {
-        let name = dns_name(host).ok_or(EndpointError::Name)?;
+        let name = adyton_policy::is_host(host).then(|| ServerName::try_from(host.to_owned()).ok()).flatten();
+        let name = name.ok_or(EndpointError::Name)?;
         let provider = crate::identity::provider();
         let verifier = trust::Verifier::new(trust, provider.signature_verification_algorithms);
         let verifier = verifier.ok_or(EndpointError::Certificate)?;
@@ -157,19 +158,6 @@ impl Endpoint {
             }),
             Err(_) => Err(EgressError::Timeout),
         }
-    }
-}
-
-/// The host as a DNS name. The last label begins with a letter, as the host's dialer demands too: resolvers would take
-/// `127.1` or `0x7f000001` for addresses.
-fn dns_name(host: &str) -> Option<ServerName<'static>> {
-    let last = host.rsplit('.').next().unwrap_or_default();
-    if !last.starts_with(|first: char| first.is_ascii_alphabetic()) {
-        return None;
-    }
-    match ServerName::try_from(host.to_owned()) {
-        Ok(name @ ServerName::DnsName(_)) => Some(name),
-        _ => None,
     }
 }
 

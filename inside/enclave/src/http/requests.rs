@@ -12,7 +12,6 @@ use std::sync::Arc;
 use adyton_ledger::{
     Action, GovRecord, Request, SettingsRecord, Signer, Signers, SshPublicKey, VaultId, VerifiedRequest,
 };
-use adyton_policy::Settings;
 use adyton_vault::{Refusal, Sid};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -125,10 +124,7 @@ async fn change_settings(api: &Api, verified: VerifiedRequest) -> Result<Respons
     if request.sequence != expected {
         return Err(ApiError::failure(Failure::Refused(Refusal::Sequence { expected }), ""));
     }
-    // An empty text stands for no settings inside; from outside it is no settings text.
-    let in_force = &api.owners.in_force;
-    Settings::parse(&request.body, &in_force.policy).map_err(|error| ApiError::settings(&error))?;
-    let current = in_force.with(&request.body, request.sequence);
+    let current = api.owners.in_force.with(&request.body, request.sequence);
     let (current, unusable) = current.map_err(|error| ApiError::settings(&error))?;
     if let Some(error) = unusable.first() {
         return Err(ApiError::credential(error));

@@ -8,9 +8,11 @@ use adyton_seal::Code;
 use super::starts::derived;
 use super::{event, live, view};
 use crate::event::EventKind;
+use crate::hot::Verification;
 use crate::sends::Counted;
 use crate::{
-    Caller, Ceiling, Context, Decision, MAX_CHECKS, Refusal, Reply, Scope, Sid, State, Status, SupportView, Target,
+    Caller, Ceiling, Context, Decision, Destination, MAX_CHECKS, Refusal, Reply, Scope, Sid, State, Status,
+    SupportView, Target,
 };
 
 /// Looks of one tenant's support in an hour.
@@ -24,9 +26,7 @@ pub(super) fn check(
     code: &Code,
     context: &Context<'_>,
 ) -> Result<Decision, Refusal> {
-    let account = state.authenticate(caller, Scope::Verify)?;
-    state.service(account, service)?;
-    let (sid, found, destination) = live(state, service, target, context.now)?;
+    let (sid, found, destination) = own(state, caller, service, target, context)?;
     if found.failed_checks >= MAX_CHECKS {
         return Err(Refusal::TooManyChecks { retry_after: found.ends() - context.now });
     }
@@ -59,6 +59,19 @@ pub(super) fn check(
     Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects: Vec::new() })
 }
 
+/// A live verification of a service of the caller's, if its key may verify.
+fn own<'a>(
+    state: &'a State,
+    caller: &Caller,
+    service: Sid,
+    target: &Target,
+    context: &Context<'_>,
+) -> Result<(Sid, &'a Verification, &'a Destination), Refusal> {
+    let account = state.authenticate(caller, Scope::Verify)?;
+    state.service(account, service)?;
+    live(state, service, target, context.now)
+}
+
 pub(super) fn fetch(
     state: &State,
     caller: &Caller,
@@ -66,9 +79,7 @@ pub(super) fn fetch(
     target: &Target,
     context: &Context<'_>,
 ) -> Result<Decision, Refusal> {
-    let account = state.authenticate(caller, Scope::Verify)?;
-    state.service(account, service)?;
-    let (sid, found, destination) = live(state, service, target, context.now)?;
+    let (sid, found, destination) = own(state, caller, service, target, context)?;
     Ok(Decision::reply(Reply::Verification(view(sid, found, destination.duplicate(), Status::Pending, found.updated))))
 }
 
@@ -79,9 +90,7 @@ pub(super) fn cancel(
     target: &Target,
     context: &Context<'_>,
 ) -> Result<Decision, Refusal> {
-    let account = state.authenticate(caller, Scope::Verify)?;
-    state.service(account, service)?;
-    let (sid, found, destination) = live(state, service, target, context.now)?;
+    let (sid, found, destination) = own(state, caller, service, target, context)?;
     let view = view(sid, found, destination.duplicate(), Status::Canceled, context.now);
     let kind = EventKind::VerificationCanceled { verification: sid };
     Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects: Vec::new() })
