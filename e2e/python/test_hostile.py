@@ -243,6 +243,8 @@ NUMBERS = [
     "+\u0967\u09682025550123", "+1202555012³", "+1202555\u22120123", "+1202555\u20100123", "tel:+12025550123",
     "+12025550123;ext=1", "+12025550123x1", "+12025550123,", "+012025550123", "+1202555O123", "sms:+12025550123",
     "+1" + "2025550123" + "0", "\\u002b12025550123", "%2B12025550123", "+12025550123@example.com@",
+    # Of other countries: what is dialled only inside, and forms from before a plan changed.
+    "+440207946012", "+4901701234567", "+9109123456789", "+541112345678", "+551181234567", "+22997123456",
 ]  # fmt: skip
 ADDRESSES = [
     " jo@example.com", "jo@example.com ", "jo@example.com\0", "jo@example.com.", "jo@ example.com", "<jo@example.com>",

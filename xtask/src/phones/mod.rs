@@ -4,9 +4,12 @@
 //! expression engine and a database with it. A table is data that a reviewer can read as a diff.
 //!
 //! 1. Take the metadata of libphonenumber, as the crate `phonenumber` carries it.
-//! 2. For each calling code of a country: the region that answers for it and the lengths of its national numbers.
-//! 3. Where several regions share a code, the beginnings of numbers that tell the others apart ([`prefixes()`]).
-//! 4. The beginnings behind which every number is premium-rate or shared-cost.
+//! 2. For each calling code of a country: the region that answers for it, and how long national numbers are that begin
+//!    with each digit.
+//! 3. What is dialled before a national number only inside the country (trunk prefixes, codes that choose a carrier), as
+//!    far as no national number begins so.
+//! 4. Where several regions share a code, the beginnings of numbers that tell the others apart ([`prefixes()`]).
+//! 5. The beginnings behind which every number is premium-rate or shared-cost.
 //!
 //! Limits: beginnings are as good as the metadata's patterns are for the numbers that they match. A number that no
 //! pattern matches gets the region whose beginning it has, or the one that answers for the code.
@@ -15,7 +18,7 @@ mod prefixes;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
@@ -26,11 +29,12 @@ use regex_automata::dfa::dense::DFA;
 
 use crate::metadata::Metadata;
 use crate::{Error, root};
-use prefixes::{anchored, prefixes};
+use prefixes::{anchored, lengths, prefixes};
 
 /// Longest beginning that is looked at.
 const REGION_DIGITS: usize = 7;
 const PREMIUM_DIGITS: usize = 5;
+const DIALLED_DIGITS: usize = 3;
 /// The id of plans that belong to no country.
 const WORLD: &str = "001";
 /// Width of a line, as in `rustfmt.toml`.
@@ -51,11 +55,15 @@ const OTHERS: [Type; 8] = [
     Type::Voicemail,
 ];
 
+const OF_PEOPLE: [Type; 5] = [Type::FixedLine, Type::Mobile, Type::PersonalNumber, Type::Voip, Type::Pager];
+
 /// What is known of one calling code.
 struct Plan {
     calling_code: u16,
     region: String,
-    lengths: BTreeSet<u16>,
+    /// Bit n of the entry of a digit: a national number that begins with it may have n digits.
+    lengths: [u32; 10],
+    dialled_inside: Vec<String>,
     others: BTreeMap<String, Vec<String>>,
     premium: Vec<String>,
 }
@@ -103,7 +111,10 @@ fn plan(calling_code: u16, regions: &[&Region]) -> Result<Plan, Error> {
     };
     // The library asks the region that answers for the code, and there the kinds of numbers: the general description has
     // no lengths of its own.
-    let lengths = kinds(main, &all()).flat_map(|kind| kind.possible_length().iter().copied()).collect();
+    let every_kind = all();
+    let possible = kinds(main, &every_kind).flat_map(|kind| kind.possible_length());
+    let possible = possible.fold(0u32, |bits, length| bits | 1 << length);
+    let lengths = lengths(&numbers(regions, &every_kind)?)?.map(|bits| bits & possible);
     let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
     if regions.len() > 1 {
         let automata = regions.iter().map(|region| belongs(region)).collect::<Result<Vec<_>, Error>>()?;
@@ -114,7 +125,30 @@ fn plan(calling_code: u16, regions: &[&Region]) -> Result<Plan, Error> {
             }
         }
     }
-    Ok(Plan { calling_code, region: main.id().to_owned(), lengths, others, premium: premium(regions)? })
+    let (dialled_inside, premium) = (dialled_inside(regions)?, premium(regions)?);
+    Ok(Plan { calling_code, region: main.id().to_owned(), lengths, dialled_inside, others, premium })
+}
+
+/// Matches the numbers of some kinds.
+fn numbers(regions: &[&Region], kinds: &[Type]) -> Result<DFA<Vec<u32>>, Error> {
+    anchored(&regions.iter().flat_map(|region| patterns(region, kinds)).collect::<Vec<_>>())
+}
+
+/// Beginnings that a number has only when it is written as it is dialled inside the country.
+fn dialled_inside(regions: &[&Region]) -> Result<Vec<String>, Error> {
+    // People put zeros where their country has no prefix, too.
+    let dialled = regions.iter().map(|region| {
+        let pattern = region.national_prefix_for_parsing().map(|prefix| prefix.as_str()).or(region.national_prefix());
+        format!("(?:{}|0+)(?:{})", pattern.unwrap_or("0"), patterns(region, &all()).join("|"))
+    });
+    let dialled = anchored(&dialled.collect::<Vec<_>>())?;
+    let mut found = only_first(&[dialled, numbers(regions, &all())?], DIALLED_DIGITS)?;
+    // Some freephone numbers begin with zeros, in plans where those of people do not.
+    if lengths(&numbers(regions, &OF_PEOPLE)?)?[0] == 0 {
+        found.retain(|prefix| !prefix.starts_with('0'));
+        found.insert(0, "0".to_owned());
+    }
+    Ok(found)
 }
 
 /// Matches the numbers that the library gives to a region.
@@ -127,13 +161,13 @@ fn belongs(region: &Region) -> Result<DFA<Vec<u32>>, Error> {
 
 /// Beginnings behind which there is no number of another kind.
 fn premium(regions: &[&Region]) -> Result<Vec<String>, Error> {
-    let of = |kinds: &[Type]| {
-        let patterns: Vec<String> = regions.iter().flat_map(|region| patterns(region, kinds)).collect();
-        anchored(&patterns)
-    };
-    let automata = [of(&PREMIUM)?, of(&OTHERS)?];
+    only_first(&[numbers(regions, &PREMIUM)?, numbers(regions, &OTHERS)?], PREMIUM_DIGITS)
+}
+
+/// Beginnings that numbers of the first set have, and of the second none.
+fn only_first(sets: &[DFA<Vec<u32>>; 2], digits: usize) -> Result<Vec<String>, Error> {
     let only = |alive: &[usize]| (alive == [0]).then_some(0);
-    let found = prefixes(&automata, PREMIUM_DIGITS, only)?;
+    let found = prefixes(sets, digits, only)?;
     Ok(found.into_iter().filter(|(_, at)| *at == 0).map(|(prefix, _)| prefix).collect())
 }
 
@@ -163,15 +197,17 @@ fn table(plans: &[Plan], version: &str) -> String {
          pub(super) const PLANS: [Plan; {}] = [\n",
         plans.len()
     );
-    for Plan { calling_code, region, lengths, others, premium } in plans {
-        let lengths = lengths.iter().fold(0u32, |bits, length| bits | 1 << length);
-        let _ = write!(text, "    Plan {{ calling_code: {calling_code}, region: \"{region}\", lengths: {lengths:#x}");
-        text.push_str(", others: &[");
+    for Plan { calling_code, region, lengths, dialled_inside, others, premium } in plans {
+        let lengths: Vec<String> =
+            lengths.iter().map(|bits| if *bits == 0 { "0".to_owned() } else { format!("{bits:#x}") }).collect();
+        let _ = writeln!(text, "    Plan {{ calling_code: {calling_code}, region: \"{region}\",");
+        let _ = writeln!(text, "        lengths: [{}],", lengths.join(", "));
+        let _ = write!(text, "        dialled_inside: &[{}], others: &[", list(dialled_inside, 12));
         for (region, prefixes) in others {
-            let _ = write!(text, "\n        (\"{region}\", &[{}]),", list(prefixes, 12));
+            let _ = write!(text, "\n            (\"{region}\", &[{}]),", list(prefixes, 16));
         }
-        let _ =
-            writeln!(text, "{}], premium: &[{}] }},", if others.is_empty() { "" } else { "\n    " }, list(premium, 8));
+        let end = if others.is_empty() { "" } else { "\n        " };
+        let _ = writeln!(text, "{end}], premium: &[{}] }},", list(premium, 12));
     }
     text + "];\n"
 }

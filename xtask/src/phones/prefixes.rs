@@ -4,6 +4,8 @@
 //! begins so. Where the answer decides, the walk ends; ten branches with one answer become their trunk. A branch that no
 //! set has a number in agrees with any other.
 
+use std::collections::BTreeSet;
+
 use regex_automata::dfa::{Automaton, dense};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
@@ -11,6 +13,9 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, MatchKind};
 
 use crate::Error;
+
+/// Longest national number in the metadata.
+const MOST_DIGITS: usize = 17;
 
 /// What is decided about a beginning.
 #[derive(Clone, Copy, PartialEq)]
@@ -34,6 +39,26 @@ pub(super) fn anchored(patterns: &[String]) -> Result<dense::DFA<Vec<u32>>, Erro
     Ok(built.map_err(Box::new)?)
 }
 
+/// How long the numbers of a set are, by the digit they begin with: bit n for n digits.
+pub(super) fn lengths(set: &dense::DFA<Vec<u32>>) -> Result<[u32; 10], Error> {
+    let (start, mut by_first) = (start(set)?, [0; 10]);
+    for (digit, lengths) in (b'0'..=b'9').zip(&mut by_first) {
+        let mut states = BTreeSet::from([set.next_state(start, digit)]);
+        for length in 1..=MOST_DIGITS {
+            if states.iter().any(|state| set.is_match_state(set.next_eoi_state(*state))) {
+                *lengths |= 1 << length;
+            }
+            let next = states.iter().flat_map(|state| (b'0'..=b'9').map(|digit| set.next_state(*state, digit)));
+            states = next.filter(|state| !set.is_dead_state(*state)).collect();
+        }
+    }
+    Ok(by_first)
+}
+
+fn start(set: &dense::DFA<Vec<u32>>) -> Result<StateID, Error> {
+    Ok(set.start_state(&start::Config::new().anchored(Anchored::Yes))?)
+}
+
 /// The beginnings of at most `digits` digits and the set that each decides for. `decide` chooses among the sets that a
 /// beginning of that length leaves open, none or one; a shorter beginning must leave one open.
 pub(super) fn prefixes(
@@ -41,8 +66,7 @@ pub(super) fn prefixes(
     digits: usize,
     decide: impl Fn(&[usize]) -> Option<usize>,
 ) -> Result<Vec<(String, usize)>, Error> {
-    let start = start::Config::new().anchored(Anchored::Yes);
-    let states: Result<Vec<StateID>, _> = sets.iter().map(|set| set.start_state(&start)).collect();
+    let states: Result<Vec<StateID>, _> = sets.iter().map(start).collect();
     let mut walk = Walk { sets, digits, decide, out: Vec::new() };
     let root = walk.visit(&states?, &mut String::new());
     if let Found::Set(Some(at)) = root {

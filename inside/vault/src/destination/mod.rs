@@ -35,6 +35,9 @@ pub enum DestinationError {
     CallingCode,
     /// The country of this calling code has no numbers of this length.
     NationalLength,
+    /// Behind the calling code comes what no number of this length begins with: a prefix dialled only inside the country,
+    /// or the beginning of a form from before the country's plan changed.
+    NationalBeginning,
     /// An e-mail address without an `@`.
     EmailForm,
     /// An e-mail address of more than 254 bytes.
@@ -51,6 +54,10 @@ impl fmt::Display for DestinationError {
             Self::NotE164 => "expected a phone number in E.164 form: +, country code, subscriber number, digits only",
             Self::CallingCode => "no country has this calling code",
             Self::NationalLength => "the country has no phone numbers of this length",
+            Self::NationalBeginning => {
+                "the country has no phone numbers that begin so: leave out what is dialled only inside the country (as in \
+                 +49 0170), and write the number in today's form (as +54 9 11 in Argentina)"
+            }
             Self::EmailForm => "expected an e-mail address: local@domain",
             Self::EmailLength => "an e-mail address has at most 254 bytes",
             Self::LocalPart => "expected 1 to 64 plain ASCII characters before the @",
@@ -76,7 +83,8 @@ impl Destination {
     /// Parses a phone number: no blanks, brackets or other scripts' digits.
     ///
     /// # Errors
-    /// [`DestinationError::NotE164`], [`DestinationError::CallingCode`] or [`DestinationError::NationalLength`].
+    /// [`DestinationError::NotE164`], [`DestinationError::CallingCode`],
+    /// [`DestinationError::NationalLength`] or [`DestinationError::NationalBeginning`].
     pub fn phone(text: &str) -> Result<Self, DestinationError> {
         let numbering = Some(phone::parse(text)?);
         Ok(Self { text: Zeroizing::new(text.as_bytes().to_vec()), numbering })

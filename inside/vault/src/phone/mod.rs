@@ -3,12 +3,18 @@
 //! 1. E.164 form: `+`, then 7 to 15 ASCII digits that do not begin with 0 (ITU-T E.164 §6).
 //! 2. The calling code is one of a country.
 //! 3. The rest, the national number, has a length that the country uses.
-//! 4. Where several regions share a calling code, the beginning of the national number says which it is.
+//! 4. It begins as numbers of that length do: not with what is dialled only inside the country (`+49 0170 …`), and not as
+//!    numbers did before the country's plan changed ([`spellings`]). So a telephone has one accepted number.
+//! 5. Where several regions share a calling code, the beginning of the national number says which it is.
 //!
 //! What this is not: it does not say that a number is assigned, or that it can take text messages. Numbers for fiction
 //! (+1 202 555 01xx, +44 7700 900xxx) are numbers like any other. Calling codes of no country are refused: nobody gets a
 //! verification code there, and fraud does.
+//!
+//! Limits: step 4 knows what the table knows. If a network still delivers to a form that neither the metadata nor the list
+//! of spellings has, that form counts as another number.
 
+mod spellings;
 mod table;
 
 use crate::DestinationError;
@@ -40,8 +46,10 @@ struct Plan {
     calling_code: u16,
     /// The region that answers for the code.
     region: &'static str,
-    /// Bit n: a national number may have n digits.
-    lengths: u32,
+    /// Bit n of the entry of a digit: a national number that begins with it may have n digits.
+    lengths: [u32; 10],
+    /// What is dialled before a number inside the country, where no number begins so.
+    dialled_inside: &'static [&'static str],
     /// Other regions, and how their national numbers begin. No beginning is that of another.
     others: &'static [(&'static str, &'static [&'static str])],
     /// How premium-rate and shared-cost numbers begin.
@@ -51,7 +59,7 @@ struct Plan {
 /// Reads a number in its one form.
 ///
 /// # Errors
-/// [`DestinationError`] `NotE164`, `CallingCode` or `NationalLength`.
+/// [`DestinationError`] `NotE164`, `CallingCode`, `NationalLength` or `NationalBeginning`.
 pub(crate) fn parse(text: &str) -> Result<Numbering, DestinationError> {
     let digits = text.strip_prefix('+').ok_or(DestinationError::NotE164)?;
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
@@ -59,10 +67,16 @@ pub(crate) fn parse(text: &str) -> Result<Numbering, DestinationError> {
         return Err(DestinationError::NotE164);
     }
     let (plan, national) = plan(digits).ok_or(DestinationError::CallingCode)?;
-    if plan.lengths & (1 << national.len()) == 0 {
+    let of_length = |lengths: u32| lengths & (1 << national.len()) != 0;
+    let first = national.bytes().next().map_or(0, |digit| usize::from(digit - b'0'));
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| national.starts_with(prefix));
+    if !plan.lengths.into_iter().any(of_length) {
         return Err(DestinationError::NationalLength);
     }
-    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| national.starts_with(prefix));
+    let other_spelling = begins(plan.dialled_inside) || spellings::is_other(plan.calling_code, national);
+    if other_spelling || !of_length(plan.lengths[first]) {
+        return Err(DestinationError::NationalBeginning);
+    }
     let other = plan.others.iter().find(|(_, prefixes)| begins(prefixes));
     let region = other.map_or(plan.region, |(region, _)| region);
     let country = Country { calling_code: plan.calling_code, region };

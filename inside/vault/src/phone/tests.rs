@@ -29,7 +29,9 @@ fn no_code_and_no_beginning_is_that_of_another() {
     for plan in &PLANS {
         apart(plan.others.iter().flat_map(|(_, prefixes)| *prefixes).copied().collect());
         apart(plan.premium.to_vec());
-        assert!(plan.lengths != 0 && plan.lengths < 1 << 18, "{}", plan.calling_code);
+        apart(plan.dialled_inside.to_vec());
+        let lengths = plan.lengths.into_iter().fold(0, |all, lengths| all | lengths);
+        assert!(lengths != 0 && lengths < 1 << 18, "{}", plan.calling_code);
     }
 }
 
@@ -65,8 +67,41 @@ fn only_calling_codes_of_countries() {
 
 #[test]
 fn only_lengths_of_the_country() {
-    for text in ["+1202555012", "+120255501234", "+4477009001", "+447700900123456", "+331234567", "+8612345"] {
+    for text in
+        ["+1202555012", "+120255501234", "+4477009001", "+447700900123456", "+331234567", "+8699345", "+4407700900123"]
+    {
         assert_eq!(refusal(text), Some(DestinationError::NationalLength), "{text}");
+    }
+}
+
+/// Each is a second spelling of the number beside it.
+#[test]
+fn one_telephone_has_one_number() {
+    for (other, number) in [
+        // The zero that is dialled inside the country; an 8, or 80, in Belarus.
+        ("+4901701234567", "+491701234567"),
+        ("+440207946012", "+442079460123"),
+        ("+9109123456789", "+919123456789"),
+        ("+43066012345", "+4366012345"),
+        ("+3758291234567", "+375291234567"),
+        ("+37580152277357", "+375152277357"),
+        ("+5401112345678", "+5491112345678"),
+        // Forms of before.
+        ("+541112345678", "+5491112345678"),
+        ("+542211234567", "+5492211234567"),
+        ("+551181234567", "+5511981234567"),
+        ("+551191234567", "+5511991234567"),
+        ("+22997123456", "+2290197123456"),
+        ("+2417712345", "+24107712345"),
+        ("+23777123456", "+237677123456"),
+    ] {
+        assert_eq!(refusal(other), Some(DestinationError::NationalBeginning), "{other}");
+        assert!(parse(number).is_ok(), "{number}");
+    }
+    // A zero that belongs to the number.
+    for text in ["+390669812345", "+390212345678", "+2250701234567", "+24107712345", "+2290197123456", "+242061234567"]
+    {
+        assert!(parse(text).is_ok(), "{text}");
     }
 }
 
