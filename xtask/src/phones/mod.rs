@@ -194,7 +194,7 @@ fn table(plans: &[Plan], version: &str) -> String {
          use super::Plan;\n\n\
          /// In the order of their calling codes.\n\
          #[rustfmt::skip]\n\
-         pub(super) const PLANS: [Plan; {}] = [\n",
+         pub(super) static PLANS: [Plan; {}] = [\n",
         plans.len()
     );
     for Plan { calling_code, region, lengths, dialled_inside, others, premium } in plans {

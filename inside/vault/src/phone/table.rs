@@ -8,7 +8,7 @@ use super::Plan;
 
 /// In the order of their calling codes.
 #[rustfmt::skip]
-pub(super) const PLANS: [Plan; 206] = [
+pub(super) static PLANS: [Plan; 206] = [
     Plan { calling_code: 1, region: "US",
         lengths: [0, 0, 0x400, 0x400, 0x400, 0x400, 0x400, 0x400, 0x400, 0x400],
         dialled_inside: &["0", "1"], others: &[
