@@ -51,3 +51,34 @@ pub struct Vault {
     /// SHA-256 of the settings' text; of nothing if there are none.
     pub settings_sha256: String,
 }
+
+/// Answer of `GET /.well-known/adyton/evidence` (`docs/spec/09-evidence.md`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Whose document it is: `aws-nitro`.
+    pub platform: String,
+    /// Base64 of the attestation document.
+    pub document: String,
+    /// Base64 of the identity bundle.
+    pub bundle: String,
+    /// That the document is fresh for the nonce.
+    pub nonce_proof: NonceProof,
+}
+
+/// The path from a nonce to the one that a document carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NonceProof {
+    /// Position among the nonces of the document.
+    pub index: u64,
+    /// How many nonces the document has.
+    pub count: u64,
+    /// Siblings from the leaf to the root, hexadecimal.
+    pub path: Vec<String>,
+}
+
+/// Answer of `GET /.well-known/adyton/binding` (`docs/spec/09-evidence.md`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelBinding {
+    /// Base64 of the signature by the bundle's log key.
+    pub signature: String,
+}
