@@ -180,13 +180,13 @@ mod tests {
     use super::*;
 
     fn account(number: u8) -> Sid {
-        Sid([number; 34])
+        Sid([number; 16])
     }
 
     fn place(service: u8, number: u32) -> Place {
         let mut subject = [0; 16];
         subject[..4].copy_from_slice(&number.to_be_bytes());
-        (Sid([service; 34]), subject)
+        (Sid([service; 16]), subject)
     }
 
     /// Tries wrong codes at ever new places until there is no room, and says how many there were.
