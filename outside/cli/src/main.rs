@@ -18,6 +18,7 @@ mod store;
 mod tenant;
 mod tenant_file;
 mod up;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Runs a whole vault on this machine: enclave, host, and a pretend carrier and phone.
     Up(up::Options),
+    /// Asks a vault for evidence, and says what it shows and what it does not.
+    Verify(verify::Options),
     /// Looks at a vault's log.
     #[command(subcommand)]
     Log(Log),
@@ -71,6 +74,7 @@ enum Log {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up(options) => up::run(&options),
+        Command::Verify(options) => verify::run(&options),
         Command::Log(Log::Check { data, json }) => log_check::run(&data, json),
         Command::Policy(command) => policy::run(&command),
         Command::Seal(options) => seal::run(&options),

@@ -18,7 +18,7 @@ pub(crate) struct Process {
 }
 
 /// A binary that stands beside this one.
-fn sibling(name: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
+pub(crate) fn sibling(name: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let path = std::env::current_exe()?.with_file_name(name);
     if path.is_file() {
         return Ok(path);

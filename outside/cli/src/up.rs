@@ -27,7 +27,7 @@ use tokio::time::{Duration, Instant, sleep};
 use crate::client::{Client, expect};
 use crate::folders::Folders;
 use crate::laptop::{override_key, policy_text, sign_first_settings};
-use crate::processes::Process;
+use crate::processes::{Process, sibling};
 use crate::ssh::make_key;
 use crate::store::Source;
 use crate::tenant_file::TenantFile;
@@ -86,12 +86,15 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
     // A Unix socket's path is short, a folder's may be long.
     let runtime = RuntimeDir::new()?;
     // 2.
-    let (mut pretend, ready) = Process::start_ready(
-        "adyton-pretend",
-        &["--dir".into(), text(&folders.pretend), "--runtime".into(), text(&runtime.0)],
-    )?;
-    // 3.
     let policy = folders.data.join("adyton.toml");
+    let arguments = [
+        ["--dir".into(), text(&folders.pretend)],
+        ["--runtime".into(), text(&runtime.0)],
+        ["--enclave".into(), text(&sibling("adyton-enclave")?)],
+        ["--policy".into(), text(&policy)],
+    ];
+    let (mut pretend, ready) = Process::start_ready("adyton-pretend", arguments.as_flattened())?;
+    // 3.
     if !policy.exists() {
         let owner = make_key(&folders.client.join("owner"), "owner of a laptop's vault")?;
         let mut text = policy_text(&ready, options.listen, &owner)?;
