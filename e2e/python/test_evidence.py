@@ -18,7 +18,7 @@ import urllib.parse
 import pytest
 import requests
 import trustme
-from conftest import BINARIES, PATIENCE
+from conftest import BINARIES, PATIENCE, Up
 
 EVIDENCE = "/.well-known/adyton/evidence"
 
@@ -196,7 +196,7 @@ def test_somebody_between_is_refused_though_the_system_trusts_him(up, tmp_path):
     assert up.ready["auth_token"].encode() not in between.seen
 
 
-def test_a_restart_is_seen_and_another_policy_is_refused_by_who_watches(start):
+def test_who_watches_sees_a_restart(start):
     up = start()
     facts = judged(up)[1]["facts"]
     command = [BINARIES / "adyton", "verify", up.ready["api"], "--vault-id", up.ready["vault_id"]]
@@ -213,15 +213,29 @@ def test_a_restart_is_seen_and_another_policy_is_refused_by_who_watches(start):
         watching.wait(timeout=10)
 
 
-def test_two_vaults_are_compared(up, start):
+def test_two_vaults_are_compared(up, start, tmp_path):
     code, out, _ = verify(
         up.ready["api"], "--vault-id", up.ready["vault_id"], "--root", up.ready["root"], "--diff", up.ready["api"]
     )
     assert code == 0 and "show the same" in out
-    other = start()
-    # Two vaults have two ids, and one is demanded of both.
-    code, shown = judged(up, "--diff", other.ready["api"])
-    assert (code, shown["verified"]) == (1, False), shown
+    other = Up(tmp_path / "other")
+    try:
+        # Two vaults have two ids, and one is demanded of both, unless the other is named.
+        code, shown = judged(up, "--diff", other.ready["api"])
+        assert (code, shown["refusal"]) == (1, "root"), shown
+        code, shown = judged(up, "--diff", other.ready["api"], "--diff-vault-id", other.ready["vault_id"])
+        assert (code, shown["refusal"]) == (1, "root"), shown
+    finally:
+        other.stop()
+    # The same platform, another policy: what differs is named.
+    beside = Up(tmp_path / "beside", policy=["limits.failed_checks=4"], pretend=up.pretend)
+    try:
+        code, shown = judged(up, "--diff", beside.ready["api"], "--diff-vault-id", beside.ready["vault_id"])
+        names = {difference["name"] for difference in shown["differences"]}
+        assert (code, shown["verified"]) == (1, True)
+        assert {"vault_id", "policy_sha256", "pcr16"} <= names and not {"pcr0", "profile", "release"} & names, names
+    finally:
+        beside.stop()
 
 
 def test_it_says_what_is_wrong_with_its_arguments():

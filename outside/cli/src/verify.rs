@@ -59,6 +59,9 @@ pub(crate) struct Options {
     /// Another address, judged by the same demands, and compared
     #[arg(long, value_name = "URL")]
     diff: Option<Endpoint>,
+    /// The id of the vault there, if it is another one
+    #[arg(long, value_name = "ID", requires = "diff")]
+    diff_vault_id: Option<VaultId>,
 }
 
 /// Judges and reports.
@@ -67,7 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
 }
 
 async fn verify(options: &Options) -> Result<ExitCode, Error> {
-    let (client, json) = (client(options, &options.url)?, options.json);
+    let (client, json) = (client(options, &options.url, options.vault_id)?, options.json);
     let shown = match client.appraise(|appraised| appraised.map(Shown::of)).await {
         Ok(shown) => shown.ok_or("nothing was appraised")?,
         Err(error) => return Ok(refused(&options.url, &error, json)),
@@ -187,7 +190,8 @@ fn code(error: &ClientError) -> &'static str {
 }
 
 async fn compare(options: &Options, shown: &Shown, other: &Endpoint) -> Result<ExitCode, Error> {
-    let theirs = match client(options, other)?.appraise(|appraised| appraised.map(Shown::of)).await {
+    let vault_id = options.diff_vault_id.unwrap_or(options.vault_id);
+    let theirs = match client(options, other, vault_id)?.appraise(|appraised| appraised.map(Shown::of)).await {
         Ok(theirs) => theirs.ok_or("nothing was appraised")?,
         Err(error) => return Ok(refused(other, &error, options.json)),
     };
@@ -235,12 +239,12 @@ async fn watch(options: &Options, client: &Client, mut shown: Shown) -> Result<E
     }
 }
 
-fn client(options: &Options, url: &Endpoint) -> Result<Client, Error> {
+fn client(options: &Options, url: &Endpoint, vault_id: VaultId) -> Result<Client, Error> {
     let root = match &options.root {
         None => Root::aws(),
         Some(file) => Root::explicit(certificate(file)?),
     };
-    let mut policy = AppraisalPolicy::any_code(options.vault_id.0);
+    let mut policy = AppraisalPolicy::any_code(vault_id.0);
     policy.measurements =
         if options.pcrs.is_empty() { Measurements::AnyCode } else { Measurements::Registers(options.pcrs.clone()) };
     policy.policy_hash = options.policy.as_deref().map(policy_hash).transpose()?;

@@ -1,6 +1,6 @@
 //! The Rust SDK: speaks with a vault that has shown what it is, or with one whose operator is trusted by name.
 //!
-//! A connection to an attested vault is made so (`docs/spec/10-appraisal.md`; the numbers stand in [`session`]):
+//! A connection to an attested vault is made so (`docs/spec/10-appraisal.md`):
 //!
 //! 1. TLS 1.3 with whoever answers, resumption off; his certificate's key is noted and nothing is sent but a nonce;
 //! 2. evidence for that nonce, received, verified and appraised (`adyton-attest`);

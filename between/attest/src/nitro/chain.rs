@@ -7,8 +7,8 @@
 //! A chain of issuers that held is remembered whole, by a hash over the root and all of the bundle. The same bundle then
 //! costs one signature, the leaf's. Nothing is remembered past the validity of any of its certificates.
 
+use core::time::Duration;
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
