@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks")]
 
 mod client;
+mod drill;
 mod folders;
 mod governance;
 mod keys;
@@ -18,6 +19,7 @@ mod store;
 mod tenant;
 mod tenant_file;
 mod up;
+mod vault;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +38,11 @@ struct Arguments {
 enum Command {
     /// Runs a whole vault on this machine: enclave, host, and a pretend carrier and phone.
     Up(up::Options),
+    /// Plays the insider against a vault of its own, and says of each attempt whether it is closed.
+    Drill(drill::Options),
+    /// Leaks everything, so that the drill can see that it is caught.
+    #[command(hide = true)]
+    DrillControl(drill::control::Options),
     /// Looks at a vault's log.
     #[command(subcommand)]
     Log(Log),
@@ -71,6 +78,8 @@ enum Log {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up(options) => up::run(&options),
+        Command::Drill(options) => drill::run(&options),
+        Command::DrillControl(options) => drill::control::run(&options),
         Command::Log(Log::Check { data, json }) => log_check::run(&data, json),
         Command::Policy(command) => policy::run(&command),
         Command::Seal(options) => seal::run(&options),
