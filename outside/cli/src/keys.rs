@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use adyton_api::{ChangeKeys, NewKey};
 use adyton_folder::write_private;
-use adyton_seal::SealedPurpose;
+use adyton_seal::{RecipientPublicKey, SealedPurpose};
 use clap::Subcommand;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::client::{hinted, nothing_happened};
 use crate::tenant::{Tenant, account, change_keys, runtime, say};
-use crate::tenant_file::random_hex;
+use crate::tenant_file::{TenantFile, random_hex};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -52,10 +52,37 @@ pub(crate) enum Command {
 /// An API key's own file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct KeyFile {
+pub(crate) struct KeyFile {
     account_sid: String,
-    key_sid: String,
-    key_secret: String,
+    pub(crate) key_sid: String,
+    pub(crate) key_secret: String,
+}
+
+impl KeyFile {
+    /// Its `Authorization` header.
+    pub(crate) fn basic(&self) -> String {
+        format!("Basic {}", BASE64.encode(format!("{}:{}", self.key_sid, self.key_secret).as_bytes()))
+    }
+}
+
+/// Makes an API key: what stays here, and what the vault gets.
+pub(crate) fn new_key(
+    file: &TenantFile,
+    vault_key: &RecipientPublicKey,
+    scopes: &[String],
+) -> Result<(KeyFile, NewKey), Error> {
+    let made = KeyFile {
+        account_sid: file.account_sid.clone(),
+        key_sid: format!("SK{}", random_hex()?),
+        key_secret: random_hex()?,
+    };
+    let purpose = SealedPurpose::api_key(&file.vault()?.0, &file.account_sid, &made.key_sid);
+    let new = NewKey {
+        key_sid: made.key_sid.clone(),
+        scopes: scopes.to_vec(),
+        sealed_secret: BASE64.encode(&vault_key.seal(&purpose, made.key_secret.as_bytes())?),
+    };
+    Ok((made, new))
 }
 
 /// Carries out a command about API keys.
@@ -77,18 +104,8 @@ async fn create(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> R
     if out.exists() {
         return Err(format!("{}: is there already; name another file", out.display()).into());
     }
-    let made = KeyFile {
-        account_sid: file.account_sid.clone(),
-        key_sid: format!("SK{}", random_hex()?),
-        key_secret: random_hex()?,
-    };
+    let (made, new) = new_key(&file, &vault_key, &scopes)?;
     write_private(out, &serde_json::to_vec_pretty(&made)?)?;
-    let purpose = SealedPurpose::api_key(&file.vault()?.0, &file.account_sid, &made.key_sid);
-    let new = NewKey {
-        key_sid: made.key_sid.clone(),
-        scopes: scopes.clone(),
-        sealed_secret: BASE64.encode(&vault_key.seal(&purpose, made.key_secret.as_bytes())?),
-    };
     let changes = ChangeKeys { add: vec![new], ..ChangeKeys::default() };
     if let Err(error) = change_keys(&client, &file, &changes, key).await {
         if nothing_happened(&error) {

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks")]
 
 mod client;
+mod drill;
 mod folders;
 mod governance;
 mod keys;
@@ -18,6 +19,7 @@ mod store;
 mod tenant;
 mod tenant_file;
 mod up;
+mod vault;
 mod verify;
 
 use std::path::PathBuf;
@@ -39,6 +41,11 @@ enum Command {
     Up(up::Options),
     /// Asks a vault for evidence, and says what it shows and what it does not.
     Verify(verify::Options),
+    /// Plays the insider against a vault of its own, and says of each attempt whether it is closed.
+    Drill(drill::Options),
+    /// Leaks everything, so that the drill can see that it is caught.
+    #[command(hide = true)]
+    DrillControl(drill::control::Options),
     /// Looks at a vault's log.
     #[command(subcommand)]
     Log(Log),
@@ -75,6 +82,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up(options) => up::run(&options),
         Command::Verify(options) => verify::run(&options),
+        Command::Drill(options) => drill::run(&options),
+        Command::DrillControl(options) => drill::control::run(&options),
         Command::Log(Log::Check { data, json }) => log_check::run(&data, json),
         Command::Policy(command) => policy::run(&command),
         Command::Seal(options) => seal::run(&options),

@@ -1,24 +1,50 @@
-//! The children of `adyton up`: started from beside this binary, told to die with it.
+//! The children of `adyton up` and `adyton drill`: started from beside this binary, told to die with it.
 
-use std::io::{BufRead, BufReader, Lines};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
-/// What a child prints, line by line.
-type Output = Lines<BufReader<ChildStdout>>;
+type Error = Box<dyn std::error::Error>;
+
+/// Bytes that are collected while others still write them.
+pub(crate) type Collected = Arc<Mutex<Vec<u8>>>;
+
+/// What a child gets besides its arguments; by default nothing but what this process has.
+#[derive(Clone, Default)]
+pub(crate) struct Surroundings {
+    /// Further variables of its environment.
+    pub(crate) environment: Vec<(String, String)>,
+    /// Its working folder.
+    pub(crate) folder: Option<PathBuf>,
+    /// Where all that it prints is collected; without it stderr is this process's.
+    pub(crate) output: Option<Collected>,
+    /// Whether its memory is opened before it can close itself to others ([`Process::memory`]).
+    pub(crate) memory: bool,
+}
+
+/// A process's memory, opened as soon as the process was there.
+pub(crate) struct Memory {
+    /// Its mappings.
+    pub(crate) maps: File,
+    /// Its bytes.
+    pub(crate) bytes: File,
+}
 
 /// A child of ours.
 pub(crate) struct Process {
     name: &'static str,
     child: Child,
+    memory: Option<std::io::Result<Memory>>,
 }
 
 /// A binary that stands beside this one.
-pub(crate) fn sibling(name: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
+pub(crate) fn sibling(name: &str) -> Result<PathBuf, Error> {
     let path = std::env::current_exe()?.with_file_name(name);
     if path.is_file() {
         return Ok(path);
@@ -29,35 +55,54 @@ pub(crate) fn sibling(name: &str) -> Result<PathBuf, Box<dyn std::error::Error>>
 }
 
 impl Process {
-    /// Starts a child whose stdout is read by the caller.
-    pub(crate) fn start(
-        name: &'static str,
-        arguments: &[String],
-    ) -> Result<(Self, Output), Box<dyn std::error::Error>> {
-        let mut child = Command::new(sibling(name)?)
-            .args(arguments)
-            .arg("--die-with-parent")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{name} does not start: {error}"))?;
-        let stdout = child.stdout.take().ok_or("no output")?;
-        Ok((Self { name, child }, BufReader::new(stdout).lines()))
+    /// Starts a child whose output nobody waits for.
+    pub(crate) fn start(name: &'static str, arguments: &[String], surroundings: &Surroundings) -> Result<Self, Error> {
+        let (process, stdout) = Self::spawn(name, arguments, surroundings)?;
+        read_on(stdout, surroundings.output.clone());
+        Ok(process)
     }
 
-    /// Starts a child that says it is ready by one line of JSON; what follows is passed over.
+    /// Starts a child that says it is ready by one line of JSON; what follows is passed over, or collected.
     pub(crate) fn start_ready(
         name: &'static str,
         arguments: &[String],
-    ) -> Result<(Self, Value), Box<dyn std::error::Error>> {
-        let (process, mut lines) = Self::start(name, arguments)?;
-        let Some(Ok(line)) = lines.next() else {
+        surroundings: &Surroundings,
+    ) -> Result<(Self, Value), Error> {
+        let (process, mut stdout) = Self::spawn(name, arguments, surroundings)?;
+        let mut line = String::new();
+        if stdout.read_line(&mut line)? == 0 {
             // It said why on stderr.
             return Err(format!("{name} did not start").into());
-        };
+        }
+        if let Some(output) = &surroundings.output {
+            output.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(line.as_bytes());
+        }
         let ready = serde_json::from_str(&line)?;
-        std::thread::spawn(move || lines.for_each(drop));
+        read_on(stdout, surroundings.output.clone());
         Ok((process, ready))
+    }
+
+    fn spawn(
+        name: &'static str,
+        arguments: &[String],
+        surroundings: &Surroundings,
+    ) -> Result<(Self, BufReader<impl Read + Send + use<>>), Error> {
+        let mut command = Command::new(sibling(name)?);
+        command.args(arguments).arg("--die-with-parent").stdin(Stdio::null()).stdout(Stdio::piped());
+        command.envs(surroundings.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(folder) = &surroundings.folder {
+            command.current_dir(folder);
+        }
+        if surroundings.output.is_some() {
+            command.stderr(Stdio::piped());
+        }
+        let mut child = command.spawn().map_err(|error| format!("{name} does not start: {error}"))?;
+        let memory = surroundings.memory.then(|| Memory::open(child.id()));
+        let stdout = child.stdout.take().ok_or("no output")?;
+        if let Some(stderr) = child.stderr.take() {
+            read_on(BufReader::new(stderr), surroundings.output.clone());
+        }
+        Ok((Self { name, child, memory }, BufReader::new(stdout)))
     }
 
     /// Its process id.
@@ -65,25 +110,54 @@ impl Process {
         self.child.id()
     }
 
+    /// Its memory, if that was asked for; an error says that it could not be opened.
+    pub(crate) fn memory(&self) -> Option<&std::io::Result<Memory>> {
+        self.memory.as_ref()
+    }
+
     /// Whether it has ended.
     pub(crate) fn ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
-    /// Asks it to stop, and makes it after three seconds.
-    pub(crate) fn stop(mut self) {
+    /// Sends it a signal and waits for its end, three seconds at most. Says whether it came.
+    pub(crate) fn end(&mut self, signal: Signal) -> bool {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         if let Some(pid) = pid {
-            let _ = rustix::process::kill_process(pid, Signal::TERM);
+            let _ = rustix::process::kill_process(pid, signal);
         }
         let began = Instant::now();
         while !self.ended() && began.elapsed() < Duration::from_secs(3) {
             std::thread::sleep(Duration::from_millis(10));
         }
-        if !self.ended() {
+        self.ended()
+    }
+
+    /// Asks it to stop, and makes it after three seconds.
+    pub(crate) fn stop(mut self) {
+        if !self.end(Signal::TERM) {
             eprintln!("adyton: {} did not stop when asked: killed", self.name);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+impl Memory {
+    /// Opens the memory of a process, as root or as whoever started it.
+    pub(crate) fn open(pid: u32) -> std::io::Result<Self> {
+        Ok(Self { maps: File::open(format!("/proc/{pid}/maps"))?, bytes: File::open(format!("/proc/{pid}/mem"))? })
+    }
+}
+
+/// Reads to the end in the background, so that the child never waits for a reader.
+fn read_on(mut from: impl Read + Send + 'static, into: Option<Collected>) {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 8192];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if let Some(into) = &into {
+                into.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&buffer[..count]);
+            }
+        }
+    });
 }

@@ -1,0 +1,161 @@
+//! A whole vault in fresh folders, with recording relays on every line that the insider could tap.
+//!
+//! ```text
+//!  client ──[network]──▶ host ──[pipes]──▶ enclave      ingress
+//!                        host ◀──[pipes]── enclave      store, dial, events
+//!  carrier ◀─[network]── host
+//! ```
+//!
+//! Attempts that break things (restarts, restored folders, other clocks) start a stack of their own.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::Error;
+use super::relay::{Recording, Relays};
+use crate::client::{Client, expect};
+use crate::folders::Folders;
+use crate::processes::{Collected, Process, Surroundings};
+use crate::vault::{Serving, Vault, Wiring, routes, start_platform, text, write_policy};
+
+/// Variables that make programs say more than usual.
+const VERBOSE: [(&str, &str); 6] = [
+    ("RUST_LOG", "trace"),
+    ("RUST_BACKTRACE", "full"),
+    ("RUST_LIB_BACKTRACE", "full"),
+    ("TOKIO_CONSOLE", "1"),
+    ("SSLKEYLOGFILE", "sslkeys"),
+    ("DEBUG", "1"),
+];
+
+/// How a stack differs from the usual one.
+#[derive(Default)]
+pub(crate) struct Unusual {
+    /// `KEY=VALUE` of the policy.
+    pub(crate) policy: Vec<String>,
+    /// Further variables of enclave and platform, such as one that gives them another clock.
+    pub(crate) environment: Vec<(String, String)>,
+    /// Whether nothing is recorded: for attempts that bring more bytes than memory should hold.
+    pub(crate) unrecorded: bool,
+}
+
+/// A running vault, its platform and its first tenant.
+pub(crate) struct Stack {
+    pub(crate) folders: Folders,
+    /// What `adyton-pretend` said when it was ready.
+    pub(crate) ready: Value,
+    pub(crate) pretend: Process,
+    pub(crate) vault: Vault,
+    pub(crate) serving: Serving,
+    /// What passed between enclave and host.
+    pub(crate) pipes: Recording,
+    /// What passed between clients and host, and host and carriers.
+    pub(crate) network: Recording,
+    /// All that enclave and host printed.
+    pub(crate) output: Collected,
+    /// Working folder and temporary folder of enclave and host.
+    pub(crate) working: PathBuf,
+}
+
+impl Stack {
+    /// Starts one in a new folder.
+    pub(crate) async fn start(at: &Path, relays: &Relays, unusual: Unusual) -> Result<Self, Error> {
+        fs::create_dir_all(at)?;
+        let folders = Folders::open(Some(&at.join("vault")), None, None)?;
+        Self::over(folders, at, relays, unusual).await
+    }
+
+    /// Starts one over folders that may hold a vault already; `at` is for sockets, and new.
+    pub(crate) async fn over(folders: Folders, at: &Path, relays: &Relays, unusual: Unusual) -> Result<Self, Error> {
+        let (runtime, working) = (at.join("run"), at.join("working"));
+        fs::create_dir_all(&runtime)?;
+        fs::create_dir_all(&working)?;
+        let platform = Surroundings { environment: unusual.environment.clone(), ..Surroundings::default() };
+        let (pretend, ready) = start_platform(&folders, &runtime, &platform)?;
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        write_policy(&folders, &ready, listen, &unusual.policy)?;
+
+        let (pipes, network, output) = (Recording::default(), Recording::default(), Collected::default());
+        let kept = |recording| if unusual.unrecorded { None } else { Some(recording) };
+        let field = |name: &str| ready[name].as_str().ok_or("adyton-pretend says too little");
+        let mut wiring = Wiring::direct(&runtime, &ready, listen)?;
+        wiring.enclave_ingress = runtime.join("enclave.in");
+        wiring.enclave_service = runtime.join("host.in");
+        relays.unix(&wiring.host_ingress, wiring.enclave_ingress.clone(), kept(&pipes))?;
+        relays.unix(&wiring.enclave_service, wiring.host_service.clone(), kept(&pipes))?;
+        let tls = relays.tcp(field("tls")?.parse()?, kept(&network))?;
+        let mail = relays.tcp(field("mail")?.parse()?, kept(&network))?;
+        wiring.routes = routes(&tls.to_string(), &mail.to_string());
+        let mut environment: Vec<_> = VERBOSE.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        environment.push(("TMPDIR".into(), text(&working)));
+        wiring.host = Surroundings {
+            environment: environment.clone(),
+            folder: Some(working.clone()),
+            output: Some(output.clone()),
+            memory: true,
+        };
+        environment.extend(unusual.environment);
+        wiring.enclave = Surroundings { environment, ..wiring.host.clone() };
+        let mut vault = Vault::start(&folders.data, wiring)?;
+        let api = relays.tcp(vault.listen, kept(&network))?;
+        let serving = vault.serve(&folders, &ready, api).await?;
+        Ok(Self { folders, ready, pretend, vault, serving, pipes, network, output, working })
+    }
+
+    /// A client's request with a form and an `Authorization` header: status and body.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        form: &[(&str, &str)],
+        authorization: &str,
+    ) -> Result<(u16, Bytes), Error> {
+        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", authorization)];
+        self.serving.client.request(method, path, &headers, body).await
+    }
+
+    /// The same by the tenant's token, when an answer with this status is expected.
+    pub(crate) async fn tenant(
+        &self,
+        status: u16,
+        method: &str,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Result<Value, Error> {
+        let answer = self.ask(method, path, form, &self.serving.tenant.basic()).await?;
+        Ok(serde_json::from_slice(&expect(status, answer)?)?)
+    }
+
+    /// The phone's page.
+    pub(crate) fn phone(&self) -> &str {
+        self.ready["phone"].as_str().unwrap_or_default()
+    }
+
+    /// The tenant's API, for requests that are not forms.
+    pub(crate) fn client(&self) -> &Client {
+        &self.serving.client
+    }
+
+    /// Starts again what an attempt has ended, and waits until the API answers.
+    pub(crate) async fn restart(&mut self) -> Result<(), Error> {
+        if self.vault.host.ended() {
+            self.vault.start_host()?;
+        }
+        if self.vault.enclave.ended() {
+            self.vault.start_enclave()?;
+        }
+        self.vault.answers(&self.serving.client, Instant::now()).await
+    }
+
+    /// Stops all its processes; the folders stay.
+    pub(crate) fn stop(self) {
+        self.vault.stop();
+        self.pretend.stop();
+    }
+}
