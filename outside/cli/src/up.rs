@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Duration, sleep};
 
 use crate::folders::Folders;
-use crate::processes::Surroundings;
+use crate::processes::{Surroundings, sibling};
 use crate::vault::{RuntimeDir, Serving, Vault, Wiring, start_platform, write_policy};
 
 type Error = Box<dyn std::error::Error>;
@@ -73,7 +73,8 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
     })?;
     let runtime = RuntimeDir::new()?;
     // 2.
-    let (mut pretend, ready) = start_platform(&folders, &runtime.0, &Surroundings::default())?;
+    let (mut pretend, ready) =
+        start_platform(&folders, &runtime.0, &sibling("adyton-enclave")?, &Surroundings::default())?;
     // 3.
     write_policy(&folders, &ready, options.listen, &options.set)?;
     // 4. and 5.

@@ -23,7 +23,7 @@ use tokio::time::{Duration, Instant, sleep};
 use crate::client::{Client, expect};
 use crate::folders::Folders;
 use crate::laptop::{override_key, policy_text, sign_first_settings};
-use crate::processes::{Process, Surroundings, sibling};
+use crate::processes::{Process, Surroundings};
 use crate::ssh::make_key;
 use crate::store::Source;
 use crate::tenant_file::TenantFile;
@@ -105,16 +105,17 @@ pub(crate) struct Serving {
     pub(crate) client: Client,
 }
 
-/// 1. Starts what plays the platform, and gives what it said when it was ready.
+/// 1. Starts what plays the platform, and gives what it said when it was ready. `enclave` is the program that it measures.
 pub(crate) fn start_platform(
     folders: &Folders,
     runtime: &Path,
+    enclave: &Path,
     surroundings: &Surroundings,
 ) -> Result<(Process, Value), Error> {
     let arguments = [
         ["--dir".into(), text(&folders.pretend)],
         ["--runtime".into(), text(runtime)],
-        ["--enclave".into(), text(&sibling("adyton-enclave")?)],
+        ["--enclave".into(), text(enclave)],
         ["--policy".into(), text(&folders.data.join("adyton.toml"))],
     ];
     Process::start_ready("adyton-pretend", arguments.as_flattened(), surroundings)

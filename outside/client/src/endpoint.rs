@@ -1,7 +1,7 @@
 //! Where a vault's API is.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use rustls::pki_types::ServerName;
@@ -32,6 +32,13 @@ impl Endpoint {
     pub(crate) fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         if self.port == 443 { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        let ip = address.ip();
+        Self { host: ip.to_string(), port: address.port(), name: ServerName::IpAddress(ip.into()) }
     }
 }
 
