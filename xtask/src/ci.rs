@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::metadata::{binaries, output};
-use crate::{Error, advisories, layers, licences, node, phones, python, root, tools};
+use crate::{Error, advisories, layers, licences, node, phones, python, root, tcb, tools};
 
 /// How a step ended.
 pub(crate) enum Outcome {
@@ -20,17 +20,18 @@ pub(crate) fn run() -> Result<(), Error> {
     let not_run = not_run_file();
     std::fs::create_dir_all(not_run.with_file_name(""))?;
     let before = output("git", &["status", "--porcelain"]).ok();
-    let steps: [(&str, &dyn Fn() -> Outcome); 14] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 15] = [
         ("fmt", &|| cargo(&["fmt", "--all", "--check"], 2)),
         ("clippy", &|| cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], 20)),
         ("layers", &|| outcome(layers::run())),
-        ("licences", &|| outcome(licences::run(false))),
+        ("licences", &|| outcome(licences::run())),
         ("phones", &|| outcome(phones::run(true))),
         ("advisories", &advisories::step),
         ("docs", &docs),
         ("tests", &|| cargo(&["test", "--workspace", "--locked"], 30)),
         ("vectors", &vectors),
         ("release build", &|| cargo(&["build", "--release", "--workspace", "--locked"], 30)),
+        ("tcb", &tcb_step),
         ("fuzz smoke", &fuzz),
         ("end to end", &end_to_end),
         ("npm SDK", &node::step),
@@ -142,6 +143,16 @@ pub(crate) fn command(command: &mut Command, minutes: u64) -> Outcome {
                 return Outcome::Fail(format!("not done after {minutes} minutes"));
             }
         }
+    }
+}
+
+/// The enclave as for an image, and what it is built of; as a command of its own, so that it has a time limit.
+fn tcb_step() -> Outcome {
+    match (tcb::elsewhere(), std::env::current_exe()) {
+        (Ok(None), Ok(program)) => command(Command::new(program).arg("tcb"), 20),
+        (Ok(Some(why)), _) => Outcome::NotRun(why),
+        (Err(error), _) => Outcome::Fail(error.to_string()),
+        (_, Err(error)) => Outcome::Fail(error.to_string()),
     }
 }
 

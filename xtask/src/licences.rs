@@ -1,14 +1,13 @@
 //! Licences, duplicate versions, and the committed list of what the enclave is built of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde::Deserialize;
 
 use crate::metadata::{Metadata, built};
+use crate::tcb::snapshot;
 use crate::{Error, root};
-
-const SNAPSHOT: &str = "inside/enclave/dependencies.txt";
 
 /// `licences.toml`.
 #[derive(Deserialize)]
@@ -20,40 +19,35 @@ struct Rules {
     duplicates: BTreeMap<String, String>,
 }
 
-/// Checks, or writes the enclave's list anew.
-pub(crate) fn run(accept: bool) -> Result<(), Error> {
+/// Checks.
+pub(crate) fn run() -> Result<(), Error> {
     let rules: Rules = toml::from_str(&fs::read_to_string(root().join("licences.toml"))?)?;
     let (metadata, everything) = (Metadata::load()?, built(None)?);
     let mut faults = check(&rules, &metadata, &everything);
-    let inside: String = built(Some("adyton-enclave"))?
+    let inside: BTreeSet<String> = built(Some("adyton-enclave"))?
         .iter()
         .filter(|(name, _)| !name.starts_with("adyton-"))
-        .flat_map(|(name, versions)| versions.iter().map(move |version| format!("{name} {version}\n")))
+        .flat_map(|(name, versions)| versions.iter().map(move |version| format!("{name} {version}")))
         .collect();
-    let path = root().join(SNAPSHOT);
-    if accept {
-        fs::write(&path, &inside)?;
-    } else {
-        let known = fs::read_to_string(&path).unwrap_or_default();
-        let changed = |from: &str, to: &str, sign: char| -> Vec<String> {
-            from.lines()
-                .filter(|line| !to.lines().any(|other| other == *line))
-                .map(|line| format!("{SNAPSHOT}: {sign}{line}"))
-                .collect()
-        };
-        let mut difference = changed(&inside, &known, '+');
-        difference.extend(changed(&known, &inside, '-'));
-        if !difference.is_empty() {
-            faults.extend(difference);
-            faults
-                .push("the enclave is built of other crates: review them, then `cargo xtask licences --accept`".into());
-        }
-    }
+    let known = snapshot::parse(&fs::read_to_string(root().join(snapshot::FILE))?)?;
+    let known =
+        known.iter().filter(|line| line.foreign()).map(|line| format!("{} {}", line.name, line.version)).collect();
+    faults.extend(unreviewed(&known, &inside));
     if !faults.is_empty() {
         return Err(format!("\n  {}", faults.join("\n  ")).into());
     }
-    println!("licences: {} crates built, {} of them inside", everything.len(), inside.lines().count());
+    println!("licences: {} crates built, {} of them inside", everything.len(), inside.len());
     Ok(())
+}
+
+/// What differs between the committed list and what cargo would build; the list's figures are for `cargo xtask tcb`.
+fn unreviewed(known: &BTreeSet<String>, inside: &BTreeSet<String>) -> Vec<String> {
+    let mut faults: Vec<String> = inside.difference(known).map(|line| format!("{}: +{line}", snapshot::FILE)).collect();
+    faults.extend(known.difference(inside).map(|line| format!("{}: -{line}", snapshot::FILE)));
+    if !faults.is_empty() {
+        faults.push("the enclave is built of other crates: review them, then `cargo xtask tcb --accept`".into());
+    }
+    faults
 }
 
 fn check(rules: &Rules, metadata: &Metadata, everything: &BTreeMap<String, Vec<String>>) -> Vec<String> {
@@ -115,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_workspace_keeps_the_rules_and_the_snapshot() {
-        run(false).unwrap();
+        run().unwrap();
     }
 
     #[test]
@@ -133,6 +127,19 @@ mod tests {
         everything.insert("ring".into(), Vec::new());
         everything.remove("syn");
         assert_eq!(check(&decided, &metadata, &everything), ["ring is banned", "[duplicates] syn: only one is built"]);
+    }
+
+    #[test]
+    fn an_unreviewed_crate_is_named() {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(
+            unreviewed(&set(&["a 1.0.0", "b 1.0.0"]), &set(&["a 1.0.0", "b 1.0.1"])),
+            [
+                "inside/enclave/dependencies.txt: +b 1.0.1",
+                "inside/enclave/dependencies.txt: -b 1.0.0",
+                "the enclave is built of other crates: review them, then `cargo xtask tcb --accept`",
+            ]
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod metadata;
 mod node;
 mod phones;
 mod python;
+mod tcb;
 mod tools;
 mod walk;
 
@@ -23,7 +24,10 @@ const USAGE: &str = "cargo xtask COMMAND
   ci                 set up what is needed, run every check
   layers             check the import law (layers.toml) and the names of ARCHITECTURE.md
   licences           check licences, duplicate versions and the enclave's dependencies (licences.toml)
-  licences --accept  write the enclave's dependencies anew
+  tcb [--peer NAME=DIR]...
+                     build the enclave alone, count its lines, unsafe code and build scripts, and compare them with
+                     the committed list; count peers' sources beside it
+  tcb --accept       write the list anew
   phones             write the table of numbering plans anew
   phones --check     check that it is what the metadata gives
   help               this";
@@ -39,8 +43,8 @@ fn main() -> ExitCode {
         ("bench", rest) => bench(rest),
         ("ci", []) => ci::run(),
         ("layers", []) => layers::run(),
-        ("licences", []) => licences::run(false),
-        ("licences", [accept]) if accept == "--accept" => licences::run(true),
+        ("licences", []) => licences::run(),
+        ("tcb", rest) => tcb::run(rest),
         ("phones", []) => phones::run(false),
         ("phones", [check]) if check == "--check" => phones::run(true),
         ("help", []) => {

@@ -8,6 +8,9 @@ use serde::Deserialize;
 
 use crate::{Error, root};
 
+/// What an enclave runs on.
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
+
 /// `cargo metadata`, as much as is needed.
 #[derive(Clone, Deserialize)]
 pub(crate) struct Metadata {
@@ -61,18 +64,8 @@ pub(crate) fn binaries() -> Result<PathBuf, Error> {
 
 /// Names and versions of everything that is built for Linux, of one package or of all.
 pub(crate) fn built(package: Option<&str>) -> Result<BTreeMap<String, Vec<String>>, Error> {
-    let mut arguments = vec![
-        "tree",
-        "--edges",
-        "normal,build",
-        "--target",
-        "x86_64-unknown-linux-gnu",
-        "--prefix",
-        "none",
-        "--locked",
-        "--format",
-        "{p}",
-    ];
+    let mut arguments =
+        vec!["tree", "--edges", "normal,build", "--target", TARGET, "--prefix", "none", "--locked", "--format", "{p}"];
     match package {
         Some(package) => arguments.extend(["--package", package]),
         None => arguments.push("--workspace"),
