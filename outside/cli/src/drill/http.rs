@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::Request;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -33,6 +33,23 @@ pub(crate) async fn get(address: SocketAddr, method: &str, path: &str) -> Result
         let status = answer.status().as_u16();
         said.extend_from_slice(&answer.into_body().collect().await?.to_bytes());
         Ok::<_, Error>((status, said))
+    };
+    timeout(Duration::from_secs(10), exchange).await?
+}
+
+/// Puts JSON.
+pub(crate) async fn put(address: SocketAddr, path: &str, body: &str) -> Result<(), Error> {
+    let exchange = async {
+        let stream = TcpStream::connect(address).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let request = Request::builder().method("PUT").uri(path).header("host", address.to_string());
+        let request =
+            request.header("content-type", "application/json").body(Full::new(Bytes::from(body.to_owned())))?;
+        match sender.send_request(request).await?.status().as_u16() {
+            200..300 => Ok(()),
+            status => Err(format!("the phone answered {status}").into()),
+        }
     };
     timeout(Duration::from_secs(10), exchange).await?
 }

@@ -7,7 +7,7 @@
 //! Passive attempts look at what is there and leave the vault as it is; [`crash`] ends its processes and starts them again.
 
 mod clock;
-mod cores;
+pub(super) mod cores;
 mod crash;
 mod endpoints;
 mod kms;
