@@ -21,7 +21,8 @@ table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.5rem .75rem .5rem 0;border-top:1px solid var(--line)}
 thead th{border-top:0;color:var(--faint);font-weight:600;font-size:.85rem}
 tbody th{font-weight:400}
-td p{margin:.15rem 0}.detail{color:var(--faint);font-size:.9rem}
+#attempts td:nth-child(3){width:17rem}
+th p{margin:.15rem 0}td p{margin:.15rem 0}.detail{color:var(--faint);font-size:.9rem}
 code{font:.9em ui-monospace,monospace}
 .word{display:inline-block;min-width:5.2rem;padding:.05rem .5rem;border-radius:.25rem;color:#fff;font-weight:600;font-size:.8rem;text-align:center;background:var(--not)}
 .word.closed{background:var(--closed)}.word.open{background:var(--open)}.word.leak,.word.failed{background:var(--leak)}

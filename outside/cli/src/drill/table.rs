@@ -63,7 +63,11 @@ pub(crate) fn word(row: &Row) -> &'static str {
 /// What closes the row, or what would.
 pub(crate) fn by(row: &Row) -> Option<String> {
     let by = row.closed_by()?;
-    Some(if row.finding.outcome == Outcome::Open { format!("open; closed in {by}") } else { format!("closed by {by}") })
+    Some(if row.finding.outcome == Outcome::Open {
+        format!("open here; closed in {by}")
+    } else {
+        format!("closed by {by}")
+    })
 }
 
 fn wrapped(text: &str) -> Vec<String> {
@@ -100,7 +104,7 @@ mod tests {
              \x20               closed by tls\n\
              \x20               1 MiB searched\n\
              OPEN     clock  Reads <everything>\n\
-             \x20               open; closed in small: a real enclave\n\
+             \x20               open here; closed in small: a real enclave\n\
              \x20               set\n\
              \nLeaky control: caught in 1 of 1 places and encodings.\n\
              1 CLOSED, 1 OPEN, 0 LEAK, 0 NOT RUN, 0 FAILED; 30 canaries and as many decoys; 61 s\n\

@@ -8,7 +8,7 @@
 
 use std::path::Path;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use super::Attempt;
 use crate::drill::detector::Hits;
@@ -55,13 +55,10 @@ async fn cores(drill: &mut Drill) -> Result<Finding, Error> {
         raised &= found.raised;
         drill.stack.restart().await?;
     }
-    let raised = if raised { "with its limit raised to unlimited" } else { "whose limit this user cannot raise" };
+    let raised = if raised { "with its limit raised" } else { "whose limit of 0 this user cannot raise" };
     let detail =
         format!("{control}; the host's core: {}; the enclave, {raised}, left none by SIGILL and SIGABRT", host.detail);
-    Ok(Finding {
-        detail,
-        ..if host.outcome == crate::drill::report::Outcome::Leak { host } else { Finding::closed(ClosedBy::NoCore, "") }
-    })
+    Ok(if host.outcome == Outcome::Leak { Finding::leak(detail) } else { Finding::closed(ClosedBy::NoCore, detail) })
 }
 
 /// What a crash left.
@@ -74,15 +71,11 @@ pub(crate) struct Dump {
 
 /// Raises a process's limit, ends it by a signal, and looks for a core. An error says why this machine shows none.
 pub(crate) fn crash(process: &mut Process, signal: Signal, working: &Path) -> Result<Dump, Error> {
-    let unlimited = Rlimit { current: None, maximum: None };
     let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
-    let mut raised = prlimit(pid, Resource::Core, unlimited).is_ok();
-    if !raised {
-        // Up to its own hard limit every user may.
-        let most = prlimit(pid, Resource::Core, Rlimit { current: Some(0), maximum: None });
-        let hard = most.map_or(None, |before| before.maximum);
-        raised = prlimit(pid, Resource::Core, Rlimit { current: hard, maximum: hard }).is_ok() && hard != Some(0);
-    }
+    let raise = |most| prlimit(pid, Resource::Core, Rlimit { current: most, maximum: most }).is_ok();
+    // Without a privilege one cannot raise it over what one has oneself.
+    let ours = getrlimit(Resource::Core).maximum;
+    let raised = raise(None) || ours != Some(0) && raise(ours);
     let folder = place()?.unwrap_or_else(|| working.to_path_buf());
     let before = haystack::here(&folder)?;
     if !process.end(signal) {

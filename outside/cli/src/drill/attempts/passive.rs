@@ -70,7 +70,9 @@ async fn enclave_memory(drill: &mut Drill) -> Result<Finding, Error> {
     haystack::memory(memory, &detector, &mut hits)?;
     let verdict = detector.verdict(&hits)?;
     let how = if rustix::process::getuid().is_root() { "as root" } else { "as who started it" };
-    let detail = format!("read {how}; {}", verdict.describe());
+    let live =
+        drill.done.verifications.iter().filter(|started| started.live && hits.has_value(&drill.planted, &started.code));
+    let detail = format!("read {how}; {}; {} of the codes still count", verdict.describe(), live.count());
     // Nothing found would be luck, not a wall: the report fails then, since this row must be shown to succeed.
     Ok(if verdict.leaks() { Finding::open(detail) } else { Finding::failed(detail) })
 }
@@ -98,7 +100,7 @@ async fn files(drill: &mut Drill) -> Result<Finding, Error> {
         }
     }
     let mut finding = drill.judge(&detector.verdict(&hits)?, ClosedBy::Sealing)?;
-    finding.detail += &format!("; {written} files were open for writing");
+    finding.detail += &format!("; files open for writing: {written}");
     Ok(finding)
 }
 
