@@ -4,6 +4,7 @@ use super::{Attempt, Running};
 use crate::drill::detector::Hits;
 use crate::drill::relay::locked;
 use crate::drill::report::{ClosedBy, Expected, Finding};
+use crate::drill::stack::KEY_LOG;
 use crate::drill::{Drill, Error, haystack};
 use crate::processes::Process;
 
@@ -129,6 +130,10 @@ fn output(drill: &mut Drill) -> Running<'_> {
         let detector = drill.detector(&["boot-phase"])?;
         let mut hits = Hits::default();
         detector.search(&locked(&drill.stack.output), &mut hits);
+        // With TLS's own keys whoever recorded the lines could read them later.
+        if drill.stack.working.join(KEY_LOG).exists() {
+            return Ok(Finding::leak("a process wrote the keys of its TLS connections, as SSLKEYLOGFILE asks for"));
+        }
         drill.judge(&detector.verdict(&hits)?, ClosedBy::ClosedOutputs)
     })
 }
