@@ -15,7 +15,7 @@ import json
 import sys
 from pathlib import Path
 
-from cases import bundle, entries, frames, heads, keys, sealed_values, snapshots, webhook
+from cases import attestation, bundle, entries, frames, heads, keys, sealed_values, snapshots, webhook
 from spec import hpke
 
 FOLDER = Path(__file__).resolve().parent
@@ -27,6 +27,7 @@ PAGES = {
     "heads.json": heads.cases,
     "snapshots.json": snapshots.cases,
     "bundle.json": bundle.cases,
+    "attestation.json": attestation.cases,
     "sealed_values.json": sealed_values.cases,
     "webhook.json": webhook.cases,
 }

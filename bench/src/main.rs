@@ -10,6 +10,7 @@
 #![allow(clippy::cast_precision_loss, reason = "rates are printed with few digits")]
 
 mod disk;
+mod evidence;
 mod http;
 mod load;
 mod log;
@@ -32,7 +33,7 @@ const USAGE: &str = "adyton-bench [--json] [--quick] [--no-peers] [--only PART]
   --json      one line of JSON for each row instead of a table
   --quick     shorter runs
   --no-peers  only ours and its limits; peers are installed if they are missing
-  --only      one part of the rows: requests, tenants or log";
+  --only      one part of the rows: requests, evidence, tenants or log";
 
 pub(crate) type Error = Box<dyn std::error::Error>;
 
@@ -49,6 +50,7 @@ pub(crate) struct Options {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Requests,
+    Evidence,
     Tenants,
     Log,
 }
@@ -59,6 +61,7 @@ impl std::str::FromStr for Part {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "requests" => Ok(Self::Requests),
+            "evidence" => Ok(Self::Evidence),
             "tenants" => Ok(Self::Tenants),
             "log" => Ok(Self::Log),
             other => Err(format!("{other} is no part\n{USAGE}")),
@@ -168,6 +171,9 @@ fn run(options: Options) -> Result<(), Error> {
     let local = tokio::task::LocalSet::new();
     if options.has(Part::Requests) {
         local.block_on(&runtime, requests::run(options, folder.path(), &mut print))?;
+    }
+    if options.has(Part::Evidence) {
+        local.block_on(&runtime, evidence::run(options, folder.path(), &mut print))?;
     }
     if options.has(Part::Tenants) {
         local.block_on(&runtime, tenants::run(folder.path(), &mut print))?;

@@ -55,7 +55,12 @@ impl Vault {
     }
 
     pub(crate) fn connector(&self) -> Result<Connector, Error> {
-        Connector::new(self.field("api").trim_start_matches("https://").parse()?, self.field("ca"))
+        Connector::new(self.authority().parse()?, self.field("ca"))
+    }
+
+    /// Host and port of the API.
+    pub(crate) fn authority(&self) -> &str {
+        self.field("api").trim_start_matches("https://")
     }
 
     /// `http://HOST:PORT/TOKEN` of the phone: host and path.
@@ -84,7 +89,7 @@ impl Vault {
         format!(
             "POST {path} HTTP/1.1\r\nhost: {}\r\n{authorization}content-type: application/{kind}\r\n\
              content-length: {}\r\n\r\n{body}",
-            self.field("api").trim_start_matches("https://"),
+            self.authority(),
             body.len()
         )
         .into_bytes()

@@ -30,7 +30,11 @@ impl Profile {
         }
     }
 
-    fn from_number(number: u8) -> Result<Self, GovError> {
+    /// The profile of a number (`docs/spec/03-heads.md`).
+    ///
+    /// # Errors
+    /// [`GovError::Profile`].
+    pub fn from_number(number: u8) -> Result<Self, GovError> {
         Ok(match number {
             1 => Self::Dev,
             2 => Self::Small,

@@ -61,7 +61,9 @@ impl fmt::Display for PolicyError {
             Self::Version { got } => write!(f, "version: expected 1, got {got}"),
             Self::Certificate(key) => write!(f, "{key}: not one certificate in PEM"),
             Self::SshKey(key, error) => write!(f, "{key}: {error}"),
-            Self::Host(key) => write!(f, "{key}: a DNS name is needed, without a dot at its end, and not an address"),
+            Self::Host(key) => {
+                write!(f, "{key}: a DNS name is needed, without a dot at its end, and neither an address nor localhost")
+            }
             Self::Range { key, expected } => write!(f, "{key}: expected {expected}"),
             Self::Missing { key, why } => write!(f, "{key}: {why}"),
         }

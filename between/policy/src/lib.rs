@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 pub use diff::{Change, Direction, diff};
 pub use error::PolicyError;
-pub use parse::{Trust, certificate, is_host};
+pub use parse::{Trust, certificate, is_host, is_peer};
 pub use settings::{RouteOrder, Settings, SettingsError, TighterLimits};
 
 /// A policy whose every value is in its range.

@@ -74,6 +74,12 @@ pub fn is_host(text: &str) -> bool {
         && last.starts_with(|first: char| first.is_ascii_alphabetic())
 }
 
+/// Whether a text names somebody to call: a DNS name ([`is_host`]) that is not this machine's own (RFC 6761 §6.3).
+pub fn is_peer(text: &str) -> bool {
+    let last = text.rsplit('.').next().unwrap_or_default();
+    is_host(text) && !last.eq_ignore_ascii_case("localhost")
+}
+
 impl Policy {
     /// Parses the measured bytes.
     ///
@@ -181,8 +187,12 @@ fn host(key: &str, name: &str) -> Result<(), PolicyError> {
     if is_host(name) { Ok(()) } else { Err(PolicyError::Host(key.into())) }
 }
 
+fn peer(key: &str, name: &str) -> Result<(), PolicyError> {
+    if is_peer(name) { Ok(()) } else { Err(PolicyError::Host(key.into())) }
+}
+
 fn check_peer(key: &str, peer: &Peer) -> Result<(), PolicyError> {
-    host(&format!("{key}.host"), &peer.host)?;
+    self::peer(&format!("{key}.host"), &peer.host)?;
     range(&format!("{key}.port"), peer.port > 0, "1 to 65535")?;
     certificate(&peer.trust).map(drop).ok_or_else(|| PolicyError::Certificate(format!("{key}.trust")))
 }
@@ -207,7 +217,7 @@ fn check_route(key: &str, route: &Route) -> Result<(), PolicyError> {
     range(&at("name"), word(&route.name), "1 to 32 of a-z, 0-9 and -")?;
     range(&at("credential"), word(&route.credential), "1 to 32 of a-z, 0-9 and -")?;
     range(&at("channels"), !route.channels.is_empty(), "at least one channel")?;
-    host(&at("host"), &route.host)?;
+    peer(&at("host"), &route.host)?;
     range(&at("port"), route.port > 0, "1 to 65535")?;
     range(&at("cost"), (0.0..=1000.0).contains(&route.cost), "0 to 1000")?;
     let expected = "a certificate in PEM, public-roots, spki-sha256:HEX or ca-sha256:HEX";

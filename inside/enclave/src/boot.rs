@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
 use adyton_frame::Event;
-use adyton_ledger::{BootRecord, GovRecord, Head, LogId, OpsRoot, VaultId, origin};
+use adyton_ledger::{BootRecord, GovRecord, Head, LogId, OpsRoot, VaultId, origin, sha256};
 use adyton_policy::Trust;
 use adyton_seal::{HmacKey, Label, Plaintext, RecipientKey, SigningKey, mix_random};
 use adyton_transport::{Address, Listener};
@@ -42,10 +42,11 @@ use crate::engine::sealing::Sealer;
 use crate::engine::writer::Surroundings;
 use crate::engine::{Engine, Shard};
 use crate::events::Events;
+use crate::evidence::Evidence;
 use crate::http::{self, Api, Hosts, Owners};
 use crate::identity::{Ca, SealedCa};
 use crate::metrics;
-use crate::platform::{Nsm, PlatformError};
+use crate::platform::{Claims, Nsm, PlatformError};
 use crate::policy::{Holder, InForce, Measured};
 use crate::store::Store;
 
@@ -142,8 +143,9 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         notaries: NotarySet::default(),
         reveals: Vec::new(),
     };
-    let bundle_hash = bundle.hash().map_err(|_| BootError::Crypto)?;
-    let document = nsm.attest(Some(&bundle_hash), None).await?;
+    let bundle = bundle.encode().map_err(|_| BootError::Crypto)?;
+    let bundle_hash = sha256(&bundle).0;
+    let document = nsm.attest(Claims { user_data: Some(&bundle_hash), ..Claims::default() }).await?;
     let document = OwnDocument::parse(&document).map_err(|_| BootError::Platform(PlatformError::Answer))?;
     if !clock.agrees(document.timestamp_ms) {
         return Err(BootError::ClockParts);
@@ -223,7 +225,9 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         hourly_roots(Arc::clone(&gov), config.service.clone(), vault.id, vault.genesis.log_key, Arc::clone(&clock));
     tokio::spawn(roots);
 
+    let evidence = Evidence::start(nsm, config.nsm, &bundle, bundle_hash, signer()?);
     let api = Api {
+        evidence,
         engine,
         token_key: HmacKey::new(&vault.keys.derive(Label::Token, &[])?),
         recipient,

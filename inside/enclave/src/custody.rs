@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::egress::http::Connection;
 use crate::egress::{EgressError, Endpoint};
-use crate::platform::{Nsm, PlatformError};
+use crate::platform::{Claims, Nsm, PlatformError};
 
 /// Why the KMS's secret could not be had.
 #[derive(Debug)]
@@ -105,7 +105,10 @@ async fn exchange(
     let platform = nsm.random().await.map_err(CustodyError::Platform)?;
     let recipient = RecipientKey::new(&mix_random(&platform)?)?;
     let public_key = recipient.public_key();
-    let document = nsm.attest(None, Some(&public_key.0)).await.map_err(CustodyError::Platform)?;
+    let document = nsm
+        .attest(Claims { public_key: Some(&public_key.0), ..Claims::default() })
+        .await
+        .map_err(CustodyError::Platform)?;
     // 2.
     let mut body = serde_json::json!({ "attestation_document": BASE64.encode(&document) });
     if let Some(ciphertext) = ciphertext {

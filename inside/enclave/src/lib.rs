@@ -2,8 +2,9 @@
 //!
 //! Why a library as well as a binary: the engine's tests, fuzz targets and benchmarks drive the same code.
 //!
-//! Scope: boot ([`boot`]), the platform ([`platform`]), keys and identity ([`custody`], [`identity`]), the engine over
-//! the log ([`engine`]), the HTTP API ([`http`]), delivery ([`delivery`]). What decides anything is in `adyton-vault`.
+//! Scope: boot ([`boot`]), the platform ([`platform`]), keys and identity ([`custody`], [`identity`]), evidence of it
+//! ([`evidence`]), the engine over the log ([`engine`]), the HTTP API ([`http`]), delivery ([`delivery`]). What decides
+//! anything is in `adyton-vault`.
 //!
 //! What it is not: there is no free-form logging here. The only words to the outside are the closed list of
 //! operational events ([`events`]).
@@ -15,6 +16,7 @@ pub mod delivery;
 pub mod egress;
 pub mod engine;
 pub mod events;
+pub mod evidence;
 pub mod hashes;
 pub mod http;
 pub mod identity;

@@ -40,6 +40,17 @@ impl From<io::Error> for PlatformError {
     }
 }
 
+/// What a document is to carry. At most 512 bytes of user data and nonce, 1024 of a key.
+#[derive(Clone, Copy, Default)]
+pub struct Claims<'a> {
+    /// The bundle's hash.
+    pub user_data: Option<&'a [u8]>,
+    /// What makes it fresh for somebody.
+    pub nonce: Option<&'a [u8]>,
+    /// A key that somebody is to seal to.
+    pub public_key: Option<&'a [u8]>,
+}
+
 /// A connection to the NSM.
 pub struct Nsm(UnixStream);
 
@@ -66,15 +77,12 @@ impl Nsm {
     ///
     /// # Errors
     /// [`PlatformError`].
-    pub async fn attest(
-        &mut self,
-        user_data: Option<&[u8]>,
-        public_key: Option<&[u8]>,
-    ) -> Result<Vec<u8>, PlatformError> {
+    pub async fn attest(&mut self, claims: Claims<'_>) -> Result<Vec<u8>, PlatformError> {
+        let Claims { user_data, nonce, public_key } = claims;
         let optional = |bytes: Option<&[u8]>| bytes.map_or(Value::Null, |bytes| Value::Bytes(bytes.to_vec()));
         let claims = vec![
             (Value::Text("user_data".into()), optional(user_data)),
-            (Value::Text("nonce".into()), Value::Null),
+            (Value::Text("nonce".into()), optional(nonce)),
             (Value::Text("public_key".into()), optional(public_key)),
         ];
         let request = Value::Map(vec![(Value::Text("Attestation".into()), Value::Map(claims))]);

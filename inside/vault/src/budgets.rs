@@ -10,8 +10,12 @@
 //!
 //! Beside it stands the number of consecutive wrong codes, which only a right code resets (NIST SP 800-63B §5.2.2: at
 //! most 100). At its ceiling the destination is closed for a day; after that one wrong code closes it for another.
+//!
+//! There is room for so many destinations and no more, so tenants share it: one may hold as many as are still free
+//! (Choudhury and Hahne's dynamic threshold). However many places thieves of keys fill, a tenant who holds few gets more.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use crate::{Limits, Seconds, Sid};
 
@@ -38,7 +42,9 @@ pub(crate) struct Budget {
 /// All budgets of a shard that are not as good as new.
 #[derive(Default)]
 pub(crate) struct Budgets {
-    pub(crate) by_place: BTreeMap<Place, Budget>,
+    by_place: BTreeMap<Place, Budget>,
+    /// How many of them are of a tenant's services.
+    of_account: BTreeMap<Sid, usize>,
     /// Boots that the log knows.
     pub(crate) boots: u64,
     /// When this boot began, unless it is the vault's first.
@@ -77,13 +83,41 @@ impl Budgets {
         if full_again > latest { Err(NoToken { retry_after: full_again - latest }) } else { Ok(full_again) }
     }
 
-    /// Whether there is room for one more place, should `place` be a new one.
-    pub(crate) fn has_room(&self, place: &Place) -> bool {
-        self.by_place.len() < MAX_BUDGETS || self.by_place.contains_key(place)
+    /// Whether the tenant has room for one more place, should `place` be a new one.
+    pub(crate) fn has_room(&self, account: Sid, place: &Place) -> bool {
+        let free = MAX_BUDGETS.saturating_sub(self.by_place.len());
+        let held = self.of_account.get(&account).copied().unwrap_or_default();
+        held < free || self.by_place.contains_key(place)
+    }
+
+    /// How many places are known.
+    pub(crate) fn len(&self) -> usize {
+        self.by_place.len()
+    }
+
+    /// In the order of their places.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Place, &Budget)> {
+        self.by_place.iter()
+    }
+
+    /// Takes a budget of a snapshot; whether its place was new.
+    pub(crate) fn put(&mut self, account: Option<Sid>, place: Place, budget: Budget) -> bool {
+        let new = self.by_place.insert(place, budget).is_none();
+        if new {
+            self.count(account);
+        }
+        new
+    }
+
+    fn count(&mut self, account: Option<Sid>) {
+        account.into_iter().for_each(|account| *self.of_account.entry(account).or_default() += 1);
     }
 
     /// A wrong code was tried.
-    pub(crate) fn wrong(&mut self, place: Place, full_again: Seconds, at: Seconds) {
+    pub(crate) fn wrong(&mut self, account: Option<Sid>, place: Place, full_again: Seconds, at: Seconds) {
+        if !self.by_place.contains_key(&place) {
+            self.count(account);
+        }
         let budget = self.by_place.entry(place).or_default();
         budget.full_again = full_again;
         budget.consecutive = budget.consecutive.saturating_add(1);
@@ -97,9 +131,30 @@ impl Budgets {
         }
     }
 
+    /// The destinations of a service that is gone. Its SID does not come again.
+    pub(crate) fn service_deleted(&mut self, account: Sid, service: Sid) {
+        let places = (service, [0; 16])..=(service, [0xFF; 16]);
+        let gone: Vec<Place> = self.by_place.range(places).map(|(place, _)| *place).collect();
+        for place in &gone {
+            self.by_place.remove(place);
+        }
+        if let Some(held) = self.of_account.get_mut(&account) {
+            *held = held.saturating_sub(gone.len());
+        }
+    }
+
+    /// Counts anew whose the places are.
+    fn count_all(&mut self, account: impl Fn(&Sid) -> Option<Sid>) {
+        self.of_account.clear();
+        for account in self.by_place.keys().filter_map(|(service, _)| account(service)) {
+            *self.of_account.entry(account).or_default() += 1;
+        }
+    }
+
     /// Drops buckets that are full and count nothing. They are as good as new, so no event need say so.
-    pub(crate) fn drop_full(&mut self, now: Seconds) {
+    pub(crate) fn drop_full(&mut self, now: Seconds, account: impl Fn(&Sid) -> Option<Sid>) {
         self.by_place.retain(|_, budget| budget.consecutive > 0 || budget.full_again > now);
+        self.count_all(account);
     }
 
     /// Whether any count is so old that it is to be forgotten.
@@ -108,13 +163,59 @@ impl Budgets {
     }
 
     /// Forgets old counts.
-    pub(crate) fn forget_old(&mut self, now: Seconds) {
+    pub(crate) fn forget_old(&mut self, now: Seconds, account: impl Fn(&Sid) -> Option<Sid>) {
         self.by_place.retain(|_, budget| !budget.is_old(now));
+        self.count_all(account);
     }
 }
 
 impl Budget {
     fn is_old(&self, now: Seconds) -> bool {
         self.consecutive > 0 && self.last.saturating_add(FORGOTTEN) <= now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(number: u8) -> Sid {
+        Sid([number; 16])
+    }
+
+    fn place(service: u8, number: u32) -> Place {
+        let mut subject = [0; 16];
+        subject[..4].copy_from_slice(&number.to_be_bytes());
+        (Sid([service; 16]), subject)
+    }
+
+    /// Tries wrong codes at ever new places until there is no room, and says how many there were.
+    fn fill(budgets: &mut Budgets, tenant: u8) -> usize {
+        let mut filled = 0;
+        while budgets.has_room(account(tenant), &place(tenant, filled)) {
+            budgets.wrong(Some(account(tenant)), place(tenant, filled), 0, 0);
+            filled += 1;
+        }
+        filled as usize
+    }
+
+    #[test]
+    fn who_fills_all_that_is_left_leaves_room_for_others() {
+        let mut budgets = Budgets::default();
+        assert_eq!(fill(&mut budgets, 1), MAX_BUDGETS / 2);
+        assert_eq!(fill(&mut budgets, 2), MAX_BUDGETS / 4);
+        assert!(budgets.has_room(account(3), &place(3, 0)));
+        // A place that is known is no new one.
+        assert!(budgets.has_room(account(1), &place(1, 0)));
+        assert!(!budgets.has_room(account(1), &place(1, u32::MAX)));
+
+        // A service that is gone gives its places back, and a count anew comes to the same.
+        budgets.service_deleted(account(2), place(2, 0).0);
+        assert_eq!(budgets.len(), MAX_BUDGETS / 2);
+        let held = budgets.of_account.clone();
+        budgets.count_all(|service| Some(Sid(service.0)));
+        assert_eq!(budgets.of_account.get(&account(1)), held.get(&account(1)));
+        assert_eq!(held.get(&account(2)), Some(&0));
+        assert_eq!(fill(&mut budgets, 2), MAX_BUDGETS / 4);
     }
 }

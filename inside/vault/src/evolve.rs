@@ -1,5 +1,6 @@
 //! `evolve`: what an event changes. Total and deterministic; an event about something that is gone changes nothing.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::decide::slot;
@@ -63,7 +64,8 @@ impl State {
                 }
             }
             EventKind::CheckFailed { verification, service, subject, full_again } => {
-                self.budgets.wrong((service, subject), full_again, at);
+                let account = self.services.get(&service).map(|service| service.account);
+                self.budgets.wrong(account, (service, subject), full_again, at);
                 if let Some(live) = self.hot.verifications.get_mut(&verification) {
                     live.failed_checks = live.failed_checks.saturating_add(1);
                     live.updated = at;
@@ -79,7 +81,7 @@ impl State {
             }
             EventKind::VerificationCanceled { verification } => self.end(verification, Reason::Canceled, at),
             EventKind::Expired => self.expired(at),
-            EventKind::BudgetsForgotten => self.budgets.forget_old(at),
+            EventKind::BudgetsForgotten => self.budgets.forget_old(at, owner(&self.services)),
             EventKind::SupportLooked { account, .. } => self.hot.sends.add(Counted::Support(account), 1, at),
             EventKind::SlotOpened { .. }
             | EventKind::VerificationStarted { .. }
@@ -149,6 +151,7 @@ impl State {
             self.end(verification, Reason::Canceled, at);
         }
         if let Some(gone) = self.services.remove(&service) {
+            self.budgets.service_deleted(gone.account, service);
             self.services_of.remove(&(gone.account, gone.created, service));
             if let Some(tenant) = self.tenants.get_mut(&gone.account) {
                 tenant.services = tenant.services.saturating_sub(1);
@@ -180,9 +183,14 @@ impl State {
         if self.hot.swept != at / 3600 {
             self.hot.swept = at / 3600;
             self.hot.sends.forget(at);
-            self.budgets.drop_full(at);
+            self.budgets.drop_full(at, owner(&self.services));
         }
     }
+}
+
+/// Whose a service is.
+pub(crate) fn owner(services: &BTreeMap<Sid, Service>) -> impl Fn(&Sid) -> Option<Sid> {
+    |service| services.get(service).map(|service| service.account)
 }
 
 impl Hot {

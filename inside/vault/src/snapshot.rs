@@ -46,7 +46,7 @@ impl State {
     /// Writes classes S and P; nothing hot.
     pub fn encode_cold(&self, out: &mut Plaintext) {
         out.put_u32(VERSION);
-        let budgets = || self.budgets.by_place.iter().filter(|(_, budget)| budget.consecutive > 0);
+        let budgets = || self.budgets.iter().filter(|(_, budget)| budget.consecutive > 0);
         let settings = usize::from(!self.settings.is_empty());
         let count = self.tenants.len() + self.services.len() + settings + self.keys.len() + budgets().count() + 1;
         out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
@@ -198,7 +198,8 @@ impl State {
         let place = (Sid(record.array()?), record.array()?);
         let budget = Budget { full_again: 0, consecutive: record.u32()?, last: record.u64()? };
         // Counting nothing, it would not have been written.
-        Ok(budget.consecutive > 0 && self.budgets.by_place.insert(place, budget).is_none())
+        let account = self.services.get(&place.0).map(|service| service.account);
+        Ok(budget.consecutive > 0 && self.budgets.put(account, place, budget))
     }
 
     /// [`State::encode_cold`] as a comparable value, for tests that hold two states side by side.

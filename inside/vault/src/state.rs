@@ -117,7 +117,7 @@ impl State {
 
     /// Drops budgets that are as good as new. No event says so, so whoever keeps a state for long does it now and then.
     pub fn drop_full_budgets(&mut self, now: Seconds) {
-        self.budgets.drop_full(now);
+        self.budgets.drop_full(now, crate::evolve::owner(&self.services));
     }
 
     /// Sequence that the owners' next signed request must have.

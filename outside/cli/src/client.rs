@@ -1,42 +1,25 @@
-//! A small HTTPS client that trusts one CA: owners' and tenants' commands speak with a vault by it, and `up`, which plays
-//! both and trusts this machine.
+//! The client of owners' and tenants' commands, and of `up`, which plays both and trusts this machine. It trusts one CA,
+//! which is the operator's; `adyton verify` and the drill judge by evidence.
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use adyton_api::ErrorBody;
+use adyton_client::Request;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::Request;
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
-use tokio::time::{Duration, timeout};
-use tokio_rustls::TlsConnector;
 
 type Error = Box<dyn std::error::Error>;
 
 /// Speaks with one vault.
-pub(crate) struct Client {
-    address: SocketAddr,
-    tls: TlsConnector,
-}
+pub(crate) struct Client(adyton_client::Client);
 
 impl Client {
     /// Trusts `ca` (DER) and nothing else.
     pub(crate) fn new(address: SocketAddr, ca: &[u8]) -> Result<Self, Error> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from(ca.to_vec()))?;
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { address, tls: TlsConnector::from(Arc::new(config)) })
+        Ok(Self(adyton_client::Client::trusting_the_operator(address.into(), ca)?))
     }
 
-    /// One request on a connection of its own: status and body.
+    /// One request: status and body.
     pub(crate) async fn request(
         &self,
         method: &str,
@@ -44,20 +27,8 @@ impl Client {
         headers: &[(&str, &str)],
         body: String,
     ) -> Result<(u16, Bytes), Error> {
-        let exchange = async {
-            let stream = TcpStream::connect(self.address).await?;
-            let stream = self.tls.connect(ServerName::IpAddress(self.address.ip().into()), stream).await?;
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-            tokio::spawn(connection);
-            let mut request = Request::builder().method(method).uri(path).header("host", self.address.to_string());
-            for (name, value) in headers {
-                request = request.header(*name, *value);
-            }
-            let answer = sender.send_request(request.body(Full::new(Bytes::from(body)))?).await?;
-            let status = answer.status().as_u16();
-            Ok((status, answer.into_body().collect().await?.to_bytes()))
-        };
-        timeout(Duration::from_secs(10), exchange).await?
+        let answer = self.0.send(&Request { method, path, headers, body: body.into() }).await?;
+        Ok((answer.status, answer.body))
     }
 }
 

@@ -20,6 +20,7 @@ mod tenant;
 mod tenant_file;
 mod up;
 mod vault;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Runs a whole vault on this machine: enclave, host, and a pretend carrier and phone.
     Up(up::Options),
+    /// Asks a vault for evidence, and says what it shows and what it does not.
+    Verify(verify::Options),
     /// Plays the insider against a vault of its own, and says of each attempt whether it is closed.
     Drill(drill::Options),
     /// Leaks everything, so that the drill can see that it is caught.
@@ -78,6 +81,7 @@ enum Log {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up(options) => up::run(&options),
+        Command::Verify(options) => verify::run(&options),
         Command::Drill(options) => drill::run(&options),
         Command::DrillControl(options) => drill::control::run(&options),
         Command::Log(Log::Check { data, json }) => log_check::run(&data, json),

@@ -20,6 +20,8 @@ pub(crate) type Collected = Arc<Mutex<Vec<u8>>>;
 pub(crate) struct Surroundings {
     /// Further variables of its environment.
     pub(crate) environment: Vec<(String, String)>,
+    /// The program that runs in place of the one that stands beside this one.
+    pub(crate) program: Option<PathBuf>,
     /// Its working folder.
     pub(crate) folder: Option<PathBuf>,
     /// Where all that it prints is collected; without it stderr is this process's.
@@ -87,7 +89,8 @@ impl Process {
         arguments: &[String],
         surroundings: &Surroundings,
     ) -> Result<(Self, BufReader<impl Read + Send + use<>>), Error> {
-        let mut command = Command::new(sibling(name)?);
+        let program = surroundings.program.clone().map_or_else(|| sibling(name), Ok)?;
+        let mut command = Command::new(program);
         command.args(arguments).arg("--die-with-parent").stdin(Stdio::null()).stdout(Stdio::piped());
         command.envs(surroundings.environment.iter().map(|(name, value)| (name, value)));
         if let Some(folder) = &surroundings.folder {

@@ -20,8 +20,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Duration, sleep};
 
 use crate::folders::Folders;
-use crate::processes::{Process, Surroundings};
-use crate::vault::{RuntimeDir, Serving, Vault, Wiring, text, write_policy};
+use crate::processes::{Surroundings, sibling};
+use crate::vault::{RuntimeDir, Serving, Vault, Wiring, start_platform, write_policy};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -73,11 +73,8 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
     })?;
     let runtime = RuntimeDir::new()?;
     // 2.
-    let (mut pretend, ready) = Process::start_ready(
-        "adyton-pretend",
-        &["--dir".into(), text(&folders.pretend), "--runtime".into(), text(&runtime.0)],
-        &Surroundings::default(),
-    )?;
+    let (mut pretend, ready) =
+        start_platform(&folders, &runtime.0, &sibling("adyton-enclave")?, &Surroundings::default())?;
     // 3.
     write_policy(&folders, &ready, options.listen, &options.set)?;
     // 4. and 5.

@@ -1,11 +1,12 @@
 //! A vault on this machine, as `adyton up` and `adyton drill` start one.
 //!
-//! 1. a policy is written once into a new folder, with an owner's key that is made in the client folder;
-//! 2. host and enclave; genesis happens inside, if the folder is new;
-//! 3. once the API answers: the owner signs first settings (`laptop`), and the tenant is made, whose secrets stay in the
+//! 1. the platform, which measures the program and the policy of whatever connects to it;
+//! 2. a policy is written once into a new folder, with an owner's key that is made in the client folder;
+//! 3. host and enclave; genesis happens inside, if the folder is new;
+//! 4. once the API answers: the owner signs first settings (`laptop`), and the tenant is made, whose secrets stay in the
 //!    client folder, because whoever calls this plays both.
 //!
-//! What it is not: it starts no platform (`adyton-pretend` runs already), and restarts nothing unasked.
+//! What it is not: it restarts nothing unasked.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -104,7 +105,23 @@ pub(crate) struct Serving {
     pub(crate) client: Client,
 }
 
-/// 1. Writes the policy of a new vault, with `set` (`KEY=VALUE`) in place of what a laptop's says.
+/// 1. Starts what plays the platform, and gives what it said when it was ready. `enclave` is the program that it measures.
+pub(crate) fn start_platform(
+    folders: &Folders,
+    runtime: &Path,
+    enclave: &Path,
+    surroundings: &Surroundings,
+) -> Result<(Process, Value), Error> {
+    let arguments = [
+        ["--dir".into(), text(&folders.pretend)],
+        ["--runtime".into(), text(runtime)],
+        ["--enclave".into(), text(enclave)],
+        ["--policy".into(), text(&folders.data.join("adyton.toml"))],
+    ];
+    Process::start_ready("adyton-pretend", arguments.as_flattened(), surroundings)
+}
+
+/// 2. Writes the policy of a new vault, with `set` (`KEY=VALUE`) in place of what a laptop's says.
 pub(crate) fn write_policy(
     folders: &Folders,
     pretend: &Value,
@@ -126,7 +143,7 @@ pub(crate) fn write_policy(
 }
 
 impl Vault {
-    /// 2. Starts host and enclave over a folder that has a policy.
+    /// 3. Starts host and enclave over a folder that has a policy.
     pub(crate) fn start(data: &Path, wiring: Wiring) -> Result<Self, Error> {
         let socket = |path: &Path| format!("unix:{}", path.display());
         // Enclave and host share the cores here, where hardware gives each its own; more threads would only wake each
@@ -169,7 +186,7 @@ impl Vault {
         Ok(Self { enclave, host, enclave_arguments, host_arguments, wiring, listen, metrics })
     }
 
-    /// 3. Waits until the API answers at `api` (its own address, or that of a relay before it), and makes the tenant.
+    /// 4. Waits until the API answers at `api` (its own address, or that of a relay before it), and makes the tenant.
     pub(crate) async fn serve(
         &mut self,
         folders: &Folders,

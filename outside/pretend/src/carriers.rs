@@ -186,6 +186,10 @@ fn failing(fault: Fault) -> Option<Response> {
         Fault::Failure => Some((StatusCode::INTERNAL_SERVER_ERROR, no_body).into_response()),
         Fault::Busy => Some((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], no_body).into_response()),
         Fault::Garbage => Some((StatusCode::IM_A_TEAPOT, "<html>who are you</html>").into_response()),
+        Fault::Redirect => {
+            let elsewhere = [(header::LOCATION, "https://elsewhere.adyton.test/messages")];
+            Some((StatusCode::TEMPORARY_REDIRECT, elsewhere, no_body).into_response())
+        }
         Fault::Close => Some(Response::new(axum::body::Body::new(BreaksOff))),
     }
 }

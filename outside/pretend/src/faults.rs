@@ -30,6 +30,8 @@ pub enum Fault {
     Garbage,
     /// It breaks off in the middle of its answer.
     Close,
+    /// It sends elsewhere: to `elsewhere.adyton.test`.
+    Redirect,
     /// It will never deliver to this destination.
     Refuse,
 }

@@ -57,7 +57,7 @@ impl MailServer {
                 "RCPT" if from.is_some() => match address(rest, "TO:") {
                     Some(address) => match self.faults.of(&address).await {
                         Some(Fault::Refuse) => "550 no such mailbox",
-                        Some(Fault::Busy | Fault::Failure) => "451 try again later",
+                        Some(Fault::Busy | Fault::Failure | Fault::Redirect) => "451 try again later",
                         Some(Fault::Garbage) => "who are you?",
                         Some(Fault::Close) => return Ok(()),
                         Some(Fault::Slow | Fault::Late) | None => {

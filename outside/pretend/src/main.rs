@@ -14,7 +14,7 @@ use adyton_pretend::folder::Folder;
 use adyton_pretend::inbox::Inbox;
 use adyton_pretend::kms::Kms;
 use adyton_pretend::mail::MailServer;
-use adyton_pretend::nsm::{self, Nsm};
+use adyton_pretend::nsm::{self, Measured, Nsm};
 use adyton_pretend::{peers, phone, serve};
 use data_encoding::HEXLOWER;
 use lexopt::prelude::Long;
@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 
-const USAGE: &str = "adyton-pretend --dir DIR --runtime DIR [--die-with-parent]
+const USAGE: &str = "adyton-pretend --dir DIR --runtime DIR --enclave PROGRAM --policy FILE [--die-with-parent]
 It is started by `adyton up`.";
 
 fn main() -> ExitCode {
@@ -38,29 +38,40 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let (mut dir, mut runtime) = (None, None);
+    let (mut dir, mut runtime, mut enclave, mut policy) = (None, None, None, None);
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("dir") => dir = Some(PathBuf::from(parser.value()?)),
             Long("runtime") => runtime = Some(PathBuf::from(parser.value()?)),
+            Long("enclave") => enclave = Some(PathBuf::from(parser.value()?)),
+            Long("policy") => policy = Some(PathBuf::from(parser.value()?)),
             Long("die-with-parent") => die_with_parent()?,
             other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
         }
     }
     let dir = dir.ok_or("--dir is missing")?;
     let runtime = runtime.ok_or("--runtime is missing")?;
+    let enclave = enclave.ok_or("--enclave is missing")?;
+    let measured = Measured { enclave, policy: policy.ok_or("--policy is missing")? };
     // One thread: it plays a whole carrier, and should take no more of this machine than it must.
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run_until_signal(dir, runtime))
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(run_until_signal(dir, runtime, measured))
 }
 
-async fn run_until_signal(dir: PathBuf, runtime: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
+async fn run_until_signal(
+    dir: PathBuf,
+    runtime: PathBuf,
+    measured: Measured,
+) -> Result<(), Box<dyn std::error::Error>> {
     let folder = Folder::open(&dir)?;
     let root = Ca::attestation_root(&folder)?;
     let tls = Ca::tls(&folder)?;
     let nsm = Arc::new(Nsm::new(&root)?);
     let nsm_socket = runtime.join("nsm.sock");
-    nsm::serve(&nsm_socket, Arc::clone(&nsm))?;
+    nsm::serve(&nsm_socket, Arc::clone(&nsm), measured)?;
 
     let (inbox, faults) = (Arc::new(Inbox::default()), Arc::new(Faults::default()));
     let gateway = credentials::gateway_key()?;

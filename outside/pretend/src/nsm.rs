@@ -1,15 +1,15 @@
 //! The NSM: its own CBOR over a Unix socket, documents signed under the folder's test root.
 //!
 //! Requests and answers are those of `aws-nitro-enclaves-nsm-api`; each message is preceded by its `u32` length here,
-//! where hardware has an ioctl. PCR0 to 2 are fixed values that no real image has.
+//! where hardware has an ioctl. What is measured is in [`Measured`]; no real image has such values.
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_lc_rs::digest::{SHA384, digest};
+use aws_lc_rs::digest::{SHA256, SHA384, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
@@ -45,6 +45,47 @@ impl fmt::Display for DocumentError {
 }
 
 impl std::error::Error for DocumentError {}
+
+/// What the platform measures before it starts an enclave. On hardware that is the image and the parent; here the
+/// enclave's program and its policy, so that other code or another policy has other evidence on a laptop too.
+#[derive(Clone)]
+pub struct Measured {
+    /// The enclave's program: PCR 0 and 2.
+    pub enclave: PathBuf,
+    /// Its policy: PCR 16.
+    pub policy: PathBuf,
+}
+
+/// Registers of one connection.
+#[derive(Clone)]
+pub struct Pcrs(Vec<(u8, Vec<u8>)>);
+
+impl Pcrs {
+    /// As if of one program and no policy: for documents that nobody compares.
+    pub fn made_up() -> Self {
+        let made_up = |number: u8| digest(&SHA384, format!("adyton-pretend pcr{number}").as_bytes()).as_ref().to_vec();
+        Self::new(made_up(0), made_up(2), None)
+    }
+
+    fn of(measured: &Measured) -> io::Result<Self> {
+        let program = digest(&SHA384, &std::fs::read(&measured.enclave)?);
+        let policy = digest(&SHA256, &std::fs::read(&measured.policy)?);
+        let program = extended(program.as_ref());
+        Ok(Self::new(program.clone(), program, Some(extended(policy.as_ref()))))
+    }
+
+    fn new(image: Vec<u8>, application: Vec<u8>, policy: Option<Vec<u8>>) -> Self {
+        let kernel = digest(&SHA384, b"adyton-pretend pcr1").as_ref().to_vec();
+        let locked = (3..16).map(|number| (number, vec![0; 48]));
+        let registers = [(0, image), (1, kernel), (2, application)].into_iter().chain(locked);
+        Self(registers.chain(policy.map(|policy| (16, policy))).collect())
+    }
+}
+
+/// What a register holds once it was extended by `data`.
+fn extended(data: &[u8]) -> Vec<u8> {
+    digest(&SHA384, &[&[0; 48], data].concat()).as_ref().to_vec()
+}
 
 /// Signs documents.
 pub struct Nsm {
@@ -93,13 +134,9 @@ impl Nsm {
     ///
     /// # Errors
     /// The library's.
-    pub fn document(&self, claims: Vec<(&str, Value)>) -> io::Result<Vec<u8>> {
+    pub fn document(&self, pcrs: &Pcrs, claims: Vec<(&str, Value)>) -> io::Result<Vec<u8>> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
-        let pcr = |number: u8| match number {
-            0..=2 => digest(&SHA384, format!("adyton-pretend pcr{number}").as_bytes()).as_ref().to_vec(),
-            _ => vec![0; 48],
-        };
-        let pcrs = (0..16u8).map(|number| (Value::from(number), Value::Bytes(pcr(number)))).collect();
+        let pcrs = pcrs.0.iter().map(|(number, pcr)| (Value::from(*number), Value::Bytes(pcr.clone()))).collect();
         let mut members = vec![
             ("module_id", text("i-adyton-pretend-enc0")),
             ("digest", text("SHA384")),
@@ -138,7 +175,7 @@ impl Nsm {
         ciborium::from_reader::<Value, _>(&payload[..]).ok()?.into_map().ok()
     }
 
-    fn answer(&self, request: &[u8]) -> Value {
+    fn answer(&self, pcrs: &Pcrs, request: &[u8]) -> Value {
         let Ok(request) = ciborium::from_reader::<Value, _>(request) else { return error("InvalidArgument") };
         match request {
             Value::Text(name) if name == "GetRandom" => {
@@ -162,14 +199,14 @@ impl Nsm {
                 map(vec![("DescribeNSM", map(members))])
             }
             Value::Map(members) => match members.into_iter().next() {
-                Some((Value::Text(name), Value::Map(claims))) if name == "Attestation" => self.attest(claims),
+                Some((Value::Text(name), Value::Map(claims))) if name == "Attestation" => self.attest(pcrs, claims),
                 _ => error("InvalidOperation"),
             },
             _ => error("InvalidOperation"),
         }
     }
 
-    fn attest(&self, claims: Vec<(Value, Value)>) -> Value {
+    fn attest(&self, pcrs: &Pcrs, claims: Vec<(Value, Value)>) -> Value {
         let mut given = vec![("public_key", Value::Null), ("user_data", Value::Null), ("nonce", Value::Null)];
         for (name, value) in claims {
             let Some(place) = given.iter_mut().find(|(known, _)| name.as_text() == Some(known)) else {
@@ -184,18 +221,18 @@ impl Nsm {
             }
             place.1 = value;
         }
-        match self.document(given) {
+        match self.document(pcrs, given) {
             Ok(document) => map(vec![("Attestation", map(vec![("document", Value::Bytes(document))]))]),
             Err(_) => error("InternalError"),
         }
     }
 }
 
-/// Serves the socket for ever.
+/// Serves the socket for ever. What connects is measured as it connects.
 ///
 /// # Errors
 /// If the socket cannot be bound.
-pub fn serve(path: &Path, nsm: Arc<Nsm>) -> io::Result<()> {
+pub fn serve(path: &Path, nsm: Arc<Nsm>, measured: Measured) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
@@ -206,16 +243,19 @@ pub fn serve(path: &Path, nsm: Arc<Nsm>) -> io::Result<()> {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 continue;
             };
-            let nsm = Arc::clone(&nsm);
+            let (nsm, measured) = (Arc::clone(&nsm), measured.clone());
             tokio::spawn(async move {
-                let _ = converse(stream, &nsm).await;
+                // What cannot be measured gets no answer.
+                if let Ok(pcrs) = Pcrs::of(&measured) {
+                    let _ = converse(stream, &nsm, &pcrs).await;
+                }
             });
         }
     });
     Ok(())
 }
 
-async fn converse(mut stream: UnixStream, nsm: &Nsm) -> io::Result<()> {
+async fn converse(mut stream: UnixStream, nsm: &Nsm, pcrs: &Pcrs) -> io::Result<()> {
     loop {
         let length = stream.read_u32().await? as usize;
         if length > MAX_REQUEST {
@@ -223,7 +263,7 @@ async fn converse(mut stream: UnixStream, nsm: &Nsm) -> io::Result<()> {
         }
         let mut request = vec![0; length];
         stream.read_exact(&mut request).await?;
-        let answer = encode(&nsm.answer(&request));
+        let answer = encode(&nsm.answer(pcrs, &request));
         stream.write_u32(u32::try_from(answer.len()).map_err(io::Error::other)?).await?;
         stream.write_all(&answer).await?;
     }
@@ -245,14 +285,14 @@ mod tests {
     #[test]
     fn a_document_is_known_again_and_another_ones_is_not() {
         let ((_a, ours), (_b, theirs)) = (nsm(), nsm());
-        let document = ours.document(vec![("public_key", Value::Bytes(vec![7; 32]))]).unwrap();
+        let document = ours.document(&Pcrs::made_up(), vec![("public_key", Value::Bytes(vec![7; 32]))]).unwrap();
         assert_eq!(ours.attested_key(&document), Ok(vec![7; 32]));
         assert_eq!(theirs.attested_key(&document), Err(DocumentError::Foreign));
         let mut tampered = document.clone();
         let last = tampered.len() - 1;
         tampered[last] ^= 1;
         assert_eq!(ours.attested_key(&tampered), Err(DocumentError::Foreign));
-        let keyless = ours.document(vec![("public_key", Value::Null)]).unwrap();
+        let keyless = ours.document(&Pcrs::made_up(), vec![("public_key", Value::Null)]).unwrap();
         assert_eq!(ours.attested_key(&keyless), Err(DocumentError::NoPublicKey));
     }
 
@@ -261,11 +301,32 @@ mod tests {
         let (_folder, nsm) = nsm();
         let ask = |size| {
             let claims = map(vec![("user_data", Value::Bytes(vec![0; size]))]);
-            nsm.answer(&encode(&map(vec![("Attestation", claims)])))
+            nsm.answer(&Pcrs::made_up(), &encode(&map(vec![("Attestation", claims)])))
         };
         assert_eq!(ask(513), error("InputTooLarge"));
         assert_ne!(ask(512), error("InputTooLarge"));
-        assert_eq!(nsm.answer(&encode(&text("Nonsense"))), error("InvalidOperation"));
-        assert_eq!(nsm.answer(b"\xFF"), error("InvalidArgument"));
+        assert_eq!(nsm.answer(&Pcrs::made_up(), &encode(&text("Nonsense"))), error("InvalidOperation"));
+        assert_eq!(nsm.answer(&Pcrs::made_up(), b"\xFF"), error("InvalidArgument"));
+    }
+
+    #[test]
+    fn other_code_and_another_policy_are_measured_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, content: &str| {
+            std::fs::write(folder.path().join(name), content).unwrap();
+            folder.path().join(name)
+        };
+        let of = |enclave, policy| {
+            Pcrs::of(&Measured { enclave: file("enclave", enclave), policy: file("policy", policy) }).unwrap().0
+        };
+        let (registers, code, policy) = (of("a", "p"), of("b", "p"), of("a", "q"));
+        let differ = |other: &[(u8, Vec<u8>)]| {
+            let pairs = registers.iter().zip(other).filter(|(ours, theirs)| ours != theirs);
+            pairs.map(|(ours, _)| ours.0).collect::<Vec<_>>()
+        };
+        assert_eq!(differ(&code), [0, 2]);
+        assert_eq!(differ(&policy), [16]);
+        let missing = Measured { enclave: folder.path().join("none"), policy: folder.path().join("policy") };
+        assert_eq!(Pcrs::of(&missing).err().map(|error| error.kind()), Some(io::ErrorKind::NotFound));
     }
 }

@@ -168,17 +168,22 @@ fn ranges_and_kinds() {
         (
             "host = \"api.carrier.example\"",
             "host = \"10.0.0.1\"",
-            "the policy: routes[0].host: a DNS name is needed, without a dot at its end, and not an address",
+            "the policy: routes[0].host: a DNS name is needed, without a dot at its end, and neither an address nor localhost",
         ),
         (
             "host = \"api.carrier.example\"",
             "host = \"127.1\"",
-            "the policy: routes[0].host: a DNS name is needed, without a dot at its end, and not an address",
+            "the policy: routes[0].host: a DNS name is needed, without a dot at its end, and neither an address nor localhost",
+        ),
+        (
+            "host = \"kms.adyton.test\"",
+            "host = \"kms.LocalHost\"",
+            "the policy: custody.host: a DNS name is needed, without a dot at its end, and neither an address nor localhost",
         ),
         (
             "host = \"kms.adyton.test\"",
             "host = \"::1\"",
-            "the policy: custody.host: a DNS name is needed, without a dot at its end, and not an address",
+            "the policy: custody.host: a DNS name is needed, without a dot at its end, and neither an address nor localhost",
         ),
         (
             "\"public-roots\"",
@@ -190,7 +195,7 @@ fn ranges_and_kinds() {
         (
             "host = \"api.carrier.example\"",
             "host = \"api.carrier.example.\"",
-            "the policy: routes[0].host: a DNS name is needed, without a dot at its end, and not an address",
+            "the policy: routes[0].host: a DNS name is needed, without a dot at its end, and neither an address nor localhost",
         ),
         ("account = \"AC1\"\n", "", "the policy: routes[0].account: twilio-messages needs an account"),
         (

@@ -107,7 +107,7 @@ impl Endpoint {
     /// # Errors
     /// [`EndpointError`].
     pub fn new(host: &str, port: u16, trust: &Trust, service: Address) -> Result<Self, EndpointError> {
-        let name = adyton_policy::is_host(host).then(|| ServerName::try_from(host.to_owned()).ok()).flatten();
+        let name = adyton_policy::is_peer(host).then(|| ServerName::try_from(host.to_owned()).ok()).flatten();
         let name = name.ok_or(EndpointError::Name)?;
         let provider = crate::identity::provider();
         let verifier = trust::Verifier::new(trust, provider.signature_verification_algorithms);

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::form::FieldError;
 use crate::delivery::Unusable;
 use crate::engine::Failure;
+use crate::evidence::EvidenceError;
 use crate::signed::SignedRequestError;
 
 /// A refusal as a client sees it.
@@ -200,6 +201,20 @@ pub(crate) fn reason_text(reason: Reason) -> &'static str {
         Reason::Canceled => "canceled",
         Reason::MaxAttemptsReached => "max_attempts_reached",
         Reason::VaultRestarted => "vault_restarted",
+    }
+}
+
+impl From<EvidenceError> for ApiError {
+    fn from(error: EvidenceError) -> Self {
+        match error {
+            EvidenceError::Busy => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, "Too many nonces wait for a document: try again")
+                    .after(1)
+            }
+            EvidenceError::Platform => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, "The platform gives no document: try again").after(1)
+            }
+        }
     }
 }
 

@@ -1,17 +1,18 @@
 //! The HTTP API, served inside: TLS ends here (DESIGN §9).
 //!
-//! Twilio Verify v2 for applications (`services`, `verifications`), and the vault's own: tenants (`tenants`), what owners
-//! signed (`requests`) and support (`support`).
+//! Twilio Verify v2 for applications (`services`, `verifications`), and the vault's own: evidence of what runs (`evidence`),
+//! tenants (`tenants`), what owners signed (`requests`) and support (`support`).
 //!
 //! 1. a connection's TLS handshake, within a time; from here on the client must take what it is sent (`taken`);
 //! 2. HTTP/1.1, with limits on the head's size, fields and time, and on the body's (`body`), whatever is asked for;
-//! 3. the host must be one of the vault's own names (`host`);
+//! 3. the host must be one of the vault's own names (`host`), but for health and evidence;
 //! 4. parsing and normalising, before anything is counted or compared;
 //! 5. the decider, by the engine.
 
 mod answer;
 mod auth;
 mod body;
+mod evidence;
 mod form;
 mod host;
 mod keys;
@@ -35,8 +36,10 @@ use adyton_transport::{Listener, Stream};
 use axum::Router;
 use axum::middleware;
 use axum::routing::{delete, get, post};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, getrlimit};
 use rustls::ServerConfig;
 use tokio::io::{AsyncWriteExt, copy, sink};
@@ -44,8 +47,10 @@ use tokio::sync::Semaphore;
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tower_service::Service as _;
 
 use crate::engine::Engine;
+use crate::evidence::{Channel, Evidence};
 use crate::policy::Holder;
 use taken::Taken;
 
@@ -75,6 +80,8 @@ const RESERVED: u64 = 256;
 
 /// What the handlers share.
 pub struct Api {
+    /// What proves what runs.
+    pub evidence: Evidence,
     /// The decider.
     pub engine: Engine,
     /// Derives tenants' keys.
@@ -116,7 +123,12 @@ pub fn router(api: Arc<Api>) -> Router {
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&api), host::check));
-    let routes = Router::new().route("/health", get(|| async { "ok\n" })).merge(named).with_state(api);
+    let anybody = Router::new()
+        .route("/health", get(|| async { "ok\n" }))
+        .route("/.well-known/adyton/evidence", get(evidence::fetch))
+        .route("/.well-known/adyton/binding", get(evidence::bind))
+        .method_not_allowed_fallback(answer::method_not_allowed);
+    let routes = anybody.merge(named).with_state(api);
     routes.layer(middleware::from_fn(body::read))
 }
 
@@ -149,13 +161,21 @@ fn places() -> usize {
 async fn connection(stream: Stream, acceptor: TlsAcceptor, router: Router) {
     // 1.
     let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(Taken::new(stream, TAKING))).await else { return };
+    let channel = Channel::of(&stream);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(channel) = channel {
+            request.extensions_mut().insert(channel);
+        }
+        // A router is always ready.
+        router.clone().call(request)
+    });
     // 2.
     let mut served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     // How it ended is the client's affair.
     let _ = poll_fn(|cx| served.poll_without_shutdown(cx)).await;
     let _ = timeout(PARTING, part(served.into_parts().io.into_inner())).await;

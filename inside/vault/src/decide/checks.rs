@@ -34,7 +34,7 @@ pub(super) fn check(
     let limits = &context.rules.limits;
     let full_again = state.budgets.try_one(&place, limits, context.now);
     let full_again = full_again.map_err(|closed| Refusal::ChecksClosed { retry_after: closed.retry_after })?;
-    if !state.budgets.has_room(&place) {
+    if !state.budgets.has_room(found.account, &place) {
         return Err(Refusal::Full);
     }
     let expected = match &found.custom_code {

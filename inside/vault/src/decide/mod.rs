@@ -75,7 +75,7 @@ fn tick(state: &State, context: &Context<'_>) -> Decision {
     let now = context.now;
     let mut events = Vec::new();
     let due = state.hot.ends.first().is_some_and(|(ends, _)| *ends <= now);
-    let counted = !state.hot.sends.is_empty() || !state.budgets.by_place.is_empty();
+    let counted = !state.hot.sends.is_empty() || state.budgets.len() > 0;
     let another_hour = counted && state.hot.swept != now / 3600;
     if due || another_hour || state.ended.is_due(now) {
         events.push(event(context, EventKind::Expired));

@@ -37,21 +37,21 @@ pub(crate) async fn get(address: SocketAddr, method: &str, path: &str) -> Result
     timeout(Duration::from_secs(10), exchange).await?
 }
 
-/// Puts JSON.
-pub(crate) async fn put(address: SocketAddr, path: &str, body: &str) -> Result<(), Error> {
+/// Puts JSON below the phone's page.
+pub(crate) async fn put(phone: &str, path: &str, json: &'static str) -> Result<(), Error> {
+    let (address, token) = parts(phone)?;
     let exchange = async {
         let stream = TcpStream::connect(address).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        let request = Request::builder().method("PUT").uri(path).header("host", address.to_string());
-        let request =
-            request.header("content-type", "application/json").body(Full::new(Bytes::from(body.to_owned())))?;
-        match sender.send_request(request).await?.status().as_u16() {
-            200..300 => Ok(()),
-            status => Err(format!("the phone answered {status}").into()),
-        }
+        let request = Request::builder().method("PUT").uri(format!("{token}{path}"));
+        let request = request.header("host", address.to_string()).header("content-type", "application/json");
+        Ok::<_, Error>(
+            sender.send_request(request.body(Full::new(Bytes::from_static(json.as_bytes())))?).await?.status(),
+        )
     };
-    timeout(Duration::from_secs(10), exchange).await?
+    let status = timeout(Duration::from_secs(10), exchange).await??;
+    if status.is_success() { Ok(()) } else { Err(format!("the phone answered {status}").into()) }
 }
 
 /// `http://IP:PORT/PATH` in two.
@@ -59,6 +59,15 @@ pub(crate) fn parts(url: &str) -> Result<(SocketAddr, &str), Error> {
     let rest = url.strip_prefix("http://").ok_or("expected http://")?;
     let at = rest.find('/').unwrap_or(rest.len());
     Ok((rest[..at].parse()?, &rest[at..]))
+}
+
+/// How many messages the phone has for somebody.
+pub(crate) async fn count(phone: &str, to: &str) -> Result<usize, Error> {
+    let (address, path) = parts(phone)?;
+    let path = format!("{path}/messages?to={}", form_urlencoded::byte_serialize(to.as_bytes()).collect::<String>());
+    let (_, said) = get(address, "GET", &path).await?;
+    let at = said.iter().position(|byte| *byte == b'[').ok_or("the phone shows no messages")?;
+    Ok(serde_json::from_slice::<Vec<Value>>(&said[at..])?.len())
 }
 
 /// The newest message of the phone to somebody, once there are so many.

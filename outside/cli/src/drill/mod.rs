@@ -189,7 +189,12 @@ fn progress(text: &str) {
 }
 
 fn now() -> String {
-    adyton_api::timestamp(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+    adyton_api::timestamp(now_ms() / 1000)
+}
+
+/// Unix milliseconds.
+pub(crate) fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A file of the drill's own, closed to others.

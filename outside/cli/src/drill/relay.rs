@@ -34,6 +34,13 @@ impl Recording {
         }
     }
 
+    /// How often these bytes passed.
+    pub(crate) fn count(&self, bytes: &[u8]) -> usize {
+        let of =
+            |direction: &Collected| locked(direction).windows(bytes.len()).filter(|window| *window == bytes).count();
+        locked(&self.0).iter().map(of).sum()
+    }
+
     /// Connections so far.
     pub(crate) fn connections(&self) -> usize {
         locked(&self.0).len() / 2

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -20,8 +21,8 @@ use super::Error;
 use super::relay::{Recording, Relays};
 use crate::client::{Client, expect};
 use crate::folders::Folders;
-use crate::processes::{Collected, Process, Surroundings};
-use crate::vault::{Serving, Vault, Wiring, routes, text, write_policy};
+use crate::processes::{Collected, Process, Surroundings, sibling};
+use crate::vault::{Serving, Vault, Wiring, routes, start_platform, text, write_policy};
 
 /// The file that `SSLKEYLOGFILE` asks for.
 pub(crate) const KEY_LOG: &str = "sslkeys";
@@ -42,6 +43,12 @@ pub(crate) struct Unusual {
     pub(crate) policy: Vec<String>,
     /// Further variables of enclave and platform, such as one that gives them another clock.
     pub(crate) environment: Vec<(String, String)>,
+    /// The enclave's program, in place of the one beside this.
+    pub(crate) program: Option<PathBuf>,
+    /// The program that the platform is told it measures, in place of the one that runs.
+    pub(crate) measured: Option<PathBuf>,
+    /// Where the host brings connections to the carrier, in place of the carrier.
+    pub(crate) carrier: Option<SocketAddr>,
     /// Whether nothing is recorded: for attempts that bring more bytes than memory should hold.
     pub(crate) unrecorded: bool,
 }
@@ -54,6 +61,8 @@ pub(crate) struct Stack {
     pub(crate) pretend: Process,
     pub(crate) vault: Vault,
     pub(crate) serving: Serving,
+    /// Where clients find the API.
+    pub(crate) api: SocketAddr,
     /// What passed between enclave and host.
     pub(crate) pipes: Recording,
     /// What passed between clients and host, and host and carriers.
@@ -78,8 +87,9 @@ impl Stack {
         fs::create_dir_all(&runtime)?;
         fs::create_dir_all(&working)?;
         let platform = Surroundings { environment: unusual.environment.clone(), ..Surroundings::default() };
-        let arguments = ["--dir".into(), text(&folders.pretend), "--runtime".into(), text(&runtime)];
-        let (pretend, ready) = Process::start_ready("adyton-pretend", &arguments, &platform)?;
+        let program = unusual.program.clone().map_or_else(|| sibling("adyton-enclave"), Ok)?;
+        let measured = unusual.measured.as_ref().unwrap_or(&program);
+        let (pretend, ready) = start_platform(&folders, &runtime, measured, &platform)?;
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         write_policy(&folders, &ready, listen, &unusual.policy)?;
 
@@ -94,6 +104,8 @@ impl Stack {
         let tls = relays.tcp(field("tls")?.parse()?, kept(&network))?;
         let mail = relays.tcp(field("mail")?.parse()?, kept(&network))?;
         wiring.routes = routes(&tls.to_string(), &mail.to_string());
+        // A later route of the same name takes the place of the first.
+        wiring.routes.extend(unusual.carrier.map(|carrier| format!("carrier.adyton.test:443={carrier}")));
         let mut environment: Vec<_> = VERBOSE.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         environment.push(("TMPDIR".into(), text(&working)));
         wiring.host = Surroundings {
@@ -101,13 +113,14 @@ impl Stack {
             folder: Some(working.clone()),
             output: Some(output.clone()),
             memory: true,
+            program: None,
         };
         environment.extend(unusual.environment);
-        wiring.enclave = Surroundings { environment, ..wiring.host.clone() };
+        wiring.enclave = Surroundings { environment, program: Some(program), ..wiring.host.clone() };
         let mut vault = Vault::start(&folders.data, wiring)?;
         let api = relays.tcp(vault.listen, kept(&network))?;
         let serving = vault.serve(&folders, &ready, api).await?;
-        Ok(Self { folders, ready, pretend, vault, serving, pipes, network, output, working })
+        Ok(Self { folders, ready, pretend, vault, serving, api, pipes, network, output, working })
     }
 
     /// A client's request with a form and an `Authorization` header: status and body.
@@ -156,9 +169,31 @@ impl Stack {
         self.vault.answers(&self.serving.client, Instant::now()).await
     }
 
+    /// Ends host and enclave, and puts what the vault's folder holds aside, or back.
+    pub(crate) fn exchange(&mut self, from: &Path, to: &Path) -> Result<(), Error> {
+        self.vault.enclave.end(Signal::KILL);
+        self.vault.host.end(Signal::KILL);
+        copy_folder(from, to)
+    }
+
     /// Stops all its processes; the folders stay.
     pub(crate) fn stop(self) {
         self.vault.stop();
         self.pretend.stop();
     }
+}
+
+/// Copies a folder's files over another's.
+pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
+    adyton_folder::make(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! A data key goes to whom the NSM attests, and to nobody else.
 
 use adyton_pretend::inbox::Inbox;
-use adyton_pretend::nsm::Nsm;
+use adyton_pretend::nsm::{Nsm, Pcrs};
 use adyton_seal::{RecipientKey, SealedPurpose, mix_random};
 use ciborium::Value as Cbor;
 use data_encoding::BASE64;
@@ -18,7 +18,7 @@ fn recipient() -> RecipientKey {
 
 /// A document of this NSM over a public key.
 fn document(nsm: &Nsm, public_key: &[u8]) -> String {
-    BASE64.encode(&nsm.document(vec![("public_key", Cbor::Bytes(public_key.to_vec()))]).unwrap())
+    BASE64.encode(&nsm.document(&Pcrs::made_up(), vec![("public_key", Cbor::Bytes(public_key.to_vec()))]).unwrap())
 }
 
 fn open(recipient: &RecipientKey, answer: &Value) -> Vec<u8> {
@@ -75,7 +75,7 @@ async fn documents_that_attest_nothing_here() {
     let (pretend, other) = (Pretend::start().await, Pretend::start().await);
     let (_, ciphertext) = generate(&pretend).await;
     let recipient = recipient().public_key().0;
-    let keyless = BASE64.encode(&pretend.nsm.document(vec![]).unwrap());
+    let keyless = BASE64.encode(&pretend.nsm.document(&Pcrs::made_up(), vec![]).unwrap());
     let cases = [
         ("not base64", "the document is not base64"),
         ("", "the document is not of this NSM"),

@@ -9,9 +9,14 @@
 mod clock;
 pub(super) mod cores;
 mod crash;
+mod egress;
 mod endpoints;
+mod freshness;
 mod kms;
+mod lookalikes;
 mod passive;
+mod tampering;
+mod tenants;
 
 use std::pin::Pin;
 
@@ -35,10 +40,16 @@ pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<Finding, Error>
 
 /// All of them, in the order in which they run.
 pub(crate) fn all() -> impl Iterator<Item = &'static Attempt> {
-    let kinds: [&'static [Attempt]; 6] = [
+    let kinds: [&'static [Attempt]; 11] = [
+        &tenants::ATTEMPTS,
+        &freshness::ATTEMPTS,
+        &tampering::ATTEMPTS,
+        &lookalikes::ATTEMPTS,
+        &egress::ATTEMPTS,
+        // What the attempts before made the vault say is searched too.
+        &endpoints::ATTEMPTS,
         &passive::ATTEMPTS,
         &kms::ATTEMPTS,
-        &endpoints::ATTEMPTS,
         &clock::ATTEMPTS,
         // They end processes.
         &cores::ATTEMPTS,

@@ -1,0 +1,113 @@
+//! Real documents of AWS's (`vectors/nitro/README.md`), at the time that they were made and at others.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+use std::fs;
+use std::path::PathBuf;
+
+use adyton_attest::{
+    AppraisalPolicy, CertificateFault, NonceProof, Received, Refusal, RememberedChains, Root, Verified,
+};
+
+/// Name, the document's own time in Unix milliseconds, whether it is of an enclave in debug mode.
+const DOCUMENTS: [(&str, u64, bool); 7] = [
+    ("anjuna-2021", 1_616_018_515_685, false),
+    ("anjuna-2021-key", 1_616_602_241_734, false),
+    ("anjuna-2023", 1_695_337_797_673, false),
+    ("anjuna-2024-debug", 1_706_120_065_635, true),
+    ("evervault-2022", 1_665_651_482_136, false),
+    ("evervault-2023-debug", 1_695_049_410_860, true),
+    ("yawn-2025", 1_736_179_625_472, false),
+];
+
+fn document(name: &str) -> Vec<u8> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../vectors/nitro");
+    fs::read(folder.join(format!("{name}.cbor"))).unwrap()
+}
+
+fn verify(document: &[u8], root: &Root, now_ms: u64) -> Result<Verified, Refusal> {
+    Received::parse(document)?.verify(root, now_ms, &mut RememberedChains::new(0))
+}
+
+#[test]
+fn aws_documents_verify_at_their_time() {
+    for (name, time, debug) in DOCUMENTS {
+        let verified = verify(&document(name), &Root::aws(), time).map_err(|refusal| refusal.to_string());
+        let verified = verified.unwrap();
+        assert_eq!((verified.timestamp_ms(), verified.is_debug()), (time, debug), "{name}");
+        assert!(verified.root().is_aws() && verified.module_id().starts_with("i-"), "{name}");
+    }
+}
+
+#[test]
+fn they_are_refused_at_another_time() {
+    for (name, time, _) in DOCUMENTS {
+        let refused = verify(&document(name), &Root::aws(), time + 30 * 86_400_000).err();
+        assert!(matches!(refused, Some(Refusal::Certificate(CertificateFault::Expired { .. }))), "{name}: {refused:?}");
+        let refused = verify(&document(name), &Root::aws(), time - 30 * 86_400_000).err();
+        let expected = matches!(refused, Some(Refusal::Certificate(CertificateFault::NotYetValid { .. })));
+        assert!(expected, "{name}: {refused:?}");
+    }
+}
+
+#[test]
+fn they_are_refused_under_another_root() {
+    let other = Root::explicit(b"another certificate".to_vec());
+    for (name, time, _) in DOCUMENTS {
+        let refused = verify(&document(name), &other, time).err();
+        let expected = Refusal::Root { expected: other.fingerprint(), got: Root::aws().fingerprint() };
+        assert_eq!(refused, Some(expected), "{name}");
+    }
+    // The same bytes given by name are the same root.
+    assert!(Root::explicit(Root::aws().der().to_vec()).is_aws());
+}
+
+#[test]
+fn aws_root_is_the_published_one() {
+    let published = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b";
+    assert_eq!(data_encoding::HEXLOWER.encode(&Root::aws().fingerprint()), published);
+}
+
+/// No byte of a document can be another one: each is of the form, signed, or the signature.
+#[test]
+fn every_changed_byte_is_noticed() {
+    let (name, time, _) = DOCUMENTS[6];
+    let document = document(name);
+    for at in (0..document.len()).step_by(7) {
+        let mut changed = document.clone();
+        changed[at] ^= 1 << (at % 8);
+        assert!(verify(&changed, &Root::aws(), time).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn a_remembered_chain_says_the_same_and_never_past_its_time() {
+    let (name, time, _) = DOCUMENTS[6];
+    let document = document(name);
+    let mut chains = RememberedChains::new(2);
+    for _ in 0..3 {
+        assert!(Received::parse(&document).unwrap().verify(&Root::aws(), time, &mut chains).is_ok());
+    }
+    let late = Received::parse(&document).unwrap().verify(&Root::aws(), time + 30 * 86_400_000, &mut chains).err();
+    assert!(matches!(late, Some(Refusal::Certificate(CertificateFault::Expired { .. }))), "{late:?}");
+    // The leaf is looked at each time.
+    let mut changed = document.clone();
+    let at = changed.windows(11).position(|window| window == b"certificate").unwrap() + 300;
+    changed[at] ^= 1;
+    assert!(Received::parse(&changed).unwrap().verify(&Root::aws(), time, &mut chains).is_err());
+    let other = Root::explicit(b"another certificate".to_vec());
+    let refused = Received::parse(&document).unwrap().verify(&other, time, &mut chains).err();
+    assert!(matches!(refused, Some(Refusal::Root { .. })), "{refused:?}");
+}
+
+#[test]
+fn debug_mode_is_refused_whatever_is_demanded() {
+    let proof = NonceProof { index: 0, count: 1, path: Vec::new() };
+    for (name, time, debug) in DOCUMENTS {
+        let verified = verify(&document(name), &Root::aws(), time).unwrap();
+        let refused = verified.appraise(b"", &proof, &[0; 32], time, &AppraisalPolicy::any_code([0; 32])).err();
+        // The others were not made for a vault's bundle.
+        assert_eq!(refused == Some(Refusal::DebugMode), debug, "{name}: {refused:?}");
+        assert!(debug || matches!(refused, Some(Refusal::BundleHash { .. })), "{name}: {refused:?}");
+    }
+}

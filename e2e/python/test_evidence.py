@@ -1,0 +1,251 @@
+"""Evidence as a stranger checks it: nonces under one document, `adyton verify`, and nobody in between."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import os
+import pathlib
+import re
+import secrets
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import urllib.parse
+
+import pytest
+import requests
+import trustme
+from conftest import BINARIES, PATIENCE, Up
+
+EVIDENCE = "/.well-known/adyton/evidence"
+
+
+def verify(*arguments, timeout=PATIENCE):
+    run = subprocess.run(
+        [BINARIES / "adyton", "verify", *map(str, arguments)], capture_output=True, text=True, timeout=timeout
+    )
+    return run.returncode, run.stdout, run.stderr
+
+
+def judged(up, *arguments, url=None, root=None, vault=None):
+    """Exit code and the line of JSON."""
+    root = root or up.ready["root"]
+    code, out, err = verify(
+        url or up.ready["api"], "--vault-id", vault or up.ready["vault_id"], "--root", root, "--json", *arguments
+    )
+    assert out, err
+    return code, json.loads(out)
+
+
+def get(up, path, headers=None):
+    return requests.get(up.ready["api"] + path, headers=headers, verify=up.ready["ca"], timeout=10)
+
+
+def leaf(nonce):
+    return hashlib.sha256(b"\0" + b"adyton nonce v1\n" + nonce).digest()
+
+
+def root_of(nonce, proof):
+    """RFC 9162 §2.1.3.2."""
+    node, last, value = proof["index"], proof["count"] - 1, leaf(nonce)
+    for sibling in map(bytes.fromhex, proof["path"]):
+        assert last > 0
+        if node & 1 or node == last:
+            value = hashlib.sha256(b"\1" + sibling + value).digest()
+            while node and not node & 1:
+                node, last = node >> 1, last >> 1
+        else:
+            value = hashlib.sha256(b"\1" + value + sibling).digest()
+        node, last = node >> 1, last >> 1
+    assert last == 0
+    return value
+
+
+async def many(up, nonces):
+    """Each nonce on a connection of its own, all at once."""
+    api = urllib.parse.urlsplit(up.ready["api"])
+    context = ssl.create_default_context(cafile=up.ready["ca"])
+
+    async def one(nonce):
+        reader, writer = await asyncio.open_connection(api.hostname, api.port, ssl=context)
+        writer.write(f"GET {EVIDENCE}?nonce={nonce.hex()} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 200"), answer[:80]
+        return json.loads(answer.split(b"\r\n\r\n", 1)[1])
+
+    return await asyncio.gather(*map(one, nonces))
+
+
+def test_nonces_that_come_together_share_a_document(up):
+    nonces = [secrets.token_bytes(32) for _ in range(200)]
+    answers = asyncio.run(many(up, nonces))
+    for nonce, answer in zip(nonces, answers):
+        document = base64.b64decode(answer["document"])
+        assert answer["platform"] == "aws-nitro"
+        assert root_of(nonce, answer["nonce_proof"]) in document
+        assert hashlib.sha256(base64.b64decode(answer["bundle"])).digest() in document
+    assert len({answer["document"] for answer in answers}) < len(answers)
+    assert max(answer["nonce_proof"]["count"] for answer in answers) > 1
+
+
+def test_evidence_is_for_anybody_and_a_nonce_has_one_form(up):
+    nonce = secrets.token_hex(32)
+    assert get(up, f"{EVIDENCE}?nonce={nonce}", {"Host": "somebody.else"}).status_code == 200
+    for query in ["", "?nonce=", f"?nonce={nonce[1:]}", f"?nonce={nonce.upper()}A", f"?nonce={nonce}&nonce={nonce}"]:
+        answer = get(up, EVIDENCE + query)
+        assert (answer.status_code, answer.json()["code"]) == (400, 60200), query
+    assert requests.post(up.ready["api"] + EVIDENCE, verify=up.ready["ca"], timeout=10).status_code == 405
+
+
+def test_a_stranger_is_convinced_and_told_of_what(up):
+    code, shown = judged(up)
+    assert (code, shown["verified"]) == (0, True)
+    facts = shown["facts"]
+    assert facts["vault_id"] == up.ready["vault_id"]
+    assert (facts["release"], facts["profile"], facts["freshness"], facts["reveals"]) == ("1", "dev", "none", "")
+    policy = (up.data / "adyton.toml").read_bytes()
+    assert facts["policy_sha256"] == hashlib.sha256(policy).hexdigest()
+    program = hashlib.sha384((BINARIES / "adyton-enclave").read_bytes()).digest()
+    assert facts["pcr0"] == hashlib.sha384(bytes(48) + program).hexdigest()
+    assert facts["pcr16"] == hashlib.sha384(bytes(48) + hashlib.sha256(policy).digest()).hexdigest()
+
+    everything = [f"--pcr={number}={facts[f'pcr{number}']}" for number in (0, 1, 2, 16)]
+    assert judged(up, *everything, "--policy", up.data / "adyton.toml", "--max-age", "5")[0] == 0
+    code, out, _ = verify(up.ready["api"], "--vault-id", up.ready["vault_id"], "--root", up.ready["root"])
+    assert code == 0
+    assert "shows what it is" in out and "not AWS" in out, out
+
+
+def test_each_thing_that_is_wrong_has_its_reason(up, start, tmp_path):
+    facts = judged(up)[1]["facts"]
+    other_root = trustme.CA()
+    other_root.cert_pem.write_to_path(tmp_path / "other.pem")
+    other = "ab" * 32
+    wrong = [
+        (judged(up, vault=other), "vault-id"),
+        (judged(up, root=tmp_path / "other.pem"), "root"),
+        (judged(up, "--policy", other), "policy-hash"),
+        (judged(up, "--pcr", f"0={'ab' * 48}"), "measurement"),
+        (judged(up, "--pcr", f"8={'ab' * 48}"), "measurement"),
+        (judged(up, "--certified"), "freshness"),
+        (judged(up, url="https://127.0.0.1:9"), "unreachable"),
+    ]
+    for (code, shown), refusal in wrong:
+        assert (code, shown["verified"], shown["refusal"]) == (1, False, refusal), shown
+    # AWS's root vouches for no laptop.
+    code, out, err = verify(up.ready["api"], "--vault-id", up.ready["vault_id"])
+    assert code == 1 and "root" in err and not out
+    # A register of zeros is debug mode, whoever asks for it.
+    code, _, err = verify(up.ready["api"], "--vault-id", up.ready["vault_id"], "--pcr", f"0={'00' * 48}")
+    assert code == 2 and "debug mode" in err
+    assert facts["pcr3"] == "00" * 48
+
+
+class Relay(threading.Thread):
+    """Somebody between: ends TLS with a certificate that the system trusts, and passes on what comes."""
+
+    def __init__(self, upstream, ca):
+        super().__init__(daemon=True)
+        self.ca = trustme.CA()
+        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ca.issue_cert("127.0.0.1", "localhost").configure_cert(self.server)
+        self.upstream, self.context = upstream, ssl.create_default_context(cafile=ca)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.seen = b""
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                client = self.server.wrap_socket(self.listener.accept()[0], server_side=True)
+            except (OSError, ssl.SSLError):
+                continue
+            threading.Thread(target=self.relay, args=(client,), daemon=True).start()
+
+    def relay(self, client):
+        host, port = self.upstream
+        upstream = self.context.wrap_socket(socket.create_connection((host, port)), server_hostname=host)
+        try:
+            while request := client.recv(65536):
+                self.seen += request
+                upstream.sendall(request)
+                upstream.settimeout(0.5)
+                try:
+                    while answer := upstream.recv(65536):
+                        client.sendall(answer)
+                except TimeoutError:
+                    continue
+        except OSError:
+            pass
+
+
+def test_somebody_between_is_refused_though_the_system_trusts_him(up, tmp_path):
+    api = urllib.parse.urlsplit(up.ready["api"])
+    between = Relay((api.hostname, api.port), up.ready["ca"])
+    between.ca.cert_pem.write_to_path(tmp_path / "system.pem")
+    # Who trusts certificates notices nothing.
+    trusting = requests.get(between.url + "/health", verify=tmp_path / "system.pem", timeout=10)
+    assert trusting.text == "ok\n"
+    code, shown = judged(up, url=between.url)
+    assert (code, shown["refusal"]) == (1, "not-the-attested-key"), shown
+    assert up.ready["auth_token"].encode() not in between.seen
+
+
+def test_who_watches_sees_a_restart(start):
+    up = start()
+    facts = judged(up)[1]["facts"]
+    command = [BINARIES / "adyton", "verify", up.ready["api"], "--vault-id", up.ready["vault_id"]]
+    command += ["--root", up.ready["root"], "--json", "--watch", "--every", "1", "--pcr", f"16={facts['pcr16']}"]
+    watching = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert json.loads(watching.stdout.readline())["facts"]["boot_id"] == facts["boot_id"]
+        os.kill(up.children()["adyton-enclave"], signal.SIGKILL)
+        changes = {change["name"]: change for change in json.loads(watching.stdout.readline())["changes"]}
+        assert set(changes) == {"boot_id", "tls_key_sha256"}
+        assert changes["boot_id"]["was"] == facts["boot_id"]
+    finally:
+        watching.kill()
+        watching.wait(timeout=10)
+
+
+def test_two_vaults_are_compared(up, start, tmp_path):
+    code, out, _ = verify(
+        up.ready["api"], "--vault-id", up.ready["vault_id"], "--root", up.ready["root"], "--diff", up.ready["api"]
+    )
+    assert code == 0 and "show the same" in out
+    other = Up(tmp_path / "other")
+    try:
+        # Two vaults have two ids, and one is demanded of both, unless the other is named.
+        code, shown = judged(up, "--diff", other.ready["api"])
+        assert (code, shown["refusal"]) == (1, "root"), shown
+        code, shown = judged(up, "--diff", other.ready["api"], "--diff-vault-id", other.ready["vault_id"])
+        assert (code, shown["refusal"]) == (1, "root"), shown
+    finally:
+        other.stop()
+    # The same platform, another policy: what differs is named.
+    beside = Up(tmp_path / "beside", policy=["limits.failed_checks=4"], pretend=up.pretend)
+    try:
+        code, shown = judged(up, "--diff", beside.ready["api"], "--diff-vault-id", beside.ready["vault_id"])
+        names = {difference["name"] for difference in shown["differences"]}
+        assert (code, shown["verified"]) == (1, True)
+        assert {"vault_id", "policy_sha256", "pcr16"} <= names and not {"pcr0", "profile", "release"} & names, names
+    finally:
+        beside.stop()
+
+
+def test_it_says_what_is_wrong_with_its_arguments():
+    for arguments, words in [
+        (["http://x", "--vault-id", "ab" * 32], "expected https://HOST"),
+        (["https://x", "--vault-id", "ab"], "vault id"),
+        (["https://x", "--vault-id", "ab" * 32, "--pcr", "5=00"], "0, 1, 2, 3, 4, 8 or 16"),
+        (["https://x", "--vault-id", "ab" * 32, "--pcr", "0=00"], "48 bytes"),
+        (["https://x", "--vault-id", "ab" * 32, "--every", "1"], "--watch"),
+        (["https://x"], "--vault-id"),
+    ]:
+        code, out, err = verify(*arguments)
+        assert code == 2 and not out and re.search(words, err), (arguments, err)

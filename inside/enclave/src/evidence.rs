@@ -1,0 +1,144 @@
+//! Evidence for clients' nonces (`docs/spec/09-evidence.md`).
+//!
+//! 1. nonces wait in a bounded queue; one too many is refused at once;
+//! 2. whatever waits when the platform is free goes under one document: the root of the nonces' tree is its `nonce`, the
+//!    bundle's hash its `user_data`;
+//! 3. each client gets the document and the path from its own nonce.
+//!
+//! Limits: a document takes the platform about a millisecond, and there are at most [`DOCUMENTS_PER_SECOND`], so that
+//! asking for evidence never keeps the platform from anything else.
+//!
+//! What it is not: it judges nothing. The evidence is for others; what the enclave believes of its own platform is in
+//! [`crate::boot`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use adyton_attest::{CHANNEL_EXPORTER_LABEL, MAX_NONCES, NonceProof, NonceTree, channel_message};
+use adyton_seal::SigningKey;
+use data_encoding::BASE64;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, sleep, timeout};
+use tokio_rustls::server::TlsStream;
+
+use crate::platform::{Claims, Nsm, PlatformError};
+
+/// Most documents that the platform is asked for in a second.
+pub const DOCUMENTS_PER_SECOND: u64 = 100;
+/// Longest wait for a document.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why there is no evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvidenceError {
+    /// More nonces wait than a document takes.
+    Busy,
+    /// The platform gave no document.
+    Platform,
+}
+
+/// A document that is fresh for a nonce.
+pub struct Fresh {
+    /// Base64 of the attestation document.
+    pub document: Arc<str>,
+    /// That the nonce is under it.
+    pub proof: NonceProof,
+}
+
+struct Asked {
+    nonce: [u8; 32],
+    answer: oneshot::Sender<Fresh>,
+}
+
+/// What stands for this boot, and the platform that vouches for it.
+pub struct Evidence {
+    asked: mpsc::Sender<Asked>,
+    bundle: String,
+    bundle_hash: [u8; 32],
+    log_key: SigningKey,
+}
+
+/// 32 bytes that only the two ends of one TLS connection compute (RFC 9266); they are no secret.
+#[derive(Clone, Copy)]
+pub struct Channel([u8; 32]);
+
+impl Channel {
+    /// Of a connection whose handshake is complete; `None` if it exports nothing.
+    pub fn of<T>(stream: &TlsStream<T>) -> Option<Self> {
+        let (_, connection) = stream.get_ref();
+        connection.export_keying_material([0; 32], CHANNEL_EXPORTER_LABEL, None).ok().map(Self)
+    }
+}
+
+impl Evidence {
+    /// Starts asking the platform. `bundle` are the identity bundle's bytes and `bundle_hash` their SHA-256.
+    pub fn start(nsm: Nsm, path: PathBuf, bundle: &[u8], bundle_hash: [u8; 32], log_key: SigningKey) -> Self {
+        let (asked, waiting) = mpsc::channel(MAX_NONCES);
+        tokio::spawn(serve(Platform { nsm: Some(nsm), path }, waiting, bundle_hash));
+        Self { asked, bundle: BASE64.encode(bundle), bundle_hash, log_key }
+    }
+
+    /// Base64 of the identity bundle.
+    pub fn bundle(&self) -> &str {
+        &self.bundle
+    }
+
+    /// A document made after the nonce came.
+    ///
+    /// # Errors
+    /// [`EvidenceError`].
+    pub async fn fresh(&self, nonce: [u8; 32]) -> Result<Fresh, EvidenceError> {
+        let (answer, answered) = oneshot::channel();
+        // 1.
+        self.asked.try_send(Asked { nonce, answer }).map_err(|_| EvidenceError::Busy)?;
+        answered.await.map_err(|_| EvidenceError::Platform)
+    }
+
+    /// The log key's signature that binds a connection to the bundle.
+    pub fn bind(&self, channel: Channel) -> [u8; 64] {
+        self.log_key.sign(&channel_message(&channel.0, &self.bundle_hash))
+    }
+}
+
+/// The connection to the NSM, made anew after a fault.
+struct Platform {
+    nsm: Option<Nsm>,
+    path: PathBuf,
+}
+
+impl Platform {
+    async fn document(&mut self, claims: Claims<'_>) -> Result<Vec<u8>, PlatformError> {
+        let mut nsm = match self.nsm.take() {
+            Some(nsm) => nsm,
+            None => Nsm::connect(&self.path).await?,
+        };
+        let document = nsm.attest(claims).await?;
+        self.nsm = Some(nsm);
+        Ok(document)
+    }
+}
+
+async fn serve(mut platform: Platform, mut waiting: mpsc::Receiver<Asked>, bundle_hash: [u8; 32]) {
+    let mut batch = Vec::with_capacity(MAX_NONCES);
+    // 2.
+    while waiting.recv_many(&mut batch, MAX_NONCES).await > 0 {
+        let nonces: Vec<[u8; 32]> = batch.iter().map(|asked| asked.nonce).collect();
+        let Some(tree) = NonceTree::new(&nonces) else { break };
+        let root = tree.root();
+        let claims = Claims { user_data: Some(&bundle_hash), nonce: Some(&root), public_key: None };
+        match timeout(PATIENCE, platform.document(claims)).await {
+            Ok(Ok(document)) => {
+                let document: Arc<str> = BASE64.encode(&document).into();
+                // 3.
+                for (index, asked) in batch.drain(..).enumerate() {
+                    let Some(proof) = tree.proof(index) else { continue };
+                    // Who no longer waits needs none.
+                    let _ = asked.answer.send(Fresh { document: Arc::clone(&document), proof });
+                }
+            }
+            // Dropping the senders tells whoever waits.
+            _ => batch.clear(),
+        }
+        sleep(Duration::from_millis(1000 / DOCUMENTS_PER_SECOND)).await;
+    }
+}

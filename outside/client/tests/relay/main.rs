@@ -1,0 +1,134 @@
+//! Whom the client speaks with: a vault that shows what it is, and nobody who sits between or looks alike.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+#![allow(clippy::panic, reason = "the same")]
+
+mod vault;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use adyton_attest::{AppraisalPolicy, Refusal, Root};
+use adyton_client::{Attestation, Client, ClientError, Endpoint, Request, Response, Sealer};
+use bytes::Bytes;
+use vault::{Fault, Platform, SystemCa, VAULT_ID, Vault, middlebox, serve};
+
+struct World {
+    _folder: tempfile::TempDir,
+    platform: Arc<Platform>,
+    system: SystemCa,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let platform = Arc::new(Platform::new(folder.path()));
+        Self { _folder: folder, platform, system: SystemCa::new() }
+    }
+
+    fn attested(&self, address: SocketAddr) -> Client {
+        Client::attested(endpoint(address), attestation(&self.platform.root))
+    }
+}
+
+fn endpoint(address: SocketAddr) -> Endpoint {
+    format!("https://localhost:{}", address.port()).parse().unwrap()
+}
+
+fn attestation(root: &[u8]) -> Attestation {
+    Attestation { root: Root::explicit(root.to_vec()), policy: AppraisalPolicy::any_code(VAULT_ID) }
+}
+
+const SECRET: Request<'static> = Request { method: "POST", path: "/secret", headers: &[], body: Bytes::new() };
+
+#[tokio::test]
+async fn a_vault_that_shows_what_it_is_is_spoken_with() {
+    let world = World::new();
+    let identity = world.system.identity();
+    let vault = Vault::new(&world.platform, identity.spki_hash, VAULT_ID, Fault::Nothing);
+    let address = serve(&identity, Arc::clone(&vault)).await;
+    let client = world.attested(address);
+    for _ in 0..3 {
+        let Response { status, body } = client.send(&SECRET).await.unwrap();
+        assert_eq!((status, &body[..]), (200, &b"told"[..]));
+    }
+    assert_eq!(vault.told.lock().unwrap().len(), 3);
+    let hpke = client.appraise(|appraised| appraised.unwrap().bundle().hpke_key).await.unwrap();
+    assert_eq!(hpke, vault.bundle.hpke_key);
+    let sealed = client.appraise(|appraised| Sealer::new(appraised.unwrap()).tenant_token("AC", b"token")).await;
+    // X25519 with the made-up key works, whether anybody can open it or not.
+    assert!(sealed.unwrap().is_ok());
+}
+
+/// The relay attack: a certificate that the system trusts, and all of the vault's own answers.
+#[tokio::test]
+async fn somebody_between_is_refused_whatever_certificate_he_has() {
+    let world = World::new();
+    let (identity, his) = (world.system.identity(), world.system.identity());
+    let vault = Vault::new(&world.platform, identity.spki_hash, VAULT_ID, Fault::Nothing);
+    let between = middlebox(&his, serve(&identity, Arc::clone(&vault)).await, &world.system).await;
+
+    let refused = world.attested(between).send(&SECRET).await.unwrap_err();
+    let ClientError::NotTheAttestedKey { expected, got } = refused else { panic!("{refused}") };
+    assert_eq!((expected, got), (identity.spki_hash, his.spki_hash));
+    assert_eq!(vault.told.lock().unwrap().len(), 0);
+
+    // Who trusts the operator's certificates speaks with him.
+    let trusting = Client::trusting_the_operator(endpoint(between), &world.system.certificate).unwrap();
+    assert_eq!(trusting.send(&SECRET).await.unwrap().status, 200);
+    assert_eq!(vault.told.lock().unwrap().len(), 1);
+}
+
+/// Who has the TLS key besides, but no attested key that signs, has no binding for his connection.
+#[tokio::test]
+async fn a_binding_of_another_connection_is_refused() {
+    let world = World::new();
+    let identity = world.system.identity();
+    let vault = Vault::new(&world.platform, identity.spki_hash, VAULT_ID, Fault::BindsAnotherChannel);
+    let address = serve(&identity, Arc::clone(&vault)).await;
+    assert!(world.attested(address).send(&SECRET).await.is_ok());
+    let refused = world.attested(address).send(&SECRET).await.unwrap_err();
+    assert!(matches!(refused, ClientError::Refused(Refusal::ChannelBinding)), "{refused}");
+    assert_eq!(vault.told.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn replayed_evidence_is_refused() {
+    let world = World::new();
+    let identity = world.system.identity();
+    let vault = Vault::new(&world.platform, identity.spki_hash, VAULT_ID, Fault::Replays);
+    let address = serve(&identity, vault).await;
+    assert!(world.attested(address).send(&SECRET).await.is_ok());
+    let refused = world.attested(address).send(&SECRET).await.unwrap_err();
+    assert!(matches!(refused, ClientError::Refused(Refusal::NonceProof(_))), "{refused}");
+}
+
+#[tokio::test]
+async fn another_vault_and_another_root_are_refused() {
+    let world = World::new();
+    let identity = world.system.identity();
+    let vault = Vault::new(&world.platform, identity.spki_hash, [8; 32], Fault::Nothing);
+    let address = serve(&identity, Arc::clone(&vault)).await;
+    let refused = world.attested(address).send(&SECRET).await.unwrap_err();
+    let ClientError::Refused(Refusal::VaultId { expected, got }) = refused else { panic!("{refused}") };
+    assert_eq!((expected, got), (VAULT_ID, [8; 32]));
+
+    let other = World::new();
+    let client = Client::attested(endpoint(address), attestation(&other.platform.root));
+    let refused = client.send(&SECRET).await.unwrap_err();
+    assert!(matches!(refused, ClientError::Refused(Refusal::Root { .. })), "{refused}");
+    let aws = Attestation { root: Root::aws(), policy: AppraisalPolicy::any_code([8; 32]) };
+    let refused = Client::attested(endpoint(address), aws).send(&SECRET).await.unwrap_err();
+    assert!(matches!(refused, ClientError::Refused(Refusal::Root { .. })), "{refused}");
+    assert_eq!(vault.told.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_server_without_evidence_is_no_vault() {
+    let world = World::new();
+    let identity = world.system.identity();
+    let vault = Vault::new(&world.platform, identity.spki_hash, VAULT_ID, Fault::NoVault);
+    let address = serve(&identity, vault).await;
+    let refused = world.attested(address).send(&SECRET).await.unwrap_err();
+    assert!(matches!(refused, ClientError::NoEvidence { status: 404 }), "{refused}");
+}
