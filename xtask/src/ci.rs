@@ -167,7 +167,8 @@ fn vectors() -> Outcome {
     }
 }
 
-/// The official Python SDK, curl and a browser against the release binaries.
+/// The official Python SDK, curl, a browser and the drill against the release binaries. The first time it also builds the
+/// enclave that leaks (`e2e/leaky`), which takes minutes.
 fn end_to_end() -> Outcome {
     let (python, binaries) = match (python::environment(), binaries()) {
         (Ok(python), Ok(binaries)) => (python, binaries),
@@ -177,7 +178,7 @@ fn end_to_end() -> Outcome {
     tools::install();
     let mut tests = python.command();
     tests.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "e2e/python"]).env("ADYTON_BIN_DIR", binaries);
-    command(&mut tests, 15)
+    command(&mut tests, 25)
 }
 
 fn clean(before: Option<&str>) -> Outcome {

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::ci::{Outcome, command};
 
 /// A program, and the Debian package that has it.
-const TOOLS: [(&str, &str); 2] = [("chromium", "chromium"), ("curl", "curl")];
+const TOOLS: [(&str, &str); 3] = [("chromium", "chromium"), ("curl", "curl"), ("faketime", "faketime")];
 
 /// Installs what is missing. Without it tests say themselves that they could not run, and are counted.
 pub(crate) fn install() {

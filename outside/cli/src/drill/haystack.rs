@@ -84,6 +84,12 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
+/// The files of one folder, without those below.
+pub(crate) fn here(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = fs::read_dir(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect())
+}
+
 /// Regular files that a process has open for writing, wherever they are, deleted ones too.
 pub(crate) fn written_by(pid: u32) -> Vec<PathBuf> {
     let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return vec![] };
