@@ -165,9 +165,11 @@ fn measure(file: &str) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
+type Accepts<'a> = Box<dyn FnMut(&[u8]) -> bool + 'a>;
+
 /// Something that is measured in turn with others.
 struct Work<'a> {
-    accepts: Box<dyn FnMut(&[u8]) -> bool + 'a>,
+    accepts: Accepts<'a>,
     done: u32,
     took: Duration,
 }
