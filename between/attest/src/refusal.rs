@@ -208,6 +208,8 @@ pub enum Refusal {
         /// What the document has; `None` if it lacks the register.
         got: Option<Box<[u8; 48]>>,
     },
+    /// Registers are demanded, and none is named.
+    NoRegister,
     /// No release that is wanted has this code and policy.
     Release {
         /// How many are wanted.
@@ -233,8 +235,6 @@ pub enum Refusal {
 impl Refusal {
     /// Every word that [`Refusal::code`] gives.
     pub const CODES: &'static [&'static str] = &[
-        "digest",
-        "timestamp",
         "document-size",
         "document-cbor",
         "cose-form",
@@ -278,6 +278,7 @@ impl Refusal {
         "other-bundle",
         "policy-hash",
         "measurement",
+        "no-register",
         "release",
         "profile",
         "freshness",
@@ -333,6 +334,7 @@ impl Refusal {
             Self::OtherBundle { .. } => "other-bundle",
             Self::PolicyHash { .. } => "policy-hash",
             Self::Measurement { .. } => "measurement",
+            Self::NoRegister => "no-register",
             Self::Release { .. } => "release",
             Self::Profile { .. } => "profile",
             Self::Freshness => "freshness",
@@ -420,6 +422,7 @@ impl fmt::Display for Refusal {
             Self::Measurement { register, expected, got: None } => {
                 write!(f, "register {register} is missing, not {}", Hex(&expected[..]))
             }
+            Self::NoRegister => f.write_str("registers are demanded, and none is named"),
             Self::Release { wanted, got } => {
                 write!(f, "it calls itself release {got}, and its code and policy are those of none of {wanted} wanted")
             }

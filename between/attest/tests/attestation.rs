@@ -91,9 +91,23 @@ fn every_refusal_is_met() {
     let met: std::collections::BTreeSet<&str> =
         cases.iter().filter(|v| v.is_refused()).map(|v| v.text("refusal")).collect();
     for code in Refusal::CODES {
-        assert!(met.contains(code) || *code == "certificate-other", "{code} is not met");
+        assert!(met.contains(code) || ["certificate-other", "no-register"].contains(code), "{code} is not met");
     }
     assert!(met.iter().all(|code| Refusal::CODES.contains(code)), "{met:?}");
+}
+
+/// Only [`Measurements::AnyCode`] asks for any code; the vectors cannot say it otherwise.
+#[test]
+fn a_demand_without_registers_is_refused() {
+    let cases = reader::read(include_str!("../../../vectors/attestation.json"));
+    let v = cases.iter().find(|v| v.name() == "one_nonce").unwrap();
+    let proof = NonceProof { index: 0, count: 1, path: Vec::new() };
+    let policy = AppraisalPolicy { measurements: Measurements::Registers(Vec::new()), ..policy(&v.object("policy")) };
+    let root = Root::explicit(v.hex("root"));
+    let received = Received::parse(&v.hex("document")).unwrap();
+    let verified = received.verify(&root, v.number("now_ms"), &mut RememberedChains::new(0)).unwrap();
+    let refused = verified.appraise(&v.hex("bundle"), &proof, &v.fixed("nonce"), v.number("now_ms"), &policy);
+    assert_eq!(refused.err(), Some(Refusal::NoRegister));
 }
 
 #[test]
