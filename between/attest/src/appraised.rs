@@ -81,7 +81,8 @@ impl Appraised {
             }
             Compared::Registers(registers) => {
                 let list = registers.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-                line(&format!("- Registers {list} hold what was demanded."));
+                let (what, hold) = if registers.len() == 1 { ("Register", "holds") } else { ("Registers", "hold") };
+                line(&format!("- {what} {list} {hold} what was demanded."));
             }
             Compared::Nothing => {}
         }
