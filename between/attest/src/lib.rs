@@ -29,5 +29,5 @@ pub use binding::{CHANNEL_EXPORTER_LABEL, channel_message};
 pub use bundle::{Bundle, BundleError, NotarySet};
 pub use nitro::{Received, RememberedChains, Root, Verified};
 pub use nonces::{MAX_NONCES, NonceProof, NonceTree};
-pub use own::{OwnDocument, OwnDocumentError};
+pub use own::OwnDocument;
 pub use refusal::{CertificateFault, Claim, Refusal};

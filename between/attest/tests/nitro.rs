@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use adyton_attest::{
-    AppraisalPolicy, CertificateFault, NonceProof, Received, Refusal, RememberedChains, Root, Verified,
+    AppraisalPolicy, CertificateFault, NonceProof, OwnDocument, Received, Refusal, RememberedChains, Root, Verified,
 };
 
 /// Name, the document's own time in Unix milliseconds, whether it is of an enclave in debug mode.
@@ -36,6 +36,15 @@ fn aws_documents_verify_at_their_time() {
         let verified = verified.unwrap();
         assert_eq!((verified.timestamp_ms(), verified.is_debug()), (time, debug), "{name}");
         assert!(verified.root().is_aws() && verified.module_id().starts_with("i-"), "{name}");
+    }
+}
+
+#[test]
+fn ones_own_platform_says_time_and_root() {
+    for (name, time, _) in DOCUMENTS {
+        let own = OwnDocument::parse(&document(name)).unwrap();
+        assert_eq!(own, OwnDocument { timestamp_ms: time, root: Root::aws().der().to_vec() }, "{name}");
+        assert_eq!(OwnDocument::parse(&[document(name), vec![0]].concat()), Err(Refusal::DocumentCbor));
     }
 }
 
