@@ -46,6 +46,8 @@ pub(crate) fn page(report: &Report) -> String {
         let faults: String = faults.iter().map(|fault| format!("<li>{}</li>", escaped(fault))).collect();
         format!("<div class=\"verdict fails\"><strong>The drill fails.</strong><ul>{faults}</ul></div>")
     };
+    let unsaid =
+        report.unsaid().map(|unsaid| format!("<p><strong>{}</strong></p>", escaped(&unsaid))).unwrap_or_default();
     let laptop = if report.profile == "dev" {
         "<p><strong>Profile dev is a laptop without an enclave.</strong> It shows the wall and tests it, and protects nothing \
          from this machine's root: the open rows below were attempted and succeeded.</p>"
@@ -73,7 +75,7 @@ pub(crate) fn page(report: &Report) -> String {
          <meta http-equiv=\"content-security-policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\
          <link rel=\"icon\" href=\"data:,\"><title>Adyton drill, {began}</title><style>{STYLE}</style></head>\n<body>\
          <h1>Adyton drill</h1><p>The insider's attempts against a vault, each really carried out: by somebody who holds \
-         everything outside the wall.</p>\n{verdict}\n{laptop}\n<dl>{facts}</dl>\n\
+         everything outside the wall.</p>\n{verdict}\n{unsaid}{laptop}\n<dl>{facts}</dl>\n\
          <h2>Attempts</h2>\n<p><b>Closed</b>: it gave the insider nothing. <b>Open</b>: it succeeded, and the profile says so; \
          the next column names what closes it. <b>Leak</b>: it gave what nobody should have.</p>\n\
          <div class=\"wide\"><table id=\"attempts\"><thead><tr><th>Outcome</th><th>Attempt</th><th>Closed by</th>\

@@ -166,6 +166,7 @@ async fn drill(options: &Options) -> Result<ExitCode, Error> {
         rows,
         detectors: caught.checks,
         strict: options.strict,
+        left_out: attempts::all().filter(|attempt| !chosen(attempt.id)).count(),
     };
     drill.stack.stop();
     if let Some(file) = &options.html {
