@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::metadata::{binaries, output};
-use crate::{Error, advisories, layers, licences, node, phones, python, root, tools};
+use crate::{Error, advisories, differential, layers, licences, node, phones, python, root, tools};
 
 /// How a step ended.
 pub(crate) enum Outcome {
@@ -20,7 +20,7 @@ pub(crate) fn run() -> Result<(), Error> {
     let not_run = not_run_file();
     std::fs::create_dir_all(not_run.with_file_name(""))?;
     let before = output("git", &["status", "--porcelain"]).ok();
-    let steps: [(&str, &dyn Fn() -> Outcome); 14] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 15] = [
         ("fmt", &|| cargo(&["fmt", "--all", "--check"], 2)),
         ("clippy", &|| cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], 20)),
         ("layers", &|| outcome(layers::run())),
@@ -30,6 +30,7 @@ pub(crate) fn run() -> Result<(), Error> {
         ("docs", &docs),
         ("tests", &|| cargo(&["test", "--workspace", "--locked"], 30)),
         ("vectors", &vectors),
+        ("differential", &differential::step),
         ("release build", &|| cargo(&["build", "--release", "--workspace", "--locked"], 30)),
         ("fuzz smoke", &fuzz),
         ("end to end", &end_to_end),

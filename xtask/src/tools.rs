@@ -21,7 +21,7 @@ pub(crate) fn install() {
     }
 }
 
-fn is_there(program: &str) -> bool {
+pub(crate) fn is_there(program: &str) -> bool {
     let found = |folder: std::path::PathBuf| folder.join(program).is_file();
     std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(found))
 }
