@@ -24,7 +24,7 @@ type Error = Box<dyn std::error::Error>;
 /// What to judge, and by what.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The vault's API, such as https://vault.example.com
+    /// The vault's API, such as https://127.0.0.1:8443
     url: Endpoint,
     /// The vault's id, from where you trust it
     #[arg(long, value_name = "ID")]

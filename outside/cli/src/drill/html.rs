@@ -21,14 +21,17 @@ table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.5rem .75rem .5rem 0;border-top:1px solid var(--line)}
 thead th{border-top:0;color:var(--faint);font-weight:600;font-size:.85rem}
 tbody th{font-weight:400}
-#attempts td:nth-child(3){width:17rem}
-th p{margin:.15rem 0}td p{margin:.15rem 0}.detail{color:var(--faint);font-size:.9rem}
+th p{margin:.15rem 0}td p{margin:.15rem 0}.detail{color:var(--faint);font-size:.9rem;overflow-wrap:anywhere}
+#attempts{table-layout:fixed}
+#attempts th:nth-child(1){width:6.5rem}#attempts th:nth-child(3){width:16rem}#attempts th:nth-child(4){width:4.5rem}
 code{font:.9em ui-monospace,monospace}
 .word{display:inline-block;min-width:5.2rem;padding:.05rem .5rem;border-radius:.25rem;color:#fff;font-weight:600;font-size:.8rem;text-align:center;background:var(--not)}
 .word.closed{background:var(--closed)}.word.open{background:var(--open)}.word.leak,.word.failed{background:var(--leak)}
 .matrix th,.matrix td{padding:.3rem .5rem;font-size:.85rem;white-space:nowrap}
 .missed{color:var(--leak);font-weight:700}
-@media(max-width:40rem){body{padding:1rem .75rem 3rem}.seconds{display:none}.word{min-width:0}}
+@media(max-width:44rem){body{padding:1rem .75rem 3rem}dl{grid-template-columns:1fr}dd{margin-bottom:.4rem}
+#attempts thead{display:none}#attempts tr{display:block;border-top:1px solid var(--line);padding:.5rem 0}
+#attempts th,#attempts td{display:block;border:0;padding:.1rem 0}#attempts td.seconds{display:none}}
 @media print{body{padding:0}tr{break-inside:avoid}.word{border:1px solid currentColor}}
 ";
 
@@ -43,6 +46,8 @@ pub(crate) fn page(report: &Report) -> String {
         let faults: String = faults.iter().map(|fault| format!("<li>{}</li>", escaped(fault))).collect();
         format!("<div class=\"verdict fails\"><strong>The drill fails.</strong><ul>{faults}</ul></div>")
     };
+    let unsaid =
+        report.unsaid().map(|unsaid| format!("<p><strong>{}</strong></p>", escaped(&unsaid))).unwrap_or_default();
     let laptop = if report.profile == "dev" {
         "<p><strong>Profile dev is a laptop without an enclave.</strong> It shows the wall and tests it, and protects nothing \
          from this machine's root: the open rows below were attempted and succeeded.</p>"
@@ -70,7 +75,7 @@ pub(crate) fn page(report: &Report) -> String {
          <meta http-equiv=\"content-security-policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\
          <link rel=\"icon\" href=\"data:,\"><title>Adyton drill, {began}</title><style>{STYLE}</style></head>\n<body>\
          <h1>Adyton drill</h1><p>The insider's attempts against a vault, each really carried out: by somebody who holds \
-         everything outside the wall.</p>\n{verdict}\n{laptop}\n<dl>{facts}</dl>\n\
+         everything outside the wall.</p>\n{verdict}\n{unsaid}{laptop}\n<dl>{facts}</dl>\n\
          <h2>Attempts</h2>\n<p><b>Closed</b>: it gave the insider nothing. <b>Open</b>: it succeeded, and the profile says so; \
          the next column names what closes it. <b>Leak</b>: it gave what nobody should have.</p>\n\
          <div class=\"wide\"><table id=\"attempts\"><thead><tr><th>Outcome</th><th>Attempt</th><th>Closed by</th>\

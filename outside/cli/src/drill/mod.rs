@@ -28,6 +28,7 @@ mod workflows;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,6 +46,12 @@ pub(crate) type Error = Box<dyn std::error::Error>;
 
 /// Longest time for everything.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Whether the drill is being ended before its time.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Between two tries to remove a folder.
+const A_MOMENT: Duration = Duration::from_millis(5);
 
 /// What the drill may be told.
 #[derive(clap::Args)]
@@ -105,7 +112,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
         }
     }
     // One thread: the children are told to die with the thread that started them.
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(drill(options))
+    let ended = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(drill(options));
+    while ENDING.load(Ordering::SeqCst) {
+        // The folders are being removed, and then this process ends.
+        std::thread::park();
+    }
+    ended
 }
 
 async fn drill(options: &Options) -> Result<ExitCode, Error> {
@@ -154,6 +166,7 @@ async fn drill(options: &Options) -> Result<ExitCode, Error> {
         rows,
         detectors: caught.checks,
         strict: options.strict,
+        left_out: attempts::all().filter(|attempt| !chosen(attempt.id)).count(),
     };
     drill.stack.stop();
     if let Some(file) = &options.html {
@@ -180,7 +193,18 @@ async fn end_in_time(scratch: PathBuf) {
         _ = interrupt.recv() => 130,
         _ = hangup.recv() => 129,
     };
-    let _ = std::fs::remove_dir_all(scratch);
+    ENDING.store(true, Ordering::SeqCst);
+    // Whoever still writes there is not stopped yet: under another name nothing new can be made in it by its path.
+    let leaving = scratch.with_extension("leaving");
+    let _ = std::fs::rename(&scratch, &leaving);
+    for folder in [&leaving, &scratch] {
+        for _ in 0..100 {
+            match std::fs::remove_dir_all(folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => tokio::time::sleep(A_MOMENT).await,
+                _ => break,
+            }
+        }
+    }
     std::process::exit(code);
 }
 

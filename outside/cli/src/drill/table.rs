@@ -46,6 +46,7 @@ pub(crate) fn text(report: &Report) -> String {
         text += "The drill FAILS:\n";
         faults.iter().for_each(|fault| text += &format!("  {fault}\n"));
     }
+    report.unsaid().iter().for_each(|unsaid| text += &format!("{unsaid}\n"));
     text
 }
 

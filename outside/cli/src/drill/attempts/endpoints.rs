@@ -26,7 +26,7 @@ pub(super) const ATTEMPTS: [Attempt; 2] = [
 ];
 
 /// Paths where software tends to say more than it should.
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 16] = [
     "/",
     "/health",
     "/metrics",
@@ -37,6 +37,8 @@ const PATHS: [&str; 14] = [
     "/actuator/env",
     "/server-status",
     "/.env",
+    "/.well-known/adyton/evidence",
+    "/.well-known/adyton/binding",
     "/adyton/v1/vault",
     "/adyton/v1/account",
     "/v2/Services",
