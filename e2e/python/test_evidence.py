@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import secrets
+import shutil
 import signal
 import socket
 import ssl
@@ -143,6 +144,16 @@ def test_each_thing_that_is_wrong_has_its_reason(up, start, tmp_path):
     code, _, err = verify(up.ready["api"], "--vault-id", up.ready["vault_id"], "--pcr", f"0={'00' * 48}")
     assert code == 2 and "debug mode" in err
     assert facts["pcr3"] == "00" * 48
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
+@pytest.mark.parametrize(("clock", "refusal"), [("+5m", "too-old"), ("-5m", "from-the-future")])
+def test_a_stale_document_is_refused(up, clock, refusal):
+    command = ["faketime", "-m", "-f", clock, BINARIES / "adyton", "verify", up.ready["api"], "--json"]
+    command += ["--vault-id", up.ready["vault_id"], "--root", up.ready["root"]]
+    run = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=PATIENCE)
+    shown = json.loads(run.stdout)
+    assert (run.returncode, shown["verified"], shown["refusal"]) == (1, False, refusal), shown
 
 
 class Relay(threading.Thread):
