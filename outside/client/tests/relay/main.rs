@@ -123,6 +123,28 @@ async fn another_vault_and_another_root_are_refused() {
     assert_eq!(vault.told.lock().unwrap().len(), 0);
 }
 
+/// What was convinced once is not believed on the next connection.
+#[tokio::test]
+async fn each_connection_is_appraised_anew() {
+    let world = World::new();
+    let identity = world.system.identity();
+    let vault = Vault::new(&world.platform, identity.spki_hash, VAULT_ID, Fault::Ends);
+    let address = serve(&identity, Arc::clone(&vault)).await;
+    let client = world.attested(address);
+    for _ in 0..2 {
+        assert_eq!(client.send(&SECRET).await.unwrap().status, 200);
+    }
+    // Another one at the same address, with the same key and certificate.
+    let other = Vault::new(&world.platform, identity.spki_hash, [8; 32], Fault::Nothing);
+    *vault.replaced.lock().unwrap() = Some(Arc::clone(&other));
+    let refused = client.send(&SECRET).await.unwrap_err();
+    assert!(matches!(refused, ClientError::Refused(Refusal::VaultId { .. })), "{refused}");
+    assert_eq!(other.told.lock().unwrap().len(), 0);
+    // And the old one again.
+    *vault.replaced.lock().unwrap() = None;
+    assert_eq!(client.send(&SECRET).await.unwrap().status, 200);
+}
+
 #[tokio::test]
 async fn a_server_without_evidence_is_no_vault() {
     let world = World::new();

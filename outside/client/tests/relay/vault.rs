@@ -85,6 +85,8 @@ pub(crate) enum Fault {
     Replays,
     /// Signs the exporter of its first connection for every one, as one who relays the binding would.
     BindsAnotherChannel,
+    /// Ends a connection after each request.
+    Ends,
     /// Has no evidence.
     NoVault,
 }
@@ -96,6 +98,8 @@ pub(crate) struct Vault {
     fault: Fault,
     first_evidence: Mutex<Option<Vec<u8>>>,
     first_exporter: Mutex<Option<[u8; 32]>>,
+    /// Who answers on further connections, in its place.
+    pub(crate) replaced: Mutex<Option<Arc<Vault>>>,
     /// Paths of requests that are neither for evidence nor for a binding.
     pub(crate) told: Mutex<Vec<String>>,
 }
@@ -123,6 +127,7 @@ impl Vault {
             fault,
             first_evidence: Mutex::default(),
             first_exporter: Mutex::default(),
+            replaced: Mutex::default(),
             told: Mutex::default(),
         })
     }
@@ -171,12 +176,15 @@ impl Vault {
             }
         };
         let status = if body.is_some() { 200 } else { 404 };
-        let response = Response::builder().status(status);
+        let mut response = Response::builder().status(status);
+        if self.fault == Fault::Ends && body.as_deref() == Some(b"told") {
+            response = response.header("connection", "close");
+        }
         response.body(Full::new(Bytes::from(body.unwrap_or_default()))).unwrap()
     }
 }
 
-/// Serves a vault over TLS; each connection ends after `requests` requests.
+/// Serves a vault over TLS.
 pub(crate) async fn serve(identity: &Identity, vault: Arc<Vault>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -184,7 +192,8 @@ pub(crate) async fn serve(identity: &Identity, vault: Arc<Vault>) -> SocketAddr 
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let (acceptor, vault) = (acceptor.clone(), Arc::clone(&vault));
+            let replaced = vault.replaced.lock().unwrap().clone();
+            let (acceptor, vault) = (acceptor.clone(), replaced.unwrap_or_else(|| Arc::clone(&vault)));
             tokio::spawn(async move {
                 let Ok(stream) = acceptor.accept(stream).await else { return };
                 let exporter =
