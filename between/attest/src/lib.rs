@@ -21,6 +21,7 @@ mod bundle;
 mod nitro;
 mod nonces;
 mod own;
+mod platform;
 mod refusal;
 
 pub use appraisal::{AppraisalPolicy, CLOCKS_PART_MS, Freshness, Measurements, Pcr, REGISTERS, Release};
@@ -30,4 +31,5 @@ pub use bundle::{Bundle, BundleError, NotarySet};
 pub use nitro::{Received, RememberedChains, Root, Verified};
 pub use nonces::{MAX_NONCES, NonceProof, NonceTree};
 pub use own::OwnDocument;
+pub use platform::Platform;
 pub use refusal::{CertificateFault, Claim, Refusal};

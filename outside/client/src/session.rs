@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use adyton_api::{ChannelBinding, Evidence};
-use adyton_attest::{Appraised, CHANNEL_EXPORTER_LABEL, MAX_NONCES, NonceProof, Received, RememberedChains};
+use adyton_attest::{Appraised, CHANNEL_EXPORTER_LABEL, MAX_NONCES, NonceProof, Platform, Received, RememberedChains};
 use bytes::Bytes;
 use data_encoding::{BASE64, HEXLOWER};
 use http_body_util::{BodyExt, Full, Limited};
@@ -156,8 +156,9 @@ fn exporter_of(stream: &TlsStream<TcpStream>) -> Result<[u8; 32], ClientError> {
 fn read(body: &[u8]) -> Result<(Vec<u8>, Vec<u8>, NonceProof), ClientError> {
     let evidence: Evidence = serde_json::from_slice(body).map_err(|_| ClientError::Form("the answer"))?;
     let Evidence { platform, document, bundle, nonce_proof } = evidence;
-    if platform != "aws-nitro" {
-        return Err(ClientError::Form("its platform is not one that this client knows"));
+    match Platform::from_text(&platform) {
+        Some(Platform::AwsNitro) => {}
+        _ => return Err(ClientError::Form("its platform is not one that this client knows")),
     }
     let document = BASE64.decode(document.as_bytes()).map_err(|_| ClientError::Form("document"))?;
     let bundle = BASE64.decode(bundle.as_bytes()).map_err(|_| ClientError::Form("bundle"))?;

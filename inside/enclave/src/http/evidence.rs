@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use adyton_api::{ChannelBinding, Evidence, NonceProof};
+use adyton_attest::Platform;
 use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
@@ -22,7 +23,7 @@ pub(crate) async fn fetch(State(api): State<Arc<Api>>, RawQuery(query): RawQuery
     let fresh = api.evidence.fresh(nonce).await?;
     let path = fresh.proof.path.iter().map(|hash| HEXLOWER.encode(hash)).collect();
     let evidence = Evidence {
-        platform: "aws-nitro".into(),
+        platform: Platform::AwsNitro.text().into(),
         document: (*fresh.document).into(),
         bundle: api.evidence.bundle().into(),
         nonce_proof: NonceProof { index: fresh.proof.index, count: fresh.proof.count, path },
