@@ -5,7 +5,8 @@
 //! in its order.
 //!
 //! A chain of issuers that held is remembered whole, by a hash over the root and all of the bundle. The same bundle then
-//! costs one signature, the leaf's. Nothing is remembered past the validity of any of its certificates.
+//! costs one signature, the leaf's. Nothing is remembered past the validity of any of its certificates, and no chain that
+//! constrains names: whether those hold depends on the leaf.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -26,6 +27,8 @@ const P384: [u8; 23] = [
 ];
 /// id-kp-clientAuth: `webpki` wants a purpose to ask for. The platform's leaves name none, and one that names others is none.
 const CLIENT_AUTH: &[u8] = &[43, 6, 1, 5, 5, 7, 3, 2];
+/// id-ce-nameConstraints, as an extension begins with it (RFC 5280 §4.2.1.10).
+const NAME_CONSTRAINTS: &[u8] = &[0x06, 0x03, 0x55, 0x1D, 0x1E];
 
 /// Chains of issuers that held, newest last.
 #[derive(Default)]
@@ -85,6 +88,13 @@ impl RememberedChains {
     }
 
     fn remember(&mut self, name: [u8; 32], cabundle: &[Vec<u8>]) {
+        // Found where it is something else, it costs no more than time.
+        let constrains = |certificate: &Vec<u8>| {
+            certificate.windows(NAME_CONSTRAINTS.len()).any(|window| window == NAME_CONSTRAINTS)
+        };
+        if cabundle.iter().any(constrains) {
+            return;
+        }
         let validities = cabundle.iter().map(|certificate| Validity::of(certificate));
         let Some(Some(validity)) = validities.reduce(|all, one| Some(all?.and(one?))) else { return };
         self.chains.retain(|(known, _)| *known != name);
