@@ -6,7 +6,7 @@ use adyton_attest::{AppraisalPolicy, Appraised, RememberedChains, Root};
 use bytes::Bytes;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 use tokio::time::Duration;
 
 use crate::endpoint::Endpoint;
@@ -94,32 +94,32 @@ impl Client {
         let mut state = self.state.lock().await;
         state.session = None;
         let session = self.session(&mut state).await?;
-        Ok(look(session.appraised.as_ref()))
+        Ok(look(state.session.insert(session).appraised.as_ref()))
     }
 
     /// One request and its answer. It leaves at most once: if its connection ends under it, whether it was carried out is not
-    /// known, and the caller decides.
+    /// known, and the caller decides. The same holds if the caller stops waiting.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn send(&self, request: &Request<'_>) -> Result<Response, ClientError> {
         let mut state = self.state.lock().await;
-        let sent = self.session(&mut state).await?.send(request).await;
-        if sent.is_err() {
-            state.session = None;
-        }
-        sent
+        // Only a connection whose answer was read to its end is kept: not one that failed, and not one whose caller went away.
+        let mut session = self.session(&mut state).await?;
+        let response = session.send(request).await?;
+        state.session = Some(session);
+        Ok(response)
     }
 
     /// The connection there is, if it is open and young, or another one.
-    async fn session<'a>(&self, state: &'a mut MutexGuard<'_, State>) -> Result<&'a mut Session, ClientError> {
-        let State { session, chains } = &mut **state;
-        let kept = session.take().filter(|kept| kept.is_open() && kept.since.elapsed() < RECHECK);
-        let next = match (kept, &self.trust) {
-            (Some(kept), _) => kept,
-            (None, Trust::Attested(attestation)) => Session::attested(&self.endpoint, attestation, chains).await?,
-            (None, Trust::Operator(roots)) => Session::trusting(&self.endpoint, roots).await?,
-        };
-        Ok(session.insert(next))
+    async fn session(&self, state: &mut State) -> Result<Session, ClientError> {
+        let kept = state.session.take().filter(|kept| kept.is_open() && kept.since.elapsed() < RECHECK);
+        match (kept, &self.trust) {
+            (Some(kept), _) => Ok(kept),
+            (None, Trust::Attested(attestation)) => {
+                Session::attested(&self.endpoint, attestation, &mut state.chains).await
+            }
+            (None, Trust::Operator(roots)) => Session::trusting(&self.endpoint, roots).await,
+        }
     }
 }
