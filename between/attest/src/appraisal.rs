@@ -52,7 +52,7 @@ pub enum Measurements {
     /// Whatever runs. What the evidence then shows is *that* a platform vouches for it, not what it does; it is for looking at
     /// a vault, not for trusting it.
     AnyCode,
-    /// Registers and what they must hold; others may hold anything.
+    /// Registers and what they must hold; others may hold anything. A list of none is met by nothing.
     Registers(Vec<(u8, Pcr)>),
     /// One of these.
     Releases(Vec<Release>),
@@ -181,6 +181,10 @@ impl Verified {
     fn code(&self, measurements: &Measurements, bundle: &Bundle) -> Result<Compared, Refusal> {
         match measurements {
             Measurements::AnyCode => Ok(Compared::Nothing),
+            // Like a list of no releases. Any code is asked for by name.
+            Measurements::Registers(wanted) if wanted.is_empty() => {
+                Err(Refusal::Release { wanted: 0, got: bundle.release })
+            }
             Measurements::Registers(wanted) => {
                 for (register, expected) in wanted {
                     let got = self.pcr(*register);

@@ -233,8 +233,6 @@ pub enum Refusal {
 impl Refusal {
     /// Every word that [`Refusal::code`] gives.
     pub const CODES: &'static [&'static str] = &[
-        "digest",
-        "timestamp",
         "document-size",
         "document-cbor",
         "cose-form",
