@@ -174,7 +174,7 @@ def payload(cases: Cases) -> None:
 
 
 def chain(cases: Cases) -> None:
-    def add(name: str, refusal: str, leaf_: bytes = LEAF, cabundle: list = CABUNDLE, **changes: object) -> None:
+    def add(name: str, refusal: str | None, leaf_: bytes = LEAF, cabundle: list = CABUNDLE, **changes: object) -> None:
         signer = changes.pop("signer", None)
         document = nitro.document(members(certificate=leaf_, cabundle=cabundle), signer=signer)
         cases.add(name, document, refusal, **changes)
@@ -234,6 +234,12 @@ def chain(cases: Cases) -> None:
         add(name, refusal, cabundle=[root, ZONAL, INSTANCE], root=root)
     leaf_p256 = certificate("leaf", "instance", public=weak.public_key())
     add("leaf_of_p256", "leaf-key", leaf_=leaf_p256)
+    # A chain that held for one leaf does not hold for every other.
+    named = lambda name: [(x509.SubjectAlternativeName([x509.DNSName(name)]), False)]  # noqa: E731
+    within = x509.NameConstraints([x509.DNSName("enclaves.example")], None)
+    narrow = [ROOT, certificate("zonal", "root", ca=True, path=1, extensions=[(within, True)]), INSTANCE]
+    add("leaf_of_a_name_that_is_allowed", None, leaf_=certificate("leaf", "instance", extensions=named("a.enclaves.example")), cabundle=narrow)
+    add("leaf_of_a_name_that_is_not", "certificate-other", leaf_=certificate("leaf", "instance", extensions=named("a.example")), cabundle=narrow)
 
 
 def signature(cases: Cases) -> None:

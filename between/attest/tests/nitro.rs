@@ -109,6 +109,26 @@ fn a_remembered_chain_says_the_same_and_never_past_its_time() {
     assert!(matches!(refused, Some(Refusal::Root { .. })), "{refused:?}");
 }
 
+/// The deepest and the widest that fit are read or refused within a worker's stack, in the document and in its payload.
+#[test]
+fn nesting_ends_before_the_stack_does() {
+    let judge = |document: &[u8]| Received::parse(document).err();
+    for unit in [&[0x81][..], &[0x9F], &[0xA1, 0x00], &[0xBF, 0x00], &[0xA1], &[0xC1], &[0xD8, 0x2A], &[0x99, 3, 0xFF]]
+    {
+        let deep = unit.repeat(12 * 1024 / unit.len());
+        assert_eq!(judge(&deep), Some(Refusal::DocumentCbor), "{unit:?}");
+        let payload = unit.repeat(12_000 / unit.len());
+        let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+        let head = [&[0x84, 0x44, 0xA1, 0x01, 0x38, 0x22, 0xA0, 0x59][..], &length];
+        let document = [&head.concat()[..], &payload, &[0x58, 96], &[0; 96]].concat();
+        assert_eq!(judge(&document), Some(Refusal::PayloadCbor), "{unit:?}");
+    }
+    // Lengths that nobody has the memory for.
+    for major in [0x5B, 0x7B, 0x9B, 0xBB] {
+        assert_eq!(judge(&[&[major][..], &[0xFF; 8]].concat()), Some(Refusal::DocumentCbor), "{major:x}");
+    }
+}
+
 #[test]
 fn debug_mode_is_refused_whatever_is_demanded() {
     let proof = NonceProof { index: 0, count: 1, path: Vec::new() };

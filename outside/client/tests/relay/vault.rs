@@ -25,6 +25,9 @@ use tokio_rustls::TlsAcceptor;
 
 pub(crate) const VAULT_ID: [u8; 32] = [7; 32];
 
+/// How late a slow answer comes.
+pub(crate) const SLOW: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// The CA that "the system trusts".
 pub(crate) struct SystemCa {
     issuer: Issuer<'static, KeyPair>,
@@ -172,19 +175,19 @@ impl Vault {
             "/.well-known/adyton/binding" => Some(self.binding(exporter)),
             other => {
                 self.told.lock().unwrap().push(other.to_owned());
-                Some(b"told".to_vec())
+                Some(other.as_bytes().to_vec())
             }
         };
         let status = if body.is_some() { 200 } else { 404 };
         let mut response = Response::builder().status(status);
-        if self.fault == Fault::Ends && body.as_deref() == Some(b"told") {
+        if self.fault == Fault::Ends && !request.uri().path().starts_with("/.well-known/") {
             response = response.header("connection", "close");
         }
         response.body(Full::new(Bytes::from(body.unwrap_or_default()))).unwrap()
     }
 }
 
-/// Serves a vault over TLS.
+/// Serves a vault over TLS. What is asked of `/slow` is answered late.
 pub(crate) async fn serve(identity: &Identity, vault: Arc<Vault>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -199,8 +202,13 @@ pub(crate) async fn serve(identity: &Identity, vault: Arc<Vault>) -> SocketAddr 
                 let exporter =
                     stream.get_ref().1.export_keying_material([0; 32], CHANNEL_EXPORTER_LABEL, None).unwrap();
                 let service = service_fn(move |request| {
-                    let answer = vault.answer(&request, exporter);
-                    async move { Ok::<_, std::convert::Infallible>(answer) }
+                    let (answer, slow) = (vault.answer(&request, exporter), request.uri().path() == "/slow");
+                    async move {
+                        if slow {
+                            tokio::time::sleep(SLOW).await;
+                        }
+                        Ok::<_, std::convert::Infallible>(answer)
+                    }
                 });
                 let _ =
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
