@@ -60,7 +60,7 @@ impl Appraised {
 
     /// Whether what was compared says which code runs: register 0 is of the whole image, 1 and 2 of its parts. The others are
     /// of the parent, the signer and the policy, which other code can have too.
-    fn code_is_known(&self) -> bool {
+    pub fn code_is_known(&self) -> bool {
         match &self.code {
             Compared::Nothing => false,
             Compared::Release(_) => true,

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use adyton_attest::{CHANNEL_EXPORTER_LABEL, MAX_NONCES, NonceProof, NonceTree, channel_message};
 use adyton_seal::SigningKey;
 use data_encoding::BASE64;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, sleep, timeout};
 use tokio_rustls::server::TlsStream;
@@ -90,7 +91,10 @@ impl Evidence {
     pub async fn fresh(&self, nonce: [u8; 32]) -> Result<Fresh, EvidenceError> {
         let (answer, answered) = oneshot::channel();
         // 1.
-        self.asked.try_send(Asked { nonce, answer }).map_err(|_| EvidenceError::Busy)?;
+        self.asked.try_send(Asked { nonce, answer }).map_err(|error| match error {
+            TrySendError::Full(_) => EvidenceError::Busy,
+            TrySendError::Closed(_) => EvidenceError::Platform,
+        })?;
         answered.await.map_err(|_| EvidenceError::Platform)
     }
 

@@ -14,7 +14,6 @@ use data_encoding::{BASE64, HEXLOWER};
 
 use super::Api;
 use super::answer::{ApiError, json};
-use super::form::Form;
 use crate::evidence::Channel;
 
 pub(crate) async fn fetch(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
@@ -35,13 +34,9 @@ pub(crate) async fn bind(State(api): State<Arc<Api>>, Extension(channel): Extens
     json(StatusCode::OK, &ChannelBinding { signature: BASE64.encode(&api.evidence.bind(channel)) })
 }
 
-/// The one field that there is.
+/// The one field that there is, in its one spelling.
 fn nonce(query: &str) -> Option<[u8; 32]> {
-    let form = Form::parse(query.as_bytes()).ok()?;
-    if form.fields().count() != 1 {
-        return None;
-    }
-    HEXLOWER.decode(form.get("nonce")?.as_bytes()).ok()?.try_into().ok()
+    HEXLOWER.decode(query.strip_prefix("nonce=")?.as_bytes()).ok()?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -61,6 +56,8 @@ mod tests {
             format!("nonce={hex}&other=1"),
             format!("Nonce={hex}"),
             format!("nonce=%20{}", &hex[1..]),
+            format!("nonce=%30{}", &hex[1..]),
+            format!("nonce={hex}&"),
         ] {
             assert_eq!(nonce(&query), None, "{query}");
         }
