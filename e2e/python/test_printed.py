@@ -94,7 +94,7 @@ def test_the_printed_curl(printed):
 
 def test_the_printed_question_what_it_is(printed):
     said = run(printed.field(r"Ask it what it is: (.*)\n").replace("adyton ", f"{BINARIES / 'adyton'} ", 1))
-    assert "shows what it is" in said and printed.field(r"vault id (\w+)") in said
+    assert "It says of itself" in said and printed.field(r"vault id (\w+)") in said
     assert "Which code runs: nothing was given to compare" in said
 
 

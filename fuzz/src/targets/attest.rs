@@ -66,13 +66,14 @@ pub(crate) fn evidence(input: &[u8]) {
     if verify(&Root::aws(), own.timestamp_ms, &mut RememberedChains::new(0)).is_ok() {
         accepted();
     }
-    let Wanted { root, nonce, proof, policy, now } = wanted();
-    let mut chains = RememberedChains::new(2);
+    let Wanted { first, root, nonce, proof, policy, now } = wanted();
     let judge = |chains: &mut RememberedChains| {
         verify(&root, now, chains)?.appraise(bundle, &proof, &nonce, now, &policy).map(|appraised| appraised.explain())
     };
-    let judged = judge(&mut chains);
-    // A chain that is remembered says the same.
+    let judged = judge(&mut RememberedChains::new(0));
+    // A chain that is remembered from another document says the same.
+    let mut chains = RememberedChains::new(2);
+    assert!(Received::parse(&first).and_then(|received| received.verify(&root, now, &mut chains)).is_ok());
     assert_eq!(judged, judge(&mut chains));
     if let Ok(words) = judged {
         accepted();
@@ -81,6 +82,7 @@ pub(crate) fn evidence(input: &[u8]) {
 }
 
 struct Wanted {
+    first: Vec<u8>,
     root: Root,
     nonce: [u8; 32],
     proof: NonceProof,
@@ -99,6 +101,7 @@ fn wanted() -> Wanted {
     let fixed = |text: &Value| <[u8; 32]>::try_from(hex(text)).expect("32 bytes");
     let proof = &FIRST["nonce_proof"];
     Wanted {
+        first: hex(&FIRST["document"]),
         root: Root::explicit(hex(&FIRST["root"])),
         nonce: fixed(&FIRST["nonce"]),
         proof: NonceProof {
