@@ -201,6 +201,8 @@ fn print(options: Options, row: &Row) {
     }
     let text = |value: Option<f64>| match value {
         None => String::from("-"),
+        // Ours is measured with its peer only.
+        Some(value) if value.is_nan() => String::from("-"),
         Some(value) if value >= 100.0 => format!("{value:.0}"),
         Some(value) => format!("{value:.2}"),
     };

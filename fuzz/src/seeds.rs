@@ -6,7 +6,6 @@
 use adyton_ledger::{Frontier, Hash};
 use adyton_seal::Plaintext;
 use adyton_vault::{Channel, Event, EventKind, Loosening, Outcome, Scope, Scopes, ServiceSettings, Sid, State, User};
-use ciborium::Value as Cbor;
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};
 
@@ -33,7 +32,7 @@ pub fn all() -> Vec<(&'static str, Seed)> {
         ("proof", vec![("one_of_seven", [&[7, 3, 5][..], &[1; 96]].concat()), ("empty", vec![0, 0, 0])]),
         ("tile_path", vec![("first", vec![0; 11]), ("partial", tile(1, 1_234_067, 16)), ("last", vec![0xFF; 11])]),
         ("vault_id", texts(&[&"ab".repeat(32), &"AB".repeat(32), &"ab".repeat(31)])),
-        ("own_document", documents()),
+        ("evidence", evidence()),
         ("sealed_value", vec![("token", hex(SEALED_TOKEN)), ("plaintext", vec![b'A'; 32]), ("empty", Vec::new())]),
         ("code", texts(&["123456", "0000", "1234567890", "12345678901", "+12345", "\u{0661}\u{0662}\u{0663}"])),
         ("reader", vec![("every_operation", reader()), ("lp_beyond_the_end", vec![1, 3, 0, 0, 0, 9, 1])]),
@@ -172,37 +171,35 @@ fn tile(level: u8, number: u64, width: u16) -> Vec<u8> {
     [&[level][..], &number.to_be_bytes(), &width.to_be_bytes()].concat()
 }
 
-fn documents() -> Named {
-    let bytes = |byte: u8, count: usize| Cbor::Bytes(vec![byte; count]);
-    let encode = |value: &Cbor| {
-        let mut out = Vec::new();
-        ciborium::into_writer(value, &mut out).expect("memory takes CBOR");
-        out
+/// Evidence of the vectors, and real documents.
+fn evidence() -> Named {
+    const CHOSEN: [&str; 10] = [
+        "any_code",
+        "indefinite_map",
+        "tagged",
+        "fail_bytes_after_the_document",
+        "fail_unprotected_algorithm",
+        "fail_nonce_twice",
+        "fail_register_twice",
+        "fail_swapped_issuers",
+        "fail_bundle_of_no_form",
+        "fail_reveal",
+    ];
+    let with = |document: &[u8], bundle: &[u8]| {
+        [&u16::try_from(document.len()).expect("documents are short").to_be_bytes()[..], document, bundle].concat()
     };
-    let claims = Cbor::Map(vec![
-        ("module_id".into(), "i-0123456789abcdef0-enc0123456789abcdef".into()),
-        ("digest".into(), "SHA384".into()),
-        ("timestamp".into(), 1_780_000_000_123_u64.into()),
-        ("pcrs".into(), Cbor::Map(vec![(0.into(), bytes(0, 48))])),
-        ("certificate".into(), bytes(1, 32)),
-        ("cabundle".into(), Cbor::Array(vec![bytes(2, 32), bytes(3, 32)])),
-        ("public_key".into(), Cbor::Null),
-        ("user_data".into(), bytes(4, 32)),
-        ("nonce".into(), Cbor::Null),
-    ]);
-    let sign1 = |payload: Vec<u8>| {
-        let parts = [Cbor::Bytes(hex("a1013822")), Cbor::Map(Vec::new()), Cbor::Bytes(payload), bytes(5, 96)];
-        Cbor::Array(parts.into())
-    };
-    let document = sign1(encode(&claims));
-    let untagged = encode(&document);
-    vec![
-        ("tagged", encode(&Cbor::Tag(18, Box::new(document)))),
-        ("fail_trailing", [&untagged[..], &[0]].concat()),
-        ("fail_payload_trailing", encode(&sign1([encode(&claims), vec![0]].concat()))),
-        ("fail_deep", vec![0x81; 600]),
-        ("untagged", untagged),
-    ]
+    let vectors: Vec<Value> =
+        serde_json::from_str(include_str!("../../vectors/attestation.json")).expect("vectors are a list");
+    let find = |name: &str| vectors.iter().find(|vector| vector["name"] == name).expect("a chosen vector is there");
+    let field = |vector: &Value, name: &str| hex(vector[name].as_str().unwrap_or_default());
+    let chosen =
+        CHOSEN.into_iter().map(|name| (name, with(&field(find(name), "document"), &field(find(name), "bundle"))));
+    let real = [
+        ("aws_2025", &include_bytes!("../../vectors/nitro/yawn-2025.cbor")[..]),
+        ("aws_2024_debug", &include_bytes!("../../vectors/nitro/anjuna-2024-debug.cbor")[..]),
+    ];
+    let deep = ("fail_deep", with(&[0x81; 200], &[]));
+    chosen.chain(real.map(|(name, document)| (name, with(document, &[])))).chain([deep]).collect()
 }
 
 fn reader() -> Vec<u8> {

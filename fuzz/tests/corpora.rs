@@ -44,6 +44,8 @@ fn the_committed_seeds_are_those_that_are_made() {
 fn corpora_stay_small() {
     for target in TARGETS {
         let bytes: usize = load(&folder(), target).unwrap().iter().map(|seed| seed.input.len()).sum();
-        assert!(bytes <= 16 * 1024, "{}: {bytes} bytes", target.name);
+        // Attestation documents carry certificates.
+        let most = if target.name == "evidence" { 48 } else { 16 };
+        assert!(bytes <= most * 1024, "{}: {bytes} bytes", target.name);
     }
 }

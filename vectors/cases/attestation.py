@@ -80,6 +80,8 @@ def good(cases: Cases) -> None:
     cases.add("bound_channel", document, channel=channel())
     cases.add("tagged", nitro.document(members(), tag=18))
     cases.add("indefinite_map", nitro.document(cbor.indefinite_map(list(members().items()))))
+    unsaid = nitro.document(members(certificate=certificate("leaf", "instance", usage=None)))
+    cases.add("leaf_without_usage", unsaid)
     cases.add("optional_members_absent", nitro.document(members(public_key=...)))
     cases.add("with_a_key", nitro.document(members(public_key=bytes(1024))))
     registers = {str(number): REGISTERS[number].hex() for number in (0, 1, 2, 3, 4, 16)}
@@ -172,7 +174,7 @@ def payload(cases: Cases) -> None:
 
 
 def chain(cases: Cases) -> None:
-    def add(name: str, refusal: str, leaf_: bytes = LEAF, cabundle: list = CABUNDLE, **changes: object) -> None:
+    def add(name: str, refusal: str | None, leaf_: bytes = LEAF, cabundle: list = CABUNDLE, **changes: object) -> None:
         signer = changes.pop("signer", None)
         document = nitro.document(members(certificate=leaf_, cabundle=cabundle), signer=signer)
         cases.add(name, document, refusal, **changes)
@@ -216,8 +218,28 @@ def chain(cases: Cases) -> None:
     add("critical_extension", "certificate-critical-extension", leaf_=critical)
     for_code = x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.3.6.1.5.5.7.3.3")])
     add("leaf_for_something_else", "certificate-usage", leaf_=certificate("leaf", "instance", extensions=[(for_code, False)]))
+    for_clients = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.CLIENT_AUTH])
+    client = certificate("leaf", "instance", extensions=[(for_clients, False)])
+    add("leaf_for_clients", "certificate-usage", leaf_=client)
+    agrees = certificate("leaf", "instance", usage=("key_agreement",))
+    add("leaf_may_not_sign", "certificate-usage", leaf_=agrees)
+    for name, usage in {"issuer_may_not_sign": ("crl_sign",), "issuer_without_usage": None}.items():
+        cannot = certificate("instance", "zonal", ca=True, path=0, start=NOW - HOUR, end=NOW + 23 * HOUR, usage=usage)
+        add(name, "certificate-usage", cabundle=[ROOT, ZONAL, cannot])
+    for name, refusal, start, end in (
+        ("root_expired", "certificate-expired", NOW - DAY, NOW),
+        ("root_not_yet_valid", "certificate-not-yet-valid", NOW + 2, NOW + DAY),
+    ):
+        root = certificate("root", "root", ca=True, start=start, end=end)
+        add(name, refusal, cabundle=[root, ZONAL, INSTANCE], root=root)
     leaf_p256 = certificate("leaf", "instance", public=weak.public_key())
     add("leaf_of_p256", "leaf-key", leaf_=leaf_p256)
+    # A chain that held for one leaf does not hold for every other.
+    named = lambda name: [(x509.SubjectAlternativeName([x509.DNSName(name)]), False)]  # noqa: E731
+    within = x509.NameConstraints([x509.DNSName("enclaves.example")], None)
+    narrow = [ROOT, certificate("zonal", "root", ca=True, path=1, extensions=[(within, True)]), INSTANCE]
+    add("leaf_of_a_name_that_is_allowed", None, leaf_=certificate("leaf", "instance", extensions=named("a.enclaves.example")), cabundle=narrow)
+    add("leaf_of_a_name_that_is_not", "certificate-other", leaf_=certificate("leaf", "instance", extensions=named("a.example")), cabundle=narrow)
 
 
 def signature(cases: Cases) -> None:
@@ -240,6 +262,11 @@ def appraisal(cases: Cases) -> None:
 
     zero = REGISTERS | {0: bytes(48), 1: bytes(48), 2: bytes(48)}
     wanted("debug_mode", "debug-mode", nitro.document(members(pcrs=zero)))
+    for register in (0, 1, 2):
+        zero = nitro.document(members(pcrs=REGISTERS | {register: bytes(48)}))
+        wanted(f"register_{register}_zero", "debug-mode", zero)
+        gone = {number: value for number, value in REGISTERS.items() if number != register}
+        wanted(f"register_{register}_missing", "debug-mode", nitro.document(members(pcrs=gone)))
     wanted("no_registers_of_code", "debug-mode", nitro.document(members(pcrs={3: REGISTERS[3]})))
     other = bundle.encode(FIELDS | {"tls_key": "45" * 32})
     wanted("bundle_of_another_boot", "bundle-hash", bundle=other)

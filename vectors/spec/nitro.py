@@ -18,6 +18,17 @@ ES384 = bytes.fromhex("a1013822")
 # 2026-11-25T12:00:00Z.
 NOW = 1_795_608_000
 HOUR, DAY, YEAR = 3600, 86_400, 31_536_000
+USAGES = [
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+]
 
 
 def key(name: str, curve: ec.EllipticCurve | None = None) -> ec.EllipticCurvePrivateKey:
@@ -41,14 +52,14 @@ def certificate(
     start: int = NOW - HOUR,
     end: int = NOW + 2 * HOUR,
     hash_=None,
+    usage=(),
     extensions=(),
 ) -> bytes:
-    """DER. Subject and issuer are common names; keys are those of the names unless given."""
+    """DER. Subject and issuer are common names; keys are those of the names unless given. `usage` replaces what the key
+    is for, `None` leaves it out."""
     called = lambda text: x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])  # noqa: E731
-    usage = dict.fromkeys(
-        ["content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"],
-        False,
-    )
+    if usage == ():
+        usage = ("key_cert_sign", "crl_sign") if ca else ("digital_signature",)
     builder = (
         x509.CertificateBuilder()
         .subject_name(called(name))
@@ -58,8 +69,9 @@ def certificate(
         .not_valid_before(moment(start))
         .not_valid_after(moment(end))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=path), critical=True)
-        .add_extension(x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca, crl_sign=ca, **usage), critical=True)
     )
+    if usage is not None:
+        builder = builder.add_extension(x509.KeyUsage(**{name: name in usage for name in USAGES}), critical=True)
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical=critical)
     signed = builder.sign(signed_by or key(issuer), hash_ or hashes.SHA384(), ecdsa_deterministic=True)

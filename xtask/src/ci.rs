@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::metadata::{binaries, output};
-use crate::{Error, advisories, layers, licences, node, phones, python, root, tcb, tools};
+use crate::{Error, advisories, differential, layers, licences, node, phones, python, root, tcb, tools};
 
 /// How a step ended.
 pub(crate) enum Outcome {
@@ -20,7 +20,7 @@ pub(crate) fn run() -> Result<(), Error> {
     let not_run = not_run_file();
     std::fs::create_dir_all(not_run.with_file_name(""))?;
     let before = output("git", &["status", "--porcelain"]).ok();
-    let steps: [(&str, &dyn Fn() -> Outcome); 15] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 16] = [
         ("fmt", &|| cargo(&["fmt", "--all", "--check"], 2)),
         ("clippy", &|| cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], 20)),
         ("layers", &|| outcome(layers::run())),
@@ -30,6 +30,7 @@ pub(crate) fn run() -> Result<(), Error> {
         ("docs", &docs),
         ("tests", &|| cargo(&["test", "--workspace", "--locked"], 30)),
         ("vectors", &vectors),
+        ("differential", &differential::step),
         ("release build", &|| cargo(&["build", "--release", "--workspace", "--locked"], 30)),
         ("tcb", &tcb_step),
         ("fuzz smoke", &fuzz),
@@ -178,7 +179,8 @@ fn vectors() -> Outcome {
     }
 }
 
-/// The official Python SDK, curl and a browser against the release binaries.
+/// The official Python SDK, curl, a browser and the drill against the release binaries. The first time it also builds the
+/// enclave that leaks (`e2e/leaky`), which takes minutes.
 fn end_to_end() -> Outcome {
     let (python, binaries) = match (python::environment(), binaries()) {
         (Ok(python), Ok(binaries)) => (python, binaries),
@@ -188,7 +190,7 @@ fn end_to_end() -> Outcome {
     tools::install();
     let mut tests = python.command();
     tests.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "e2e/python"]).env("ADYTON_BIN_DIR", binaries);
-    command(&mut tests, 15)
+    command(&mut tests, 25)
 }
 
 fn clean(before: Option<&str>) -> Outcome {

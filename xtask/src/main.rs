@@ -4,6 +4,7 @@
 
 mod advisories;
 mod ci;
+mod differential;
 mod layers;
 mod licences;
 mod metadata;

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::ci::{Outcome, command};
 
 /// A program, and the Debian package that has it.
-const TOOLS: [(&str, &str); 2] = [("chromium", "chromium"), ("curl", "curl")];
+const TOOLS: [(&str, &str); 3] = [("chromium", "chromium"), ("curl", "curl"), ("faketime", "faketime")];
 
 /// Installs what is missing. Without it tests say themselves that they could not run, and are counted.
 pub(crate) fn install() {
@@ -21,7 +21,7 @@ pub(crate) fn install() {
     }
 }
 
-fn is_there(program: &str) -> bool {
+pub(crate) fn is_there(program: &str) -> bool {
     let found = |folder: std::path::PathBuf| folder.join(program).is_file();
     std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(found))
 }

@@ -52,7 +52,7 @@ pub enum Measurements {
     /// Whatever runs. What the evidence then shows is *that* a platform vouches for it, not what it does; it is for looking at
     /// a vault, not for trusting it.
     AnyCode,
-    /// Registers and what they must hold; others may hold anything.
+    /// Registers and what they must hold, one at least; others may hold anything.
     Registers(Vec<(u8, Pcr)>),
     /// One of these.
     Releases(Vec<Release>),
@@ -181,6 +181,8 @@ impl Verified {
     fn code(&self, measurements: &Measurements, bundle: &Bundle) -> Result<Compared, Refusal> {
         match measurements {
             Measurements::AnyCode => Ok(Compared::Nothing),
+            // A list that demands nothing would pass any code without its having been asked for by name.
+            Measurements::Registers(wanted) if wanted.is_empty() => Err(Refusal::NoRegister),
             Measurements::Registers(wanted) => {
                 for (register, expected) in wanted {
                     let got = self.pcr(*register);

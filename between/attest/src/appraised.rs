@@ -58,6 +58,16 @@ impl Appraised {
         key.verify(&message, signature).map_err(|_| Refusal::ChannelBinding)
     }
 
+    /// Whether what was compared says which code runs: register 0 is of the whole image, 1 and 2 of its parts. The others are
+    /// of the parent, the signer and the policy, which other code can have too.
+    pub fn code_is_known(&self) -> bool {
+        match &self.code {
+            Compared::Nothing => false,
+            Compared::Release(_) => true,
+            Compared::Registers(compared) => compared.contains(&0) || (compared.contains(&1) && compared.contains(&2)),
+        }
+    }
+
     /// In words for people: what was shown, by whom, and what was not.
     pub fn explain(&self) -> String {
         let mut out = String::new();
@@ -81,17 +91,25 @@ impl Appraised {
             }
             Compared::Registers(registers) => {
                 let list = registers.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-                line(&format!("- Registers {list} hold what was demanded."));
+                let (what, hold) = if registers.len() == 1 { ("Register", "holds") } else { ("Registers", "hold") };
+                line(&format!("- {what} {list} {hold} what was demanded."));
             }
             Compared::Nothing => {}
         }
-        if self.policy {
+        let code = self.code_is_known();
+        if self.policy && code {
             line("- The policy is the one that was demanded.");
         }
         line("- The evidence was made for this question, and is not a repeated one.");
         line("Not shown:");
-        if self.code == Compared::Nothing {
-            line("- Which code runs: nothing was given to compare the registers with (--pcr).");
+        if !code {
+            line(
+                "- Which code runs: nothing was given to compare register 0, or 1 and 2, with (--pcr). Unknown code may give \
+                 itself any vault id, policy and custody.",
+            );
+        }
+        if self.policy && !code {
+            line("- Which policy is in force: it names the one that was demanded, and is code that is not known.");
         }
         if !self.policy {
             line("- Which policy is in force: nothing was given to compare it with (--policy).");

@@ -21,6 +21,7 @@ mod bundle;
 mod nitro;
 mod nonces;
 mod own;
+mod platform;
 mod refusal;
 
 pub use appraisal::{AppraisalPolicy, CLOCKS_PART_MS, Freshness, Measurements, Pcr, REGISTERS, Release};
@@ -29,5 +30,6 @@ pub use binding::{CHANNEL_EXPORTER_LABEL, channel_message};
 pub use bundle::{Bundle, BundleError, NotarySet};
 pub use nitro::{Received, RememberedChains, Root, Verified};
 pub use nonces::{MAX_NONCES, NonceProof, NonceTree};
-pub use own::{OwnDocument, OwnDocumentError};
+pub use own::OwnDocument;
+pub use platform::Platform;
 pub use refusal::{CertificateFault, Claim, Refusal};

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use adyton_attest::{
-    AppraisalPolicy, CertificateFault, NonceProof, Received, Refusal, RememberedChains, Root, Verified,
+    AppraisalPolicy, CertificateFault, NonceProof, OwnDocument, Received, Refusal, RememberedChains, Root, Verified,
 };
 
 /// Name, the document's own time in Unix milliseconds, whether it is of an enclave in debug mode.
@@ -36,6 +36,15 @@ fn aws_documents_verify_at_their_time() {
         let verified = verified.unwrap();
         assert_eq!((verified.timestamp_ms(), verified.is_debug()), (time, debug), "{name}");
         assert!(verified.root().is_aws() && verified.module_id().starts_with("i-"), "{name}");
+    }
+}
+
+#[test]
+fn ones_own_platform_says_time_and_root() {
+    for (name, time, _) in DOCUMENTS {
+        let own = OwnDocument::parse(&document(name)).unwrap();
+        assert_eq!(own, OwnDocument { timestamp_ms: time, root: Root::aws().der().to_vec() }, "{name}");
+        assert_eq!(OwnDocument::parse(&[document(name), vec![0]].concat()), Err(Refusal::DocumentCbor));
     }
 }
 
@@ -98,6 +107,26 @@ fn a_remembered_chain_says_the_same_and_never_past_its_time() {
     let other = Root::explicit(b"another certificate".to_vec());
     let refused = Received::parse(&document).unwrap().verify(&other, time, &mut chains).err();
     assert!(matches!(refused, Some(Refusal::Root { .. })), "{refused:?}");
+}
+
+/// The deepest and the widest that fit are read or refused within a worker's stack, in the document and in its payload.
+#[test]
+fn nesting_ends_before_the_stack_does() {
+    let judge = |document: &[u8]| Received::parse(document).err();
+    for unit in [&[0x81][..], &[0x9F], &[0xA1, 0x00], &[0xBF, 0x00], &[0xA1], &[0xC1], &[0xD8, 0x2A], &[0x99, 3, 0xFF]]
+    {
+        let deep = unit.repeat(12 * 1024 / unit.len());
+        assert_eq!(judge(&deep), Some(Refusal::DocumentCbor), "{unit:?}");
+        let payload = unit.repeat(12_000 / unit.len());
+        let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+        let head = [&[0x84, 0x44, 0xA1, 0x01, 0x38, 0x22, 0xA0, 0x59][..], &length];
+        let document = [&head.concat()[..], &payload, &[0x58, 96], &[0; 96]].concat();
+        assert_eq!(judge(&document), Some(Refusal::PayloadCbor), "{unit:?}");
+    }
+    // Lengths that nobody has the memory for.
+    for major in [0x5B, 0x7B, 0x9B, 0xBB] {
+        assert_eq!(judge(&[&[major][..], &[0xFF; 8]].concat()), Some(Refusal::DocumentCbor), "{major:x}");
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ssh_signature", run: ledger::ssh_signature, dictionary: ledger::SSH },
     // between/attest
     Target { name: "bundle", run: attest::bundle, dictionary: attest::DICTIONARY },
-    Target { name: "own_document", run: attest::own_document, dictionary: attest::CBOR },
+    Target { name: "evidence", run: attest::evidence, dictionary: attest::CBOR },
     // between/seal
     Target { name: "sealed_value", run: seal::sealed_value, dictionary: seal::DICTIONARY },
     Target { name: "code", run: seal::code, dictionary: seal::DIGITS },

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use adyton_attest::{CHANNEL_EXPORTER_LABEL, MAX_NONCES, NonceProof, NonceTree, channel_message};
 use adyton_seal::SigningKey;
 use data_encoding::BASE64;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, sleep, timeout};
 use tokio_rustls::server::TlsStream;
@@ -90,7 +91,10 @@ impl Evidence {
     pub async fn fresh(&self, nonce: [u8; 32]) -> Result<Fresh, EvidenceError> {
         let (answer, answered) = oneshot::channel();
         // 1.
-        self.asked.try_send(Asked { nonce, answer }).map_err(|_| EvidenceError::Busy)?;
+        self.asked.try_send(Asked { nonce, answer }).map_err(|error| match error {
+            TrySendError::Full(_) => EvidenceError::Busy,
+            TrySendError::Closed(_) => EvidenceError::Platform,
+        })?;
         answered.await.map_err(|_| EvidenceError::Platform)
     }
 
@@ -140,5 +144,62 @@ async fn serve(mut platform: Platform, mut waiting: mpsc::Receiver<Asked>, bundl
             _ => batch.clear(),
         }
         sleep(Duration::from_millis(1000 / DOCUMENTS_PER_SECOND)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use adyton_seal::Secret;
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    fn signer() -> SigningKey {
+        SigningKey::from_seed(&Secret::init_with(|seed| seed.fill(1))).unwrap()
+    }
+
+    /// A platform that takes questions and never answers.
+    #[tokio::test(start_paused = true)]
+    async fn one_nonce_too_many_is_refused_at_once_and_those_that_wait_hear_of_a_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nsm");
+        let listener = UnixListener::bind(&path).unwrap();
+        let nsm = Nsm::connect(&path).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let evidence = Arc::new(Evidence::start(nsm, path, b"bundle", [7; 32], signer()));
+        let ask = |number: usize| {
+            let evidence = Arc::clone(&evidence);
+            let mut nonce = [0; 32];
+            nonce[..8].copy_from_slice(&number.to_be_bytes());
+            tokio::spawn(async move { evidence.fresh(nonce).await.err() })
+        };
+        // One is with the platform; then as many as a document takes wait for the next.
+        let first = ask(0);
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let waiting: Vec<_> = (1..=MAX_NONCES).map(ask).collect();
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(ask(MAX_NONCES + 1).await.unwrap(), Some(EvidenceError::Busy));
+        // The platform goes: both documents fail, and nobody waits for ever.
+        drop((stream, listener));
+        assert_eq!(first.await.unwrap(), Some(EvidenceError::Platform));
+        for asked in waiting {
+            assert_eq!(asked.await.unwrap(), Some(EvidenceError::Platform));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_binding_is_of_one_connection_and_one_bundle() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nsm");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let nsm = Nsm::connect(&path).await.unwrap();
+        let evidence = Evidence::start(nsm, path, b"bundle", [7; 32], signer());
+        let bound = evidence.bind(Channel([1; 32]));
+        assert_eq!(bound, signer().sign(&channel_message(&[1; 32], &[7; 32])));
+        assert_ne!(bound, evidence.bind(Channel([2; 32])));
     }
 }

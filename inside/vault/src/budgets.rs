@@ -12,7 +12,8 @@
 //! most 100). At its ceiling the destination is closed for a day; after that one wrong code closes it for another.
 //!
 //! There is room for so many destinations and no more, so tenants share it: one may hold as many as are still free
-//! (Choudhury and Hahne's dynamic threshold). However many places thieves of keys fill, a tenant who holds few gets more.
+//! (Choudhury and Hahne's dynamic threshold). Each thief of a tenant's keys halves what remains, and a tenant who holds fewer
+//! than remain gets more; some twenty thieves of twenty tenants leave none.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -101,10 +102,10 @@ impl Budgets {
     }
 
     /// Takes a budget of a snapshot; whether its place was new.
-    pub(crate) fn put(&mut self, account: Option<Sid>, place: Place, budget: Budget) -> bool {
+    pub(crate) fn put(&mut self, account: Sid, place: Place, budget: Budget) -> bool {
         let new = self.by_place.insert(place, budget).is_none();
         if new {
-            self.count(account);
+            self.count(Some(account));
         }
         new
     }
@@ -143,18 +144,30 @@ impl Budgets {
         }
     }
 
-    /// Counts anew whose the places are.
-    fn count_all(&mut self, account: impl Fn(&Sid) -> Option<Sid>) {
-        self.of_account.clear();
-        for account in self.by_place.keys().filter_map(|(service, _)| account(service)) {
-            *self.of_account.entry(account).or_default() += 1;
-        }
+    /// Keeps some places, and counts down whose the others were. Places stand by service, so that there is one question for
+    /// each service and not for each place.
+    fn retain(&mut self, account: impl Fn(&Sid) -> Option<Sid>, mut keep: impl FnMut(&Budget) -> bool) {
+        let (mut last, of_account) = (None, &mut self.of_account);
+        self.by_place.retain(|(service, _), budget| {
+            let kept = keep(budget);
+            if !kept {
+                let owner = match last {
+                    Some((known, owner)) if known == *service => owner,
+                    _ => account(service),
+                };
+                last = Some((*service, owner));
+                if let Some(held) = owner.and_then(|owner| of_account.get_mut(&owner)) {
+                    *held = held.saturating_sub(1);
+                }
+            }
+            kept
+        });
+        self.of_account.retain(|_, held| *held > 0);
     }
 
     /// Drops buckets that are full and count nothing. They are as good as new, so no event need say so.
     pub(crate) fn drop_full(&mut self, now: Seconds, account: impl Fn(&Sid) -> Option<Sid>) {
-        self.by_place.retain(|_, budget| budget.consecutive > 0 || budget.full_again > now);
-        self.count_all(account);
+        self.retain(account, |budget| budget.consecutive > 0 || budget.full_again > now);
     }
 
     /// Whether any count is so old that it is to be forgotten.
@@ -164,8 +177,7 @@ impl Budgets {
 
     /// Forgets old counts.
     pub(crate) fn forget_old(&mut self, now: Seconds, account: impl Fn(&Sid) -> Option<Sid>) {
-        self.by_place.retain(|_, budget| !budget.is_old(now));
-        self.count_all(account);
+        self.retain(account, |budget| !budget.is_old(now));
     }
 }
 
@@ -209,13 +221,13 @@ mod tests {
         assert!(budgets.has_room(account(1), &place(1, 0)));
         assert!(!budgets.has_room(account(1), &place(1, u32::MAX)));
 
-        // A service that is gone gives its places back, and a count anew comes to the same.
+        // A service that is gone gives its places back, and so do counts that are forgotten.
         budgets.service_deleted(account(2), place(2, 0).0);
         assert_eq!(budgets.len(), MAX_BUDGETS / 2);
-        let held = budgets.of_account.clone();
-        budgets.count_all(|service| Some(Sid(service.0)));
-        assert_eq!(budgets.of_account.get(&account(1)), held.get(&account(1)));
-        assert_eq!(held.get(&account(2)), Some(&0));
         assert_eq!(fill(&mut budgets, 2), MAX_BUDGETS / 4);
+        budgets.forget_old(FORGOTTEN - 1, |service| Some(Sid(service.0)));
+        assert_eq!(budgets.len(), MAX_BUDGETS / 4 * 3);
+        budgets.forget_old(FORGOTTEN, |service| Some(Sid(service.0)));
+        assert_eq!((budgets.len(), budgets.of_account.len()), (0, 0));
     }
 }

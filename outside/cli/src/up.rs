@@ -127,11 +127,11 @@ fn instructions(up: &Value, folders: &Folders) {
     let field = |name: &str| up[name].as_str().unwrap_or_default();
     let (api, ca, account, token, service) =
         (field("api"), field("ca"), field("account_sid"), field("auth_token"), field("service_sid"));
-    let (tenant, tenant_key, owner_key, settings) =
-        (field("tenant"), field("tenant_key"), field("owner_key"), field("settings"));
+    let (tenant, tenant_key, owner_key, settings, vault_id) =
+        (field("tenant"), field("tenant_key"), field("owner_key"), field("settings"), field("vault_id"));
     println!(
         "The vault is up at {api}
-vault id {}
+vault id {vault_id}
 profile dev: this shows the wall and tests it; it protects nothing from this machine's root. freshness: none
 
 Phone: {}
@@ -162,11 +162,12 @@ or the adyton command, for the tenant and for the owner:
   adyton tenant show
   adyton settings set --key {owner_key} --file {settings}
 
+Ask it what it is: adyton verify {api} --vault-id {vault_id} --root {}
 Check the log: adyton log check --data {}
 Stop: Ctrl-C",
-        field("vault_id"),
         field("phone"),
         field("metrics"),
+        field("root"),
         folders.data.display(),
     );
 }

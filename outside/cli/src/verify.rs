@@ -24,7 +24,7 @@ type Error = Box<dyn std::error::Error>;
 /// What to judge, and by what.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The vault's API, such as https://vault.example.com
+    /// The vault's API, such as https://127.0.0.1:8443
     url: Endpoint,
     /// The vault's id, from where you trust it
     #[arg(long, value_name = "ID")]
@@ -54,7 +54,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "diff")]
     watch: bool,
     /// Seconds between two looks of --watch
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "watch")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
     every: u64,
     /// Another address, judged by the same demands, and compared
     #[arg(long, value_name = "URL")]
@@ -87,6 +87,8 @@ async fn verify(options: &Options) -> Result<ExitCode, Error> {
 
 /// What a person is shown of an appraisal.
 struct Shown {
+    /// Whether the code is one that was demanded. If not, the facts are its own word.
+    code_is_known: bool,
     facts: Vec<(&'static str, String)>,
     words: String,
 }
@@ -131,7 +133,7 @@ impl Shown {
                 facts.push((name, HEXLOWER.encode(pcr)));
             }
         }
-        Self { facts, words: appraised.explain() }
+        Self { code_is_known: appraised.code_is_known(), facts, words: appraised.explain() }
     }
 
     fn print(&self, url: &Endpoint, json: bool) {
@@ -140,11 +142,18 @@ impl Shown {
                 self.facts.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
             println!(
                 "{}",
-                json!({ "url": url.to_string(), "verified": true, "facts": facts, "explained": self.words })
+                json!({
+                    "url": url.to_string(), "verified": true, "code_is_known": self.code_is_known, "facts": facts,
+                    "explained": self.words,
+                })
             );
             return;
         }
-        println!("{url} shows what it is.\n");
+        if self.code_is_known {
+            println!("{url} shows what it is.\n");
+        } else {
+            println!("A platform vouches for {url}; which code it runs was not compared. It says of itself:\n");
+        }
         for (name, value) in &self.facts {
             println!("  {name:15} {value}");
         }
@@ -170,10 +179,17 @@ fn refused(url: &Endpoint, error: &ClientError, json: bool) -> ExitCode {
             "{}",
             json!({ "url": url.to_string(), "verified": false, "refusal": code(error), "message": error.to_string() })
         );
+    } else if is_away(error) {
+        eprintln!("adyton: {url} shows nothing: {error}");
     } else {
         eprintln!("adyton: {url} is not to be trusted: {error}");
     }
     ExitCode::FAILURE
+}
+
+/// Whether nothing was shown, so that there is nothing to judge.
+fn is_away(error: &ClientError) -> bool {
+    matches!(error, ClientError::Io(_) | ClientError::TimedOut | ClientError::Http(_))
 }
 
 /// A word for programs.
@@ -220,9 +236,14 @@ async fn watch(options: &Options, client: &Client, mut shown: Shown) -> Result<E
         tokio::time::sleep(Duration::from_secs(options.every)).await;
         let now = match client.appraise(|appraised| appraised.map(Shown::of)).await {
             Ok(now) => now.ok_or("nothing was appraised")?,
-            // It is away, or starts again. Nothing was shown, so nothing is judged.
-            Err(error @ (ClientError::Io(_) | ClientError::TimedOut | ClientError::Http(_))) => {
-                eprintln!("adyton: {error}");
+            // It is away, starts again, or somebody cuts the line.
+            Err(error) if is_away(&error) => {
+                if options.json {
+                    let message = error.to_string();
+                    println!("{}", json!({ "url": options.url.to_string(), "reachable": false, "message": message }));
+                } else {
+                    eprintln!("adyton: {error}");
+                }
                 continue;
             }
             Err(error) => return Ok(refused(&options.url, &error, options.json)),
@@ -257,11 +278,14 @@ fn client(options: &Options, url: &Endpoint, vault_id: VaultId) -> Result<Client
 /// A certificate in PEM or DER.
 fn certificate(file: &PathBuf) -> Result<Vec<u8>, Error> {
     let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    if !bytes.starts_with(b"-----BEGIN") {
-        return Ok(bytes);
+    if let Ok(certificate) = CertificateDer::from_pem_slice(&bytes) {
+        return Ok(certificate.to_vec());
     }
-    let certificate = CertificateDer::from_pem_slice(&bytes);
-    Ok(certificate.map_err(|_| format!("{} holds no certificate", file.display()))?.to_vec())
+    // DER: a sequence that is as long as the file.
+    match &bytes[..] {
+        [0x30, 0x82, high, low, rest @ ..] if rest.len() == usize::from(u16::from_be_bytes([*high, *low])) => Ok(bytes),
+        _ => Err(format!("{}: no certificate, neither PEM nor DER", file.display()).into()),
+    }
 }
 
 fn policy_hash(text: &str) -> Result<[u8; 32], Error> {

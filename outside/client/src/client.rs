@@ -6,7 +6,7 @@ use adyton_attest::{AppraisalPolicy, Appraised, RememberedChains, Root};
 use bytes::Bytes;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 use tokio::time::Duration;
 
 use crate::endpoint::Endpoint;
@@ -15,6 +15,9 @@ use crate::session::Session;
 
 /// Age at which a connection is given up for one that is appraised anew.
 pub const RECHECK: Duration = Duration::from_secs(300);
+/// Age since its last answer at which a connection is given up: a vault ends one that asks nothing for ten seconds, and a request
+/// that crosses that end on its way would fail for nothing.
+pub(crate) const IDLE: Duration = Duration::from_secs(5);
 /// Chains of a platform's certificates that are not verified twice.
 const REMEMBERED: usize = 16;
 
@@ -94,7 +97,9 @@ impl Client {
         let mut state = self.state.lock().await;
         state.session = None;
         let session = self.session(&mut state).await?;
-        Ok(look(session.appraised.as_ref()))
+        let seen = look(session.appraised.as_ref());
+        state.session = Some(session);
+        Ok(seen)
     }
 
     /// One request and its answer. It leaves at most once: if its connection ends under it, whether it was carried out is not
@@ -104,22 +109,21 @@ impl Client {
     /// [`ClientError`].
     pub async fn send(&self, request: &Request<'_>) -> Result<Response, ClientError> {
         let mut state = self.state.lock().await;
-        let sent = self.session(&mut state).await?.send(request).await;
-        if sent.is_err() {
-            state.session = None;
-        }
-        sent
+        // A connection goes back only with its answer read: one that failed, or whose caller no longer waits, is given up, so
+        // that no answer is ever taken for another request's.
+        let mut session = self.session(&mut state).await?;
+        let answer = session.send(request).await?;
+        state.session = Some(session);
+        Ok(answer)
     }
 
     /// The connection there is, if it is open and young, or another one.
-    async fn session<'a>(&self, state: &'a mut MutexGuard<'_, State>) -> Result<&'a mut Session, ClientError> {
-        let State { session, chains } = &mut **state;
-        let kept = session.take().filter(|kept| kept.is_open() && kept.since.elapsed() < RECHECK);
-        let next = match (kept, &self.trust) {
-            (Some(kept), _) => kept,
-            (None, Trust::Attested(attestation)) => Session::attested(&self.endpoint, attestation, chains).await?,
-            (None, Trust::Operator(roots)) => Session::trusting(&self.endpoint, roots).await?,
-        };
-        Ok(session.insert(next))
+    async fn session(&self, state: &mut State) -> Result<Session, ClientError> {
+        let State { session, chains } = state;
+        match (session.take().filter(|kept| kept.is_usable()), &self.trust) {
+            (Some(kept), _) => Ok(kept),
+            (None, Trust::Attested(attestation)) => Session::attested(&self.endpoint, attestation, chains).await,
+            (None, Trust::Operator(roots)) => Session::trusting(&self.endpoint, roots).await,
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use adyton_api::{ChannelBinding, Evidence};
-use adyton_attest::{Appraised, CHANNEL_EXPORTER_LABEL, MAX_NONCES, NonceProof, Received, RememberedChains};
+use adyton_attest::{Appraised, CHANNEL_EXPORTER_LABEL, MAX_NONCES, NonceProof, Platform, Received, RememberedChains};
 use bytes::Bytes;
 use data_encoding::{BASE64, HEXLOWER};
 use http_body_util::{BodyExt, Full, Limited};
@@ -17,7 +17,7 @@ use tokio::time::{Duration, Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::client::{Attestation, Request, Response};
+use crate::client::{Attestation, IDLE, RECHECK, Request, Response};
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
 use crate::key::AnyCertificate;
@@ -33,7 +33,8 @@ pub(crate) struct Session {
     host: String,
     /// `None` if the operator is trusted.
     pub(crate) appraised: Option<Appraised>,
-    pub(crate) since: Instant,
+    since: Instant,
+    last: Instant,
 }
 
 impl Session {
@@ -90,14 +91,15 @@ impl Session {
     }
 
     async fn over(stream: TlsStream<TcpStream>, endpoint: &Endpoint) -> Result<Self, ClientError> {
+        let now = Instant::now();
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        Ok(Self { sender, host: endpoint.authority(), appraised: None, since: Instant::now() })
+        Ok(Self { sender, host: endpoint.authority(), appraised: None, since: now, last: now })
     }
 
-    /// Whether the other side still listens.
-    pub(crate) fn is_open(&self) -> bool {
-        !self.sender.is_closed()
+    /// Whether another request may leave on it: the other side listens, it was used a moment ago and appraised not long ago.
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.sender.is_closed() && self.last.elapsed() < IDLE && self.since.elapsed() < RECHECK
     }
 
     /// One request and its whole answer.
@@ -119,7 +121,9 @@ impl Session {
             })?;
             Ok(Response { status, body: body.to_bytes() })
         };
-        timeout(PATIENCE, exchange).await.map_err(|_| ClientError::TimedOut)?
+        let answer = timeout(PATIENCE, exchange).await.map_err(|_| ClientError::TimedOut)?;
+        self.last = Instant::now();
+        answer
     }
 
     async fn evidence(&mut self, path: &str) -> Result<Bytes, ClientError> {
@@ -156,8 +160,9 @@ fn exporter_of(stream: &TlsStream<TcpStream>) -> Result<[u8; 32], ClientError> {
 fn read(body: &[u8]) -> Result<(Vec<u8>, Vec<u8>, NonceProof), ClientError> {
     let evidence: Evidence = serde_json::from_slice(body).map_err(|_| ClientError::Form("the answer"))?;
     let Evidence { platform, document, bundle, nonce_proof } = evidence;
-    if platform != "aws-nitro" {
-        return Err(ClientError::Form("its platform is not one that this client knows"));
+    match Platform::from_text(&platform) {
+        Some(Platform::AwsNitro) => {}
+        _ => return Err(ClientError::Form("its platform is not one that this client knows")),
     }
     let document = BASE64.decode(document.as_bytes()).map_err(|_| ClientError::Form("document"))?;
     let bundle = BASE64.decode(bundle.as_bytes()).map_err(|_| ClientError::Form("bundle"))?;

@@ -47,7 +47,8 @@ impl fmt::Display for DocumentError {
 impl std::error::Error for DocumentError {}
 
 /// What the platform measures before it starts an enclave. On hardware that is the image and the parent; here the
-/// enclave's program and its policy, so that other code or another policy has other evidence on a laptop too.
+/// enclave's program and its policy, so that other code or another policy has other evidence on a laptop too. Files are read
+/// when something connects: one that is replaced under a running enclave shows when that connects again.
 #[derive(Clone)]
 pub struct Measured {
     /// The enclave's program: PCR 0 and 2.

@@ -13,9 +13,9 @@
 
 mod chain;
 mod claims;
+mod facts;
 mod received;
 mod root;
-mod validity;
 mod verified;
 
 pub use chain::RememberedChains;

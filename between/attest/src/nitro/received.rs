@@ -6,7 +6,7 @@ use super::chain::RememberedChains;
 use super::claims::Claims;
 use super::root::Root;
 use super::verified::Verified;
-use crate::Refusal;
+use crate::{OwnDocument, Refusal};
 
 /// The NSM's largest answer (AWS's `NSM_RESPONSE_MAX_SIZE`).
 const MAX_DOCUMENT: usize = 12 * 1024;
@@ -51,6 +51,13 @@ impl Received {
         // 2.
         let claims = Claims::parse(&payload)?;
         Ok(Self { claims, payload, signature })
+    }
+
+    /// Of one's own platform, whose word needs no signature.
+    pub(crate) fn into_own(self) -> OwnDocument {
+        let Claims { timestamp_ms, cabundle, .. } = self.claims;
+        // A bundle has an entry at least.
+        OwnDocument { timestamp_ms, root: cabundle.into_iter().next().unwrap_or_default() }
     }
 
     /// Checks who signed it. `now_ms` is the Unix time at which certificates must be valid, in milliseconds; chains that

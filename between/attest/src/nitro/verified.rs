@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::claims::Claims;
 use super::root::Root;
+use crate::Platform;
 
 /// What the platform vouches for. Made by [`super::Received::verify`] alone.
 pub struct Verified {
@@ -22,6 +23,11 @@ impl Verified {
         let Claims { module_id, timestamp_ms, pcrs, certificate: _, cabundle: _, public_key, user_data, nonce } =
             claims;
         Self { root, module_id, timestamp_ms, pcrs, public_key, user_data, nonce }
+    }
+
+    /// What kind of platform.
+    pub fn platform(&self) -> Platform {
+        Platform::AwsNitro
     }
 
     /// Under whose root.
@@ -59,8 +65,8 @@ impl Verified {
         self.nonce.as_deref()
     }
 
-    /// Whether the registers of code are all zero, as in debug mode.
+    /// Whether a register of code is zero or missing: all three are zero in debug mode, and none ever is outside of it.
     pub fn is_debug(&self) -> bool {
-        (0..=2).all(|index| self.pcr(index).is_none_or(|pcr| *pcr == [0; 48]))
+        (0..=2).any(|index| self.pcr(index).is_none_or(|pcr| *pcr == [0; 48]))
     }
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use adyton_api::{ChannelBinding, Evidence, NonceProof};
+use adyton_attest::Platform;
 use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
@@ -13,7 +14,6 @@ use data_encoding::{BASE64, HEXLOWER};
 
 use super::Api;
 use super::answer::{ApiError, json};
-use super::form::Form;
 use crate::evidence::Channel;
 
 pub(crate) async fn fetch(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
@@ -22,7 +22,7 @@ pub(crate) async fn fetch(State(api): State<Arc<Api>>, RawQuery(query): RawQuery
     let fresh = api.evidence.fresh(nonce).await?;
     let path = fresh.proof.path.iter().map(|hash| HEXLOWER.encode(hash)).collect();
     let evidence = Evidence {
-        platform: "aws-nitro".into(),
+        platform: Platform::AwsNitro.text().into(),
         document: (*fresh.document).into(),
         bundle: api.evidence.bundle().into(),
         nonce_proof: NonceProof { index: fresh.proof.index, count: fresh.proof.count, path },
@@ -34,13 +34,9 @@ pub(crate) async fn bind(State(api): State<Arc<Api>>, Extension(channel): Extens
     json(StatusCode::OK, &ChannelBinding { signature: BASE64.encode(&api.evidence.bind(channel)) })
 }
 
-/// The one field that there is.
+/// The one field that there is, in its one spelling.
 fn nonce(query: &str) -> Option<[u8; 32]> {
-    let form = Form::parse(query.as_bytes()).ok()?;
-    if form.fields().count() != 1 {
-        return None;
-    }
-    HEXLOWER.decode(form.get("nonce")?.as_bytes()).ok()?.try_into().ok()
+    HEXLOWER.decode(query.strip_prefix("nonce=")?.as_bytes()).ok()?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -60,6 +56,8 @@ mod tests {
             format!("nonce={hex}&other=1"),
             format!("Nonce={hex}"),
             format!("nonce=%20{}", &hex[1..]),
+            format!("nonce=%30{}", &hex[1..]),
+            format!("nonce={hex}&"),
         ] {
             assert_eq!(nonce(&query), None, "{query}");
         }

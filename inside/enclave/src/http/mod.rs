@@ -161,11 +161,10 @@ fn places() -> usize {
 async fn connection(stream: Stream, acceptor: TlsAcceptor, router: Router) {
     // 1.
     let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(Taken::new(stream, TAKING))).await else { return };
-    let channel = Channel::of(&stream);
+    // Every connection of TLS 1.3 has one.
+    let Some(channel) = Channel::of(&stream) else { return };
     let service = service_fn(move |mut request: Request<Incoming>| {
-        if let Some(channel) = channel {
-            request.extensions_mut().insert(channel);
-        }
+        request.extensions_mut().insert(channel);
         // A router is always ready.
         router.clone().call(request)
     });

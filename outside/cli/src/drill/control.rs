@@ -20,6 +20,7 @@ use data_encoding::{BASE64, HEXLOWER, HEXUPPER};
 use rustix::process::{Signal, getppid};
 use serde_json::{Value, json};
 
+use super::attempts::cores;
 use super::detector::{Detector, Hits};
 use super::encoding::{Encoding, septets};
 use super::relay::{Recording, locked};
@@ -132,8 +133,16 @@ fn telephone(canary: &str) -> Vec<u8> {
         .concat()
 }
 
+/// What the control came to.
+pub(crate) struct Caught {
+    /// A line for each place and encoding.
+    pub(crate) checks: Vec<Check>,
+    /// What its core held, or why this machine showed none.
+    pub(crate) cores: Result<String, String>,
+}
+
 /// 3. Starts the control, searches every place, and ends it.
-pub(crate) async fn catch(drill: &Drill) -> Result<Vec<Check>, Error> {
+pub(crate) async fn catch(drill: &Drill) -> Result<Caught, Error> {
     let (folder, runtime) = (drill.scratch.join("control"), drill.scratch.join("control.run"));
     std::fs::create_dir_all(&folder)?;
     std::fs::create_dir_all(&runtime)?;
@@ -164,10 +173,40 @@ pub(crate) async fn catch(drill: &Drill) -> Result<Vec<Check>, Error> {
         folder: Some(folder.clone()),
         ..Surroundings::default()
     };
-    let (control, ready) = Process::start_ready("adyton", &arguments, &surroundings)?;
-    let found = search(drill, &control, &ready, (&pipes, &network, &output), &folder).await;
+    let (mut control, ready) = Process::start_ready("adyton", &arguments, &surroundings)?;
+    let checks = search(drill, &control, &ready, (&pipes, &network, &output), &folder).await;
+    // 4.
+    let dump = checks.and_then(|checks| Ok((checks, dump(drill, &mut control, &folder)?)));
     control.stop();
-    found
+    let (mut checks, dump) = dump?;
+    let cores = dump.map(|(core, found)| {
+        checks.extend(core);
+        found
+    });
+    Ok(Caught { checks, cores })
+}
+
+/// 4. The control's core: its checks and what was found, or why there is none.
+#[allow(clippy::type_complexity, reason = "used once")]
+fn dump(drill: &Drill, control: &mut Process, folder: &Path) -> Result<Result<(Vec<Check>, String), String>, Error> {
+    let dump = match cores::crash(control, Signal::ABORT, folder) {
+        Ok(dump) => dump,
+        Err(why) => return Ok(Err(why.to_string())),
+    };
+    let Some(core) = dump.files.first() else {
+        return Ok(Err("this machine wrote no core even of a process that asked for one".into()));
+    };
+    let detector = drill.detector(&[])?;
+    let mut hits = Hits::default();
+    detector.search_reader(std::fs::File::open(core)?, &mut hits)?;
+    let found = format!("the control's core: {}", detector.verdict(&hits)?.describe());
+    std::fs::remove_file(core)?;
+    Ok(Ok((checks("cores", drill, &hits), found)))
+}
+
+fn checks(id: &'static str, drill: &Drill, hits: &Hits) -> Vec<Check> {
+    let word = |encoding| if caught(drill, hits, encoding) { "caught" } else { "missed" };
+    Encoding::ALL.map(|encoding| Check { id, encoding: encoding.name(), control: word(encoding) }).into()
 }
 
 async fn search(
@@ -182,15 +221,11 @@ async fn search(
     let detector = drill.detector(&[])?;
     // Its output is read by a thread of its own.
     settle(output).await;
-    let mut checks = Vec::new();
+    let mut found = Vec::new();
     let mut check = |id: &'static str, search: &dyn Fn(&Detector, &mut Hits) -> Result<(), Error>| {
         let mut hits = Hits::default();
         search(&detector, &mut hits)?;
-        checks.extend(Encoding::ALL.map(|encoding| Check {
-            id,
-            encoding: encoding.name(),
-            control: if caught(drill, &hits, encoding) { "caught" } else { "missed" },
-        }));
+        found.extend(checks(id, drill, &hits));
         Ok::<_, Error>(())
     };
     match control.memory() {
@@ -215,7 +250,7 @@ async fn search(
         detector.search(&answer, hits);
         Ok(())
     })?;
-    Ok(checks)
+    Ok(found)
 }
 
 /// Waits until nothing more comes.

@@ -155,6 +155,12 @@ impl Hits {
         self.canaries.get(&canary).is_some_and(|encodings| encodings.contains(&encoding))
     }
 
+    /// Whether a canary of this value was found, in any encoding.
+    pub(crate) fn has_value(&self, planted: &Planted, value: &str) -> bool {
+        let number = planted.canaries.iter().position(|canary| canary.value == value);
+        number.is_some_and(|number| self.canaries.contains_key(&number))
+    }
+
     /// Whether a decoy was found.
     pub(crate) fn has_decoy(&self, encoding: Encoding) -> bool {
         self.decoys.values().any(|encodings| encodings.contains(&encoding))

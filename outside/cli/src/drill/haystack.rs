@@ -12,6 +12,9 @@ use crate::processes::Memory;
 /// Bytes of memory that are read at once.
 const PIECE: usize = 4 << 20;
 
+/// The smallest page there is.
+const PAGE: u64 = 4096;
+
 /// Searches every mapping of a process that can be read. What cannot be read (a device, a guard page) is passed over.
 pub(crate) fn memory(memory: &Memory, detector: &Detector, hits: &mut Hits) -> Result<(), Error> {
     let mut maps = &memory.maps;
@@ -38,7 +41,7 @@ fn readable(line: &str) -> Option<(u64, u64)> {
     (rights.starts_with('r') && !line.ends_with("[vvar]") && !line.ends_with("[vsyscall]")).then_some(addresses)
 }
 
-/// One mapping as a reader. Pages that cannot be read end it; a mapping may shrink while it is read.
+/// One mapping as a reader. Pages that cannot be read are passed over; a mapping may shrink while it is read.
 struct Mapping<'a> {
     bytes: &'a File,
     at: u64,
@@ -47,11 +50,18 @@ struct Mapping<'a> {
 
 impl Read for Mapping<'_> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
-        let wanted = into.len().min(left).min(PIECE);
-        let count = self.bytes.read_at(&mut into[..wanted], self.at).unwrap_or(0);
-        self.at += count as u64;
-        Ok(count)
+        while self.at < self.end && !into.is_empty() {
+            let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+            let wanted = into.len().min(left).min(PIECE);
+            match self.bytes.read_at(&mut into[..wanted], self.at) {
+                Ok(count @ 1..) => {
+                    self.at += count as u64;
+                    return Ok(count);
+                }
+                _ => self.at = (self.at / PAGE + 1) * PAGE,
+            }
+        }
+        Ok(0)
     }
 }
 
@@ -82,6 +92,12 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
         }
     }
     Ok(found)
+}
+
+/// The files of one folder, without those below.
+pub(crate) fn here(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = fs::read_dir(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect())
 }
 
 /// Regular files that a process has open for writing, wherever they are, deleted ones too.

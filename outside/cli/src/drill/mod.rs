@@ -4,15 +4,13 @@
 //! 1. fresh folders, which go with this process however it ends, and a limit on the time of the whole;
 //! 2. a vault with recording relays on every line (`stack`, `relay`);
 //! 3. the workflows, with canaries for every secret and as many decoys (`workflows`, `canary`);
-//! 4. the attempts, one after the other (`attempts`): each ends CLOSED, OPEN or LEAK;
-//! 5. the leaky control: a process that leaks every canary in every place and encoding must be caught (`control`);
+//! 4. the leaky control: a process that leaks every canary in every place and encoding must be caught (`control`);
+//! 5. the attempts, one after the other (`attempts`): each ends CLOSED, OPEN or LEAK;
 //! 6. the report: a table, JSON, a page (`report`, `table`, `html`). It passes if nothing leaks, exactly the declared rows are
 //!    open, and every detector caught the control.
 //!
 //! Limits: it finds secrets in the encodings of `encoding`, one layer deep, and gzip around those. What is *meant* to hold a
 //! secret is not searched: the phone and the carrier, the tenant's own folder, this process.
-
-#![allow(dead_code, reason = "the attempts that are to come use what is not used yet")]
 
 mod attempts;
 mod canary;
@@ -30,6 +28,7 @@ mod workflows;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -47,6 +46,12 @@ pub(crate) type Error = Box<dyn std::error::Error>;
 
 /// Longest time for everything.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Whether the drill is being ended before its time.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Between two tries to remove a folder.
+const A_MOMENT: Duration = Duration::from_millis(5);
 
 /// What the drill may be told.
 #[derive(clap::Args)]
@@ -76,6 +81,8 @@ pub(crate) struct Drill {
     pub(crate) planted: Planted,
     /// What the workflows left.
     pub(crate) done: Done,
+    /// What the control's core held, or why this machine shows no core.
+    pub(crate) cores: Result<String, String>,
 }
 
 impl Drill {
@@ -105,7 +112,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
         }
     }
     // One thread: the children are told to die with the thread that started them.
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(drill(options))
+    let ended = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(drill(options));
+    while ENDING.load(Ordering::SeqCst) {
+        // The folders are being removed, and then this process ends.
+        std::thread::park();
+    }
+    ended
 }
 
 async fn drill(options: &Options) -> Result<ExitCode, Error> {
@@ -121,8 +133,19 @@ async fn drill(options: &Options) -> Result<ExitCode, Error> {
     progress("running the workflows with canaries");
     let mut planted = Planted::default();
     let done = workflows::run(&stack, &mut planted).await?;
-    let mut drill = Drill { scratch: scratch.0.clone(), relays, stack, planted, done };
+    let mut drill = Drill {
+        scratch: scratch.0.clone(),
+        relays,
+        stack,
+        planted,
+        done,
+        cores: Err("the control was not run".into()),
+    };
     // 4.
+    progress("catching the leaky control");
+    let caught = control::catch(&drill).await?;
+    drill.cores = caught.cores;
+    // 5.
     let chosen = |id: &str| options.only.is_empty() || options.only.iter().any(|only| only == id);
     let mut rows = Vec::new();
     for attempt in attempts::all().filter(|attempt| chosen(attempt.id)) {
@@ -132,9 +155,6 @@ async fn drill(options: &Options) -> Result<ExitCode, Error> {
         let seconds = began.elapsed().as_secs_f64();
         rows.push(Row { id: attempt.id, what: attempt.what, expected: attempt.expected, finding, seconds });
     }
-    // 5.
-    progress("catching the leaky control");
-    let detectors = control::catch(&drill).await?;
     // 6.
     let report = Report {
         profile: "dev",
@@ -144,8 +164,9 @@ async fn drill(options: &Options) -> Result<ExitCode, Error> {
         seconds: began.elapsed().as_secs_f64(),
         canaries: drill.planted.canaries.len(),
         rows,
-        detectors,
+        detectors: caught.checks,
         strict: options.strict,
+        left_out: attempts::all().filter(|attempt| !chosen(attempt.id)).count(),
     };
     drill.stack.stop();
     if let Some(file) = &options.html {
@@ -172,7 +193,18 @@ async fn end_in_time(scratch: PathBuf) {
         _ = interrupt.recv() => 130,
         _ = hangup.recv() => 129,
     };
-    let _ = std::fs::remove_dir_all(scratch);
+    ENDING.store(true, Ordering::SeqCst);
+    // Whoever still writes there is not stopped yet: under another name nothing new can be made in it by its path.
+    let leaving = scratch.with_extension("leaving");
+    let _ = std::fs::rename(&scratch, &leaving);
+    for folder in [&leaving, &scratch] {
+        for _ in 0..100 {
+            match std::fs::remove_dir_all(folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => tokio::time::sleep(A_MOMENT).await,
+                _ => break,
+            }
+        }
+    }
     std::process::exit(code);
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 /// What closes an attempt. A closed list, so that a report is not an essay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[allow(dead_code, reason = "the list is one thing, the rows that name its words come and go")]
 pub(crate) enum ClosedBy {
     /// TLS ends inside the enclave, or starts there.
     Tls,
@@ -161,9 +162,25 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     pub(crate) detectors: Vec<Check>,
     pub(crate) strict: bool,
+    /// Attempts that were not asked for (`--only`).
+    pub(crate) left_out: usize,
 }
 
 impl Report {
+    /// What the drill says nothing of, if there is such a thing.
+    pub(crate) fn unsaid(&self) -> Option<String> {
+        let not_run = self.count("not_run");
+        match (not_run, self.left_out) {
+            (0, 0) => None,
+            (_, 0) => Some(format!("It says nothing of {not_run} that this machine cannot run.")),
+            (0, _) => Some(format!("It says nothing of {} that were not asked for.", self.left_out)),
+            _ => Some(format!(
+                "It says nothing of {not_run} that this machine cannot run, and of {} that were not asked for.",
+                self.left_out
+            )),
+        }
+    }
+
     /// Everything that makes the drill fail; nothing if it passes.
     pub(crate) fn faults(&self) -> Vec<String> {
         let rows = self.rows.iter().filter_map(|row| row.fault(self.strict));
@@ -195,7 +212,7 @@ impl Report {
             .collect();
         serde_json::json!({
             "profile": self.profile, "freshness": self.freshness, "vault_id": self.vault_id, "version": env!("CARGO_PKG_VERSION"),
-            "began": self.began, "seconds": (self.seconds * 10.0).round() / 10.0, "canaries": self.canaries,
+            "began": self.began, "seconds": (self.seconds * 10.0).round() / 10.0, "canaries": self.canaries, "left_out": self.left_out,
             "attempts": attempts, "detectors": self.detectors, "faults": self.faults(),
         })
     }
@@ -218,6 +235,7 @@ pub(crate) mod tests {
             rows,
             detectors: vec![Check { id: "memory", encoding: "raw", control: "caught" }],
             strict: false,
+            left_out: 0,
         }
     }
 
@@ -254,6 +272,19 @@ pub(crate) mod tests {
         assert_eq!(report.faults(), ["the detector of memory missed raw in the control"]);
         report.detectors.clear();
         assert_eq!(report.faults(), ["no detector was tested against the control"]);
+    }
+
+    #[test]
+    fn what_was_not_tried_is_said() {
+        let mut report = report(vec![row("x", UNTIL, Finding::not_run("no library"))]);
+        assert_eq!(report.unsaid().as_deref(), Some("It says nothing of 1 that this machine cannot run."));
+        report.left_out = 3;
+        let both = "It says nothing of 1 that this machine cannot run, and of 3 that were not asked for.";
+        assert_eq!(report.unsaid().as_deref(), Some(both));
+        report.rows.clear();
+        assert_eq!(report.unsaid().as_deref(), Some("It says nothing of 3 that were not asked for."));
+        report.left_out = 0;
+        assert_eq!(report.unsaid(), None);
     }
 
     #[test]

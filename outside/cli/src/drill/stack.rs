@@ -24,13 +24,15 @@ use crate::folders::Folders;
 use crate::processes::{Collected, Process, Surroundings, sibling};
 use crate::vault::{Serving, Vault, Wiring, routes, start_platform, text, write_policy};
 
+/// The file that `SSLKEYLOGFILE` asks for.
+pub(crate) const KEY_LOG: &str = "sslkeys";
 /// Variables that make programs say more than usual.
 const VERBOSE: [(&str, &str); 6] = [
     ("RUST_LOG", "trace"),
     ("RUST_BACKTRACE", "full"),
     ("RUST_LIB_BACKTRACE", "full"),
     ("TOKIO_CONSOLE", "1"),
-    ("SSLKEYLOGFILE", "sslkeys"),
+    ("SSLKEYLOGFILE", KEY_LOG),
     ("DEBUG", "1"),
 ];
 

@@ -17,12 +17,7 @@ pub(crate) fn text(report: &Report) -> String {
     let width = report.rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
     for row in &report.rows {
         text += &format!("{:8} {:width$}  {}\n", word(row), row.id, row.what);
-        let by = match (&row.finding.outcome, row.closed_by()) {
-            (Outcome::Closed(_), Some(by)) => format!("closed by {by}: "),
-            (Outcome::Open, Some(until)) => format!("open until {until}: "),
-            _ => String::new(),
-        };
-        for line in wrapped(&format!("{by}{}", row.finding.detail)) {
+        for line in by(row).iter().chain([&row.finding.detail]).flat_map(|text| wrapped(text)) {
             text += &format!("{:8} {:width$}  {line}\n", "", "");
         }
     }
@@ -51,6 +46,7 @@ pub(crate) fn text(report: &Report) -> String {
         text += "The drill FAILS:\n";
         faults.iter().for_each(|fault| text += &format!("  {fault}\n"));
     }
+    report.unsaid().iter().for_each(|unsaid| text += &format!("{unsaid}\n"));
     text
 }
 
@@ -63,6 +59,16 @@ pub(crate) fn word(row: &Row) -> &'static str {
         Outcome::NotRun => "NOT RUN",
         Outcome::Failed => "FAILED",
     }
+}
+
+/// What closes the row, or what would.
+pub(crate) fn by(row: &Row) -> Option<String> {
+    let by = row.closed_by()?;
+    Some(if row.finding.outcome == Outcome::Open {
+        format!("open here; closed in {by}")
+    } else {
+        format!("closed by {by}")
+    })
 }
 
 fn wrapped(text: &str) -> Vec<String> {
@@ -96,9 +102,11 @@ mod tests {
             passing,
             "adyton drill 0.1.0: profile dev, freshness none, vault abababababababab\n\n\
              CLOSED   pipes  Reads <everything>\n\
-             \x20               closed by tls: 1 MiB searched\n\
+             \x20               closed by tls\n\
+             \x20               1 MiB searched\n\
              OPEN     clock  Reads <everything>\n\
-             \x20               open until small: a real enclave: set\n\
+             \x20               open here; closed in small: a real enclave\n\
+             \x20               set\n\
              \nLeaky control: caught in 1 of 1 places and encodings.\n\
              1 CLOSED, 1 OPEN, 0 LEAK, 0 NOT RUN, 0 FAILED; 30 canaries and as many decoys; 61 s\n\
              The drill passes: nothing leaks, and what is OPEN is what this profile declares.\n\

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use adyton_attest::{AppraisalPolicy, Refusal, Root};
 use adyton_client::{Attestation, Client, ClientError, Endpoint, Request, Response, Sealer};
 use bytes::Bytes;
-use vault::{Fault, Platform, SystemCa, VAULT_ID, Vault, middlebox, serve};
+use vault::{Fault, Platform, SLOW, SystemCa, VAULT_ID, Vault, middlebox, serve};
 
 struct World {
     _folder: tempfile::TempDir,
@@ -50,7 +50,7 @@ async fn a_vault_that_shows_what_it_is_is_spoken_with() {
     let client = world.attested(address);
     for _ in 0..3 {
         let Response { status, body } = client.send(&SECRET).await.unwrap();
-        assert_eq!((status, &body[..]), (200, &b"told"[..]));
+        assert_eq!((status, &body[..]), (200, &b"/secret"[..]));
     }
     assert_eq!(vault.told.lock().unwrap().len(), 3);
     let hpke = client.appraise(|appraised| appraised.unwrap().bundle().hpke_key).await.unwrap();
@@ -123,6 +123,28 @@ async fn another_vault_and_another_root_are_refused() {
     assert_eq!(vault.told.lock().unwrap().len(), 0);
 }
 
+/// What was convinced once is not believed on the next connection.
+#[tokio::test]
+async fn each_connection_is_appraised_anew() {
+    let world = World::new();
+    let identity = world.system.identity();
+    let vault = Vault::new(&world.platform, identity.spki_hash, VAULT_ID, Fault::Ends);
+    let address = serve(&identity, Arc::clone(&vault)).await;
+    let client = world.attested(address);
+    for _ in 0..2 {
+        assert_eq!(client.send(&SECRET).await.unwrap().status, 200);
+    }
+    // Another one at the same address, with the same key and certificate.
+    let other = Vault::new(&world.platform, identity.spki_hash, [8; 32], Fault::Nothing);
+    *vault.replaced.lock().unwrap() = Some(Arc::clone(&other));
+    let refused = client.send(&SECRET).await.unwrap_err();
+    assert!(matches!(refused, ClientError::Refused(Refusal::VaultId { .. })), "{refused}");
+    assert_eq!(other.told.lock().unwrap().len(), 0);
+    // And the old one again.
+    *vault.replaced.lock().unwrap() = None;
+    assert_eq!(client.send(&SECRET).await.unwrap().status, 200);
+}
+
 #[tokio::test]
 async fn a_server_without_evidence_is_no_vault() {
     let world = World::new();
@@ -131,4 +153,23 @@ async fn a_server_without_evidence_is_no_vault() {
     let address = serve(&identity, vault).await;
     let refused = world.attested(address).send(&SECRET).await.unwrap_err();
     assert!(matches!(refused, ClientError::NoEvidence { status: 404 }), "{refused}");
+}
+
+/// Whoever stops waiting for an answer leaves it to nobody else: the next request gets its own.
+#[tokio::test]
+async fn an_answer_that_nobody_waits_for_is_nobody_elses() {
+    let world = World::new();
+    let identity = world.system.identity();
+    let vault = Vault::new(&world.platform, identity.spki_hash, VAULT_ID, Fault::Nothing);
+    let address = serve(&identity, Arc::clone(&vault)).await;
+    let client = world.attested(address);
+    assert!(client.send(&SECRET).await.is_ok());
+    let slow = Request { method: "POST", path: "/slow", headers: &[], body: Bytes::new() };
+    for _ in 0..2 {
+        assert!(tokio::time::timeout(SLOW / 5, client.send(&slow)).await.is_err());
+        let Response { status, body } = client.send(&SECRET).await.unwrap();
+        assert_eq!((status, &body[..]), (200, &b"/secret"[..]));
+    }
+    // Nothing was sent twice.
+    assert_eq!(*vault.told.lock().unwrap(), ["/secret", "/slow", "/secret", "/slow", "/secret"]);
 }

@@ -25,6 +25,9 @@ use tokio_rustls::TlsAcceptor;
 
 pub(crate) const VAULT_ID: [u8; 32] = [7; 32];
 
+/// How late a slow answer comes.
+pub(crate) const SLOW: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// The CA that "the system trusts".
 pub(crate) struct SystemCa {
     issuer: Issuer<'static, KeyPair>,
@@ -85,6 +88,8 @@ pub(crate) enum Fault {
     Replays,
     /// Signs the exporter of its first connection for every one, as one who relays the binding would.
     BindsAnotherChannel,
+    /// Ends a connection after each request.
+    Ends,
     /// Has no evidence.
     NoVault,
 }
@@ -96,6 +101,8 @@ pub(crate) struct Vault {
     fault: Fault,
     first_evidence: Mutex<Option<Vec<u8>>>,
     first_exporter: Mutex<Option<[u8; 32]>>,
+    /// Who answers on further connections, in its place.
+    pub(crate) replaced: Mutex<Option<Arc<Vault>>>,
     /// Paths of requests that are neither for evidence nor for a binding.
     pub(crate) told: Mutex<Vec<String>>,
 }
@@ -123,6 +130,7 @@ impl Vault {
             fault,
             first_evidence: Mutex::default(),
             first_exporter: Mutex::default(),
+            replaced: Mutex::default(),
             told: Mutex::default(),
         })
     }
@@ -167,16 +175,19 @@ impl Vault {
             "/.well-known/adyton/binding" => Some(self.binding(exporter)),
             other => {
                 self.told.lock().unwrap().push(other.to_owned());
-                Some(b"told".to_vec())
+                Some(other.as_bytes().to_vec())
             }
         };
         let status = if body.is_some() { 200 } else { 404 };
-        let response = Response::builder().status(status);
+        let mut response = Response::builder().status(status);
+        if self.fault == Fault::Ends && !request.uri().path().starts_with("/.well-known/") {
+            response = response.header("connection", "close");
+        }
         response.body(Full::new(Bytes::from(body.unwrap_or_default()))).unwrap()
     }
 }
 
-/// Serves a vault over TLS; each connection ends after `requests` requests.
+/// Serves a vault over TLS. What is asked of `/slow` is answered late.
 pub(crate) async fn serve(identity: &Identity, vault: Arc<Vault>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -184,14 +195,20 @@ pub(crate) async fn serve(identity: &Identity, vault: Arc<Vault>) -> SocketAddr 
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let (acceptor, vault) = (acceptor.clone(), Arc::clone(&vault));
+            let replaced = vault.replaced.lock().unwrap().clone();
+            let (acceptor, vault) = (acceptor.clone(), replaced.unwrap_or_else(|| Arc::clone(&vault)));
             tokio::spawn(async move {
                 let Ok(stream) = acceptor.accept(stream).await else { return };
                 let exporter =
                     stream.get_ref().1.export_keying_material([0; 32], CHANNEL_EXPORTER_LABEL, None).unwrap();
                 let service = service_fn(move |request| {
-                    let answer = vault.answer(&request, exporter);
-                    async move { Ok::<_, std::convert::Infallible>(answer) }
+                    let (answer, slow) = (vault.answer(&request, exporter), request.uri().path() == "/slow");
+                    async move {
+                        if slow {
+                            tokio::time::sleep(SLOW).await;
+                        }
+                        Ok::<_, std::convert::Infallible>(answer)
+                    }
                 });
                 let _ =
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;

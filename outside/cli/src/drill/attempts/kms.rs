@@ -1,4 +1,112 @@
-//! To come.
+//! The KMS's folder beside the vault's: what a laptop's custody is worth (docs/spec/03-heads.md, 00-conventions.md).
+//!
+//! 1. the KMS's key opens the secret that stands in the genesis as its ciphertext;
+//! 2. that secret unwraps the root key, from which every key of the vault follows;
+//! 3. the bodies of the operations log are opened, boot by boot;
+//! 4. numbers are recognised in them by their keyed hash, as anybody would who tries all numbers there are; decoys are not.
+
+use adyton_ledger::{Genesis, LogId, LogReader, StoredRecord, VaultId};
+use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, RootKey, Secret as Key, WrapKey, keyed_hash_16, put_lp};
+
 use super::Attempt;
-/// The attempts.
-pub(super) const ATTEMPTS: [Attempt; 0] = [];
+use crate::drill::canary::Secret;
+use crate::drill::report::{Expected, Finding};
+use crate::drill::{Drill, Error};
+use crate::store::Source;
+
+/// The attempt.
+pub(super) const ATTEMPTS: [Attempt; 1] = [Attempt {
+    id: "kms-folder",
+    what: "Opens the log with the KMS's folder and the vault's, and tries numbers against its keyed hashes",
+    expected: Expected::Open { until: "small: a cloud KMS, and its administrator; standard: a quorum besides" },
+    run: |drill| Box::pin(open_all(drill)),
+}];
+
+async fn open_all(drill: &mut Drill) -> Result<Finding, Error> {
+    let serving = &drill.stack.serving;
+    // 1.
+    let kms_key = std::fs::read(drill.stack.folders.pretend.join("kms.key"))?;
+    let kms_key = AeadKey::new(&Key::try_from(&kms_key[..])?)?;
+    let keys = keys(&kms_key, &serving.genesis)?;
+    // 3.
+    let log = LogId::ops(0);
+    let source = Source::open(&drill.stack.folders.data)?;
+    let (mut bodies, mut entries, mut next) = (Vec::new(), 0, 0);
+    loop {
+        let records = source.read(log, next, 1024, 8 << 20)?;
+        if records.is_empty() {
+            break;
+        }
+        next += records.len() as u64;
+        for record in records {
+            entries += 1;
+            if let Some(body) = opened(&keys, &serving.vault_id, log, &record)? {
+                bodies.push(body);
+            }
+        }
+    }
+    // 4.
+    let subjects = Subjects::new(&keys, &serving.tenant.account_sid, &drill.done.service)?;
+    let numbers = || {
+        let pairs = drill.planted.canaries.iter().zip(&drill.planted.decoys);
+        // Those of this service; other attempts have numbers of their own.
+        pairs.filter(|(canary, _)| drill.done.verifications.iter().any(|started| started.to[1..] == canary.value))
+    };
+    let known = |number: &Secret| {
+        let hash = subjects.of(&format!("+{}", number.value));
+        bodies.iter().any(|body| body.windows(16).any(|window| window == hash))
+    };
+    let of = numbers().count();
+    let found = numbers().filter(|(canary, _)| known(canary)).count();
+    let by_chance = numbers().filter(|(_, decoy)| known(decoy)).count();
+    let detail = format!(
+        "the KMS's key gave the root key; {} of {entries} entries opened; {found} of {of} numbers and {by_chance} of {of} decoys recognised by their keyed hash",
+        bodies.len()
+    );
+    Ok(if found > by_chance { Finding::open(detail) } else { Finding::failed(detail) })
+}
+
+/// 1. and 2.
+fn keys(kms: &AeadKey, genesis: &Genesis) -> Result<KeyTree, Error> {
+    let (nonce, sealed) =
+        genesis.kms_ciphertext.split_first_chunk::<12>().ok_or("the KMS's ciphertext is too short")?;
+    let secret = kms.open(Nonce::random(*nonce), b"adyton pretend kms v1", sealed)?;
+    let mut bound_to = Vec::new();
+    put_lp(&mut bound_to, b"adyton root wrap v1");
+    bound_to.extend_from_slice(&genesis.nonce);
+    bound_to.extend_from_slice(&genesis.policy_hash);
+    let root: RootKey =
+        WrapKey::from_kms_secret(&Key::try_from(secret.as_bytes())?)?.unwrap(&bound_to, &genesis.wrapped_root)?;
+    Ok(KeyTree::new(&root, 1))
+}
+
+/// 3. The body of one entry, unless it is gone.
+fn opened(keys: &KeyTree, vault: &VaultId, log: LogId, record: &StoredRecord) -> Result<Option<Vec<u8>>, Error> {
+    let Some(body) = &record.body else { return Ok(None) };
+    let (header, name) = (record.entry.header()?, log.name());
+    let key = AeadKey::new(&keys.derive(Label::Log, &[name.as_bytes(), &header.boot_id])?)?;
+    let mut bound_to = Vec::new();
+    put_lp(&mut bound_to, b"adyton entry v1");
+    bound_to.extend_from_slice(&vault.0);
+    put_lp(&mut bound_to, name.as_bytes());
+    bound_to.extend_from_slice(&header.index.to_be_bytes());
+    bound_to.extend_from_slice(&record.entry.header_bytes());
+    Ok(Some(key.open(Nonce::counter(header.index), &bound_to, body)?.as_bytes().to_vec()))
+}
+
+/// What a service of a tenant knows numbers by.
+struct Subjects {
+    key: HmacKey,
+    service: String,
+}
+
+impl Subjects {
+    fn new(keys: &KeyTree, account: &str, service: &str) -> Result<Self, Error> {
+        let key = HmacKey::new(&keys.derive(Label::Subject, &[account.as_bytes()])?);
+        Ok(Self { key, service: service.into() })
+    }
+
+    fn of(&self, number: &str) -> [u8; 16] {
+        keyed_hash_16(&self.key, &[self.service.as_bytes(), b"sms", number.as_bytes()])
+    }
+}

@@ -7,7 +7,7 @@
 //! Passive attempts look at what is there and leave the vault as it is; [`crash`] ends its processes and starts them again.
 
 mod clock;
-mod cores;
+pub(super) mod cores;
 mod crash;
 mod egress;
 mod endpoints;
@@ -41,15 +41,16 @@ pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<Finding, Error>
 /// All of them, in the order in which they run.
 pub(crate) fn all() -> impl Iterator<Item = &'static Attempt> {
     let kinds: [&'static [Attempt]; 11] = [
-        &passive::ATTEMPTS,
-        &kms::ATTEMPTS,
-        &endpoints::ATTEMPTS,
-        &clock::ATTEMPTS,
         &tenants::ATTEMPTS,
         &freshness::ATTEMPTS,
         &tampering::ATTEMPTS,
         &lookalikes::ATTEMPTS,
         &egress::ATTEMPTS,
+        // What the attempts before made the vault say is searched too.
+        &endpoints::ATTEMPTS,
+        &passive::ATTEMPTS,
+        &kms::ATTEMPTS,
+        &clock::ATTEMPTS,
         // They end processes.
         &cores::ATTEMPTS,
         &crash::ATTEMPTS,
