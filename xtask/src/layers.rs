@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::metadata::{Dependency, Metadata};
-use crate::{Error, root, walk};
+use crate::{Error, root, threats, walk};
 
 /// `layers.toml`.
 #[derive(Deserialize)]
@@ -46,6 +46,7 @@ pub(crate) fn run() -> Result<(), Error> {
     faults.extend(check_reach(&law.reach, &metadata));
     faults.extend(check_sources(&law.sources, &root())?);
     faults.extend(walk::check()?);
+    faults.extend(threats::check()?);
     if faults.is_empty() {
         println!("layers: {} crates keep the import law", metadata.members().count());
         return Ok(());

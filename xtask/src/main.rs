@@ -12,6 +12,7 @@ mod node;
 mod phones;
 mod python;
 mod tcb;
+mod threats;
 mod tools;
 mod walk;
 
@@ -23,7 +24,7 @@ const USAGE: &str = "cargo xtask COMMAND
   up [ARGUMENTS]     build every binary in release and run `adyton up`
   bench [ARGUMENTS]  build every binary in release and run `adyton-bench`
   ci                 set up what is needed, run every check
-  layers             check the import law (layers.toml) and the names of ARCHITECTURE.md
+  layers             check the import law (layers.toml), the names of ARCHITECTURE.md and of docs/THREATS.md
   licences           check licences, duplicate versions and the enclave's dependencies (licences.toml)
   tcb [--peer NAME=DIR]...
                      build the enclave alone, count its lines, unsafe code and build scripts, and compare them with
