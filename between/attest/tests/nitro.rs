@@ -10,7 +10,7 @@ use adyton_attest::{
 };
 
 /// Name, the document's own time in Unix milliseconds, whether it is of an enclave in debug mode.
-const DOCUMENTS: [(&str, u64, bool); 7] = [
+const DOCUMENTS: [(&str, u64, bool); 10] = [
     ("anjuna-2021", 1_616_018_515_685, false),
     ("anjuna-2021-key", 1_616_602_241_734, false),
     ("anjuna-2023", 1_695_337_797_673, false),
@@ -18,6 +18,9 @@ const DOCUMENTS: [(&str, u64, bool); 7] = [
     ("evervault-2022", 1_665_651_482_136, false),
     ("evervault-2023-debug", 1_695_049_410_860, true),
     ("yawn-2025", 1_736_179_625_472, false),
+    ("base-2026", 1_767_472_867_402, false),
+    ("dstack-2025", 1_766_668_537_578, false),
+    ("fastcrypto-2025", 1_762_795_210_812, false),
 ];
 
 fn document(name: &str) -> Vec<u8> {
