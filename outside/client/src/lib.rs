@@ -11,6 +11,20 @@
 //! Every connection is made so anew, so a vault that was restarted, released anew or replaced is appraised again before it is
 //! told anything, and a connection that has lasted for [`RECHECK`] is appraised again too.
 //!
+//! ```no_run
+//! # use adyton_attest::{AppraisalPolicy, Root};
+//! # use adyton_client::{Attestation, Client, Request, Sealer};
+//! # async fn example(policy: AppraisalPolicy, path: &str, basic: [(&str, &str); 1]) -> Result<(), Box<dyn std::error::Error>> {
+//! # let (account, token, body) = ("AC0123456789abcdef0123456789abcdef", b"a token", "To=%2B12025550123&Channel=sms".into());
+//! let attestation = Attestation { root: Root::aws(), policy }; // policy: vault id, registers or releases, age …
+//! let client = Client::attested("https://vault.example.com".parse()?, attestation);
+//! let answer = client.send(&Request { method: "POST", path, headers: &basic, body }).await?;
+//! let sealed = client.appraise(|vault| vault.map(|vault| Sealer::new(vault).tenant_token(account, token))).await?;
+//! # let _ = (answer.status, sealed);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What it is not: [`Client::trusting_the_operator`] checks no evidence. Whoever holds a certificate of that CA, or can make
 //! one, reads what is sent; the name says so on purpose, and there is no other way to get it.
 
