@@ -84,16 +84,18 @@ def test_settings_are_signed_bounded_and_taken_in_turn(tmp_path, stranger):
     up = Up(tmp_path)
     file = tmp_path / "settings.toml"
 
-    def change(text, key):
+    def change(text, key, named=None):
         file.write_text(text)
         place = ("--api", up.ready["api"], "--ca", up.ready["ca"], "--json")
-        return adyton("settings", "set", *place, "--file", file, "--key", key)
+        return adyton("settings", "set", *place, "--vault", named or up.ready["vault_id"], "--file", file, "--key", key)
 
     key, before = up.ready["owner_key"], vault(up)
     sequence = before["owners_sequence"]
     tighter = "version = 1\n[limits]\nfailed_checks = 5\n"
     code, _, error = change(tighter, stranger)
     assert code == 1 and "answered 403" in error and "not one of the signers'" in error
+    code, _, error = change(tighter, key, named="ab" * 32)
+    assert code == 1 and "nothing was signed" in error
     code, _, error = change("version = 1\n[limits]\nfailed_checks = 21\n", key)
     assert code == 1 and "limits.failed_checks: looser than the policy allows" in error
     code, _, error = change("version = 1\n[limit]\n", key)
@@ -127,7 +129,7 @@ def test_credentials_belong_to_one_place(tmp_path):
         file = tmp_path / "settings.toml"
         file.write_text(text)
         place = ("--api", up.ready["api"], "--ca", up.ready["ca"], "--json")
-        return adyton("settings", "set", *place, "--file", file, "--key", up.ready["owner_key"])
+        return adyton("settings", "set", *place, "--vault", up.ready["vault_id"], "--file", file, "--key", up.ready["owner_key"])
 
     def seal(name, secret):
         code, out, error = adyton(
@@ -168,7 +170,8 @@ def test_a_tighter_policy_boots_over_looser_settings(tmp_path):
     settings, policy = tmp_path / "settings.toml", up.data / "adyton.toml"
     settings.write_text(text + "\n[limits]\nfailed_checks = 15\n")
     place = ("--api", up.ready["api"], "--ca", up.ready["ca"], "--json")
-    assert adyton("settings", "set", *place, "--file", settings, "--key", up.ready["owner_key"])[0] == 0
+    named = ["--vault", up.ready["vault_id"]]
+    assert adyton("settings", "set", *place, *named, "--file", settings, "--key", up.ready["owner_key"])[0] == 0
     assert up.stop() == 0
     policy.write_text(policy.read_text().replace("[limits]\n", "[limits]\nfailed_checks = 10\n"))
     code, out, error = adyton("policy", "approve", "--data", up.data, "--key", up.ready["owner_key"])

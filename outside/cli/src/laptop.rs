@@ -41,7 +41,7 @@ pub(crate) async fn sign_first_settings(
         text += &format!("{} = \"{}\"\n", route.credential, BASE64.encode(&sealed));
     }
     write_private(file, text.as_bytes())?;
-    settings::change(client, text, &[owner.to_path_buf()]).await?;
+    settings::change(client, vault, text, &[owner.to_path_buf()]).await?;
     Ok(())
 }
 

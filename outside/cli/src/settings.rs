@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use adyton_api::{AcceptedRequest, Vault};
-use adyton_ledger::{Action, Signer};
+use adyton_ledger::{Action, Signer, VaultId};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -38,6 +38,9 @@ pub(crate) enum Command {
         /// Where the vault is.
         #[command(flatten)]
         place: Place,
+        /// The vault's id, from where you trust it: nothing is signed for another that answers
+        #[arg(long, value_name = "ID")]
+        vault: VaultId,
         /// The settings, in TOML
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
@@ -52,7 +55,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         match command {
             Command::Show(place) => show(place).await,
-            Command::Set { place, file, key } => set(place, file, key).await,
+            Command::Set { place, vault, file, key } => set(place, vault, file, key).await,
         }
     })
 }
@@ -89,10 +92,10 @@ async fn show(place: &Place) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf]) -> Result<ExitCode, Error> {
+async fn set(place: &Place, wanted: &VaultId, file: &PathBuf, keys: &[PathBuf]) -> Result<ExitCode, Error> {
     let client = place.client()?;
     let body = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let accepted = change(&client, body, keys).await?;
+    let accepted = change(&client, wanted, body, keys).await?;
     if place.json {
         println!("{}", json!({ "sequence": accepted.sequence }));
     } else {
@@ -101,10 +104,18 @@ async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf]) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// Signs settings and posts them.
-pub(crate) async fn change(client: &Client, body: String, keys: &[PathBuf]) -> Result<AcceptedRequest, Error> {
+/// Signs settings for the vault that is wanted and posts them.
+pub(crate) async fn change(
+    client: &Client,
+    wanted: &VaultId,
+    body: String,
+    keys: &[PathBuf],
+) -> Result<AcceptedRequest, Error> {
     let vault = vault(client).await?;
+    if vault.vault_id != wanted.to_string() {
+        return Err(format!("vault {} answers there, not {wanted}: nothing was signed", vault.vault_id).into());
+    }
     let unsigned = Unsigned { action: Action::Settings, signer: Signer::Owners, body, keys, authorization: None };
-    let (_, answer) = unsigned.post(client, &vault.vault_id.parse()?, vault.owners_sequence + 1).await?;
+    let (_, answer) = unsigned.post(client, wanted, vault.owners_sequence + 1).await?;
     Ok(serde_json::from_slice(&answer)?)
 }

@@ -160,7 +160,7 @@ or the adyton command, for the tenant and for the owner:
   export ADYTON_API={api} ADYTON_CA={ca} ADYTON_TENANT={tenant}
   adyton key create --key {tenant_key} --scope support --out support.json
   adyton tenant show
-  adyton settings set --key {owner_key} --file {settings}
+  adyton settings set --vault {vault_id} --key {owner_key} --file {settings}
 
 Ask it what it is: adyton verify {api} --vault-id {vault_id} --root {}
 Check the log: adyton log check --data {}

@@ -53,7 +53,7 @@ pub(crate) async fn run(stack: &Stack, planted: &mut Planted) -> Result<Done, Er
         planted.plant(Kind::Credential, password)?;
     }
     let text = std::fs::read_to_string(stack.serving.folder.join("settings.toml"))?;
-    settings::change(stack.client(), text, &[stack.folders.client.join("owner")]).await?;
+    settings::change(stack.client(), &stack.serving.vault_id, text, &[stack.folders.client.join("owner")]).await?;
     // 2.
     let name = planted.name()?;
     let service = stack.tenant(201, "POST", "/v2/Services", &[("FriendlyName", &name), ("CodeLength", "10")]).await?;

@@ -32,7 +32,7 @@ async fn transplanted(drill: &mut Drill) -> Result<Finding, Error> {
     let text = std::fs::read_to_string(drill.stack.serving.folder.join("settings.toml"))?;
     let swapped = swapped(&text).ok_or("the settings do not name two credentials")?;
     let owner = drill.stack.folders.client.join("owner");
-    match settings::change(drill.stack.client(), swapped, &[owner]).await {
+    match settings::change(drill.stack.client(), &drill.stack.serving.vault_id, swapped, &[owner]).await {
         Ok(_) => Ok(Finding::leak("the vault took both credentials at each other's place")),
         Err(error) if error.to_string().contains("400") => {
             Ok(Finding::closed(ClosedBy::Binding, "sealed for one name, host and port, it opens at no other"))
