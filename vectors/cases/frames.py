@@ -71,6 +71,8 @@ def good() -> list[dict]:
         ("log_faulty", "log 1, after 99 entries", u8(9) + u16(1) + u64(99)),
         ("counters", "1 to 7, and 2^64-1 hundreds live", u8(10) + b"".join(map(u64, (*range(1, 8), 2**64 - 1)))),
         ("boot_delayed", "13 boots, 60 seconds", u8(11) + u64(13) + u64(60)),
+        ("platform_lost", "", u8(12)),
+        ("platform_back", "", u8(13)),
     ):
         case(f"event_{name}", note, 0x40, 1, payload)
     return out

@@ -255,6 +255,8 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
             out.extend_from_slice(&boots.to_be_bytes());
             out.extend_from_slice(&seconds.to_be_bytes());
         }
+        Event::PlatformLost => out.push(12),
+        Event::PlatformBack => out.push(13),
         Event::LogFaulty { log, index } => {
             put_log(out, 9, *log);
             out.extend_from_slice(&index.to_be_bytes());
@@ -440,6 +442,8 @@ impl Rest<'_> {
             7 => Event::SnapshotTaken { log: self.u16()?, index: self.u64()? },
             8 => Event::BootRefused { reason: self.u8()? },
             11 => Event::BootDelayed { boots: self.u64()?, seconds: self.u64()? },
+            12 => Event::PlatformLost,
+            13 => Event::PlatformBack,
             9 => Event::LogFaulty { log: self.u16()?, index: self.u64()? },
             10 => Event::Counters(Counters {
                 starts: self.u64()?,

@@ -69,6 +69,10 @@ pub enum Event {
         /// How long it waits.
         seconds: u64,
     },
+    /// The platform gives no document for clients' nonces.
+    PlatformLost,
+    /// It gives them again.
+    PlatformBack,
     /// What the host shows of a log is not what its signed head says; no snapshot is taken of it.
     LogFaulty {
         /// Which log.

@@ -36,6 +36,8 @@ fn event() -> impl Strategy<Value = Event> {
         any::<u8>().prop_map(|reason| Event::BootRefused { reason }),
         any::<(u16, u64)>().prop_map(|(log, index)| Event::LogFaulty { log, index }),
         any::<(u64, u64)>().prop_map(|(boots, seconds)| Event::BootDelayed { boots, seconds }),
+        Just(Event::PlatformLost),
+        Just(Event::PlatformBack),
         any::<[u64; 8]>().prop_map(|counts| {
             let [starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds] = counts;
             Event::Counters(Counters {

@@ -80,6 +80,8 @@ fn expected(name: &str) -> Frame {
         "event_boot_refused" => (1, Message::Event(Event::BootRefused { reason: 2 })),
         "event_log_faulty" => (1, Message::Event(Event::LogFaulty { log: 1, index: 99 })),
         "event_boot_delayed" => (1, Message::Event(Event::BootDelayed { boots: 13, seconds: 60 })),
+        "event_platform_lost" => (1, Message::Event(Event::PlatformLost)),
+        "event_platform_back" => (1, Message::Event(Event::PlatformBack)),
         "event_counters" => {
             let counters = Counters {
                 starts: 1,

@@ -225,7 +225,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         hourly_roots(Arc::clone(&gov), config.service.clone(), vault.id, vault.genesis.log_key, Arc::clone(&clock));
     tokio::spawn(roots);
 
-    let evidence = Evidence::start(nsm, config.nsm, &bundle, bundle_hash, signer()?);
+    let evidence = Evidence::start((nsm, config.nsm), &bundle, bundle_hash, signer()?, events.clone());
     let api = Api {
         evidence,
         engine,

@@ -5,6 +5,8 @@
 //!    bundle's hash its `user_data`;
 //! 3. each client gets the document and the path from its own nonce.
 //!
+//! A platform that gives no document is told of by an operational event, once, and once more when it is back.
+//!
 //! Limits: a document takes the platform about a millisecond, and there are at most [`DOCUMENTS_PER_SECOND`], so that
 //! asking for evidence never keeps the platform from anything else.
 //!
@@ -15,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use adyton_attest::{CHANNEL_EXPORTER_LABEL, MAX_NONCES, NonceProof, NonceTree, channel_message};
+use adyton_frame::Event;
 use adyton_seal::SigningKey;
 use data_encoding::BASE64;
 use tokio::sync::mpsc::error::TrySendError;
@@ -22,6 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 
+use crate::events::Events;
 use crate::platform::{Claims, Nsm, PlatformError};
 
 /// Most documents that the platform is asked for in a second.
@@ -72,10 +76,16 @@ impl Channel {
 }
 
 impl Evidence {
-    /// Starts asking the platform. `bundle` are the identity bundle's bytes and `bundle_hash` their SHA-256.
-    pub fn start(nsm: Nsm, path: PathBuf, bundle: &[u8], bundle_hash: [u8; 32], log_key: SigningKey) -> Self {
+    /// Starts asking the platform, which is at `path`. `bundle` are the identity bundle's bytes and `bundle_hash` their SHA-256.
+    pub fn start(
+        (nsm, path): (Nsm, PathBuf),
+        bundle: &[u8],
+        bundle_hash: [u8; 32],
+        log_key: SigningKey,
+        events: Events,
+    ) -> Self {
         let (asked, waiting) = mpsc::channel(MAX_NONCES);
-        tokio::spawn(serve(Platform { nsm: Some(nsm), path }, waiting, bundle_hash));
+        tokio::spawn(serve(Platform { nsm: Some(nsm), path }, waiting, bundle_hash, events));
         Self { asked, bundle: BASE64.encode(bundle), bundle_hash, log_key }
     }
 
@@ -122,8 +132,8 @@ impl Platform {
     }
 }
 
-async fn serve(mut platform: Platform, mut waiting: mpsc::Receiver<Asked>, bundle_hash: [u8; 32]) {
-    let mut batch = Vec::with_capacity(MAX_NONCES);
+async fn serve(mut platform: Platform, mut waiting: mpsc::Receiver<Asked>, bundle_hash: [u8; 32], events: Events) {
+    let (mut batch, mut lost) = (Vec::with_capacity(MAX_NONCES), false);
     // 2.
     while waiting.recv_many(&mut batch, MAX_NONCES).await > 0 {
         let nonces: Vec<[u8; 32]> = batch.iter().map(|asked| asked.nonce).collect();
@@ -132,6 +142,9 @@ async fn serve(mut platform: Platform, mut waiting: mpsc::Receiver<Asked>, bundl
         let claims = Claims { user_data: Some(&bundle_hash), nonce: Some(&root), public_key: None };
         match timeout(PATIENCE, platform.document(claims)).await {
             Ok(Ok(document)) => {
+                if std::mem::take(&mut lost) {
+                    events.emit(Event::PlatformBack);
+                }
                 let document: Arc<str> = BASE64.encode(&document).into();
                 // 3.
                 for (index, asked) in batch.drain(..).enumerate() {
@@ -140,8 +153,13 @@ async fn serve(mut platform: Platform, mut waiting: mpsc::Receiver<Asked>, bundl
                     let _ = asked.answer.send(Fresh { document: Arc::clone(&document), proof });
                 }
             }
-            // Dropping the senders tells whoever waits.
-            _ => batch.clear(),
+            _ => {
+                if !std::mem::replace(&mut lost, true) {
+                    events.emit(Event::PlatformLost);
+                }
+                // Dropping the senders tells whoever waits.
+                batch.clear();
+            }
         }
         sleep(Duration::from_millis(1000 / DOCUMENTS_PER_SECOND)).await;
     }
@@ -152,6 +170,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
     use adyton_seal::Secret;
+    use adyton_transport::Address;
     use tokio::net::UnixListener;
 
     use super::*;
@@ -165,10 +184,11 @@ mod tests {
     async fn one_nonce_too_many_is_refused_at_once_and_those_that_wait_hear_of_a_fault() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("nsm");
+        let events = Events::start(Address::Unix(folder.path().join("nobody")));
         let listener = UnixListener::bind(&path).unwrap();
         let nsm = Nsm::connect(&path).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let evidence = Arc::new(Evidence::start(nsm, path, b"bundle", [7; 32], signer()));
+        let evidence = Arc::new(Evidence::start((nsm, path), b"bundle", [7; 32], signer(), events));
         let ask = |number: usize| {
             let evidence = Arc::clone(&evidence);
             let mut nonce = [0; 32];
@@ -195,9 +215,10 @@ mod tests {
     async fn a_binding_is_of_one_connection_and_one_bundle() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("nsm");
+        let events = Events::start(Address::Unix(folder.path().join("nobody")));
         let _listener = UnixListener::bind(&path).unwrap();
         let nsm = Nsm::connect(&path).await.unwrap();
-        let evidence = Evidence::start(nsm, path, b"bundle", [7; 32], signer());
+        let evidence = Evidence::start((nsm, path), b"bundle", [7; 32], signer(), events);
         let bound = evidence.bind(Channel([1; 32]));
         assert_eq!(bound, signer().sign(&channel_message(&[1; 32], &[7; 32])));
         assert_ne!(bound, evidence.bind(Channel([2; 32])));

@@ -220,6 +220,8 @@ fn describe(event: Event) -> Option<Value> {
         Event::SnapshotTaken { log, index } => json!({ "event": "snapshot-taken", "log": log, "index": index }),
         Event::BootRefused { reason } => json!({ "event": "boot-refused", "reason": reason }),
         Event::BootDelayed { boots, seconds } => json!({ "event": "boot-delayed", "boots": boots, "seconds": seconds }),
+        Event::PlatformLost => json!({ "event": "platform-lost" }),
+        Event::PlatformBack => json!({ "event": "platform-back" }),
         Event::LogFaulty { log, index } => json!({ "event": "log-faulty", "log": log, "index": index }),
         // They are what `/metrics` shows; a line each minute would tell nobody anything.
         Event::Counters(_) => return None,

@@ -39,6 +39,7 @@ struct Seen {
     boots_delayed: u64,
     log_faults: u64,
     store_lost: u64,
+    platform_lost: u64,
     fenced: u64,
     snapshots: u64,
     /// By class: connect, TLS, refused, timeout.
@@ -54,11 +55,12 @@ impl Metrics {
                 (seen.ready, seen.counters) = (false, Counters::default());
                 seen.boots += 1;
             }
-            Event::BootPhase { .. } | Event::StoreBack { .. } => {}
+            Event::BootPhase { .. } | Event::StoreBack { .. } | Event::PlatformBack => {}
             Event::Ready { replayed, micros } => {
                 (seen.ready, seen.replayed, seen.boot_micros) = (true, replayed, micros);
             }
             Event::StoreLost { .. } => seen.store_lost += 1,
+            Event::PlatformLost => seen.platform_lost += 1,
             Event::Fenced { .. } => {
                 seen.ready = false;
                 seen.fenced += 1;
@@ -109,6 +111,8 @@ impl Metrics {
         text.gauge("adyton_boot_microseconds", help, seen.boot_micros);
         text.gauge("adyton_replayed_events", "Events that the last boot replayed.", seen.replayed);
         text.counter("adyton_store_lost_total", "Times that the store was lost.", seen.store_lost);
+        let help = "Times that the platform stopped giving documents for clients.";
+        text.counter("adyton_platform_lost_total", help, seen.platform_lost);
         text.counter("adyton_snapshots_total", "Snapshots that became durable.", seen.snapshots);
         let help = "Times that the store showed a log that its signed head does not match.";
         text.counter("adyton_log_faults_total", help, seen.log_faults);
