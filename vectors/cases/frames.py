@@ -119,7 +119,7 @@ def refused() -> list[dict]:
     case("head_list_count_huge", "Truncated", None, of(0x2A, u32(2**32 - 1)))
     case("tile_short", "Truncated", None, of(0x2B, u16(1) + u8(0) + u64(0)[:7]))
     case("event_zero", "Value", None, of(0x40, u8(0)))
-    case("event_twelve", "Value", "not in the closed list", of(0x40, u8(12)))
+    case("event_fourteen", "Value", "not in the closed list", of(0x40, u8(14)))
     case("approval_short", "Truncated", None, of(0x30, u64(2)[:7]))
     case("approval_is_trailing", "TrailingBytes", None, of(0x31, lp("{}") + u8(0)))
     case("event_none", "Truncated", None, of(0x40))
