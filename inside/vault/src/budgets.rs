@@ -105,17 +105,17 @@ impl Budgets {
     pub(crate) fn put(&mut self, account: Sid, place: Place, budget: Budget) -> bool {
         let new = self.by_place.insert(place, budget).is_none();
         if new {
-            self.count(Some(account));
+            self.count(account);
         }
         new
     }
 
-    fn count(&mut self, account: Option<Sid>) {
-        account.into_iter().for_each(|account| *self.of_account.entry(account).or_default() += 1);
+    fn count(&mut self, account: Sid) {
+        *self.of_account.entry(account).or_default() += 1;
     }
 
     /// A wrong code was tried.
-    pub(crate) fn wrong(&mut self, account: Option<Sid>, place: Place, full_again: Seconds, at: Seconds) {
+    pub(crate) fn wrong(&mut self, account: Sid, place: Place, full_again: Seconds, at: Seconds) {
         if !self.by_place.contains_key(&place) {
             self.count(account);
         }
@@ -205,7 +205,7 @@ mod tests {
     fn fill(budgets: &mut Budgets, tenant: u8) -> usize {
         let mut filled = 0;
         while budgets.has_room(account(tenant), &place(tenant, filled)) {
-            budgets.wrong(Some(account(tenant)), place(tenant, filled), 0, 0);
+            budgets.wrong(account(tenant), place(tenant, filled), 0, 0);
             filled += 1;
         }
         filled as usize

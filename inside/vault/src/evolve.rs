@@ -64,8 +64,9 @@ impl State {
                 }
             }
             EventKind::CheckFailed { verification, service, subject, full_again } => {
-                let account = self.services.get(&service).map(|service| service.account);
-                self.budgets.wrong(account, (service, subject), full_again, at);
+                if let Some(found) = self.services.get(&service) {
+                    self.budgets.wrong(found.account, (service, subject), full_again, at);
+                }
                 if let Some(live) = self.hot.verifications.get_mut(&verification) {
                     live.failed_checks = live.failed_checks.saturating_add(1);
                     live.updated = at;
