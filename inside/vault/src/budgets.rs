@@ -101,10 +101,10 @@ impl Budgets {
         self.by_place.iter()
     }
 
-    /// Takes a budget of a snapshot; whether its place was new.
-    pub(crate) fn put(&mut self, account: Sid, place: Place, budget: Budget) -> bool {
+    /// Takes a budget of a snapshot; whether its place was new. `account` is whose the service is, if it is there.
+    pub(crate) fn put(&mut self, account: Option<Sid>, place: Place, budget: Budget) -> bool {
         let new = self.by_place.insert(place, budget).is_none();
-        if new {
+        if let Some(account) = account.filter(|_| new) {
             self.count(account);
         }
         new

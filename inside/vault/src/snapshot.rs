@@ -198,12 +198,9 @@ impl State {
         let place = (Sid(record.array()?), record.array()?);
         let budget = Budget { full_again: 0, consecutive: record.u32()?, last: record.u64()? };
         // Counting nothing, it would not have been written.
-        if budget.consecutive == 0 {
-            return Ok(false);
-        }
-        // A service that is gone has none; older snapshots kept them.
-        let service = self.services.get(&place.0);
-        Ok(service.is_none_or(|service| self.budgets.put(service.account, place, budget)))
+        // Older snapshots kept those of a service that is gone; they count for nobody until they are forgotten.
+        let account = self.services.get(&place.0).map(|service| service.account);
+        Ok(budget.consecutive > 0 && self.budgets.put(account, place, budget))
     }
 
     /// [`State::encode_cold`] as a comparable value, for tests that hold two states side by side.
