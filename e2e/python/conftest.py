@@ -65,17 +65,7 @@ class Up:
 
     def children(self):
         """Process ids of the running children, by name; a killed one has a new id once it is started again."""
-        found = {}
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                stat = (entry / "stat").read_text()
-            except (OSError, ValueError):
-                continue
-            name, rest = stat.split("(", 1)[1].rsplit(")", 1)
-            state, parent = rest.split()[:2]
-            if int(parent) == self.process.pid and state != "Z":
-                found[name] = int(entry.name)
-        return found
+        return {name: pid for pid, name in children_of(self.process.pid)}
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
@@ -88,6 +78,19 @@ class Up:
             text=True,
             timeout=PATIENCE,
         )
+
+
+def children_of(parent):
+    """Process id and name of each child that runs."""
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            stat = (entry / "stat").read_text()
+        except (OSError, ValueError):
+            continue
+        name, rest = stat.split("(", 1)[1].rsplit(")", 1)
+        state, found = rest.split()[:2]
+        if int(found) == parent and state != "Z":
+            yield int(entry.name), name
 
 
 def eventually(attempt):

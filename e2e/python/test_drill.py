@@ -13,7 +13,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import BINARIES, PATIENCE
+from conftest import BINARIES, PATIENCE, children_of
 from test_phone_page import browser  # noqa: F401 - a fixture
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -153,7 +153,7 @@ def test_a_drill_that_is_ended_leaves_no_process(how, tmp_path):
     for line in process.stderr:
         if "catching the leaky control" in line:
             break
-    children = descendants(process.pid)
+    children = list(children_of(process.pid))
     assert {name for _, name in children} >= {"adyton-pretend", "adyton-host", "adyton-enclave"}
     process.send_signal(how)
     process.communicate(timeout=PATIENCE)
@@ -164,19 +164,6 @@ def test_a_drill_that_is_ended_leaves_no_process(how, tmp_path):
         time.sleep(0.05)
     if how != signal.SIGKILL:
         assert list(tmp_path.iterdir()) == [], "its folders go with it"
-
-
-def descendants(parent):
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        try:
-            stat = (entry / "stat").read_text()
-        except (OSError, ValueError):
-            continue
-        name, rest = stat.split("(", 1)[1].rsplit(")", 1)
-        if int(rest.split()[1]) == parent:
-            found.append((int(entry.name), name))
-    return found
 
 
 def alive(pid, name):

@@ -219,7 +219,10 @@ async fn compare(options: &Options, shown: &Shown, other: &Endpoint) -> Result<E
             .collect();
         println!(
             "{}",
-            json!({ "url": options.url.to_string(), "diff": other.to_string(), "verified": true, "differences": differences })
+            json!({
+                "url": options.url.to_string(), "diff": other.to_string(), "verified": true,
+                "code_is_known": shown.code_is_known && theirs.code_is_known, "differences": differences,
+            })
         );
     } else if differences.is_empty() {
         println!("{} and {other} show the same.", options.url);

@@ -188,6 +188,7 @@ fn table(plans: &[Plan], version: &str) -> String {
     let mut text = format!(
         "//! Numbering plans, by calling code. Written by `cargo xtask phones` from the metadata of libphonenumber\n\
          //! (Apache-2.0, The Libphonenumber Authors) that the crate phonenumber {version} carries. Do not edit.\n\
+         //! One file though it is long: it is data, an entry for each calling code.\n\
          //!\n\
          //! Calling codes that name no country (satellites, international freephone, premium services: 800, 808, 870, 878,\n\
          //! 881, 882, 883, 888, 979) are left out: nobody gets a verification code there, and fraud does.\n\n\

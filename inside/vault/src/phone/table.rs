@@ -1,5 +1,6 @@
 //! Numbering plans, by calling code. Written by `cargo xtask phones` from the metadata of libphonenumber
 //! (Apache-2.0, The Libphonenumber Authors) that the crate phonenumber 0.3.10+9.0.33 carries. Do not edit.
+//! One file though it is long: it is data, an entry for each calling code.
 //!
 //! Calling codes that name no country (satellites, international freephone, premium services: 800, 808, 870, 878,
 //! 881, 882, 883, 888, 979) are left out: nobody gets a verification code there, and fraud does.

@@ -5,14 +5,11 @@ use serde::Serialize;
 /// What closes an attempt. A closed list, so that a report is not an essay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[allow(dead_code, reason = "the list is one thing, the rows that name its words come and go")]
 pub(crate) enum ClosedBy {
     /// TLS ends inside the enclave, or starts there.
     Tls,
     /// What is stored is encrypted inside, or never stored.
     Sealing,
-    /// What is known of a secret is a keyed hash.
-    KeyedHash,
     /// What leaves is a closed, typed list.
     ClosedOutputs,
     /// The API refuses or does not say.
