@@ -7,6 +7,7 @@ mod drill;
 mod folders;
 mod governance;
 mod keys;
+mod kms_admin;
 mod laptop;
 mod log_check;
 mod policy;
@@ -63,6 +64,9 @@ enum Command {
     /// Makes, lists and forgets a tenant's API keys.
     #[command(subcommand)]
     Key(keys::Command),
+    /// What the administrator of a cloud's KMS needs for a vault of profile small.
+    #[command(subcommand)]
+    Kms(kms_admin::Command),
 }
 
 #[derive(Subcommand)]
@@ -90,6 +94,7 @@ fn main() -> ExitCode {
         Command::Settings(command) => settings::run(&command),
         Command::Tenant(command) => tenant::run(&command),
         Command::Key(command) => keys::run(&command),
+        Command::Kms(command) => kms_admin::run(&command),
     };
     match result {
         Ok(code) => code,
