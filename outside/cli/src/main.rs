@@ -8,6 +8,7 @@ mod folders;
 mod governance;
 mod keys;
 mod kms_admin;
+mod kms_client;
 mod laptop;
 mod log_check;
 mod policy;

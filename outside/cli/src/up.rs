@@ -15,14 +15,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use adyton_policy::{Policy, ProfileName};
+use adyton_policy::ProfileName;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Duration, sleep};
 
 use crate::folders::Folders;
-use crate::kms_admin::Administrator;
+use crate::laptop::Profile;
 use crate::processes::{Surroundings, sibling};
 use crate::vault::{RuntimeDir, Serving, Vault, Wiring, start_platform, write_policy};
 
@@ -54,16 +54,6 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// Custody profiles that a laptop can play.
-#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Profile {
-    /// A KMS that gives it to whatever runs here
-    #[default]
-    Dev,
-    /// One that plays AWS's, and gives it to the code and the policy that its key policy names
-    Small,
-}
-
 /// Runs until a signal.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     // One thread: the children are told to die with the thread that started them.
@@ -92,12 +82,7 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
     let (mut pretend, ready) =
         start_platform(&folders, &runtime.0, &sibling("adyton-enclave")?, &Surroundings::default())?;
     // 3.
-    let administrator = Administrator::new(&ready);
-    let mut set = options.set.clone();
-    if options.profile == Profile::Small && !folders.data.join("adyton.toml").exists() {
-        set.extend(administrator.new_key().await?);
-    }
-    let policy = Policy::parse(&fs::read(write_policy(&folders, &ready, options.listen, &set)?)?)?;
+    let policy = write_policy(&folders, &ready, options.listen, (options.profile, &options.set)).await?;
     if options.profile == Profile::Small && policy.profile != ProfileName::Small {
         return Err(
             "--profile: this vault has another profile, which is fixed at genesis: name another folder with --data"
@@ -105,7 +90,6 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
         );
     }
     let wiring = Wiring::direct(&runtime.0, &ready, options.listen)?;
-    administrator.approve_first(&folders, wiring.nsm.as_ref()).await?;
     // 4. and 5.
     let mut vault = Vault::start(&folders.data, wiring)?;
     let api = vault.listen;

@@ -22,7 +22,8 @@ use tokio::time::{Duration, Instant, sleep};
 
 use crate::client::{Client, expect};
 use crate::folders::Folders;
-use crate::laptop::{override_key, policy_text, sign_first_settings};
+use crate::kms_admin;
+use crate::laptop::{Profile, override_key, policy_text, sign_first_settings};
 use crate::processes::{Process, Surroundings};
 use crate::ssh::make_key;
 use crate::store::Source;
@@ -122,24 +123,32 @@ pub(crate) fn start_platform(
     Process::start_ready("adyton-pretend", arguments.as_flattened(), surroundings)
 }
 
-/// 2. Writes the policy of a new vault, with `set` (`KEY=VALUE`) in place of what a laptop's says.
-pub(crate) fn write_policy(
+/// 2. Writes the policy of a new vault with `set` (`KEY=VALUE`) in place of what a laptop's says, and gives the one that is there.
+///
+/// In profile `small` the key that it names is made before, and its key policy is put after.
+pub(crate) async fn write_policy(
     folders: &Folders,
     pretend: &Value,
     listen: SocketAddr,
-    set: &[String],
-) -> Result<PathBuf, Error> {
-    let policy = folders.data.join("adyton.toml");
-    if !policy.exists() {
+    (profile, set): (Profile, &[String]),
+) -> Result<Policy, Error> {
+    let file = folders.data.join("adyton.toml");
+    if !file.exists() {
         let owner = make_key(&folders.client.join("owner"), "owner of a laptop's vault")?;
         let mut text = policy_text(pretend, listen, &owner)?;
-        for setting in set {
+        let of_profile = match profile {
+            Profile::Dev => Vec::new(),
+            Profile::Small => kms_admin::new_key(pretend).await?,
+        };
+        for setting in of_profile.iter().chain(set) {
             let (key, value) = setting.split_once('=').ok_or_else(|| format!("--set {setting}: expected KEY=VALUE"))?;
             text = override_key(&text, key.trim(), value.trim());
         }
         Policy::parse(text.as_bytes())?;
-        write_private(&policy, text.as_bytes())?;
+        write_private(&file, text.as_bytes())?;
     }
+    let policy = Policy::parse(&fs::read(&file)?)?;
+    kms_admin::approve_first(pretend, &policy).await?;
     Ok(policy)
 }
 

@@ -48,8 +48,8 @@ pub(crate) fn page(report: &Report) -> String {
     };
     let unsaid =
         report.unsaid().map(|unsaid| format!("<p><strong>{}</strong></p>", escaped(&unsaid))).unwrap_or_default();
-    let laptop = if report.profile == "dev" {
-        "<p><strong>Profile dev is a laptop without an enclave.</strong> It shows the wall and tests it, and protects nothing \
+    let laptop = if ["dev", "small"].contains(&report.profile) {
+        "<p><strong>This is a laptop without an enclave.</strong> It shows the wall and tests it, and protects nothing \
          from this machine's root: the open rows below were attempted and succeeded.</p>"
     } else {
         ""

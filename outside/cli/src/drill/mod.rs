@@ -6,8 +6,8 @@
 //! 3. the workflows, with canaries for every secret and as many decoys (`workflows`, `canary`);
 //! 4. the leaky control: a process that leaks every canary in every place and encoding must be caught (`control`);
 //! 5. the attempts, one after the other (`attempts`): each ends CLOSED, OPEN or LEAK;
-//! 6. the report: a table, JSON, a page (`report`, `table`, `html`). It passes if nothing leaks, exactly the declared rows are
-//!    open, and every detector caught the control.
+//! 6. the report: a table, JSON, a page (`report`, `table`, `html`). It passes if nothing leaks, exactly the rows that the
+//!    profile declares are open, and every detector caught the control.
 //!
 //! Limits: it finds secrets in the encodings of `encoding`, one layer deep, and gzip around those. What is *meant* to hold a
 //! secret is not searched: the phone and the carrier, the tenant's own folder, this process.
@@ -40,6 +40,7 @@ use report::{ClosedBy, Finding, Report, Row};
 use stack::{Stack, Unusual};
 use workflows::Done;
 
+use crate::laptop::Profile;
 use crate::vault::RuntimeDir;
 
 pub(crate) type Error = Box<dyn std::error::Error>;
@@ -65,6 +66,9 @@ pub(crate) struct Options {
     /// Fails if an attempt could not be run on this machine
     #[arg(long)]
     strict: bool,
+    /// Who keeps the root keys of the vaults that are attacked
+    #[arg(long, value_enum, default_value_t)]
+    profile: Profile,
     /// Runs only this attempt; may be repeated
     #[arg(long, value_name = "ID")]
     only: Vec<String>,
@@ -72,6 +76,8 @@ pub(crate) struct Options {
 
 /// What attempts work with.
 pub(crate) struct Drill {
+    /// Who keeps the root keys.
+    pub(crate) profile: Profile,
     /// Everything the drill writes stands here.
     pub(crate) scratch: PathBuf,
     pub(crate) relays: Relays,
@@ -99,6 +105,7 @@ impl Drill {
 
     /// Another vault, for what would spoil this one. Stop it.
     pub(crate) async fn another(&self, name: &str, unusual: Unusual) -> Result<Stack, Error> {
+        let unusual = Unusual { profile: self.profile, ..unusual };
         Stack::start(&self.scratch.join(name), &self.relays, unusual).await
     }
 }
@@ -106,8 +113,8 @@ impl Drill {
 /// Runs the drill.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     for id in &options.only {
-        if !attempts::all().any(|attempt| attempt.id == *id) {
-            let ids: Vec<_> = attempts::all().map(|attempt| attempt.id).collect();
+        if !attempts::of(options.profile).any(|attempt| attempt.id == *id) {
+            let ids: Vec<_> = attempts::of(options.profile).map(|attempt| attempt.id).collect();
             return Err(format!("--only {id}: there are {}", ids.join(", ")).into());
         }
     }
@@ -128,12 +135,14 @@ async fn drill(options: &Options) -> Result<ExitCode, Error> {
     relays.spawn(end_in_time(scratch.0.clone()));
     // 2.
     progress("starting a vault in fresh folders");
-    let stack = Stack::start(&scratch.0.join("main"), &relays, Unusual::default()).await?;
+    let usual = Unusual { profile: options.profile, ..Unusual::default() };
+    let stack = Stack::start(&scratch.0.join("main"), &relays, usual).await?;
     // 3.
     progress("running the workflows with canaries");
     let mut planted = Planted::default();
     let done = workflows::run(&stack, &mut planted).await?;
     let mut drill = Drill {
+        profile: options.profile,
         scratch: scratch.0.clone(),
         relays,
         stack,
@@ -148,7 +157,7 @@ async fn drill(options: &Options) -> Result<ExitCode, Error> {
     // 5.
     let chosen = |id: &str| options.only.is_empty() || options.only.iter().any(|only| only == id);
     let mut rows = Vec::new();
-    for attempt in attempts::all().filter(|attempt| chosen(attempt.id)) {
+    for attempt in attempts::of(options.profile).filter(|attempt| chosen(attempt.id)) {
         progress(&format!("{}: {}", attempt.id, attempt.what));
         let began = Instant::now();
         let finding = (attempt.run)(&mut drill).await.unwrap_or_else(|error| Finding::failed(error.to_string()));
@@ -157,7 +166,7 @@ async fn drill(options: &Options) -> Result<ExitCode, Error> {
     }
     // 6.
     let report = Report {
-        profile: "dev",
+        profile: options.profile.text(),
         freshness: "none",
         vault_id: drill.stack.serving.vault_id.to_string(),
         began: started,
@@ -166,7 +175,7 @@ async fn drill(options: &Options) -> Result<ExitCode, Error> {
         rows,
         detectors: caught.checks,
         strict: options.strict,
-        left_out: attempts::all().filter(|attempt| !chosen(attempt.id)).count(),
+        left_out: attempts::of(options.profile).filter(|attempt| !chosen(attempt.id)).count(),
     };
     drill.stack.stop();
     if let Some(file) = &options.html {

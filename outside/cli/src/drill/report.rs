@@ -28,6 +28,8 @@ pub(crate) enum ClosedBy {
     Evidence,
     /// The egress list.
     Egress,
+    /// The policy of a KMS key, which names the enclave and its policy.
+    KeyPolicy,
     /// A ceiling.
     Limit,
 }

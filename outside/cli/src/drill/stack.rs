@@ -21,6 +21,7 @@ use super::Error;
 use super::relay::{Recording, Relays};
 use crate::client::{Client, expect};
 use crate::folders::Folders;
+use crate::laptop::Profile;
 use crate::processes::{Collected, Process, Surroundings, sibling};
 use crate::vault::{Serving, Vault, Wiring, routes, start_platform, text, write_policy};
 
@@ -39,6 +40,8 @@ const VERBOSE: [(&str, &str); 6] = [
 /// How a stack differs from the usual one.
 #[derive(Default)]
 pub(crate) struct Unusual {
+    /// Who keeps the root key; [`super::Drill::another`] makes it the drill's.
+    pub(crate) profile: Profile,
     /// `KEY=VALUE` of the policy.
     pub(crate) policy: Vec<String>,
     /// Further variables of enclave and platform, such as one that gives them another clock.
@@ -91,7 +94,7 @@ impl Stack {
         let measured = unusual.measured.as_ref().unwrap_or(&program);
         let (pretend, ready) = start_platform(&folders, &runtime, measured, &platform)?;
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        write_policy(&folders, &ready, listen, &unusual.policy)?;
+        write_policy(&folders, &ready, listen, (unusual.profile, &unusual.policy)).await?;
 
         let (pipes, network, output) = (Recording::default(), Recording::default(), Collected::default());
         let kept = |recording| if unusual.unrecorded { None } else { Some(recording) };
@@ -103,7 +106,8 @@ impl Stack {
         relays.unix(&wiring.enclave_service, wiring.host_service.clone(), kept(&pipes))?;
         let tls = relays.tcp(field("tls")?.parse()?, kept(&network))?;
         let mail = relays.tcp(field("mail")?.parse()?, kept(&network))?;
-        wiring.routes = routes(&tls.to_string(), &mail.to_string(), field("imds")?);
+        let imds = relays.tcp(field("imds")?.parse()?, kept(&network))?;
+        wiring.routes = routes(&tls.to_string(), &mail.to_string(), &imds.to_string());
         // A later route of the same name takes the place of the first.
         wiring.routes.extend(unusual.carrier.map(|carrier| format!("carrier.adyton.test:443={carrier}")));
         let mut environment: Vec<_> = VERBOSE.map(|(name, value)| (name.to_owned(), value.to_owned())).into();

@@ -21,7 +21,7 @@ use crate::drill::{Drill, Error, workflows};
 pub(super) const ATTEMPTS: [Attempt; 1] = [Attempt {
     id: "clock",
     what: "Sets the enclave's clock: ends a code at once, and keeps another alive",
-    expected: Expected::Open { until: "small: the platform's clock" },
+    expected: Expected::Open { until: "an enclave, by the platform's clock" },
     run: |drill| Box::pin(set_the_clock(drill)),
 }];
 

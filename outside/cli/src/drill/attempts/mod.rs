@@ -7,6 +7,7 @@
 //! Passive attempts look at what is there and leave the vault as it is; [`crash`] ends its processes and starts them again.
 
 mod clock;
+mod cloud_kms;
 pub(super) mod cores;
 mod crash;
 mod egress;
@@ -22,6 +23,7 @@ use std::pin::Pin;
 
 use super::report::{Expected, Finding};
 use super::{Drill, Error};
+use crate::laptop::Profile;
 
 /// One attempt.
 pub(crate) struct Attempt {
@@ -38,8 +40,12 @@ pub(crate) struct Attempt {
 /// An attempt under way.
 pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<Finding, Error>> + 'a>>;
 
-/// All of them, in the order in which they run.
-pub(crate) fn all() -> impl Iterator<Item = &'static Attempt> {
+/// All of a profile, in the order in which they run.
+pub(crate) fn of(profile: Profile) -> impl Iterator<Item = &'static Attempt> {
+    let custody: &'static [Attempt] = match profile {
+        Profile::Dev => &kms::ATTEMPTS,
+        Profile::Small => &cloud_kms::ATTEMPTS,
+    };
     let kinds: [&'static [Attempt]; 11] = [
         &tenants::ATTEMPTS,
         &freshness::ATTEMPTS,
@@ -49,7 +55,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Attempt> {
         // What the attempts before made the vault say is searched too.
         &endpoints::ATTEMPTS,
         &passive::ATTEMPTS,
-        &kms::ATTEMPTS,
+        custody,
         &clock::ATTEMPTS,
         // They end processes.
         &cores::ATTEMPTS,
@@ -64,11 +70,13 @@ mod tests {
 
     #[test]
     fn each_row_has_a_name_of_its_own() {
-        let mut ids: Vec<_> = all().map(|attempt| attempt.id).collect();
-        let count = ids.len();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), count);
-        assert!(ids.iter().all(|id| id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+        for profile in [Profile::Dev, Profile::Small] {
+            let mut ids: Vec<_> = of(profile).map(|attempt| attempt.id).collect();
+            let count = ids.len();
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len(), count);
+            assert!(ids.iter().all(|id| id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+        }
     }
 }

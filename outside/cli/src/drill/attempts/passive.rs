@@ -19,7 +19,7 @@ pub(super) const ATTEMPTS: [Attempt; 6] = [
     Attempt {
         id: "enclave-memory",
         what: "Reads all memory of the enclave's process while codes are live",
-        expected: Expected::Open { until: "small: an enclave whose memory the machine cannot read" },
+        expected: Expected::Open { until: "an enclave, whose memory the machine cannot read" },
         run: |drill| Box::pin(enclave_memory(drill)),
     },
     Attempt {
