@@ -9,7 +9,8 @@
 //!    AWS demands all of it; but no operator and no key stands twice in two spellings, of which AWS might make one with two
 //!    values.
 //!
-//! Whom a statement allows is not looked at: what is released is sealed to the attested key, whoever asks.
+//! Whom a statement allows is not looked at: what is released is sealed to the attested key, whoever asks. But nobody lets
+//! everybody put another policy.
 //!
 //! Why so strict: what cannot be read for certain is refused. `kms:*`, `NotAction`, `CreateGrant`, `ReEncrypt*`, which would
 //! carry a ciphertext to a key without conditions, and IAM policies by way of the account's root (which need an action here
@@ -110,6 +111,8 @@ pub enum Fault {
     Action(String),
     /// It allows an administrative action and one that releases.
     Mixed,
+    /// It lets everybody put another policy.
+    Everybody,
     /// Its condition has another form.
     Condition,
     /// An operator or a key stands in its condition in two spellings.
@@ -162,6 +165,7 @@ impl fmt::Display for Fault {
                 RELEASES[0], RELEASES[1]
             ),
             Self::Mixed => f.write_str("it allows what administers and what releases: make two statements of it"),
+            Self::Everybody => f.write_str("it lets everybody put another policy: name who may"),
             Self::Condition => f.write_str("its condition has another form than operators, keys and values"),
             Self::TwoSpellings(name) => write!(f, "{name:?} stands in its condition in two spellings"),
             Self::NoPin { register, expected } => write!(
@@ -258,7 +262,11 @@ fn one<'a>(members: &'a [(String, Json)], pins: &Pins) -> Result<Vec<&'a str>, F
     }
     match actions.iter().filter(administers).count() {
         0 => {}
-        count if count == actions.len() => return Ok(Vec::new()),
+        count if count == actions.len() => {
+            let everybody =
+                actions.contains(&"kms:PutKeyPolicy") && member(members, "Principal").is_none_or(is_anybody);
+            return if everybody { Err(Fault::Everybody) } else { Ok(Vec::new()) };
+        }
         _ => return Err(Fault::Mixed),
     }
     // 4.
@@ -277,6 +285,16 @@ fn one<'a>(members: &'a [(String, Json)], pins: &Pins) -> Result<Vec<&'a str>, F
     pinned(&entries, &IMAGE, 0, &pins.image)?;
     pinned(&entries, &POLICY, 16, &pins.policy)?;
     Ok(actions)
+}
+
+/// Whether principals, in whatever form, are not spelt out.
+fn is_anybody(principal: &Json) -> bool {
+    match principal {
+        Json::Text(name) => name.contains('*'),
+        Json::List(list) => list.iter().any(is_anybody),
+        Json::Object(members) => members.iter().any(|(_, names)| is_anybody(names)),
+        Json::Null | Json::Bool | Json::Number => true,
+    }
 }
 
 /// AWS does not heed the case of a condition key's name.

@@ -32,8 +32,8 @@ use serde_json::{Value, json};
 
 use super::{CustodyError, Released};
 use crate::clock::Clock;
-use crate::egress::Endpoint;
 use crate::egress::http::Connection;
+use crate::egress::{EgressError, Endpoint};
 use crate::platform::{Claims, Nsm, PlatformError};
 use credentials::Credentials;
 pub use credentials::CredentialsError;
@@ -205,7 +205,14 @@ impl Session<'_> {
         let (host, region) = (self.kms.endpoint.host(), self.kms.key.region());
         let signed = sigv4::Request { host, region, target: &target, time: self.clock.now() };
         let headers = sigv4::headers(&signed, &self.credentials, &body)?;
-        let answer = self.connection.post("/", headers, body).await?;
+        let answer = match self.connection.post("/", headers.clone(), body.clone()).await {
+            // A server may end a connection after any answer. None of these requests does harm twice.
+            Err(EgressError::Protocol) => {
+                self.connection = Connection::open(&self.kms.endpoint).await?;
+                self.connection.post("/", headers, body).await?
+            }
+            answered => answered?,
+        };
         if answer.status.is_success() {
             return Ok(answer.body);
         }

@@ -121,6 +121,25 @@ fn every_loosening_has_its_refusal() {
 }
 
 #[test]
+fn nobody_lets_everybody_put_another_policy() {
+    let administer = |principal: Value| {
+        let mut policy = good();
+        policy["Statement"][0]["Principal"] = principal;
+        checked(&policy)
+    };
+    for anybody in
+        [json!("*"), json!({ "AWS": "*" }), json!({ "AWS": ["arn:aws:iam::111122223333:root", "*"] }), Value::Null]
+    {
+        assert_eq!(administer(anybody), fault("Administer", Fault::Everybody));
+    }
+    assert_eq!(administer(json!({ "AWS": ["arn:aws:iam::111122223333:root", "111122223333"] })), Ok(()));
+    // Looking harms nobody.
+    let mut policy = good();
+    policy["Statement"][1]["Principal"] = json!("*");
+    assert_eq!(checked(&policy), Ok(()));
+}
+
+#[test]
 fn both_registers_are_pinned_to_one_value() {
     let (image, policy) = (image(), policy());
     let no_pin = |register, expected: &str| fault("Release", Fault::NoPin { register, expected: expected.into() });
