@@ -143,7 +143,7 @@ fn key_policy(image: u8, action: &str) -> Vec<u8> {
     let mut release = allow(json!([action, "kms:GenerateDataKey"]));
     release["Condition"] = json!({ "StringEqualsIgnoreCase": pins });
     let statements =
-        json!([allow(json!("kms:PutKeyPolicy")), release, { "Effect": "Deny", "NotAction": "kms:Decrypt" }]);
+        json!([allow(json!("kms:DescribeKey")), release, { "Effect": "Deny", "NotAction": "kms:Decrypt" }]);
     json!({ "Version": "2012-10-17", "Statement": statements }).to_string().into_bytes()
 }
 

@@ -1,6 +1,6 @@
 //! Custody: a KMS keeps a secret under which the root key, born inside, is wrapped (`docs/spec/03-heads.md`).
 //!
-//! 1. the policy's profile says which KMS: the pretend one of a laptop ([`dev`]), or AWS's, which releases to attested code
+//! 1. the policy's profile says which KMS: the pretend one of a laptop (`dev`), or AWS's, which releases to attested code
 //!    alone ([`kms`]);
 //! 2. at genesis it makes a secret, and at every later boot it gives that secret again, sealed to this enclave;
 //! 3. the root key is wrapped or unwrapped under it, bound to this genesis and its policy.

@@ -3,7 +3,7 @@
 //! 1. `DescribeKey`: this very key, enabled, symmetric, for encryption, of the customer, in one region, its material made by
 //!    AWS's own HSMs: whoever imports material knows it;
 //! 2. `ListGrants`: there is none, for a grant allows beside the policy;
-//! 3. `GetKeyPolicy`: the rule of [`key_policy`](super::key_policy).
+//! 3. `GetKeyPolicy`: the rule of `key_policy`.
 //!
 //! An answer that is cut short refuses.
 

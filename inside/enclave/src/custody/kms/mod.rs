@@ -1,12 +1,12 @@
 //! Custody in profile `small`: an AWS KMS key gives its secret to attested code (`docs/spec/12-custody-kms.md`).
 //!
 //! 1. the registers of a document of one's own NSM: what a key policy has to name. Zeros are debug mode, and refuse;
-//! 2. credentials of the instance's role ([`credentials`]), relayed by the host;
-//! 3. the key and its policy: refused unless they release to these registers alone ([`key`], [`key_policy`]). That comes before
+//! 2. credentials of the instance's role (`credentials`), relayed by the host;
+//! 3. the key and its policy: refused unless they release to these registers alone (`key`, `key_policy`). That comes before
 //!    genesis and at every boot;
 //! 4. an RSA pair for this one exchange, and a document that carries its public key;
 //! 5. `GenerateDataKey` at genesis, `Decrypt` later: by the key's ARN, under an encryption context that names the genesis, for
-//!    the document's recipient ([`sigv4`] signs);
+//!    the document's recipient (`sigv4` signs);
 //! 6. the answer: of this key, with nothing in the clear, sealed to the pair.
 //!
 //! Why the host gains nothing on the way: the KMS is authenticated by TLS from inside, the key is named by the measured policy,

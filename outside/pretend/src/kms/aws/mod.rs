@@ -1,10 +1,10 @@
 //! Plays AWS's KMS: its JSON protocol, its signatures, its key policies, its answers to attested code.
 //!
-//! 1. who asks: a signature by credentials that were given here ([`signature`]);
+//! 1. who asks: a signature by credentials that were given here (`signature`);
 //! 2. what is asked, by `X-Amz-Target`;
 //! 3. whether he may: the key's policy and grants, held against the caller, the action and the request's conditions, of which
-//!    an attestation document is one ([`policy`], [`recipient`]);
-//! 4. the action itself ([`actions`]), over keys that the folder keeps ([`keys`]).
+//!    an attestation document is one (`policy`, `recipient`);
+//! 4. the action itself (`actions`), over keys that the folder keeps (`keys`).
 //!
 //! Why: so that the enclave's path to a cloud's KMS is the same code on a laptop, and an attacker with every credential can be
 //! played. Documents are verified in earnest, under this folder's test root; so this KMS knows whatever that root vouches for.
