@@ -190,6 +190,12 @@ def test_another_policy_gets_nothing_until_the_administrator_approves_it_too(tmp
     arns = ["--role", cloud["role"], "--administrator", cloud["administrator"]["arn"]]
     code, policy, _ = adyton("kms", "key-policy", *registers, *arns)
     assert code == 0
+    (tmp_path / "key.json").write_text(policy)
+    code, out, _ = adyton("kms", "check", tmp_path / "key.json", *registers, "--json")
+    assert (code, json.loads(out)) == (0, {"ok": True, "changeable": True})
+    others = ["--pcr", f"0={before[IMAGE]}", "--pcr", f"16={before[POLICY]}"]
+    code, _, said = adyton("kms", "check", tmp_path / "key.json", *others)
+    assert code == 1 and f"{POLICY}: expected {before[POLICY]}, got {expected}" in said
     # The administrator needs a KMS that runs: the vault's is this machine's.
     other = tmp_path / "other"
     other.mkdir()

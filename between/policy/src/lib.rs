@@ -4,12 +4,14 @@
 //! the same thing in the same bytes. An unknown key refuses the whole file and names its nearest neighbour, because a
 //! rule that was misspelt would be a rule that is not kept.
 //!
-//! Scope: text to types, ranges, plain words for a difference. What it is *not*: it hashes nothing, opens no file and
+//! Scope: text to types, ranges, plain words for a difference; and the rule for the policy of a KMS key ([`KeyPolicy`]), which a
+//! vault and people's tools hold it to alike. What it is *not*: it hashes nothing, opens no file and
 //! decides nothing.
 
 mod custody;
 mod diff;
 mod error;
+mod key_policy;
 mod parse;
 mod settings;
 mod unknown;
@@ -21,6 +23,7 @@ use serde::Deserialize;
 pub use custody::{CredentialSource, Custody, KeyArn};
 pub use diff::{Change, Direction, diff};
 pub use error::PolicyError;
+pub use key_policy::{KeyPolicy, KeyPolicyError, Pins, StatementFault};
 pub use parse::{Trust, certificate, is_host, is_peer};
 pub use settings::{RouteOrder, Settings, SettingsError, TighterLimits};
 

@@ -1,11 +1,11 @@
 //! What clients and owners write: `adyton-enclave`.
 
 use adyton_api::{ChangeKeys, CreateTenant, LoosenService, NewKey};
-use adyton_enclave::custody::kms;
 use adyton_enclave::http::{BasicCredentials, Form, KeysRequest, LooseningRequest, TenantRequest, TenantRequestError};
 use adyton_enclave::policy::Measured;
 use adyton_enclave::signed;
 use adyton_ledger::{MAX_REQUEST_BODY, Signers, VaultId};
+use adyton_policy::{KeyPolicy, Pins};
 use adyton_vault::{Sid, SidKind, User};
 use data_encoding::BASE64;
 use serde_json::Value;
@@ -119,7 +119,7 @@ pub(crate) const KEY_POLICIES: &[&[u8]] = &[
 /// know in the attacker's favour.
 pub(crate) fn key_policy(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    if kms::check(text, &kms::Pins::new(&[0xAB; 48], &[0xCD; 48])).is_err() {
+    if KeyPolicy::check(text, &Pins::new(&[0xAB; 48], &[0xCD; 48])).is_err() {
         return;
     }
     accepted();

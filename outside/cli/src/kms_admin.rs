@@ -1,17 +1,17 @@
 //! The administrator of an AWS KMS key, as profile `small` needs one (`docs/spec/12-custody-kms.md`).
 //!
-//! 1. the key policy that releases to one enclave under one policy, for `aws kms put-key-policy` ([`key_policy`]);
+//! 1. the key policy that releases to one enclave under one policy, for `aws kms put-key-policy`, and whether a vault takes one;
 //! 2. on a laptop, where `up` plays the administrator: a key of the pretend KMS is made before the policy names it, and once the
 //!    policy is written and can be measured, its key policy is put. A key that has one keeps it: what runs later is not approved
 //!    by being started.
 //!
 //! What it is not: a client of AWS. On AWS an administrator uses AWS's own tools.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use adyton_attest::{OwnDocument, Pcr};
-use adyton_policy::{Policy, ProfileName};
+use adyton_policy::{KeyPolicy, Pins, Policy, ProfileName};
 use clap::Subcommand;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
@@ -38,16 +38,55 @@ pub(crate) enum Command {
         #[arg(long, value_name = "ARN")]
         administrator: String,
     },
+    /// Holds a key policy to what a vault demands of it, before it is put.
+    Check {
+        /// The key policy, JSON
+        file: PathBuf,
+        /// Registers of the enclave, 0 and 16, as NUMBER=HEX
+        #[arg(long = "pcr", value_name = "N=HEX", value_parser = register, required = true)]
+        pcrs: Vec<(u8, Pcr)>,
+        /// One line of JSON instead of sentences
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Carries out a command.
 pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
-    let Command::KeyPolicy { pcrs, role, administrator } = command;
-    let find = |number: u8| {
-        let found = pcrs.iter().find(|(known, _)| *known == number).map(|(_, pcr)| pcr.bytes());
-        found.ok_or_else(|| format!("--pcr {number}=HEX is missing: registers 0 and 16 are both pinned"))
-    };
-    println!("{:#}", key_policy(administrator, role, find(0)?, find(16)?));
+    match command {
+        Command::KeyPolicy { pcrs, role, administrator } => {
+            let (image, policy) = (find(pcrs, 0)?, find(pcrs, 16)?);
+            println!("{:#}", key_policy(administrator, role, image, policy));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Check { file, pcrs, json } => check(file, &Pins::new(find(pcrs, 0)?, find(pcrs, 16)?), *json),
+    }
+}
+
+fn find(pcrs: &[(u8, Pcr)], number: u8) -> Result<&[u8; 48], Error> {
+    let found = pcrs.iter().find(|(known, _)| *known == number).map(|(_, pcr)| pcr.bytes());
+    Ok(found.ok_or_else(|| format!("--pcr {number}=HEX is missing: registers 0 and 16 are both pinned"))?)
+}
+
+fn check(file: &Path, pins: &Pins, as_json: bool) -> Result<ExitCode, Error> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    match KeyPolicy::check(&text, pins) {
+        Ok(KeyPolicy { changeable }) if as_json => println!("{}", json!({ "ok": true, "changeable": changeable })),
+        Ok(KeyPolicy { changeable: true }) => println!(
+            "{}: it releases to this enclave under this policy alone. Whoever may put another one can release to himself.",
+            file.display()
+        ),
+        Ok(KeyPolicy { changeable: false }) => println!(
+            "{}: it releases to this enclave under this policy alone, and nobody may put another one: no later release of the \
+             vault will get the key.",
+            file.display()
+        ),
+        Err(error) if as_json => {
+            println!("{}", json!({ "ok": false, "error": error.to_string() }));
+            return Ok(ExitCode::FAILURE);
+        }
+        Err(error) => return Err(format!("{}: {error}", file.display()).into()),
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -20,7 +20,7 @@ use adyton_transport::Address;
 use crate::clock::Clock;
 use crate::egress::{EgressError, Endpoint, EndpointError};
 use crate::platform::{Nsm, PlatformError};
-pub use kms::{CredentialsError, KeyError, KeyPolicyError, Kms};
+pub use kms::{CredentialsError, KeyError, Kms};
 
 /// Why the KMS's secret could not be had.
 #[derive(Debug)]

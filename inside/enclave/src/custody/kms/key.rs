@@ -3,16 +3,15 @@
 //! 1. `DescribeKey`: this very key, enabled, symmetric, for encryption, of the customer, in one region, its material made by
 //!    AWS's own HSMs: whoever imports material knows it;
 //! 2. `ListGrants`: there is none, for a grant allows beside the policy;
-//! 3. `GetKeyPolicy`: the rule of `key_policy`.
+//! 3. `GetKeyPolicy`: the rule of [`KeyPolicy`].
 //!
 //! An answer that is cut short refuses.
 
 use std::fmt;
 
+use adyton_policy::{KeyPolicy, KeyPolicyError, Pins};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-
-use super::key_policy::{self, KeyPolicyError, Pins};
 
 /// Why a key is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +130,8 @@ pub(super) fn policy(answer: &[u8], pins: &Pins) -> Result<(), KeyError> {
     if answer.policy_name.is_some_and(|name| name != "default") {
         return Err(KeyError::Answer("GetKeyPolicy"));
     }
-    Ok(key_policy::check(&answer.policy, pins)?)
+    KeyPolicy::check(&answer.policy, pins)?;
+    Ok(())
 }
 
 #[cfg(test)]

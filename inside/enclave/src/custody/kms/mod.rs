@@ -2,7 +2,7 @@
 //!
 //! 1. the registers of a document of one's own NSM: what a key policy has to name. Zeros are debug mode, and refuse;
 //! 2. credentials of the instance's role (`credentials`), relayed by the host;
-//! 3. the key and its policy: refused unless they release to these registers alone (`key`, `key_policy`). That comes before
+//! 3. the key and its policy: refused unless they release to these registers alone (`key`). That comes before
 //!    genesis and at every boot;
 //! 4. an RSA pair for this one exchange, and a document that carries its public key;
 //! 5. `GenerateDataKey` at genesis, `Decrypt` later: by the key's ARN, under an encryption context that names the genesis, for
@@ -15,14 +15,12 @@
 //! Limits: whoever may put a key policy can release to himself afterwards. A check before use is no promise for later.
 
 mod credentials;
-mod json;
 mod key;
-mod key_policy;
 mod sigv4;
 
 use adyton_attest::OwnDocument;
 use adyton_ledger::base64;
-use adyton_policy::KeyArn;
+use adyton_policy::{KeyArn, Pins};
 use adyton_seal::{KmsRecipientKey, Secret, WrapKey};
 use adyton_transport::Address;
 use bytes::Bytes;
@@ -38,7 +36,6 @@ use crate::platform::{Claims, Nsm, PlatformError};
 use credentials::Credentials;
 pub use credentials::CredentialsError;
 pub use key::KeyError;
-pub use key_policy::{Fault, KeyPolicyError, Pins, check};
 
 /// Member of the encryption context that names the genesis.
 const CONTEXT: &str = "adyton-genesis";

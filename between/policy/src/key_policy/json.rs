@@ -2,7 +2,7 @@
 //!
 //! Why: readers differ in which of two they take. A key policy that we read otherwise than AWS does could release to anybody.
 
-use std::fmt;
+use core::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 

@@ -16,14 +16,16 @@
 //! carry a ciphertext to a key without conditions, and IAM policies by way of the account's root (which need an action here
 //! first) all fall to the closed list.
 //!
+//! Why here: a vault holds its key to this rule, and people's tools should say the same before a policy is put.
+//!
 //! Limits: the policy is looked at before a release, not after it. Whoever may `PutKeyPolicy` can release to himself later: that
 //! is what profile `small` leaves open.
 
-use std::fmt;
+mod error;
+mod json;
 
-use data_encoding::HEXLOWER;
-
-use super::json::Json;
+pub use error::{KeyPolicyError, StatementFault};
+use json::Json;
 
 /// Longest policy (AWS's own limit is 32 KiB).
 const MAX_POLICY: usize = 32 * 1024;
@@ -53,6 +55,8 @@ const ADMINISTERS: [&str; 19] = [
     "kms:UntagResource",
     "kms:UpdateKeyDescription",
 ];
+/// What puts another policy.
+const CHANGES: &str = "kms:PutKeyPolicy";
 /// Members of a statement that allows.
 const MEMBERS: [&str; 6] = ["Sid", "Effect", "Principal", "Action", "Resource", "Condition"];
 /// Operators that pin, and whether they heed case.
@@ -72,119 +76,13 @@ pub struct Pins {
 impl Pins {
     /// Of registers 0 and 16.
     pub fn new(image: &[u8; 48], policy: &[u8; 48]) -> Self {
-        Self { image: HEXLOWER.encode(image), policy: HEXLOWER.encode(policy) }
+        Self { image: hex(image), policy: hex(policy) }
     }
 }
 
-/// Why a key policy is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyPolicyError {
-    /// It is longer than AWS allows.
-    Length,
-    /// It is not JSON, a name stands twice, or it has no list of statements.
-    Form,
-    /// Another version of the language.
-    Version,
-    /// A member that no key policy has.
-    Member(String),
-    /// A statement that could release to others.
-    Statement {
-        /// Its `Sid`, or its number.
-        statement: String,
-        /// What is wrong with it.
-        fault: Fault,
-    },
-    /// No statement releases anything.
-    ReleasesNothing,
-}
-
-/// What is wrong with a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Its effect is neither `Allow` nor `Deny`.
-    Effect,
-    /// It has a member that is not understood; names it.
-    Member(String),
-    /// It has no list of actions.
-    NoAction,
-    /// It allows an action that is not of the closed lists; names it.
-    Action(String),
-    /// It allows an administrative action and one that releases.
-    Mixed,
-    /// It lets everybody put another policy.
-    Everybody,
-    /// Its condition has another form.
-    Condition,
-    /// An operator or a key stands in its condition in two spellings.
-    TwoSpellings(String),
-    /// It releases without pinning a register.
-    NoPin {
-        /// Which.
-        register: u8,
-        /// What it has to hold.
-        expected: String,
-    },
-    /// It pins a register to something else.
-    OtherPin {
-        /// Which.
-        register: u8,
-        /// What it has to hold.
-        expected: String,
-        /// What stands there.
-        got: String,
-    },
-}
-
-impl fmt::Display for KeyPolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the key's policy: ")?;
-        match self {
-            Self::Length => f.write_str("longer than 32 KiB"),
-            Self::Form => f.write_str("not JSON with a list of statements, in which no name stands twice"),
-            Self::Version => f.write_str("expected Version 2012-10-17"),
-            Self::Member(name) => write!(f, "it has a member {name:?}, which is not understood: take it out"),
-            Self::Statement { statement, fault } => write!(f, "statement {statement}: {fault}"),
-            Self::ReleasesNothing => {
-                write!(f, "no statement allows {} and {} under this enclave's registers", RELEASES[0], RELEASES[1])
-            }
-        }
-    }
-}
-
-impl std::error::Error for KeyPolicyError {}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Effect => f.write_str("expected an effect Allow or Deny"),
-            Self::Member(name) => write!(f, "it has a member {name:?}, which is not understood: take it out"),
-            Self::NoAction => f.write_str("expected Action, with names that are spelt out"),
-            Self::Action(name) => write!(
-                f,
-                "it allows {name:?}: expected only {} and {} with a condition, or administrative actions that are spelt out",
-                RELEASES[0], RELEASES[1]
-            ),
-            Self::Mixed => f.write_str("it allows what administers and what releases: make two statements of it"),
-            Self::Everybody => f.write_str("it lets everybody put another policy: name who may"),
-            Self::Condition => f.write_str("its condition has another form than operators, keys and values"),
-            Self::TwoSpellings(name) => write!(f, "{name:?} stands in its condition in two spellings"),
-            Self::NoPin { register, expected } => write!(
-                f,
-                "it releases without a condition StringEqualsIgnoreCase on {}: expected the one value {expected}",
-                key_of(*register)
-            ),
-            Self::OtherPin { register, expected, got } => write!(
-                f,
-                "{}: expected {expected}, got {got}: if this enclave is the one that you approve, put a key policy with \
-                 the expected value",
-                key_of(*register)
-            ),
-        }
-    }
-}
-
-fn key_of(register: u8) -> &'static str {
-    if register == 0 { IMAGE[0] } else { POLICY[0] }
+fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// What came, short and without control characters: whoever writes the policy chose it.
@@ -192,11 +90,25 @@ fn quoted(text: &str) -> String {
     text.chars().filter(|letter| letter.is_ascii_graphic() || *letter == ' ').take(96).collect()
 }
 
-/// Whether the policy releases to what these registers name, and to nothing else.
-///
-/// # Errors
-/// [`KeyPolicyError`], the first rule that is broken.
-pub fn check(text: &str, pins: &Pins) -> Result<(), KeyPolicyError> {
+/// A key policy that releases to what some registers name, and to nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyPolicy {
+    /// Whether somebody may put another one, and so release to himself. If not, this one stays for ever, and no later release of
+    /// the vault gets the key.
+    pub changeable: bool,
+}
+
+impl KeyPolicy {
+    /// Holds a text to the rule.
+    ///
+    /// # Errors
+    /// [`KeyPolicyError`], the first rule that is broken.
+    pub fn check(text: &str, pins: &Pins) -> Result<Self, KeyPolicyError> {
+        check(text, pins)
+    }
+}
+
+fn check(text: &str, pins: &Pins) -> Result<KeyPolicy, KeyPolicyError> {
     // 1.
     if text.len() > MAX_POLICY {
         return Err(KeyPolicyError::Length);
@@ -218,7 +130,7 @@ pub fn check(text: &str, pins: &Pins) -> Result<(), KeyPolicyError> {
     if statements.len() > MAX_STATEMENTS {
         return Err(KeyPolicyError::Form);
     }
-    let mut released = [false; RELEASES.len()];
+    let (mut released, mut changeable) = ([false; RELEASES.len()], false);
     for (place, statement) in statements.iter().enumerate() {
         let Json::Object(members) = statement else { return Err(KeyPolicyError::Form) };
         let statement = match member(members, "Sid") {
@@ -229,25 +141,26 @@ pub fn check(text: &str, pins: &Pins) -> Result<(), KeyPolicyError> {
         for (released, action) in released.iter_mut().zip(RELEASES) {
             *released |= actions.contains(&action);
         }
+        changeable |= actions.contains(&CHANGES);
     }
-    if released.contains(&false) { Err(KeyPolicyError::ReleasesNothing) } else { Ok(()) }
+    if released.contains(&false) { Err(KeyPolicyError::ReleasesNothing) } else { Ok(KeyPolicy { changeable }) }
 }
 
 fn member<'a>(members: &'a [(String, Json)], name: &str) -> Option<&'a Json> {
     members.iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
-/// The actions that a statement releases by.
-fn one<'a>(members: &'a [(String, Json)], pins: &Pins) -> Result<Vec<&'a str>, Fault> {
+/// The actions that a statement allows.
+fn one<'a>(members: &'a [(String, Json)], pins: &Pins) -> Result<Vec<&'a str>, StatementFault> {
     // 2.
     match member(members, "Effect") {
         Some(Json::Text(effect)) if effect == "Deny" => return Ok(Vec::new()),
         Some(Json::Text(effect)) if effect == "Allow" => {}
-        _ => return Err(Fault::Effect),
+        _ => return Err(StatementFault::Effect),
     }
     // 3.
     if let Some((name, _)) = members.iter().find(|(name, _)| !MEMBERS.contains(&&name[..])) {
-        return Err(Fault::Member(quoted(name)));
+        return Err(StatementFault::Member(quoted(name)));
     }
     let text = |json: &'a Json| if let Json::Text(text) = json { Some(&text[..]) } else { None };
     let actions: Option<Vec<&str>> = match member(members, "Action") {
@@ -255,30 +168,30 @@ fn one<'a>(members: &'a [(String, Json)], pins: &Pins) -> Result<Vec<&'a str>, F
         Some(Json::List(list)) => list.iter().map(text).collect(),
         _ => None,
     };
-    let actions = actions.filter(|actions| !actions.is_empty()).ok_or(Fault::NoAction)?;
+    let actions = actions.filter(|actions| !actions.is_empty()).ok_or(StatementFault::NoAction)?;
     let administers = |action: &&&str| ADMINISTERS.contains(*action);
     if let Some(other) = actions.iter().find(|action| !administers(action) && !RELEASES.contains(action)) {
-        return Err(Fault::Action(quoted(other)));
+        return Err(StatementFault::Action(quoted(other)));
     }
     match actions.iter().filter(administers).count() {
         0 => {}
         count if count == actions.len() => {
             let everybody =
                 actions.contains(&"kms:PutKeyPolicy") && member(members, "Principal").is_none_or(is_anybody);
-            return if everybody { Err(Fault::Everybody) } else { Ok(Vec::new()) };
+            return if everybody { Err(StatementFault::Everybody) } else { Ok(actions) };
         }
-        _ => return Err(Fault::Mixed),
+        _ => return Err(StatementFault::Mixed),
     }
     // 4.
     let operators = match member(members, "Condition") {
         None => &[][..],
         Some(Json::Object(operators)) => operators,
-        Some(_) => return Err(Fault::Condition),
+        Some(_) => return Err(StatementFault::Condition),
     };
     let mut entries = Vec::new();
     spelt_once(operators)?;
     for (operator, keys) in operators {
-        let Json::Object(keys) = keys else { return Err(Fault::Condition) };
+        let Json::Object(keys) = keys else { return Err(StatementFault::Condition) };
         spelt_once(keys)?;
         entries.extend(keys.iter().map(|(key, value)| (&operator[..], &key[..], value)));
     }
@@ -298,16 +211,16 @@ fn is_anybody(principal: &Json) -> bool {
 }
 
 /// AWS does not heed the case of a condition key's name.
-fn spelt_once(members: &[(String, Json)]) -> Result<(), Fault> {
+fn spelt_once(members: &[(String, Json)]) -> Result<(), StatementFault> {
     for (place, (name, _)) in members.iter().enumerate() {
         if members[..place].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
-            return Err(Fault::TwoSpellings(quoted(name)));
+            return Err(StatementFault::TwoSpellings(quoted(name)));
         }
     }
     Ok(())
 }
 
-fn pinned(entries: &[(&str, &str, &Json)], keys: &[&str], register: u8, expected: &str) -> Result<(), Fault> {
+fn pinned(entries: &[(&str, &str, &Json)], keys: &[&str], register: u8, expected: &str) -> Result<(), StatementFault> {
     let mut other = None;
     for (operator, key, value) in entries {
         let operator = OPERATORS.iter().find(|(name, _)| name == operator);
@@ -320,8 +233,8 @@ fn pinned(entries: &[(&str, &str, &Json)], keys: &[&str], register: u8, expected
     }
     let expected = expected.to_owned();
     Err(match other {
-        Some(got) => Fault::OtherPin { register, expected, got },
-        None => Fault::NoPin { register, expected },
+        Some(got) => StatementFault::OtherPin { register, expected, got },
+        None => StatementFault::NoPin { register, expected },
     })
 }
 

@@ -44,10 +44,10 @@ fn good() -> Value {
 }
 
 fn checked(policy: &Value) -> Result<(), KeyPolicyError> {
-    check(&policy.to_string(), &pins())
+    KeyPolicy::check(&policy.to_string(), &pins()).map(drop)
 }
 
-fn fault(statement: &str, fault: Fault) -> Result<(), KeyPolicyError> {
+fn fault(statement: &str, fault: StatementFault) -> Result<(), KeyPolicyError> {
     Err(KeyPolicyError::Statement { statement: format!("{statement:?}"), fault })
 }
 
@@ -85,7 +85,7 @@ fn the_example_is_accepted_and_so_is_what_narrows() {
 
 #[test]
 fn every_loosening_has_its_refusal() {
-    let action = |name: &str| fault("Release", Fault::Action(name.into()));
+    let action = |name: &str| fault("Release", StatementFault::Action(name.into()));
     let with_action = |name: &str| checked(&release("Action", json!(["kms:Decrypt", "kms:GenerateDataKey", name])));
     for name in [
         "kms:*",
@@ -106,18 +106,30 @@ fn every_loosening_has_its_refusal() {
     ] {
         assert_eq!(with_action(name), action(name));
     }
-    assert_eq!(with_action("kms:PutKeyPolicy"), fault("Release", Fault::Mixed));
+    assert_eq!(with_action("kms:PutKeyPolicy"), fault("Release", StatementFault::Mixed));
     for none in [json!([]), Value::Null, json!([1]), json!({})] {
-        assert_eq!(checked(&release("Action", none)), fault("Release", Fault::NoAction));
+        assert_eq!(checked(&release("Action", none)), fault("Release", StatementFault::NoAction));
     }
     for member in ["NotAction", "NotPrincipal", "NotResource", "condition", "effect", "X"] {
-        assert_eq!(checked(&release(member, json!("*"))), fault("Release", Fault::Member(member.into())));
+        assert_eq!(checked(&release(member, json!("*"))), fault("Release", StatementFault::Member(member.into())));
     }
     for effect in [json!("allow"), json!("Permit"), Value::Null, json!(["Deny"])] {
-        assert_eq!(checked(&release("Effect", effect)), fault("Release", Fault::Effect));
+        assert_eq!(checked(&release("Effect", effect)), fault("Release", StatementFault::Effect));
     }
-    assert_eq!(checked(&release("Condition", json!([]))), fault("Release", Fault::Condition));
-    assert_eq!(checked(&release("Condition", json!({ "StringEquals": "x" }))), fault("Release", Fault::Condition));
+    assert_eq!(checked(&release("Condition", json!([]))), fault("Release", StatementFault::Condition));
+    assert_eq!(
+        checked(&release("Condition", json!({ "StringEquals": "x" }))),
+        fault("Release", StatementFault::Condition)
+    );
+}
+
+#[test]
+fn a_policy_that_nobody_may_change_is_said() {
+    let changeable = |policy: &Value| KeyPolicy::check(&policy.to_string(), &pins()).map(|policy| policy.changeable);
+    assert_eq!(changeable(&good()), Ok(true));
+    let mut frozen = good();
+    frozen["Statement"][0]["Action"] = json!(["kms:DescribeKey"]);
+    assert_eq!(changeable(&frozen), Ok(false));
 }
 
 #[test]
@@ -130,7 +142,7 @@ fn nobody_lets_everybody_put_another_policy() {
     for anybody in
         [json!("*"), json!({ "AWS": "*" }), json!({ "AWS": ["arn:aws:iam::111122223333:root", "*"] }), Value::Null]
     {
-        assert_eq!(administer(anybody), fault("Administer", Fault::Everybody));
+        assert_eq!(administer(anybody), fault("Administer", StatementFault::Everybody));
     }
     assert_eq!(administer(json!({ "AWS": ["arn:aws:iam::111122223333:root", "111122223333"] })), Ok(()));
     // Looking harms nobody.
@@ -142,9 +154,10 @@ fn nobody_lets_everybody_put_another_policy() {
 #[test]
 fn both_registers_are_pinned_to_one_value() {
     let (image, policy) = (image(), policy());
-    let no_pin = |register, expected: &str| fault("Release", Fault::NoPin { register, expected: expected.into() });
+    let no_pin =
+        |register, expected: &str| fault("Release", StatementFault::NoPin { register, expected: expected.into() });
     let other = |register, expected: &str, got: &str| {
-        fault("Release", Fault::OtherPin { register, expected: expected.into(), got: got.into() })
+        fault("Release", StatementFault::OtherPin { register, expected: expected.into(), got: got.into() })
     };
     let condition = |value| checked(&release("Condition", value));
     let (no_image, no_policy) = (no_pin(0, &image), no_pin(16, &policy));
@@ -193,15 +206,15 @@ fn nothing_stands_in_two_spellings() {
     );
     let refused = checked(&two);
     // The order of the two is the printer's.
-    let is_two = |name: &str| refused == fault("Release", Fault::TwoSpellings(name.into()));
+    let is_two = |name: &str| refused == fault("Release", StatementFault::TwoSpellings(name.into()));
     assert!(is_two("KMS:recipientattestation:pcr16") || is_two(POLICY_PIN), "{refused:?}");
     let operators = json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy }, "stringEquals": { lower: "x" } });
     assert!(matches!(
         checked(&release("Condition", operators)),
-        Err(KeyPolicyError::Statement { fault: Fault::TwoSpellings(_), .. })
+        Err(KeyPolicyError::Statement { fault: StatementFault::TwoSpellings(_), .. })
     ));
     let twice = good().to_string().replacen("\"Effect\":\"Allow\"", "\"Effect\":\"Allow\",\"Effect\":\"Deny\"", 1);
-    assert_eq!(check(&twice, &pins()), Err(KeyPolicyError::Form));
+    assert_eq!(KeyPolicy::check(&twice, &pins()), Err(KeyPolicyError::Form));
 }
 
 #[test]
@@ -217,9 +230,9 @@ fn the_whole_has_one_form() {
     assert_eq!(changed("Statement", json!(["x"])), Err(KeyPolicyError::Form));
     assert_eq!(changed("Statement", json!([])), Err(KeyPolicyError::ReleasesNothing));
     assert_eq!(checked(&release("Action", json!("kms:Decrypt"))), Err(KeyPolicyError::ReleasesNothing));
-    assert_eq!(check(&" ".repeat(32 * 1024 + 1), &pins()), Err(KeyPolicyError::Length));
+    assert_eq!(KeyPolicy::check(&" ".repeat(32 * 1024 + 1), &pins()), Err(KeyPolicyError::Length));
     for text in ["", "[]", "{} x", "null"] {
-        assert_eq!(check(text, &pins()), Err(KeyPolicyError::Form));
+        assert_eq!(KeyPolicy::check(text, &pins()), Err(KeyPolicyError::Form));
     }
     let deny_only = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Deny", "Action": "kms:Decrypt" }] });
     assert_eq!(checked(&deny_only), Err(KeyPolicyError::ReleasesNothing));
@@ -300,6 +313,6 @@ proptest! {
 
     #[test]
     fn any_text_is_read(text in ".{0,200}") {
-        let _ = check(&text, &pins());
+        let _ = KeyPolicy::check(&text, &pins());
     }
 }
