@@ -17,14 +17,13 @@ mod error;
 mod genesis;
 mod release;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
 use adyton_frame::Event;
 use adyton_ledger::{BootRecord, GovRecord, Head, LogId, OpsRoot, VaultId, origin, sha256};
-use adyton_policy::Trust;
+use adyton_policy::{ProfileName, Trust};
 use adyton_seal::{HmacKey, Label, Plaintext, RecipientKey, SigningKey, mix_random};
 use adyton_transport::{Address, Listener};
 use adyton_vault::State;
@@ -46,7 +45,7 @@ use crate::evidence::Evidence;
 use crate::http::{self, Api, Hosts, Owners};
 use crate::identity::{Ca, SealedCa};
 use crate::metrics;
-use crate::platform::{Claims, Nsm, PlatformError};
+use crate::platform::{Claims, Nsm, NsmAddress, PlatformError};
 use crate::policy::{Holder, InForce, Measured};
 use crate::store::Store;
 
@@ -64,9 +63,11 @@ pub struct Config {
     /// The host's service address.
     pub service: Address,
     /// The NSM.
-    pub nsm: PathBuf,
+    pub nsm: NsmAddress,
     /// The measured policy.
-    pub policy: PathBuf,
+    pub policy: Vec<u8>,
+    /// Whether this is an image on a machine of its own, and not a process on somebody's.
+    pub in_image: bool,
 }
 
 /// Boots and serves until a fault ends it.
@@ -86,15 +87,17 @@ pub async fn run(config: Config) -> Result<(), BootError> {
 async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let began = Instant::now();
     // 1.
-    events.emit(Event::BootPhase { phase: 1 });
-    let policy = std::fs::read(&config.policy).map_err(BootError::PolicyFile)?;
-    let measured = Measured::parse(&policy)?;
+    told(&config, events, 1);
+    let measured = Measured::parse(&config.policy)?;
     let policy = &measured.policy;
+    if config.in_image && policy.profile == ProfileName::Dev {
+        return Err(BootError::DevInImage);
+    }
     let trust = Trust::parse(&policy.custody.trust).ok_or(BootError::Route("custody".into()))?;
     let kms = Endpoint::new(&policy.custody.host, policy.custody.port, &trust, config.service.clone());
     let kms = kms.map_err(|_| BootError::Route("custody".into()))?;
     // 2.
-    events.emit(Event::BootPhase { phase: 2 });
+    told(&config, events, 2);
     let mut nsm = Nsm::connect(&config.nsm).await?;
     let boot_id: [u8; 16] = {
         let mixed = mix_random(&nsm.random().await?)?;
@@ -103,15 +106,15 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         id
     };
     // 3.
-    events.emit(Event::BootPhase { phase: 3 });
+    told(&config, events, 3);
     let mut store = connect(&config.service).await?;
     let clock = Arc::new(Clock::new());
     // 4.
-    events.emit(Event::BootPhase { phase: 4 });
+    told(&config, events, 4);
     let vault = genesis::vault(&mut store, &measured, &kms, &mut nsm, boot_id, &clock).await?;
     let signer = || SigningKey::from_seed(&vault.keys.derive(Label::LogSigning, &[])?);
     // 5.
-    events.emit(Event::BootPhase { phase: 5 });
+    told(&config, events, 5);
     let GovReplay { frontier, bucket, releases, boots } = match vault.newborn {
         Some(_) => GovReplay::newborn(&vault.genesis),
         None => gov::replay(&mut store, &vault.id, &vault.genesis).await?,
@@ -119,13 +122,13 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     clock.at_least(bucket * 10);
     let release = release::admit(&mut store, &vault.id, &releases, &measured).await?;
     // 6.
-    events.emit(Event::BootPhase { phase: 6 });
+    told(&config, events, 6);
     let replayed = replay(&mut store, &vault.keys, vault.id, OPS, &vault.genesis.log_key).await;
     let Replay { state, frontier: ops_frontier, bucket: ops_bucket, events: replayed_events, covered, .. } =
         replayed.map_err(BootError::Replay)?;
     clock.at_least(ops_bucket * 10);
     // 7.
-    events.emit(Event::BootPhase { phase: 7 });
+    told(&config, events, 7);
     let sealed_ca =
         SealedCa { certificate: vault.genesis.ca_certificate.clone(), sealed_key: vault.genesis.sealed_ca_key.clone() };
     let ca = Ca::open(&policy.api, &vault.keys, &vault.genesis.nonce, &sealed_ca)?;
@@ -164,7 +167,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let carriers = delivery::prepare(in_force.routes(), &config.service, &clock);
     let carriers = carriers.map_err(|error| BootError::Route(error.0))?;
     // 8.
-    events.emit(Event::BootPhase { phase: 8 });
+    told(&config, events, 8);
     let appender = Appender::start(config.service.clone(), LogId::GOV, events.clone());
     let mut gov = GovLog::new(vault.id, signer()?, frontier, bucket, boot_id, release.number, appender);
     if let Some(genesis) = vault.newborn {
@@ -245,6 +248,15 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     events.emit(Event::Ready { replayed: replayed_events, micros });
     http::serve(listener, tls, http::router(Arc::new(api))).await;
     Ok(())
+}
+
+/// A step begins: the host hears its number, and so does an image's console.
+#[allow(clippy::print_stderr, reason = "an image's stderr is its console, and this is a number")]
+fn told(config: &Config, events: &Events, phase: u8) {
+    if config.in_image {
+        eprintln!("adyton-enclave: boot {phase}");
+    }
+    events.emit(Event::BootPhase { phase });
 }
 
 /// The host may come up after the enclave: it is waited for, for a while.
