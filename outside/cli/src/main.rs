@@ -4,11 +4,13 @@
 
 mod client;
 mod drill;
+mod enclave;
 mod folders;
 mod governance;
 mod keys;
 mod laptop;
 mod log_check;
+mod machine;
 mod policy;
 mod processes;
 mod requests;

@@ -22,7 +22,7 @@ use super::relay::{Recording, Relays};
 use crate::client::{Client, expect};
 use crate::folders::Folders;
 use crate::processes::{Collected, Process, Surroundings, sibling};
-use crate::vault::{Serving, Vault, Wiring, routes, start_platform, text, write_policy};
+use crate::vault::{EnclaveIs, INGRESS, Serving, Vault, Wiring, routes, start_platform, text, write_policy};
 
 /// The file that `SSLKEYLOGFILE` asks for.
 pub(crate) const KEY_LOG: &str = "sslkeys";
@@ -97,10 +97,11 @@ impl Stack {
         let kept = |recording| if unusual.unrecorded { None } else { Some(recording) };
         let field = |name: &str| ready[name].as_str().ok_or("adyton-pretend says too little");
         let mut wiring = Wiring::direct(&runtime, &ready, listen)?;
-        wiring.enclave_ingress = runtime.join("enclave.in");
-        wiring.enclave_service = runtime.join("host.in");
-        relays.unix(&wiring.host_ingress, wiring.enclave_ingress.clone(), kept(&pipes))?;
-        relays.unix(&wiring.enclave_service, wiring.host_service.clone(), kept(&pipes))?;
+        // The host keeps the sockets that it knows; the enclave gets others, and a relay stands between each two.
+        let (ingress, service) = (runtime.join("enclave.in"), runtime.join("host.in"));
+        relays.unix(&runtime.join(INGRESS), ingress.clone(), kept(&pipes))?;
+        relays.unix(&service, wiring.host_service.clone(), kept(&pipes))?;
+        wiring.enclave_is = EnclaveIs::Process { ingress, service, nsm: field("nsm")?.to_owned() };
         let tls = relays.tcp(field("tls")?.parse()?, kept(&network))?;
         let mail = relays.tcp(field("mail")?.parse()?, kept(&network))?;
         wiring.routes = routes(&tls.to_string(), &mail.to_string());
@@ -114,6 +115,7 @@ impl Stack {
             output: Some(output.clone()),
             memory: true,
             program: None,
+            foreign: false,
         };
         environment.extend(unusual.environment);
         wiring.enclave = Surroundings { environment, program: Some(program), ..wiring.host.clone() };
