@@ -7,15 +7,16 @@ every run.
     python vectors/generate.py            writes the files
     python vectors/generate.py --check    fails if a file is not what would be written
 
-`rfc9180.json` is not written here: it is the RFC's own known answer, and it checks `spec/hpke.py` first. Neither is
-`ssh.json`, which OpenSSH makes (`ssh_keygen.py`).
+`rfc9180.json` is not written here: it is the RFC's own known answer, and it checks `spec/hpke.py` first. Neither are
+`ssh.json`, which OpenSSH makes (`ssh_keygen.py`), `sigv4.json`, which botocore makes (`sigv4_botocore.py`), and
+`kms_answers.json`, two answers of AWS's KMS from the tests of AWS's own SDK.
 """
 
 import json
 import sys
 from pathlib import Path
 
-from cases import attestation, bundle, entries, frames, heads, keys, sealed_values, snapshots, webhook
+from cases import attestation, bundle, entries, frames, heads, keys, kms_envelopes, sealed_values, snapshots, webhook
 from spec import hpke
 
 FOLDER = Path(__file__).resolve().parent
@@ -30,6 +31,7 @@ PAGES = {
     "attestation.json": attestation.cases,
     "sealed_values.json": sealed_values.cases,
     "webhook.json": webhook.cases,
+    "kms_envelopes.json": kms_envelopes.cases,
 }
 
 

@@ -1,8 +1,10 @@
 //! Reading the claims of a document that one's own platform just made.
 //!
-//! An enclave asks its NSM for a document and needs two facts of it: the platform's time, and which root the platform
-//! says it has. The NSM is part of what the enclave trusts, so no signature is checked here; what comes is not
+//! An enclave asks its NSM for a document and needs three facts of it: the platform's time, which root the platform says it
+//! has, and what the registers hold that a KMS's key policy has to name. The NSM is part of what the enclave trusts, so no signature is checked here; what comes is not
 //! [`crate::Verified`], and cannot become it.
+
+use std::collections::BTreeMap;
 
 use crate::{Received, Refusal};
 
@@ -13,10 +15,12 @@ pub struct OwnDocument {
     pub timestamp_ms: u64,
     /// DER of the root certificate that the platform presents.
     pub root: Vec<u8>,
+    /// The registers, by number.
+    pub pcrs: BTreeMap<u8, [u8; 48]>,
 }
 
 impl OwnDocument {
-    /// Reads the two claims of a document that has the right form; the whole input is one.
+    /// Reads the claims of a document that has the right form; the whole input is one.
     ///
     /// # Errors
     /// [`Refusal`] of the form, as [`Received::parse`].

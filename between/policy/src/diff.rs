@@ -3,7 +3,7 @@
 use core::fmt::Display;
 
 use crate::settings::looser;
-use crate::{Admission, Limits, Peer, Policy, Route, SmtpTls};
+use crate::{Admission, Custody, Limits, Policy, Route, SmtpTls};
 
 /// Whether a change gives or takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     let text = |addresses: &[core::net::IpAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
     let (before, after) = (text(&old.api.addresses), text(&api.addresses));
     out.set("api.addresses", &before, &after, Direction::Changes, Direction::Changes);
-    out.peer("custody", &old.custody, custody);
+    out.custody(&old.custody, custody);
     let channels =
         |channels: &[crate::ChannelName]| channels.iter().map(|channel| channel.text().into()).collect::<Vec<String>>();
     let (before, after) = (channels(&old.verification.channels), channels(&verification.channels));
@@ -111,13 +111,25 @@ impl Changes {
         }
     }
 
-    fn peer(&mut self, key: &str, old: &Peer, new: &Peer) {
-        if (&old.host, old.port) != (&new.host, new.port) {
-            let words = format!("{key}: {}:{} becomes {}:{}", old.host, old.port, new.host, new.port);
+    fn custody(&mut self, old: &Custody, new: &Custody) {
+        // Destructured, so that a new field cannot be forgotten here.
+        let Custody { host, port, trust, key, credentials } = new;
+        if (&old.host, old.port) != (host, *port) {
+            let words = format!("custody: {}:{} becomes {host}:{port}", old.host, old.port);
             self.push(Direction::Changes, words);
         }
-        if old.trust != new.trust {
-            self.push(Direction::Changes, format!("{key}.trust: another certificate is trusted"));
+        if old.trust != *trust {
+            let direction = if trust == "public-roots" { Direction::Loosens } else { Direction::Changes };
+            self.push(direction, format!("custody.trust: {} is trusted", kind_of_trust(trust)));
+        }
+        if old.key != *key {
+            let text = |key: &Option<String>| key.clone().unwrap_or_else(|| "none".into());
+            let (old, new) = (text(&old.key), text(key));
+            let words = format!("custody.key: {old} becomes {new}: the root key wrapped under the first stays there");
+            self.push(Direction::Changes, words);
+        }
+        if old.credentials != *credentials {
+            self.push(Direction::Changes, "custody.credentials: they come from elsewhere".into());
         }
     }
 

@@ -7,6 +7,7 @@
 //! Scope: text to types, ranges, plain words for a difference. What it is *not*: it hashes nothing, opens no file and
 //! decides nothing.
 
+mod custody;
 mod diff;
 mod error;
 mod parse;
@@ -17,6 +18,7 @@ use core::net::IpAddr;
 
 use serde::Deserialize;
 
+pub use custody::{CredentialSource, Custody, KeyArn};
 pub use diff::{Change, Direction, diff};
 pub use error::PolicyError;
 pub use parse::{Trust, certificate, is_host, is_peer};
@@ -41,7 +43,7 @@ pub struct Policy {
     /// The API.
     pub api: Api,
     /// Who releases the root key.
-    pub custody: Peer,
+    pub custody: Custody,
     /// What verification may do.
     pub verification: Verification,
     /// Ceilings.
@@ -58,6 +60,8 @@ pub struct Policy {
 pub enum ProfileName {
     /// A laptop.
     Dev,
+    /// A cloud's KMS releases the root key to attested code.
+    Small,
 }
 
 /// `[attestation]`.
@@ -106,18 +110,6 @@ pub struct Api {
     pub names: Vec<String>,
     /// IP addresses that the vault's certificate may carry.
     pub addresses: Vec<IpAddr>,
-}
-
-/// A place outside that the enclave may speak TLS with.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Peer {
-    /// DNS name; never an address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// PEM of the only certificate that may sign its certificate.
-    pub trust: String,
 }
 
 /// `[verification]`.

@@ -4,7 +4,7 @@ use adyton_ledger::{Signers, SshPublicKey};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 
-use crate::{Limits, Owners, Peer, Policy, PolicyError, Route, RouteKind, unknown};
+use crate::{Limits, Owners, Policy, PolicyError, Route, RouteKind, unknown};
 
 /// Longest policy, in bytes: what one field of the public log holds.
 const MAX_POLICY: usize = 65_536;
@@ -114,7 +114,7 @@ impl Policy {
         for name in &self.api.names {
             host("api.names", name)?;
         }
-        check_peer("custody", &self.custody)?;
+        self.check_custody()?;
         self.check_verification()?;
         check_limits(&self.limits)?;
         range("routes", self.routes.len() <= MAX_ROUTES, "at most 64 routes")?;
@@ -179,7 +179,7 @@ impl Owners {
     }
 }
 
-fn range(key: &str, holds: bool, expected: &'static str) -> Result<(), PolicyError> {
+pub(crate) fn range(key: &str, holds: bool, expected: &'static str) -> Result<(), PolicyError> {
     if holds { Ok(()) } else { Err(PolicyError::Range { key: key.into(), expected }) }
 }
 
@@ -187,14 +187,8 @@ fn host(key: &str, name: &str) -> Result<(), PolicyError> {
     if is_host(name) { Ok(()) } else { Err(PolicyError::Host(key.into())) }
 }
 
-fn peer(key: &str, name: &str) -> Result<(), PolicyError> {
+pub(crate) fn peer(key: &str, name: &str) -> Result<(), PolicyError> {
     if is_peer(name) { Ok(()) } else { Err(PolicyError::Host(key.into())) }
-}
-
-fn check_peer(key: &str, peer: &Peer) -> Result<(), PolicyError> {
-    self::peer(&format!("{key}.host"), &peer.host)?;
-    range(&format!("{key}.port"), peer.port > 0, "1 to 65535")?;
-    certificate(&peer.trust).map(drop).ok_or_else(|| PolicyError::Certificate(format!("{key}.trust")))
 }
 
 /// Ranges of the ceilings; also of those in the settings.

@@ -25,7 +25,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("owners", &["threshold", "keys"]),
     ("tenants", &["admission", "loosening_hours"]),
     ("api", &["names", "addresses"]),
-    ("custody", &["host", "port", "trust"]),
+    ("custody", &["host", "port", "trust", "key", "credentials"]),
     ("verification", &["channels", "countries", "shortest_code", "custom_code_services"]),
     ("limits", LIMITS),
     (

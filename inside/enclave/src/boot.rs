@@ -23,7 +23,7 @@ use std::time::Instant;
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
 use adyton_frame::Event;
 use adyton_ledger::{BootRecord, GovRecord, Head, LogId, OpsRoot, VaultId, origin, sha256};
-use adyton_policy::{ProfileName, Trust};
+use adyton_policy::ProfileName;
 use adyton_seal::{HmacKey, Label, Plaintext, RecipientKey, SigningKey, mix_random};
 use adyton_transport::{Address, Listener};
 use adyton_vault::State;
@@ -31,8 +31,8 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Duration, sleep};
 
 use crate::clock::Clock;
+use crate::custody::Custodian;
 use crate::delivery::{self, CredentialKey};
-use crate::egress::Endpoint;
 use crate::engine::appender::Appender;
 use crate::engine::follower::{self, Follower};
 use crate::engine::gov::{self, GovLog, GovReplay};
@@ -93,9 +93,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     if config.in_image && policy.profile == ProfileName::Dev {
         return Err(BootError::DevInImage);
     }
-    let trust = Trust::parse(&policy.custody.trust).ok_or(BootError::Route("custody".into()))?;
-    let kms = Endpoint::new(&policy.custody.host, policy.custody.port, &trust, config.service.clone());
-    let kms = kms.map_err(|_| BootError::Route("custody".into()))?;
+    let kms = Custodian::new(policy, &config.service).map_err(|_| BootError::Route("custody".into()))?;
     // 2.
     told(&config, events, 2);
     let mut nsm = Nsm::connect(&config.nsm).await?;

@@ -43,6 +43,7 @@ impl Measured {
     pub fn profile(&self) -> Profile {
         match self.policy.profile {
             ProfileName::Dev => Profile::Dev,
+            ProfileName::Small => Profile::Small,
         }
     }
 }

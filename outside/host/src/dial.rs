@@ -2,11 +2,14 @@
 //!
 //! The enclave asks for a name of its measured policy and then speaks TLS with whoever answers, so a wrong answer here
 //! is refused inside.
+//!
+//! One address is dialled too, [`METADATA`], because a cloud's metadata service has no name. It gives credentials that this
+//! host can have anyway.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -20,6 +23,9 @@ use tokio::time::timeout;
 use crate::pipe;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The instance metadata service of a cloud, link-local: the only address that is dialled as an address.
+pub const METADATA: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
 
 /// Names that go to a fixed address, such as a laptop's pretend carrier.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +70,7 @@ impl FromStr for Route {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (from, to) = text.split_once('=').ok_or(RouteError)?;
         let (name, port) = from.rsplit_once(':').ok_or(RouteError)?;
-        if !is_domain_name(name) {
+        if !is_domain_name(name) && from != METADATA.to_string() {
             return Err(RouteError);
         }
         Ok(Self {
@@ -84,16 +90,16 @@ pub(crate) async fn dial(stream: Stream, routes: &Routes) -> Result<(), SocksSer
         return protocol.reply_error(&ReplyError::CommandNotSupported).await;
     }
     // Names only: an address would be a way around the policy's list of names.
-    let TargetAddr::Domain(name, port) = target else {
-        return protocol.reply_error(&ReplyError::AddressTypeNotSupported).await;
+    let (name, port) = match target {
+        TargetAddr::Domain(name, port) if is_domain_name(&name) => (name.to_ascii_lowercase(), port),
+        TargetAddr::Ip(address) if address == METADATA => (address.ip().to_string(), address.port()),
+        _ => return protocol.reply_error(&ReplyError::AddressTypeNotSupported).await,
     };
-    if !is_domain_name(&name) {
-        return protocol.reply_error(&ReplyError::AddressTypeNotSupported).await;
-    }
+    let target = (name, port);
     let connect = async {
-        match routes.0.get(&(name.to_ascii_lowercase(), port)) {
+        match routes.0.get(&target) {
             Some(address) => TcpStream::connect(address).await,
-            None => TcpStream::connect((&name[..], port)).await,
+            None => TcpStream::connect((&target.0[..], port)).await,
         }
     };
     let reached = match timeout(PATIENCE, connect).await {
@@ -129,6 +135,15 @@ fn reply(error: &io::Error) -> ReplyError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_address_has_a_route() {
+        let route: Result<Route, _> = "169.254.169.254:80=127.0.0.1:8080".parse();
+        assert_eq!(route.map(|route| route.to_string()).as_deref(), Ok("169.254.169.254:80=127.0.0.1:8080"));
+        for refused in ["169.254.169.254:81", "169.254.169.253:80", "169.254.169.254.:80", "169.254.43518:80"] {
+            assert_eq!(format!("{refused}=127.0.0.1:1").parse::<Route>(), Err(RouteError), "{refused}");
+        }
+    }
 
     #[test]
     fn a_route_is_for_a_name_that_the_dialer_takes() {

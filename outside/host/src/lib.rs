@@ -18,7 +18,7 @@ mod writer;
 
 pub use approvals::Approvals;
 pub use database::RedbStore;
-pub use dial::{Route, RouteError, Routes, is_domain_name};
+pub use dial::{METADATA, Route, RouteError, Routes, is_domain_name};
 pub use errors::{OpenError, StoreError};
 pub use ingress::{pipe, serve_ingress};
 pub use metrics::{Metrics, serve_metrics};

@@ -337,6 +337,20 @@ async fn the_dialer_follows_routes_and_pipes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_metadata_service_is_dialled_by_its_address() {
+    let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = Host::start(&["--route", &format!("169.254.169.254:80={}", service.local_addr().unwrap())]);
+    let mut stream = host.dial().await;
+    assert_eq!(socks(&mut stream, 1, &[1, 169, 254, 169, 254], 80).await, 0);
+    let (mut there, _) = service.accept().await.unwrap();
+    stream.write_all(b"hello").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut got = Vec::new();
+    there.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, b"hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_dialer_takes_names_and_connect_only() {
     let reachable = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = reachable.local_addr().unwrap().port();
@@ -344,6 +358,16 @@ async fn the_dialer_takes_names_and_connect_only() {
     let (unsupported_type, unsupported_command) = (8, 7);
     let v6 = [&[4][..], &[0; 15], &[1]].concat();
     for target in [&[1, 127, 0, 0, 1][..], &v6] {
+        assert_eq!(socks(&mut host.dial().await, 1, target, port).await, unsupported_type, "{target:?}");
+    }
+    // The neighbours of the one address that is dialled, and its text.
+    for (target, port) in [
+        (&[1, 169, 254, 169, 254][..], 81),
+        (&[1, 169, 254, 169, 253], 80),
+        (&[1, 169, 254, 170, 2], 80),
+        (&name("169.254.169.254"), 80),
+        (&[&[4][..], &[0; 10], &[0xFF, 0xFF, 169, 254, 169, 254]].concat(), 80),
+    ] {
         assert_eq!(socks(&mut host.dial().await, 1, target, port).await, unsupported_type, "{target:?}");
     }
     // A resolver would take each of these for an address.

@@ -1,4 +1,4 @@
-//! Plays what a laptop lacks: the NSM with a test root, a KMS, a carrier and a phone.
+//! Plays what a laptop lacks: the NSM with a test root, KMSs, a carrier and a phone.
 //!
 //! Why: so that the enclave's code has one path for laptop and hardware. A simulated enclave is the same code whose
 //! evidence is signed by a test root, which a verifier must be given by name.

@@ -12,7 +12,7 @@ use adyton_pretend::credentials;
 use adyton_pretend::faults::Faults;
 use adyton_pretend::folder::Folder;
 use adyton_pretend::inbox::Inbox;
-use adyton_pretend::kms::Kms;
+use adyton_pretend::kms::{aws, dev};
 use adyton_pretend::mail::MailServer;
 use adyton_pretend::nsm::{self, Measured, Nsm};
 use adyton_pretend::{peers, phone, serve};
@@ -84,10 +84,15 @@ async fn run_until_signal(
         webhook_key: credentials::webhook_key()?,
         gateway,
     });
-    let peers = peers::router(Arc::new(Kms::open(&folder, nsm)?), carriers);
+    let aws = Arc::new(aws::Kms::open(Folder::open(&dir)?, &root)?);
+    let peers = peers::router(Arc::new(dev::Kms::open(&folder, nsm)?), Arc::clone(&aws), carriers);
     let peers_listener = TcpListener::bind("127.0.0.1:0").await?;
     let peers_address = peers_listener.local_addr()?;
     let acceptor = TlsAcceptor::from(tls.server()?);
+
+    let imds_listener = TcpListener::bind("127.0.0.1:0").await?;
+    let imds_address = imds_listener.local_addr()?;
+    let imds = aws::imds::router(Arc::clone(&aws))?;
 
     let mail_listener = TcpListener::bind("127.0.0.1:0").await?;
     let mail_address = mail_listener.local_addr()?;
@@ -103,6 +108,8 @@ async fn run_until_signal(
         json!({
             "nsm": nsm_socket, "nsm_signer": signer, "tls": peers_address.to_string(), "tls_ca": folder.path("tls-ca.pem"),
             "root": folder.path("nsm-root.pem"), "phone": format!("http://127.0.0.1:{port}/{token}"),
+            "imds": imds_address.to_string(), "kms_administrator": aws.identities().administrator.shown(),
+            "kms_role": aws.identities().role.principal.arn(),
             "mail": mail_address.to_string(), "gateway_key": gateway_key, "account": credentials::ACCOUNT,
             "credentials": {
                 "pretend-messages": credentials::MESSAGES, "pretend-mail": credentials::MAIL,
@@ -115,6 +122,7 @@ async fn run_until_signal(
         () = serve::https(peers_listener, acceptor.clone(), peers) => {}
         () = serve::mail(mail_listener, acceptor, mail) => {}
         () = serve::http(phone_listener, phone) => {}
+        () = serve::http(imds_listener, imds) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }

@@ -10,15 +10,16 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use crate::carriers::{self, Carriers};
-use crate::kms::{self, Kms};
+use crate::kms::{aws, dev};
 
-/// The KMS's and the carriers' paths.
-pub fn router(kms: Arc<Kms>, carriers: Arc<Carriers>) -> Router {
-    let kms = Router::new()
-        .route("/kms/generate-data-key", post(kms::generate))
-        .route("/kms/decrypt", post(kms::decrypt))
-        .with_state(kms);
-    kms.merge(carriers::router(carriers))
+/// The KMSs' and the carriers' paths.
+pub fn router(dev: Arc<dev::Kms>, aws: Arc<aws::Kms>, carriers: Arc<Carriers>) -> Router {
+    let dev = Router::new()
+        .route("/kms/generate-data-key", post(dev::generate))
+        .route("/kms/decrypt", post(dev::decrypt))
+        .with_state(dev);
+    let aws = Router::new().route("/", post(aws::call)).with_state(aws);
+    dev.merge(aws).merge(carriers::router(carriers))
 }
 
 /// Why a peer did not do what it was asked, as `{"error": …}`.

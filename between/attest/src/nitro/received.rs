@@ -55,9 +55,9 @@ impl Received {
 
     /// Of one's own platform, whose word needs no signature.
     pub(crate) fn into_own(self) -> OwnDocument {
-        let Claims { timestamp_ms, cabundle, .. } = self.claims;
+        let Claims { timestamp_ms, cabundle, pcrs, .. } = self.claims;
         // A bundle has an entry at least.
-        OwnDocument { timestamp_ms, root: cabundle.into_iter().next().unwrap_or_default() }
+        OwnDocument { timestamp_ms, root: cabundle.into_iter().next().unwrap_or_default(), pcrs }
     }
 
     /// Checks who signed it. `now_ms` is the Unix time at which certificates must be valid, in milliseconds; chains that

@@ -67,6 +67,15 @@ from = "codes@example.com"
     )
 }
 
+/// The same in profile `small`, whose KMS is AWS's.
+pub(crate) fn small() -> String {
+    let custody = format!("host = \"kms.adyton.test\"\nport = 443\ntrust = \"\"\"\n{PEM}\"\"\"\n");
+    let kms = "host = \"kms.eu-central-1.amazonaws.com\"\nport = 443\ntrust = \"public-roots\"\n\
+               key = \"arn:aws:kms:eu-central-1:111122223333:key/0f1e2d3c-0000-4000-8000-00112233aabb\"\n\
+               credentials = \"instance-role\"\n";
+    text().replace("profile = \"dev\"", "profile = \"small\"").replace(&custody, kms)
+}
+
 fn refused(from: &str, to: &str) -> String {
     let text = text();
     assert!(text.contains(from), "{from}");

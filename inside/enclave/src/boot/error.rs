@@ -65,6 +65,8 @@ impl BootError {
             Self::Policy(_) => 2,
             Self::Platform(_) => 3,
             Self::Store(_) => 4,
+            Self::Custody(CustodyError::DebugMode) => 19,
+            Self::Custody(CustodyError::Key(_)) => 20,
             Self::Custody(_) => 5,
             Self::Crypto => 6,
             Self::Gov => 7,

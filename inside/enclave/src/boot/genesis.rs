@@ -11,8 +11,7 @@ use adyton_seal::{KeyTree, Label, Opaque, RecipientKey, RootKey, SigningKey, mix
 
 use super::{BootError, EPOCH};
 use crate::clock::Clock;
-use crate::custody;
-use crate::egress::Endpoint;
+use crate::custody::{self, Custodian};
 use crate::engine::gov;
 use crate::identity::make_ca;
 use crate::platform::Nsm;
@@ -50,7 +49,7 @@ impl Derived {
 pub(super) async fn vault(
     store: &mut Store,
     policy: &Measured,
-    kms: &Endpoint,
+    kms: &Custodian,
     nsm: &mut Nsm,
     boot_id: [u8; 16],
     clock: &Clock,
@@ -60,7 +59,7 @@ pub(super) async fn vault(
         return born(policy, kms, nsm, boot_id, clock).await;
     };
     let genesis = read(&record.entry, record.body.as_deref(), policy)?;
-    let wrap = custody::decrypt(kms, nsm, &genesis.kms_ciphertext).await?;
+    let wrap = kms.decrypt(nsm, clock, &genesis.nonce, &genesis.kms_ciphertext).await?;
     let root = wrap.unwrap(&custody::wrap_aad(&genesis.nonce, &genesis.policy_hash), &genesis.wrapped_root)?;
     opened(&record.entry, genesis, &root)
 }
@@ -93,15 +92,15 @@ fn opened(entry: &Entry, genesis: Genesis, root: &RootKey) -> Result<Vault, Boot
 /// Genesis: everything that is born is born here, and exists once its one record is durable.
 async fn born(
     policy: &Measured,
-    kms: &Endpoint,
+    kms: &Custodian,
     nsm: &mut Nsm,
     boot_id: [u8; 16],
     clock: &Clock,
 ) -> Result<Vault, BootError> {
     let root = RootKey::new(mix_random(&nsm.random().await?)?);
-    let custodian = custody::generate(kms, nsm).await?;
     let nonce: [u8; 32] = random()?;
-    let wrapped_root = custodian.wrap.wrap(random()?, &custody::wrap_aad(&nonce, &policy.hash), &root)?;
+    let released = kms.generate(nsm, clock, &nonce).await?;
+    let wrapped_root = released.wrap.wrap(random()?, &custody::wrap_aad(&nonce, &policy.hash), &root)?;
     let keys = KeyTree::new(&root, EPOCH);
     let ca = make_ca(&policy.policy.api, &keys, &nonce)?;
     let Derived { log_key, hpke_key } = Derived::new(&keys)?;
@@ -115,7 +114,7 @@ async fn born(
         ca_certificate: ca.certificate,
         sealed_ca_key: ca.sealed_key,
         wrapped_root,
-        kms_ciphertext: custodian.ciphertext,
+        kms_ciphertext: released.ciphertext,
     };
     let record = gov::entry(&GovRecord::Genesis(genesis.clone()), 0, clock.now() / 10, boot_id, FIRST_RELEASE);
     Ok(Vault { id: VaultId::of_genesis(&record.entry), genesis, keys: Arc::new(keys), newborn: Some(record) })

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::SendRequest;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Duration, timeout};
 
 use super::{EgressError, Endpoint};
@@ -38,12 +39,21 @@ impl Connection {
     /// # Errors
     /// [`EgressError`].
     pub async fn open(endpoint: &Endpoint) -> Result<Self, EgressError> {
-        let stream = endpoint.secure(endpoint.dial().await?).await?;
+        Self::over(endpoint.secure(endpoint.dial().await?).await?, endpoint.host()).await
+    }
+
+    /// Speaks over a stream that is open.
+    ///
+    /// # Errors
+    /// [`EgressError::Protocol`].
+    pub async fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        host: &str,
+    ) -> Result<Self, EgressError> {
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
         let (sender, connection) = handshake.await.map_err(|_| EgressError::Protocol)?;
         tokio::spawn(connection);
-        let host = HeaderValue::from_str(endpoint.host()).map_err(|_| EgressError::Protocol)?;
-        Ok(Self { sender, host })
+        Ok(Self { sender, host: HeaderValue::from_str(host).map_err(|_| EgressError::Protocol)? })
     }
 
     /// Whether the other side has closed it.
@@ -61,7 +71,22 @@ impl Connection {
         headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
         body: Bytes,
     ) -> Result<Answer, EgressError> {
-        let mut request = Request::post(path).body(Full::new(body)).map_err(|_| EgressError::Protocol)?;
+        self.send(Method::POST, path, headers, body).await
+    }
+
+    /// The same with any method.
+    ///
+    /// # Errors
+    /// As [`Connection::post`].
+    pub async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+        body: Bytes,
+    ) -> Result<Answer, EgressError> {
+        let request = Request::builder().method(method).uri(path).body(Full::new(body));
+        let mut request = request.map_err(|_| EgressError::Protocol)?;
         request.headers_mut().insert(hyper::header::HOST, self.host.clone());
         request.headers_mut().extend(headers);
         let exchange = async {

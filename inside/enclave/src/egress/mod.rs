@@ -5,6 +5,9 @@
 //! 3. TLS 1.3 with the endpoint's [`Trust`];
 //! 4. HTTP/1.1 in it ([`http`]), or what a caller speaks itself.
 //!
+//! One place is called without TLS and without the policy: the metadata service of a cloud ([`metadata`]), whose answers the
+//! host could make up, and which are worth nothing without attestation.
+//!
 //! TLS 1.3 only: a carrier that still needs 1.2 is refused and needs a relay in front of it. The older protocol would
 //! be more trusted code, and would show the host the carrier's certificate.
 
@@ -134,14 +137,7 @@ impl Endpoint {
     /// # Errors
     /// [`EgressError::Connect`], [`EgressError::Timeout`].
     pub async fn dial(&self) -> Result<Stream, EgressError> {
-        let dial = async {
-            // 1.
-            let stream = open_channel(&self.service, Channel::Dial).await.map_err(|_| EgressError::Connect)?;
-            // 2.
-            let dialed = Socks5Stream::connect_with_socket(stream, (self.host.as_str(), self.port)).await;
-            Ok(dialed.map_err(|_| EgressError::Connect)?.into_inner())
-        };
-        timeout(CONNECT_PATIENCE, dial).await.unwrap_or(Err(EgressError::Timeout))
+        open(&self.service, (&self.host, self.port)).await
     }
 
     /// 3. TLS over a stream that [`Endpoint::dial`] gave.
@@ -159,6 +155,29 @@ impl Endpoint {
             Err(_) => Err(EgressError::Timeout),
         }
     }
+}
+
+/// The metadata service's address, the same in every AWS instance, and its port.
+const METADATA: (&str, u16) = ("169.254.169.254", 80);
+
+/// Connects to the metadata service of the instance, in the clear. The host dials this address as it stands.
+///
+/// # Errors
+/// [`EgressError::Connect`], [`EgressError::Protocol`], [`EgressError::Timeout`].
+pub async fn metadata(service: &Address) -> Result<http::Connection, EgressError> {
+    http::Connection::over(open(service, METADATA).await?, METADATA.0).await
+}
+
+/// 1. and 2.
+async fn open(service: &Address, (host, port): (&str, u16)) -> Result<Stream, EgressError> {
+    let dial = async {
+        // 1.
+        let stream = open_channel(service, Channel::Dial).await.map_err(|_| EgressError::Connect)?;
+        // 2.
+        let dialed = Socks5Stream::connect_with_socket(stream, (host, port)).await;
+        Ok(dialed.map_err(|_| EgressError::Connect)?.into_inner())
+    };
+    timeout(CONNECT_PATIENCE, dial).await.unwrap_or(Err(EgressError::Timeout))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use adyton_pretend::credentials;
 use adyton_pretend::faults::Faults;
 use adyton_pretend::folder::Folder;
 use adyton_pretend::inbox::{Inbox, Message};
-use adyton_pretend::kms::Kms;
+use adyton_pretend::kms::{aws, dev};
 use adyton_pretend::nsm::Nsm;
 use adyton_pretend::{peers, phone, serve};
 use bytes::Bytes;
@@ -43,8 +43,10 @@ impl Pretend {
 
     pub(crate) async fn over(folder: TempDir, inbox: Inbox) -> Self {
         let opened = Folder::open(folder.path()).unwrap();
-        let nsm = Arc::new(Nsm::new(&Ca::attestation_root(&opened).unwrap()).unwrap());
-        let (kms, inbox) = (Kms::open(&opened, Arc::clone(&nsm)).unwrap(), Arc::new(inbox));
+        let root = Ca::attestation_root(&opened).unwrap();
+        let nsm = Arc::new(Nsm::new(&root).unwrap());
+        let (kms, inbox) = (dev::Kms::open(&opened, Arc::clone(&nsm)).unwrap(), Arc::new(inbox));
+        let aws = Arc::new(aws::Kms::open(Folder::open(folder.path()).unwrap(), &root).unwrap());
         let ca = Ca::tls(&opened).unwrap();
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -56,7 +58,7 @@ impl Pretend {
             webhook_key: credentials::webhook_key().unwrap(),
             gateway: credentials::gateway_key().unwrap(),
         };
-        let router = peers::router(Arc::new(kms), Arc::new(carriers));
+        let router = peers::router(Arc::new(kms), aws, Arc::new(carriers));
         tokio::spawn(serve::https(listener, TlsAcceptor::from(ca.server().unwrap()), router));
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
