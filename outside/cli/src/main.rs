@@ -8,6 +8,7 @@ mod enclave;
 mod folders;
 mod governance;
 mod keys;
+mod kms_admin;
 mod laptop;
 mod log_check;
 mod machine;
@@ -65,6 +66,9 @@ enum Command {
     /// Makes, lists and forgets a tenant's API keys.
     #[command(subcommand)]
     Key(keys::Command),
+    /// What the administrator of a cloud's KMS needs for a vault of profile small.
+    #[command(subcommand)]
+    Kms(kms_admin::Command),
 }
 
 #[derive(Subcommand)]
@@ -92,6 +96,7 @@ fn main() -> ExitCode {
         Command::Settings(command) => settings::run(&command),
         Command::Tenant(command) => tenant::run(&command),
         Command::Key(command) => keys::run(&command),
+        Command::Kms(command) => kms_admin::run(&command),
     };
     match result {
         Ok(code) => code,

@@ -2,7 +2,8 @@
 //!
 //! 1. the folders, and a lock on the vault's;
 //! 2. pretend: NSM, KMS, carrier, phone;
-//! 3. the policy, written once into a new folder, with an owner's key that is made in the client folder;
+//! 3. the policy, written once into a new folder, with an owner's key that is made in the client folder; in profile `small`
+//!    also a key of the pretend KMS and its key policy, because `up` plays the KMS's administrator (`kms_admin`);
 //! 4. host and enclave; genesis happens inside, if the folder is new;
 //! 5. the owner signs first settings (`laptop`); the tenant: its secrets are made here, because `up` plays the tenant, and
 //!    stay in the client folder;
@@ -14,12 +15,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use adyton_policy::{Policy, ProfileName};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Duration, sleep};
 
 use crate::folders::Folders;
+use crate::kms_admin::Administrator;
 use crate::processes::{Surroundings, sibling};
 use crate::vault::{RuntimeDir, Serving, Vault, Wiring, start_platform, write_policy};
 
@@ -37,6 +40,9 @@ pub(crate) struct Options {
     /// The folder of what plays the platform [default: DIR.pretend]
     #[arg(long, value_name = "DIR")]
     pretend_dir: Option<PathBuf>,
+    /// Who keeps the root key of a new vault
+    #[arg(long, value_enum, default_value_t)]
+    profile: Profile,
     /// Where the API listens; port 0 takes a free one
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
@@ -46,6 +52,16 @@ pub(crate) struct Options {
     /// One line of JSON when ready, instead of instructions
     #[arg(long)]
     json: bool,
+}
+
+/// Custody profiles that a laptop can play.
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Profile {
+    /// A KMS that gives it to whatever runs here
+    #[default]
+    Dev,
+    /// One that plays AWS's, and gives it to the code and the policy that its key policy names
+    Small,
 }
 
 /// Runs until a signal.
@@ -76,9 +92,22 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
     let (mut pretend, ready) =
         start_platform(&folders, &runtime.0, &sibling("adyton-enclave")?, &Surroundings::default())?;
     // 3.
-    write_policy(&folders, &ready, options.listen, &options.set)?;
+    let administrator = Administrator::new(&ready);
+    let mut set = options.set.clone();
+    if options.profile == Profile::Small && !folders.data.join("adyton.toml").exists() {
+        set.extend(administrator.new_key().await?);
+    }
+    let policy = Policy::parse(&fs::read(write_policy(&folders, &ready, options.listen, &set)?)?)?;
+    if options.profile == Profile::Small && policy.profile != ProfileName::Small {
+        return Err(
+            "--profile: this vault has another profile, which is fixed at genesis: name another folder with --data"
+                .into(),
+        );
+    }
+    let wiring = Wiring::direct(&runtime.0, &ready, options.listen)?;
+    administrator.approve_first(&folders, wiring.nsm.as_ref()).await?;
     // 4. and 5.
-    let mut vault = Vault::start(&folders.data, Wiring::direct(&runtime.0, &ready, options.listen)?)?;
+    let mut vault = Vault::start(&folders.data, wiring)?;
     let api = vault.listen;
     let serving = vault.serve(&folders, &ready, api);
     let prepared = tokio::select! {
@@ -87,7 +116,7 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
         _ = interrupt.recv() => None,
     };
     let ended = match prepared {
-        Some(Ok(Serving { vault_id, folder, tenant, .. })) => {
+        Some(Ok(Serving { vault_id, genesis, folder, tenant, .. })) => {
             let announcement = json!({
                 "api": format!("https://{}", vault.listen), "account_sid": tenant.account_sid,
                 "auth_token": tenant.auth_token, "service_sid": tenant.service_sid, "ca": folder.join("ca.pem"),
@@ -96,6 +125,9 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
                 "metrics": format!("http://{}/metrics", vault.metrics), "enclave_pid": vault.enclave.id(), "host_pid": vault.host.id(),
                 "client_dir": folders.client, "tenant": folder.join("tenant.json"), "tenant_key": folder.join("tenant"),
                 "owner_key": folders.client.join("owner"), "pretend_dir": folders.pretend,
+                "profile": genesis.profile.text(), "nsm": ready["nsm"],
+                "kms": { "key": policy.custody.key, "address": ready["tls"], "ca": ready["tls_ca"],
+                    "administrator": ready["kms_administrator"], "role": ready["kms_role"], "imds": ready["imds"] },
             });
             if options.json {
                 println!("{announcement}")
@@ -132,7 +164,7 @@ fn instructions(up: &Value, folders: &Folders) {
     println!(
         "The vault is up at {api}
 vault id {vault_id}
-profile dev: this shows the wall and tests it; it protects nothing from this machine's root. freshness: none
+profile {}: this shows the wall and tests it; it protects nothing from this machine's root. freshness: none
 
 Phone: {}
 Metrics: {}
@@ -165,6 +197,7 @@ or the adyton command, for the tenant and for the owner:
 Ask it what it is: adyton verify {api} --vault-id {vault_id} --root {}
 Check the log: adyton log check --data {}
 Stop: Ctrl-C",
+        field("profile"),
         field("phone"),
         field("metrics"),
         field("root"),

@@ -51,7 +51,7 @@ pub(crate) struct Wiring {
     pub(crate) host_ingress: Address,
     /// Where the host takes the enclave's channels.
     pub(crate) host_service: PathBuf,
-    /// Carriers and KMS, `NAME:PORT=IP:PORT`.
+    /// Carriers, KMS and metadata service, `NAME:PORT=IP:PORT`.
     pub(crate) routes: Vec<String>,
     /// What the enclave gets besides.
     pub(crate) enclave: Surroundings,
@@ -80,13 +80,13 @@ impl Wiring {
     pub(crate) fn direct(runtime: &Path, pretend: &Value, listen: SocketAddr) -> Result<Self, Error> {
         let field = |name: &str| pretend[name].as_str().map(str::to_owned).ok_or("adyton-pretend says too little");
         let (ingress, service) = (runtime.join(INGRESS), runtime.join("host.sock"));
-        let (tls, mail) = (field("tls")?, field("mail")?);
+        let (tls, mail, imds) = (field("tls")?, field("mail")?, field("imds")?);
         Ok(Self {
             listen,
             host_ingress: Address::Unix(ingress.clone()),
             host_service: service.clone(),
             enclave_is: EnclaveIs::Process { ingress, service, nsm: field("nsm")? },
-            routes: routes(&tls, &mail),
+            routes: routes(&tls, &mail, &imds),
             enclave: Surroundings::default(),
             host: Surroundings::default(),
         })
@@ -94,9 +94,10 @@ impl Wiring {
 }
 
 /// The routes of a laptop's policy, to where those listen who play them.
-pub(crate) fn routes(tls: &str, mail: &str) -> Vec<String> {
+pub(crate) fn routes(tls: &str, mail: &str, imds: &str) -> Vec<String> {
     let named = ["carrier.adyton.test", "kms.adyton.test"].map(|name| format!("{name}:443={tls}"));
-    named.into_iter().chain([format!("mail.adyton.test:465={mail}")]).collect()
+    let others = [format!("mail.adyton.test:465={mail}"), format!("169.254.169.254:80={imds}")];
+    named.into_iter().chain(others).collect()
 }
 
 /// The vault's two processes.

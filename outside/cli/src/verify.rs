@@ -300,7 +300,8 @@ fn policy_hash(text: &str) -> Result<[u8; 32], Error> {
     Ok(adyton_ledger::sha256(&bytes).0)
 }
 
-fn register(text: &str) -> Result<(u8, Pcr), String> {
+/// `NUMBER=HEX`.
+pub(crate) fn register(text: &str) -> Result<(u8, Pcr), String> {
     let (number, value) = text.split_once('=').ok_or("expected NUMBER=HEX")?;
     let number = number.parse().ok().filter(|number| REGISTERS.contains(number));
     let number = number.ok_or("a register that can be demanded is 0, 1, 2, 3, 4, 8 or 16")?;

@@ -104,7 +104,7 @@ impl Stack {
         wiring.enclave_is = EnclaveIs::Process { ingress, service, nsm: field("nsm")?.to_owned() };
         let tls = relays.tcp(field("tls")?.parse()?, kept(&network))?;
         let mail = relays.tcp(field("mail")?.parse()?, kept(&network))?;
-        wiring.routes = routes(&tls.to_string(), &mail.to_string());
+        wiring.routes = routes(&tls.to_string(), &mail.to_string(), field("imds")?);
         // A later route of the same name takes the place of the first.
         wiring.routes.extend(unusual.carrier.map(|carrier| format!("carrier.adyton.test:443={carrier}")));
         let mut environment: Vec<_> = VERBOSE.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
