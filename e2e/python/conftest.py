@@ -14,6 +14,12 @@ from twilio.rest import Client
 
 BINARIES = pathlib.Path(os.environ["ADYTON_BIN_DIR"])
 PATIENCE = 60
+# What the inside is: a process, or with nitro-qemu an image on an emulated machine (`cargo xtask nitro`).
+ENCLAVE = os.environ.get("ADYTON_ENCLAVE", "process")
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+# A process's name is cut to 15 characters. Who kills the inside kills what emulates its machine.
+INSIDE_OPTIONS = ["--enclave", ENCLAVE, "--source", SOURCE]
+INSIDE = {"qemu-system-x86": "adyton-enclave"}
 
 
 class Up:
@@ -30,7 +36,7 @@ class Up:
         self.pretend = pretend or folder / "vault.pretend"
         arguments += ["--pretend-dir", self.pretend]
         self.process = subprocess.Popen(
-            [BINARIES / "adyton", "up", "--json", "--data", self.data, "--listen", listen, *arguments],
+            [BINARIES / "adyton", "up", "--json", "--data", self.data, "--listen", listen, *INSIDE_OPTIONS, *arguments],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -65,7 +71,7 @@ class Up:
 
     def children(self):
         """Process ids of the running children, by name; a killed one has a new id once it is started again."""
-        return {name: pid for pid, name in children_of(self.process.pid)}
+        return {INSIDE.get(name, name): pid for pid, name in children_of(self.process.pid)}
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)

@@ -23,7 +23,10 @@ impl Enclave {
     /// Starts it over a vault's folder.
     pub(crate) fn start(wiring: &Wiring, data: &Path) -> Result<Self, Error> {
         Ok(match &wiring.enclave_is {
-            EnclaveIs::Machine(plan) => Self::Machine(Machine::start(plan, &wiring.enclave)?),
+            // Whoever starts it has built it of what stands in the folder now.
+            EnclaveIs::Machine(plan) => {
+                Self::Machine(Machine::start(plan, &plan.parts.image(data)?.0, &wiring.enclave)?)
+            }
             EnclaveIs::Process { ingress, service, nsm } => {
                 let arguments = [
                     ["--ingress".into(), Address::Unix(ingress.clone()).to_string()],

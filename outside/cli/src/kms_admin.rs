@@ -37,6 +37,8 @@ type Error = Box<dyn std::error::Error>;
 
 /// The pretend KMS's name.
 const HOST: &str = "kms.adyton.test";
+/// The header of a session's token.
+const TOKEN: &str = "x-amz-security-token";
 /// Its region.
 const REGION: &str = "eu-central-1";
 
@@ -98,15 +100,34 @@ pub(crate) fn key_policy(administrator: &str, role: &str, image: &[u8; 48], poli
     })
 }
 
-/// The administrator of the pretend KMS.
-pub(crate) struct Administrator<'a> {
+/// Whoever has credentials for the pretend KMS: its administrator, whom `up` and the drill play, or the enclave's role.
+pub(crate) struct Caller<'a> {
     pretend: &'a Value,
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: Option<String>,
 }
 
-impl<'a> Administrator<'a> {
-    /// Of what `adyton-pretend` said when it was ready.
-    pub(crate) fn new(pretend: &'a Value) -> Self {
-        Self { pretend }
+impl<'a> Caller<'a> {
+    /// The administrator, of what `adyton-pretend` said when it was ready.
+    pub(crate) fn administrator(pretend: &'a Value) -> Result<Self, Error> {
+        let shown = &pretend["kms_administrator"];
+        let field = |name: &str| shown[name].as_str().map(str::to_owned).ok_or("adyton-pretend says too little");
+        let (access_key_id, secret_access_key) = (field("access_key_id")?, field("secret_access_key")?);
+        Ok(Self { pretend, access_key_id, secret_access_key, session_token: None })
+    }
+
+    /// The enclave's role, whose credentials the metadata service gives to anybody on the machine.
+    pub(crate) async fn role(pretend: &'a Value) -> Result<Self, Error> {
+        let imds = pretend["imds"].as_str().ok_or("adyton-pretend says too little")?;
+        let put = [("x-aws-ec2-metadata-token-ttl-seconds", "60")];
+        let token = plain(imds, "PUT", "/latest/api/token", &put).await?;
+        let (get, path) = ([("x-aws-ec2-metadata-token", &*token)], "/latest/meta-data/iam/security-credentials/");
+        let role = plain(imds, "GET", path, &get).await?;
+        let given: Value = serde_json::from_str(&plain(imds, "GET", &format!("{path}{role}"), &get).await?)?;
+        let field = |name: &str| given[name].as_str().map(str::to_owned).ok_or("the metadata service says too little");
+        let (access_key_id, secret_access_key) = (field("AccessKeyId")?, field("SecretAccessKey")?);
+        Ok(Self { pretend, access_key_id, secret_access_key, session_token: Some(field("Token")?) })
     }
 
     /// 2. Makes a key, and gives what a policy says of it, as `KEY=VALUE`.
@@ -120,8 +141,13 @@ impl<'a> Administrator<'a> {
         ])
     }
 
-    /// 2. Puts the key policy of a vault's key, if it still has the one that it was made with. `nsm` measures whoever asks.
-    pub(crate) async fn approve_first(&self, folders: &Folders, nsm: &Path) -> Result<(), Error> {
+    /// 2. Puts the key policy of a vault's key, if it still has the one that it was made with: it releases to these registers
+    ///    0 and 16.
+    pub(crate) async fn approve_first(
+        &self,
+        folders: &Folders,
+        (image, measured): ([u8; 48], [u8; 48]),
+    ) -> Result<(), Error> {
         let policy = Policy::parse(&std::fs::read(folders.data.join("adyton.toml"))?)?;
         let (ProfileName::Small, Some(key)) = (policy.profile, policy.custody.key()) else { return Ok(()) };
         let present = self.call("GetKeyPolicy", &json!({ "KeyId": key.text() })).await?;
@@ -129,20 +155,20 @@ impl<'a> Administrator<'a> {
         if present["Id"] != "key-default-1" {
             return Ok(());
         }
-        let (image, measured) = measure(nsm).await?;
         let role = self.pretend["kms_role"].as_str().ok_or("adyton-pretend says too little")?;
-        let key_policy = key_policy(self.field("arn")?, role, &image, &measured).to_string();
-        self.call("PutKeyPolicy", &json!({ "KeyId": key.text(), "PolicyName": "default", "Policy": key_policy }))
-            .await?;
-        Ok(())
+        let administrator =
+            self.pretend["kms_administrator"]["arn"].as_str().ok_or("adyton-pretend says too little")?;
+        self.put_key_policy(key.text(), &key_policy(administrator, role, &image, &measured)).await
     }
 
-    fn field(&self, name: &str) -> Result<&str, Error> {
-        self.pretend["kms_administrator"][name].as_str().ok_or_else(|| "adyton-pretend says too little".into())
+    /// Puts a key's policy.
+    pub(crate) async fn put_key_policy(&self, key: &str, policy: &Value) -> Result<(), Error> {
+        let request = json!({ "KeyId": key, "PolicyName": "default", "Policy": policy.to_string() });
+        self.call("PutKeyPolicy", &request).await.map(drop)
     }
 
-    /// One signed request.
-    async fn call(&self, action: &str, request: &Value) -> Result<Value, Error> {
+    /// One signed request; an error has the KMS's own words.
+    pub(crate) async fn call(&self, action: &str, request: &Value) -> Result<Value, Error> {
         let body = request.to_string();
         let target = format!("TrentService.{action}");
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
@@ -153,6 +179,7 @@ impl<'a> Administrator<'a> {
         tokio::spawn(connection);
         let request = Request::post("/").header("host", HOST).header("content-type", "application/x-amz-json-1.1");
         let request = request.header("x-amz-date", date).header("x-amz-target", target);
+        let request = self.session_token.iter().fold(request, |request, token| request.header(TOKEN, token));
         let request = request.header("authorization", authorization).body(Full::new(Bytes::from(body)))?;
         let answer = sender.send_request(request).await?;
         let status = answer.status();
@@ -160,21 +187,22 @@ impl<'a> Administrator<'a> {
         if status.is_success() { Ok(answer) } else { Err(format!("the KMS refused {action}: {answer}").into()) }
     }
 
-    /// AWS Signature Version 4 (an administrator's credentials have no session token).
+    /// AWS Signature Version 4.
     fn authorization(&self, date: &str, target: &str, body: &str) -> Result<String, Error> {
-        let (day, signed) = (&date[..8], "content-type;host;x-amz-date;x-amz-target");
-        let canonical = format!(
-            "POST\n/\n\ncontent-type:application/x-amz-json-1.1\nhost:{HOST}\nx-amz-date:{date}\nx-amz-target:{target}\n\n\
-             {signed}\n{}",
-            sha256(body.as_bytes())
-        );
+        let day = &date[..8];
+        let token = self.session_token.as_ref().map(|token| (TOKEN, token.as_str()));
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("host", HOST), ("x-amz-date", date)];
+        let headers: Vec<(&str, &str)> = headers.into_iter().chain(token).chain([("x-amz-target", target)]).collect();
+        let signed = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let canonical = format!("POST\n/\n\n{lines}\n{signed}\n{}", sha256(body.as_bytes()));
         let scope = format!("{day}/{REGION}/kms/aws4_request");
         let string = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256(canonical.as_bytes()));
-        let mut key = HmacKey::from_shared(format!("AWS4{}", self.field("secret_access_key")?).as_bytes())?;
+        let mut key = HmacKey::from_shared(format!("AWS4{}", self.secret_access_key).as_bytes())?;
         for part in [day, REGION, "kms", "aws4_request"] {
             key = HmacKey::new(&Secret::take(&mut key.tag(&[part.as_bytes()])));
         }
-        let (id, signature) = (self.field("access_key_id")?, HEXLOWER.encode(&key.tag(&[string.as_bytes()])));
+        let (id, signature) = (&self.access_key_id, HEXLOWER.encode(&key.tag(&[string.as_bytes()])));
         Ok(format!("AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={signed}, Signature={signature}"))
     }
 
@@ -192,20 +220,47 @@ impl<'a> Administrator<'a> {
     }
 }
 
-/// `{"Attestation": {"user_data": null, "nonce": null, "public_key": null}}` in CBOR.
-const ATTESTATION: &[u8] = b"\xA1\x6BAttestation\xA3\x69user_data\xF6\x65nonce\xF6\x6Apublic_key\xF6";
+/// One request of plain HTTP, and the body of its answer.
+async fn plain(address: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<String, Error> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request = Request::builder().method(method).uri(path).header("host", address);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let answer = sender.send_request(request.body(Full::new(Bytes::new()))?).await?;
+    let status = answer.status();
+    let body = String::from_utf8(answer.into_body().collect().await?.to_bytes().to_vec())?;
+    if status.is_success() { Ok(body) } else { Err(format!("{path}: {status}").into()) }
+}
+
+/// `{"Attestation": {"user_data": null, "nonce": null, "public_key": ` in CBOR, before the key.
+const ATTESTATION: &[u8] = b"\xA1\x6BAttestation\xA3\x69user_data\xF6\x65nonce\xF6\x6Apublic_key";
 /// `{"Attestation": {"document": ` and a string with a length of two bytes.
 const DOCUMENT: &[u8] = b"\xA1\x6BAttestation\xA1\x68document\x59";
 
-/// Registers 0 and 16 of whoever connects now, as the laptop's platform measures them.
-async fn measure(nsm: &Path) -> Result<([u8; 48], [u8; 48]), Error> {
+/// A document of whoever connects now, as the laptop's platform measures him, with a key of his choice.
+pub(crate) async fn attest(nsm: &Path, public_key: Option<&[u8]>) -> Result<Vec<u8>, Error> {
+    let mut request = ATTESTATION.to_vec();
+    match public_key {
+        None => request.push(0xF6),
+        Some(key) => {
+            request.push(0x59);
+            request.extend_from_slice(&u16::try_from(key.len())?.to_be_bytes());
+            request.extend_from_slice(key);
+        }
+    }
     let mut nsm = UnixStream::connect(nsm).await?;
-    nsm.write_u32(u32::try_from(ATTESTATION.len())?).await?;
-    nsm.write_all(ATTESTATION).await?;
+    nsm.write_u32(u32::try_from(request.len())?).await?;
+    nsm.write_all(&request).await?;
     let mut answer = vec![0; usize::try_from(nsm.read_u32().await?)?];
     nsm.read_exact(&mut answer).await?;
     let document = answer.strip_prefix(DOCUMENT).and_then(|rest| rest.get(2..)).ok_or("the NSM attests nothing")?;
-    let pcrs = OwnDocument::parse(document)?.pcrs;
+    Ok(document.to_vec())
+}
+
+/// Registers 0 and 16 of whoever connects now.
+pub(crate) async fn measure(nsm: &Path) -> Result<([u8; 48], [u8; 48]), Error> {
+    let pcrs = OwnDocument::parse(&attest(nsm, None).await?)?.pcrs;
     let pcr = |number: u8| pcrs.get(&number).copied().ok_or(format!("the NSM attests no register {number}"));
     Ok((pcr(0)?, pcr(16)?))
 }

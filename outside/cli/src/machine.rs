@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use adyton_pinned::emulator::Emulator;
 use adyton_transport::{HEARTBEAT_PORT, SERVICE_PORT};
 
+use crate::emulated::Parts;
 use crate::processes::{Collected, Process, Surroundings};
 use crate::vault::text;
 
@@ -29,24 +29,22 @@ const GUEST: u32 = 4;
 const LARGEST_PACKET: u32 = 28_672;
 /// Longest wait for a heartbeat.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Mebibytes of memory.
+const MEMORY: u32 = 256;
+/// Processors: one, because the emulator's own threads want the other.
+const PROCESSORS: u32 = 1;
 /// The byte of a heartbeat.
 const BEAT: u8 = 0xB7;
 
 /// How a machine is made.
 #[derive(Clone)]
 pub(crate) struct Plan {
-    /// Its parts.
-    pub(crate) emulator: Arc<Emulator>,
-    /// The image that it runs.
-    pub(crate) image: PathBuf,
+    /// What it is made of, its image too.
+    pub(crate) parts: Arc<Parts>,
     /// A folder of its own, with a short path: sockets are in it.
     pub(crate) folder: PathBuf,
     /// What it signs documents with; without it they are as QEMU alone makes them, unsigned.
     pub(crate) signer: Option<PathBuf>,
-    /// Mebibytes of memory.
-    pub(crate) memory: u32,
-    /// Processors.
-    pub(crate) processors: u32,
     /// Whether what was measured is zero in its documents, as in debug mode on hardware.
     pub(crate) debug_mode: bool,
 }
@@ -76,8 +74,8 @@ impl Plan {
 }
 
 impl Machine {
-    /// Starts one. What listens at [`Plan::service`] should do so already.
-    pub(crate) fn start(plan: &Plan, surroundings: &Surroundings) -> Result<Self, Error> {
+    /// Starts one with this image. What listens at [`Plan::service`] should do so already.
+    pub(crate) fn start(plan: &Plan, image: &Path, surroundings: &Surroundings) -> Result<Self, Error> {
         // 1.
         let (bridge, guest) = (plan.bridge(), plan.folder.join("guest.sock"));
         for socket in [&bridge, &guest, &plan.port(HEARTBEAT_PORT)] {
@@ -97,18 +95,18 @@ impl Machine {
             ..Surroundings::default()
         };
         let ours = ["--vm".to_owned(), machine];
-        let bridge_process = Process::start("vhost-device-vsock", &ours, &foreign(&plan.emulator.bridge))?;
+        let bridge_process = Process::start("vhost-device-vsock", &ours, &foreign(&plan.parts.emulator.bridge))?;
         wait_for(&guest)?;
         // 2.
         let alive = Arc::new(AtomicBool::new(false));
         answer_heartbeat(&plan.port(HEARTBEAT_PORT), Arc::clone(&alive))?;
         // 3.
-        let mut qemu = foreign(&plan.emulator.qemu);
+        let mut qemu = foreign(&plan.parts.emulator.qemu);
         // It copies the image's parts to temporary files.
         qemu.environment.push(("TMPDIR".into(), text(&plan.folder)));
         qemu.environment.extend(plan.signer.iter().map(|signer| ("QEMU_NSM_SIGN_DIR".into(), text(signer))));
         qemu.environment.extend(plan.debug_mode.then(|| ("QEMU_NSM_DEBUG_MODE".into(), "1".into())));
-        let (qemu, console) = Process::spawn("qemu-system-x86_64", &arguments(plan, &guest)?, &qemu)?;
+        let (qemu, console) = Process::spawn("qemu-system-x86_64", &arguments(plan, image, &guest)?, &qemu)?;
         tell(console, surroundings.output.clone());
         Ok(Self { bridge: bridge_process, qemu, alive, began: Instant::now() })
     }
@@ -125,8 +123,8 @@ impl Machine {
     }
 }
 
-fn arguments(plan: &Plan, guest: &Path) -> Result<Vec<String>, Error> {
-    let [first, second] = &plan.emulator.firmware;
+fn arguments(plan: &Plan, image: &Path, guest: &Path) -> Result<Vec<String>, Error> {
+    let [first, second] = &plan.parts.emulator.firmware;
     let parent = "i-0123456789abcdef0";
     let machine = format!(
         "nitro-enclave,vsock=vsock,id={parent}-enc0123456789abcdef,parent-id={parent},\
@@ -137,11 +135,11 @@ fn arguments(plan: &Plan, guest: &Path) -> Result<Vec<String>, Error> {
         ("-L", text(second)),
         ("-accel", "tcg".into()),
         ("-cpu", "max".into()),
-        ("-smp", plan.processors.to_string()),
-        ("-m", format!("{}M", plan.memory)),
+        ("-smp", PROCESSORS.to_string()),
+        ("-m", format!("{MEMORY}M")),
         ("-M", machine),
         ("-chardev", format!("socket,id=vsock,path={}", guest.display())),
-        ("-kernel", text(&plan.image)),
+        ("-kernel", text(image)),
         // Not measured, and for the emulator's sake only: its guest cannot measure its own clock when the machine is busy.
         ("-append", format!("tsc_early_khz={}", tsc_khz()?)),
         ("-global", "virtio-mmio.ioeventfd=off".into()),

@@ -4,6 +4,7 @@
 
 mod client;
 mod drill;
+mod emulated;
 mod enclave;
 mod folders;
 mod governance;

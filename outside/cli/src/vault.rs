@@ -263,6 +263,11 @@ impl Vault {
         self.start_enclave()
     }
 
+    /// Where the host takes an enclave's channels.
+    pub(crate) fn service(&self) -> PathBuf {
+        self.wiring.host_service.clone()
+    }
+
     /// Starts the host again, which has ended.
     pub(crate) fn start_host(&mut self) -> Result<(), Error> {
         self.host = Process::start_ready("adyton-host", &self.host_arguments, &self.wiring.host)?.0;

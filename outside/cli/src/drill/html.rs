@@ -88,8 +88,14 @@ pub(crate) fn page(report: &Report) -> String {
 }
 
 fn counts(report: &Report) -> String {
-    let words =
-        [("closed", "closed"), ("open", "open"), ("leak", "leak"), ("not run", "not_run"), ("failed", "failed")];
+    let words = [
+        ("closed", "closed"),
+        ("open", "open"),
+        ("leak", "leak"),
+        ("not run", "not_run"),
+        ("not shown", "not_shown"),
+        ("failed", "failed"),
+    ];
     words.map(|(name, word)| format!("{} {name}", report.count(word))).join(", ")
 }
 
@@ -97,6 +103,7 @@ fn attempt(row: &Row) -> String {
     let declared = match row.expected {
         Expected::Closed => "",
         Expected::Open { .. } => " <span class=\"detail\">declared open</span>",
+        Expected::NotShown { .. } => " <span class=\"detail\">not shown here</span>",
     };
     format!(
         "<tr id=\"{id}\"><td><span class=\"word {class}\">{word}</span></td>\

@@ -11,7 +11,9 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use adyton_transport::{Address, INGRESS_PORT};
 use bytes::Bytes;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -20,7 +22,9 @@ use tokio::time::Instant;
 use super::Error;
 use super::relay::{Recording, Relays};
 use crate::client::{Client, expect};
+use crate::emulated::{self, Parts};
 use crate::folders::Folders;
+use crate::kms_admin::{Caller, measure};
 use crate::processes::{Collected, Process, Surroundings, sibling};
 use crate::vault::{EnclaveIs, INGRESS, Serving, Vault, Wiring, routes, start_platform, text, write_policy};
 
@@ -35,6 +39,13 @@ const VERBOSE: [(&str, &str); 6] = [
     ("SSLKEYLOGFILE", KEY_LOG),
     ("DEBUG", "1"),
 ];
+
+/// Where stacks are started.
+pub(crate) struct Site {
+    pub(crate) relays: Relays,
+    /// What an emulated machine is made of, if the inside runs on one.
+    pub(crate) parts: Option<Arc<Parts>>,
+}
 
 /// How a stack differs from the usual one.
 #[derive(Default)]
@@ -75,14 +86,15 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// Starts one in a new folder.
-    pub(crate) async fn start(at: &Path, relays: &Relays, unusual: Unusual) -> Result<Self, Error> {
+    pub(crate) async fn start(at: &Path, site: &Site, unusual: Unusual) -> Result<Self, Error> {
         fs::create_dir_all(at)?;
         let folders = Folders::open(Some(&at.join("vault")), None, None)?;
-        Self::over(folders, at, relays, unusual).await
+        Self::over(folders, at, site, unusual).await
     }
 
     /// Starts one over folders that may hold a vault already; `at` is for sockets, and new.
-    pub(crate) async fn over(folders: Folders, at: &Path, relays: &Relays, unusual: Unusual) -> Result<Self, Error> {
+    pub(crate) async fn over(folders: Folders, at: &Path, site: &Site, unusual: Unusual) -> Result<Self, Error> {
+        let relays = &site.relays;
         let (runtime, working) = (at.join("run"), at.join("working"));
         fs::create_dir_all(&runtime)?;
         fs::create_dir_all(&working)?;
@@ -91,7 +103,14 @@ impl Stack {
         let measured = unusual.measured.as_ref().unwrap_or(&program);
         let (pretend, ready) = start_platform(&folders, &runtime, measured, &platform)?;
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        write_policy(&folders, &ready, listen, &unusual.policy)?;
+        // Another program, or what is said to be one, is a process.
+        let parts = site.parts.as_ref().filter(|_| unusual.program.is_none() && unusual.measured.is_none());
+        let administrator = Caller::administrator(&ready)?;
+        let mut policy = unusual.policy.clone();
+        if site.parts.is_some() && !folders.data.join("adyton.toml").exists() {
+            policy.extend(administrator.new_key().await?);
+        }
+        write_policy(&folders, &ready, listen, &policy)?;
 
         let (pipes, network, output) = (Recording::default(), Recording::default(), Collected::default());
         let kept = |recording| if unusual.unrecorded { None } else { Some(recording) };
@@ -99,9 +118,20 @@ impl Stack {
         let mut wiring = Wiring::direct(&runtime, &ready, listen)?;
         // The host keeps the sockets that it knows; the enclave gets others, and a relay stands between each two.
         let (ingress, service) = (runtime.join("enclave.in"), runtime.join("host.in"));
-        relays.unix(&runtime.join(INGRESS), ingress.clone(), kept(&pipes))?;
-        relays.unix(&service, wiring.host_service.clone(), kept(&pipes))?;
-        wiring.enclave_is = EnclaveIs::Process { ingress, service, nsm: field("nsm")?.to_owned() };
+        if let Some(parts) = parts {
+            let plan = emulated::plan(parts, &runtime, &ready)?;
+            relays.unix(&runtime.join(INGRESS), plan.bridge(), kept(&pipes))?;
+            relays.unix(&plan.service(), wiring.host_service.clone(), kept(&pipes))?;
+            wiring.host_ingress = Address::Bridge { path: runtime.join(INGRESS), port: INGRESS_PORT };
+            wiring.enclave_is = EnclaveIs::Machine(plan);
+            administrator.approve_first(&folders, parts.measure(&folders.data)?).await?;
+        } else {
+            relays.unix(&runtime.join(INGRESS), ingress.clone(), kept(&pipes))?;
+            relays.unix(&service, wiring.host_service.clone(), kept(&pipes))?;
+            let nsm = field("nsm")?;
+            administrator.approve_first(&folders, measure(nsm.as_ref()).await?).await?;
+            wiring.enclave_is = EnclaveIs::Process { ingress, service, nsm: nsm.to_owned() };
+        }
         let tls = relays.tcp(field("tls")?.parse()?, kept(&network))?;
         let mail = relays.tcp(field("mail")?.parse()?, kept(&network))?;
         wiring.routes = routes(&tls.to_string(), &mail.to_string(), field("imds")?);

@@ -129,7 +129,7 @@ async fn over_copies(drill: &Drill, name: &str, unusual: Unusual) -> Result<Stac
     let (data, client, pretend) =
         (copied(&of.data, "vault")?, copied(&of.client, "vault.client")?, copied(&of.pretend, "vault.pretend")?);
     let folders = Folders::open(Some(&data), Some(&client), Some(&pretend))?;
-    Stack::over(folders, &at, &drill.relays, unusual).await
+    Stack::over(folders, &at, &drill.site, unusual).await
 }
 
 /// A new vault on the same platform.
@@ -137,7 +137,7 @@ async fn beside(drill: &Drill, name: &str, unusual: Unusual) -> Result<Stack, Er
     let at = drill.scratch.join(name);
     std::fs::create_dir_all(&at)?;
     copy_folder(&drill.stack.folders.pretend, &at.join("vault.pretend"))?;
-    Stack::start(&at, &drill.relays, unusual).await
+    Stack::start(&at, &drill.site, unusual).await
 }
 
 async fn other_code(drill: &mut Drill) -> Result<Finding, Error> {

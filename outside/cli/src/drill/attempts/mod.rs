@@ -15,12 +15,14 @@ mod freshness;
 mod kms;
 mod lookalikes;
 mod passive;
+mod release;
 mod tampering;
 mod tenants;
 
 use std::pin::Pin;
 
 use super::report::{Expected, Finding};
+use super::setting::Setting;
 use super::{Drill, Error};
 
 /// One attempt.
@@ -38,9 +40,13 @@ pub(crate) struct Attempt {
 /// An attempt under way.
 pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<Finding, Error>> + 'a>>;
 
-/// All of them, in the order in which they run.
-pub(crate) fn all() -> impl Iterator<Item = &'static Attempt> {
-    let kinds: [&'static [Attempt]; 11] = [
+/// All of a setting, in the order in which they run.
+pub(crate) fn all(setting: Setting) -> impl Iterator<Item = &'static Attempt> {
+    let images: &'static [Attempt] = match setting {
+        Setting::Laptop => &[],
+        Setting::Emulated => &release::ATTEMPTS,
+    };
+    let kinds: [&'static [Attempt]; 12] = [
         &tenants::ATTEMPTS,
         &freshness::ATTEMPTS,
         &tampering::ATTEMPTS,
@@ -50,6 +56,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Attempt> {
         &endpoints::ATTEMPTS,
         &passive::ATTEMPTS,
         &kms::ATTEMPTS,
+        images,
         &clock::ATTEMPTS,
         // They end processes.
         &cores::ATTEMPTS,
@@ -64,7 +71,7 @@ mod tests {
 
     #[test]
     fn each_row_has_a_name_of_its_own() {
-        let mut ids: Vec<_> = all().map(|attempt| attempt.id).collect();
+        let mut ids: Vec<_> = all(Setting::Emulated).map(|attempt| attempt.id).collect();
         let count = ids.len();
         ids.sort_unstable();
         ids.dedup();
