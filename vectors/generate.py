@@ -15,7 +15,7 @@ import json
 import sys
 from pathlib import Path
 
-from cases import attestation, bundle, entries, frames, heads, keys, sealed_values, snapshots, webhook
+from cases import attestation, bundle, entries, frames, heads, images, keys, sealed_values, snapshots, webhook
 from spec import hpke
 
 FOLDER = Path(__file__).resolve().parent
@@ -30,6 +30,7 @@ PAGES = {
     "attestation.json": attestation.cases,
     "sealed_values.json": sealed_values.cases,
     "webhook.json": webhook.cases,
+    "images.json": images.cases,
 }
 
 
