@@ -21,7 +21,8 @@ pub(super) fn run(a: &Eif, b: &Eif, as_json: bool) -> Result<ExitCode, Error> {
         }
         found.measured.iter().for_each(print);
         for name in &found.not_measured {
-            println!("{name}: differs, and is no part of PCR0, PCR1 and PCR2");
+            let register_8 = if *name == "signature" { " (PCR8 is its certificate's)" } else { "" };
+            println!("{name}: differs; not measured by PCR0, PCR1 and PCR2{register_8}");
         }
     }
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::from(1) })

@@ -46,7 +46,7 @@ pub(super) fn run(file: &Path, image: &Eif, as_json: bool) -> Result<ExitCode, E
     }
     println!("PCR0   {}  kernel, command line, ramdisks", measured.image);
     println!("PCR1   {}  kernel, command line, ramdisk 1", measured.kernel);
-    println!("PCR2   {}  enclave and policy", measured.application);
+    println!("PCR2   {}  other ramdisks", measured.application);
     match &measured.signed {
         Some((register, by)) => println!("PCR8   {register}  certificate, SHA-256 {}", sha256(by.certificate())),
         None => println!("PCR8   not signed: zeros"),
