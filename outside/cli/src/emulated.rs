@@ -45,7 +45,9 @@ impl Parts {
         let tell = |what: &str| eprintln!("adyton: {what}");
         let emulator = emulator::prepare(&tree, &tell)?;
         let kernel = fs::read(kernel::prepare(&tree, &tell)?.path)?;
-        let init = fs::read(adyton_image::build::enclave(&tree)?)?;
+        tell("the enclave is built for an image: some minutes if nothing is built yet");
+        let target = std::env::var_os("CARGO_TARGET_DIR").map(std::path::absolute).transpose()?;
+        let init = adyton_image::build::enclave(&tree, target.as_deref())?;
         Ok(Self { emulator, kernel, init })
     }
 

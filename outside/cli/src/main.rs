@@ -8,6 +8,7 @@ mod emulated;
 mod enclave;
 mod folders;
 mod governance;
+mod image;
 mod keys;
 mod kms_admin;
 mod laptop;
@@ -56,6 +57,9 @@ enum Command {
     /// Checks, compares and approves policies.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Builds, measures, signs and compares enclave images.
+    #[command(subcommand)]
+    Image(image::Command),
     /// Seals a route's credential to a vault; reads it from stdin.
     Seal(seal::Options),
     /// Shows and changes settings.
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
         Command::DrillControl(options) => drill::control::run(&options),
         Command::Log(Log::Check { data, json }) => log_check::run(&data, json),
         Command::Policy(command) => policy::run(&command),
+        Command::Image(command) => image::run(&command),
         Command::Seal(options) => seal::run(&options),
         Command::Settings(command) => settings::run(&command),
         Command::Tenant(command) => tenant::run(&command),
