@@ -25,12 +25,14 @@ INSIDE = {"qemu-system-x86": "adyton-enclave"}
 class Up:
     """One run of `adyton up`."""
 
-    def __init__(self, folder, listen="127.0.0.1:0", policy=(), tenant=None, pretend=None):
+    def __init__(self, folder, listen="127.0.0.1:0", policy=(), tenant=None, pretend=None, profile=None):
         """`policy`: keys and values that a new vault's policy has instead of those that `up` writes. `tenant`: name of
         another tenant than the first, who is made when first named. `pretend`: a folder of the platform's, in place of one of its
-        own."""
+        own. `profile`: who keeps the root key of a new vault."""
         self.data = folder / "vault"
         arguments = [argument for change in policy for argument in ("--set", change)]
+        if profile is not None:
+            arguments += ["--profile", profile]
         if tenant is not None:
             arguments += ["--client-dir", folder / tenant]
         self.pretend = pretend or folder / "vault.pretend"

@@ -61,6 +61,14 @@ pub fn all() -> Vec<(&'static str, Seed)> {
         ("app_hash", texts(&["He42w354ol9", "+/+/+/+/+/+", "He42w354ol9="])),
         ("service_name", texts(&["Acme", "U.S. Bank", "Банк Пример 123", "go to evil.example", "is 493-817"])),
         ("web_otp_domain", texts(&["login.example.com", "LOGIN.example", "127.0.0.1", "a.com #1"])),
+        (
+            "key_policy",
+            vec![
+                ("good", key_policy(0xAB, "kms:Decrypt")),
+                ("other", key_policy(0xAC, "kms:Decrypt")),
+                ("star", key_policy(0xAB, "kms:*")),
+            ],
+        ),
         ("manifest", vec![("none", manifest(0)), ("three_chunks", manifest(3))]),
         ("entry_body", bodies()),
         ("snapshot", snapshots()),
@@ -88,6 +96,9 @@ fn vectors(seeds: &mut Vec<(&'static str, Seed)>) {
     }
     for vector in read(include_str!("../../vectors/bundle.json")) {
         add("bundle", &field(&vector, "name"), hex(&field(&vector, "hex")));
+    }
+    for vector in read(include_str!("../../vectors/kms_envelopes.json")) {
+        add("kms_envelope", &field(&vector, "name"), hex(&field(&vector, "envelope")));
     }
     for vector in read(include_str!("../../vectors/ssh.json")) {
         let (name, signature, key) = (field(&vector, "name"), field(&vector, "signature"), field(&vector, "key"));
@@ -135,6 +146,20 @@ fn vectors(seeds: &mut Vec<(&'static str, Seed)>) {
             _ => {}
         }
     }
+}
+
+/// The policy of a KMS key, by the registers that the target `key_policy` has.
+fn key_policy(image: u8, action: &str) -> Vec<u8> {
+    let hex = |byte: u8| HEXLOWER.encode(&[byte; 48]);
+    let pins = json!({
+        "kms:RecipientAttestation:ImageSha384": hex(image), "kms:RecipientAttestation:PCR16": hex(0xCD),
+    });
+    let allow = |actions: Value| json!({ "Effect": "Allow", "Principal": "*", "Action": actions, "Resource": "*" });
+    let mut release = allow(json!([action, "kms:GenerateDataKey"]));
+    release["Condition"] = json!({ "StringEqualsIgnoreCase": pins });
+    let statements =
+        json!([allow(json!("kms:PutKeyPolicy")), release, { "Effect": "Deny", "NotAction": "kms:Decrypt" }]);
+    json!({ "Version": "2012-10-17", "Statement": statements }).to_string().into_bytes()
 }
 
 fn hex(text: &str) -> Vec<u8> {
@@ -432,6 +457,12 @@ fn requests() -> [(&'static str, Named); 6] {
         )
     };
     let (name, two) = ("kms.adyton.test", pem.repeat(2));
+    let arn = "arn:aws:kms:eu-central-1:111122223333:key/0f1e2d3c-0000-4000-8000-00112233aabb";
+    let small = policy("kms.eu-central-1.amazonaws.com", pem).replace("\"dev\"", "\"small\"").replacen(
+        &format!("trust = \"\"\"\n{pem}\"\"\"\n\n[tenants]"),
+        &format!("trust = \"public-roots\"\nkey = \"{arn}\"\ncredentials = \"instance-role\"\n\n[tenants]"),
+        1,
+    );
     let many: String = (0..65).map(|number| format!("f{number}&")).collect();
     let basic = |claimed: &str| format!("Basic {}", BASE64.encode(claimed.as_bytes()));
     let account = sid("AC");
@@ -441,7 +472,7 @@ fn requests() -> [(&'static str, Named); 6] {
     };
     let (key, service) = (sid("SK"), sid("VA"));
     [
-        ("policy", texts(&[&policy(name, pem), &policy(name, &two), &policy("127.1", pem)])),
+        ("policy", texts(&[&policy(name, pem), &policy(name, &two), &policy("127.1", pem), &small])),
         (
             "form",
             texts(&["To=%2B15550100123&Channel=sms", "FriendlyName=Ex%C3%A4mple+1&CodeLength=6", "To=1&T%6F=2", &many]),

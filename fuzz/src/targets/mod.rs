@@ -35,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "evidence", run: attest::evidence, dictionary: attest::CBOR },
     // between/seal
     Target { name: "sealed_value", run: seal::sealed_value, dictionary: seal::DICTIONARY },
+    Target { name: "kms_envelope", run: seal::kms_envelope, dictionary: seal::BER },
     Target { name: "code", run: seal::code, dictionary: seal::DIGITS },
     Target { name: "reader", run: seal::reader, dictionary: seal::DICTIONARY },
     // inside/vault
@@ -51,6 +52,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "manifest", run: sealed::manifest, dictionary: sealed::DICTIONARY },
     Target { name: "entry_body", run: sealed::entry_body, dictionary: sealed::DICTIONARY },
     Target { name: "snapshot", run: sealed::snapshot, dictionary: sealed::DICTIONARY },
+    Target { name: "key_policy", run: enclave::key_policy, dictionary: enclave::KEY_POLICIES },
     Target { name: "policy", run: enclave::policy, dictionary: enclave::TOML },
     Target { name: "form", run: enclave::form, dictionary: enclave::FORMS },
     Target { name: "basic_credentials", run: enclave::basic_credentials, dictionary: enclave::HEADERS },

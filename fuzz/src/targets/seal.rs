@@ -1,6 +1,10 @@
 //! Sealed values, codes, and the reader behind every seal: `adyton-seal`.
 
-use adyton_seal::{Code, Opaque, Reader, RecipientKey, SealedPurpose, Secret};
+use std::sync::LazyLock;
+
+use adyton_seal::{Code, KmsRecipientKey, Opaque, Reader, RecipientKey, SealedPurpose, Secret};
+use data_encoding::HEXLOWER;
+use serde_json::Value;
 
 use crate::accepted;
 
@@ -39,6 +43,36 @@ pub(crate) fn sealed_value(input: &[u8]) {
         sealed[at] ^= 0x80;
         assert_eq!(key.open(&purpose, &sealed).err(), Some(Opaque), "byte {at} changed");
     }
+}
+
+pub(crate) const BER: &[&[u8]] = &[
+    &[0x30, 0x80],
+    &[0xA0, 0x80],
+    &[0x24, 0x80],
+    &[0, 0],
+    &[4, 0],
+    &[4, 0x81],
+    &[4, 0x82, 0, 0],
+    &[0x80, 0x80],
+    &[0x1F],
+];
+
+/// The key of the vectors' envelopes.
+static KMS_RECIPIENT: LazyLock<KmsRecipientKey> = LazyLock::new(|| {
+    let vectors: Vec<Value> =
+        serde_json::from_str(include_str!("../../../vectors/kms_envelopes.json")).expect("vectors are a list");
+    let key = vectors[0]["private_key"].as_str().and_then(|hex| HEXLOWER.decode(hex.as_bytes()).ok());
+    KmsRecipientKey::from_pkcs8(&key.expect("a vector has a key")).expect("it is RSA-2048")
+});
+
+/// What opens is one envelope and nothing else: no prefix of it opens, and nothing may follow.
+pub(crate) fn kms_envelope(input: &[u8]) {
+    let Ok(plaintext) = KMS_RECIPIENT.open(input) else { return };
+    accepted();
+    assert!(plaintext.len() < input.len());
+    assert_eq!(KMS_RECIPIENT.open(&[input, &[0]].concat()).err(), Some(Opaque));
+    assert_eq!(KMS_RECIPIENT.open(&[input, &[0, 0]].concat()).err(), Some(Opaque));
+    assert_eq!(KMS_RECIPIENT.open(&input[..input.len() - 1]).err(), Some(Opaque));
 }
 
 /// A code is 1 to 10 ASCII digits and nothing else.

@@ -1,0 +1,246 @@
+"""Profile small: a cloud's KMS releases the root key to one enclave under one policy, and refuses everybody else."""
+
+import hashlib
+import json
+import ssl
+import subprocess
+
+import kms
+import pytest
+from botocore.exceptions import ClientError
+from conftest import BINARIES, Up, eventually
+
+NUMBER = "+12025550123"
+IMAGE = "kms:RecipientAttestation:ImageSha384"
+POLICY = "kms:RecipientAttestation:PCR16"
+
+
+def adyton(*arguments):
+    run = subprocess.run([BINARIES / "adyton", *map(str, arguments)], capture_output=True, text=True, timeout=60)
+    return run.returncode, run.stdout, run.stderr
+
+
+def refused_boot(folder):
+    command = [BINARIES / "adyton", "up", "--json", "--data", folder / "vault", "--listen", "127.0.0.1:0"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1 and run.stdout == "", run
+    return run.stderr
+
+
+@pytest.fixture(autouse=True)
+def names():
+    with kms.resolved():
+        yield
+
+
+@pytest.fixture
+def small(tmp_path):
+    up = Up(tmp_path, profile="small")
+    yield up
+    if up.process.poll() is None:
+        up.stop()
+
+
+def policy_of(up):
+    key = up.ready["kms"]["key"]
+    return json.loads(kms.administrator(up.ready["kms"]).get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+
+
+def put(up, policy):
+    key = up.ready["kms"]["key"]
+    kms.administrator(up.ready["kms"]).put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
+
+
+def wrapped(up):
+    """Ciphertext and encryption context, as they lie in the host's files."""
+    root = ssl.PEM_cert_to_DER_cert((up.pretend / "nsm-root.pem").read_text())
+    key = bytes.fromhex(up.ready["kms"]["key"].rsplit("/", 1)[1].replace("-", ""))
+    for file in up.data.iterdir():
+        content = file.read_bytes() if file.is_file() else b""
+        at, genesis = content.find(key), content.find(hashlib.sha256(root).digest())
+        if min(at, genesis) >= 0:
+            # id, nonce, secret, tag; and the nonce before the root's hash.
+            context = {"adyton-genesis": content[genesis - 32 : genesis].hex()}
+            return {"CiphertextBlob": content[at : at + 16 + 12 + 32 + 16], "EncryptionContext": context}
+    raise AssertionError("no genesis in the host's files")
+
+
+def refusal(call, **arguments):
+    with pytest.raises(ClientError) as error:
+        call(**arguments)
+    return error.value.response["Error"]["Code"], error.value.response["Error"]["Message"]
+
+
+def verified(up):
+    verify = up.verify()
+    assert verify.verifications.create(to=NUMBER, channel="sms").status == "pending"
+    assert verify.verification_checks.create(to=NUMBER, code=up.code(NUMBER)).status == "approved"
+
+
+def test_a_vault_boots_verifies_and_starts_again(tmp_path):
+    first = Up(tmp_path, profile="small")
+    verified(first)
+    options = ["--vault-id", first.ready["vault_id"], "--root", first.ready["root"]]
+    code, out, _ = adyton("verify", first.ready["api"], *options, "--json")
+    shown = json.loads(out)
+    assert (code, shown["facts"]["profile"]) == (0, "small")
+    assert "the administrator of the cloud's KMS can release the root key" in shown["explained"]
+    # The key policy names the very registers that evidence shows.
+    release = policy_of(first)["Statement"][2]["Condition"]["StringEqualsIgnoreCase"]
+    assert release == {IMAGE: shown["facts"]["pcr0"], POLICY: shown["facts"]["pcr16"]}
+    subprocess.run(["kill", "-9", str(first.children()["adyton-enclave"])], check=True)
+    eventually(lambda: verified(first))
+    assert first.stop() == 0
+    second = Up(tmp_path)
+    assert (second.ready["vault_id"], second.ready["profile"]) == (first.ready["vault_id"], "small")
+    verified(second)
+    assert second.stop() == 0
+    assert json.loads(second.log_check().stdout)["ok"]
+
+
+def test_a_profile_is_fixed_at_genesis(tmp_path):
+    up = Up(tmp_path)
+    assert up.stop() == 0
+    code, _, error = adyton("up", "--data", up.data, "--listen", "127.0.0.1:0", "--profile", "small")
+    assert code == 1 and "this vault has another profile, which is fixed at genesis" in error
+
+
+def test_another_measurement_in_the_key_policy_refuses_the_boot(tmp_path, small):
+    good = policy_of(small)
+    ours = good["Statement"][2]["Condition"]["StringEqualsIgnoreCase"]
+    for register in (IMAGE, POLICY):
+        other = json.loads(json.dumps(good))
+        other["Statement"][2]["Condition"]["StringEqualsIgnoreCase"][register] = "ab" * 48
+        put(small, other)
+        # While it runs, nothing asks; what boots is refused by itself, and by the KMS.
+        recipient = kms.attested(kms.document(small.ready["nsm"], kms.Recipient().spki))
+        role, key = kms.role(small.ready["kms"]), small.ready["kms"]["key"]
+        code, message = refusal(role.decrypt, KeyId=key, Recipient=recipient, **wrapped(small))
+        assert code == "AccessDeniedException" and "is not authorized to perform: kms:Decrypt" in message
+    assert small.stop() == 0
+    error = refused_boot(tmp_path)
+    expected = f'the key\'s policy: statement "Release": {POLICY}: expected {ours[POLICY]}, got {"ab" * 48}: if this enclave'
+    assert expected in error, error
+
+
+def statement(**members):
+    return {"Sid": "Loose", "Effect": "Allow", "Principal": {"AWS": "*"}, "Resource": "*"} | members
+
+
+LOOSENED = {
+    "decrypt without a condition": (
+        statement(Action="kms:Decrypt"),
+        'statement "Loose": it releases without a condition StringEqualsIgnoreCase on '
+        "kms:RecipientAttestation:ImageSha384: expected the one value ",
+    ),
+    "everything for another principal": (
+        statement(Action="kms:*", Principal={"AWS": "arn:aws:iam::111122223333:root"}),
+        'statement "Loose": it allows "kms:*": expected only kms:Decrypt and kms:GenerateDataKey with a condition',
+    ),
+    "grants": (
+        statement(Action="kms:CreateGrant", Principal={"AWS": "arn:aws:iam::111122223333:user/administrator"}),
+        'statement "Loose": it allows "kms:CreateGrant"',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOOSENED)
+def test_a_loosened_key_policy_refuses_the_boot(tmp_path, small, name):
+    added, expected = LOOSENED[name]
+    policy = policy_of(small)
+    policy["Statement"].append(added)
+    put(small, policy)
+    assert small.stop() == 0
+    error = refused_boot(tmp_path)
+    assert expected in error, error
+
+
+def test_a_grant_refuses_the_boot(tmp_path, small):
+    good = policy_of(small)
+    loose = json.loads(json.dumps(good))
+    loose["Statement"].append(statement(Action="kms:CreateGrant", Principal={"AWS": "*"}))
+    put(small, loose)
+    key, administrator = small.ready["kms"]["key"], kms.administrator(small.ready["kms"])
+    grantee = small.ready["kms"]["administrator"]["arn"]
+    administrator.create_grant(KeyId=key, GranteePrincipal=grantee, Operations=["Decrypt"])
+    # The policy is as it was again, and the grant stays: it is how the secret would come out.
+    put(small, good)
+    assert administrator.decrypt(KeyId=key, **wrapped(small))["Plaintext"]
+    assert small.stop() == 0
+    error = refused_boot(tmp_path)
+    assert "the key has 1 grants, which allow beside its policy: revoke them" in error, error
+
+
+def test_another_policy_gets_nothing_until_the_administrator_approves_it_too(tmp_path, small):
+    owner, file = small.ready["owner_key"], small.data / "adyton.toml"
+    before = policy_of(small)["Statement"][2]["Condition"]["StringEqualsIgnoreCase"]
+    file.write_text(file.read_text().replace("retention_days = 30", "retention_days = 10"))
+    assert adyton("policy", "approve", "--data", small.data, "--key", owner)[0] == 0
+    # The platform measures whoever connects now: the KMS refuses, whoever brings the document.
+    recipient = kms.attested(kms.document(small.ready["nsm"], kms.Recipient().spki))
+    role, key = kms.role(small.ready["kms"]), small.ready["kms"]["key"]
+    assert refusal(role.decrypt, KeyId=key, Recipient=recipient, **wrapped(small))[0] == "AccessDeniedException"
+    assert small.stop() == 0
+    error = refused_boot(tmp_path)
+    assert f"{POLICY}: expected " in error and f"got {before[POLICY]}" in error, error
+
+    expected = error.split(f"{POLICY}: expected ", 1)[1].split(",", 1)[0]
+    cloud = small.ready["kms"]
+    registers = ["--pcr", f"0={before[IMAGE]}", "--pcr", f"16={expected}"]
+    arns = ["--role", cloud["role"], "--administrator", cloud["administrator"]["arn"]]
+    code, policy, _ = adyton("kms", "key-policy", *registers, *arns)
+    assert code == 0
+    # The administrator needs a KMS that runs: the vault's is this machine's.
+    other = tmp_path / "other"
+    other.mkdir()
+    platform = Up(other, pretend=small.pretend)
+    administrator = kms.administrator(platform.ready["kms"])
+    administrator.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+    assert platform.stop() == 0
+    again = Up(tmp_path)
+    assert again.ready["vault_id"] == small.ready["vault_id"]
+    verified(again)
+    assert again.stop() == 0
+
+
+def test_a_host_with_every_file_and_every_credential_gets_nothing(tmp_path, small):
+    key, secret = small.ready["kms"]["key"], wrapped(small)
+    role, administrator = kms.role(small.ready["kms"]), kms.administrator(small.ready["kms"])
+    denied = "AccessDeniedException"
+    for name, who in (("role", role), ("administrator", administrator)):
+        assert refusal(who.decrypt, KeyId=key, **secret)[0] == denied, name
+        assert refusal(who.decrypt, **secret)[0] == denied, name
+        assert refusal(who.generate_data_key, KeyId=key, NumberOfBytes=32)[0] == denied, name
+        assert refusal(who.create_grant, KeyId=key, GranteePrincipal="*", Operations=["Decrypt"])[0] == denied, name
+    assert refusal(role.put_key_policy, KeyId=key, PolicyName="default", Policy="{}")[0] == denied
+    # A document that nobody's platform signed, and one of another platform.
+    signed = kms.document(small.ready["nsm"], kms.Recipient().spki)
+    forged = signed[:-1] + bytes([signed[-1] ^ 1])
+    code, message = refusal(role.decrypt, KeyId=key, Recipient=kms.attested(forged), **secret)
+    assert code == "ValidationException" and "The attestation document is not valid" in message
+    other = tmp_path / "other"
+    other.mkdir()
+    elsewhere = Up(other)
+    foreign = kms.document(elsewhere.ready["nsm"], kms.Recipient().spki)
+    assert elsewhere.stop() == 0
+    assert refusal(role.decrypt, KeyId=key, Recipient=kms.attested(foreign), **secret)[0] == "ValidationException"
+    # A document of this enclave that was kept: its key is gone, and what comes is sealed to that.
+    answer = role.decrypt(KeyId=key, Recipient=kms.attested(signed), **secret)
+    assert not answer.get("Plaintext")
+    with pytest.raises(subprocess.CalledProcessError):
+        kms.Recipient().opened(answer["CiphertextForRecipient"], tmp_path)
+    # Under another genesis the ciphertext is none.
+    wrong = secret | {"EncryptionContext": {"adyton-genesis": "00" * 32}}
+    code, _ = refusal(role.decrypt, KeyId=key, Recipient=kms.attested(signed), **wrong)
+    assert code == "InvalidCiphertextException"
+
+
+def test_the_administrator_can_release_to_himself(tmp_path, small):
+    """What profile small leaves open, and evidence says."""
+    key, secret = small.ready["kms"]["key"], wrapped(small)
+    administrator = kms.administrator(small.ready["kms"])
+    assert refusal(administrator.decrypt, KeyId=key, **secret)[0] == "AccessDeniedException"
+    policy = policy_of(small)
+    policy["Statement"].append(statement(Action="kms:Decrypt"))
+    put(small, policy)
+    assert len(administrator.decrypt(KeyId=key, **secret)["Plaintext"]) == 32
