@@ -52,6 +52,7 @@ use tower_service::Service as _;
 use crate::engine::Engine;
 use crate::evidence::{Channel, Evidence};
 use crate::policy::Holder;
+use crate::public;
 use taken::Taken;
 
 pub use auth::BasicCredentials;
@@ -94,6 +95,8 @@ pub struct Api {
     pub vault_id: [u8; 32],
     /// The vault's own names.
     pub hosts: Hosts,
+    /// What a public CA may be asked to sign, if the policy has public names.
+    pub public_request: Option<public::Request>,
     /// What is allowed now.
     pub current: Holder,
     /// The release in force.
@@ -113,6 +116,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/adyton/v1/requests", post(requests::submit))
         .route("/adyton/v1/account", get(tenants::fetch))
         .route("/adyton/v1/vault", get(vault::fetch))
+        .route("/adyton/v1/public-certificate-request", get(vault::certificate_request))
         .route("/adyton/v1/support/{verification}", get(support::look))
         .route("/adyton/v1/services/{service}/loosening", delete(loosening::withdraw))
         .route("/v2/Services", post(services::create).get(services::list))
