@@ -34,6 +34,8 @@ use adyton_ledger::Profile;
 use adyton_seal::{HmacKey, KeyTree, RecipientKey};
 use adyton_transport::{Listener, Stream};
 use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::{delete, get, post};
 use hyper::Request;
@@ -129,11 +131,18 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&api), host::check));
     let anybody = Router::new()
         .route("/health", get(|| async { "ok\n" }))
+        .route("/ready", get(ready))
         .route("/.well-known/adyton/evidence", get(evidence::fetch))
         .route("/.well-known/adyton/binding", get(evidence::bind))
         .method_not_allowed_fallback(answer::method_not_allowed);
     let routes = anybody.merge(named).with_state(api);
     routes.layer(middleware::from_fn(body::read))
+}
+
+/// `GET /ready`: whether new work is taken. That the logs are replayed and the root key is there goes without saying, for
+/// before that nobody is served; `GET /health` says that the process answers. Neither says anything else.
+async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, &'static str) {
+    if api.engine.is_ready() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") }
 }
 
 /// Serves clients for ever.
