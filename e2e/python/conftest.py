@@ -18,19 +18,19 @@ PATIENCE = 60
 ENCLAVE = os.environ.get("ADYTON_ENCLAVE", "process")
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 # A process's name is cut to 15 characters. Who kills the inside kills what emulates its machine.
-INSIDE_OPTIONS = ["--enclave", ENCLAVE, "--source", SOURCE]
 INSIDE = {"qemu-system-x86": "adyton-enclave"}
 
 
 class Up:
     """One run of `adyton up`."""
 
-    def __init__(self, folder, listen="127.0.0.1:0", policy=(), tenant=None, pretend=None, profile=None):
+    def __init__(self, folder, listen="127.0.0.1:0", policy=(), tenant=None, pretend=None, profile=None, enclave=ENCLAVE):
         """`policy`: keys and values that a new vault's policy has instead of those that `up` writes. `tenant`: name of
         another tenant than the first, who is made when first named. `pretend`: a folder of the platform's, in place of one of its
-        own. `profile`: who keeps the root key of a new vault."""
+        own. `profile`: who keeps the root key of a new vault. `enclave`: what the inside is."""
         self.data = folder / "vault"
         arguments = [argument for change in policy for argument in ("--set", change)]
+        arguments += ["--enclave", enclave, "--source", SOURCE]
         if profile is not None:
             arguments += ["--profile", profile]
         if tenant is not None:
@@ -38,7 +38,7 @@ class Up:
         self.pretend = pretend or folder / "vault.pretend"
         arguments += ["--pretend-dir", self.pretend]
         self.process = subprocess.Popen(
-            [BINARIES / "adyton", "up", "--json", "--data", self.data, "--listen", listen, *INSIDE_OPTIONS, *arguments],
+            [BINARIES / "adyton", "up", "--json", "--data", self.data, "--listen", listen, *arguments],
             stdout=subprocess.PIPE,
             text=True,
         )

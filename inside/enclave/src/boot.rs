@@ -43,10 +43,11 @@ use crate::engine::{Engine, Shard};
 use crate::events::Events;
 use crate::evidence::Evidence;
 use crate::http::{self, Api, Hosts, Owners};
-use crate::identity::{Ca, SealedCa};
+use crate::identity::{self, Ca, SealedCa};
 use crate::metrics;
 use crate::platform::{Claims, Nsm, NsmAddress, PlatformError};
 use crate::policy::{Holder, InForce, Measured};
+use crate::public::{PublicKeys, Resolver};
 use crate::store::Store;
 
 pub use error::BootError;
@@ -130,7 +131,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let sealed_ca =
         SealedCa { certificate: vault.genesis.ca_certificate.clone(), sealed_key: vault.genesis.sealed_ca_key.clone() };
     let ca = Ca::open(&policy.api, &vault.keys, &vault.genesis.nonce, &sealed_ca)?;
-    let (tls, tls_key) = ca.server(&policy.api)?;
+    let (own, tls_key) = ca.leaf(&policy.api)?;
     let bundle = Bundle {
         vault_id: vault.id.0,
         release: release.number,
@@ -158,10 +159,13 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     // Whatever could refuse this policy comes before the logs show it: from then on no other one boots.
     let recipient = Arc::new(RecipientKey::new(&vault.keys.derive(Label::Hpke, &[])?)?);
     let key = CredentialKey { recipient: Arc::clone(&recipient), vault_id: vault.id.0 };
-    let in_force = InForce::new(policy.clone(), key).map_err(|error| BootError::Route(error.0))?;
+    let public = PublicKeys::new(&vault.keys, vault.id.0, &policy.api.public_names)?;
+    let public_request = public.request()?;
+    let in_force = InForce::new(policy.clone(), key, public).map_err(|error| BootError::Route(error.0))?;
     // A credential that the present policy's routes cannot use lets its route rest; it refuses no boot.
-    let current = in_force.with_kept(state.settings(), state.next_owners_sequence() - 1);
+    let current = in_force.with_kept(state.settings(), state.next_owners_sequence() - 1, clock.now());
     let current = Holder::new(current.map_err(BootError::Settings)?);
+    let tls = identity::server(Arc::new(Resolver::new(own, current.clone())))?;
     let carriers = delivery::prepare(in_force.routes(), &config.service, &clock);
     let carriers = carriers.map_err(|error| BootError::Route(error.0))?;
     // 8.
@@ -233,6 +237,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         token_key: HmacKey::new(&vault.keys.derive(Label::Token, &[])?),
         recipient,
         hosts: Hosts::new(&policy.api),
+        public_request,
         current,
         release: release.number,
         policy_hash: measured.hash,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks")]
 
+mod certificate;
 mod client;
 mod drill;
 mod emulated;
@@ -65,6 +66,9 @@ enum Command {
     /// Shows and changes settings.
     #[command(subcommand)]
     Settings(settings::Command),
+    /// Asks a vault for what a public CA is to sign, and hands it what the CA answered.
+    #[command(subcommand)]
+    Certificate(certificate::Command),
     /// Makes, admits, shows and resets tenants; weakens a service, with notice.
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -100,6 +104,7 @@ fn main() -> ExitCode {
         Command::Image(command) => image::run(&command),
         Command::Seal(options) => seal::run(&options),
         Command::Settings(command) => settings::run(&command),
+        Command::Certificate(command) => certificate::run(&command),
         Command::Tenant(command) => tenant::run(&command),
         Command::Key(command) => keys::run(&command),
         Command::Kms(command) => kms_admin::run(&command),
