@@ -16,7 +16,7 @@ import json
 import sys
 from pathlib import Path
 
-from cases import attestation, bundle, entries, frames, heads, keys, kms_envelopes, sealed_values, snapshots, webhook
+from cases import attestation, bundle, entries, frames, heads, images, keys, kms_envelopes, sealed_values, snapshots, webhook
 from spec import hpke
 
 FOLDER = Path(__file__).resolve().parent
@@ -32,6 +32,7 @@ PAGES = {
     "sealed_values.json": sealed_values.cases,
     "webhook.json": webhook.cases,
     "kms_envelopes.json": kms_envelopes.cases,
+    "images.json": images.cases,
 }
 
 

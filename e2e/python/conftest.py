@@ -14,17 +14,23 @@ from twilio.rest import Client
 
 BINARIES = pathlib.Path(os.environ["ADYTON_BIN_DIR"])
 PATIENCE = 60
+# What the inside is: a process, or with nitro-qemu an image on an emulated machine (`cargo xtask nitro`).
+ENCLAVE = os.environ.get("ADYTON_ENCLAVE", "process")
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+# A process's name is cut to 15 characters. Who kills the inside kills what emulates its machine.
+INSIDE = {"qemu-system-x86": "adyton-enclave"}
 
 
 class Up:
     """One run of `adyton up`."""
 
-    def __init__(self, folder, listen="127.0.0.1:0", policy=(), tenant=None, pretend=None, profile=None):
+    def __init__(self, folder, listen="127.0.0.1:0", policy=(), tenant=None, pretend=None, profile=None, enclave=ENCLAVE):
         """`policy`: keys and values that a new vault's policy has instead of those that `up` writes. `tenant`: name of
         another tenant than the first, who is made when first named. `pretend`: a folder of the platform's, in place of one of its
-        own. `profile`: who keeps the root key of a new vault."""
+        own. `profile`: who keeps the root key of a new vault. `enclave`: what the inside is."""
         self.data = folder / "vault"
         arguments = [argument for change in policy for argument in ("--set", change)]
+        arguments += ["--enclave", enclave, "--source", SOURCE]
         if profile is not None:
             arguments += ["--profile", profile]
         if tenant is not None:
@@ -67,7 +73,7 @@ class Up:
 
     def children(self):
         """Process ids of the running children, by name; a killed one has a new id once it is started again."""
-        return {name: pid for pid, name in children_of(self.process.pid)}
+        return {INSIDE.get(name, name): pid for pid, name in children_of(self.process.pid)}
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)

@@ -229,3 +229,17 @@ def test_a_full_disk_is_said_and_loses_nothing(small_disk, start):
     again = start()
     for service in answered[:3] + answered[-3:]:
         again.client().verify.v2.services(service).verifications.create(to=NUMBER, channel="sms")
+
+
+def test_health_and_readiness_say_nothing_else(up):
+    for path, said in (("/health", "ok\n"), ("/ready", "ready\n")):
+        # A load balancer knows no name of the vault.
+        answer = requests.get(up.ready["api"] + path, headers={"Host": "anything"}, verify=up.ready["ca"], timeout=5)
+        assert (answer.status_code, answer.text) == (200, said)
+    metrics = up.ready["metrics"].removesuffix("/metrics")
+    for path, said in (("/healthz", "ok\n"), ("/readyz", "ready\n")):
+        answer = requests.get(metrics + path, timeout=5)
+        assert (answer.status_code, answer.text) == (200, said)
+    # A host that is started again answers for the same vault, although it saw no boot.
+    subprocess.run(["kill", "-KILL", str(up.children()["adyton-host"])], check=True)
+    assert eventually(lambda: requests.get(metrics + "/readyz", timeout=5)).status_code == 200

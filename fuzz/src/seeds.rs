@@ -3,6 +3,7 @@
 //!
 //! Inputs that once failed are committed beside them by hand, under a name that says what was wrong.
 
+use adyton_image::Eif;
 use adyton_ledger::{Frontier, Hash};
 use adyton_seal::Plaintext;
 use adyton_vault::{Channel, Event, EventKind, Loosening, Outcome, Scope, Scopes, ServiceSettings, Sid, State, User};
@@ -14,6 +15,9 @@ use crate::corpus::Seed;
 /// Longest vector that becomes a seed.
 const MAX_SEED: usize = 1024;
 
+/// Images that become seeds, of those in the vectors.
+const EIFS: [&str; 4] = ["smallest", "three_ramdisks", "fail_hidden_section", "fail_ramdisk_after_the_signature"];
+
 /// A token sealed to the test key of the target `sealed_value`. HPKE is randomised, so it was made once.
 const SEALED_TOKEN: &str = "010127196d20fe02bae63d69d32a8657e1e902a9a7958b9d4c19323c7b2dc5b6233d76c763f910cf819e56327b837d3ca3ca44b765b0a1127017214f43baa4c8a8643e1ee82545efe9ce830e2290627c1dc3";
 
@@ -24,7 +28,7 @@ type Named = Vec<(&'static str, Vec<u8>)>;
 pub fn all() -> Vec<(&'static str, Seed)> {
     let mut seeds = Vec::new();
     vectors(&mut seeds);
-    let groups: [(&str, Named); 26] = [
+    let groups: [(&str, Named); 27] = [
         ("frame_append", frame_append()),
         ("frame_stream", frame_stream()),
         ("address", texts(&["unix:/run/adyton/service.sock", "vsock:3:5000", "vsock:+3:5000", "unix:", "tcp:1:2"])),
@@ -68,6 +72,7 @@ pub fn all() -> Vec<(&'static str, Seed)> {
         ("manifest", vec![("none", manifest(0)), ("three_chunks", manifest(3))]),
         ("entry_body", bodies()),
         ("snapshot", snapshots()),
+        ("image_signature", image_signature()),
         ("domain_name", texts(&["carrier.adyton.test", "localhost.", "127.1", "0x7f000001", "a.0x1", "::1", "a..b"])),
         ("route", texts(&["carrier.test:443=127.0.0.1:8443", "Kms.test:1=[::1]:2", "127.1:443=127.0.0.1:1", ":1=:2"])),
     ];
@@ -109,6 +114,16 @@ fn vectors(seeds: &mut Vec<(&'static str, Seed)>) {
             add("signed_request", &name, request.to_string().into_bytes());
             add("ssh_signature", &name, signature.into_bytes());
             add("ssh_key", &name, key.into_bytes());
+        }
+    }
+    for vector in read(include_str!("../../vectors/images.json")) {
+        let (name, bytes) = (field(&vector, "name"), hex(&field(&vector, "hex")));
+        match field(&vector, "what").as_str() {
+            // All differ in the 548 bytes of the header, which mutation finds by itself.
+            "eif" if EIFS.contains(&&name[..]) => add("eif", &name, bytes),
+            // Stored blocks, whose content the target packs again.
+            "ramdisk" if !vector["archive"].is_null() => add("ramdisk", &name, hex(&field(&vector, "archive"))),
+            _ => {}
         }
     }
     // Of a vector that has several byte strings, the one that its kind is named for.
@@ -225,6 +240,20 @@ fn evidence() -> Named {
     ];
     let deep = ("fail_deep", with(&[0x81; 200], &[]));
     chosen.chain(real.map(|(name, document)| (name, with(document, &[])))).chain([deep]).collect()
+}
+
+/// Signature sections of images.
+fn image_signature() -> Named {
+    let vectors: Vec<Value> =
+        serde_json::from_str(include_str!("../../vectors/images.json")).expect("vectors are a list");
+    let find = |name: &str| vectors.iter().find(|vector| vector["name"] == name).expect("a chosen vector is there");
+    ["signed", "fail_members_swapped", "fail_tagged"]
+        .into_iter()
+        .map(|name| {
+            let file = hex(find(name)["hex"].as_str().unwrap_or_default());
+            (name, Eif::parse(&file).ok().and_then(|image| image.signature).expect("it is signed"))
+        })
+        .collect()
 }
 
 fn reader() -> Vec<u8> {

@@ -1,6 +1,8 @@
 """Page 00."""
 
-from spec.keys import KeyTree, code, code_of_block, pseudonym, sid, subject, token_hash
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from spec.keys import KeyTree, code, code_of_block, pseudonym, seal_public_key, sid, subject, token_hash
 from spec.primitives import ed25519_public, x25519_public
 from spec.wire import u64
 
@@ -17,11 +19,12 @@ LABELS = [
     ("ca wrap", []),
     ("token", []),
     ("subject", [vault.ACCOUNT_SID]),
+    ("public key wrap", []),
 ]
 
 
 def cases() -> list[dict]:
-    return derived() + public_keys() + keyed_hashes() + codes() + code_blocks()
+    return derived() + public_keys() + keyed_hashes() + codes() + code_blocks() + sealed_public_keys()
 
 
 def derived() -> list[dict]:
@@ -145,4 +148,38 @@ def code_blocks() -> list[dict]:
             case(f"three_rejected_{digits}", [limit, 2**64 - 1, limit, 9], digits),
             case(f"all_rejected_{digits}", [2**64 - 1, limit, 2**64 - 1, limit], digits),
         ]
+    return out
+
+
+def sealed_public_keys() -> list[dict]:
+    """Page 06: the key of a public certificate, sealed by the vault to itself."""
+    key = ec.derive_private_key(int.from_bytes(pattern(0x02, 32), "big"), ec.SECP256R1())
+    pkcs8 = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    spki = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    nonce = pattern(0x70, 12)
+    good = seal_public_key(vault.KEYS, nonce, vault.VAULT_ID, spki, pkcs8)
+    out = []
+
+    def case(name: str, sealed: bytes, refusal: str | None = None, vault_id: bytes = vault.VAULT_ID) -> None:
+        answer = {"refusal": refusal} if refusal else {"spki": spki.hex()}
+        out.append({
+            "name": name,
+            "what": "sealed_public_key",
+            "root_key": vault.ROOT_KEY.hex(),
+            "epoch": 1,
+            "vault_id": vault_id.hex(),
+            "sealed": sealed.hex(),
+        } | answer)
+
+    case("sealed_public_key", good)
+    case("fail_sealed_public_key_of_another_vault", good, "Key", vault.OTHER_VAULT_ID)
+    case("fail_sealed_public_key_changed", good[:-1] + bytes([good[-1] ^ 1]), "Key")
+    case("fail_sealed_public_key_renamed", good[:40] + bytes([good[40] ^ 1]) + good[41:], "Key")
+    case("fail_sealed_public_key_version_2", b"\x02" + good[1:], "Key")
+    case("fail_sealed_public_key_cut", good[:50], "Key")
+    case("fail_sealed_public_key_empty", b"", "Key")
     return out

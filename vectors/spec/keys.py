@@ -1,7 +1,7 @@
 """Page 00: the key tree, keyed hashes, one-time codes."""
 
-from .primitives import hkdf_expand, hkdf_extract, hmac_sha256
-from .wire import lp, u32
+from .primitives import aes_256_gcm, hkdf_expand, hkdf_extract, hmac_sha256
+from .wire import lp, u8, u32
 
 
 def log_name(log: int) -> str:
@@ -60,3 +60,8 @@ def code(slot_key: bytes, verification: str, service: str, digits: int) -> str:
         if found is not None:
             return found
         counter += 1
+
+
+def seal_public_key(keys: KeyTree, nonce: bytes, vault_id: bytes, spki: bytes, pkcs8: bytes) -> bytes:
+    aad = lp("adyton public key v1") + vault_id + lp(spki)
+    return u8(1) + lp(spki) + nonce + aes_256_gcm(keys.derive("public key wrap"), nonce, aad, pkcs8)

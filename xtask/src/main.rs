@@ -11,6 +11,7 @@ mod metadata;
 mod node;
 mod phones;
 mod python;
+mod reproducible;
 mod tcb;
 mod threats;
 mod tools;
@@ -30,6 +31,8 @@ const USAGE: &str = "cargo xtask COMMAND
                      build the enclave alone, count its lines, unsafe code and build scripts, and compare them with
                      the committed list; count peers' sources beside it
   tcb --accept       write the list anew
+  reproducible [BZIMAGE]
+                     build the enclave's image twice, as two people would, and compare the bytes
   phones             write the table of numbering plans anew
   phones --check     check that it is what the metadata gives
   help               this";
@@ -47,6 +50,8 @@ fn main() -> ExitCode {
         ("layers", []) => layers::run(),
         ("licences", []) => licences::run(),
         ("tcb", rest) => tcb::run(rest),
+        ("reproducible", []) => reproducible::run(None),
+        ("reproducible", [kernel]) => reproducible::run(Some(Path::new(kernel))),
         ("phones", []) => phones::run(false),
         ("phones", [check]) if check == "--check" => phones::run(true),
         ("help", []) => {

@@ -50,6 +50,19 @@ pub struct Vault {
     pub owners_sequence: u64,
     /// SHA-256 of the settings' text; of nothing if there are none.
     pub settings_sha256: String,
+    /// SHA-256 of the public certificate that is shown under the public names; null if there is none.
+    pub public_certificate_sha256: Option<String>,
+}
+
+/// Answer of `GET /adyton/v1/public-certificate-request` (`docs/spec/06-sealed-values.md`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateRequest {
+    /// The policy's public names, which the request carries.
+    pub names: Vec<String>,
+    /// PKCS #10, in PEM.
+    pub request: String,
+    /// Base64 of the key that it is for, which only the vault opens.
+    pub sealed_key: String,
 }
 
 /// Answer of `GET /.well-known/adyton/evidence` (`docs/spec/09-evidence.md`).

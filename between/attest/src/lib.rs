@@ -26,7 +26,7 @@ mod refusal;
 
 pub use appraisal::{AppraisalPolicy, CLOCKS_PART_MS, Freshness, Measurements, Pcr, REGISTERS, Release};
 pub use appraised::Appraised;
-pub use binding::{CHANNEL_EXPORTER_LABEL, channel_message};
+pub use binding::{ATTESTED_PROTOCOL, CHANNEL_EXPORTER_LABEL, channel_message};
 pub use bundle::{Bundle, BundleError, NotarySet};
 pub use nitro::{Received, RememberedChains, Root, Verified};
 pub use nonces::{MAX_NONCES, NonceProof, NonceTree};

@@ -72,6 +72,8 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     let text = |addresses: &[core::net::IpAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
     let (before, after) = (text(&old.api.addresses), text(&api.addresses));
     out.set("api.addresses", &before, &after, Direction::Changes, Direction::Changes);
+    let (before, after) = (&old.api.public_names, &api.public_names);
+    out.set("api.public_names", before, after, Direction::Loosens, Direction::Tightens);
     out.custody(&old.custody, custody);
     let channels =
         |channels: &[crate::ChannelName]| channels.iter().map(|channel| channel.text().into()).collect::<Vec<String>>();

@@ -24,8 +24,8 @@ pub use custody::{CredentialSource, Custody, KeyArn};
 pub use diff::{Change, Direction, diff};
 pub use error::PolicyError;
 pub use key_policy::{KeyPolicy, KeyPolicyError, Pins, StatementFault};
-pub use parse::{Trust, certificate, is_host, is_peer};
-pub use settings::{RouteOrder, Settings, SettingsError, TighterLimits};
+pub use parse::{Trust, certificate, certificates, is_host, is_peer};
+pub use settings::{PublicCertificate, RouteOrder, Settings, SettingsError, TighterLimits};
 
 /// A policy whose every value is in its range.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -113,6 +113,10 @@ pub struct Api {
     pub names: Vec<String>,
     /// IP addresses that the vault's certificate may carry.
     pub addresses: Vec<IpAddr>,
+    /// DNS names that a certificate of a public CA may carry for a key of the vault's; none of them is among `names`, so that
+    /// a name always shows one kind of certificate.
+    #[serde(default)]
+    pub public_names: Vec<String>,
 }
 
 /// `[verification]`.

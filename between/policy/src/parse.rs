@@ -4,7 +4,7 @@ use adyton_ledger::{Signers, SshPublicKey};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 
-use crate::{Limits, Owners, Policy, PolicyError, Route, RouteKind, unknown};
+use crate::{Api, Limits, Owners, Policy, PolicyError, Route, RouteKind, unknown};
 
 /// Longest policy, in bytes: what one field of the public log holds.
 const MAX_POLICY: usize = 65_536;
@@ -12,6 +12,8 @@ const MAX_POLICY: usize = 65_536;
 const MAX_OWNERS: usize = 32;
 /// Routes at the most.
 const MAX_ROUTES: usize = 64;
+/// Public names at the most: what public CAs put into one certificate.
+const MAX_PUBLIC_NAMES: usize = 100;
 
 /// What a route's certificate must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,21 @@ pub fn certificate(pem: &str) -> Option<Vec<u8>> {
     CertificateDer::from_pem_slice(pem.as_bytes()).ok().map(|certificate| certificate.to_vec())
 }
 
+/// DER of the certificates that a text is made of, in their order; `None` if anything else stands there, a private key above
+/// all.
+pub fn certificates(pem: &str) -> Option<Vec<Vec<u8>>> {
+    let mut out = Vec::new();
+    let mut rest = pem.trim();
+    while !rest.is_empty() {
+        const END: &str = "-----END CERTIFICATE-----";
+        let (section, after) = rest.split_at(rest.find(END)? + END.len());
+        // CAs end lines as they like.
+        out.push(certificate(&section.replace("\r\n", "\n"))?);
+        rest = after.trim_start();
+    }
+    Some(out)
+}
+
 /// Whether a text is a DNS name, without a dot at its end: no address, in no spelling. Resolvers would take `127.1` or
 /// `0x7f000001` for addresses, so its last label begins with a letter; the host's dialer demands that too.
 pub fn is_host(text: &str) -> bool {
@@ -114,6 +131,7 @@ impl Policy {
         for name in &self.api.names {
             host("api.names", name)?;
         }
+        self.check_public_names()?;
         self.check_custody()?;
         self.check_verification()?;
         check_limits(&self.limits)?;
@@ -124,6 +142,21 @@ impl Policy {
                 return Err(PolicyError::Missing { key: key + ".name", why: "another route has this name" });
             }
             check_route(&key, route)?;
+        }
+        Ok(())
+    }
+
+    fn check_public_names(&self) -> Result<(), PolicyError> {
+        let Api { names, public_names, .. } = &self.api;
+        range("api.public_names", public_names.len() <= MAX_PUBLIC_NAMES, "at most 100 names")?;
+        for (place, name) in public_names.iter().enumerate() {
+            let key = format!("api.public_names[{place}]");
+            peer(&key, name)?;
+            range(&key, !name.bytes().any(|byte| byte.is_ascii_uppercase()), "lower case")?;
+            let why = "it is among api.names or stands here twice; a name shows one kind of certificate";
+            if public_names[..place].contains(name) || names.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+                return Err(PolicyError::Missing { key, why });
+            }
         }
         Ok(())
     }

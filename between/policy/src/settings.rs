@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::parse::check_limits;
+use crate::parse::{certificates, check_limits};
 use crate::{ChannelName, Limits, Policy, PolicyError, unknown};
 
 /// Longest text.
@@ -26,6 +26,28 @@ pub struct Settings {
     /// Sealed values by name, base64.
     #[serde(default)]
     pub credentials: BTreeMap<String, String>,
+    /// What the vault shows under its public names.
+    pub public_certificate: Option<PublicCertificate>,
+}
+
+/// `[public_certificate]`: what a public CA signed, and the key that it signed for, which only the vault opens.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublicCertificate {
+    /// PEM: the vault's own certificate, then each one's issuer.
+    pub chain: String,
+    /// The sealed key that came with the request for it, base64.
+    pub sealed_key: String,
+}
+
+/// Certificates of a chain: the vault's and an issuer at least.
+const CHAIN: core::ops::RangeInclusive<usize> = 2..=8;
+
+impl PublicCertificate {
+    /// DER of the chain; `None` if it is none.
+    pub fn chain(&self) -> Option<Vec<Vec<u8>>> {
+        certificates(&self.chain).filter(|chain| CHAIN.contains(&chain.len()))
+    }
 }
 
 /// Ceilings of the settings; what is not named stays as the policy has it.
@@ -114,6 +136,10 @@ pub enum SettingsError {
     Twice(String),
     /// A credential that no route of the policy names.
     Credential(String),
+    /// A public certificate where the policy has no public names.
+    NoPublicNames,
+    /// What should be a chain of certificates is none.
+    Chain,
     /// A ceiling that is looser than the policy's; names it.
     Looser(&'static str),
     /// A ceiling outside its range.
@@ -135,6 +161,11 @@ impl fmt::Display for SettingsError {
             Self::Prefix(prefix) => write!(f, "routes: {prefix}: expected the beginning of a number, such as +44"),
             Self::Twice(prefix) => write!(f, "routes: {prefix:?} stands twice"),
             Self::Credential(name) => write!(f, "credentials: no route of the policy names {name}"),
+            Self::NoPublicNames => f.write_str("public_certificate: the policy has no public names (api.public_names)"),
+            Self::Chain => f.write_str(
+                "public_certificate.chain: expected 2 to 8 certificates in PEM and nothing else: the vault's own, then each \
+                 one's issuer",
+            ),
             Self::Looser(name) => write!(f, "limits.{name}: looser than the policy allows"),
             Self::Limits(error) => error.fmt(f),
         }
@@ -199,6 +230,12 @@ impl Settings {
             self.credentials.keys().find(|name| !policy.routes.iter().any(|route| route.credential == **name))
         {
             return Err(SettingsError::Credential(name.clone()));
+        }
+        if let Some(certificate) = &self.public_certificate {
+            if policy.api.public_names.is_empty() {
+                return Err(SettingsError::NoPublicNames);
+            }
+            certificate.chain().ok_or(SettingsError::Chain)?;
         }
         let limits = self.limits.asked(&policy.limits);
         check_limits(&limits).map_err(SettingsError::Limits)?;

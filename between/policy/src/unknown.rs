@@ -24,7 +24,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("attestation", &["root"]),
     ("owners", &["threshold", "keys"]),
     ("tenants", &["admission", "loosening_hours"]),
-    ("api", &["names", "addresses"]),
+    ("api", &["names", "addresses", "public_names"]),
     ("custody", &["host", "port", "trust", "key", "credentials"]),
     ("verification", &["channels", "countries", "shortest_code", "custom_code_services"]),
     ("limits", LIMITS),
@@ -62,7 +62,8 @@ const LIMITS: &[&str] = &[
 
 /// (path, keys) of the settings.
 const SETTINGS: &[(&str, &[&str])] = &[
-    ("", &["version", "routes", "limits", "credentials"]),
+    ("", &["version", "routes", "limits", "credentials", "public_certificate"]),
+    ("public_certificate", &["chain", "sealed_key"]),
     ("routes", &["sms", "email"]),
     ("routes.sms", &["prefix", "use"]),
     ("routes.email", &["prefix", "use"]),

@@ -34,6 +34,8 @@ pub enum Label {
     Hpke,
     /// Seals the vault CA's private key.
     CaWrap,
+    /// Seals the private keys of public certificates, which the owners keep.
+    PublicKeyWrap,
     /// Keyed hashes of tenants' tokens.
     Token,
     /// Keyed hashes of one tenant's destinations.
@@ -50,6 +52,7 @@ impl Label {
             Self::Snapshot => b"snapshot",
             Self::Hpke => b"hpke",
             Self::CaWrap => b"ca wrap",
+            Self::PublicKeyWrap => b"public key wrap",
             Self::Token => b"token",
             Self::Subject => b"subject",
         }

@@ -27,6 +27,7 @@ fn label(text: &str) -> Label {
         "snapshot" => Label::Snapshot,
         "hpke" => Label::Hpke,
         "ca wrap" => Label::CaWrap,
+        "public key wrap" => Label::PublicKeyWrap,
         "token" => Label::Token,
         "subject" => Label::Subject,
         other => panic!("{other}"),
@@ -75,6 +76,8 @@ fn keys() {
             }
             // The unit test of rejection reads these.
             "code_block" => (),
+            // The enclave opens these.
+            "sealed_public_key" => (),
             other => panic!("{other}"),
         }
     }

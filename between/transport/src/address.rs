@@ -1,8 +1,17 @@
-//! `unix:PATH` and `vsock:CID:PORT`.
+//! `unix:PATH`, `vsock:CID:PORT` and `bridge:PATH:PORT`.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+/// The context id of the machine that an enclave runs on (`VMADDR_CID_HOST` of Nitro enclaves).
+pub const PARENT: u32 = 3;
+/// Where an image takes clients' connections.
+pub const INGRESS_PORT: u32 = 8443;
+/// Where an image opens channels to its host.
+pub const SERVICE_PORT: u32 = 9001;
+/// Where `nitro-cli` waits for an enclave to say that it runs.
+pub const HEARTBEAT_PORT: u32 = 9000;
 
 /// Where a side listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +25,14 @@ pub enum Address {
         /// Port.
         port: u32,
     },
+    /// A guest's vsock port, seen from outside through a bridge of Unix sockets, as `vhost-device-vsock` and Firecracker
+    /// have it.
+    Bridge {
+        /// The bridge's own socket.
+        path: PathBuf,
+        /// Port.
+        port: u32,
+    },
 }
 
 impl fmt::Display for Address {
@@ -23,6 +40,7 @@ impl fmt::Display for Address {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Vsock { cid, port } => write!(f, "vsock:{cid}:{port}"),
+            Self::Bridge { path, port } => write!(f, "bridge:{}:{port}", path.display()),
         }
     }
 }
@@ -30,11 +48,11 @@ impl fmt::Display for Address {
 /// Why a text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressError {
-    /// It begins with neither `unix:` nor `vsock:`.
+    /// It begins with neither `unix:`, `vsock:` nor `bridge:`.
     Kind,
-    /// Nothing follows `unix:`.
+    /// There is no path where one belongs.
     NoPath,
-    /// A vsock address has no second colon.
+    /// There is no second colon where one belongs.
     NoPort,
     /// The context id is not a decimal `u32`.
     Cid,
@@ -45,11 +63,11 @@ pub enum AddressError {
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Kind => "an address is unix:PATH or vsock:CID:PORT",
-            Self::NoPath => "unix:PATH needs a path",
-            Self::NoPort => "vsock:CID:PORT needs a port",
+            Self::Kind => "an address is unix:PATH, vsock:CID:PORT or bridge:PATH:PORT",
+            Self::NoPath => "unix:PATH and bridge:PATH:PORT need a path",
+            Self::NoPort => "vsock:CID:PORT and bridge:PATH:PORT need a port",
             Self::Cid => "in vsock:CID:PORT the context id is a number from 0 to 4294967295",
-            Self::Port => "in vsock:CID:PORT the port is a number from 0 to 4294967295",
+            Self::Port => "the port of vsock:CID:PORT and bridge:PATH:PORT is a number from 0 to 4294967295",
         })
     }
 }
@@ -67,6 +85,11 @@ impl FromStr for Address {
                 let (cid, port) = rest.split_once(':').ok_or(AddressError::NoPort)?;
                 let cid = number(cid).ok_or(AddressError::Cid)?;
                 Ok(Self::Vsock { cid, port: number(port).ok_or(AddressError::Port)? })
+            }
+            ("bridge", rest) => {
+                let (path, port) = rest.rsplit_once(':').ok_or(AddressError::NoPort)?;
+                let port = number(port).ok_or(AddressError::Port)?;
+                if path.is_empty() { Err(AddressError::NoPath) } else { Ok(Self::Bridge { path: path.into(), port }) }
             }
             _ => Err(AddressError::Kind),
         }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio_vsock::{VsockAddr, VsockListener, VsockStream};
 
-use crate::Address;
+use crate::{Address, bridge, gate};
 
 /// A connection between host and enclave.
 #[derive(Debug)]
@@ -46,7 +46,8 @@ impl Address {
     pub async fn connect(&self) -> io::Result<Stream> {
         match self {
             Self::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
-            Self::Vsock { cid, port } => VsockStream::connect(VsockAddr::new(*cid, *port)).await.map(Stream::Vsock),
+            Self::Vsock { cid, port } => gate::connect(VsockAddr::new(*cid, *port)).await.map(Stream::Vsock),
+            Self::Bridge { path, port } => bridge::connect(path, *port).await.map(Stream::Unix),
         }
     }
 }
@@ -62,13 +63,15 @@ pub enum Listener {
 
 impl Listener {
     /// Binds. A Unix socket that a dead process left is replaced (nothing but a socket is); only the owner may connect.
+    /// Behind a bridge, a guest's connections to a port arrive at a Unix socket of its own.
     ///
     /// # Errors
     /// The socket's; [`io::ErrorKind::AddrInUse`] if another process listens there.
     pub fn bind(address: &Address) -> io::Result<Self> {
         match address {
             Address::Unix(path) => bind_unix(path).map(Self::Unix),
-            Address::Vsock { cid, port } => VsockListener::bind(VsockAddr::new(*cid, *port)).map(Self::Vsock),
+            Address::Vsock { cid, port } => gate::bind(VsockAddr::new(*cid, *port)).map(Self::Vsock),
+            Address::Bridge { path, port } => bind_unix(&bridge::guests_socket(path, *port)).map(Self::Unix),
         }
     }
 

@@ -3,6 +3,7 @@
 mod attest;
 mod enclave;
 mod host;
+mod image;
 mod ledger;
 mod message;
 mod seal;
@@ -62,4 +63,8 @@ pub const TARGETS: &[Target] = &[
     // outside/host
     Target { name: "domain_name", run: host::domain_name, dictionary: host::NAMES },
     Target { name: "route", run: host::route, dictionary: host::NAMES },
+    // outside/image
+    Target { name: "eif", run: image::eif, dictionary: image::DICTIONARY },
+    Target { name: "ramdisk", run: image::ramdisk, dictionary: image::ARCHIVES },
+    Target { name: "image_signature", run: image::image_signature, dictionary: image::CBOR },
 ];

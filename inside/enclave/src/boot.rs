@@ -17,13 +17,13 @@ mod error;
 mod genesis;
 mod release;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
 use adyton_frame::Event;
 use adyton_ledger::{BootRecord, GovRecord, Head, LogId, OpsRoot, VaultId, origin, sha256};
+use adyton_policy::ProfileName;
 use adyton_seal::{HmacKey, Label, Plaintext, RecipientKey, SigningKey, mix_random};
 use adyton_transport::{Address, Listener};
 use adyton_vault::State;
@@ -43,10 +43,11 @@ use crate::engine::{Engine, Shard};
 use crate::events::Events;
 use crate::evidence::Evidence;
 use crate::http::{self, Api, Hosts, Owners};
-use crate::identity::{Ca, SealedCa};
+use crate::identity::{self, Ca, SealedCa};
 use crate::metrics;
-use crate::platform::{Claims, Nsm, PlatformError};
+use crate::platform::{Claims, Nsm, NsmAddress, PlatformError};
 use crate::policy::{Holder, InForce, Measured};
+use crate::public::{PublicKeys, Resolver};
 use crate::store::Store;
 
 pub use error::BootError;
@@ -63,9 +64,11 @@ pub struct Config {
     /// The host's service address.
     pub service: Address,
     /// The NSM.
-    pub nsm: PathBuf,
+    pub nsm: NsmAddress,
     /// The measured policy.
-    pub policy: PathBuf,
+    pub policy: Vec<u8>,
+    /// Whether this is an image on a machine of its own, and not a process on somebody's.
+    pub in_image: bool,
 }
 
 /// Boots and serves until a fault ends it.
@@ -85,13 +88,15 @@ pub async fn run(config: Config) -> Result<(), BootError> {
 async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let began = Instant::now();
     // 1.
-    events.emit(Event::BootPhase { phase: 1 });
-    let policy = std::fs::read(&config.policy).map_err(BootError::PolicyFile)?;
-    let measured = Measured::parse(&policy)?;
+    told(&config, events, 1);
+    let measured = Measured::parse(&config.policy)?;
     let policy = &measured.policy;
+    if config.in_image && policy.profile == ProfileName::Dev {
+        return Err(BootError::DevInImage);
+    }
     let kms = Custodian::new(policy, &config.service).map_err(|_| BootError::Route("custody".into()))?;
     // 2.
-    events.emit(Event::BootPhase { phase: 2 });
+    told(&config, events, 2);
     let mut nsm = Nsm::connect(&config.nsm).await?;
     let boot_id: [u8; 16] = {
         let mixed = mix_random(&nsm.random().await?)?;
@@ -100,15 +105,15 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         id
     };
     // 3.
-    events.emit(Event::BootPhase { phase: 3 });
+    told(&config, events, 3);
     let mut store = connect(&config.service).await?;
     let clock = Arc::new(Clock::new());
     // 4.
-    events.emit(Event::BootPhase { phase: 4 });
+    told(&config, events, 4);
     let vault = genesis::vault(&mut store, &measured, &kms, &mut nsm, boot_id, &clock).await?;
     let signer = || SigningKey::from_seed(&vault.keys.derive(Label::LogSigning, &[])?);
     // 5.
-    events.emit(Event::BootPhase { phase: 5 });
+    told(&config, events, 5);
     let GovReplay { frontier, bucket, releases, boots } = match vault.newborn {
         Some(_) => GovReplay::newborn(&vault.genesis),
         None => gov::replay(&mut store, &vault.id, &vault.genesis).await?,
@@ -116,17 +121,17 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     clock.at_least(bucket * 10);
     let release = release::admit(&mut store, &vault.id, &releases, &measured).await?;
     // 6.
-    events.emit(Event::BootPhase { phase: 6 });
+    told(&config, events, 6);
     let replayed = replay(&mut store, &vault.keys, vault.id, OPS, &vault.genesis.log_key).await;
     let Replay { state, frontier: ops_frontier, bucket: ops_bucket, events: replayed_events, covered, .. } =
         replayed.map_err(BootError::Replay)?;
     clock.at_least(ops_bucket * 10);
     // 7.
-    events.emit(Event::BootPhase { phase: 7 });
+    told(&config, events, 7);
     let sealed_ca =
         SealedCa { certificate: vault.genesis.ca_certificate.clone(), sealed_key: vault.genesis.sealed_ca_key.clone() };
     let ca = Ca::open(&policy.api, &vault.keys, &vault.genesis.nonce, &sealed_ca)?;
-    let (tls, tls_key) = ca.server(&policy.api)?;
+    let (own, tls_key) = ca.leaf(&policy.api)?;
     let bundle = Bundle {
         vault_id: vault.id.0,
         release: release.number,
@@ -154,14 +159,17 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     // Whatever could refuse this policy comes before the logs show it: from then on no other one boots.
     let recipient = Arc::new(RecipientKey::new(&vault.keys.derive(Label::Hpke, &[])?)?);
     let key = CredentialKey { recipient: Arc::clone(&recipient), vault_id: vault.id.0 };
-    let in_force = InForce::new(policy.clone(), key).map_err(|error| BootError::Route(error.0))?;
+    let public = PublicKeys::new(&vault.keys, vault.id.0, &policy.api.public_names)?;
+    let public_request = public.request()?;
+    let in_force = InForce::new(policy.clone(), key, public).map_err(|error| BootError::Route(error.0))?;
     // A credential that the present policy's routes cannot use lets its route rest; it refuses no boot.
-    let current = in_force.with_kept(state.settings(), state.next_owners_sequence() - 1);
+    let current = in_force.with_kept(state.settings(), state.next_owners_sequence() - 1, clock.now());
     let current = Holder::new(current.map_err(BootError::Settings)?);
+    let tls = identity::server(Arc::new(Resolver::new(own, current.clone())))?;
     let carriers = delivery::prepare(in_force.routes(), &config.service, &clock);
     let carriers = carriers.map_err(|error| BootError::Route(error.0))?;
     // 8.
-    events.emit(Event::BootPhase { phase: 8 });
+    told(&config, events, 8);
     let appender = Appender::start(config.service.clone(), LogId::GOV, events.clone());
     let mut gov = GovLog::new(vault.id, signer()?, frontier, bucket, boot_id, release.number, appender);
     if let Some(genesis) = vault.newborn {
@@ -229,6 +237,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         token_key: HmacKey::new(&vault.keys.derive(Label::Token, &[])?),
         recipient,
         hosts: Hosts::new(&policy.api),
+        public_request,
         current,
         release: release.number,
         policy_hash: measured.hash,
@@ -242,6 +251,15 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     events.emit(Event::Ready { replayed: replayed_events, micros });
     http::serve(listener, tls, http::router(Arc::new(api))).await;
     Ok(())
+}
+
+/// A step begins: the host hears its number, and so does an image's console.
+#[allow(clippy::print_stderr, reason = "an image's stderr is its console, and this is a number")]
+fn told(config: &Config, events: &Events, phase: u8) {
+    if config.in_image {
+        eprintln!("adyton-enclave: boot {phase}");
+    }
+    events.emit(Event::BootPhase { phase });
 }
 
 /// The host may come up after the enclave: it is waited for, for a while.

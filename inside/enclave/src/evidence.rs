@@ -13,7 +13,6 @@
 //! What it is not: it judges nothing. The evidence is for others; what the enclave believes of its own platform is in
 //! [`crate::boot`].
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use adyton_attest::{CHANNEL_EXPORTER_LABEL, MAX_NONCES, NonceProof, NonceTree, channel_message};
@@ -26,7 +25,7 @@ use tokio::time::{Duration, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 
 use crate::events::Events;
-use crate::platform::{Claims, Nsm, PlatformError};
+use crate::platform::{Claims, Nsm, NsmAddress, PlatformError};
 
 /// Most documents that the platform is asked for in a second.
 pub const DOCUMENTS_PER_SECOND: u64 = 100;
@@ -76,16 +75,16 @@ impl Channel {
 }
 
 impl Evidence {
-    /// Starts asking the platform, which is at `path`. `bundle` are the identity bundle's bytes and `bundle_hash` their SHA-256.
+    /// Starts asking the platform, which is at `address`. `bundle` are the identity bundle's bytes and `bundle_hash` their SHA-256.
     pub fn start(
-        (nsm, path): (Nsm, PathBuf),
+        (nsm, address): (Nsm, NsmAddress),
         bundle: &[u8],
         bundle_hash: [u8; 32],
         log_key: SigningKey,
         events: Events,
     ) -> Self {
         let (asked, waiting) = mpsc::channel(MAX_NONCES);
-        tokio::spawn(serve(Platform { nsm: Some(nsm), path }, waiting, bundle_hash, events));
+        tokio::spawn(serve(Platform { nsm: Some(nsm), address }, waiting, bundle_hash, events));
         Self { asked, bundle: BASE64.encode(bundle), bundle_hash, log_key }
     }
 
@@ -117,14 +116,14 @@ impl Evidence {
 /// The connection to the NSM, made anew after a fault.
 struct Platform {
     nsm: Option<Nsm>,
-    path: PathBuf,
+    address: NsmAddress,
 }
 
 impl Platform {
     async fn document(&mut self, claims: Claims<'_>) -> Result<Vec<u8>, PlatformError> {
         let mut nsm = match self.nsm.take() {
             Some(nsm) => nsm,
-            None => Nsm::connect(&self.path).await?,
+            None => Nsm::connect(&self.address).await?,
         };
         let document = nsm.attest(claims).await?;
         self.nsm = Some(nsm);
@@ -186,9 +185,10 @@ mod tests {
         let path = folder.path().join("nsm");
         let events = Events::start(Address::Unix(folder.path().join("nobody")));
         let listener = UnixListener::bind(&path).unwrap();
-        let nsm = Nsm::connect(&path).await.unwrap();
+        let address = NsmAddress::Socket(path);
+        let nsm = Nsm::connect(&address).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let evidence = Arc::new(Evidence::start((nsm, path), b"bundle", [7; 32], signer(), events));
+        let evidence = Arc::new(Evidence::start((nsm, address), b"bundle", [7; 32], signer(), events));
         let ask = |number: usize| {
             let evidence = Arc::clone(&evidence);
             let mut nonce = [0; 32];
@@ -217,8 +217,9 @@ mod tests {
         let path = folder.path().join("nsm");
         let events = Events::start(Address::Unix(folder.path().join("nobody")));
         let _listener = UnixListener::bind(&path).unwrap();
-        let nsm = Nsm::connect(&path).await.unwrap();
-        let evidence = Evidence::start((nsm, path), b"bundle", [7; 32], signer(), events);
+        let address = NsmAddress::Socket(path);
+        let nsm = Nsm::connect(&address).await.unwrap();
+        let evidence = Evidence::start((nsm, address), b"bundle", [7; 32], signer(), events);
         let bound = evidence.bind(Channel([1; 32]));
         assert_eq!(bound, signer().sign(&channel_message(&[1; 32], &[7; 32])));
         assert_ne!(bound, evidence.bind(Channel([2; 32])));

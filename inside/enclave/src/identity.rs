@@ -14,6 +14,8 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::ResolvesServerCert;
+use rustls::sign::CertifiedKey;
 
 use adyton_policy::Api;
 
@@ -108,12 +110,11 @@ impl Ca {
         self.spki_hash
     }
 
-    /// Makes this boot's TLS key and certificate. Tickets are per boot, there is no 0-RTT, and nothing below TLS 1.3.
-    /// Also gives SHA-256 of the key's SubjectPublicKeyInfo.
+    /// Makes this boot's TLS key and certificate. Also gives SHA-256 of the key's SubjectPublicKeyInfo.
     ///
     /// # Errors
     /// [`IdentityError`].
-    pub fn server(&self, api: &Api) -> Result<(Arc<ServerConfig>, [u8; 32]), IdentityError> {
+    pub fn leaf(&self, api: &Api) -> Result<(Arc<CertifiedKey>, [u8; 32]), IdentityError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::default();
         params.subject_alt_names = names(api)?;
@@ -125,17 +126,25 @@ impl Ca {
         let spki_hash = sha256(&key.subject_public_key_info()).0;
         let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let chain = vec![leaf.der().clone(), self.certificate.clone()];
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(|_| IdentityError::Tls)?
-            .with_no_client_auth()
-            .with_single_cert(chain, private)
-            .map_err(|_| IdentityError::Tls)?;
-        config.max_early_data_size = 0;
-        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|_| IdentityError::Tls)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok((Arc::new(config), spki_hash))
+        let certified = CertifiedKey::from_der(chain, private, &provider()).map_err(|_| IdentityError::Tls)?;
+        Ok((Arc::new(certified), spki_hash))
     }
+}
+
+/// Serves what `certificates` chooses. Tickets are per boot, there is no 0-RTT, and nothing below TLS 1.3.
+///
+/// # Errors
+/// [`IdentityError::Tls`].
+pub fn server(certificates: Arc<dyn ResolvesServerCert>) -> Result<Arc<ServerConfig>, IdentityError> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|_| IdentityError::Tls)?
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    config.max_early_data_size = 0;
+    config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|_| IdentityError::Tls)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
 fn ca_params(api: &Api) -> Result<CertificateParams, IdentityError> {

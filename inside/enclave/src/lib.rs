@@ -2,7 +2,8 @@
 //!
 //! Why a library as well as a binary: the engine's tests, fuzz targets and benchmarks drive the same code.
 //!
-//! Scope: boot ([`boot`]), the platform ([`platform`]), keys and identity ([`custody`], [`identity`]), evidence of it
+//! Scope: an image's machine ([`guest`]), boot ([`boot`]), the platform ([`platform`]), keys and identity ([`custody`],
+//! [`identity`], [`public`]), evidence of it
 //! ([`evidence`]), the engine over the log ([`engine`]), the HTTP API ([`http`]), delivery ([`delivery`]). What decides
 //! anything is in `adyton-vault`.
 //!
@@ -17,11 +18,14 @@ pub mod egress;
 pub mod engine;
 pub mod events;
 pub mod evidence;
+pub mod guest;
 pub mod hashes;
 pub mod http;
 pub mod identity;
 pub mod metrics;
 pub mod platform;
 pub mod policy;
+pub mod process;
+pub mod public;
 pub mod signed;
 pub mod store;

@@ -1,4 +1,5 @@
-//! `adyton-enclave`: the inside, as one process. On a laptop it shows the wall; it is not a TEE there.
+//! `adyton-enclave`: the inside, as one process. On a laptop it shows the wall; it is not a TEE there. As process 1 it is an
+//! image: it sets its machine up first, takes no argument, and ends the machine when it ends.
 
 #![allow(clippy::print_stderr, reason = "a boot that is refused says why, with public facts only")]
 
@@ -7,8 +8,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use adyton_enclave::boot::{self, Config};
+use adyton_enclave::platform::NsmAddress;
+use adyton_enclave::{guest, process};
 use lexopt::prelude::{Long, ValueExt};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use rustix::process::{Resource, Signal};
 
 const USAGE: &str = "adyton-enclave --ingress ADDRESS --service ADDRESS --nsm SOCKET --policy FILE
     [--workers N] [--die-with-parent]
@@ -21,7 +24,8 @@ fn main() -> ExitCode {
             eprintln!("adyton-enclave: panic at {}:{}", location.file(), location.line());
         }
     }));
-    match run() {
+    let ended = if guest::is_one() { run_image() } else { run_process() };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("adyton-enclave: {error}");
@@ -30,23 +34,41 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Box<dyn std::error::Error>> {
+fn run_image() -> Result<(), Box<dyn std::error::Error>> {
+    // Not after it is confined: the library would look for limits in files.
+    let workers = processors();
+    let ended = match guest::set_up(|step| eprintln!("adyton-enclave: {step}")) {
+        Ok(config) => serve(config, workers).map_err(|error| error.to_string()),
+        Err((step, error)) => Err(format!("{step}: {error}")),
+    };
+    eprintln!("adyton-enclave: {}", ended.err().unwrap_or_else(|| "it ended".into()));
+    Err(guest::end().into())
+}
+
+fn run_process() -> Result<(), Box<dyn std::error::Error>> {
     let (config, workers) = parse()?;
-    // No core dumps, no ptrace by others, and no descriptor limit below the hard one.
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    process::harden()?;
+    // No descriptor limit below the hard one.
     let mut files = rustix::process::getrlimit(Resource::Nofile);
     files.current = files.maximum;
     rustix::process::setrlimit(Resource::Nofile, files)?;
+    serve(config, workers)
+}
+
+fn serve(config: Config, workers: usize) -> Result<(), Box<dyn std::error::Error>> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(workers).enable_all().build()?;
     Ok(runtime.block_on(boot::run(config))?)
 }
 
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
 /// Where things are, and how many threads serve.
 fn parse() -> Result<(Config, usize), Box<dyn std::error::Error>> {
     let (mut ingress, mut service, mut nsm, mut policy) = (None, None, None, None);
-    let mut workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let mut workers = processors();
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -63,11 +85,13 @@ fn parse() -> Result<(Config, usize), Box<dyn std::error::Error>> {
         }
     }
     let missing = |name: &str| format!("--{name} is missing\n{USAGE}");
+    let policy = std::fs::read(policy.ok_or_else(|| missing("policy"))?);
     let config = Config {
         ingress: ingress.ok_or_else(|| missing("ingress"))?,
         service: service.ok_or_else(|| missing("service"))?,
-        nsm: nsm.ok_or_else(|| missing("nsm"))?,
-        policy: policy.ok_or_else(|| missing("policy"))?,
+        nsm: NsmAddress::Socket(nsm.ok_or_else(|| missing("nsm"))?),
+        policy: policy.map_err(|error| format!("the policy cannot be read: {error}"))?,
+        in_image: false,
     };
     Ok((config, workers))
 }

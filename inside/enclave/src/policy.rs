@@ -4,6 +4,7 @@
 //! effect at once: whoever depends on them holds a [`Holder`] and asks it each time.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use adyton_ledger::{Profile, sha256};
@@ -14,6 +15,7 @@ use adyton_vault::{Channel, Rules, Sid, SidKind};
 use tokio::sync::watch;
 
 use crate::delivery::{self, CredentialKey, RouteConfig, RouteError, RoutingTable, Unusable};
+use crate::public::{PublicCertificate, PublicCertificateError, PublicKeys};
 
 /// A policy and the hash of its bytes.
 pub struct Measured {
@@ -54,10 +56,30 @@ pub struct Current {
     pub rules: Rules,
     /// For delivery.
     pub table: Arc<RoutingTable>,
+    /// For clients that trust public CAs.
+    pub public: Option<PublicCertificate>,
     /// Sequence of the owners' request that the settings came by; 0 for none.
     pub sequence: u64,
     /// SHA-256 of the settings as they were signed.
     pub settings_hash: [u8; 32],
+}
+
+/// What of settings cannot be used, and rests. New settings with it are refused; of those that were taken once the rest holds.
+#[derive(Debug)]
+pub enum Resting {
+    /// A credential that its route cannot use.
+    Credential(Unusable),
+    /// The public certificate.
+    Certificate(PublicCertificateError),
+}
+
+impl fmt::Display for Resting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credential(error) => error.fmt(f),
+            Self::Certificate(error) => error.fmt(f),
+        }
+    }
 }
 
 /// The policy in force, and what it takes to hold settings against it.
@@ -66,15 +88,16 @@ pub struct InForce {
     pub policy: Policy,
     routes: Vec<RouteConfig>,
     key: CredentialKey,
+    public: PublicKeys,
 }
 
 impl InForce {
-    /// Prepares the policy's routes; `key` opens their credentials.
+    /// Prepares the policy's routes; `key` opens their credentials, `public` the keys of public certificates.
     ///
     /// # Errors
     /// [`RouteError`], the first route that cannot be used.
-    pub fn new(policy: Policy, key: CredentialKey) -> Result<Self, RouteError> {
-        Ok(Self { routes: delivery::routes(&policy)?, policy, key })
+    pub fn new(policy: Policy, key: CredentialKey, public: PublicKeys) -> Result<Self, RouteError> {
+        Ok(Self { routes: delivery::routes(&policy)?, policy, key, public })
     }
 
     /// The policy's routes.
@@ -82,12 +105,12 @@ impl InForce {
         &self.routes
     }
 
-    /// What is allowed with settings that the owners sign now, and which of their credentials no route can use.
+    /// What is allowed with settings that the owners sign now, and what of them cannot be used; `now` is Unix seconds.
     ///
     /// # Errors
     /// [`SettingsError`] if the policy does not allow them.
-    pub fn with(&self, text: &str, sequence: u64) -> Result<(Current, Vec<Unusable>), SettingsError> {
-        Ok(self.current(&Settings::parse(text, &self.policy)?, text, sequence))
+    pub fn with(&self, text: &str, sequence: u64, now: u64) -> Result<(Current, Vec<Resting>), SettingsError> {
+        Ok(self.current(&Settings::parse(text, &self.policy)?, text, sequence, now))
     }
 
     /// What is allowed with settings that were signed under this policy or an earlier one, as far as this one allows them; an
@@ -95,19 +118,24 @@ impl InForce {
     ///
     /// # Errors
     /// [`SettingsError`] if they never were settings.
-    pub fn with_kept(&self, text: &str, sequence: u64) -> Result<Current, SettingsError> {
+    pub fn with_kept(&self, text: &str, sequence: u64, now: u64) -> Result<Current, SettingsError> {
         let settings = match text {
             "" => Settings { version: 1, ..Settings::default() },
             text => Settings::kept(text)?,
         };
-        Ok(self.current(&settings, text, sequence).0)
+        Ok(self.current(&settings, text, sequence, now).0)
     }
 
-    fn current(&self, settings: &Settings, text: &str, sequence: u64) -> (Current, Vec<Unusable>) {
+    fn current(&self, settings: &Settings, text: &str, sequence: u64, now: u64) -> (Current, Vec<Resting>) {
         let settings_hash = sha256(text.as_bytes()).0;
         let rules = rules(&self.policy, &settings.limits.within(&self.policy.limits));
         let (table, unusable) = delivery::table(&self.routes, settings, &self.key);
-        (Current { rules, table: Arc::new(table), sequence, settings_hash }, unusable)
+        let mut resting: Vec<_> = unusable.into_iter().map(Resting::Credential).collect();
+        let public = self.public.open(settings, now).unwrap_or_else(|error| {
+            resting.push(Resting::Certificate(error));
+            None
+        });
+        (Current { rules, table: Arc::new(table), public, sequence, settings_hash }, resting)
     }
 }
 
@@ -177,5 +205,15 @@ impl Holder {
             }
             newer
         });
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Nothing is allowed.
+    pub(crate) fn current() -> Current {
+        Current { rules: Rules::default(), table: Arc::default(), public: None, sequence: 0, settings_hash: [0; 32] }
     }
 }

@@ -9,19 +9,38 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use adyton_api::timestamp;
 use adyton_attest::{OwnDocument, Pcr};
+use adyton_ledger::sha256;
 use adyton_policy::{KeyPolicy, Pins, Policy, ProfileName};
+use adyton_seal::{HmacKey, Secret};
+use bytes::Bytes;
 use clap::Subcommand;
 use data_encoding::HEXLOWER;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
 
-use crate::kms_client::Caller;
+use crate::folders::Folders;
 use crate::verify::register;
 
 type Error = Box<dyn std::error::Error>;
+
+/// The pretend KMS's name.
+const HOST: &str = "kms.adyton.test";
+/// The header of a session's token.
+const TOKEN: &str = "x-amz-security-token";
+/// Its region.
+const REGION: &str = "eu-central-1";
 
 /// What an administrator of a KMS needs.
 #[derive(Subcommand)]
@@ -120,54 +139,167 @@ pub(crate) fn key_policy(administrator: &str, role: &str, image: &[u8; 48], poli
     })
 }
 
-/// 2. Makes a key of the pretend KMS, and gives what a policy says of it, as `KEY=VALUE`.
-pub(crate) async fn new_key(pretend: &Value) -> Result<Vec<String>, Error> {
-    let made = Caller::administrator(pretend)?.call("CreateKey", &json!({})).await?;
-    let arn = made["KeyMetadata"]["Arn"].as_str().ok_or("the KMS has made no key")?;
-    Ok(vec!["profile=\"small\"".into(), format!("custody.key={arn:?}"), "custody.credentials=\"instance-role\"".into()])
+/// Whoever has credentials for the pretend KMS: its administrator, whom `up` and the drill play, or the enclave's role.
+pub(crate) struct Caller<'a> {
+    pretend: &'a Value,
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: Option<String>,
 }
 
-/// 2. Puts the key policy of a vault's key, if it still has the one that it was made with. The platform measures whoever asks.
-pub(crate) async fn approve_first(pretend: &Value, policy: &Policy) -> Result<(), Error> {
-    let (ProfileName::Small, Some(key)) = (policy.profile, policy.custody.key()) else { return Ok(()) };
-    let administrator = Caller::administrator(pretend)?;
-    let present = present_policy(&administrator, key.text()).await?;
-    if present["Id"] != "key-default-1" {
-        return Ok(());
+impl<'a> Caller<'a> {
+    /// The administrator, of what `adyton-pretend` said when it was ready.
+    pub(crate) fn administrator(pretend: &'a Value) -> Result<Self, Error> {
+        let shown = &pretend["kms_administrator"];
+        let field = |name: &str| shown[name].as_str().map(str::to_owned).ok_or("adyton-pretend says too little");
+        let (access_key_id, secret_access_key) = (field("access_key_id")?, field("secret_access_key")?);
+        Ok(Self { pretend, access_key_id, secret_access_key, session_token: None })
     }
-    let text = |value: &Value| value.as_str().map(str::to_owned).ok_or("adyton-pretend says too little");
-    let (image, measured) = measure(text(&pretend["nsm"])?.as_ref()).await?;
-    let (arn, role) = (text(&pretend["kms_administrator"]["arn"])?, text(&pretend["kms_role"])?);
-    put_policy(&administrator, key.text(), &key_policy(&arn, &role, &image, &measured)).await
+
+    /// The enclave's role, whose credentials the metadata service gives to anybody on the machine.
+    pub(crate) async fn role(pretend: &'a Value) -> Result<Self, Error> {
+        let imds = pretend["imds"].as_str().ok_or("adyton-pretend says too little")?;
+        let put = [("x-aws-ec2-metadata-token-ttl-seconds", "60")];
+        let token = plain(imds, "PUT", "/latest/api/token", &put).await?;
+        let (get, path) = ([("x-aws-ec2-metadata-token", &*token)], "/latest/meta-data/iam/security-credentials/");
+        let role = plain(imds, "GET", path, &get).await?;
+        let given: Value = serde_json::from_str(&plain(imds, "GET", &format!("{path}{role}"), &get).await?)?;
+        let field = |name: &str| given[name].as_str().map(str::to_owned).ok_or("the metadata service says too little");
+        let (access_key_id, secret_access_key) = (field("AccessKeyId")?, field("SecretAccessKey")?);
+        Ok(Self { pretend, access_key_id, secret_access_key, session_token: Some(field("Token")?) })
+    }
+
+    /// 2. Makes a key, and gives what a policy says of it, as `KEY=VALUE`.
+    pub(crate) async fn new_key(&self) -> Result<Vec<String>, Error> {
+        let made = self.call("CreateKey", &json!({})).await?;
+        let arn = made["KeyMetadata"]["Arn"].as_str().ok_or("the KMS has made no key")?;
+        Ok(vec![
+            "profile=\"small\"".into(),
+            format!("custody.key={arn:?}"),
+            "custody.credentials=\"instance-role\"".into(),
+        ])
+    }
+
+    /// 2. Puts the key policy of a vault's key, if it still has the one that it was made with: it releases to these registers
+    ///    0 and 16.
+    pub(crate) async fn approve_first(
+        &self,
+        folders: &Folders,
+        (image, measured): ([u8; 48], [u8; 48]),
+    ) -> Result<(), Error> {
+        let policy = Policy::parse(&std::fs::read(folders.data.join("adyton.toml"))?)?;
+        let (ProfileName::Small, Some(key)) = (policy.profile, policy.custody.key()) else { return Ok(()) };
+        let present = self.call("GetKeyPolicy", &json!({ "KeyId": key.text() })).await?;
+        let present: Value = serde_json::from_str(present["Policy"].as_str().unwrap_or_default())?;
+        if present["Id"] != "key-default-1" {
+            return Ok(());
+        }
+        let role = self.pretend["kms_role"].as_str().ok_or("adyton-pretend says too little")?;
+        let administrator =
+            self.pretend["kms_administrator"]["arn"].as_str().ok_or("adyton-pretend says too little")?;
+        self.put_key_policy(key.text(), &key_policy(administrator, role, &image, &measured)).await
+    }
+
+    /// Puts a key's policy.
+    pub(crate) async fn put_key_policy(&self, key: &str, policy: &Value) -> Result<(), Error> {
+        let request = json!({ "KeyId": key, "PolicyName": "default", "Policy": policy.to_string() });
+        self.call("PutKeyPolicy", &request).await.map(drop)
+    }
+
+    /// One signed request; an error has the KMS's own words.
+    pub(crate) async fn call(&self, action: &str, request: &Value) -> Result<Value, Error> {
+        let body = request.to_string();
+        let target = format!("TrentService.{action}");
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+        let date = timestamp(now).replace(['-', ':'], "");
+        let authorization = self.authorization(&date, &target, &body)?;
+        let stream = self.connect().await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let request = Request::post("/").header("host", HOST).header("content-type", "application/x-amz-json-1.1");
+        let request = request.header("x-amz-date", date).header("x-amz-target", target);
+        let request = self.session_token.iter().fold(request, |request, token| request.header(TOKEN, token));
+        let request = request.header("authorization", authorization).body(Full::new(Bytes::from(body)))?;
+        let answer = sender.send_request(request).await?;
+        let status = answer.status();
+        let answer: Value = serde_json::from_slice(&answer.into_body().collect().await?.to_bytes())?;
+        if status.is_success() { Ok(answer) } else { Err(format!("the KMS refused {action}: {answer}").into()) }
+    }
+
+    /// AWS Signature Version 4.
+    fn authorization(&self, date: &str, target: &str, body: &str) -> Result<String, Error> {
+        let day = &date[..8];
+        let token = self.session_token.as_ref().map(|token| (TOKEN, token.as_str()));
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("host", HOST), ("x-amz-date", date)];
+        let headers: Vec<(&str, &str)> = headers.into_iter().chain(token).chain([("x-amz-target", target)]).collect();
+        let signed = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let canonical = format!("POST\n/\n\n{lines}\n{signed}\n{}", sha256(body.as_bytes()));
+        let scope = format!("{day}/{REGION}/kms/aws4_request");
+        let string = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256(canonical.as_bytes()));
+        let mut key = HmacKey::from_shared(format!("AWS4{}", self.secret_access_key).as_bytes())?;
+        for part in [day, REGION, "kms", "aws4_request"] {
+            key = HmacKey::new(&Secret::take(&mut key.tag(&[part.as_bytes()])));
+        }
+        let (id, signature) = (&self.access_key_id, HEXLOWER.encode(&key.tag(&[string.as_bytes()])));
+        Ok(format!("AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={signed}, Signature={signature}"))
+    }
+
+    async fn connect(&self) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Error> {
+        let field = |name: &str| self.pretend[name].as_str().ok_or("adyton-pretend says too little");
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(field("tls_ca")?)?)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(field("tls")?).await?;
+        Ok(TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(HOST)?, stream).await?)
+    }
 }
 
-/// The key policy that a key has.
-pub(crate) async fn present_policy(caller: &Caller, key: &str) -> Result<Value, Error> {
-    let answer = caller.call("GetKeyPolicy", &json!({ "KeyId": key, "PolicyName": "default" })).await?;
-    Ok(serde_json::from_str(answer["Policy"].as_str().unwrap_or_default())?)
+/// One request of plain HTTP, and the body of its answer.
+async fn plain(address: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<String, Error> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request = Request::builder().method(method).uri(path).header("host", address);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let answer = sender.send_request(request.body(Full::new(Bytes::new()))?).await?;
+    let status = answer.status();
+    let body = String::from_utf8(answer.into_body().collect().await?.to_bytes().to_vec())?;
+    if status.is_success() { Ok(body) } else { Err(format!("{path}: {status}").into()) }
 }
 
-/// Puts another in its place.
-pub(crate) async fn put_policy(caller: &Caller, key: &str, policy: &Value) -> Result<(), Error> {
-    let request = json!({ "KeyId": key, "PolicyName": "default", "Policy": policy.to_string() });
-    caller.call("PutKeyPolicy", &request).await?;
-    Ok(())
-}
-
-/// `{"Attestation": {"user_data": null, "nonce": null, "public_key": null}}` in CBOR.
-const ATTESTATION: &[u8] = b"\xA1\x6BAttestation\xA3\x69user_data\xF6\x65nonce\xF6\x6Apublic_key\xF6";
+/// `{"Attestation": {"user_data": null, "nonce": null, "public_key": ` in CBOR, before the key.
+const ATTESTATION: &[u8] = b"\xA1\x6BAttestation\xA3\x69user_data\xF6\x65nonce\xF6\x6Apublic_key";
 /// `{"Attestation": {"document": ` and a string with a length of two bytes.
 const DOCUMENT: &[u8] = b"\xA1\x6BAttestation\xA1\x68document\x59";
 
-/// Registers 0 and 16 of whoever connects now, as the laptop's platform measures them.
-async fn measure(nsm: &Path) -> Result<([u8; 48], [u8; 48]), Error> {
+/// A document of whoever connects now, as the laptop's platform measures him, with a key of his choice.
+pub(crate) async fn attest(nsm: &Path, public_key: Option<&[u8]>) -> Result<Vec<u8>, Error> {
+    let mut request = ATTESTATION.to_vec();
+    match public_key {
+        None => request.push(0xF6),
+        Some(key) => {
+            request.push(0x59);
+            request.extend_from_slice(&u16::try_from(key.len())?.to_be_bytes());
+            request.extend_from_slice(key);
+        }
+    }
     let mut nsm = UnixStream::connect(nsm).await?;
-    nsm.write_u32(u32::try_from(ATTESTATION.len())?).await?;
-    nsm.write_all(ATTESTATION).await?;
+    nsm.write_u32(u32::try_from(request.len())?).await?;
+    nsm.write_all(&request).await?;
     let mut answer = vec![0; usize::try_from(nsm.read_u32().await?)?];
     nsm.read_exact(&mut answer).await?;
     let document = answer.strip_prefix(DOCUMENT).and_then(|rest| rest.get(2..)).ok_or("the NSM attests nothing")?;
-    let pcrs = OwnDocument::parse(document)?.pcrs;
+    Ok(document.to_vec())
+}
+
+/// Registers 0 and 16 of whoever connects now.
+pub(crate) async fn measure(nsm: &Path) -> Result<([u8; 48], [u8; 48]), Error> {
+    let pcrs = OwnDocument::parse(&attest(nsm, None).await?)?.pcrs;
     let pcr = |number: u8| pcrs.get(&number).copied().ok_or(format!("the NSM attests no register {number}"));
     Ok((pcr(0)?, pcr(16)?))
 }

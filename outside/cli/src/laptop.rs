@@ -19,26 +19,6 @@ use crate::settings;
 
 type Error = Box<dyn std::error::Error>;
 
-/// Custody profiles that a laptop can play.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Profile {
-    /// A KMS that gives it to whatever runs here
-    #[default]
-    Dev,
-    /// One that plays AWS's, and gives it to the code and the policy that its key policy names
-    Small,
-}
-
-impl Profile {
-    /// Its word.
-    pub(crate) fn text(self) -> &'static str {
-        match self {
-            Self::Dev => "dev",
-            Self::Small => "small",
-        }
-    }
-}
-
 /// Seals the pretend carriers' credentials and signs the first settings, unless the owners have already signed some. The
 /// text stays in `file`, to be changed and signed again.
 pub(crate) async fn sign_first_settings(

@@ -2,15 +2,19 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks")]
 
+mod certificate;
 mod client;
 mod drill;
+mod emulated;
+mod enclave;
 mod folders;
 mod governance;
+mod image;
 mod keys;
 mod kms_admin;
-mod kms_client;
 mod laptop;
 mod log_check;
+mod machine;
 mod policy;
 mod processes;
 mod requests;
@@ -54,11 +58,17 @@ enum Command {
     /// Checks, compares and approves policies.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Builds, measures, signs and compares enclave images.
+    #[command(subcommand)]
+    Image(image::Command),
     /// Seals a route's credential to a vault; reads it from stdin.
     Seal(seal::Options),
     /// Shows and changes settings.
     #[command(subcommand)]
     Settings(settings::Command),
+    /// Asks a vault for what a public CA is to sign, and hands it what the CA answered.
+    #[command(subcommand)]
+    Certificate(certificate::Command),
     /// Makes, admits, shows and resets tenants; weakens a service, with notice.
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -91,8 +101,10 @@ fn main() -> ExitCode {
         Command::DrillControl(options) => drill::control::run(&options),
         Command::Log(Log::Check { data, json }) => log_check::run(&data, json),
         Command::Policy(command) => policy::run(&command),
+        Command::Image(command) => image::run(&command),
         Command::Seal(options) => seal::run(&options),
         Command::Settings(command) => settings::run(&command),
+        Command::Certificate(command) => certificate::run(&command),
         Command::Tenant(command) => tenant::run(&command),
         Command::Key(command) => keys::run(&command),
         Command::Kms(command) => kms_admin::run(&command),

@@ -26,6 +26,8 @@ pub(crate) struct Surroundings {
     pub(crate) folder: Option<PathBuf>,
     /// Where all that it prints is collected; without it stderr is this process's.
     pub(crate) output: Option<Collected>,
+    /// Whether it is somebody else's program, which the kernel is asked to end with this one.
+    pub(crate) foreign: bool,
     /// Whether its memory is opened before it can close itself to others ([`Process::memory`]).
     pub(crate) memory: bool,
 }
@@ -84,14 +86,22 @@ impl Process {
         Ok((process, ready))
     }
 
-    fn spawn(
+    /// Starts a child whose output the caller reads.
+    pub(crate) fn spawn(
         name: &'static str,
         arguments: &[String],
         surroundings: &Surroundings,
     ) -> Result<(Self, BufReader<impl Read + Send + use<>>), Error> {
         let program = surroundings.program.clone().map_or_else(|| sibling(name), Ok)?;
-        let mut command = Command::new(program);
-        command.args(arguments).arg("--die-with-parent").stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut command;
+        if surroundings.foreign {
+            command = Command::new("setpriv");
+            command.args(["--pdeathsig", "KILL", "--"]).arg(program).args(arguments);
+        } else {
+            command = Command::new(program);
+            command.args(arguments).arg("--die-with-parent");
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.envs(surroundings.environment.iter().map(|(name, value)| (name, value)));
         if let Some(folder) = &surroundings.folder {
             command.current_dir(folder);

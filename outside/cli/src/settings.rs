@@ -88,6 +88,9 @@ async fn show(place: &Place) -> Result<ExitCode, Error> {
     } else {
         println!("vault {}, release {}, policy {}", vault.vault_id, vault.release, vault.policy_hash);
         println!("settings {}; the owners signed {} requests", vault.settings_sha256, vault.owners_sequence);
+        if let Some(fingerprint) = &vault.public_certificate_sha256 {
+            println!("public certificate {fingerprint}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

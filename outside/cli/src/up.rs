@@ -14,15 +14,17 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use adyton_policy::ProfileName;
+use adyton_policy::{Policy, ProfileName};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Duration, sleep};
 
+use crate::emulated::{self, EnclaveKind, Parts};
 use crate::folders::Folders;
-use crate::laptop::Profile;
+use crate::kms_admin::{Caller, measure};
 use crate::processes::{Surroundings, sibling};
 use crate::vault::{RuntimeDir, Serving, Vault, Wiring, start_platform, write_policy};
 
@@ -43,6 +45,12 @@ pub(crate) struct Options {
     /// Who keeps the root key of a new vault
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
+    /// What the inside is; nitro-qemu implies --profile small, needs the source tree, and builds what it needs the first time
+    #[arg(long, value_enum, default_value_t)]
+    enclave: EnclaveKind,
+    /// Adyton's source tree, for --enclave nitro-qemu [default: this folder, or one above it]
+    #[arg(long, value_name = "DIR")]
+    source: Option<PathBuf>,
     /// Where the API listens; port 0 takes a free one
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
@@ -52,6 +60,16 @@ pub(crate) struct Options {
     /// One line of JSON when ready, instead of instructions
     #[arg(long)]
     json: bool,
+}
+
+/// Custody profiles that a laptop can play.
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Profile {
+    /// A KMS that gives it to whatever runs here
+    #[default]
+    Dev,
+    /// One that plays AWS's, and gives it to the code and the policy that its key policy names
+    Small,
 }
 
 /// Runs until a signal.
@@ -78,18 +96,35 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
         )
     })?;
     let runtime = RuntimeDir::new()?;
+    let parts = match options.enclave {
+        EnclaveKind::Process => None,
+        EnclaveKind::NitroQemu => Some(Arc::new(Parts::prepare(options.source.as_deref())?)),
+    };
+    let is_small = options.profile == Profile::Small || parts.is_some();
     // 2.
     let (mut pretend, ready) =
         start_platform(&folders, &runtime.0, &sibling("adyton-enclave")?, &Surroundings::default())?;
     // 3.
-    let policy = write_policy(&folders, &ready, options.listen, (options.profile, &options.set)).await?;
-    if options.profile == Profile::Small && policy.profile != ProfileName::Small {
+    let administrator = Caller::administrator(&ready)?;
+    let mut set = options.set.clone();
+    if is_small && !folders.data.join("adyton.toml").exists() {
+        set.extend(administrator.new_key().await?);
+    }
+    let policy = Policy::parse(&fs::read(write_policy(&folders, &ready, options.listen, &set)?)?)?;
+    if is_small && policy.profile != ProfileName::Small {
         return Err(
             "--profile: this vault has another profile, which is fixed at genesis: name another folder with --data"
                 .into(),
         );
     }
-    let wiring = Wiring::direct(&runtime.0, &ready, options.listen)?;
+    let mut wiring = Wiring::direct(&runtime.0, &ready, options.listen)?;
+    if let Some(parts) = &parts {
+        emulated::wire(&mut wiring, emulated::plan(parts, &runtime.0, &ready)?);
+        administrator.approve_first(&folders, parts.measure(&folders.data)?).await?;
+    } else {
+        let nsm = ready["nsm"].as_str().ok_or("adyton-pretend says too little")?;
+        administrator.approve_first(&folders, measure(nsm.as_ref()).await?).await?;
+    }
     // 4. and 5.
     let mut vault = Vault::start(&folders.data, wiring)?;
     let api = vault.listen;

@@ -16,14 +16,17 @@ use adyton_folder::write_private;
 use adyton_ledger::{Genesis, GovRecord, LogId, LogReader, VaultId};
 use adyton_policy::Policy;
 use adyton_seal::RecipientPublicKey;
+use adyton_transport::Address;
 use data_encoding::{BASE64, HEXLOWER};
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::client::{Client, expect};
+use crate::enclave::Enclave;
 use crate::folders::Folders;
-use crate::kms_admin;
-use crate::laptop::{Profile, override_key, policy_text, sign_first_settings};
+use crate::laptop::{override_key, policy_text, sign_first_settings};
+use crate::machine::Plan;
 use crate::processes::{Process, Surroundings};
 use crate::ssh::make_key;
 use crate::store::Source;
@@ -34,21 +37,20 @@ type Error = Box<dyn std::error::Error>;
 /// Longest wait for the API.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The socket of the ingress, in the runtime folder.
+pub(crate) const INGRESS: &str = "enclave.sock";
+
 /// Where the processes find each other, and what they get besides.
 #[derive(Clone)]
 pub(crate) struct Wiring {
     /// Where the API listens; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
-    /// Where the enclave takes clients' connections.
-    pub(crate) enclave_ingress: PathBuf,
-    /// Where the host brings them.
-    pub(crate) host_ingress: PathBuf,
+    /// What the enclave is.
+    pub(crate) enclave_is: EnclaveIs,
+    /// Where the host brings clients' connections.
+    pub(crate) host_ingress: Address,
     /// Where the host takes the enclave's channels.
     pub(crate) host_service: PathBuf,
-    /// Where the enclave opens them.
-    pub(crate) enclave_service: PathBuf,
-    /// The platform's socket.
-    pub(crate) nsm: String,
     /// Carriers, KMS and metadata service, `NAME:PORT=IP:PORT`.
     pub(crate) routes: Vec<String>,
     /// What the enclave gets besides.
@@ -57,19 +59,33 @@ pub(crate) struct Wiring {
     pub(crate) host: Surroundings,
 }
 
+/// What runs the inside.
+#[derive(Clone)]
+pub(crate) enum EnclaveIs {
+    /// A process on this machine.
+    Process {
+        /// Where it takes clients' connections.
+        ingress: PathBuf,
+        /// Where it opens channels.
+        service: PathBuf,
+        /// The platform's socket.
+        nsm: String,
+    },
+    /// An image on an emulated one.
+    Machine(Plan),
+}
+
 impl Wiring {
     /// Nothing stands between the processes. `pretend` is what `adyton-pretend` said when it was ready.
     pub(crate) fn direct(runtime: &Path, pretend: &Value, listen: SocketAddr) -> Result<Self, Error> {
         let field = |name: &str| pretend[name].as_str().map(str::to_owned).ok_or("adyton-pretend says too little");
-        let (ingress, service) = (runtime.join("enclave.sock"), runtime.join("host.sock"));
+        let (ingress, service) = (runtime.join(INGRESS), runtime.join("host.sock"));
         let (tls, mail, imds) = (field("tls")?, field("mail")?, field("imds")?);
         Ok(Self {
             listen,
-            enclave_ingress: ingress.clone(),
-            host_ingress: ingress,
+            host_ingress: Address::Unix(ingress.clone()),
             host_service: service.clone(),
-            enclave_service: service,
-            nsm: field("nsm")?,
+            enclave_is: EnclaveIs::Process { ingress, service, nsm: field("nsm")? },
             routes: routes(&tls, &mail, &imds),
             enclave: Surroundings::default(),
             host: Surroundings::default(),
@@ -86,11 +102,13 @@ pub(crate) fn routes(tls: &str, mail: &str, imds: &str) -> Vec<String> {
 
 /// The vault's two processes.
 pub(crate) struct Vault {
-    pub(crate) enclave: Process,
+    pub(crate) enclave: Enclave,
     pub(crate) host: Process,
-    enclave_arguments: Vec<String>,
     host_arguments: Vec<String>,
     wiring: Wiring,
+    data: PathBuf,
+    /// Whether an emulated machine hung and was started again.
+    pub(crate) retried: bool,
     /// Where the API listens, port known.
     pub(crate) listen: SocketAddr,
     /// Where Prometheus asks.
@@ -123,55 +141,44 @@ pub(crate) fn start_platform(
     Process::start_ready("adyton-pretend", arguments.as_flattened(), surroundings)
 }
 
-/// 2. Writes the policy of a new vault with `set` (`KEY=VALUE`) in place of what a laptop's says, and gives the one that is there.
-///
-/// In profile `small` the key that it names is made before, and its key policy is put after.
-pub(crate) async fn write_policy(
+/// 2. Writes the policy of a new vault, with `set` (`KEY=VALUE`) in place of what a laptop's says.
+pub(crate) fn write_policy(
     folders: &Folders,
     pretend: &Value,
     listen: SocketAddr,
-    (profile, set): (Profile, &[String]),
-) -> Result<Policy, Error> {
-    let file = folders.data.join("adyton.toml");
-    if !file.exists() {
+    set: &[String],
+) -> Result<PathBuf, Error> {
+    let policy = folders.data.join("adyton.toml");
+    if !policy.exists() {
         let owner = make_key(&folders.client.join("owner"), "owner of a laptop's vault")?;
         let mut text = policy_text(pretend, listen, &owner)?;
-        let of_profile = match profile {
-            Profile::Dev => Vec::new(),
-            Profile::Small => kms_admin::new_key(pretend).await?,
-        };
-        for setting in of_profile.iter().chain(set) {
+        for setting in set {
             let (key, value) = setting.split_once('=').ok_or_else(|| format!("--set {setting}: expected KEY=VALUE"))?;
             text = override_key(&text, key.trim(), value.trim());
         }
         Policy::parse(text.as_bytes())?;
-        write_private(&file, text.as_bytes())?;
+        write_private(&policy, text.as_bytes())?;
     }
-    let policy = Policy::parse(&fs::read(&file)?)?;
-    kms_admin::approve_first(pretend, &policy).await?;
     Ok(policy)
 }
 
 impl Vault {
     /// 3. Starts host and enclave over a folder that has a policy.
     pub(crate) fn start(data: &Path, wiring: Wiring) -> Result<Self, Error> {
-        let socket = |path: &Path| format!("unix:{}", path.display());
-        // Enclave and host share the cores here, where hardware gives each its own; more threads would only wake each
-        // other.
-        let workers = (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1).to_string();
+        let workers = workers();
         let mut host_arguments = vec![
             "--data".into(),
             text(data),
             "--listen".into(),
             wiring.listen.to_string(),
             "--ingress".into(),
-            socket(&wiring.host_ingress),
+            wiring.host_ingress.to_string(),
             "--service".into(),
-            socket(&wiring.host_service),
+            Address::Unix(wiring.host_service.clone()).to_string(),
             "--metrics".into(),
             "127.0.0.1:0".into(),
             "--workers".into(),
-            workers.clone(),
+            workers,
         ];
         host_arguments.extend(wiring.routes.iter().flat_map(|route| ["--route".into(), route.clone()]));
         let (host, ready) = Process::start_ready("adyton-host", &host_arguments, &wiring.host)?;
@@ -180,20 +187,8 @@ impl Vault {
         host_arguments[3] = listen.to_string();
         let metrics = ready["metrics"].as_str().unwrap_or_default().to_owned();
         host_arguments[9].clone_from(&metrics);
-        let enclave_arguments = vec![
-            "--ingress".into(),
-            socket(&wiring.enclave_ingress),
-            "--service".into(),
-            socket(&wiring.enclave_service),
-            "--nsm".into(),
-            wiring.nsm.clone(),
-            "--policy".into(),
-            text(&data.join("adyton.toml")),
-            "--workers".into(),
-            workers,
-        ];
-        let enclave = Process::start("adyton-enclave", &enclave_arguments, &wiring.enclave)?;
-        Ok(Self { enclave, host, enclave_arguments, host_arguments, wiring, listen, metrics })
+        let enclave = Enclave::start(&wiring, data)?;
+        Ok(Self { enclave, host, host_arguments, wiring, data: data.into(), retried: false, listen, metrics })
     }
 
     /// 4. Waits until the API answers at `api` (its own address, or that of a relay before it), and makes the tenant.
@@ -237,6 +232,7 @@ impl Vault {
         if self.enclave.ended() {
             return Err("the enclave refused to boot (its reason stands above)".into());
         }
+        self.restart_what_hangs()?;
         if began.elapsed() > PATIENCE {
             return Err("the vault did not come up in time".into());
         }
@@ -254,6 +250,24 @@ impl Vault {
         }
     }
 
+    /// An emulated machine may hang before its image runs. It is started again, once, and that is said.
+    fn restart_what_hangs(&mut self) -> Result<(), Error> {
+        if !self.enclave.hangs() {
+            return Ok(());
+        }
+        self.enclave.end(Signal::KILL);
+        if std::mem::replace(&mut self.retried, true) {
+            return Err("the emulated machine hung twice before its image ran".into());
+        }
+        eprintln!("adyton: the emulated machine hung before its image ran, and is started again");
+        self.start_enclave()
+    }
+
+    /// Where the host takes an enclave's channels.
+    pub(crate) fn service(&self) -> PathBuf {
+        self.wiring.host_service.clone()
+    }
+
     /// Starts the host again, which has ended.
     pub(crate) fn start_host(&mut self) -> Result<(), Error> {
         self.host = Process::start_ready("adyton-host", &self.host_arguments, &self.wiring.host)?.0;
@@ -262,7 +276,7 @@ impl Vault {
 
     /// Starts the enclave again, which has ended.
     pub(crate) fn start_enclave(&mut self) -> Result<(), Error> {
-        self.enclave = Process::start("adyton-enclave", &self.enclave_arguments, &self.wiring.enclave)?;
+        self.enclave = Enclave::start(&self.wiring, &self.data)?;
         Ok(())
     }
 
@@ -291,6 +305,12 @@ impl Drop for RuntimeDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Threads of host and enclave each: they share the cores here, where hardware gives each its own, and more threads would
+/// only wake each other.
+pub(crate) fn workers() -> String {
+    (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1).to_string()
 }
 
 /// A path as an argument.

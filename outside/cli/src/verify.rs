@@ -279,7 +279,7 @@ fn client(options: &Options, url: &Endpoint, vault_id: VaultId) -> Result<Client
 }
 
 /// A certificate in PEM or DER.
-fn certificate(file: &PathBuf) -> Result<Vec<u8>, Error> {
+pub(crate) fn certificate(file: &PathBuf) -> Result<Vec<u8>, Error> {
     let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     if let Ok(certificate) = CertificateDer::from_pem_slice(&bytes) {
         return Ok(certificate.to_vec());
@@ -300,7 +300,6 @@ fn policy_hash(text: &str) -> Result<[u8; 32], Error> {
     Ok(adyton_ledger::sha256(&bytes).0)
 }
 
-/// `NUMBER=HEX`.
 pub(crate) fn register(text: &str) -> Result<(u8, Pcr), String> {
     let (number, value) = text.split_once('=').ok_or("expected NUMBER=HEX")?;
     let number = number.parse().ok().filter(|number| REGISTERS.contains(number));

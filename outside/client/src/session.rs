@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use adyton_api::{ChannelBinding, Evidence};
-use adyton_attest::{Appraised, CHANNEL_EXPORTER_LABEL, MAX_NONCES, NonceProof, Platform, Received, RememberedChains};
+use adyton_attest::{
+    ATTESTED_PROTOCOL, Appraised, CHANNEL_EXPORTER_LABEL, MAX_NONCES, NonceProof, Platform, Received, RememberedChains,
+};
 use bytes::Bytes;
 use data_encoding::{BASE64, HEXLOWER};
 use http_body_util::{BodyExt, Full, Limited};
@@ -55,6 +57,8 @@ impl Session {
             .with_no_client_auth();
         // A resumed connection shows no certificate.
         config.resumption = Resumption::disabled();
+        // Under a public name the vault would show its public certificate; what is demanded here is the boot's own key.
+        config.alpn_protocols = vec![ATTESTED_PROTOCOL.to_vec(), b"http/1.1".to_vec()];
         let stream = connect(endpoint, config).await?;
         let (key, exporter) = (key_of(&stream)?, exporter_of(&stream)?);
         let mut session = Self::over(stream, endpoint).await?;

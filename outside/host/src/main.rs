@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adyton_frame::{DeliveryFailure, Event};
-use adyton_host::{Approvals, Metrics, RedbStore, Routes, Writer, serve_channels, serve_ingress, serve_metrics};
+use adyton_host::{Approvals, Metrics, Pages, RedbStore, Routes, Writer, serve_channels, serve_ingress, serve_pages};
 use adyton_transport::{Address, Listener};
 use lexopt::prelude::{Long, ValueExt};
 use rustix::process::{Resource, Signal};
@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "adyton-host --data DIR --listen IP:PORT --ingress ADDRESS --service ADDRESS
-    [--route NAME:PORT=IP:PORT]... [--metrics IP:PORT] [--max-connections N] [--workers N] [--die-with-parent]
+    [--route NAME:PORT=IP:PORT]... [--metrics IP:PORT] [--health IP:PORT] [--max-connections N] [--workers N] [--die-with-parent]
 ADDRESS is unix:PATH or vsock:CID:PORT. It is normally started by `adyton up`.";
 
 /// Longest wait for reads and look-ups that are under way when the process is to end.
@@ -34,6 +34,8 @@ struct Arguments {
     routes: Routes,
     /// Where Prometheus asks; loopback only.
     metrics: Option<SocketAddr>,
+    /// Where load balancers ask whether the vault serves.
+    health: Option<SocketAddr>,
     max_connections: usize,
     /// Threads that serve.
     workers: usize,
@@ -65,24 +67,22 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn serve(arguments: Arguments, store: Writer) -> Result<(), Box<dyn std::error::Error>> {
-    let Arguments { data, listen, ingress, service, routes, metrics, max_connections, workers: _ } = arguments;
+    let Arguments { data, listen, ingress, service, routes, metrics, health, max_connections, workers: _ } = arguments;
     let clients = bind(listen).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let channels = Listener::bind(&service).map_err(|error| format!("cannot listen on {service}: {error}"))?;
-    let scraped = match metrics {
-        Some(address) => {
-            let listener = TcpListener::bind(address).await;
-            Some(listener.map_err(|error| format!("cannot listen on {address}: {error}"))?)
-        }
-        None => None,
-    };
+    let (scraped, probed) = (listen_on(metrics).await?, listen_on(health).await?);
     // Tools find a running host by this file.
     let address_file = data.join("host.addr");
     std::fs::write(&address_file, service.to_string())?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     // If nobody reads this, whoever started us is gone already.
-    let metrics = scraped.as_ref().map(TcpListener::local_addr).transpose()?.map(|address| address.to_string());
+    let address = |listener: &Option<TcpListener>| {
+        let address = listener.as_ref().map(TcpListener::local_addr).transpose();
+        address.map(|address| address.map(|address| address.to_string()))
+    };
     let ready = json!({
-        "listen": clients.local_addr()?.to_string(), "service": service.to_string(), "metrics": metrics,
+        "listen": clients.local_addr()?.to_string(), "service": service.to_string(), "metrics": address(&scraped)?,
+        "health": address(&probed)?,
     });
     say(&ready).inspect_err(|_| drop(std::fs::remove_file(&address_file)))?;
 
@@ -94,14 +94,14 @@ async fn serve(arguments: Arguments, store: Writer) -> Result<(), Box<dyn std::e
             drop(say(&line));
         }
     });
-    let measured = async {
-        match scraped {
-            Some(listener) => serve_metrics(listener, metrics).await,
-            None => std::future::pending().await,
-        }
+    let answered = async |listener, pages| match listener {
+        Some(listener) => serve_pages(listener, pages).await,
+        None => std::future::pending().await,
     };
+    let (all, health) = (Pages::all(Arc::clone(&metrics), ingress.clone()), Pages::health(metrics, ingress.clone()));
     tokio::select! {
-        () = measured => {}
+        () = answered(scraped, all) => {}
+        () = answered(probed, health) => {}
         () = serve_ingress(clients, ingress, max_connections) => {}
         () = serve_channels(channels, store, Approvals::new(&data), routes, sink) => {}
         _ = terminate.recv() => {}
@@ -121,6 +121,11 @@ fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+async fn listen_on(address: Option<SocketAddr>) -> Result<Option<TcpListener>, String> {
+    let Some(address) = address else { return Ok(None) };
+    TcpListener::bind(address).await.map(Some).map_err(|error| format!("cannot listen on {address}: {error}"))
+}
+
 /// One line on stdout. Not `println!`, which panics when the reader is gone.
 fn say(line: &Value) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
@@ -130,7 +135,7 @@ fn say(line: &Value) -> std::io::Result<()> {
 
 fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
     let (mut data, mut listen, mut ingress, mut service) = (None, None, None, None);
-    let (mut routes, mut metrics, mut max_connections) = (Routes::default(), None, 20_000);
+    let (mut routes, mut metrics, mut health, mut max_connections) = (Routes::default(), None, None, 20_000);
     let mut workers = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
@@ -147,6 +152,7 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
                 }
                 metrics = Some(address);
             }
+            Long("health") => health = Some(parser.value()?.parse()?),
             Long("max-connections") => max_connections = positive(&mut parser, "--max-connections")?,
             Long("workers") => workers = positive(&mut parser, "--workers")?,
             Long("die-with-parent") => die_with_parent()?,
@@ -161,6 +167,7 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
         service: service.ok_or_else(|| missing("service"))?,
         routes,
         metrics,
+        health,
         max_connections,
         workers,
     })

@@ -1,28 +1,13 @@
 //! Metrics in Prometheus' text format: made of operational events and nothing else, for the host knows nothing else.
 //!
 //! What the vault did comes as sums from the inside; what became of the vault is counted here. Sums begin at zero with
-//! every boot, counts with every start of the host.
+//! every boot, counts with every start of the host. How they are asked for is in [`crate::pages`].
 
-use std::convert::Infallible;
+use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use adyton_frame::{Counters, DeliveryFailure, Event};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::CONTENT_TYPE;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
-
-/// Longest time that a scraper's connection is kept.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Connections at once: Prometheus needs one.
-const MAX_CONNECTIONS: usize = 16;
 
 /// What the events said.
 #[derive(Debug, Default)]
@@ -32,6 +17,10 @@ pub struct Metrics(Mutex<Seen>);
 struct Seen {
     counters: Counters,
     ready: bool,
+    /// Logs that the store does not take now.
+    away: BTreeSet<u16>,
+    /// Another writer was met: until the next boot nothing is answered.
+    stopped: bool,
     replayed: u64,
     boot_micros: u64,
     boots: u64,
@@ -52,17 +41,24 @@ impl Metrics {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match *event {
             Event::BootPhase { phase: 1 } => {
-                (seen.ready, seen.counters) = (false, Counters::default());
+                (seen.ready, seen.stopped, seen.counters) = (false, false, Counters::default());
+                seen.away.clear();
                 seen.boots += 1;
             }
-            Event::BootPhase { .. } | Event::StoreBack { .. } | Event::PlatformBack => {}
+            Event::BootPhase { .. } | Event::PlatformBack => {}
+            Event::StoreBack { log } => {
+                seen.away.remove(&log);
+            }
             Event::Ready { replayed, micros } => {
                 (seen.ready, seen.replayed, seen.boot_micros) = (true, replayed, micros);
             }
-            Event::StoreLost { .. } => seen.store_lost += 1,
+            Event::StoreLost { log } => {
+                seen.away.insert(log);
+                seen.store_lost += 1;
+            }
             Event::PlatformLost => seen.platform_lost += 1,
             Event::Fenced { .. } => {
-                seen.ready = false;
+                (seen.ready, seen.stopped) = (false, true);
                 seen.fenced += 1;
             }
             Event::DeliveryFailed { class } => {
@@ -81,8 +77,19 @@ impl Metrics {
             }
             Event::BootDelayed { .. } => seen.boots_delayed += 1,
             Event::LogFaulty { .. } => seen.log_faults += 1,
-            Event::Counters(counters) => seen.counters = counters,
+            Event::Counters(counters) => {
+                // Only a vault that serves says this; a host that was started again hears it within a minute.
+                seen.ready = !seen.stopped;
+                seen.counters = counters;
+            }
         }
+    }
+
+    /// Whether nothing is known that keeps a vault that answers from deciding: the store takes its entries, and no other
+    /// vault writes them.
+    pub fn is_unhindered(&self) -> bool {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.away.is_empty() && !seen.stopped
     }
 
     /// The text of `/metrics`.
@@ -148,47 +155,9 @@ impl Text {
     }
 }
 
-/// Answers `GET /metrics` for ever.
-pub async fn serve_metrics(listener: TcpListener, metrics: Arc<Metrics>) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        // Never closed.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        let metrics = Arc::clone(&metrics);
-        let service = service_fn(move |request| std::future::ready(answer(&request, &metrics)));
-        let mut http = hyper::server::conn::http1::Builder::new();
-        let connection = http.keep_alive(false).serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(async move {
-            // How it ends is the client's affair.
-            let _ = timeout(PATIENCE, connection).await;
-            drop(place);
-        });
-    }
-}
-
-fn answer(request: &Request<Incoming>, metrics: &Metrics) -> Result<Response<Full<Bytes>>, Infallible> {
-    let mut response = Response::new(Full::default());
-    if request.uri().path() != "/metrics" {
-        *response.status_mut() = StatusCode::NOT_FOUND;
-    } else if request.method() != Method::GET {
-        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    } else {
-        let kind = hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, kind);
-        *response.body_mut() = metrics.text().into();
-    }
-    Ok(response)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
@@ -255,18 +224,28 @@ mod tests {
         assert_eq!(value(&metrics.text(), "adyton_codes_requested_total"), 0, "sums begin anew");
     }
 
-    #[tokio::test]
-    async fn only_metrics_are_answered() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(serve_metrics(listener, Arc::new(Metrics::default())));
-        for (request, status) in [("GET /metrics", "200 OK"), ("GET /", "404 Not Found"), ("POST /metrics", "405 ")] {
-            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-            stream.write_all(format!("{request} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request}: {answer}");
-            assert_eq!(answer.contains("adyton_ready 0"), status.starts_with("200"));
+    #[test]
+    fn a_store_that_is_away_hinders_until_it_is_back_and_another_writer_until_the_next_boot() {
+        let metrics = Metrics::default();
+        assert!(metrics.is_unhindered());
+        for (event, expected) in [
+            (Event::StoreLost { log: 0 }, false),
+            (Event::StoreLost { log: 1 }, false),
+            (Event::StoreBack { log: 0 }, false),
+            (Event::StoreBack { log: 1 }, true),
+            (Event::Fenced { log: 1, size: 2 }, false),
+            (Event::Counters(counters()), false),
+            (Event::BootPhase { phase: 1 }, true),
+            (Event::StoreLost { log: 1 }, false),
+            (Event::BootPhase { phase: 1 }, true),
+        ] {
+            metrics.observe(&event);
+            assert_eq!(metrics.is_unhindered(), expected, "{event:?}");
         }
+        metrics.observe(&Event::Counters(counters()));
+        assert_eq!(value(&metrics.text(), "adyton_ready"), 1, "a host that was started again");
+        metrics.observe(&Event::Fenced { log: 1, size: 2 });
+        metrics.observe(&Event::Counters(counters()));
+        assert_eq!(value(&metrics.text(), "adyton_ready"), 0);
     }
 }

@@ -67,18 +67,19 @@ impl Ca {
         Self::open(folder, "tls-ca", "Adyton pretend CA (test only)", &PKCS_ECDSA_P256_SHA256)
     }
 
-    /// A P-384 leaf below an intermediate, as the NSM has: PKCS #8 of its key, its DER, the intermediate's DER.
+    /// A P-384 leaf below an intermediate, as the NSM has: its key, its DER, the intermediate's DER.
     ///
     /// # Errors
     /// The library's.
-    pub fn attestation_leaf(&self) -> io::Result<(Vec<u8>, Vec<u8>, Vec<u8>)> {
+    pub fn attestation_leaf(&self) -> io::Result<(KeyPair, Vec<u8>, Vec<u8>)> {
         let between = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).map_err(other)?;
         let name = "Adyton pretend NSM zone";
         let intermediate = params(name, true).signed_by(&between, &self.issuer).map_err(other)?.der().to_vec();
         let issuer = Issuer::new(params(name, true), between);
         let key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).map_err(other)?;
         let leaf = params("Adyton pretend NSM", false).signed_by(&key, &issuer).map_err(other)?;
-        Ok((key.serialize_der(), leaf.der().to_vec(), intermediate))
+        let leaf = leaf.der().to_vec();
+        Ok((key, leaf, intermediate))
     }
 
     /// TLS for the pretend carrier and KMS.

@@ -72,6 +72,8 @@ async fn run_until_signal(
     let nsm = Arc::new(Nsm::new(&root)?);
     let nsm_socket = runtime.join("nsm.sock");
     nsm::serve(&nsm_socket, Arc::clone(&nsm), measured)?;
+    let signer = runtime.join("nsm-signer");
+    nsm.write_signer(&signer)?;
 
     let (inbox, faults) = (Arc::new(Inbox::default()), Arc::new(Faults::default()));
     let gateway = credentials::gateway_key()?;
@@ -104,7 +106,7 @@ async fn run_until_signal(
     println!(
         "{}",
         json!({
-            "nsm": nsm_socket, "tls": peers_address.to_string(), "tls_ca": folder.path("tls-ca.pem"),
+            "nsm": nsm_socket, "nsm_signer": signer, "tls": peers_address.to_string(), "tls_ca": folder.path("tls-ca.pem"),
             "root": folder.path("nsm-root.pem"), "phone": format!("http://127.0.0.1:{port}/{token}"),
             "imds": imds_address.to_string(), "kms_administrator": aws.identities().administrator.shown(),
             "kms_role": aws.identities().role.principal.arn(),

@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::certificates::Ca;
+use crate::folder::Folder;
 
 /// `{1: -35}`: ES384.
 const PROTECTED: [u8; 4] = [0xA1, 0x01, 0x38, 0x22];
@@ -91,6 +92,7 @@ fn extended(data: &[u8]) -> Vec<u8> {
 /// Signs documents.
 pub struct Nsm {
     key: EcdsaKeyPair,
+    pem: String,
     leaf: Vec<u8>,
     cabundle: Vec<Vec<u8>>,
 }
@@ -126,9 +128,24 @@ impl Nsm {
     /// # Errors
     /// The library's.
     pub fn new(root: &Ca) -> io::Result<Self> {
-        let (key, leaf, intermediate) = root.attestation_leaf()?;
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &key).map_err(io::Error::other)?;
-        Ok(Self { key, leaf, cabundle: vec![root.certificate.clone(), intermediate] })
+        let (pair, leaf, intermediate) = root.attestation_leaf()?;
+        let der = pair.serialize_der();
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &der).map_err(io::Error::other)?;
+        Ok(Self { key, pem: pair.serialize_pem(), leaf, cabundle: vec![root.certificate.clone(), intermediate] })
+    }
+
+    /// Writes what an emulated machine needs to sign documents as this NSM does: `key.pem`, `leaf.der`, and `ca0.der` (the
+    /// root) to `ca1.der`.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write_signer(&self, folder: &Path) -> io::Result<()> {
+        let folder = Folder::open(folder)?;
+        let files = self.cabundle.iter().enumerate().map(|(place, ca)| (format!("ca{place}.der"), ca));
+        for (name, bytes) in files.chain([("leaf.der".into(), &self.leaf)]) {
+            folder.write(&name, bytes)?;
+        }
+        folder.write("key.pem", self.pem.as_bytes())
     }
 
     /// A document over the claims.
@@ -275,7 +292,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
     use super::*;
-    use crate::folder::Folder;
 
     fn nsm() -> (tempfile::TempDir, Nsm) {
         let folder = tempfile::tempdir().unwrap();

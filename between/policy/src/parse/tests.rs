@@ -27,6 +27,7 @@ loosening_hours = 24
 [api]
 names = ["localhost"]
 addresses = ["127.0.0.1"]
+public_names = ["verify.example.com"]
 
 [custody]
 host = "kms.adyton.test"
@@ -206,6 +207,26 @@ fn ranges_and_kinds() {
             "host = \"api.carrier.example.\"",
             "the policy: routes[0].host: a DNS name is needed, without a dot at its end, and neither an address nor localhost",
         ),
+        (
+            "[\"verify.example.com\"]",
+            "[\"10.0.0.1\"]",
+            "the policy: api.public_names[0]: a DNS name is needed, without a dot at its end, and neither an address nor localhost",
+        ),
+        (
+            "[\"verify.example.com\"]",
+            "[\"*.example.com\"]",
+            "the policy: api.public_names[0]: a DNS name is needed, without a dot at its end, and neither an address nor localhost",
+        ),
+        (
+            "[\"verify.example.com\"]",
+            "[\"Verify.example.com\"]",
+            "the policy: api.public_names[0]: expected lower case",
+        ),
+        (
+            "names = [\"localhost\"]",
+            "names = [\"VERIFY.example.com\"]",
+            "the policy: api.public_names[0]: it is among api.names or stands here twice; a name shows one kind of certificate",
+        ),
         ("account = \"AC1\"\n", "", "the policy: routes[0].account: twilio-messages needs an account"),
         (
             "from = \"+12025550100\"\n",
@@ -226,11 +247,26 @@ fn ranges_and_kinds() {
 }
 
 #[test]
+fn a_chain_is_certificates_and_nothing_else() {
+    let two = format!("{PEM}\n{PEM}");
+    assert_eq!(certificates(&two), Some(vec![vec![0x30, 0], vec![0x30, 0]]));
+    assert_eq!(certificates(&two.replace('\n', "\r\n")).map(|chain| chain.len()), Some(2));
+    assert_eq!(certificates(""), Some(Vec::new()));
+    let key = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
+    for text in
+        [format!("{PEM}{key}"), format!("{key}{PEM}"), format!("{PEM}words"), PEM.replace("-----END", "----END")]
+    {
+        assert_eq!(certificates(&text), None, "{text}");
+    }
+}
+
+#[test]
 fn differences_in_plain_words() {
     let old = Policy::parse(text().as_bytes()).unwrap();
     assert_eq!(diff(&old, &old), []);
     let changed = text()
         .replace("\"+44\"", "\"+49\"")
+        .replace("\"verify.example.com\"", "\"codes.example.com\"")
         .replace("admission = \"owners\"", "admission = \"open\"")
         .replace("sends_per_prefix_hour = 100", "sends_per_prefix_hour = 50\nfailed_checks_refill_seconds = 60")
         .replace("api.carrier.example", "other.example");
@@ -238,6 +274,8 @@ fn differences_in_plain_words() {
     let said: Vec<_> = diff(&old, &new).into_iter().map(|change| (change.direction, change.words)).collect();
     let expected = [
         (Direction::Loosens, "tenants.admission: anybody may create a tenant"),
+        (Direction::Loosens, "api.public_names: codes.example.com is added"),
+        (Direction::Tightens, "api.public_names: verify.example.com is removed"),
         (Direction::Loosens, "verification.countries: +49 is added"),
         (Direction::Tightens, "verification.countries: +44 is removed"),
         (Direction::Loosens, "limits.failed_checks_refill_seconds: 120 becomes 60"),

@@ -52,6 +52,15 @@ fn what_the_policy_does_not_allow() {
             "the settings: credentials: no route of the policy names other",
         ),
         (
+            "version = 1\n[public_certificate]\nchain = \"\"\nsealed_keys = \"\"",
+            "the settings: public_certificate.sealed_keys: unknown key; did you mean sealed_key?",
+        ),
+        (
+            "version = 1\n[public_certificate]\nchain = \"\"\nsealed_key = \"\"",
+            "the settings: public_certificate.chain: expected 2 to 8 certificates in PEM and nothing else: the vault's own, \
+             then each one's issuer",
+        ),
+        (
             "version = 1\n[routes]\nsms = [{ prefix = \"\", use = [\"mail\"] }]",
             "the settings: routes: the policy has no route mail for this channel",
         ),
@@ -64,6 +73,19 @@ fn what_the_policy_does_not_allow() {
         assert!(said.contains(expected), "{said}");
     }
     assert_eq!(parse(&"#".repeat(65 * 1024)).unwrap_err(), "the settings: longer than 64 KiB");
+}
+
+#[test]
+fn a_public_certificate_needs_public_names() {
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    let text = format!("version = 1\n[public_certificate]\nchain = \"\"\"\n{PEM}{PEM}\"\"\"\nsealed_key = \"AAAA\"\n");
+    assert_eq!(parse(&text).unwrap().public_certificate.unwrap().chain().unwrap().len(), 2);
+    let policy = crate::parse::tests::text().replace("public_names = [\"verify.example.com\"]\n", "");
+    let policy = Policy::parse(policy.as_bytes()).unwrap();
+    assert_eq!(Settings::parse(&text, &policy), Err(SettingsError::NoPublicNames));
+    let one = text.replacen(PEM, "", 1);
+    assert!(matches!(Settings::parse(&one, &policy), Err(SettingsError::NoPublicNames)));
+    assert!(parse(&one).unwrap_err().contains("2 to 8 certificates"));
 }
 
 #[test]

@@ -16,8 +16,8 @@ use adyton_policy::{PolicyError, SettingsError};
 /// Why a boot was refused.
 #[derive(Debug)]
 pub enum BootError {
-    /// The policy cannot be read.
-    PolicyFile(std::io::Error),
+    /// The policy is of profile `dev`, and this is an image.
+    DevInImage,
     /// The policy is wrong.
     Policy(PolicyError),
     /// The platform is not there.
@@ -61,7 +61,7 @@ impl BootError {
     /// The number of the reason in the `BootRefused` event.
     pub fn reason(&self) -> u8 {
         match self {
-            Self::PolicyFile(_) => 1,
+            Self::DevInImage => 1,
             Self::Policy(_) => 2,
             Self::Platform(_) => 3,
             Self::Store(_) => 4,
@@ -88,7 +88,7 @@ impl BootError {
 impl fmt::Display for BootError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PolicyFile(error) => write!(f, "the policy cannot be read: {error}"),
+            Self::DevInImage => f.write_str("profile dev is for laptops, and this is an image: choose another profile"),
             Self::Policy(error) => error.fmt(f),
             Self::Platform(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),

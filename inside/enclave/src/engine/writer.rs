@@ -169,6 +169,11 @@ impl Engine {
         self.shared.accounts.read().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
     }
 
+    /// Whether new work is taken: the store took the last batch, and no other writer was met.
+    pub fn is_ready(&self) -> bool {
+        !self.shared.away.load(Ordering::Relaxed) && !self.is_stopped()
+    }
+
     /// Whether the writer has stopped for ever.
     pub fn is_stopped(&self) -> bool {
         self.requests.is_closed()

@@ -12,9 +12,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::form::FieldError;
-use crate::delivery::Unusable;
 use crate::engine::Failure;
 use crate::evidence::EvidenceError;
+use crate::policy::Resting;
 use crate::signed::SignedRequestError;
 
 /// A refusal as a client sees it.
@@ -107,9 +107,13 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, 60200, &error.to_string())
     }
 
-    /// A credential of signed settings that its route cannot use: names and places only.
-    pub(crate) fn credential(error: &Unusable) -> Self {
+    /// What of signed settings cannot be used: names and places only.
+    pub(crate) fn resting(error: &Resting) -> Self {
         Self::new(StatusCode::BAD_REQUEST, 60200, &format!("the settings: {error}"))
+    }
+
+    pub(crate) fn no_public_names() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 20404, "The policy has no public names (api.public_names)")
     }
 
     pub(crate) fn busy() -> Self {

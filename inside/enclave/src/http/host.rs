@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use super::Api;
 use super::answer::ApiError;
 
-/// Names and addresses that the vault's certificate carries.
+/// Names and addresses that the vault's certificates carry.
 pub struct Hosts {
     names: Vec<String>,
     addresses: Vec<IpAddr>,
@@ -24,7 +24,7 @@ pub struct Hosts {
 impl Hosts {
     /// Those of the policy.
     pub fn new(api: &adyton_policy::Api) -> Self {
-        let names = api.names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let names = api.names.iter().chain(&api.public_names).map(|name| name.to_ascii_lowercase()).collect();
         Self { names, addresses: api.addresses.clone() }
     }
 

@@ -34,6 +34,8 @@ use adyton_ledger::Profile;
 use adyton_seal::{HmacKey, KeyTree, RecipientKey};
 use adyton_transport::{Listener, Stream};
 use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::{delete, get, post};
 use hyper::Request;
@@ -52,6 +54,7 @@ use tower_service::Service as _;
 use crate::engine::Engine;
 use crate::evidence::{Channel, Evidence};
 use crate::policy::Holder;
+use crate::public;
 use taken::Taken;
 
 pub use auth::BasicCredentials;
@@ -94,6 +97,8 @@ pub struct Api {
     pub vault_id: [u8; 32],
     /// The vault's own names.
     pub hosts: Hosts,
+    /// What a public CA may be asked to sign, if the policy has public names.
+    pub public_request: Option<public::Request>,
     /// What is allowed now.
     pub current: Holder,
     /// The release in force.
@@ -113,6 +118,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/adyton/v1/requests", post(requests::submit))
         .route("/adyton/v1/account", get(tenants::fetch))
         .route("/adyton/v1/vault", get(vault::fetch))
+        .route("/adyton/v1/public-certificate-request", get(vault::certificate_request))
         .route("/adyton/v1/support/{verification}", get(support::look))
         .route("/adyton/v1/services/{service}/loosening", delete(loosening::withdraw))
         .route("/v2/Services", post(services::create).get(services::list))
@@ -125,11 +131,18 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&api), host::check));
     let anybody = Router::new()
         .route("/health", get(|| async { "ok\n" }))
+        .route("/ready", get(ready))
         .route("/.well-known/adyton/evidence", get(evidence::fetch))
         .route("/.well-known/adyton/binding", get(evidence::bind))
         .method_not_allowed_fallback(answer::method_not_allowed);
     let routes = anybody.merge(named).with_state(api);
     routes.layer(middleware::from_fn(body::read))
+}
+
+/// `GET /ready`: whether new work is taken. That the logs are replayed and the root key is there goes without saying, for
+/// before that nobody is served; `GET /health` says that the process answers. Neither says anything else.
+async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, &'static str) {
+    if api.engine.is_ready() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") }
 }
 
 /// Serves clients for ever.

@@ -124,10 +124,10 @@ async fn change_settings(api: &Api, verified: VerifiedRequest) -> Result<Respons
     if request.sequence != expected {
         return Err(ApiError::failure(Failure::Refused(Refusal::Sequence { expected }), ""));
     }
-    let current = api.owners.in_force.with(&request.body, request.sequence);
-    let (current, unusable) = current.map_err(|error| ApiError::settings(&error))?;
-    if let Some(error) = unusable.first() {
-        return Err(ApiError::credential(error));
+    let current = api.owners.in_force.with(&request.body, request.sequence, api.owners.clock.now());
+    let (current, resting) = current.map_err(|error| ApiError::settings(&error))?;
+    if let Some(error) = resting.first() {
+        return Err(ApiError::resting(error));
     }
     // 4.
     let record =

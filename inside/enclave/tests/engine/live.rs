@@ -55,8 +55,13 @@ impl Live {
         let events = Events::start(address(folder.path()));
         let (sender, effects) = mpsc::unbounded_channel();
         let appender = Appender::start(address(folder.path()), OPS, events.clone());
-        let current =
-            Holder::new(Current { rules: RULES.clone(), table: Arc::default(), sequence: 0, settings_hash: [0; 32] });
+        let current = Holder::new(Current {
+            rules: RULES.clone(),
+            table: Arc::default(),
+            public: None,
+            sequence: 0,
+            settings_hash: [0; 32],
+        });
         let surroundings =
             Surroundings { clock: Arc::new(Clock::new()), events, effects: sender, appender, current: current.clone() };
         let durable = shard.size();

@@ -53,7 +53,7 @@ fn created_services(disk: &Disk) -> impl Iterator<Item = Sid> + use<> {
 
 /// Settings of a sequence; what they allow is told apart by their hash.
 fn settings(sequence: u64, hash: u8) -> Current {
-    Current { rules: RULES.clone(), table: Arc::default(), sequence, settings_hash: [hash; 32] }
+    Current { rules: RULES.clone(), table: Arc::default(), public: None, sequence, settings_hash: [hash; 32] }
 }
 
 #[tokio::test]
@@ -89,6 +89,7 @@ async fn while_the_host_is_away_new_work_is_refused_and_held_answers_come_when_i
     live.submit(|| start(before, 1)).await;
     assert!(matches!(live.effects.recv().await, Some(Effect::Send { .. })));
 
+    assert!(live.engine.is_ready());
     live.kill_host();
     let engine = live.engine.clone();
     let held = tokio::spawn(async move { engine.submit(create_service()).await });
@@ -96,6 +97,7 @@ async fn while_the_host_is_away_new_work_is_refused_and_held_answers_come_when_i
     let held_start = tokio::spawn(async move { engine.submit(start(before, 2)).await });
     tokio::task::yield_now().await;
     live.until_away().await;
+    assert!(!live.engine.is_ready());
     for _ in 0..3 {
         let refused = at_once(live.engine.submit(create_service())).await;
         assert_eq!(refused.map(|answer| answer.map(drop)), Poll::Ready(Err(Failure::Unavailable)));
@@ -153,7 +155,7 @@ async fn a_conflict_fences_for_ever() {
     let refused = timeout(PATIENCE, live.engine.submit(create_service())).await.unwrap();
     assert_eq!(refused.map(drop), Err(Failure::Unavailable));
     live.heard.until(|said| said.contains(&Event::Fenced { log: 1, size })).await;
-    assert!(live.engine.is_stopped());
+    assert!(live.engine.is_stopped() && !live.engine.is_ready());
     for _ in 0..2 {
         live.kill_host();
         live.start_host();

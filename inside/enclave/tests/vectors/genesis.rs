@@ -30,7 +30,7 @@ fn wrapped_root_keys() {
 fn sealed_ca_keys() {
     let vectors = reader::read(include_str!("../../../../vectors/heads.json"));
     for v in vectors.iter().filter(|v| v.what() == "sealed_ca_key") {
-        let api = Api { names: vec!["localhost".into()], addresses: Vec::new() };
+        let api = Api { names: vec!["localhost".into()], addresses: Vec::new(), public_names: Vec::new() };
         let sealed = SealedCa { certificate: v.hex("ca_certificate"), sealed_key: v.hex("sealed_ca_key") };
         let opened = Ca::open(&api, &keys(v), &v.fixed("genesis_nonce"), &sealed);
         if let Some(hash) = v.settle(opened.map(|ca| ca.spki_hash())) {

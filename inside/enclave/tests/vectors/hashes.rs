@@ -1,4 +1,5 @@
 use adyton_enclave::hashes::{subjects, token_hash};
+use adyton_enclave::public::PublicKeys;
 use adyton_seal::{HmacKey, Label};
 use adyton_vault::{Channel, Destination, SidKind, Subjects, User};
 
@@ -23,6 +24,12 @@ fn keyed_hashes() {
                 assert_eq!(made, Subjects { in_service, in_tenant, prefix }, "{}", v.name());
             }
             // Keys and codes are the crypto facade's, pseudonyms stand in the headers of sealed entries.
+            "sealed_public_key" => {
+                let public = PublicKeys::new(&keys(&v), v.fixed("vault_id"), &[]).unwrap();
+                if let Some(spki) = v.settle(public.spki(&v.hex("sealed"))) {
+                    assert_eq!(spki, v.hex("spki"), "{}", v.name());
+                }
+            }
             "derive" | "public_keys" | "pseudonym" | "code" | "code_block" => (),
             other => panic!("{other}"),
         }

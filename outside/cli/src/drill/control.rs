@@ -156,7 +156,7 @@ pub(crate) async fn catch(drill: &Drill) -> Result<Caught, Error> {
             let _ = std::io::copy(&mut stream, &mut std::io::sink());
         }
     });
-    drill.relays.unix(&runtime.join("socket"), runtime.join("sink"), Some(&pipes))?;
+    drill.site.relays.unix(&runtime.join("socket"), runtime.join("sink"), Some(&pipes))?;
     let arguments: Vec<String> = [
         "drill-control".into(),
         "--canaries".into(),
@@ -217,7 +217,7 @@ async fn search(
     folder: &Path,
 ) -> Result<Vec<Check>, Error> {
     let listen = ready["listen"].as_str().ok_or("the control says too little")?.parse()?;
-    let (_, answer) = http::get(drill.relays.tcp(listen, Some(network))?, "GET", "/").await?;
+    let (_, answer) = http::get(drill.site.relays.tcp(listen, Some(network))?, "GET", "/").await?;
     let detector = drill.detector(&[])?;
     // Its output is read by a thread of its own.
     settle(output).await;

@@ -48,8 +48,8 @@ pub(crate) fn page(report: &Report) -> String {
     };
     let unsaid =
         report.unsaid().map(|unsaid| format!("<p><strong>{}</strong></p>", escaped(&unsaid))).unwrap_or_default();
-    let laptop = if ["dev", "small"].contains(&report.profile) {
-        "<p><strong>This is a laptop without an enclave.</strong> It shows the wall and tests it, and protects nothing \
+    let laptop = if report.profile == "dev" {
+        "<p><strong>Profile dev is a laptop without an enclave.</strong> It shows the wall and tests it, and protects nothing \
          from this machine's root: the open rows below were attempted and succeeded.</p>"
     } else {
         ""
@@ -88,8 +88,14 @@ pub(crate) fn page(report: &Report) -> String {
 }
 
 fn counts(report: &Report) -> String {
-    let words =
-        [("closed", "closed"), ("open", "open"), ("leak", "leak"), ("not run", "not_run"), ("failed", "failed")];
+    let words = [
+        ("closed", "closed"),
+        ("open", "open"),
+        ("leak", "leak"),
+        ("not run", "not_run"),
+        ("not shown", "not_shown"),
+        ("failed", "failed"),
+    ];
     words.map(|(name, word)| format!("{} {name}", report.count(word))).join(", ")
 }
 
@@ -97,6 +103,7 @@ fn attempt(row: &Row) -> String {
     let declared = match row.expected {
         Expected::Closed => "",
         Expected::Open { .. } => " <span class=\"detail\">declared open</span>",
+        Expected::NotShown { .. } => " <span class=\"detail\">not shown here</span>",
     };
     format!(
         "<tr id=\"{id}\"><td><span class=\"word {class}\">{word}</span></td>\

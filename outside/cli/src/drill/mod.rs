@@ -6,8 +6,8 @@
 //! 3. the workflows, with canaries for every secret and as many decoys (`workflows`, `canary`);
 //! 4. the leaky control: a process that leaks every canary in every place and encoding must be caught (`control`);
 //! 5. the attempts, one after the other (`attempts`): each ends CLOSED, OPEN or LEAK;
-//! 6. the report: a table, JSON, a page (`report`, `table`, `html`). It passes if nothing leaks, exactly the rows that the
-//!    profile declares are open, and every detector caught the control.
+//! 6. the report: a table, JSON, a page (`report`, `table`, `html`). It passes if nothing leaks, exactly the declared rows are
+//!    open, and every detector caught the control.
 //!
 //! Limits: it finds secrets in the encodings of `encoding`, one layer deep, and gzip around those. What is *meant* to hold a
 //! secret is not searched: the phone and the carrier, the tenant's own folder, this process.
@@ -22,12 +22,14 @@ mod html;
 mod http;
 mod relay;
 mod report;
+mod setting;
 mod stack;
 mod table;
 mod workflows;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -36,11 +38,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use canary::Planted;
 use detector::{Detector, Verdict};
 use relay::Relays;
-use report::{ClosedBy, Finding, Report, Row};
-use stack::{Stack, Unusual};
+use report::{ClosedBy, Expected, Finding, Report, Row};
+use setting::Setting;
+use stack::{Site, Stack, Unusual};
 use workflows::Done;
 
-use crate::laptop::Profile;
+use crate::emulated::{EnclaveKind, Parts};
 use crate::vault::RuntimeDir;
 
 pub(crate) type Error = Box<dyn std::error::Error>;
@@ -66,9 +69,12 @@ pub(crate) struct Options {
     /// Fails if an attempt could not be run on this machine
     #[arg(long)]
     strict: bool,
-    /// Who keeps the root keys of the vaults that are attacked
+    /// What the inside is; nitro-qemu plays profile small, needs the source tree, and builds what it needs the first time
     #[arg(long, value_enum, default_value_t)]
-    profile: Profile,
+    enclave: EnclaveKind,
+    /// Adyton's source tree, for --enclave nitro-qemu [default: this folder, or one above it]
+    #[arg(long, value_name = "DIR")]
+    source: Option<PathBuf>,
     /// Runs only this attempt; may be repeated
     #[arg(long, value_name = "ID")]
     only: Vec<String>,
@@ -76,11 +82,9 @@ pub(crate) struct Options {
 
 /// What attempts work with.
 pub(crate) struct Drill {
-    /// Who keeps the root keys.
-    pub(crate) profile: Profile,
     /// Everything the drill writes stands here.
     pub(crate) scratch: PathBuf,
-    pub(crate) relays: Relays,
+    pub(crate) site: Site,
     /// The vault under attack.
     pub(crate) stack: Stack,
     /// Its secrets.
@@ -105,16 +109,16 @@ impl Drill {
 
     /// Another vault, for what would spoil this one. Stop it.
     pub(crate) async fn another(&self, name: &str, unusual: Unusual) -> Result<Stack, Error> {
-        let unusual = Unusual { profile: self.profile, ..unusual };
-        Stack::start(&self.scratch.join(name), &self.relays, unusual).await
+        Stack::start(&self.scratch.join(name), &self.site, unusual).await
     }
 }
 
 /// Runs the drill.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
+    let setting = options.setting();
     for id in &options.only {
-        if !attempts::of(options.profile).any(|attempt| attempt.id == *id) {
-            let ids: Vec<_> = attempts::of(options.profile).map(|attempt| attempt.id).collect();
+        if !attempts::all(setting).any(|attempt| attempt.id == *id) {
+            let ids: Vec<_> = attempts::all(setting).map(|attempt| attempt.id).collect();
             return Err(format!("--only {id}: there are {}", ids.join(", ")).into());
         }
     }
@@ -127,29 +131,35 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     ended
 }
 
+impl Options {
+    fn setting(&self) -> Setting {
+        match self.enclave {
+            EnclaveKind::Process => Setting::Laptop,
+            EnclaveKind::NitroQemu => Setting::Emulated,
+        }
+    }
+}
+
 async fn drill(options: &Options) -> Result<ExitCode, Error> {
+    let setting = options.setting();
     // 1.
     let (began, started) = (Instant::now(), now());
     let scratch = RuntimeDir::new()?;
-    let relays = Relays::start()?;
-    relays.spawn(end_in_time(scratch.0.clone()));
+    let parts = match options.enclave {
+        EnclaveKind::Process => None,
+        EnclaveKind::NitroQemu => Some(Arc::new(Parts::prepare(options.source.as_deref())?)),
+    };
+    let site = Site { relays: Relays::start()?, parts };
+    site.relays.spawn(end_in_time(scratch.0.clone()));
     // 2.
     progress("starting a vault in fresh folders");
-    let usual = Unusual { profile: options.profile, ..Unusual::default() };
-    let stack = Stack::start(&scratch.0.join("main"), &relays, usual).await?;
+    let stack = Stack::start(&scratch.0.join("main"), &site, Unusual::default()).await?;
     // 3.
     progress("running the workflows with canaries");
     let mut planted = Planted::default();
     let done = workflows::run(&stack, &mut planted).await?;
-    let mut drill = Drill {
-        profile: options.profile,
-        scratch: scratch.0.clone(),
-        relays,
-        stack,
-        planted,
-        done,
-        cores: Err("the control was not run".into()),
-    };
+    let mut drill =
+        Drill { scratch: scratch.0.clone(), site, stack, planted, done, cores: Err("the control was not run".into()) };
     // 4.
     progress("catching the leaky control");
     let caught = control::catch(&drill).await?;
@@ -157,16 +167,20 @@ async fn drill(options: &Options) -> Result<ExitCode, Error> {
     // 5.
     let chosen = |id: &str| options.only.is_empty() || options.only.iter().any(|only| only == id);
     let mut rows = Vec::new();
-    for attempt in attempts::of(options.profile).filter(|attempt| chosen(attempt.id)) {
+    for attempt in attempts::all(setting).filter(|attempt| chosen(attempt.id)) {
         progress(&format!("{}: {}", attempt.id, attempt.what));
         let began = Instant::now();
-        let finding = (attempt.run)(&mut drill).await.unwrap_or_else(|error| Finding::failed(error.to_string()));
+        let expected = setting.expects(attempt.id, attempt.expected);
+        let finding = match expected {
+            Expected::NotShown { why } => Finding::not_shown(why),
+            _ => (attempt.run)(&mut drill).await.unwrap_or_else(|error| Finding::failed(error.to_string())),
+        };
         let seconds = began.elapsed().as_secs_f64();
-        rows.push(Row { id: attempt.id, what: attempt.what, expected: attempt.expected, finding, seconds });
+        rows.push(Row { id: attempt.id, what: attempt.what, expected, finding, seconds });
     }
     // 6.
     let report = Report {
-        profile: options.profile.text(),
+        profile: setting.profile(),
         freshness: "none",
         vault_id: drill.stack.serving.vault_id.to_string(),
         began: started,
@@ -175,7 +189,7 @@ async fn drill(options: &Options) -> Result<ExitCode, Error> {
         rows,
         detectors: caught.checks,
         strict: options.strict,
-        left_out: attempts::of(options.profile).filter(|attempt| !chosen(attempt.id)).count(),
+        left_out: attempts::all(setting).filter(|attempt| !chosen(attempt.id)).count(),
     };
     drill.stack.stop();
     if let Some(file) = &options.html {

@@ -12,6 +12,10 @@ pub(crate) enum ClosedBy {
     Sealing,
     /// What leaves is a closed, typed list.
     ClosedOutputs,
+    /// The KMS releases to approved code under an approved policy alone.
+    KeyPolicy,
+    /// The image does not become a vault.
+    Image,
     /// The API refuses or does not say.
     Api,
     /// The kernel writes no core of it.
@@ -28,8 +32,6 @@ pub(crate) enum ClosedBy {
     Evidence,
     /// The egress list.
     Egress,
-    /// The policy of a KMS key, which names the enclave and its policy.
-    KeyPolicy,
     /// A ceiling.
     Limit,
 }
@@ -45,6 +47,8 @@ pub(crate) enum Outcome {
     Leak,
     /// This machine lacks what it takes.
     NotRun,
+    /// Nothing here could show it.
+    NotShown,
     /// It could not be carried out, so nothing is known.
     Failed,
 }
@@ -61,6 +65,10 @@ impl Finding {
         Self { outcome: Outcome::Closed(by), detail: detail.into() }
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.outcome, Outcome::Closed(_))
+    }
+
     pub(crate) fn open(detail: impl Into<String>) -> Self {
         Self { outcome: Outcome::Open, detail: detail.into() }
     }
@@ -71,6 +79,10 @@ impl Finding {
 
     pub(crate) fn not_run(detail: impl Into<String>) -> Self {
         Self { outcome: Outcome::NotRun, detail: detail.into() }
+    }
+
+    pub(crate) fn not_shown(detail: impl Into<String>) -> Self {
+        Self { outcome: Outcome::NotShown, detail: detail.into() }
     }
 
     pub(crate) fn failed(detail: impl Into<String>) -> Self {
@@ -87,6 +99,11 @@ pub(crate) enum Expected {
     Open {
         /// The profile or mechanism that closes it.
         until: &'static str,
+    },
+    /// It is not made: nothing here could show what becomes of it elsewhere.
+    NotShown {
+        /// Why.
+        why: &'static str,
     },
 }
 
@@ -109,6 +126,7 @@ impl Row {
             Outcome::Open => "open",
             Outcome::Leak => "leak",
             Outcome::NotRun => "not_run",
+            Outcome::NotShown => "not_shown",
             Outcome::Failed => "failed",
         }
     }
@@ -125,12 +143,17 @@ impl Row {
     /// Why this row makes the drill fail, if it does.
     fn fault(&self, strict: bool) -> Option<String> {
         match (&self.finding.outcome, self.expected) {
-            (Outcome::Closed(_), Expected::Closed) | (Outcome::Open, Expected::Open { .. }) => None,
+            (Outcome::Closed(_), Expected::Closed)
+            | (Outcome::Open, Expected::Open { .. })
+            | (Outcome::NotShown, Expected::NotShown { .. }) => None,
             (Outcome::NotRun, _) if !strict => None,
             (Outcome::NotRun, _) => Some(format!("{}: not run, and --strict was given", self.id)),
             (Outcome::Leak, _) => Some(format!("{}: LEAK", self.id)),
             (Outcome::Failed, _) => Some(format!("{}: could not be carried out", self.id)),
             (Outcome::Open, Expected::Closed) => Some(format!("{}: OPEN, which the profile does not declare", self.id)),
+            (Outcome::NotShown, _) | (_, Expected::NotShown { .. }) => {
+                Some(format!("{}: whether it can be shown here is said twice", self.id))
+            }
             (Outcome::Closed(_), Expected::Open { .. }) => {
                 Some(format!("{}: declared OPEN, and was not shown to succeed", self.id))
             }

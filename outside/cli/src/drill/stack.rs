@@ -11,7 +11,9 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use adyton_transport::{Address, INGRESS_PORT};
 use bytes::Bytes;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -20,10 +22,11 @@ use tokio::time::Instant;
 use super::Error;
 use super::relay::{Recording, Relays};
 use crate::client::{Client, expect};
+use crate::emulated::{self, Parts};
 use crate::folders::Folders;
-use crate::laptop::Profile;
+use crate::kms_admin::{Caller, measure};
 use crate::processes::{Collected, Process, Surroundings, sibling};
-use crate::vault::{Serving, Vault, Wiring, routes, start_platform, text, write_policy};
+use crate::vault::{EnclaveIs, INGRESS, Serving, Vault, Wiring, routes, start_platform, text, write_policy};
 
 /// The file that `SSLKEYLOGFILE` asks for.
 pub(crate) const KEY_LOG: &str = "sslkeys";
@@ -37,11 +40,16 @@ const VERBOSE: [(&str, &str); 6] = [
     ("DEBUG", "1"),
 ];
 
+/// Where stacks are started.
+pub(crate) struct Site {
+    pub(crate) relays: Relays,
+    /// What an emulated machine is made of, if the inside runs on one.
+    pub(crate) parts: Option<Arc<Parts>>,
+}
+
 /// How a stack differs from the usual one.
 #[derive(Default)]
 pub(crate) struct Unusual {
-    /// Who keeps the root key; [`super::Drill::another`] makes it the drill's.
-    pub(crate) profile: Profile,
     /// `KEY=VALUE` of the policy.
     pub(crate) policy: Vec<String>,
     /// Further variables of enclave and platform, such as one that gives them another clock.
@@ -78,14 +86,15 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// Starts one in a new folder.
-    pub(crate) async fn start(at: &Path, relays: &Relays, unusual: Unusual) -> Result<Self, Error> {
+    pub(crate) async fn start(at: &Path, site: &Site, unusual: Unusual) -> Result<Self, Error> {
         fs::create_dir_all(at)?;
         let folders = Folders::open(Some(&at.join("vault")), None, None)?;
-        Self::over(folders, at, relays, unusual).await
+        Self::over(folders, at, site, unusual).await
     }
 
     /// Starts one over folders that may hold a vault already; `at` is for sockets, and new.
-    pub(crate) async fn over(folders: Folders, at: &Path, relays: &Relays, unusual: Unusual) -> Result<Self, Error> {
+    pub(crate) async fn over(folders: Folders, at: &Path, site: &Site, unusual: Unusual) -> Result<Self, Error> {
+        let relays = &site.relays;
         let (runtime, working) = (at.join("run"), at.join("working"));
         fs::create_dir_all(&runtime)?;
         fs::create_dir_all(&working)?;
@@ -94,16 +103,35 @@ impl Stack {
         let measured = unusual.measured.as_ref().unwrap_or(&program);
         let (pretend, ready) = start_platform(&folders, &runtime, measured, &platform)?;
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        write_policy(&folders, &ready, listen, (unusual.profile, &unusual.policy)).await?;
+        // Another program, or what is said to be one, is a process.
+        let parts = site.parts.as_ref().filter(|_| unusual.program.is_none() && unusual.measured.is_none());
+        let administrator = Caller::administrator(&ready)?;
+        let mut policy = unusual.policy.clone();
+        if site.parts.is_some() && !folders.data.join("adyton.toml").exists() {
+            policy.extend(administrator.new_key().await?);
+        }
+        write_policy(&folders, &ready, listen, &policy)?;
 
         let (pipes, network, output) = (Recording::default(), Recording::default(), Collected::default());
         let kept = |recording| if unusual.unrecorded { None } else { Some(recording) };
         let field = |name: &str| ready[name].as_str().ok_or("adyton-pretend says too little");
         let mut wiring = Wiring::direct(&runtime, &ready, listen)?;
-        wiring.enclave_ingress = runtime.join("enclave.in");
-        wiring.enclave_service = runtime.join("host.in");
-        relays.unix(&wiring.host_ingress, wiring.enclave_ingress.clone(), kept(&pipes))?;
-        relays.unix(&wiring.enclave_service, wiring.host_service.clone(), kept(&pipes))?;
+        // The host keeps the sockets that it knows; the enclave gets others, and a relay stands between each two.
+        let (ingress, service) = (runtime.join("enclave.in"), runtime.join("host.in"));
+        if let Some(parts) = parts {
+            let plan = emulated::plan(parts, &runtime, &ready)?;
+            relays.unix(&runtime.join(INGRESS), plan.bridge(), kept(&pipes))?;
+            relays.unix(&plan.service(), wiring.host_service.clone(), kept(&pipes))?;
+            wiring.host_ingress = Address::Bridge { path: runtime.join(INGRESS), port: INGRESS_PORT };
+            wiring.enclave_is = EnclaveIs::Machine(plan);
+            administrator.approve_first(&folders, parts.measure(&folders.data)?).await?;
+        } else {
+            relays.unix(&runtime.join(INGRESS), ingress.clone(), kept(&pipes))?;
+            relays.unix(&service, wiring.host_service.clone(), kept(&pipes))?;
+            let nsm = field("nsm")?;
+            administrator.approve_first(&folders, measure(nsm.as_ref()).await?).await?;
+            wiring.enclave_is = EnclaveIs::Process { ingress, service, nsm: nsm.to_owned() };
+        }
         let tls = relays.tcp(field("tls")?.parse()?, kept(&network))?;
         let mail = relays.tcp(field("mail")?.parse()?, kept(&network))?;
         let imds = relays.tcp(field("imds")?.parse()?, kept(&network))?;
@@ -118,6 +146,7 @@ impl Stack {
             output: Some(output.clone()),
             memory: true,
             program: None,
+            foreign: false,
         };
         environment.extend(unusual.environment);
         wiring.enclave = Surroundings { environment, program: Some(program), ..wiring.host.clone() };

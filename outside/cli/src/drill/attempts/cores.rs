@@ -48,7 +48,7 @@ async fn cores(drill: &mut Drill) -> Result<Finding, Error> {
     // 3.
     let mut raised = true;
     for signal in [Signal::ILL, Signal::ABORT] {
-        let found = crash(&mut drill.stack.vault.enclave, signal, &working)?;
+        let found = crash(drill.stack.vault.enclave.process(), signal, &working)?;
         if let Some(core) = found.files.first() {
             return Ok(Finding::leak(format!("the kernel wrote the enclave's memory to {}", core.display())));
         }

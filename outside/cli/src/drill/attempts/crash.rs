@@ -52,7 +52,7 @@ async fn break_all(stack: &mut Stack, planted: &mut Planted) -> Result<(), Error
     for (enclave, signal) in [(true, Signal::ILL), (false, Signal::ABORT)] {
         let number = planted.number()?;
         stack.tenant(201, "POST", &path, &[("To", &number), ("Channel", "sms")]).await?;
-        let process = if enclave { &mut stack.vault.enclave } else { &mut stack.vault.host };
+        let process = if enclave { stack.vault.enclave.process() } else { &mut stack.vault.host };
         if !process.end(signal) {
             return Err("a process did not end by its signal".into());
         }

@@ -26,9 +26,10 @@ pub(super) const ATTEMPTS: [Attempt; 2] = [
 ];
 
 /// Paths where software tends to say more than it should.
-const PATHS: [&str; 16] = [
+const PATHS: [&str; 18] = [
     "/",
     "/health",
+    "/ready",
     "/metrics",
     "/status",
     "/debug",
@@ -40,6 +41,7 @@ const PATHS: [&str; 16] = [
     "/.well-known/adyton/evidence",
     "/.well-known/adyton/binding",
     "/adyton/v1/vault",
+    "/adyton/v1/public-certificate-request",
     "/adyton/v1/account",
     "/v2/Services",
     "/v2/Services/%00",

@@ -29,13 +29,12 @@ async fn open_all(drill: &mut Drill) -> Result<Finding, Error> {
     let ciphertext = &drill.stack.serving.genesis.kms_ciphertext;
     let (nonce, sealed) = ciphertext.split_first_chunk::<12>().ok_or("the KMS's ciphertext is too short")?;
     let secret = kms_key.open(Nonce::random(*nonce), b"adyton pretend kms v1", sealed)?;
-    with_secret(drill, secret.as_bytes())
+    open_with(drill, &Key::try_from(secret.as_bytes())?, "the KMS's key gave the root key")
 }
 
-/// What a KMS's secret gives.
-pub(super) fn with_secret(drill: &Drill, secret: &[u8]) -> Result<Finding, Error> {
+/// 2. to 4., with the KMS's secret.
+pub(super) fn open_with(drill: &Drill, secret: &Key<32>, how: &str) -> Result<Finding, Error> {
     let serving = &drill.stack.serving;
-    // 2.
     let keys = keys(secret, &serving.genesis)?;
     // 3.
     let log = LogId::ops(0);
@@ -69,19 +68,19 @@ pub(super) fn with_secret(drill: &Drill, secret: &[u8]) -> Result<Finding, Error
     let found = numbers().filter(|(canary, _)| known(canary)).count();
     let by_chance = numbers().filter(|(_, decoy)| known(decoy)).count();
     let detail = format!(
-        "the KMS's secret gave the root key; {} of {entries} entries opened; {found} of {of} numbers and {by_chance} of {of} decoys recognised by their keyed hash",
+        "{how}; {} of {entries} entries opened; {found} of {of} numbers and {by_chance} of {of} decoys recognised by their keyed hash",
         bodies.len()
     );
     Ok(if found > by_chance { Finding::open(detail) } else { Finding::failed(detail) })
 }
 
 /// 2.
-fn keys(secret: &[u8], genesis: &Genesis) -> Result<KeyTree, Error> {
+fn keys(secret: &Key<32>, genesis: &Genesis) -> Result<KeyTree, Error> {
     let mut bound_to = Vec::new();
     put_lp(&mut bound_to, b"adyton root wrap v1");
     bound_to.extend_from_slice(&genesis.nonce);
     bound_to.extend_from_slice(&genesis.policy_hash);
-    let root: RootKey = WrapKey::from_kms_secret(&Key::try_from(secret)?)?.unwrap(&bound_to, &genesis.wrapped_root)?;
+    let root: RootKey = WrapKey::from_kms_secret(secret)?.unwrap(&bound_to, &genesis.wrapped_root)?;
     Ok(KeyTree::new(&root, 1))
 }
 

@@ -21,7 +21,6 @@ use crate::drill::report::{ClosedBy, Expected, Finding};
 use crate::drill::stack::{Stack, Unusual, copy_folder};
 use crate::drill::{Drill, Error};
 use crate::folders::Folders;
-use crate::laptop::Profile;
 use crate::processes::sibling;
 
 /// The attempts.
@@ -130,7 +129,7 @@ async fn over_copies(drill: &Drill, name: &str, unusual: Unusual) -> Result<Stac
     let (data, client, pretend) =
         (copied(&of.data, "vault")?, copied(&of.client, "vault.client")?, copied(&of.pretend, "vault.pretend")?);
     let folders = Folders::open(Some(&data), Some(&client), Some(&pretend))?;
-    Stack::over(folders, &at, &drill.relays, Unusual { profile: drill.profile, ..unusual }).await
+    Stack::over(folders, &at, &drill.site, unusual).await
 }
 
 /// A new vault on the same platform.
@@ -138,19 +137,13 @@ async fn beside(drill: &Drill, name: &str, unusual: Unusual) -> Result<Stack, Er
     let at = drill.scratch.join(name);
     std::fs::create_dir_all(&at)?;
     copy_folder(&drill.stack.folders.pretend, &at.join("vault.pretend"))?;
-    Stack::start(&at, &drill.relays, Unusual { profile: drill.profile, ..unusual }).await
+    Stack::start(&at, &drill.site, unusual).await
 }
 
 async fn other_code(drill: &mut Drill) -> Result<Finding, Error> {
     let demands = Demands::of(&drill.stack).await?;
     let unusual = Unusual { program: Some(another_program(drill, "other-enclave")?), ..Unusual::default() };
-    let stack = match over_copies(drill, "other-code", unusual).await {
-        // It never comes to evidence: the key's policy names another image.
-        Err(error) if drill.profile == Profile::Small && error.to_string().contains("refused to boot") => {
-            return Ok(Finding::closed(ClosedBy::KeyPolicy, "it does not boot: the key is released to other code"));
-        }
-        started => started?,
-    };
+    let stack = over_copies(drill, "other-code", unusual).await?;
     let judged = demands.judge(stack.api).await;
     stack.stop();
     refused(judged, |error| matches!(error, ClientError::Refused(Refusal::Measurement { register: 0, .. })))

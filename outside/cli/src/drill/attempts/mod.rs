@@ -7,7 +7,6 @@
 //! Passive attempts look at what is there and leave the vault as it is; [`crash`] ends its processes and starts them again.
 
 mod clock;
-mod cloud_kms;
 pub(super) mod cores;
 mod crash;
 mod egress;
@@ -16,14 +15,15 @@ mod freshness;
 mod kms;
 mod lookalikes;
 mod passive;
+mod release;
 mod tampering;
 mod tenants;
 
 use std::pin::Pin;
 
 use super::report::{Expected, Finding};
+use super::setting::Setting;
 use super::{Drill, Error};
-use crate::laptop::Profile;
 
 /// One attempt.
 pub(crate) struct Attempt {
@@ -40,13 +40,13 @@ pub(crate) struct Attempt {
 /// An attempt under way.
 pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<Finding, Error>> + 'a>>;
 
-/// All of a profile, in the order in which they run.
-pub(crate) fn of(profile: Profile) -> impl Iterator<Item = &'static Attempt> {
-    let custody: &'static [Attempt] = match profile {
-        Profile::Dev => &kms::ATTEMPTS,
-        Profile::Small => &cloud_kms::ATTEMPTS,
+/// All of a setting, in the order in which they run.
+pub(crate) fn all(setting: Setting) -> impl Iterator<Item = &'static Attempt> {
+    let images: &'static [Attempt] = match setting {
+        Setting::Laptop => &[],
+        Setting::Emulated => &release::ATTEMPTS,
     };
-    let kinds: [&'static [Attempt]; 11] = [
+    let kinds: [&'static [Attempt]; 12] = [
         &tenants::ATTEMPTS,
         &freshness::ATTEMPTS,
         &tampering::ATTEMPTS,
@@ -55,7 +55,8 @@ pub(crate) fn of(profile: Profile) -> impl Iterator<Item = &'static Attempt> {
         // What the attempts before made the vault say is searched too.
         &endpoints::ATTEMPTS,
         &passive::ATTEMPTS,
-        custody,
+        &kms::ATTEMPTS,
+        images,
         &clock::ATTEMPTS,
         // They end processes.
         &cores::ATTEMPTS,
@@ -70,13 +71,11 @@ mod tests {
 
     #[test]
     fn each_row_has_a_name_of_its_own() {
-        for profile in [Profile::Dev, Profile::Small] {
-            let mut ids: Vec<_> = of(profile).map(|attempt| attempt.id).collect();
-            let count = ids.len();
-            ids.sort_unstable();
-            ids.dedup();
-            assert_eq!(ids.len(), count);
-            assert!(ids.iter().all(|id| id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
-        }
+        let mut ids: Vec<_> = all(Setting::Emulated).map(|attempt| attempt.id).collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+        assert!(ids.iter().all(|id| id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
     }
 }

@@ -1,0 +1,96 @@
+"""The inside as an image on an emulated Nitro machine: measured, attested, killed and started again.
+
+`cargo xtask nitro` runs these and the other suites with every vault's inside there; elsewhere they start the one machine
+that CI boots.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+from conftest import BINARIES, PATIENCE, SOURCE, Up, eventually
+
+#: The first boot may build what an image and its machine are made of.
+BUILDING = 3600
+NUMBER = "+14155550142"
+
+
+@pytest.fixture
+def machine(tmp_path):
+    run = Up(tmp_path, enclave="nitro-qemu")
+    yield run
+    if run.process.poll() is None:
+        run.stop()
+
+
+def adyton(*arguments, timeout=PATIENCE):
+    return subprocess.run([BINARIES / "adyton", *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
+
+
+def measured(up):
+    """What the image measures, computed from its file."""
+    run = adyton("image", "measure", up.data / "adyton.eif", "--json")
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+def judged(up, *arguments):
+    ready = up.ready
+    run = adyton("verify", ready["api"], "--vault-id", ready["vault_id"], "--root", ready["root"], "--json", *arguments)
+    assert run.stdout, run.stderr
+    return run.returncode, json.loads(run.stdout)
+
+
+def verification(up):
+    service = up.verify()
+    started = service.verifications.create(to=NUMBER, channel="sms")
+    assert started.status == "pending"
+    check = service.verification_checks.create(to=NUMBER, code=up.code(NUMBER))
+    assert (check.status, check.valid) == ("approved", True)
+
+
+def test_a_code_is_sent_and_checked_and_evidence_has_the_computed_registers(machine):
+    verification(machine)
+    registers = measured(machine)
+    expected = [argument for number in (0, 1, 2, 16) for argument in ("--pcr", f"{number}={registers[f'pcr{number}']}")]
+    code, said = judged(machine, *expected)
+    assert code == 0, said
+    assert said["facts"]["profile"].startswith("small") and said["code_is_known"] is True
+    # One byte of a register more or less is another image.
+    other = registers["pcr0"][:-1] + ("0" if registers["pcr0"][-1] != "0" else "1")
+    code, said = judged(machine, "--pcr", f"0={other}")
+    assert (code, said["refusal"]) == (1, "measurement"), said
+    # AWS's root vouches for nothing that is emulated.
+    run = adyton("verify", machine.ready["api"], "--vault-id", machine.ready["vault_id"], "--json")
+    assert run.returncode == 1 and json.loads(run.stdout)["refusal"] == "root", run.stdout
+
+    # A machine that is killed is another boot of the same vault: live codes are void, and everything else is there.
+    service = machine.verify()
+    service.verifications.create(to="+14155550143", channel="sms")
+    code_before = machine.code("+14155550143")
+    before = machine.children()["adyton-enclave"]
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: verification(machine))
+    assert machine.children()["adyton-enclave"] != before
+    again = service.verifications("+14155550143")
+    with pytest.raises(Exception, match="404|not found"):
+        service.verification_checks.create(to="+14155550143", code=code_before)
+    assert again is not None
+    assert machine.stop() == 0
+    check = machine.log_check()
+    assert check.returncode == 0, check.stdout
+
+
+def test_an_image_of_profile_dev_does_not_boot(tmp_path):
+    folder = pathlib.Path(tmp_path)
+    run = subprocess.run(
+        [BINARIES / "adyton", "up", "--json", "--enclave", "nitro-qemu", "--source", SOURCE]
+        + ["--data", folder / "vault", "--listen", "127.0.0.1:0", "--set", 'profile="dev"'],
+        capture_output=True,
+        text=True,
+        timeout=BUILDING,
+    )
+    assert run.returncode == 1 and "profile" in run.stderr, run.stderr

@@ -1,0 +1,23 @@
+//! What `nitro-cli` waits for: one byte to the parent's port 9000, and the same byte back. AWS's own init does the same.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use adyton_transport::{HEARTBEAT_PORT, PARENT};
+use vsock::VsockStream;
+
+use super::GuestError;
+
+const BEAT: u8 = 0xB7;
+/// Longest wait for the byte to come back.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Tells the parent that the image runs.
+pub(super) fn beat() -> Result<(), GuestError> {
+    let mut parent = VsockStream::connect_with_cid_port(PARENT, HEARTBEAT_PORT)?;
+    parent.set_read_timeout(Some(PATIENCE))?;
+    parent.write_all(&[BEAT])?;
+    let mut back = [0];
+    parent.read_exact(&mut back)?;
+    if back == [BEAT] { Ok(()) } else { Err(GuestError::Heartbeat) }
+}
