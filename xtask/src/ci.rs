@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::metadata::{binaries, output};
-use crate::{Error, advisories, differential, layers, licences, node, phones, python, root, tcb, tools};
+use crate::{Error, advisories, differential, layers, licences, nitro, node, phones, python, root, tcb, tools};
 
 /// How a step ended.
 pub(crate) enum Outcome {
@@ -20,7 +20,7 @@ pub(crate) fn run() -> Result<(), Error> {
     let not_run = not_run_file();
     std::fs::create_dir_all(not_run.with_file_name(""))?;
     let before = output("git", &["status", "--porcelain"]).ok();
-    let steps: [(&str, &dyn Fn() -> Outcome); 16] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 20] = [
         ("fmt", &|| cargo(&["fmt", "--all", "--check"], 2)),
         ("clippy", &|| cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], 20)),
         ("layers", &|| outcome(layers::run())),
@@ -36,6 +36,10 @@ pub(crate) fn run() -> Result<(), Error> {
         ("fuzz smoke", &fuzz),
         ("end to end", &end_to_end),
         ("npm SDK", &node::step),
+        ("kernel", &nitro::image),
+        ("emulator", &|| nitro::prepare(false)),
+        ("nitro", &nitro::smoke),
+        ("reproducible", &reproducible_step),
         ("clean tree", &|| clean(before.as_deref())),
     ];
     let began = Instant::now();
@@ -52,7 +56,7 @@ struct Row {
 }
 
 /// Where a test that cannot run on this machine says so, a line for each.
-fn not_run_file() -> PathBuf {
+pub(crate) fn not_run_file() -> PathBuf {
     root().join("target/not-run")
 }
 
@@ -157,6 +161,14 @@ fn tcb_step() -> Outcome {
     }
 }
 
+/// Two builds of the image from nothing; as a command of its own, so that it has a time limit.
+fn reproducible_step() -> Outcome {
+    match std::env::current_exe() {
+        Ok(program) => command(Command::new(program).arg("reproducible"), 30),
+        Err(error) => Outcome::Fail(error.to_string()),
+    }
+}
+
 fn fuzz() -> Outcome {
     match binaries() {
         Ok(folder) => fuzz_smoke(&folder.join("adyton-fuzz")),
@@ -189,7 +201,9 @@ fn end_to_end() -> Outcome {
     };
     tools::install();
     let mut tests = python.command();
-    tests.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "e2e/python"]).env("ADYTON_BIN_DIR", binaries);
+    tests.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "e2e/python"]);
+    // They need an image: `nitro`.
+    tests.args(nitro::SUITES.map(|suite| format!("--ignore={suite}"))).env("ADYTON_BIN_DIR", binaries);
     command(&mut tests, 25)
 }
 

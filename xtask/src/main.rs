@@ -8,6 +8,7 @@ mod differential;
 mod layers;
 mod licences;
 mod metadata;
+mod nitro;
 mod node;
 mod phones;
 mod python;
@@ -31,6 +32,8 @@ const USAGE: &str = "cargo xtask COMMAND
                      build the enclave alone, count its lines, unsafe code and build scripts, and compare them with
                      the committed list; count peers' sources beside it
   tcb --accept       write the list anew
+  nitro [--repin] [TESTS]
+                     build the emulated Nitro machine and the image, and run the end-to-end suites on it
   reproducible [BZIMAGE]
                      build the enclave's image twice, as two people would, and compare the bytes
   phones             write the table of numbering plans anew
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         ("layers", []) => layers::run(),
         ("licences", []) => licences::run(),
         ("tcb", rest) => tcb::run(rest),
+        ("nitro", rest) => nitro::run(rest),
         ("reproducible", []) => reproducible::run(None),
         ("reproducible", [kernel]) => reproducible::run(Some(Path::new(kernel))),
         ("phones", []) => phones::run(false),

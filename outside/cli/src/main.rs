@@ -6,6 +6,7 @@ mod certificate;
 mod client;
 mod drill;
 mod emulated;
+mod emulator;
 mod enclave;
 mod folders;
 mod governance;
@@ -47,6 +48,8 @@ enum Command {
     Up(up::Options),
     /// Asks a vault for evidence, and says what it shows and what it does not.
     Verify(verify::Options),
+    /// Builds the emulated Nitro machine from pinned sources, and says where it is.
+    Emulator(emulator::Options),
     /// Plays the insider against a vault of its own, and says of each attempt whether it is closed.
     Drill(drill::Options),
     /// Leaks everything, so that the drill can see that it is caught.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up(options) => up::run(&options),
         Command::Verify(options) => verify::run(&options),
+        Command::Emulator(options) => emulator::run(&options),
         Command::Drill(options) => drill::run(&options),
         Command::DrillControl(options) => drill::control::run(&options),
         Command::Log(Log::Check { data, json }) => log_check::run(&data, json),
