@@ -2,7 +2,7 @@
 //!
 //! 1. The commit is cloned twice, to paths of different length, one with a space in it.
 //! 2. In each the image is built from nothing, with everything different that is no part of the sources: umask, time zone,
-//!    language, `SOURCE_DATE_EPOCH`, cargo's home, where cargo leaves what it builds, flags for compilers, the number of jobs;
+//!    language, `SOURCE_DATE_EPOCH`, cargo's home, where cargo leaves what it builds, flags for compilers;
 //!    and the clock, by as long as the first takes.
 //! 3. No program names a folder of this machine: what both happen to share, a comparison does not see.
 //! 4. The images are compared byte for byte; if they differ, `adyton image diff` says where.
@@ -35,7 +35,7 @@ const HABITS: [Habit; 2] = [
         umask: "022",
         target: "a/target",
         home: None,
-        environment: &[("TZ", "UTC"), ("LC_ALL", "C.UTF-8"), ("CARGO_BUILD_JOBS", "2")],
+        environment: &[("TZ", "UTC"), ("LC_ALL", "C.UTF-8")],
     },
     Habit {
         folder: "another person's folder, with a much longer name/adyton",
@@ -77,10 +77,12 @@ fn compare(command: &Path, kernel: Option<&Path>, folder: &Path) -> Result<(), E
             path
         }
     };
+    // Once: somebody may commit meanwhile.
+    let commit = metadata::output("git", &["rev-parse", "HEAD"])?;
     let mut images = Vec::new();
     for habit in &HABITS {
         let (begun, image) = (Instant::now(), folder.join(format!("{}.eif", images.len())));
-        build(command, &kernel, folder, habit, &image)?;
+        build(command, &kernel, (folder, commit.trim()), habit, &image)?;
         println!("reproducible: built {} after {} s", image.display(), begun.elapsed().as_secs());
         images.push(image);
     }
@@ -96,9 +98,16 @@ fn compare(command: &Path, kernel: Option<&Path>, folder: &Path) -> Result<(), E
     Err("the two images differ".into())
 }
 
-fn build(command: &Path, kernel: &Path, folder: &Path, habit: &Habit, image: &Path) -> Result<(), Error> {
+fn build(
+    command: &Path,
+    kernel: &Path,
+    (folder, commit): (&Path, &str),
+    habit: &Habit,
+    image: &Path,
+) -> Result<(), Error> {
     let source = folder.join(habit.folder);
     metadata::output("git", &["clone", "--quiet", "--no-local", text(&root())?, text(&source)?])?;
+    metadata::output("git", &["-C", text(&source)?, "checkout", "--quiet", "--detach", commit])?;
     let policy = source.join("outside/image/tests/adyton.toml");
     // A shell, as a process of ours cannot set the umask of another.
     let mut shell = Command::new("sh");

@@ -30,11 +30,12 @@ const PROFILE: &str = "image";
 const MARK: &str = "inside/enclave/Cargo.toml";
 
 /// What cargo sees of the caller's environment: where tools are, and how crates are fetched. None of it is in the bytes.
-const KEPT: [&str; 14] = [
+const KEPT: [&str; 15] = [
     "PATH",
     "HOME",
     "TMPDIR",
     "CARGO_HOME",
+    "CARGO_BUILD_JOBS",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
