@@ -187,6 +187,9 @@ def signatures(cases: Cases) -> None:
     signed("damaged_certificate", by(image.pem(CERTIFICATE[:-1])), "Certificate")
     small = certificate("image", "image", public=key("small", ec.SECP256R1()).public_key())
     signed("certificate_of_p256", by(image.pem(small)), "Key")
+    hybrid = CERTIFICATE.replace(bytes.fromhex("03620004"), bytes.fromhex("03620007"))
+    assert hybrid != CERTIFICATE
+    signed("certificate_with_a_hybrid_point", by(image.pem(hybrid)), "Key")
     signed("another_image", by(cose=image.cose(image.payload(bytes(48)), signer=mine)), "Register")
     signed("register_1", by(cose=image.cose(image.payload(pcr0, 1), signer=mine)), "Register")
     signed("another_key", by(cose=a_cose(signer=key("other"))), "Signature")

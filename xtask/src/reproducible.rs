@@ -2,16 +2,16 @@
 //!
 //! 1. The commit is cloned twice, to paths of different length, one with a space in it.
 //! 2. In each the image is built from nothing, with everything different that is no part of the sources: umask, time zone,
-//!    language, `SOURCE_DATE_EPOCH`, where cargo leaves what it builds, flags for compilers, the number of jobs; and the
-//!    clock, by as long as the first takes.
-//! 3. The images are compared byte for byte; if they differ, `adyton image diff` says where.
+//!    language, `SOURCE_DATE_EPOCH`, cargo's home, where cargo leaves what it builds, flags for compilers;
+//!    and the clock, by as long as the first takes.
+//! 3. No program names a folder of this machine: what both happen to share, a comparison does not see.
+//! 4. The images are compared byte for byte; if they differ, `adyton image diff` says where.
 //!
 //! Both are built by the `adyton` command of this tree, with one policy and one kernel: a file that is given, or a made-up one,
 //! as the kernel's own build is not what is tried here. Tools are this machine's: whether another compiler gives the same bytes is
 //! not tried either.
 
 use std::fs;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -24,6 +24,8 @@ struct Habit {
     umask: &'static str,
     /// In the clone, or beside it.
     target: &'static str,
+    /// Cargo's home, if it is not the usual one.
+    home: Option<&'static str>,
     environment: &'static [(&'static str, &'static str)],
 }
 
@@ -32,12 +34,14 @@ const HABITS: [Habit; 2] = [
         folder: "a",
         umask: "022",
         target: "a/target",
-        environment: &[("TZ", "UTC"), ("LC_ALL", "C.UTF-8"), ("CARGO_BUILD_JOBS", "2")],
+        home: None,
+        environment: &[("TZ", "UTC"), ("LC_ALL", "C.UTF-8")],
     },
     Habit {
         folder: "another person's folder, with a much longer name/adyton",
         umask: "077",
         target: "what was built",
+        home: Some("another cargo"),
         environment: &[
             ("TZ", "Pacific/Kiritimati"),
             ("LC_ALL", "C"),
@@ -73,10 +77,12 @@ fn compare(command: &Path, kernel: Option<&Path>, folder: &Path) -> Result<(), E
             path
         }
     };
+    // Once: somebody may commit meanwhile.
+    let commit = metadata::output("git", &["rev-parse", "HEAD"])?;
     let mut images = Vec::new();
     for habit in &HABITS {
         let (begun, image) = (Instant::now(), folder.join(format!("{}.eif", images.len())));
-        build(command, &kernel, folder, habit, &image)?;
+        build(command, &kernel, (folder, commit.trim()), habit, &image)?;
         println!("reproducible: built {} after {} s", image.display(), begun.elapsed().as_secs());
         images.push(image);
     }
@@ -92,22 +98,63 @@ fn compare(command: &Path, kernel: Option<&Path>, folder: &Path) -> Result<(), E
     Err("the two images differ".into())
 }
 
-fn build(command: &Path, kernel: &Path, folder: &Path, habit: &Habit, image: &Path) -> Result<(), Error> {
+fn build(
+    command: &Path,
+    kernel: &Path,
+    (folder, commit): (&Path, &str),
+    habit: &Habit,
+    image: &Path,
+) -> Result<(), Error> {
     let source = folder.join(habit.folder);
     metadata::output("git", &["clone", "--quiet", "--no-local", text(&root())?, text(&source)?])?;
+    metadata::output("git", &["-C", text(&source)?, "checkout", "--quiet", "--detach", commit])?;
     let policy = source.join("outside/image/tests/adyton.toml");
     // A shell, as a process of ours cannot set the umask of another.
     let mut shell = Command::new("sh");
     shell.args(["-c", "umask \"$1\" && shift && exec \"$@\"", "sh", habit.umask]);
     shell.arg(command).args(["image", "build", "--policy"]).arg(policy).arg("--kernel").arg(kernel);
     shell.arg("--out").arg(image).current_dir(&source).stdout(Stdio::null());
-    shell.env("CARGO_TARGET_DIR", folder.join(habit.target)).envs(habit.environment.iter().copied());
-    let status = shell.status()?;
-    match status.signal() {
-        _ if status.success() => Ok(()),
-        Some(signal) => Err(format!("the image was not built: signal {signal}").into()),
-        None => Err("the image was not built".into()),
+    let target = folder.join(habit.target);
+    shell.env("CARGO_TARGET_DIR", &target).envs(habit.environment.iter().copied());
+    if let Some(home) = habit.home {
+        shell.env("CARGO_HOME", another_home(&folder.join(home))?);
     }
+    if !shell.status()?.success() {
+        return Err("the image was not built".into());
+    }
+    let program = fs::read(target.join("image").join(metadata::TARGET).join("image/adyton-enclave"))?;
+    let mut folders = vec![folder.to_path_buf(), cargo_home()?];
+    // Where tools are, too; a home that is the root of all would be found anywhere.
+    folders.extend(std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.parent().is_some()));
+    let mut names = vec!["/registry/src/".to_owned()];
+    for folder in &folders {
+        names.push(format!("{}/", text(folder)?));
+    }
+    for name in names {
+        if program.windows(name.len()).any(|bytes| bytes == name.as_bytes()) {
+            return Err(format!("the enclave names a folder of this machine: {name}").into());
+        }
+    }
+    Ok(())
+}
+
+fn cargo_home() -> Result<PathBuf, Error> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")));
+    home.ok_or_else(|| "neither CARGO_HOME nor HOME is set".into())
+}
+
+/// Cargo's home under another name, with the same crates in it.
+fn another_home(folder: &Path) -> Result<&Path, Error> {
+    fs::create_dir(folder)?;
+    for entry in fs::read_dir(cargo_home()?)? {
+        let entry = entry?;
+        // Locks are its own.
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            std::os::unix::fs::symlink(entry.path(), folder.join(entry.file_name()))?;
+        }
+    }
+    Ok(folder)
 }
 
 /// The `adyton` command of this tree. Which profile it is built with is no part of the image.

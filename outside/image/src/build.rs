@@ -4,7 +4,8 @@
 //! 2. Cargo builds the enclave alone, with the profile `image` and for a named target, into a folder of its own. It sees
 //!    nothing of the caller's environment but where tools are and how to fetch crates.
 //! 3. The compilers write no path of this machine: sources, crates, standard library and what build scripts wrote are called
-//!    `/adyton`, `/cargo`, `/rustc/<commit>` and `/target`, in Rust and in C.
+//!    `/adyton`, `/crates`, `/rustc/<commit>` and `/target`, in Rust and in C. So crates are fetched first: cargo unpacks them
+//!    into a folder that is named for where they came from, and a mirror has another name than the registry.
 //! 4. The program needs no loader.
 //! 5. Kernel, program and policy become an image ([`crate::assemble`]).
 //!
@@ -30,11 +31,12 @@ const PROFILE: &str = "image";
 const MARK: &str = "inside/enclave/Cargo.toml";
 
 /// What cargo sees of the caller's environment: where tools are, and how crates are fetched. None of it is in the bytes.
-const KEPT: [&str; 14] = [
+const KEPT: [&str; 15] = [
     "PATH",
     "HOME",
     "TMPDIR",
     "CARGO_HOME",
+    "CARGO_BUILD_JOBS",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
@@ -150,17 +152,15 @@ pub fn enclave(source: &Path, target: Option<&Path>) -> Result<Vec<u8>, BuildErr
     let target = target.map_or_else(|| source.join("target"), Path::to_path_buf).join("image");
     fs::create_dir_all(&target).map_err(|error| BuildError::File { path: target.clone(), error })?;
     let target = absolute(&target)?;
+    let mut cargo = clean("cargo", &source);
+    succeed(cargo.args(["fetch", "--quiet", "--locked", "--target", TARGET]))?;
     let names = names(&source, &target)?;
     let mut cargo = clean("cargo", &source);
     cargo.args(["build", "-p", "adyton-enclave", "--locked", "--profile", PROFILE, "--target", TARGET]);
     cargo.arg("--target-dir").arg(&target);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&names));
     cargo.env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags(&names)).env("CC_SHELL_ESCAPED_FLAGS", "1");
-    let done = cargo.stdout(Stdio::null()).status();
-    let done = done.map_err(|error| BuildError::Tool { name: "cargo", why: error.to_string() })?;
-    if !done.success() {
-        return Err(BuildError::Cargo);
-    }
+    succeed(&mut cargo)?;
     let path = target.join(TARGET).join(PROFILE).join("adyton-enclave");
     let program = read(&path)?;
     if elf::is_static(&program) { Ok(program) } else { Err(BuildError::NotStatic(path)) }
@@ -180,6 +180,12 @@ fn clean(tool: &str, source: &Path) -> Command {
     command
 }
 
+fn succeed(cargo: &mut Command) -> Result<(), BuildError> {
+    let done = cargo.stdin(Stdio::null()).stdout(Stdio::null()).status();
+    let done = done.map_err(|error| BuildError::Tool { name: "cargo", why: error.to_string() })?;
+    if done.success() { Ok(()) } else { Err(BuildError::Cargo) }
+}
+
 /// What folders of this machine are called in the bytes. Of two that fit, compilers take the later.
 fn names(source: &Path, target: &Path) -> Result<Vec<(PathBuf, String)>, BuildError> {
     let asked = |argument: &[&str]| {
@@ -196,8 +202,14 @@ fn names(source: &Path, target: &Path) -> Result<Vec<(PathBuf, String)>, BuildEr
     let mut names = vec![(library, format!("/rustc/{commit}")), (source.into(), "/adyton".into())];
     if let Some(home) = home {
         // Cargo names crates by the home as it is given, compilers of other languages by where it really is.
-        names.extend(fs::canonicalize(&home).map(|real| (real, "/cargo".to_owned())));
-        names.push((home, "/cargo".into()));
+        for home in [fs::canonicalize(&home).ok(), Some(home)].into_iter().flatten() {
+            let unpacked = home.join("registry/src");
+            names.push((home, "/cargo".into()));
+            let mut sources: Vec<PathBuf> =
+                fs::read_dir(&unpacked).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+            sources.sort();
+            names.extend(sources.into_iter().map(|source| (source, "/crates".to_owned())));
+        }
     }
     names.push((target.into(), "/target".into()));
     Ok(names)

@@ -21,10 +21,11 @@ use crate::Register;
 const MAX_SECTION: usize = 64 * 1024;
 /// `{1: -35}`: ES384 (RFC 9053 §2.1).
 const ES384: [u8; 4] = [0xA1, 0x01, 0x38, 0x22];
-/// SubjectPublicKeyInfo of a P-384 key up to its point (RFC 5480 §2.1.1, uncompressed).
-const P384: [u8; 23] = [
+/// SubjectPublicKeyInfo of a P-384 key up to its point's coordinates: uncompressed (RFC 5480 §2.2). The library would take the
+/// hybrid form of the same point too.
+const P384: [u8; 24] = [
     0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06, 0x05, 0x2B, 0x81, 0x04, 0x00,
-    0x22, 0x03, 0x62, 0x00,
+    0x22, 0x03, 0x62, 0x00, 0x04,
 ];
 
 /// Why a signature does not hold.
@@ -114,7 +115,8 @@ impl Certificate {
         let (Some(Ok(der)), None) = (all.next(), all.next()) else { return Err(SignatureError::Certificate) };
         let parsed = EndEntityCert::try_from(&der).map_err(|_| SignatureError::Certificate)?;
         let spki = parsed.subject_public_key_info();
-        let point = spki.strip_prefix(&P384).filter(|point| point.len() == 97).ok_or(SignatureError::Key)?;
+        let is_key = spki.starts_with(&P384) && spki.len() == P384.len() + 96;
+        let point = spki.get(P384.len() - 1..).filter(|_| is_key).ok_or(SignatureError::Key)?;
         Ok(Self { point: point.to_vec(), der: der.to_vec() })
     }
 }
