@@ -206,6 +206,7 @@ impl<'a> Walk<'a> {
                     self.history.approvals.push(approval);
                     return self.before_its_boot(header.boot_id);
                 }
+                GovRecord::Certificate(_) => {}
                 GovRecord::Settings(settings) => self.history.settings.push(settings),
             }
         }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::SendRequest;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Builder;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::time::{Duration, timeout};
@@ -61,7 +62,28 @@ impl Connection {
         headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
         body: Bytes,
     ) -> Result<Answer, EgressError> {
-        let mut request = Request::post(path).body(Full::new(body)).map_err(|_| EgressError::Protocol)?;
+        self.send(Request::post(path), headers, body).await
+    }
+
+    /// `GET path`; what came back, whatever its status.
+    ///
+    /// # Errors
+    /// [`EgressError`]; the connection is then of no more use.
+    pub async fn get(
+        &mut self,
+        path: &str,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Result<Answer, EgressError> {
+        self.send(Request::get(path), headers, Bytes::new()).await
+    }
+
+    async fn send(
+        &mut self,
+        request: Builder,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+        body: Bytes,
+    ) -> Result<Answer, EgressError> {
+        let mut request = request.body(Full::new(body)).map_err(|_| EgressError::Protocol)?;
         request.headers_mut().insert(hyper::header::HOST, self.host.clone());
         request.headers_mut().extend(headers);
         let exchange = async {
