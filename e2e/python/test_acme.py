@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 from acme_server import HOST, AcmeServer, Ca
-from conftest import Up, eventually
+from conftest import BINARIES, Up, eventually
 from test_public_certificate import NAME, PUBLIC_NAMES, evidence, key_hash, shown, trusting, unverified
 
 SECOND = "codes.adyton.test"
@@ -65,6 +65,9 @@ def test_a_certificate_is_obtained_shown_kept_and_renewed(tmp_path, ca):
     assert (status["account"], status["directory"]) == (account, f"https://{HOST}/directory")
     assert (status["failures"], status["last_failure"]) == (0, None)
     assert ca.accounts[account]["contact"] == ["mailto:jo@example.com"]
+    vault = [up.ready["api"], "--vault-id", up.ready["vault_id"], "--root", up.ready["root"]]
+    run = subprocess.run([BINARIES / "adyton", "certificate", "account", *vault], capture_output=True, text=True)
+    assert f'issue "CA; accounturi={account}; validationmethods=tls-alpn-01"' in run.stdout, run.stderr
     # Each name was proven inside TLS, and nothing else was served on that connection.
     assert sorted(ca.proofs) == [(SECOND, b""), (NAME, b"")]
     # Who asks as a CA does, when no CA was asked, is shown nothing.
