@@ -51,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "entry_body", run: sealed::entry_body, dictionary: sealed::DICTIONARY },
     Target { name: "snapshot", run: sealed::snapshot, dictionary: sealed::DICTIONARY },
     Target { name: "policy", run: enclave::policy, dictionary: enclave::TOML },
+    Target { name: "certificate_chain", run: enclave::certificate_chain, dictionary: enclave::TOML },
     Target { name: "form", run: enclave::form, dictionary: enclave::FORMS },
     Target { name: "basic_credentials", run: enclave::basic_credentials, dictionary: enclave::HEADERS },
     Target { name: "tenant_request", run: enclave::tenant_request, dictionary: enclave::JSON },
