@@ -7,9 +7,21 @@ import time
 import urllib.request
 
 import pytest
-from acme_server import HOST, AcmeServer, Ca
+from acme_server import HOST, AcmeServer, Ca, pem
 from conftest import BINARIES, Up, eventually
-from test_public_certificate import NAME, PUBLIC_NAMES, evidence, key_hash, shown, trusting, unverified
+from cryptography.hazmat.primitives.hashes import SHA256
+from test_public_certificate import (
+    NAME,
+    PUBLIC_NAMES,
+    PublicCa,
+    asked,
+    evidence,
+    imported,
+    key_hash,
+    shown,
+    trusting,
+    unverified,
+)
 
 SECOND = "codes.adyton.test"
 TWO_NAMES = f'api.public_names=["{NAME}", "{SECOND}"]'
@@ -101,6 +113,23 @@ def test_two_thirds_of_its_life_over_a_certificate_is_renewed_under_the_same_acc
         assert up.stop() == 0
     finally:
         server.stop()
+
+
+def test_what_the_owners_import_goes_first(tmp_path, ca):
+    up = Vault(tmp_path, ca)
+    certified(up, ca, 1)
+    own = PublicCa()
+    request, sealed = asked(up, tmp_path)
+    leaf = own.sign(request)
+    code, _, error = imported(up, tmp_path, pem(leaf, own.between), sealed)
+    assert code == 0, error
+    certificate, _, vault = shown(up, trusting(own))
+    assert certificate == leaf
+    assert vault["public_certificate_sha256"] == leaf.fingerprint(SHA256()).hex()
+    assert up.stop() == 0
+    up = Vault(tmp_path, ca)
+    assert shown(up, trusting(own))[0] == leaf
+    assert up.stop() == 0
 
 
 @pytest.mark.parametrize(
