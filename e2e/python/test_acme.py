@@ -90,6 +90,7 @@ def test_a_certificate_is_obtained_shown_kept_and_renewed(tmp_path, ca):
     assert up.stop() == 0
     checked = json.loads(up.log_check().stdout)
     assert checked["ok"] is True
+    assert checked["certificates"] == [ca.issued[0].fingerprint(SHA256()).hex()], "an auditor compares CAs' logs with it"
 
     # A restart asks for nothing: account, key and chain are in the public log, and the keys open for this vault only.
     up = Vault(tmp_path, ca, TWO_NAMES)
