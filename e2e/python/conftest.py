@@ -24,10 +24,20 @@ INSIDE = {"qemu-system-x86": "adyton-enclave"}
 class Up:
     """One run of `adyton up`."""
 
-    def __init__(self, folder, listen="127.0.0.1:0", policy=(), tenant=None, pretend=None, profile=None, enclave=ENCLAVE):
+    def __init__(
+        self,
+        folder,
+        listen="127.0.0.1:0",
+        policy=(),
+        tenant=None,
+        pretend=None,
+        profile=None,
+        enclave=ENCLAVE,
+        extra=(),
+    ):
         """`policy`: keys and values that a new vault's policy has instead of those that `up` writes. `tenant`: name of
         another tenant than the first, who is made when first named. `pretend`: a folder of the platform's, in place of one of its
-        own. `profile`: who keeps the root key of a new vault. `enclave`: what the inside is."""
+        own. `profile`: who keeps the root key of a new vault. `enclave`: what the inside is. `extra`: further arguments."""
         self.data = folder / "vault"
         arguments = [argument for change in policy for argument in ("--set", change)]
         arguments += ["--enclave", enclave, "--source", SOURCE]
@@ -36,7 +46,7 @@ class Up:
         if tenant is not None:
             arguments += ["--client-dir", folder / tenant]
         self.pretend = pretend or folder / "vault.pretend"
-        arguments += ["--pretend-dir", self.pretend]
+        arguments += ["--pretend-dir", self.pretend, *extra]
         self.process = subprocess.Popen(
             [BINARIES / "adyton", "up", "--json", "--data", self.data, "--listen", listen, *arguments],
             stdout=subprocess.PIPE,

@@ -443,7 +443,7 @@ fn snapshots() -> Named {
     vec![("empty", plaintext(0, &State::new())), ("seven", plaintext(7, &state())), ("fail_covered", other)]
 }
 
-fn requests() -> [(&'static str, Named); 6] {
+fn requests() -> [(&'static str, Named); 7] {
     let pem = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
     let policy = |host: &str, trust: &str| {
         format!(
@@ -473,6 +473,7 @@ fn requests() -> [(&'static str, Named); 6] {
     let (key, service) = (sid("SK"), sid("VA"));
     [
         ("policy", texts(&[&policy(name, pem), &policy(name, &two), &policy("127.1", pem), &small])),
+        ("certificate_chain", texts(&[pem, &two, &two.replace('\n', "\r\n"), &format!("{pem}words"), ""])),
         (
             "form",
             texts(&["To=%2B15550100123&Channel=sms", "FriendlyName=Ex%C3%A4mple+1&CodeLength=6", "To=1&T%6F=2", &many]),

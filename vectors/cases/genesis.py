@@ -27,6 +27,7 @@ BOOT = {"boot_id": pattern(0x10, 16), "policy_hash": b"\x03" * 32, "bundle_hash"
 POLICY = b"version = 1\n"
 OLD, NEW = b"\x0a" * 32, b"\x0b" * 32
 SIGNATURES = [b"SSHSIG one", b"SSHSIG two"]
+ACCOUNT = b"https://acme.example/account/1"
 ROOT_7 = tree.root([tree.leaf_hash(f"leaf {n}".encode()) for n in range(7)])
 
 
@@ -100,7 +101,21 @@ def records() -> list[dict]:
             "sequence": 9,
             "signatures": [SIGNATURES[0].hex()],
         },
+        certificate("certificate", b"sealed key", [b"leaf", b"issuer"]),
+        certificate("certificate_none_yet", b"", []),
     ]
+
+
+def certificate(name: str, sealed_key: bytes, chain: list[bytes]) -> dict:
+    fields = {"account": ACCOUNT, "sealed_account_key": b"sealed account key", "sealed_key": sealed_key}
+    return {
+        "name": f"gov_{name}",
+        "what": "gov",
+        "hex": spec.certificate_record(**fields, chain=chain).hex(),
+        "record": "certificate",
+        "fields": {key: value.hex() for key, value in fields.items()},
+        "chain": [der.hex() for der in chain],
+    }
 
 
 def refused_records() -> list[dict]:
@@ -136,6 +151,10 @@ def refused_records() -> list[dict]:
             ("approval_unsigned", "Signatures { got: 0 }", spec.approval_record(2, OLD, NEW, [])),
             ("approval_33_signatures", "Signatures { got: 33 }", spec.approval_record(2, OLD, NEW, [b"x"] * 33)),
             ("settings_cut", "Truncated", spec.settings_record(9, NEW, SIGNATURES)[:-1]),
+            ("certificate_cut", "Truncated", spec.certificate_record(ACCOUNT, b"a", b"b", [b"c"])[:-1]),
+            ("certificate_trailing", "TrailingBytes", spec.certificate_record(ACCOUNT, b"a", b"b", [b"c"]) + u8(0)),
+            ("certificate_chain_of_9", "Chain { got: 9 }", spec.certificate_record(ACCOUNT, b"a", b"b", [b"c"] * 9)),
+            ("type_17", "Type { got: 17 }", u8(17) + bytes(40)),
             ("settings_unsigned", "Signatures { got: 0 }", spec.settings_record(9, NEW, [])),
         )
     ]

@@ -71,6 +71,11 @@ def settings_record(sequence: int, digest: bytes, signatures: list[bytes]) -> by
     return u8(6) + u64(sequence) + digest + u8(len(signatures)) + b"".join(map(lp, signatures))
 
 
+def certificate_record(account: bytes, sealed_account_key: bytes, sealed_key: bytes, chain: list[bytes]) -> bytes:
+    fields = lp(account) + lp(sealed_account_key) + lp(sealed_key)
+    return u8(16) + fields + u8(len(chain)) + b"".join(map(lp, chain))
+
+
 def wrap_root_key(kms_secret: bytes, nonce: bytes, genesis_nonce: bytes, policy_hash: bytes, root_key: bytes) -> bytes:
     key = hkdf_expand(hkdf_extract(b"adyton root wrap v1", kms_secret), lp("root wrap"), 32)
     return nonce + aes_256_gcm(key, nonce, lp("adyton root wrap v1") + genesis_nonce + policy_hash, root_key)

@@ -24,7 +24,9 @@ pub use date::timestamp;
 pub use object::Object;
 pub use service::{Meta, Passkeys, PendingLoosening, Push, RelyingParty, Service, ServiceList, Totp, Whatsapp};
 pub use tenant::{Account, ApiKey, ChangeKeys, CreateTenant, LoosenService, NewKey, ServiceLoosening, Tenant};
-pub use vault::{AcceptedRequest, CertificateRequest, ChannelBinding, Evidence, NonceProof, SignedRequest, Vault};
+pub use vault::{
+    AcceptedRequest, Acme, CertificateRequest, ChannelBinding, Evidence, NonceProof, SignedRequest, Vault,
+};
 pub use verification::{SendCodeAttempt, Support, Verification, VerificationCheck};
 
 use serde::{Deserialize, Serialize};

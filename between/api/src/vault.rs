@@ -54,6 +54,21 @@ pub struct Vault {
     pub public_certificate_sha256: Option<String>,
 }
 
+/// Answer of `GET /adyton/v1/acme`: what the vault has with a public CA.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acme {
+    /// Address of the CA's directory.
+    pub directory: String,
+    /// Address of the vault's account there (CAA `accounturi`); null until there is one.
+    pub account: Option<String>,
+    /// When the next certificate is asked for.
+    pub renews_at: Option<String>,
+    /// Faults since the last success.
+    pub failures: u32,
+    /// The last of them; null after a success.
+    pub last_failure: Option<String>,
+}
+
 /// Answer of `GET /adyton/v1/public-certificate-request` (`docs/spec/06-sealed-values.md`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateRequest {

@@ -28,7 +28,7 @@ pub use appraisal::{AppraisalPolicy, CLOCKS_PART_MS, Freshness, Measurements, Pc
 pub use appraised::Appraised;
 pub use binding::{ATTESTED_PROTOCOL, CHANNEL_EXPORTER_LABEL, channel_message};
 pub use bundle::{Bundle, BundleError, NotarySet};
-pub use nitro::{Received, RememberedChains, Root, Verified};
+pub use nitro::{Received, RememberedChains, Root, Verified, validity};
 pub use nonces::{MAX_NONCES, NonceProof, NonceTree};
 pub use own::OwnDocument;
 pub use platform::Platform;

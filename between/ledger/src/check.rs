@@ -18,7 +18,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::{
-    ApprovalRecord, Genesis, GovRecord, Hash, LogId, LogReader, PolicyRecord, SettingsRecord, StoredRecord, VaultId,
+    ApprovalRecord, CertificateRecord, Genesis, GovRecord, Hash, LogId, LogReader, PolicyRecord, SettingsRecord,
+    StoredRecord, VaultId,
 };
 pub use fault::{CheckError, Fault, Rule};
 use walk::Walk;
@@ -44,8 +45,8 @@ pub struct LogReport {
     pub tiles: u64,
 }
 
-/// What the public log says the owners did, in order. Whether the signatures are theirs is not checked here: the keys
-/// stand in the policies.
+/// What the public log says the owners did, and what the vault obtained, in order. Whether the signatures are the owners' is
+/// not checked here: the keys stand in the policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     /// The policy of each release.
@@ -54,6 +55,8 @@ pub struct History {
     pub approvals: Vec<ApprovalRecord>,
     /// Changes of the settings.
     pub settings: Vec<SettingsRecord>,
+    /// Certificates that the vault obtained from a CA by itself.
+    pub certificates: Vec<CertificateRecord>,
 }
 
 /// A vault whose logs hold together.
@@ -65,7 +68,7 @@ pub struct Report {
     pub genesis: Genesis,
     /// Boots that `gov` knows.
     pub boots: u64,
-    /// Policies, approvals and settings.
+    /// Policies, approvals, settings and certificates.
     pub history: History,
     /// Its logs.
     pub logs: Vec<LogReport>,

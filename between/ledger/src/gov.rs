@@ -139,6 +139,22 @@ pub struct SettingsRecord {
     pub signatures: Vec<Vec<u8>>,
 }
 
+/// What the vault obtained from a CA under its own account, or that it has an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateRecord {
+    /// The account's address at the CA.
+    pub account: Vec<u8>,
+    /// The account's key, sealed (`docs/spec/06-sealed-values.md`).
+    pub sealed_account_key: Vec<u8>,
+    /// The certificate's key, sealed; empty without a certificate.
+    pub sealed_key: Vec<u8>,
+    /// DER of the vault's certificate, then of each one's issuer; at most [`MAX_CHAIN`].
+    pub chain: Vec<Vec<u8>>,
+}
+
+/// Certificates of a chain at the most.
+pub const MAX_CHAIN: usize = 8;
+
 /// A record of the public log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GovRecord {
@@ -154,6 +170,8 @@ pub enum GovRecord {
     Approval(ApprovalRecord),
     /// The owners changed the settings.
     Settings(SettingsRecord),
+    /// A CA certified the vault, or took it as a customer.
+    Certificate(CertificateRecord),
 }
 
 /// Why bytes are not a record of the public log.
@@ -179,6 +197,11 @@ pub enum GovError {
         /// How many.
         got: u8,
     },
+    /// There are too many certificates.
+    Chain {
+        /// How many.
+        got: u8,
+    },
     /// Bytes are missing, or a field is longer than 64 KiB.
     Truncated,
     /// Bytes are left over.
@@ -188,10 +211,11 @@ pub enum GovError {
 impl fmt::Display for GovError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Type { got } => write!(f, "record type: expected 1 to 6, got {got}"),
+            Self::Type { got } => write!(f, "record type: expected 1 to 6 or 16, got {got}"),
             Self::Version { got } => write!(f, "genesis version: expected 1, got {got}"),
             Self::Profile { got } => write!(f, "profile: expected 1 to 4, got {got}"),
             Self::Signatures { got } => write!(f, "signatures: expected 1 to {MAX_SIGNATURES}, got {got}"),
+            Self::Chain { got } => write!(f, "certificates: expected {MAX_CHAIN} at the most, got {got}"),
             Self::Truncated => f.write_str("the record ends early"),
             Self::TrailingBytes => f.write_str("bytes follow the record"),
         }
@@ -260,6 +284,15 @@ impl GovRecord {
                 out.extend_from_slice(&settings.hash);
                 put_signatures(&mut out, &settings.signatures);
             }
+            Self::Certificate(certificate) => {
+                out.push(16);
+                for field in [&certificate.account, &certificate.sealed_account_key, &certificate.sealed_key] {
+                    put_lp(&mut out, field);
+                }
+                // A chain is never longer than the one who asks for it takes.
+                out.push(u8::try_from(certificate.chain.len()).unwrap_or(u8::MAX));
+                certificate.chain.iter().for_each(|der| put_lp(&mut out, der));
+            }
         }
         out
     }
@@ -297,6 +330,12 @@ impl GovRecord {
                 hash: array(&mut rest)?,
                 signatures: signatures(&mut rest)?,
             }),
+            16 => Self::Certificate(CertificateRecord {
+                account: lp(&mut rest)?,
+                sealed_account_key: lp(&mut rest)?,
+                sealed_key: lp(&mut rest)?,
+                chain: chain(&mut rest)?,
+            }),
             got => return Err(GovError::Type { got }),
         };
         if rest.is_empty() { Ok(record) } else { Err(GovError::TrailingBytes) }
@@ -313,6 +352,14 @@ fn signatures(rest: &mut &[u8]) -> Result<Vec<Vec<u8>>, GovError> {
     let [count] = array(rest)?;
     if !(1..=MAX_SIGNATURES).contains(&usize::from(count)) {
         return Err(GovError::Signatures { got: count });
+    }
+    (0..count).map(|_| lp(rest).map_err(GovError::from)).collect()
+}
+
+fn chain(rest: &mut &[u8]) -> Result<Vec<Vec<u8>>, GovError> {
+    let [count] = array(rest)?;
+    if usize::from(count) > MAX_CHAIN {
+        return Err(GovError::Chain { got: count });
     }
     (0..count).map(|_| lp(rest).map_err(GovError::from)).collect()
 }

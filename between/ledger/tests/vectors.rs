@@ -6,9 +6,9 @@
 mod reader;
 
 use adyton_ledger::{
-    ApprovalRecord, BootRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind, LogId, OpsRoot,
-    PolicyRecord, Profile, SettingsRecord, VaultId, commitment, commitments_root, leaf_hash, sha256, size_class,
-    tile_path, verify_consistency, verify_inclusion,
+    ApprovalRecord, BootRecord, CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind,
+    LogId, OpsRoot, PolicyRecord, Profile, SettingsRecord, VaultId, commitment, commitments_root, leaf_hash, sha256,
+    size_class, tile_path, verify_consistency, verify_inclusion,
 };
 use reader::Vector;
 
@@ -155,6 +155,12 @@ fn expected_record(v: &Vector) -> GovRecord {
             old: fields.fixed("old"),
             new: fields.fixed("new"),
             signatures: v.hexes("signatures"),
+        }),
+        "certificate" => GovRecord::Certificate(CertificateRecord {
+            account: fields.hex("account"),
+            sealed_account_key: fields.hex("sealed_account_key"),
+            sealed_key: fields.hex("sealed_key"),
+            chain: v.hexes("chain"),
         }),
         "settings" => GovRecord::Settings(SettingsRecord {
             sequence: v.number("sequence"),

@@ -3,7 +3,7 @@
 use core::fmt::Display;
 
 use crate::settings::looser;
-use crate::{Admission, Custody, Limits, Policy, Route, SmtpTls};
+use crate::{Acme, Admission, Custody, Limits, Policy, Route, SmtpTls};
 
 /// Whether a change gives or takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
         owners,
         tenants,
         api,
+        acme,
         custody,
         verification,
         limits,
@@ -74,6 +75,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     out.set("api.addresses", &before, &after, Direction::Changes, Direction::Changes);
     let (before, after) = (&old.api.public_names, &api.public_names);
     out.set("api.public_names", before, after, Direction::Loosens, Direction::Tightens);
+    out.acme(old.acme.as_ref(), acme.as_ref());
     out.custody(&old.custody, custody);
     let channels =
         |channels: &[crate::ChannelName]| channels.iter().map(|channel| channel.text().into()).collect::<Vec<String>>();
@@ -132,6 +134,33 @@ impl Changes {
         }
         if old.credentials != *credentials {
             self.push(Direction::Changes, "custody.credentials: they come from elsewhere".into());
+        }
+    }
+
+    fn acme(&mut self, old: Option<&Acme>, new: Option<&Acme>) {
+        let (old, new) = match (old, new) {
+            (None, None) => return,
+            (None, Some(new)) => {
+                let words = format!("acme: {}:{} is asked for certificates of the public names", new.host, new.port);
+                return self.push(Direction::Loosens, words);
+            }
+            (Some(_), None) => return self.push(Direction::Tightens, "acme: nobody is asked for certificates".into()),
+            (Some(old), Some(new)) => (old, new),
+        };
+        // Destructured, so that a new field cannot be forgotten here.
+        let Acme { host, port, path, trust, contact } = new;
+        if (&old.host, old.port, &old.path) != (host, *port, path) {
+            self.push(
+                Direction::Changes,
+                format!("acme: {host}:{port}{path} is asked, not {}:{}{}", old.host, old.port, old.path),
+            );
+        }
+        if old.trust != *trust {
+            let words = format!("acme.trust: {} is trusted, not {}", kind_of_trust(trust), kind_of_trust(&old.trust));
+            self.push(Direction::Changes, words);
+        }
+        if old.contact != *contact {
+            self.push(Direction::Changes, "acme.contact: it is another one".into());
         }
     }
 

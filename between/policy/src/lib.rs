@@ -45,6 +45,8 @@ pub struct Policy {
     pub tenants: Tenants,
     /// The API.
     pub api: Api,
+    /// Who certifies the public names without anybody's doing; without it the owners import certificates.
+    pub acme: Option<Acme>,
     /// Who releases the root key.
     pub custody: Custody,
     /// What verification may do.
@@ -117,6 +119,22 @@ pub struct Api {
     /// a name always shows one kind of certificate.
     #[serde(default)]
     pub public_names: Vec<String>,
+}
+
+/// `[acme]`: a CA that speaks ACME (RFC 8555).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acme {
+    /// DNS name of its server; everything that it names is there.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Path of its directory.
+    pub path: String,
+    /// What its server's certificate must be, as a route's.
+    pub trust: String,
+    /// A mail address that it may write to.
+    pub contact: Option<String>,
 }
 
 /// `[verification]`.

@@ -15,6 +15,9 @@ const MAX_ROUTES: usize = 64;
 /// Public names at the most: what public CAs put into one certificate.
 const MAX_PUBLIC_NAMES: usize = 100;
 
+/// Values of a `trust` key.
+const TRUST: &str = "a certificate in PEM, public-roots, spki-sha256:HEX or ca-sha256:HEX";
+
 /// What a route's certificate must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
@@ -132,6 +135,7 @@ impl Policy {
             host("api.names", name)?;
         }
         self.check_public_names()?;
+        self.check_acme()?;
         self.check_custody()?;
         self.check_verification()?;
         check_limits(&self.limits)?;
@@ -159,6 +163,21 @@ impl Policy {
             }
         }
         Ok(())
+    }
+
+    fn check_acme(&self) -> Result<(), PolicyError> {
+        let Some(acme) = &self.acme else { return Ok(()) };
+        let why = "there are no api.public_names to be certified";
+        if self.api.public_names.is_empty() {
+            return Err(PolicyError::Missing { key: "acme".into(), why });
+        }
+        peer("acme.host", &acme.host)?;
+        range("acme.port", acme.port > 0, "1 to 65535")?;
+        let plain = acme.path.starts_with('/') && acme.path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+        range("acme.path", plain, "a path that begins with /")?;
+        range("acme.trust", Trust::parse(&acme.trust).is_some(), TRUST)?;
+        let mailbox = |text: &str| text.contains('@') && text.bytes().all(|byte| byte.is_ascii_graphic());
+        range("acme.contact", acme.contact.as_deref().is_none_or(mailbox), "a mail address")
     }
 
     fn check_owners(&self) -> Result<(), PolicyError> {
@@ -247,8 +266,7 @@ fn check_route(key: &str, route: &Route) -> Result<(), PolicyError> {
     peer(&at("host"), &route.host)?;
     range(&at("port"), route.port > 0, "1 to 65535")?;
     range(&at("cost"), (0.0..=1000.0).contains(&route.cost), "0 to 1000")?;
-    let expected = "a certificate in PEM, public-roots, spki-sha256:HEX or ca-sha256:HEX";
-    range(&at("trust"), Trust::parse(&route.trust).is_some(), expected)?;
+    range(&at("trust"), Trust::parse(&route.trust).is_some(), TRUST)?;
     let optional = [
         ("account", route.account.is_some(), route.kind == RouteKind::TwilioMessages),
         ("messaging_service", route.messaging_service.is_some(), route.kind == RouteKind::TwilioMessages),

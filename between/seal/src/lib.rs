@@ -21,6 +21,7 @@ extern crate alloc;
 mod aead;
 mod ber;
 mod code;
+mod ecdsa;
 mod hpke;
 mod keyed;
 mod keys;
@@ -35,6 +36,7 @@ mod signing;
 
 pub use aead::{AeadKey, Nonce, TAG_LEN};
 pub use code::{Code, MAX_CODE_DIGITS, SlotKey};
+pub use ecdsa::EcdsaKey;
 pub use hpke::{RecipientKey, RecipientPublicKey, SealedPurpose, Suite1Error};
 pub use keyed::{HmacKey, keyed_hash, keyed_hash_16, same};
 pub use keys::{KeyTree, Label, RootKey, WrapKey};

@@ -4,8 +4,9 @@ use adyton_api::{ChangeKeys, CreateTenant, LoosenService, NewKey};
 use adyton_enclave::http::{BasicCredentials, Form, KeysRequest, LooseningRequest, TenantRequest, TenantRequestError};
 use adyton_enclave::policy::Measured;
 use adyton_enclave::signed;
+
 use adyton_ledger::{MAX_REQUEST_BODY, Signers, VaultId};
-use adyton_policy::{KeyPolicy, Pins};
+use adyton_policy::{KeyPolicy, Pins, certificates};
 use adyton_vault::{Sid, SidKind, User};
 use data_encoding::BASE64;
 use serde_json::Value;
@@ -170,6 +171,22 @@ fn could_hold(condition: &Value, facts: Option<(&str, &str)>) -> bool {
                 }
             })
     })
+}
+
+/// A chain is certificates and nothing else: written plainly they are read as the same ones, and nothing may follow them.
+pub(crate) fn certificate_chain(input: &[u8]) {
+    let Some((text, chain)) = str::from_utf8(input).ok().and_then(|text| Some((text, certificates(text)?))) else {
+        return;
+    };
+    accepted();
+    assert!(chain.iter().map(Vec::len).sum::<usize>() <= input.len());
+    let plain: String = chain
+        .iter()
+        .map(|der| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(der)))
+        .collect();
+    assert_eq!(certificates(&plain), Some(chain));
+    assert_eq!(certificates(&format!("{text}x")), None);
+    assert_eq!(certificates(&format!("{text}-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n")), None);
 }
 
 /// Fields are few and named once, no larger than the body, and written plainly they are read as the same fields.

@@ -54,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "snapshot", run: sealed::snapshot, dictionary: sealed::DICTIONARY },
     Target { name: "key_policy", run: enclave::key_policy, dictionary: enclave::KEY_POLICIES },
     Target { name: "policy", run: enclave::policy, dictionary: enclave::TOML },
+    Target { name: "certificate_chain", run: enclave::certificate_chain, dictionary: enclave::TOML },
     Target { name: "form", run: enclave::form, dictionary: enclave::FORMS },
     Target { name: "basic_credentials", run: enclave::basic_credentials, dictionary: enclave::HEADERS },
     Target { name: "tenant_request", run: enclave::tenant_request, dictionary: enclave::JSON },

@@ -30,6 +30,7 @@ use adyton_vault::State;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Duration, sleep};
 
+use crate::acme::{self, Acme};
 use crate::clock::Clock;
 use crate::custody::Custodian;
 use crate::delivery::{self, CredentialKey};
@@ -114,7 +115,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let signer = || SigningKey::from_seed(&vault.keys.derive(Label::LogSigning, &[])?);
     // 5.
     told(&config, events, 5);
-    let GovReplay { frontier, bucket, releases, boots } = match vault.newborn {
+    let GovReplay { frontier, bucket, releases, boots, certificate } = match vault.newborn {
         Some(_) => GovReplay::newborn(&vault.genesis),
         None => gov::replay(&mut store, &vault.id, &vault.genesis).await?,
     };
@@ -159,13 +160,19 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     // Whatever could refuse this policy comes before the logs show it: from then on no other one boots.
     let recipient = Arc::new(RecipientKey::new(&vault.keys.derive(Label::Hpke, &[])?)?);
     let key = CredentialKey { recipient: Arc::clone(&recipient), vault_id: vault.id.0 };
-    let public = PublicKeys::new(&vault.keys, vault.id.0, &policy.api.public_names)?;
+    let public = Arc::new(PublicKeys::new(&vault.keys, vault.id.0, &policy.api.public_names)?);
     let public_request = public.request()?;
-    let in_force = InForce::new(policy.clone(), key, public).map_err(|error| BootError::Route(error.0))?;
+    let acme = policy.acme.as_ref().map(|acme| Acme::new(acme, config.service.clone())).transpose();
+    let mut acme = acme.map_err(|_| BootError::Route("acme".into()))?;
+    if let (Some(acme), Some(certificate)) = (&mut acme, &certificate) {
+        acme.resume(certificate, &public, clock.now());
+    }
+    let in_force = InForce::new(policy.clone(), key, Arc::clone(&public)).map_err(|error| BootError::Route(error.0))?;
     // A credential that the present policy's routes cannot use lets its route rest; it refuses no boot.
     let current = in_force.with_kept(state.settings(), state.next_owners_sequence() - 1, clock.now());
     let current = Holder::new(current.map_err(BootError::Settings)?);
-    let tls = identity::server(Arc::new(Resolver::new(own, current.clone())))?;
+    let obtained = acme.as_ref().map(Acme::shared);
+    let tls = identity::server(Arc::new(Resolver::new(own, current.clone(), obtained.clone())), acme.is_some())?;
     let carriers = delivery::prepare(in_force.routes(), &config.service, &clock);
     let carriers = carriers.map_err(|error| BootError::Route(error.0))?;
     // 8.
@@ -229,6 +236,9 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let roots =
         hourly_roots(Arc::clone(&gov), config.service.clone(), vault.id, vault.genesis.log_key, Arc::clone(&clock));
     tokio::spawn(roots);
+    if let Some(acme) = acme {
+        tokio::spawn(acme.run(acme::Surroundings { keys: public, gov: Arc::clone(&gov), clock: Arc::clone(&clock) }));
+    }
 
     let evidence = Evidence::start((nsm, config.nsm), &bundle, bundle_hash, signer()?, events.clone());
     let api = Api {
@@ -238,6 +248,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
         recipient,
         hosts: Hosts::new(&policy.api),
         public_request,
+        acme: obtained,
         current,
         release: release.number,
         policy_hash: measured.hash,

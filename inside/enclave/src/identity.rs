@@ -19,6 +19,8 @@ use rustls::sign::CertifiedKey;
 
 use adyton_policy::Api;
 
+use crate::acme::CHALLENGE_PROTOCOL;
+
 /// Why an identity could not be made.
 #[derive(Debug)]
 pub enum IdentityError {
@@ -131,11 +133,11 @@ impl Ca {
     }
 }
 
-/// Serves what `certificates` chooses. Tickets are per boot, there is no 0-RTT, and nothing below TLS 1.3.
+/// Serves what `certificates` chooses, and answers a CA's challenges if there are any. Tickets are per boot, there is no 0-RTT, and nothing below TLS 1.3.
 ///
 /// # Errors
 /// [`IdentityError::Tls`].
-pub fn server(certificates: Arc<dyn ResolvesServerCert>) -> Result<Arc<ServerConfig>, IdentityError> {
+pub fn server(certificates: Arc<dyn ResolvesServerCert>, challenges: bool) -> Result<Arc<ServerConfig>, IdentityError> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|_| IdentityError::Tls)?
@@ -144,6 +146,9 @@ pub fn server(certificates: Arc<dyn ResolvesServerCert>) -> Result<Arc<ServerCon
     config.max_early_data_size = 0;
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|_| IdentityError::Tls)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if challenges {
+        config.alpn_protocols.push(CHALLENGE_PROTOCOL.to_vec());
+    }
     Ok(Arc::new(config))
 }
 

@@ -3,13 +3,14 @@
 //! Why a library as well as a binary: the engine's tests, fuzz targets and benchmarks drive the same code.
 //!
 //! Scope: an image's machine ([`guest`]), boot ([`boot`]), the platform ([`platform`]), keys and identity ([`custody`],
-//! [`identity`], [`public`]), evidence of it
+//! [`identity`], [`public`], [`acme`]), evidence of it
 //! ([`evidence`]), the engine over the log ([`engine`]), the HTTP API ([`http`]), delivery ([`delivery`]). What decides
 //! anything is in `adyton-vault`.
 //!
 //! What it is not: there is no free-form logging here. The only words to the outside are the closed list of
 //! operational events ([`events`]).
 
+pub mod acme;
 pub mod boot;
 pub mod clock;
 pub mod custody;

@@ -88,7 +88,7 @@ pub struct InForce {
     pub policy: Policy,
     routes: Vec<RouteConfig>,
     key: CredentialKey,
-    public: PublicKeys,
+    public: Arc<PublicKeys>,
 }
 
 impl InForce {
@@ -96,7 +96,7 @@ impl InForce {
     ///
     /// # Errors
     /// [`RouteError`], the first route that cannot be used.
-    pub fn new(policy: Policy, key: CredentialKey, public: PublicKeys) -> Result<Self, RouteError> {
+    pub fn new(policy: Policy, key: CredentialKey, public: Arc<PublicKeys>) -> Result<Self, RouteError> {
         Ok(Self { routes: delivery::routes(&policy)?, policy, key, public })
     }
 

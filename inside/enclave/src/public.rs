@@ -6,7 +6,8 @@
 //! 2. the owners have the request signed by a CA, and put chain and sealed key into their settings;
 //! 3. the key opens, the chain is for it, within the policy's names, in order and valid ([`PublicKeys::open`]): a boot does
 //!    that too, so that a certificate outlives the boot that its key was born in;
-//! 4. it is shown to whoever names one of its names ([`Resolver`]).
+//! 4. it is shown to whoever names one of its names ([`Resolver`]). Where the policy names a CA that speaks ACME, the vault does
+//!    2. itself ([`crate::acme`]).
 //!
 //! Why the owners keep the key: it must live as long as the certificate, through restarts, and what they sign lives so
 //! already. They hold ciphertext; nobody but the vault has the key.
@@ -18,6 +19,8 @@
 //! What it is not: evidence. Whoever can answer for a name can get a certificate for it; a client that demands evidence
 //! demands the boot's own key and is shown that (`adyton/1`).
 
+mod error;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,77 +30,33 @@ use adyton_ledger::{base64, sha256};
 use adyton_policy::Settings;
 use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Opaque, Plaintext, Reader, put_lp, random};
 use data_encoding::BASE64;
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
+use rcgen::{
+    CertificateParams, CertificateSigningRequest, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256,
+    PublicKeyData,
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use webpki::{EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
+use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use zeroize::Zeroizing;
 
+use crate::acme::{CHALLENGE_PROTOCOL, Shared};
 use crate::identity::{IdentityError, provider};
 use crate::policy::Holder;
+
+pub use error::PublicCertificateError;
 
 /// Version of a sealed key.
 const VERSION: u8 = 1;
 /// Longest common name (RFC 5280, upper bounds of X.520).
 const MAX_COMMON_NAME: usize = 64;
 
-/// Why a public certificate is not taken. All of it is public but whether a key opens, which has no further reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PublicCertificateError {
-    /// The sealed key does not open: it is another vault's, or none.
-    Key,
-    /// The certificate is for another key than the sealed one.
-    OtherKey,
-    /// A certificate, by its place, cannot be read.
-    Form(usize),
-    /// It carries no DNS name.
-    NoName,
-    /// It carries a name that is not one of the policy's.
-    Name(String),
-    /// Something of the chain has expired.
-    Expired,
-    /// Something of the chain is not valid yet.
-    NotYetValid,
-    /// The certificates do not follow each other, each one's issuer next.
-    Order,
-    /// The chain does not hold for another reason: a signature's kind, a use, a constraint.
-    Chain,
-}
+/// What a sealed key is for: the key of a certificate.
+const CERTIFICATE_KEY: &[u8] = b"adyton public key v1";
+/// The key of an account at a CA.
+pub(crate) const ACCOUNT_KEY: &[u8] = b"adyton acme account v1";
 
-impl fmt::Display for PublicCertificateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("public_certificate")?;
-        match self {
-            Self::Key => f.write_str(".sealed_key: it does not open: it belongs to another vault, or was changed"),
-            Self::OtherKey => f.write_str(".chain: the first certificate is not for the sealed key"),
-            Self::Form(place) => write!(f, ".chain: certificate {place} cannot be read"),
-            Self::NoName => f.write_str(".chain: the first certificate carries no DNS name"),
-            Self::Name(name) => {
-                write!(f, ".chain: the first certificate is also for {name}, which is not one of api.public_names")
-            }
-            Self::Expired => f.write_str(".chain: a certificate has expired"),
-            Self::NotYetValid => f.write_str(".chain: a certificate is not valid yet"),
-            Self::Order => f.write_str(".chain: expected the vault's certificate, then each one's issuer"),
-            Self::Chain => f.write_str(".chain: it does not hold, or is not for servers"),
-        }
-    }
-}
-
-impl std::error::Error for PublicCertificateError {}
-
-impl From<&Error> for PublicCertificateError {
-    fn from(error: &Error) -> Self {
-        match error {
-            Error::CertExpired { .. } => Self::Expired,
-            Error::CertNotValidYet { .. } => Self::NotYetValid,
-            Error::UnknownIssuer | Error::InvalidSignatureForPublicKey => Self::Order,
-            _ => Self::Chain,
-        }
-    }
-}
-
-/// Seals and opens the keys of public certificates.
+/// Seals and opens the keys of public certificates, and of accounts at the CAs that sign them.
 pub struct PublicKeys {
     wrap: AeadKey,
     vault: [u8; 32],
@@ -114,6 +73,14 @@ pub struct Request {
     pub names: Vec<String>,
 }
 
+/// A request that nobody has seen yet.
+pub(crate) struct Asked {
+    /// PKCS #10.
+    pub(crate) request: CertificateSigningRequest,
+    /// The key, sealed.
+    pub(crate) sealed_key: Vec<u8>,
+}
+
 /// A public certificate with its key, ready to be shown.
 pub struct PublicCertificate {
     names: Vec<String>,
@@ -121,6 +88,21 @@ pub struct PublicCertificate {
 }
 
 impl PublicCertificate {
+    /// Whether it is for a name, which is in lower case.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.names.iter().any(|known| known == name)
+    }
+
+    /// What is shown.
+    pub(crate) fn certified(&self) -> &Arc<CertifiedKey> {
+        &self.certified
+    }
+
+    /// First and last second of its validity; `None` if it says neither.
+    pub(crate) fn validity(&self) -> Option<(u64, u64)> {
+        adyton_attest::validity(self.certified.cert.first()?)
+    }
+
     /// SHA-256 of the certificate, as monitors of certificate logs know it.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.certified.cert.first().map_or([0; 32], |certificate| sha256(certificate).0)
@@ -141,6 +123,12 @@ impl PublicKeys {
     /// # Errors
     /// [`IdentityError`].
     pub fn request(&self) -> Result<Option<Request>, IdentityError> {
+        let Some(Asked { request, sealed_key }) = self.asked()? else { return Ok(None) };
+        Ok(Some(Request { pem: request.pem()?, sealed_key: BASE64.encode(&sealed_key), names: self.names.clone() }))
+    }
+
+    /// The same, for one who sends it on himself.
+    pub(crate) fn asked(&self) -> Result<Option<Asked>, IdentityError> {
         let Some(first) = self.names.first() else { return Ok(None) };
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::new(self.names.clone())?;
@@ -149,39 +137,44 @@ impl PublicKeys {
         if first.len() <= MAX_COMMON_NAME {
             params.distinguished_name.push(DnType::CommonName, first.as_str());
         }
-        let pem = params.serialize_request(&key)?.pem()?;
-        Ok(Some(Request { pem, sealed_key: BASE64.encode(&self.seal(&key)?), names: self.names.clone() }))
+        let mut pkcs8 = Plaintext::with_capacity(512);
+        pkcs8.put(Zeroizing::new(key.serialize_der()).as_slice());
+        let sealed_key = self.seal(CERTIFICATE_KEY, &key.subject_public_key_info(), pkcs8)?;
+        Ok(Some(Asked { request: params.serialize_request(&key)?, sealed_key }))
     }
 
-    fn seal(&self, key: &KeyPair) -> Result<Vec<u8>, Opaque> {
-        let spki = key.subject_public_key_info();
-        let mut plaintext = Plaintext::with_capacity(512);
-        plaintext.put(Zeroizing::new(key.serialize_der()).as_slice());
+    /// The vault's public names.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Seals a key, so that only this vault opens it and for this use only.
+    pub(crate) fn seal(&self, used: &[u8], spki: &[u8], pkcs8: Plaintext) -> Result<Vec<u8>, Opaque> {
         let nonce: [u8; 12] = random()?;
         let mut sealed = vec![VERSION];
-        put_lp(&mut sealed, &spki);
+        put_lp(&mut sealed, spki);
         sealed.extend_from_slice(&nonce);
-        self.wrap.seal(Nonce::random(nonce), &self.aad(&spki), plaintext, &mut sealed)?;
+        self.wrap.seal(Nonce::random(nonce), &self.aad(used, spki), pkcs8, &mut sealed)?;
         Ok(sealed)
     }
 
-    fn aad(&self, spki: &[u8]) -> Vec<u8> {
+    fn aad(&self, used: &[u8], spki: &[u8]) -> Vec<u8> {
         let mut aad = Vec::new();
-        put_lp(&mut aad, b"adyton public key v1");
+        put_lp(&mut aad, used);
         aad.extend_from_slice(&self.vault);
         put_lp(&mut aad, spki);
         aad
     }
 
-    /// The key that [`PublicKeys::request`] sealed, and its SubjectPublicKeyInfo.
-    fn unseal(&self, sealed: &[u8]) -> Result<(Plaintext, Vec<u8>), Opaque> {
+    /// The key that [`PublicKeys::seal`] sealed, and its SubjectPublicKeyInfo.
+    pub(crate) fn unseal(&self, used: &[u8], sealed: &[u8]) -> Result<(Plaintext, Vec<u8>), Opaque> {
         let mut reader = Reader::new(sealed);
         if reader.u8()? != VERSION {
             return Err(Opaque);
         }
         let spki = reader.lp()?.to_vec();
         let nonce = reader.array()?;
-        Ok((self.wrap.open(Nonce::random(nonce), &self.aad(&spki), reader.rest())?, spki))
+        Ok((self.wrap.open(Nonce::random(nonce), &self.aad(used, &spki), reader.rest())?, spki))
     }
 
     /// SubjectPublicKeyInfo of a sealed key that opens.
@@ -189,7 +182,7 @@ impl PublicKeys {
     /// # Errors
     /// [`PublicCertificateError::Key`].
     pub fn spki(&self, sealed: &[u8]) -> Result<Vec<u8>, PublicCertificateError> {
-        self.unseal(sealed).map(|(_, spki)| spki).map_err(|Opaque| PublicCertificateError::Key)
+        self.unseal(CERTIFICATE_KEY, sealed).map(|(_, spki)| spki).map_err(|Opaque| PublicCertificateError::Key)
     }
 
     /// 3. The certificate of settings, `None` if they have none; `now` is Unix seconds.
@@ -199,8 +192,18 @@ impl PublicKeys {
     pub fn open(&self, settings: &Settings, now: u64) -> Result<Option<PublicCertificate>, PublicCertificateError> {
         let Some(given) = &settings.public_certificate else { return Ok(None) };
         let sealed = base64::decode(given.sealed_key.as_bytes()).ok_or(PublicCertificateError::Key)?;
-        let (key, spki) = self.unseal(&sealed).map_err(|Opaque| PublicCertificateError::Key)?;
-        let chain: Vec<_> = given.chain().into_iter().flatten().map(CertificateDer::from).collect();
+        self.certify(&sealed, given.chain().unwrap_or_default(), now).map(Some)
+    }
+
+    /// A chain for a sealed key; `now` is Unix seconds.
+    pub(crate) fn certify(
+        &self,
+        sealed: &[u8],
+        chain: Vec<Vec<u8>>,
+        now: u64,
+    ) -> Result<PublicCertificate, PublicCertificateError> {
+        let (key, spki) = self.unseal(CERTIFICATE_KEY, sealed).map_err(|Opaque| PublicCertificateError::Key)?;
+        let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
         let leaf = chain.first().ok_or(PublicCertificateError::Form(0))?;
         let leaf = EndEntityCert::try_from(leaf).map_err(|_| PublicCertificateError::Form(0))?;
         // Both are public.
@@ -218,7 +221,7 @@ impl PublicKeys {
         // The library takes the bytes over.
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()));
         let key = provider().key_provider.load_private_key(key).map_err(|_| PublicCertificateError::Key)?;
-        Ok(Some(PublicCertificate { names, certified: Arc::new(CertifiedKey::new(chain, key)) }))
+        Ok(PublicCertificate { names, certified: Arc::new(CertifiedKey::new(chain, key)) })
     }
 }
 
@@ -242,23 +245,32 @@ fn path(leaf: &EndEntityCert<'_>, issuers: &[CertificateDer<'static>], now: u64)
 pub struct Resolver {
     own: Arc<CertifiedKey>,
     current: Holder,
+    acme: Option<Arc<Shared>>,
 }
 
 impl Resolver {
-    /// `own` is the boot's own; `current` holds the public one, if there is one.
-    pub fn new(own: Arc<CertifiedKey>, current: Holder) -> Self {
-        Self { own, current }
+    /// `own` is the boot's own; `current` holds the one that the owners imported, `acme` the one that the vault obtained, if
+    /// there is one. The owners' goes first.
+    pub fn new(own: Arc<CertifiedKey>, current: Holder, acme: Option<Arc<Shared>>) -> Self {
+        Self { own, current, acme }
     }
 
-    fn choose<'a>(&self, name: Option<&str>, mut protocols: impl Iterator<Item = &'a [u8]>) -> Arc<CertifiedKey> {
-        let current = self.current.now();
-        let public = current.public.as_ref().filter(|public| {
-            name.is_some_and(|name| public.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
-        });
-        match public {
-            Some(public) if !protocols.any(|protocol| protocol == ATTESTED_PROTOCOL) => Arc::clone(&public.certified),
-            _ => Arc::clone(&self.own),
+    /// `None` if a CA asks for what nobody has asked it.
+    fn choose<'a>(&self, name: Option<&str>, protocols: impl Iterator<Item = &'a [u8]>) -> Option<Arc<CertifiedKey>> {
+        let name = name.map(str::to_ascii_lowercase);
+        for protocol in protocols {
+            match protocol {
+                ATTESTED_PROTOCOL => return Some(Arc::clone(&self.own)),
+                CHALLENGE_PROTOCOL => return self.acme.as_ref()?.challenge(&name?),
+                _ => {}
+            }
         }
+        let own = || Arc::clone(&self.own);
+        let Some(name) = name else { return Some(own()) };
+        let current = self.current.now();
+        let imported = current.public.as_ref().filter(|public| public.names(&name));
+        let shown = imported.map(|public| Arc::clone(public.certified()));
+        Some(shown.or_else(|| self.acme.as_ref()?.certified(&name)).unwrap_or_else(own))
     }
 }
 
@@ -271,9 +283,9 @@ impl fmt::Debug for Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.choose(hello.server_name(), hello.alpn().into_iter().flatten()))
+        self.choose(hello.server_name(), hello.alpn().into_iter().flatten())
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

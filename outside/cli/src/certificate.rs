@@ -5,18 +5,22 @@
 //! 2. a CA signs it: by ACME, or as it does (`docs/deploy-nitro.md`);
 //! 3. `import` puts the chain and the sealed key into the settings, which the owners sign.
 //!
+//! Where the policy names a CA that speaks ACME the vault does all of it; `account` says under which account, so that the
+//! names can be bound to that one. It asks as `request` does: another account's address would let its owner in.
+//!
 //! What it is not: it does not speak with a CA, and holds no key.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use adyton_api::CertificateRequest;
+use adyton_api::{Acme, CertificateRequest};
 use adyton_attest::{AppraisalPolicy, Measurements, Pcr, Root};
 use adyton_client::{Attestation, Client, Endpoint, Request};
 use adyton_folder::write_private;
 use adyton_ledger::VaultId;
 use clap::Subcommand;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::client::expect;
@@ -33,13 +37,15 @@ const SECTION: &str = "[public_certificate]";
 pub(crate) enum Command {
     /// Asks the vault for a request that a CA signs, and for its key, which only this vault opens.
     Request(Asked),
+    /// Says which account the vault has at its CA, and the DNS record that keeps everybody else from a certificate.
+    Account(Whom),
     /// Puts the CA's answer into the settings, signed by the owners; it is shown at once.
     Import(Import),
 }
 
 /// Whom to ask, and what he must show.
 #[derive(clap::Args)]
-pub(crate) struct Asked {
+pub(crate) struct Whom {
     /// The vault's API, such as https://127.0.0.1:8443
     url: Endpoint,
     /// The vault's id, from where you trust it
@@ -51,15 +57,23 @@ pub(crate) struct Asked {
     /// What a register must hold, as NUMBER=HEX; 0 to 4, 8 and 16; may be repeated
     #[arg(long = "pcr", value_name = "N=HEX", value_parser = register)]
     pcrs: Vec<(u8, Pcr)>,
+    /// One line of JSON instead of sentences
+    #[arg(long)]
+    json: bool,
+}
+
+/// A request, and where it goes.
+#[derive(clap::Args)]
+pub(crate) struct Asked {
+    /// Whom to ask.
+    #[command(flatten)]
+    whom: Whom,
     /// Where the request goes, in PEM
     #[arg(long, value_name = "FILE", default_value = "request.pem")]
     out: PathBuf,
     /// Where the sealed key goes
     #[arg(long, value_name = "FILE", default_value = "sealed-key.txt")]
     sealed_key: PathBuf,
-    /// One line of JSON instead of sentences
-    #[arg(long)]
-    json: bool,
 }
 
 /// What came back, and where it goes.
@@ -90,39 +104,73 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         match command {
             Command::Request(asked) => request(asked).await,
+            Command::Account(whom) => account(whom).await,
             Command::Import(import) => self::import(import).await,
         }
     })
 }
 
+impl Whom {
+    /// What the vault says at a path, once it showed what it is.
+    async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        let root = match &self.root {
+            None => Root::aws(),
+            Some(file) => Root::explicit(certificate(file)?),
+        };
+        let mut policy = AppraisalPolicy::any_code(self.vault_id.0);
+        if !self.pcrs.is_empty() {
+            policy.measurements = Measurements::Registers(self.pcrs.clone());
+        }
+        let client = Client::attested(self.url.clone(), Attestation { root, policy });
+        let answer = client.send(&Request { method: "GET", path, headers: &[], body: Vec::new().into() }).await?;
+        let body = expect(200, (answer.status, answer.body))?;
+        if self.pcrs.is_empty() && !self.json {
+            println!("A platform vouches for this vault; which code it runs was not compared (--pcr).");
+        }
+        Ok(serde_json::from_slice(&body)?)
+    }
+}
+
+async fn account(whom: &Whom) -> Result<ExitCode, Error> {
+    let Acme { directory, account, renews_at, failures, last_failure } = whom.ask("/adyton/v1/acme").await?;
+    if whom.json {
+        println!(
+            "{}",
+            json!({ "directory": directory, "account": account, "renews_at": renews_at, "failures": failures,
+                    "last_failure": last_failure, "code_is_known": !whom.pcrs.is_empty() })
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    match &account {
+        Some(account) => println!(
+            "account {account}\nThe CAA record of each public name, with your CA's own name in place of CA:\n  \
+             0 issue \"CA; accounturi={account}; validationmethods=tls-alpn-01\""
+        ),
+        None => println!("{directory}: there is no account yet"),
+    }
+    if let Some(renews_at) = renews_at {
+        println!("the next certificate is asked for at {renews_at}");
+    }
+    if let Some(last_failure) = last_failure {
+        println!("{failures} faults since the last success; the last: {last_failure}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// 1.
 async fn request(asked: &Asked) -> Result<ExitCode, Error> {
-    let root = match &asked.root {
-        None => Root::aws(),
-        Some(file) => Root::explicit(certificate(file)?),
-    };
-    let mut policy = AppraisalPolicy::any_code(asked.vault_id.0);
-    if !asked.pcrs.is_empty() {
-        policy.measurements = Measurements::Registers(asked.pcrs.clone());
-    }
-    let client = Client::attested(asked.url.clone(), Attestation { root, policy });
-    let path = "/adyton/v1/public-certificate-request";
-    let answer = client.send(&Request { method: "GET", path, headers: &[], body: Vec::new().into() }).await?;
-    let given: CertificateRequest = serde_json::from_slice(&expect(200, (answer.status, answer.body))?)?;
+    let given: CertificateRequest = asked.whom.ask("/adyton/v1/public-certificate-request").await?;
     fs::write(&asked.out, &given.request).map_err(|error| at(&asked.out, &error))?;
     write_private(&asked.sealed_key, format!("{}\n", given.sealed_key).as_bytes())
         .map_err(|error| at(&asked.sealed_key, &error))?;
-    let compared = !asked.pcrs.is_empty();
-    if asked.json {
+    if asked.whom.json {
+        let compared = !asked.whom.pcrs.is_empty();
         let (out, sealed_key) = (&asked.out, &asked.sealed_key);
         println!(
             "{}",
             json!({ "names": given.names, "request": out, "sealed_key": sealed_key, "code_is_known": compared })
         );
         return Ok(ExitCode::SUCCESS);
-    }
-    if !compared {
-        println!("A platform vouches for this vault; which code it runs was not compared (--pcr).");
     }
     println!(
         "{}: have a CA sign it, for {}.\n{}: keep it for `adyton certificate import`; only this vault opens it.",

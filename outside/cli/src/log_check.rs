@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use adyton_ledger::{CheckError, check};
+use adyton_ledger::{CheckError, check, sha256};
 use serde_json::json;
 
 use crate::governance::verify_approvals;
@@ -23,6 +23,9 @@ pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::e
                 return Ok(ExitCode::FAILURE);
             }
             let release = 1 + report.history.approvals.len();
+            // As monitors of CAs' logs name them.
+            let obtained = report.history.certificates.iter().filter_map(|record| record.chain.first());
+            let certificates: Vec<String> = obtained.map(|der| sha256(der).to_string()).collect();
             if as_json {
                 let logs: Vec<_> = report
                     .logs
@@ -37,7 +40,8 @@ pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::e
                 let profile = report.genesis.profile.text();
                 println!(
                     "{}",
-                    json!({ "ok": true, "vault_id": report.vault.to_string(), "profile": profile, "release": release, "logs": logs })
+                    json!({ "ok": true, "vault_id": report.vault.to_string(), "profile": profile, "release": release, "logs": logs,
+                            "certificates": certificates })
                 );
             } else {
                 println!("vault {} (profile {}), release {release}", report.vault, report.genesis.profile.text());
@@ -46,6 +50,9 @@ pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::e
                         "{}: {} entries, root {}, {} bodies compared, {} retired, {} signed heads and {} tiles match",
                         log.log, log.size, log.root, log.bodies, log.retired, log.heads, log.tiles
                     );
+                }
+                for certificate in &certificates {
+                    println!("certificate obtained from a CA: SHA-256 {certificate}");
                 }
                 println!(
                     "The logs hold together. Whether they are the newest ones, nothing here can say (freshness: none)."

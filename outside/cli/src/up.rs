@@ -57,6 +57,9 @@ pub(crate) struct Options {
     /// A key of a new vault's policy and its value in TOML, such as limits.failed_checks=5; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// A name of the policy and where it is on this machine, such as acme.example.com:443=127.0.0.1:14000; may be repeated
+    #[arg(long = "route", value_name = "NAME:PORT=IP:PORT")]
+    route: Vec<String>,
     /// One line of JSON when ready, instead of instructions
     #[arg(long)]
     json: bool,
@@ -126,6 +129,7 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
         administrator.approve_first(&folders, measure(nsm.as_ref()).await?).await?;
     }
     // 4. and 5.
+    wiring.routes.extend(options.route.iter().cloned());
     let mut vault = Vault::start(&folders.data, wiring)?;
     let api = vault.listen;
     let serving = vault.serve(&folders, &ready, api);

@@ -2,7 +2,8 @@
 //!
 //! A connection to an attested vault is made so (`docs/spec/10-appraisal.md`):
 //!
-//! 1. TLS 1.3 with whoever answers, resumption off; his certificate's key is noted and nothing is sent but a nonce;
+//! 1. TLS 1.3 with whoever answers, resumption off, and `adyton/1` offered (`docs/spec/09-evidence.md`), so that a vault with a
+//!    public certificate shows its boot's own; the certificate's key is noted and nothing is sent but a nonce;
 //! 2. evidence for that nonce, received, verified and appraised (`adyton-attest`);
 //! 3. the noted key must be the one that the evidence names: the connection is pinned to it;
 //! 4. the binding: an attested key's signature over this connection's TLS exporter, so that nobody sits between;

@@ -33,6 +33,12 @@ const EXTENSIONS: u8 = 0xA3;
 const KEY_USAGE: [u8; 3] = [0x55, 0x1D, 0x0F];
 const NAME_CONSTRAINTS: [u8; 3] = [0x55, 0x1D, 0x1E];
 
+/// First and last second of a certificate's validity, Unix seconds; `None` if it is not one of version 3 in DER. Nothing of it
+/// is verified here.
+pub fn validity(certificate: &[u8]) -> Option<(u64, u64)> {
+    Facts::read(certificate).map(|facts| (facts.not_before, facts.not_after))
+}
+
 impl Facts {
     /// Facts of a version 3 certificate; `None` if it has another form.
     pub(super) fn read(certificate: &[u8]) -> Option<Self> {

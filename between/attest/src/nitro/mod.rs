@@ -19,6 +19,7 @@ mod root;
 mod verified;
 
 pub use chain::RememberedChains;
+pub use facts::validity;
 pub use received::Received;
 pub use root::Root;
 pub use verified::Verified;

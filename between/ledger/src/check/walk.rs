@@ -206,6 +206,9 @@ impl<'a> Walk<'a> {
                     self.history.approvals.push(approval);
                     return self.before_its_boot(header.boot_id);
                 }
+                // One without a chain tells of the account only.
+                GovRecord::Certificate(certificate) if certificate.chain.is_empty() => {}
+                GovRecord::Certificate(certificate) => self.history.certificates.push(certificate),
                 GovRecord::Settings(settings) => self.history.settings.push(settings),
             }
         }

@@ -29,6 +29,13 @@ names = ["localhost"]
 addresses = ["127.0.0.1"]
 public_names = ["verify.example.com"]
 
+[acme]
+host = "acme.example"
+port = 443
+path = "/directory"
+trust = "public-roots"
+contact = "security@example.com"
+
 [custody]
 host = "kms.adyton.test"
 port = 443
@@ -198,6 +205,23 @@ fn ranges_and_kinds() {
         (
             "\"public-roots\"",
             "\"public-root\"",
+            "the policy: acme.trust: expected a certificate in PEM, public-roots, spki-sha256:HEX or ca-sha256:HEX",
+        ),
+        (
+            "public_names = [\"verify.example.com\"]\n",
+            "",
+            "the policy: acme: there are no api.public_names to be certified",
+        ),
+        ("\"/directory\"", "\"directory\"", "the policy: acme.path: expected a path that begins with /"),
+        ("security@example.com", "security", "the policy: acme.contact: expected a mail address"),
+        (
+            "\"acme.example\"",
+            "\"127.1\"",
+            "the policy: acme.host: a DNS name is needed, without a dot at its end, and neither an address nor localhost",
+        ),
+        (
+            "\"api.carrier.example\"\nport = 443\ntrust = \"public-roots\"",
+            "\"api.carrier.example\"\nport = 443\ntrust = \"public-root\"",
             "the policy: routes[0].trust: expected a certificate in PEM, public-roots, spki-sha256:HEX or ca-sha256:HEX",
         ),
         ("name = \"mail\"", "name = \"first\"", "the policy: routes[1].name: another route has this name"),
@@ -267,6 +291,7 @@ fn differences_in_plain_words() {
     let changed = text()
         .replace("\"+44\"", "\"+49\"")
         .replace("\"verify.example.com\"", "\"codes.example.com\"")
+        .replace("\"/directory\"", "\"/other\"")
         .replace("admission = \"owners\"", "admission = \"open\"")
         .replace("sends_per_prefix_hour = 100", "sends_per_prefix_hour = 50\nfailed_checks_refill_seconds = 60")
         .replace("api.carrier.example", "other.example");
@@ -276,6 +301,7 @@ fn differences_in_plain_words() {
         (Direction::Loosens, "tenants.admission: anybody may create a tenant"),
         (Direction::Loosens, "api.public_names: codes.example.com is added"),
         (Direction::Tightens, "api.public_names: verify.example.com is removed"),
+        (Direction::Changes, "acme: acme.example:443/other is asked, not acme.example:443/directory"),
         (Direction::Loosens, "verification.countries: +49 is added"),
         (Direction::Tightens, "verification.countries: +44 is removed"),
         (Direction::Loosens, "limits.failed_checks_refill_seconds: 120 becomes 60"),

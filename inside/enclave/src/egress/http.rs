@@ -74,6 +74,18 @@ impl Connection {
         self.send(Method::POST, path, headers, body).await
     }
 
+    /// `GET path`; what came back, whatever its status.
+    ///
+    /// # Errors
+    /// As [`Connection::post`].
+    pub async fn get(
+        &mut self,
+        path: &str,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Result<Answer, EgressError> {
+        self.send(Method::GET, path, headers, Bytes::new()).await
+    }
+
     /// The same with any method.
     ///
     /// # Errors

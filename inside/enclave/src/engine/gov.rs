@@ -1,8 +1,8 @@
 //! The public log: genesis, boots, hourly roots of the operations logs.
 
 use adyton_ledger::{
-    Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind, LogId, Record, Releases, StoredRecord,
-    VaultId, origin, sha256,
+    CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind, LogId, Record, Releases,
+    StoredRecord, VaultId, origin, sha256,
 };
 use adyton_seal::{Opaque, SigningKey};
 
@@ -51,12 +51,20 @@ pub struct GovReplay {
     pub releases: Releases,
     /// When enclaves began, Unix seconds, in the log's order.
     pub boots: Vec<u64>,
+    /// What the vault last obtained from a CA.
+    pub certificate: Option<CertificateRecord>,
 }
 
 impl GovReplay {
     /// A log that is empty yet.
     pub fn newborn(genesis: &Genesis) -> Self {
-        Self { frontier: Frontier::new(), bucket: 0, releases: Releases::new(genesis), boots: Vec::new() }
+        Self {
+            frontier: Frontier::new(),
+            bucket: 0,
+            releases: Releases::new(genesis),
+            boots: Vec::new(),
+            certificate: None,
+        }
     }
 }
 
@@ -69,7 +77,7 @@ impl GovReplay {
 /// [`GovReplayError`].
 pub async fn replay(store: &mut Store, vault: &VaultId, genesis: &Genesis) -> Result<GovReplay, GovReplayError> {
     let mut replayed = GovReplay::newborn(genesis);
-    let GovReplay { frontier, bucket, releases, boots } = &mut replayed;
+    let GovReplay { frontier, bucket, releases, boots, certificate } = &mut replayed;
     let status = store.status(LogId::GOV).await?;
     // Public values, all of them.
     let head =
@@ -90,8 +98,10 @@ pub async fn replay(store: &mut Store, vault: &VaultId, genesis: &Genesis) -> Re
             let body = body.as_ref().filter(|body| sha256(body) == entry.body_hash()).ok_or(GovReplayError::Faulty)?;
             let record = GovRecord::decode(body).map_err(|_| GovReplayError::Faulty)?;
             releases.follow(&record).map_err(|_| GovReplayError::Faulty)?;
-            if let GovRecord::Boot(boot) = &record {
-                boots.push(boot.time);
+            match record {
+                GovRecord::Boot(boot) => boots.push(boot.time),
+                GovRecord::Certificate(record) => *certificate = Some(record),
+                _ => {}
             }
             *bucket = header.time_bucket.max(*bucket);
             frontier.push(entry.leaf_hash());

@@ -112,6 +112,10 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, 60200, &format!("the settings: {error}"))
     }
 
+    pub(crate) fn no_acme() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 20404, "The policy names no CA ([acme])")
+    }
+
     pub(crate) fn no_public_names() -> Self {
         Self::new(StatusCode::NOT_FOUND, 20404, "The policy has no public names (api.public_names)")
     }

@@ -51,6 +51,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower_service::Service as _;
 
+use crate::acme::{self, CHALLENGE_PROTOCOL};
 use crate::engine::Engine;
 use crate::evidence::{Channel, Evidence};
 use crate::policy::Holder;
@@ -99,6 +100,8 @@ pub struct Api {
     pub hosts: Hosts,
     /// What a public CA may be asked to sign, if the policy has public names.
     pub public_request: Option<public::Request>,
+    /// What the vault obtains from a CA by itself, if the policy names one.
+    pub acme: Option<Arc<acme::Shared>>,
     /// What is allowed now.
     pub current: Holder,
     /// The release in force.
@@ -119,6 +122,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/adyton/v1/account", get(tenants::fetch))
         .route("/adyton/v1/vault", get(vault::fetch))
         .route("/adyton/v1/public-certificate-request", get(vault::certificate_request))
+        .route("/adyton/v1/acme", get(vault::acme))
         .route("/adyton/v1/support/{verification}", get(support::look))
         .route("/adyton/v1/services/{service}/loosening", delete(loosening::withdraw))
         .route("/v2/Services", post(services::create).get(services::list))
@@ -174,6 +178,11 @@ fn places() -> usize {
 async fn connection(stream: Stream, acceptor: TlsAcceptor, router: Router) {
     // 1.
     let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(Taken::new(stream, TAKING))).await else { return };
+    // A CA that has its answer: the handshake was all of it (RFC 8737 §3).
+    if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE_PROTOCOL) {
+        let _ = timeout(PARTING, part(stream)).await;
+        return;
+    }
     // Every connection of TLS 1.3 has one.
     let Some(channel) = Channel::of(&stream) else { return };
     let service = service_fn(move |mut request: Request<Incoming>| {

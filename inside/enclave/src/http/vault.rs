@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use adyton_api::timestamp;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,7 +13,8 @@ use data_encoding::HEXLOWER;
 
 use super::Api;
 use super::answer::{ApiError, json};
-use crate::public;
+use crate::acme;
+use crate::public::{self, PublicCertificate};
 
 pub(crate) async fn fetch(State(api): State<Arc<Api>>) -> Response {
     let current = api.current.now();
@@ -25,9 +27,25 @@ pub(crate) async fn fetch(State(api): State<Arc<Api>>) -> Response {
         hpke_key: HEXLOWER.encode(&api.recipient.public_key().0),
         owners_sequence: api.engine.next_owners_sequence() - 1,
         settings_sha256: HEXLOWER.encode(&current.settings_hash),
-        public_certificate_sha256: current.public.as_ref().map(|public| HEXLOWER.encode(&public.fingerprint())),
+        public_certificate_sha256: api.public_fingerprint().map(|hash| HEXLOWER.encode(&hash)),
     };
     json(StatusCode::OK, &vault)
+}
+
+impl Api {
+    /// Of the public certificate that is shown: the owners' goes before the one that the vault obtained.
+    fn public_fingerprint(&self) -> Option<[u8; 32]> {
+        let imported = self.current.now().public.as_ref().map(PublicCertificate::fingerprint);
+        imported.or_else(|| Some(self.acme.as_ref()?.certificate()?.fingerprint()))
+    }
+}
+
+/// `GET /adyton/v1/acme`: the account that the names' owner may bind them to, and how it goes.
+pub(crate) async fn acme(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
+    let acme::Status { directory, account, renews_at, failures, last_failure } =
+        api.acme.as_ref().ok_or_else(ApiError::no_acme)?.status();
+    let renews_at = renews_at.map(timestamp);
+    Ok(json(StatusCode::OK, &adyton_api::Acme { directory, account, renews_at, failures, last_failure }))
 }
 
 pub(crate) async fn certificate_request(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {

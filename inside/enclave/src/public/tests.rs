@@ -8,11 +8,11 @@ use rcgen::{
 use super::*;
 use crate::policy::Current;
 
-const NAME: &str = "verify.example.com";
+pub(crate) const NAME: &str = "verify.example.com";
 /// 2026-11-26.
-const NOW: u64 = 1_795_651_200;
+pub(crate) const NOW: u64 = 1_795_651_200;
 
-fn keys(vault: u8) -> PublicKeys {
+pub(crate) fn keys(vault: u8) -> PublicKeys {
     let tree = KeyTree::new(&RootKey::new(Secret::init_with(|bytes| bytes.fill(7))), 1);
     PublicKeys::new(&tree, [vault; 32], &[NAME.into(), "codes.example.com".into()]).unwrap()
 }
@@ -31,8 +31,8 @@ impl PublicKeyData for Subject {
 }
 
 /// A CA of two levels: the root, and who signs for it.
-struct Cas {
-    chain: [Vec<u8>; 2],
+pub(crate) struct Cas {
+    pub(crate) chain: [Vec<u8>; 2],
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -53,7 +53,7 @@ fn ca(name: &str) -> CertificateParams {
 }
 
 impl Cas {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (root_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         let root = ca("root").self_signed(&root_key).unwrap().der().to_vec();
         let root_issuer = Issuer::new(ca("root"), root_key);
@@ -63,7 +63,10 @@ impl Cas {
 
     /// A certificate for a request's key, changed by `change`.
     fn sign(&self, sealed_key: &str, change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
-        let sealed = base64::decode(sealed_key.as_bytes()).unwrap();
+        self.sign_sealed(&base64::decode(sealed_key.as_bytes()).unwrap(), change)
+    }
+
+    pub(crate) fn sign_sealed(&self, sealed: &[u8], change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
         // Version, length, and then the key, whose point stands last.
         let subject = Subject(sealed[5..96][26..].to_vec());
         let mut leaf = params("leaf");
@@ -72,6 +75,15 @@ impl Cas {
         change(&mut leaf);
         leaf.signed_by(&subject, &self.issuer).unwrap().der().to_vec()
     }
+}
+
+pub(crate) fn named(names: &[&str]) -> Vec<rcgen::SanType> {
+    names.iter().map(|name| rcgen::SanType::DnsName((*name).try_into().unwrap())).collect()
+}
+
+/// Valid until a day of January 2027.
+pub(crate) fn params_until(params: &mut CertificateParams, day: u8) {
+    params.not_after = date_time_ymd(2027, 1, day);
 }
 
 fn settings(chain: &[&Vec<u8>], sealed_key: &str) -> Settings {
@@ -170,7 +182,7 @@ fn the_name_that_is_asked_for_decides_and_who_wants_evidence_gets_the_boots_own(
     let shown = Arc::clone(&public.certified);
     let own = Arc::new(CertifiedKey::new(vec![vec![1].into()], Arc::clone(&shown.key)));
     let mut current = crate::policy::tests::current();
-    let holder = |current: Current| Resolver::new(Arc::clone(&own), Holder::new(current));
+    let holder = |current: Current| Resolver::new(Arc::clone(&own), Holder::new(current), None);
     let nothing = holder(crate::policy::tests::current());
     current.public = Some(public);
     let resolver = holder(current);
@@ -184,9 +196,11 @@ fn the_name_that_is_asked_for_decides_and_who_wants_evidence_gets_the_boots_own(
         (Some("localhost"), http, &own),
         (None, http, &own),
     ] {
-        let chosen = resolver.choose(name, protocols.iter().copied());
+        let chosen = resolver.choose(name, protocols.iter().copied()).unwrap();
         assert!(Arc::ptr_eq(&chosen, expected), "{name:?}");
-        assert!(Arc::ptr_eq(&nothing.choose(name, protocols.iter().copied()), &own));
+        assert!(Arc::ptr_eq(&nothing.choose(name, protocols.iter().copied()).unwrap(), &own));
     }
+    let challenge: &[&[u8]] = &[CHALLENGE_PROTOCOL];
+    assert!(resolver.choose(Some(NAME), challenge.iter().copied()).is_none(), "no CA was asked");
     assert_eq!(format!("{resolver:?}"), "Resolver");
 }

@@ -60,6 +60,20 @@ async fn a_vault_that_shows_what_it_is_is_spoken_with() {
     assert!(sealed.unwrap().is_ok());
 }
 
+/// A vault with a public certificate besides: the name's, with another key than its evidence names.
+#[tokio::test]
+async fn under_a_public_name_the_boots_own_key_is_shown_to_who_demands_it() {
+    let world = World::new();
+    let (own, public) = (world.system.identity(), world.system.identity());
+    let vault = Vault::new(&world.platform, own.spki_hash, VAULT_ID, Fault::Nothing);
+    let address = serve(&SystemCa::beside(&own, &public), Arc::clone(&vault)).await;
+    assert_eq!(world.attested(address).send(&SECRET).await.unwrap().status, 200);
+    // One that would show it to everybody is refused.
+    let refused = world.attested(serve(&public, vault).await).send(&SECRET).await.unwrap_err();
+    let ClientError::NotTheAttestedKey { expected, got } = refused else { panic!("{refused}") };
+    assert_eq!((expected, got), (own.spki_hash, public.spki_hash));
+}
+
 /// The relay attack: a certificate that the system trusts, and all of the vault's own answers.
 #[tokio::test]
 async fn somebody_between_is_refused_whatever_certificate_he_has() {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use adyton_attest::{Bundle, CHANNEL_EXPORTER_LABEL, NonceTree, NotarySet, channel_message};
+use adyton_attest::{ATTESTED_PROTOCOL, Bundle, CHANNEL_EXPORTER_LABEL, NonceTree, NotarySet, channel_message};
 use adyton_pretend::certificates::Ca;
 use adyton_pretend::folder::Folder;
 use adyton_pretend::nsm::{Nsm, Pcrs};
@@ -20,6 +20,8 @@ use hyper_util::rt::TokioIo;
 use rcgen::{CertificateParams, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -39,6 +41,17 @@ pub(crate) struct SystemCa {
 pub(crate) struct Identity {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) spki_hash: [u8; 32],
+    certified: Arc<CertifiedKey>,
+}
+
+#[derive(Debug)]
+struct Beside([Arc<CertifiedKey>; 2]);
+
+impl ResolvesServerCert for Beside {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let attested = hello.alpn().into_iter().flatten().any(|protocol| protocol == ATTESTED_PROTOCOL);
+        Some(Arc::clone(&self.0[usize::from(!attested)]))
+    }
 }
 
 impl SystemCa {
@@ -48,6 +61,18 @@ impl SystemCa {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let certificate = params.self_signed(&key).unwrap().der().to_vec();
         Self { issuer: Issuer::new(params, key), certificate }
+    }
+
+    /// Shows `public` under the name that is asked for, and the first identity to who offers the protocol for it.
+    pub(crate) fn beside(own: &Identity, public: &Identity) -> Identity {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(Beside([own, public].map(|identity| Arc::clone(&identity.certified)))));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Identity { config: Arc::new(config), ..own.clone() }
     }
 
     pub(crate) fn identity(&self) -> Identity {
@@ -61,9 +86,11 @@ impl SystemCa {
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![leaf], private)
+            .with_single_cert(vec![leaf.clone()], private.clone_key())
             .unwrap();
-        Identity { config: Arc::new(config), spki_hash }
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let certified = Arc::new(CertifiedKey::from_der(vec![leaf], private, &provider).unwrap());
+        Identity { config: Arc::new(config), spki_hash, certified }
     }
 }
 

@@ -1,0 +1,196 @@
+"""Certificates that the vault obtains by itself: the CA sees its answer inside TLS, and the key is born inside."""
+
+import json
+import ssl
+import subprocess
+import time
+import urllib.request
+
+import pytest
+from acme_server import HOST, AcmeServer, Ca, pem
+from conftest import BINARIES, Up, eventually
+from cryptography.hazmat.primitives.hashes import SHA256
+from test_public_certificate import (
+    NAME,
+    PUBLIC_NAMES,
+    PublicCa,
+    asked,
+    evidence,
+    imported,
+    key_hash,
+    shown,
+    trusting,
+    unverified,
+)
+
+SECOND = "codes.adyton.test"
+TWO_NAMES = f'api.public_names=["{NAME}", "{SECOND}"]'
+
+
+class Vault(Up):
+    """A vault whose policy names a CA of this test, which proves names at the vault's port."""
+
+    def __init__(self, folder, ca, names=PUBLIC_NAMES):
+        if ca.vault is None:
+            ca.vault = free_port()
+        super().__init__(folder, f"127.0.0.1:{ca.vault}", policy=[names, *ca.policy], extra=["--route", ca.route])
+
+    def asked(self, path="/adyton/v1/acme"):
+        context = ssl.create_default_context(cafile=self.ready["ca"])
+        with urllib.request.urlopen(self.ready["api"] + path, context=context, timeout=10) as answer:
+            return json.load(answer)
+
+
+def free_port():
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
+def ca():
+    server = AcmeServer(None)
+    yield server
+    server.stop()
+
+
+def certified(up, ca, count):
+    """Waits until the CA gave so many certificates and the vault shows the last one."""
+
+    def once():
+        assert len(ca.issued) >= count, (up.asked(), ca.refusals)
+        certificate, _, vault = shown(up, trusting(ca.ca))
+        assert certificate == ca.issued[-1]
+        return vault
+
+    return eventually(once)
+
+
+def test_a_certificate_is_obtained_shown_kept_and_renewed(tmp_path, ca):
+    up = Vault(tmp_path, ca, TWO_NAMES)
+    certified(up, ca, 1)
+    assert shown(up, trusting(ca.ca), SECOND)[0] == ca.issued[0]
+    status = up.asked()
+    account = f"https://{HOST}/account/1"
+    assert (status["account"], status["directory"]) == (account, f"https://{HOST}/directory")
+    assert (status["failures"], status["last_failure"]) == (0, None)
+    assert ca.accounts[account]["contact"] == ["mailto:jo@example.com"]
+    vault = [up.ready["api"], "--vault-id", up.ready["vault_id"], "--root", up.ready["root"]]
+    run = subprocess.run([BINARIES / "adyton", "certificate", "account", *vault], capture_output=True, text=True)
+    assert f'issue "CA; accounturi={account}; validationmethods=tls-alpn-01"' in run.stdout, run.stderr
+    # Each name was proven inside TLS, and nothing else was served on that connection.
+    assert sorted(ca.proofs) == [(SECOND, b""), (NAME, b"")]
+    # Who asks as a CA does, when no CA was asked, is shown nothing.
+    with pytest.raises(ssl.SSLError):
+        shown(up, unverified(["acme-tls/1"]))
+    attested, protocol, _ = shown(up, unverified(["adyton/1", "http/1.1"]))
+    assert (key_hash(attested), protocol) == (evidence(up)["tls_key_sha256"], "http/1.1")
+    assert up.stop() == 0
+    checked = json.loads(up.log_check().stdout)
+    assert checked["ok"] is True
+    assert checked["certificates"] == [ca.issued[0].fingerprint(SHA256()).hex()], "an auditor compares CAs' logs with it"
+
+    # A restart asks for nothing: account, key and chain are in the public log, and the keys open for this vault only.
+    up = Vault(tmp_path, ca, TWO_NAMES)
+    assert shown(up, trusting(ca.ca))[0] == ca.issued[0]
+    assert up.asked()["account"] == account
+    assert (len(ca.issued), len(ca.accounts), len(ca.orders)) == (1, 1, 1)
+    assert up.stop() == 0
+    for file in up.data.rglob("*"):
+        assert not file.is_file() or b"PRIVATE KEY" not in file.read_bytes()
+
+
+def test_two_thirds_of_its_life_over_a_certificate_is_renewed_under_the_same_account(tmp_path):
+    server = AcmeServer(None, Ca(life=30))
+    try:
+        up = Vault(tmp_path, server)
+        began = time.monotonic()
+        certified(up, server, 1)
+        certified(up, server, 2)
+        assert time.monotonic() - began > 15
+        assert len(server.accounts) == 1 and key_hash(server.issued[0]) != key_hash(server.issued[1])
+        assert up.stop() == 0
+    finally:
+        server.stop()
+
+
+def test_what_the_owners_import_goes_first(tmp_path, ca):
+    up = Vault(tmp_path, ca)
+    certified(up, ca, 1)
+    own = PublicCa()
+    request, sealed = asked(up, tmp_path)
+    leaf = own.sign(request)
+    code, _, error = imported(up, tmp_path, pem(leaf, own.between), sealed)
+    assert code == 0, error
+    certificate, _, vault = shown(up, trusting(own))
+    assert certificate == leaf
+    assert vault["public_certificate_sha256"] == leaf.fingerprint(SHA256()).hex()
+    assert up.stop() == 0
+    up = Vault(tmp_path, ca)
+    assert shown(up, trusting(own))[0] == leaf
+    assert up.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("mood", "said"),
+    [
+        ("caa", "the CA refused: caa"),
+        ("unproven", "the CA refused: unauthorized"),
+        ("dns", "the CA offers no tls-alpn-01"),
+        ("elsewhere", "the CA names an address that is not at its host"),
+        ("key", "public_certificate.chain: the first certificate is not for the sealed key"),
+    ],
+)
+def test_what_goes_wrong_is_said_and_nothing_is_shown(tmp_path, ca, mood, said):
+    ca.mood = mood
+    up = Vault(tmp_path, ca)
+
+    def failed():
+        status = up.asked()
+        assert status["failures"] == 1
+        return status
+
+    assert eventually(failed)["last_failure"] == said
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shown(up, trusting(ca.ca))
+    # Codes go on.
+    assert up.verify().verifications.create(to="+12025550123", channel="sms").status == "pending"
+    assert up.stop() == 0
+
+
+def test_a_server_that_only_has_the_name_is_told_nothing(tmp_path, ca):
+    impostor = AcmeServer(None)
+    try:
+        ca.vault = free_port()
+        up = Up(
+            tmp_path,
+            f"127.0.0.1:{ca.vault}",
+            policy=[PUBLIC_NAMES, *ca.policy],
+            extra=["--route", impostor.route],
+        )
+        status = eventually(lambda: failed_once(up))
+        assert status["last_failure"] == "the CA: the certificate's issuer is not the one that the policy trusts"
+        assert impostor.accounts == {} and impostor.nonces == set()
+        assert up.stop() == 0
+    finally:
+        impostor.stop()
+
+
+def failed_once(up):
+    context = ssl.create_default_context(cafile=up.ready["ca"])
+    with urllib.request.urlopen(up.ready["api"] + "/adyton/v1/acme", context=context, timeout=10) as answer:
+        status = json.load(answer)
+    assert status["failures"] == 1
+    return status
+
+
+def test_without_a_ca_in_the_policy_there_is_none(up):
+    run = subprocess.run(
+        ["curl", "-s", "--cacert", up.ready["ca"], up.ready["api"] + "/adyton/v1/acme"], capture_output=True, text=True
+    )
+    assert json.loads(run.stdout)["status"] == 404
+    # Nor does it take part in a challenge.
+    with pytest.raises(ssl.SSLError):
+        shown(up, unverified(["acme-tls/1"]), "localhost")
