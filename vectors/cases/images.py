@@ -7,7 +7,7 @@ from spec.image import COMMAND_LINE, KERNEL, METADATA, RAMDISK, SIGNATURE, TRAIL
 from spec.nitro import certificate, key
 from spec.wire import u16, u32, u64
 
-FOLDERS = [(name, 0o755, None) for name in ("dev", "proc", "sys", "run", "tmp")]
+FOLDERS = [("dev", 0o755, None)]
 POLICY = b"version = 1\n"
 FILES = [("init", 0o755, b"\x7fELF, it says"), ("adyton.toml", 0o444, POLICY)]
 LINE = b"reboot=t panic=-1 console=ttyS0"

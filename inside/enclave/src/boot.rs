@@ -306,3 +306,38 @@ async fn hourly_roots(gov: Arc<Mutex<GovLog>>, service: Address, vault: VaultId,
         hour = now / 3600;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+
+    /// How a boot under a policy of profile `dev` ends.
+    async fn refused(in_image: bool) -> BootError {
+        let policy = format!(
+            "version = 1\nprofile = \"dev\"\nretention_days = 30\n[attestation]\nroot = \"\"\"\n{PEM}\"\"\"\n\
+             [tenants]\nadmission = \"open\"\nloosening_hours = 24\n[api]\nnames = [\"localhost\"]\naddresses = []\n\
+             [custody]\nhost = \"kms.adyton.test\"\nport = 443\ntrust = \"\"\"\n{PEM}\"\"\"\n\
+             [verification]\nchannels = []\ncountries = []\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let nowhere = || Address::Unix(folder.path().join("nowhere"));
+        let config = Config {
+            ingress: nowhere(),
+            service: nowhere(),
+            nsm: NsmAddress::Socket(folder.path().join("nowhere")),
+            policy: policy.into_bytes(),
+            in_image,
+        };
+        run(config).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn profile_dev_is_refused_in_an_image_before_anything_else() {
+        assert!(matches!(refused(true).await, BootError::DevInImage));
+        assert!(!matches!(refused(false).await, BootError::DevInImage));
+    }
+}

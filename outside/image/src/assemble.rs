@@ -1,6 +1,6 @@
 //! A vault's image: two ramdisks, three files' bytes, and nothing that anybody could add unseen.
 //!
-//! - ramdisk 1 has only empty folders, always the same, so register 1 depends on kernel and command line alone;
+//! - ramdisk 1 has only an empty folder, always the same, so register 1 depends on kernel and command line alone;
 //! - ramdisk 2 has the enclave as `/init` and the policy as `/adyton.toml`, so register 2 is the code together with its policy;
 //!   register 16 is the policy alone.
 
@@ -23,8 +23,8 @@ pub const INIT: &str = "init";
 /// The policy's name in ramdisk 2.
 pub const POLICY: &str = "adyton.toml";
 
-/// Folders of ramdisk 1, where `/init` mounts what the kernel offers.
-const FOLDERS: [&str; 5] = ["dev", "proc", "sys", "run", "tmp"];
+/// Folders of ramdisk 1, where `/init` mounts what it needs of the kernel's offers: devices, and nothing else.
+const FOLDERS: [&str; 1] = ["dev"];
 /// What AWS's tools write; whoever starts an enclave says how much it gets.
 const MEMORY: u64 = 1 << 30;
 const PROCESSORS: u64 = 2;
@@ -70,7 +70,7 @@ pub enum LayoutError {
         /// What is wrong with it.
         error: RamdiskError,
     },
-    /// Ramdisk 1 has not exactly the five folders.
+    /// Ramdisk 1 has not exactly the one folder.
     Folders,
     /// Ramdisk 2 has not exactly `init` and `adyton.toml`, with their permissions.
     Files,
@@ -83,7 +83,7 @@ impl fmt::Display for LayoutError {
         match self {
             Self::Ramdisks { got } => write!(f, "{got} ramdisks; a vault's image has 2"),
             Self::Ramdisk { number, error } => write!(f, "ramdisk {number}: {error}"),
-            Self::Folders => write!(f, "ramdisk 1 has something else than the empty folders {}", FOLDERS.join(", ")),
+            Self::Folders => write!(f, "ramdisk 1 has something else than the empty folder {}", FOLDERS.join(", ")),
             Self::Files => write!(f, "ramdisk 2 has something else than the files {INIT} and {POLICY}"),
             Self::CommandLine => write!(f, "the command line is not `{COMMAND_LINE}`"),
         }

@@ -8,7 +8,7 @@
 //! 6. lock: no register changes any more;
 //! 7. dumps: neither core dumps nor ptrace;
 //! 8. memory: all of it stays where it is;
-//! 9. gate: only its thread can open a socket from here on, and nothing can run another program ([`confine`]).
+//! 9. gate: only its thread can open a socket from here on, and nothing can run another program (`confine`).
 //!
 //! Each step is told on the console, by its name; on hardware only an image in debug mode has one. Then
 //! [`crate::boot`] goes on: key, identity, engine.
