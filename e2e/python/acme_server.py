@@ -9,6 +9,7 @@ import secrets
 import socket
 import ssl
 import threading
+import time
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -64,10 +65,11 @@ class Ca:
 
 
 class AcmeServer:
-    """Serves until it is stopped. `vault` is the port at which names are proven; `mood` names what goes wrong."""
+    """Serves until it is stopped. `vault` is the port at which names are proven, once a vault has one; `mood` names what goes
+    wrong."""
 
-    def __init__(self, vault, ca=None):
-        self.ca, self.vault, self.mood = ca or Ca(), vault, None
+    def __init__(self, ca=None):
+        self.ca, self.vault, self.mood = ca or Ca(), None, None
         self.nonces, self.accounts, self.orders, self.issued = set(), {}, [], []
         self.proofs, self.refusals = [], []
         server = self
@@ -147,6 +149,10 @@ class AcmeServer:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.set_alpn_protocols(["acme-tls/1"])
+        # A vault asks as soon as it runs, which may be before the test knows its port.
+        deadline = time.monotonic() + 9
+        while self.vault is None and time.monotonic() < deadline:
+            time.sleep(0.02)
         with context.wrap_socket(socket.create_connection(("127.0.0.1", self.vault), 10), server_hostname=name) as tls:
             if tls.selected_alpn_protocol() != "acme-tls/1":
                 return False

@@ -1,9 +1,11 @@
 """Certificates that the vault obtains by itself: the CA sees its answer inside TLS, and the key is born inside."""
 
+import datetime
 import json
 import ssl
 import subprocess
 import time
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -31,9 +33,9 @@ class Vault(Up):
     """A vault whose policy names a CA of this test, which proves names at the vault's port."""
 
     def __init__(self, folder, ca, names=PUBLIC_NAMES):
-        if ca.vault is None:
-            ca.vault = free_port()
-        super().__init__(folder, f"127.0.0.1:{ca.vault}", policy=[names, *ca.policy], extra=["--route", ca.route])
+        ca.vault = None
+        super().__init__(folder, policy=[names, *ca.policy], extra=["--route", ca.route])
+        ca.vault = urllib.parse.urlsplit(self.ready["api"]).port
 
     def asked(self, path="/adyton/v1/acme"):
         context = ssl.create_default_context(cafile=self.ready["ca"])
@@ -41,17 +43,9 @@ class Vault(Up):
             return json.load(answer)
 
 
-def free_port():
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 @pytest.fixture
 def ca():
-    server = AcmeServer(None)
+    server = AcmeServer()
     yield server
     server.stop()
 
@@ -76,6 +70,9 @@ def test_a_certificate_is_obtained_shown_kept_and_renewed(tmp_path, ca):
     account = f"https://{HOST}/account/1"
     assert (status["account"], status["directory"]) == (account, f"https://{HOST}/directory")
     assert (status["failures"], status["last_failure"]) == (0, None)
+    validity = ca.issued[0].not_valid_before_utc, ca.issued[0].not_valid_after_utc
+    due = validity[0] + (validity[1] - validity[0]) * 2 / 3
+    assert abs(datetime.datetime.fromisoformat(status["renews_at"]) - due) < datetime.timedelta(seconds=5)
     assert ca.accounts[account]["contact"] == ["mailto:jo@example.com"]
     vault = [up.ready["api"], "--vault-id", up.ready["vault_id"], "--root", up.ready["root"]]
     run = subprocess.run([BINARIES / "adyton", "certificate", "account", *vault], capture_output=True, text=True)
@@ -103,7 +100,7 @@ def test_a_certificate_is_obtained_shown_kept_and_renewed(tmp_path, ca):
 
 
 def test_two_thirds_of_its_life_over_a_certificate_is_renewed_under_the_same_account(tmp_path):
-    server = AcmeServer(None, Ca(life=30))
+    server = AcmeServer(Ca(life=30))
     try:
         up = Vault(tmp_path, server)
         began = time.monotonic()
@@ -161,15 +158,9 @@ def test_what_goes_wrong_is_said_and_nothing_is_shown(tmp_path, ca, mood, said):
 
 
 def test_a_server_that_only_has_the_name_is_told_nothing(tmp_path, ca):
-    impostor = AcmeServer(None)
+    impostor = AcmeServer()
     try:
-        ca.vault = free_port()
-        up = Up(
-            tmp_path,
-            f"127.0.0.1:{ca.vault}",
-            policy=[PUBLIC_NAMES, *ca.policy],
-            extra=["--route", impostor.route],
-        )
+        up = Up(tmp_path, policy=[PUBLIC_NAMES, *ca.policy], extra=["--route", impostor.route])
         status = eventually(lambda: failed_once(up))
         assert status["last_failure"] == "the CA: the certificate's issuer is not the one that the policy trusts"
         assert impostor.accounts == {} and impostor.nonces == set()

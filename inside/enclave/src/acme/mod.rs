@@ -14,7 +14,8 @@
 //! Why a client of our own: what a CA says here is a page of JSON over the connector that there is, and a library would bring
 //! five crates, two of them second versions, and hold keys in types that can be printed.
 //!
-//! Limits: no revocation, no change of the account's key, no other challenge. The clock is the vault's. What it is not: a
+//! Limits: one certificate for all public names, so that one of them that cannot be proven keeps all of them without; no
+//! revocation, no change of the account's key, no other challenge. The clock is the vault's. What it is not: a
 //! protection from whoever holds the host or the names' zone. Without the CAA record he gets a certificate too, under an
 //! account of his own (`docs/THREATS.md`).
 
@@ -184,7 +185,10 @@ impl Acme {
             let wait = match renewed {
                 Ok(()) => {
                     failures = 0;
-                    self.shared.note(|status| (status.failures, status.last_failure) = (0, None));
+                    let due = self.due(&surroundings.keys);
+                    self.shared.note(|status| {
+                        (status.renews_at, status.failures, status.last_failure) = (Some(due), 0, None);
+                    });
                     SHORTEST
                 }
                 Err(AcmeError::Fenced) => return,
