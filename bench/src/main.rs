@@ -14,6 +14,7 @@ mod evidence;
 mod http;
 mod load;
 mod log;
+mod nitro;
 mod peers;
 mod phone;
 mod postgres;
@@ -33,7 +34,7 @@ const USAGE: &str = "adyton-bench [--json] [--quick] [--no-peers] [--only PART]
   --json      one line of JSON for each row instead of a table
   --quick     shorter runs
   --no-peers  only ours and its limits; peers are installed if they are missing
-  --only      one part of the rows: requests, evidence, tenants or log";
+  --only      one part of the rows: requests, evidence, tenants, log, or nitro, which only runs when it is named";
 
 pub(crate) type Error = Box<dyn std::error::Error>;
 
@@ -53,6 +54,8 @@ enum Part {
     Evidence,
     Tenants,
     Log,
+    /// Only when it is named.
+    Nitro,
 }
 
 impl std::str::FromStr for Part {
@@ -64,6 +67,7 @@ impl std::str::FromStr for Part {
             "evidence" => Ok(Self::Evidence),
             "tenants" => Ok(Self::Tenants),
             "log" => Ok(Self::Log),
+            "nitro" => Ok(Self::Nitro),
             other => Err(format!("{other} is no part\n{USAGE}")),
         }
     }
@@ -177,6 +181,9 @@ fn run(options: Options) -> Result<(), Error> {
     }
     if options.has(Part::Tenants) {
         local.block_on(&runtime, tenants::run(folder.path(), &mut print))?;
+    }
+    if options.only == Some(Part::Nitro) {
+        local.block_on(&runtime, nitro::run(options, folder.path(), &mut print))?;
     }
     if options.has(Part::Log) {
         runtime.block_on(log::run(options, folder.path(), &mut print))?;

@@ -35,10 +35,16 @@ pub(crate) fn sibling(name: &str) -> Result<PathBuf, Error> {
 impl Vault {
     /// Starts a vault over a folder, new or not.
     pub(crate) fn start(folder: &Path) -> Result<Self, Error> {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same with further arguments of `adyton up`.
+    pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Result<Self, Error> {
         let began = Instant::now();
         let mut up = Command::new(sibling("adyton")?)
             .args(["up", "--json", "--listen", "127.0.0.1:0", "--data"])
             .arg(folder.join("vault"))
+            .args(arguments)
             .args(CEILINGS.iter().flat_map(|ceiling| ["--set", ceiling]))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -48,6 +54,16 @@ impl Vault {
         let started_in = began.elapsed();
         let ready = serde_json::from_str(&line).map_err(|_| "adyton up did not start")?;
         Ok(Self { up, ready, started_in })
+    }
+
+    /// Milliseconds from the start of an emulated machine to its heartbeat.
+    pub(crate) fn heartbeat_ms(&self) -> Option<u64> {
+        self.ready["machine"]["heartbeat_ms"].as_u64()
+    }
+
+    /// The process that the enclave is, or that emulates its machine.
+    pub(crate) fn enclave_pid(&self) -> Option<u64> {
+        self.ready["enclave_pid"].as_u64()
     }
 
     fn field(&self, name: &str) -> &str {

@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+from conftest import BINARIES, PATIENCE
 
 DEPLOY = pathlib.Path(__file__).parents[2] / "deploy"
 UNITS = {name: DEPLOY / "systemd" / f"{name}.service" for name in ("adyton-host", "adyton-enclave")}
@@ -174,3 +175,25 @@ def test_who_manages_the_key_never_uses_it_and_who_uses_it_is_attested():
     page = (DEPLOY.parent / "docs/deploy-nitro.md").read_text()
     shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
     assert json.loads((DEPLOY / "nitro/key-policy.json").read_text()) in shown
+
+
+def test_the_sample_of_a_key_policy_keeps_the_vaults_rule(tmp_path):
+    registers = {"PCR0-OF-THE-IMAGE-96-HEXADECIMAL-DIGITS": "ab" * 48, "PCR16-OF-THE-POLICY-96-HEXADECIMAL-DIGITS": "cd" * 48}
+    text = (DEPLOY / "nitro/key-policy.json").read_text()
+    for placeholder, value in registers.items():
+        assert placeholder in text
+        text = text.replace(placeholder, value)
+    file = tmp_path / "key-policy.json"
+    file.write_text(text)
+    check = [BINARIES / "adyton", "kms", "check", "--json", "--pcr", f"0={'ab' * 48}", "--pcr"]
+    held = subprocess.run([*check, f"16={'cd' * 48}", file], capture_output=True, text=True, timeout=PATIENCE)
+    assert held.returncode == 0, held.stdout + held.stderr
+    # Another policy's register, and it is refused.
+    other = subprocess.run([*check, f"16={'00' * 48}", file], capture_output=True, text=True, timeout=PATIENCE)
+    assert other.returncode != 0, other.stdout
+
+
+def test_the_sample_of_a_policy_is_one():
+    policy = DEPLOY / "nitro/adyton.toml"
+    checked = subprocess.run([BINARIES / "adyton", "policy", "check", policy], capture_output=True, text=True, timeout=PATIENCE)
+    assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -36,7 +36,7 @@ pub(crate) fn run() -> Result<(), Error> {
         ("fuzz smoke", &fuzz),
         ("end to end", &end_to_end),
         ("npm SDK", &node::step),
-        ("kernel", &nitro::image),
+        ("image", &nitro::image),
         ("emulator", &|| nitro::prepare(false)),
         ("nitro", &nitro::smoke),
         ("reproducible", &reproducible_step),

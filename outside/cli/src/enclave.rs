@@ -74,9 +74,24 @@ impl Enclave {
         matches!(self, Self::Machine(machine) if machine.hangs())
     }
 
+    /// Milliseconds from a machine's start to its heartbeat.
+    pub(crate) fn heartbeat_ms(&self) -> Option<u64> {
+        match self {
+            Self::Process(_) => None,
+            Self::Machine(machine) => machine.heartbeat_ms(),
+        }
+    }
+
     /// Sends it a signal and waits for its end. Says whether it came.
     pub(crate) fn end(&mut self, signal: Signal) -> bool {
         self.process().end(signal)
+    }
+
+    /// Ends what it leaves when it has ended: a machine's bridge, which holds on to the host's connections.
+    pub(crate) fn clear(&mut self) {
+        if let Self::Machine(machine) = self {
+            machine.clear();
+        }
     }
 
     /// Asks it to stop, and makes it after a while.

@@ -11,11 +11,12 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use adyton_transport::{HEARTBEAT_PORT, SERVICE_PORT};
+use rustix::process::Signal;
 
 use crate::emulated::Parts;
 use crate::processes::{Collected, Process, Surroundings};
@@ -53,7 +54,8 @@ pub(crate) struct Plan {
 pub(crate) struct Machine {
     bridge: Process,
     pub(crate) qemu: Process,
-    alive: Arc<AtomicBool>,
+    /// Milliseconds from its start to its heartbeat; 0 until then.
+    heartbeat_ms: Arc<AtomicU64>,
     began: Instant,
 }
 
@@ -98,8 +100,8 @@ impl Machine {
         let bridge_process = Process::start("vhost-device-vsock", &ours, &foreign(&plan.parts.emulator.bridge))?;
         wait_for(&guest)?;
         // 2.
-        let alive = Arc::new(AtomicBool::new(false));
-        answer_heartbeat(&plan.port(HEARTBEAT_PORT), Arc::clone(&alive))?;
+        let (began, heartbeat_ms) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+        answer_heartbeat(&plan.port(HEARTBEAT_PORT), began, Arc::clone(&heartbeat_ms))?;
         // 3.
         let mut qemu = foreign(&plan.parts.emulator.qemu);
         // It copies the image's parts to temporary files.
@@ -108,12 +110,22 @@ impl Machine {
         qemu.environment.extend(plan.debug_mode.then(|| ("QEMU_NSM_DEBUG_MODE".into(), "1".into())));
         let (qemu, console) = Process::spawn("qemu-system-x86_64", &arguments(plan, image, &guest)?, &qemu)?;
         tell(console, surroundings.output.clone());
-        Ok(Self { bridge: bridge_process, qemu, alive, began: Instant::now() })
+        Ok(Self { bridge: bridge_process, qemu, heartbeat_ms, began })
     }
 
     /// Whether it gave no sign of life for too long.
     pub(crate) fn hangs(&self) -> bool {
-        !self.alive.load(Ordering::Relaxed) && self.began.elapsed() > PATIENCE
+        self.heartbeat_ms().is_none() && self.began.elapsed() > PATIENCE
+    }
+
+    /// Milliseconds from its start to its heartbeat, if it came.
+    pub(crate) fn heartbeat_ms(&self) -> Option<u64> {
+        Some(self.heartbeat_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0)
+    }
+
+    /// Ends the bridge.
+    pub(crate) fn clear(&mut self) {
+        self.bridge.end(Signal::KILL);
     }
 
     /// Ends both processes.
@@ -172,13 +184,14 @@ fn wait_for(socket: &Path) -> Result<(), Error> {
 }
 
 /// Answers one heartbeat, on a thread that ends with it or when its socket's name is taken by the next machine.
-fn answer_heartbeat(at: &Path, alive: Arc<AtomicBool>) -> Result<(), Error> {
+fn answer_heartbeat(at: &Path, began: Instant, heartbeat_ms: Arc<AtomicU64>) -> Result<(), Error> {
     let listener = UnixListener::bind(at)?;
     std::thread::spawn(move || {
         let Ok((mut guest, _)) = listener.accept() else { return };
         let mut beat = [0];
         if guest.read_exact(&mut beat).is_ok() && beat == [BEAT] && guest.write_all(&beat).is_ok() {
-            alive.store(true, Ordering::Relaxed);
+            let elapsed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            heartbeat_ms.store(elapsed.max(1), Ordering::Relaxed);
         }
     });
     Ok(())

@@ -149,6 +149,7 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
                 "client_dir": folders.client, "tenant": folder.join("tenant.json"), "tenant_key": folder.join("tenant"),
                 "owner_key": folders.client.join("owner"), "pretend_dir": folders.pretend,
                 "profile": genesis.profile.text(), "nsm": ready["nsm"],
+                "machine": { "heartbeat_ms": vault.enclave.heartbeat_ms(), "hangs": vault.hangs },
                 "kms": { "key": policy.custody.key, "address": ready["tls"], "ca": ready["tls_ca"],
                     "administrator": ready["kms_administrator"], "role": ready["kms_role"], "imds": ready["imds"] },
             });

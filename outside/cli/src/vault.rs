@@ -11,6 +11,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use adyton_folder::write_private;
 use adyton_ledger::{Genesis, GovRecord, LogId, LogReader, VaultId};
@@ -107,8 +108,8 @@ pub(crate) struct Vault {
     host_arguments: Vec<String>,
     wiring: Wiring,
     data: PathBuf,
-    /// Whether an emulated machine hung and was started again.
-    pub(crate) retried: bool,
+    /// How often an emulated machine hung before its image ran, and was started again.
+    pub(crate) hangs: u32,
     /// Where the API listens, port known.
     pub(crate) listen: SocketAddr,
     /// Where Prometheus asks.
@@ -188,7 +189,7 @@ impl Vault {
         let metrics = ready["metrics"].as_str().unwrap_or_default().to_owned();
         host_arguments[9].clone_from(&metrics);
         let enclave = Enclave::start(&wiring, data)?;
-        Ok(Self { enclave, host, host_arguments, wiring, data: data.into(), retried: false, listen, metrics })
+        Ok(Self { enclave, host, host_arguments, wiring, data: data.into(), hangs: 0, listen, metrics })
     }
 
     /// 4. Waits until the API answers at `api` (its own address, or that of a relay before it), and makes the tenant.
@@ -230,9 +231,11 @@ impl Vault {
     /// At boot an enclave that ends has been refused, and said why.
     fn restart_what_ended_at_boot(&mut self, began: Instant) -> Result<(), Error> {
         if self.enclave.ended() {
-            return Err("the enclave refused to boot (its reason stands above)".into());
+            return Err(self.refusal().into());
         }
-        self.restart_what_hangs()?;
+        if self.hangs > 1 {
+            return Err("the emulated machine hung twice before its image ran".into());
+        }
         if began.elapsed() > PATIENCE {
             return Err("the vault did not come up in time".into());
         }
@@ -240,27 +243,34 @@ impl Vault {
         Ok(())
     }
 
+    /// That the boot was refused, and why, if what it said was collected and not passed on.
+    fn refusal(&self) -> String {
+        let collected =
+            self.wiring.enclave.output.as_ref().map(|output| {
+                String::from_utf8_lossy(&output.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+            });
+        let said = collected.as_ref().and_then(|said| said.lines().rfind(|line| line.starts_with("adyton-enclave: ")));
+        let reason = said.map_or("its reason stands above", |said| said.trim_start_matches("adyton-enclave: ").trim());
+        format!("the enclave refused to boot ({reason})")
+    }
+
     /// Starts again what has ended, and says so.
     pub(crate) fn restart_what_ended(&mut self) {
+        // An emulated machine may hang before its image runs.
+        if self.enclave.hangs() {
+            self.hangs += 1;
+            eprintln!(
+                "adyton: the emulated machine hung before its image ran: it is started again ({} so far)",
+                self.hangs
+            );
+            self.enclave.end(Signal::KILL);
+        }
         if self.host.ended() && self.start_host().is_ok() {
             eprintln!("adyton: the host had ended and was started again");
         }
         if self.enclave.ended() && self.start_enclave().is_ok() {
             eprintln!("adyton: the enclave had ended and was started again; live codes are void");
         }
-    }
-
-    /// An emulated machine may hang before its image runs. It is started again, once, and that is said.
-    fn restart_what_hangs(&mut self) -> Result<(), Error> {
-        if !self.enclave.hangs() {
-            return Ok(());
-        }
-        self.enclave.end(Signal::KILL);
-        if std::mem::replace(&mut self.retried, true) {
-            return Err("the emulated machine hung twice before its image ran".into());
-        }
-        eprintln!("adyton: the emulated machine hung before its image ran, and is started again");
-        self.start_enclave()
     }
 
     /// Where the host takes an enclave's channels.
@@ -276,6 +286,7 @@ impl Vault {
 
     /// Starts the enclave again, which has ended.
     pub(crate) fn start_enclave(&mut self) -> Result<(), Error> {
+        self.enclave.clear();
         self.enclave = Enclave::start(&self.wiring, &self.data)?;
         Ok(())
     }

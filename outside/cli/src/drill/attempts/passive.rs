@@ -6,6 +6,7 @@ use crate::drill::relay::locked;
 use crate::drill::report::{ClosedBy, Expected, Finding};
 use crate::drill::stack::KEY_LOG;
 use crate::drill::{Drill, Error, haystack};
+use crate::enclave::Enclave;
 use crate::processes::Process;
 
 /// The attempts.
@@ -92,7 +93,9 @@ async fn files(drill: &mut Drill) -> Result<Finding, Error> {
     haystack::folder(&drill.stack.folders.data, &detector, &mut hits)?;
     haystack::folder(&drill.stack.working, &detector, &mut hits)?;
     let mut written = 0;
-    for process in [drill.stack.vault.host.id(), drill.stack.vault.enclave.id()] {
+    // What an emulator has open is its machine's memory.
+    let enclave = Some(&drill.stack.vault.enclave).filter(|_| drill.site.parts.is_none()).map(Enclave::id);
+    for process in [drill.stack.vault.host.id()].into_iter().chain(enclave) {
         for path in haystack::written_by(process) {
             if let Ok(file) = std::fs::File::open(path) {
                 detector.search_reader(file, &mut hits)?;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, sleep};
 
 use super::kms::open_with;
+use super::lookalikes::OTHER_IMAGE;
 use super::{Attempt, Drill, Error};
 use crate::client::expect;
 use crate::drill::relay::locked;
@@ -161,11 +162,7 @@ async fn changed_image(drill: &mut Drill) -> Result<Finding, Error> {
     let data = drill.stack.folders.data.clone();
     let parts = drill.site.parts.clone().ok_or("there is no machine in this setting")?;
     let said = boot(drill, "changed", |_, image| Ok(std::fs::write(image, parts.changed_image(&data)?)?)).await?;
-    Ok(ended_by(
-        ClosedBy::KeyPolicy,
-        &said,
-        "the key's policy: statement 3: kms:RecipientAttestation:ImageSha384: expected",
-    ))
+    Ok(ended_by(ClosedBy::KeyPolicy, &said, OTHER_IMAGE))
 }
 
 async fn debug_mode(drill: &mut Drill) -> Result<Finding, Error> {
