@@ -19,6 +19,8 @@ ENCLAVE = os.environ.get("ADYTON_ENCLAVE", "process")
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 # A process's name is cut to 15 characters. Who kills the inside kills what emulates its machine.
 INSIDE = {"qemu-system-x86": "adyton-enclave"}
+# What stands between that and the host.
+BRIDGE = "vhost-device-vs"
 
 
 class Up:
@@ -83,7 +85,8 @@ class Up:
 
     def children(self):
         """Process ids of the running children, by name; a killed one has a new id once it is started again."""
-        return {INSIDE.get(name, name): pid for pid, name in children_of(self.process.pid)}
+        children = children_of(self.process.pid)
+        return {INSIDE.get(name, name): pid for pid, name in children if name != BRIDGE}
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)

@@ -3,7 +3,7 @@
 //! 1. a *pin* names a file, its version and its SHA-256, in a TOML file beside what is done with it;
 //! 2. the file is fetched from where this machine gets its packages, and refused if its hash is another one;
 //! 3. what is built from it is kept outside the checkout, in a folder whose name is a hash of everything that went in
-//!    ([`Recipe`]), so that a change of any of it builds anew;
+//!    (`Recipe`), so that a change of any of it builds anew;
 //! 4. a version that has vanished is said to have; `repin` moves a pin to the newest in its range.
 //!
 //! Why a crate of its own: the kernel of an image ([`kernel`]) and the emulated machine of the tests ([`emulator`]) both
