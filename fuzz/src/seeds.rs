@@ -2,6 +2,8 @@
 //! says when a layout has moved away from what is committed.
 //!
 //! Inputs that once failed are committed beside them by hand, under a name that says what was wrong.
+//!
+//! It is one long file because it is a table: one place for each target, and nothing that could be read apart.
 
 use adyton_image::Eif;
 use adyton_ledger::{Frontier, Hash};
