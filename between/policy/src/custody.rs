@@ -77,8 +77,16 @@ impl Custody {
     }
 }
 
-/// Endings of the names of AWS's own services.
-const AWS: [&str; 3] = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"];
+/// Whether a name is that of AWS's KMS in the key's region, or of an endpoint for it in somebody's network. Other names of AWS's in
+/// the region are its customers', an API's for instance.
+fn is_kms_of_aws(host: &str, key: &KeyArn) -> bool {
+    let (region, china) = (key.region(), key.text().starts_with("arn:aws-cn:"));
+    let suffix = if china { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let public = ["kms", "kms-fips"].iter().any(|service| host == format!("{service}.{region}.{suffix}"));
+    let dual = !china && host == format!("kms.{region}.api.aws");
+    let private = host.strip_suffix(&format!(".kms.{region}.vpce.{suffix}"));
+    public || dual || private.is_some_and(|label| label.starts_with("vpce-") && !label.contains('.'))
+}
 
 impl Policy {
     pub(crate) fn check_custody(&self) -> Result<(), PolicyError> {
@@ -114,9 +122,8 @@ impl Custody {
         let key = self.key();
         let expected = "the key's full ARN, arn:aws:kms:REGION:ACCOUNT:key/UUID: no alias, no multi-Region key";
         range("custody.key", key.is_some(), expected)?;
-        let in_region = key.is_some_and(|key| self.host.split('.').any(|label| label == key.region()));
-        let is_aws = AWS.iter().any(|ending| self.host.ends_with(ending)) && in_region;
-        let expected = "under public roots a name of AWS's in the key's region, kms.REGION.amazonaws.com";
+        let is_aws = key.is_some_and(|key| is_kms_of_aws(&self.host, &key));
+        let expected = "under public roots the name of AWS's KMS in the key's region, kms.REGION.amazonaws.com";
         range("custody.host", trust != Some(Trust::PublicRoots) || is_aws, expected)?;
         self.credentials
             .map(drop)
@@ -139,8 +146,14 @@ mod tests {
     const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/0f1e2d3c-0000-4000-8000-00112233aabb";
 
     fn refused(text: &str, from: &str, to: &str) -> String {
-        assert!(text.contains(from), "{from}");
-        Policy::parse(text.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
+        Policy::parse(changed(text, from, to).as_bytes()).unwrap_err().to_string()
+    }
+
+    /// A text with something else in its custody, or after it: other tables have ports and trust, too.
+    fn changed(text: &str, from: &str, to: &str) -> String {
+        let (before, custody) = text.split_at(text.find("[custody]").unwrap());
+        assert!(custody.contains(from), "{from}");
+        format!("{before}{}", custody.replacen(from, to, 1))
     }
 
     #[test]
@@ -184,13 +197,13 @@ mod tests {
             );
         }
         // Whose certificate is pinned may have any name.
-        let pinned = small().replacen("\"public-roots\"", &format!("\"ca-sha256:{}\"", "ab".repeat(32)), 1);
+        let pinned = changed(&small(), "\"public-roots\"", &format!("\"ca-sha256:{}\"", "ab".repeat(32)));
         assert!(Policy::parse(pinned.replace("kms.eu-central-1.amazonaws.com", "kms.example").as_bytes()).is_ok());
     }
 
     #[test]
     fn what_small_refuses() {
-        let region = "the policy: custody.host: expected under public roots a name of AWS's in the key's region, \
+        let region = "the policy: custody.host: expected under public roots the name of AWS's KMS in the key's region, \
                       kms.REGION.amazonaws.com";
         let arn = "the policy: custody.key: expected the key's full ARN, arn:aws:kms:REGION:ACCOUNT:key/UUID: no alias, no \
                    multi-Region key";
@@ -198,6 +211,9 @@ mod tests {
             ("kms.eu-central-1.amazonaws.com", "kms.eu-west-1.amazonaws.com", region),
             ("kms.eu-central-1.amazonaws.com", "kms.eu-central-1.amazonaws.com.example", region),
             ("kms.eu-central-1.amazonaws.com", "eu-central-1.evilamazonaws.com", region),
+            // Anybody's code answers at such a name, with a certificate of AWS's.
+            ("kms.eu-central-1.amazonaws.com", "abc123.execute-api.eu-central-1.amazonaws.com", region),
+            ("kms.eu-central-1.amazonaws.com", "kms.eu-central-1.amazonaws.com.cn", region),
             (KEY, "arn:aws:kms:eu-central-1:111122223333:alias/adyton", arn),
             (&format!("key = \"{KEY}\"\n"), "", "the policy: custody.key: profile small needs the key's ARN"),
             (

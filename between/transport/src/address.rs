@@ -12,6 +12,8 @@ pub const INGRESS_PORT: u32 = 8443;
 pub const SERVICE_PORT: u32 = 9001;
 /// Where `nitro-cli` waits for an enclave to say that it runs.
 pub const HEARTBEAT_PORT: u32 = 9000;
+/// The byte by which it says so, and which it reads back.
+pub const HEARTBEAT: u8 = 0xB7;
 
 /// Where a side listens.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ mod frames;
 pub mod gate;
 mod stream;
 
-pub use address::{Address, AddressError, HEARTBEAT_PORT, INGRESS_PORT, PARENT, SERVICE_PORT};
+pub use address::{Address, AddressError, HEARTBEAT, HEARTBEAT_PORT, INGRESS_PORT, PARENT, SERVICE_PORT};
 pub use channel::{OpenError, accept_channel, open_channel};
 pub use frames::{FrameIoError, FrameReader, FrameWriter};
 pub use stream::{Listener, ReadHalf, Stream, WriteHalf};

@@ -258,12 +258,13 @@ impl Resolver {
     /// `None` if a CA asks for what nobody has asked it.
     fn choose<'a>(&self, name: Option<&str>, protocols: impl Iterator<Item = &'a [u8]>) -> Option<Arc<CertifiedKey>> {
         let name = name.map(str::to_ascii_lowercase);
-        for protocol in protocols {
-            match protocol {
-                ATTESTED_PROTOCOL => return Some(Arc::clone(&self.own)),
-                CHALLENGE_PROTOCOL => return self.acme.as_ref()?.challenge(&name?),
-                _ => {}
-            }
+        let protocols: Vec<&[u8]> = protocols.collect();
+        if protocols.contains(&ATTESTED_PROTOCOL) {
+            return Some(Arc::clone(&self.own));
+        }
+        // Nothing is served over such a connection (RFC 8737 §3: the offer is that protocol alone).
+        if protocols == [CHALLENGE_PROTOCOL] {
+            return self.acme.as_ref()?.challenge(&name?);
         }
         let own = || Arc::clone(&self.own);
         let Some(name) = name else { return Some(own()) };

@@ -22,8 +22,8 @@ pub const MAX_REQUEST: usize = 0x1000;
 /// The largest answer that it gives, in bytes.
 pub const MAX_ANSWER: usize = 0x3000;
 
-/// `struct nsm_raw` of Linux's `include/uapi/linux/nsm.h`: two `struct iovec`, which `IoSlice` and `IoSliceMut` are
-/// guaranteed to be on Unix.
+/// `struct nsm_raw` of Linux's `include/uapi/linux/nsm.h`: two addresses and lengths of 64 bits,
+/// which `IoSlice` and `IoSliceMut`, guaranteed to be `struct iovec` on Unix, are on a 64-bit target.
 #[repr(C)]
 struct Raw<'a> {
     request: IoSlice<'a>,

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use adyton_transport::{HEARTBEAT_PORT, SERVICE_PORT};
+use adyton_transport::{HEARTBEAT, HEARTBEAT_PORT, SERVICE_PORT};
 use rustix::process::Signal;
 
 use crate::emulated::Parts;
@@ -34,8 +34,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const MEMORY: u32 = 256;
 /// Processors: one, because the emulator's own threads want the other.
 const PROCESSORS: u32 = 1;
-/// The byte of a heartbeat.
-const BEAT: u8 = 0xB7;
 
 /// How a machine is made.
 #[derive(Clone)]
@@ -189,7 +187,7 @@ fn answer_heartbeat(at: &Path, began: Instant, heartbeat_ms: Arc<AtomicU64>) -> 
     std::thread::spawn(move || {
         let Ok((mut guest, _)) = listener.accept() else { return };
         let mut beat = [0];
-        if guest.read_exact(&mut beat).is_ok() && beat == [BEAT] && guest.write_all(&beat).is_ok() {
+        if guest.read_exact(&mut beat).is_ok() && beat == [HEARTBEAT] && guest.write_all(&beat).is_ok() {
             let elapsed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             heartbeat_ms.store(elapsed.max(1), Ordering::Relaxed);
         }

@@ -144,18 +144,13 @@ fn build(source: &Package, (config, patch): (&Path, &Path), work: &Path, kept: &
     Ok(())
 }
 
-/// Everything that the banner or a path could take from this machine.
+/// A command that sees nothing of this machine but where its tools are: no architecture, flag or compiler of the caller's, and
+/// nothing that the banner or a path could take.
 fn reproducible(command: &mut Command) -> &mut Command {
-    command
-        .env("KBUILD_BUILD_TIMESTAMP", "@1")
-        .env("KBUILD_BUILD_USER", "build")
-        .env("KBUILD_BUILD_HOST", "build")
-        .env("KBUILD_BUILD_VERSION", "1")
-        .env("LC_ALL", "C")
-        .env("TZ", "UTC")
-        .env_remove("MAKEFLAGS")
-        .env_remove("CFLAGS")
-        .env_remove("KCFLAGS")
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.env_clear().env("PATH", path).env("LC_ALL", "C").env("TZ", "UTC");
+    command.env("KBUILD_BUILD_TIMESTAMP", "@1").env("KBUILD_BUILD_VERSION", "1");
+    command.env("KBUILD_BUILD_USER", "build").env("KBUILD_BUILD_HOST", "build")
 }
 
 /// `merge_config.sh` does not fail when a line is lost: whatever an option depends on may have turned it off again.

@@ -93,7 +93,7 @@ impl fmt::Display for StatementFault {
                 RELEASES[0], RELEASES[1]
             ),
             Self::Mixed => f.write_str("it allows what administers and what releases: make two statements of it"),
-            Self::Everybody => f.write_str("it lets everybody put another policy: name who may"),
+            Self::Everybody => f.write_str("it lets everybody change the key: name who may"),
             Self::Condition => f.write_str("its condition has another form than operators, keys and values"),
             Self::TwoSpellings(name) => write!(f, "{name:?} stands in its condition in two spellings"),
             Self::NoPin { register, expected } => write!(

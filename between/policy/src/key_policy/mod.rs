@@ -176,8 +176,10 @@ fn one<'a>(members: &'a [(String, Json)], pins: &Pins) -> Result<Vec<&'a str>, S
     match actions.iter().filter(administers).count() {
         0 => {}
         count if count == actions.len() => {
+            let looks =
+                |action: &&&str| ["kms:Describe", "kms:Get", "kms:List"].iter().any(|verb| action.starts_with(verb));
             let everybody =
-                actions.contains(&"kms:PutKeyPolicy") && member(members, "Principal").is_none_or(is_anybody);
+                !actions.iter().all(|action| looks(&action)) && member(members, "Principal").is_none_or(is_anybody);
             return if everybody { Err(StatementFault::Everybody) } else { Ok(actions) };
         }
         _ => return Err(StatementFault::Mixed),
@@ -210,9 +212,12 @@ fn is_anybody(principal: &Json) -> bool {
     }
 }
 
-/// AWS does not heed the case of a condition key's name.
+/// AWS does not heed the case of a condition key's name; how it would fold letters beyond ASCII is not known, so there are none.
 fn spelt_once(members: &[(String, Json)]) -> Result<(), StatementFault> {
     for (place, (name, _)) in members.iter().enumerate() {
+        if !name.is_ascii() {
+            return Err(StatementFault::Condition);
+        }
         if members[..place].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
             return Err(StatementFault::TwoSpellings(quoted(name)));
         }

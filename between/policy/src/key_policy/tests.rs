@@ -145,6 +145,11 @@ fn nobody_lets_everybody_put_another_policy() {
         assert_eq!(administer(anybody), fault("Administer", StatementFault::Everybody));
     }
     assert_eq!(administer(json!({ "AWS": ["arn:aws:iam::111122223333:root", "111122223333"] })), Ok(()));
+    // Nor may everybody take the key away.
+    let mut policy = good();
+    policy["Statement"][0]["Principal"] = json!("*");
+    policy["Statement"][0]["Action"] = json!(["kms:DescribeKey", "kms:ScheduleKeyDeletion"]);
+    assert_eq!(checked(&policy), fault("Administer", StatementFault::Everybody));
     // Looking harms nobody.
     let mut policy = good();
     policy["Statement"][1]["Principal"] = json!("*");
@@ -208,6 +213,9 @@ fn nothing_stands_in_two_spellings() {
     // The order of the two is the printer's.
     let is_two = |name: &str| refused == fault("Release", StatementFault::TwoSpellings(name.into()));
     assert!(is_two("KMS:recipientattestation:pcr16") || is_two(POLICY_PIN), "{refused:?}");
+    // K is the Kelvin sign, which some fold onto k.
+    let beyond = json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy, "\u{212A}ms:RecipientAttestation:PCR16": "x" } });
+    assert_eq!(checked(&release("Condition", beyond)), fault("Release", StatementFault::Condition));
     let operators = json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy }, "stringEquals": { lower: "x" } });
     assert!(matches!(
         checked(&release("Condition", operators)),

@@ -15,6 +15,8 @@ use super::jws;
 use crate::egress::http::{Answer, Connection};
 use crate::egress::{EgressError, Endpoint};
 
+/// Longest address of an account.
+const LONGEST_ADDRESS: usize = 1024;
 /// Wait between two looks at what the CA is about.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Looks until it must have come to an end: four minutes.
@@ -43,6 +45,8 @@ pub enum AcmeError {
     Certificate(crate::public::PublicCertificateError),
     /// It is not for all of the public names.
     Names,
+    /// Two thirds of the certificate's life are over already.
+    Life,
     /// Another vault writes the public log.
     Fenced,
 }
@@ -59,6 +63,7 @@ impl fmt::Display for AcmeError {
             Self::Key => f.write_str("a key could not be made or opened"),
             Self::Certificate(error) => error.fmt(f),
             Self::Names => f.write_str("the CA's certificate is not for all public names"),
+            Self::Life => f.write_str("the CA's certificate would have to be renewed at once"),
             Self::Fenced => f.write_str("another vault writes the public log"),
         }
     }
@@ -154,6 +159,10 @@ impl<'a> Conversation<'a> {
         let answer = self.post(&self.new_order.clone(), Some(&json!({ "identifiers": names }))).await?;
         let (address, order) = (located(&answer)?, body(&answer)?);
         let authorizations = order["authorizations"].as_array().ok_or(AcmeError::Form("authorizations"))?;
+        // One for each name (RFC 8555 §7.1.3).
+        if authorizations.len() > names.len() {
+            return Err(AcmeError::Form("authorizations"));
+        }
         let authorizations = authorizations.iter().filter_map(Value::as_str).map(str::to_owned).collect();
         Ok(Order { address, authorizations, finalize: text(&order, "finalize")?.to_owned() })
     }
@@ -261,6 +270,9 @@ fn nonce_of(answer: &Answer) -> Option<String> {
 
 fn located(answer: &Answer) -> Result<String, AcmeError> {
     let location = answer.headers.get(LOCATION).and_then(|location| location.to_str().ok());
+    // It is kept in the public log for ever, and printed into a record of the DNS.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?=&%+".contains(&byte);
+    let location = location.filter(|location| location.len() <= LONGEST_ADDRESS && location.bytes().all(plain));
     location.map(str::to_owned).ok_or(AcmeError::Form("location"))
 }
 

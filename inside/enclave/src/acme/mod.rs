@@ -182,20 +182,26 @@ impl Acme {
             }
             let renewed = self.renew(&surroundings).await;
             self.shared.challenges.write().unwrap_or_else(PoisonError::into_inner).clear();
+            // What is due at once would be asked for again and again, and each is in the log for ever.
+            let due = self.due(&surroundings.keys);
+            let renewed =
+                renewed.and_then(|()| if due > surroundings.clock.now() { Ok(()) } else { Err(AcmeError::Life) });
             let wait = match renewed {
                 Ok(()) => {
                     failures = 0;
-                    let due = self.due(&surroundings.keys);
                     self.shared.note(|status| {
                         (status.renews_at, status.failures, status.last_failure) = (Some(due), 0, None);
                     });
                     SHORTEST
                 }
-                Err(AcmeError::Fenced) => return,
                 Err(error) => {
                     failures = failures.saturating_add(1);
                     let said = Some(error.to_string());
                     self.shared.note(|status| (status.failures, status.last_failure) = (failures, said));
+                    if matches!(error, AcmeError::Fenced) {
+                        // Nothing more is written by this boot.
+                        return;
+                    }
                     let place = usize::try_from(failures).unwrap_or(usize::MAX).min(WAITS.len()) - 1;
                     WAITS[place]
                 }

@@ -147,8 +147,9 @@ impl GovLog {
     /// Appends a record and waits until it is durable.
     ///
     /// # Errors
-    /// [`Fenced`] if another writer was there.
+    /// [`Fenced`] if another writer was there, or if the record could not be read back: every later boot would be refused.
     pub async fn append(&mut self, record: &GovRecord, now: u64) -> Result<(), Fenced> {
+        GovRecord::decode(&record.encode()).map_err(|_| Fenced)?;
         self.bucket = self.bucket.max(now / 10);
         let record = entry(record, self.frontier.size(), self.bucket, self.boot_id, self.release);
         self.append_entry(record).await.map_err(|_| Fenced)

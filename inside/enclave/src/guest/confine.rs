@@ -152,6 +152,7 @@ fn rules(thread: Thread) -> io::Result<BTreeMap<i64, Vec<SeccompRule>>> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
+    use std::os::unix::process::CommandExt;
     use std::process::Command;
 
     use super::*;
@@ -186,6 +187,9 @@ mod tests {
     fn no_program_is_started_and_no_file_opened() {
         let program = || Command::new("/bin/true").status().err().and_then(|error| error.raw_os_error());
         assert_eq!(confined(Thread::Any, program), Some(libc::EPERM));
+        // In place of this one; were it allowed, it would not be found.
+        let in_place = || Command::new("/no/such/program").exec().raw_os_error();
+        assert_eq!(confined(Thread::Any, in_place), Some(libc::EPERM));
         let file = || std::fs::read("/proc/self/maps").err().and_then(|error| error.raw_os_error());
         assert_eq!(confined(Thread::Any, file), Some(libc::EPERM));
     }

@@ -3,12 +3,11 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use adyton_transport::{HEARTBEAT_PORT, PARENT};
+use adyton_transport::{HEARTBEAT, HEARTBEAT_PORT, PARENT};
 use vsock::VsockStream;
 
 use super::GuestError;
 
-const BEAT: u8 = 0xB7;
 /// Longest wait for the byte to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -16,8 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn beat() -> Result<(), GuestError> {
     let mut parent = VsockStream::connect_with_cid_port(PARENT, HEARTBEAT_PORT)?;
     parent.set_read_timeout(Some(PATIENCE))?;
-    parent.write_all(&[BEAT])?;
+    parent.write_all(&[HEARTBEAT])?;
     let mut back = [0];
     parent.read_exact(&mut back)?;
-    if back == [BEAT] { Ok(()) } else { Err(GuestError::Heartbeat) }
+    if back == [HEARTBEAT] { Ok(()) } else { Err(GuestError::Heartbeat) }
 }
