@@ -323,6 +323,21 @@ mod tests {
         }
     }
 
+    /// It goes into the public log for ever, which reads no field beyond its limit, and into a record of the DNS.
+    #[test]
+    fn an_accounts_address_is_short_and_plain() {
+        let located = |location: &str| {
+            let headers = [(LOCATION, HeaderValue::from_str(location).unwrap())].into_iter().collect();
+            located(&Answer { status: hyper::StatusCode::OK, headers, body: Bytes::new() })
+        };
+        assert!(located("https://acme.example/acme/acct/1?x=%20~").is_ok());
+        for refused in ["https://acme.example/a\"b", "https://acme.example/a;b", "https://acme.example/a b"] {
+            assert_eq!(located(refused), Err(AcmeError::Form("location")), "{refused}");
+        }
+        assert!(located(&"a".repeat(LONGEST_ADDRESS)).is_ok());
+        assert_eq!(located(&"a".repeat(LONGEST_ADDRESS + 1)), Err(AcmeError::Form("location")));
+    }
+
     #[test]
     fn a_reason_is_a_word() {
         assert_eq!(word("urn:ietf:params:acme:error:caa"), "caa");

@@ -69,6 +69,9 @@ async fn a_log_is_continued_where_its_head_says() {
     let mut gov = log(vault, Frontier::new(), address(folder.path()));
     gov.append_entry(first()).await.unwrap();
     gov.append(&policy_record(), 1_800_000_010).await.unwrap();
+    // What no boot could read back is not written, and the log goes on without it.
+    let too_long = GovRecord::Policy(PolicyRecord { release: 2, policy: vec![b'x'; 65_537] });
+    assert_eq!(gov.append(&too_long, 1_800_000_015).await, Err(Fenced));
     gov.append(&boot_record(1_800_000_020), 1_800_000_020).await.unwrap();
 
     let mut store = Store::connect(&address(folder.path())).await.unwrap();
