@@ -34,11 +34,8 @@ def names():
 
 
 @pytest.fixture
-def small(tmp_path):
-    up = Up(tmp_path, profile="small")
-    yield up
-    if up.process.poll() is None:
-        up.stop()
+def small(start):
+    return start(profile="small")
 
 
 def policy_of(up):

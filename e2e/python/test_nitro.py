@@ -10,17 +10,9 @@ import signal
 import subprocess
 
 import pytest
-from conftest import BINARIES, PATIENCE, Up, eventually
+from conftest import BINARIES, PATIENCE, eventually
 
 NUMBER = "+14155550142"
-
-
-@pytest.fixture
-def machine(tmp_path):
-    run = Up(tmp_path, enclave="nitro-qemu")
-    yield run
-    if run.process.poll() is None:
-        run.stop()
 
 
 def adyton(*arguments, timeout=PATIENCE):
@@ -49,7 +41,8 @@ def verification(up):
     assert (check.status, check.valid) == ("approved", True)
 
 
-def test_a_code_is_sent_and_checked_and_evidence_has_the_computed_registers(machine):
+def test_a_code_is_sent_and_checked_and_evidence_has_the_computed_registers(start):
+    machine = start(enclave="nitro-qemu")
     # `up` itself answers the heartbeat, and starts a machine again that has none.
     assert machine.ready["machine"]["heartbeat_ms"] > 0
     verification(machine)

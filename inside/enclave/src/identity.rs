@@ -81,10 +81,12 @@ pub struct Ca {
 /// # Errors
 /// [`IdentityError`].
 pub fn make_ca(api: &Api, keys: &KeyTree, genesis_nonce: &[u8; 32]) -> Result<SealedCa, IdentityError> {
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let mut key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let certificate = ca_params(api)?.self_signed(&key)?.der().to_vec();
     let mut plaintext = Plaintext::with_capacity(512);
     plaintext.put(zeroize::Zeroizing::new(key.serialize_der()).as_slice());
+    // The library keeps the key's bytes in memory that it does not clear by itself.
+    zeroize::Zeroize::zeroize(&mut key);
     let nonce: [u8; 12] = random()?;
     let mut sealed_key = nonce.to_vec();
     let wrap = AeadKey::new(&keys.derive(Label::CaWrap, &[])?)?;

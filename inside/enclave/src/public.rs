@@ -38,7 +38,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixT
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::acme::{CHALLENGE_PROTOCOL, Shared};
 use crate::identity::{IdentityError, provider};
@@ -130,7 +130,7 @@ impl PublicKeys {
     /// The same, for one who sends it on himself.
     pub(crate) fn asked(&self) -> Result<Option<Asked>, IdentityError> {
         let Some(first) = self.names.first() else { return Ok(None) };
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let mut key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::new(self.names.clone())?;
         params.distinguished_name = DistinguishedName::new();
         // Some CAs want one; it repeats a name.
@@ -140,7 +140,10 @@ impl PublicKeys {
         let mut pkcs8 = Plaintext::with_capacity(512);
         pkcs8.put(Zeroizing::new(key.serialize_der()).as_slice());
         let sealed_key = self.seal(CERTIFICATE_KEY, &key.subject_public_key_info(), pkcs8)?;
-        Ok(Some(Asked { request: params.serialize_request(&key)?, sealed_key }))
+        let request = params.serialize_request(&key)?;
+        // The library keeps the key's bytes in memory that it does not clear by itself.
+        key.zeroize();
+        Ok(Some(Asked { request, sealed_key }))
     }
 
     /// The vault's public names.

@@ -15,8 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use adyton_api::{Acme, CertificateRequest};
-use adyton_attest::{AppraisalPolicy, Measurements, Pcr, Root};
-use adyton_client::{Attestation, Client, Endpoint, Request};
+use adyton_client::{Client, Request};
 use adyton_folder::write_private;
 use adyton_ledger::VaultId;
 use clap::Subcommand;
@@ -25,7 +24,7 @@ use serde_json::json;
 
 use crate::client::expect;
 use crate::settings::{Place, change};
-use crate::verify::{certificate, register};
+use crate::verify::Whom;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -41,25 +40,6 @@ pub(crate) enum Command {
     Account(Whom),
     /// Puts the CA's answer into the settings, signed by the owners; it is shown at once.
     Import(Import),
-}
-
-/// Whom to ask, and what he must show.
-#[derive(clap::Args)]
-pub(crate) struct Whom {
-    /// The vault's API, such as https://127.0.0.1:8443
-    url: Endpoint,
-    /// The vault's id, from where you trust it
-    #[arg(long, value_name = "ID")]
-    vault_id: VaultId,
-    /// PEM or DER of the root that signs evidence, in place of AWS's: a laptop's vault has one of its own
-    #[arg(long, value_name = "FILE")]
-    root: Option<PathBuf>,
-    /// What a register must hold, as NUMBER=HEX; 0 to 4, 8 and 16; may be repeated
-    #[arg(long = "pcr", value_name = "N=HEX", value_parser = register)]
-    pcrs: Vec<(u8, Pcr)>,
-    /// One line of JSON instead of sentences
-    #[arg(long)]
-    json: bool,
 }
 
 /// A request, and where it goes.
@@ -113,15 +93,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
 impl Whom {
     /// What the vault says at a path, once it showed what it is.
     async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
-        let root = match &self.root {
-            None => Root::aws(),
-            Some(file) => Root::explicit(certificate(file)?),
-        };
-        let mut policy = AppraisalPolicy::any_code(self.vault_id.0);
-        if !self.pcrs.is_empty() {
-            policy.measurements = Measurements::Registers(self.pcrs.clone());
-        }
-        let client = Client::attested(self.url.clone(), Attestation { root, policy });
+        let client = Client::attested(self.url.clone(), self.demands(self.vault_id)?);
         let answer = client.send(&Request { method: "GET", path, headers: &[], body: Vec::new().into() }).await?;
         let body = expect(200, (answer.status, answer.body))?;
         if self.pcrs.is_empty() && !self.json {

@@ -21,20 +21,45 @@ use serde_json::{Value, json};
 
 type Error = Box<dyn std::error::Error>;
 
-/// What to judge, and by what.
+/// Whom to ask, and the least that he must show.
 #[derive(clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct Whom {
     /// The vault's API, such as https://127.0.0.1:8443
-    url: Endpoint,
+    pub(crate) url: Endpoint,
     /// The vault's id, from where you trust it
     #[arg(long, value_name = "ID")]
-    vault_id: VaultId,
+    pub(crate) vault_id: VaultId,
     /// PEM or DER of the root that signs evidence, in place of AWS's: a laptop's vault has one of its own
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
     /// What a register must hold, as NUMBER=HEX; 0 to 4, 8 and 16; may be repeated
     #[arg(long = "pcr", value_name = "N=HEX", value_parser = register)]
-    pcrs: Vec<(u8, Pcr)>,
+    pub(crate) pcrs: Vec<(u8, Pcr)>,
+    /// One line of JSON instead of sentences
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Whom {
+    /// What is demanded of a vault's evidence.
+    pub(crate) fn demands(&self, vault_id: VaultId) -> Result<Attestation, Error> {
+        let root = match &self.root {
+            None => Root::aws(),
+            Some(file) => Root::explicit(certificate(file)?),
+        };
+        let mut policy = AppraisalPolicy::any_code(vault_id.0);
+        if !self.pcrs.is_empty() {
+            policy.measurements = Measurements::Registers(self.pcrs.clone());
+        }
+        Ok(Attestation { root, policy })
+    }
+}
+
+/// What to judge, and by what.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    whom: Whom,
     /// The policy that must be in force: its file, or its SHA-256
     #[arg(long, value_name = "FILE|HASH")]
     policy: Option<String>,
@@ -47,9 +72,6 @@ pub(crate) struct Options {
     /// Oldest document, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     max_age: u64,
-    /// One line of JSON instead of words
-    #[arg(long)]
-    json: bool,
     /// Judge again and again, and say what changes
     #[arg(long, conflicts_with = "diff")]
     watch: bool,
@@ -70,15 +92,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
 }
 
 async fn verify(options: &Options) -> Result<ExitCode, Error> {
-    let (client, json) = (client(options, &options.url, options.vault_id)?, options.json);
+    let (client, json) = (client(options, &options.whom.url, options.whom.vault_id)?, options.whom.json);
     let shown = match client.appraise(|appraised| appraised.map(Shown::of)).await {
         Ok(shown) => shown.ok_or("nothing was appraised")?,
-        Err(error) => return Ok(refused(&options.url, &error, json)),
+        Err(error) => return Ok(refused(&options.whom.url, &error, json)),
     };
     match (&options.diff, options.watch) {
         (Some(other), _) => compare(options, &shown, other).await,
         (None, false) => {
-            shown.print(&options.url, json);
+            shown.print(&options.whom.url, json);
             Ok(ExitCode::SUCCESS)
         }
         (None, true) => watch(options, &client, shown).await,
@@ -206,13 +228,13 @@ fn code(error: &ClientError) -> &'static str {
 }
 
 async fn compare(options: &Options, shown: &Shown, other: &Endpoint) -> Result<ExitCode, Error> {
-    let vault_id = options.diff_vault_id.unwrap_or(options.vault_id);
+    let vault_id = options.diff_vault_id.unwrap_or(options.whom.vault_id);
     let theirs = match client(options, other, vault_id)?.appraise(|appraised| appraised.map(Shown::of)).await {
         Ok(theirs) => theirs.ok_or("nothing was appraised")?,
-        Err(error) => return Ok(refused(other, &error, options.json)),
+        Err(error) => return Ok(refused(other, &error, options.whom.json)),
     };
     let differences = shown.differences(&theirs);
-    if options.json {
+    if options.whom.json {
         let differences: Vec<_> = differences
             .iter()
             .map(|(name, ours, theirs)| json!({ "name": name, "first": ours, "second": theirs }))
@@ -220,42 +242,45 @@ async fn compare(options: &Options, shown: &Shown, other: &Endpoint) -> Result<E
         println!(
             "{}",
             json!({
-                "url": options.url.to_string(), "diff": other.to_string(), "verified": true,
+                "url": options.whom.url.to_string(), "diff": other.to_string(), "verified": true,
                 "code_is_known": shown.code_is_known && theirs.code_is_known, "differences": differences,
             })
         );
     } else if differences.is_empty() {
-        println!("{} and {other} show the same.", options.url);
+        println!("{} and {other} show the same.", options.whom.url);
     } else {
-        println!("{} and {other} differ:", options.url);
+        println!("{} and {other} differ:", options.whom.url);
         differences.iter().for_each(|(name, ours, theirs)| println!("  {name:15} {ours}\n  {:15} {theirs}", ""));
     }
     Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn watch(options: &Options, client: &Client, mut shown: Shown) -> Result<ExitCode, Error> {
-    shown.print(&options.url, options.json);
+    shown.print(&options.whom.url, options.whom.json);
     loop {
         tokio::time::sleep(Duration::from_secs(options.every)).await;
         let now = match client.appraise(|appraised| appraised.map(Shown::of)).await {
             Ok(now) => now.ok_or("nothing was appraised")?,
             // It is away, starts again, or somebody cuts the line.
             Err(error) if is_away(&error) => {
-                if options.json {
+                if options.whom.json {
                     let message = error.to_string();
-                    println!("{}", json!({ "url": options.url.to_string(), "reachable": false, "message": message }));
+                    println!(
+                        "{}",
+                        json!({ "url": options.whom.url.to_string(), "reachable": false, "message": message })
+                    );
                 } else {
                     eprintln!("adyton: {error}");
                 }
                 continue;
             }
-            Err(error) => return Ok(refused(&options.url, &error, options.json)),
+            Err(error) => return Ok(refused(&options.whom.url, &error, options.whom.json)),
         };
         let changes = shown.differences(&now);
-        if options.json && !changes.is_empty() {
+        if options.whom.json && !changes.is_empty() {
             let changes: Vec<_> =
                 changes.iter().map(|(name, old, new)| json!({ "name": name, "was": old, "is": new })).collect();
-            println!("{}", json!({ "url": options.url.to_string(), "verified": true, "changes": changes }));
+            println!("{}", json!({ "url": options.whom.url.to_string(), "verified": true, "changes": changes }));
         } else {
             changes.iter().for_each(|(name, old, new)| println!("{name} was {old}\n{:1$} is {new}", "", name.len()));
         }
@@ -264,22 +289,16 @@ async fn watch(options: &Options, client: &Client, mut shown: Shown) -> Result<E
 }
 
 fn client(options: &Options, url: &Endpoint, vault_id: VaultId) -> Result<Client, Error> {
-    let root = match &options.root {
-        None => Root::aws(),
-        Some(file) => Root::explicit(certificate(file)?),
-    };
-    let mut policy = AppraisalPolicy::any_code(vault_id.0);
-    policy.measurements =
-        if options.pcrs.is_empty() { Measurements::AnyCode } else { Measurements::Registers(options.pcrs.clone()) };
-    policy.policy_hash = options.policy.as_deref().map(policy_hash).transpose()?;
-    policy.freshness = if options.certified { Freshness::Certified } else { Freshness::None };
-    policy.reveals.clone_from(&options.reveals);
-    policy.max_age_ms = options.max_age.saturating_mul(1000);
-    Ok(Client::attested(url.clone(), Attestation { root, policy }))
+    let mut demands = options.whom.demands(vault_id)?;
+    demands.policy.policy_hash = options.policy.as_deref().map(policy_hash).transpose()?;
+    demands.policy.freshness = if options.certified { Freshness::Certified } else { Freshness::None };
+    demands.policy.reveals.clone_from(&options.reveals);
+    demands.policy.max_age_ms = options.max_age.saturating_mul(1000);
+    Ok(Client::attested(url.clone(), demands))
 }
 
 /// A certificate in PEM or DER.
-pub(crate) fn certificate(file: &PathBuf) -> Result<Vec<u8>, Error> {
+fn certificate(file: &PathBuf) -> Result<Vec<u8>, Error> {
     let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     if let Ok(certificate) = CertificateDer::from_pem_slice(&bytes) {
         return Ok(certificate.to_vec());

@@ -16,8 +16,7 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Longest answer that is read.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// What came back.
-#[derive(Debug)]
+/// What came back. It may hold credentials, so it is not printed.
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
