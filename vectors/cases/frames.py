@@ -69,12 +69,24 @@ def good() -> list[dict]:
         ("snapshot_taken", "log 1, index 99", u8(7) + u16(1) + u64(99)),
         ("boot_refused", "reason 2", u8(8) + u8(2)),
         ("log_faulty", "log 1, after 99 entries", u8(9) + u16(1) + u64(99)),
-        ("counters", "1 to 7, and 2^64-1 hundreds live", u8(10) + b"".join(map(u64, (*range(1, 8), 2**64 - 1)))),
+        (
+            "counters",
+            "1 to 7, 2^64-1 hundreds live, and 8 to 13 refused by ceiling",
+            u8(10) + b"".join(map(u64, (*range(1, 8), 2**64 - 1, *range(8, 14)))),
+        ),
         ("boot_delayed", "13 boots, 60 seconds", u8(11) + u64(13) + u64(60)),
         ("platform_lost", "", u8(12)),
         ("platform_back", "", u8(13)),
     ):
         case(f"event_{name}", note, 0x40, 1, payload)
+    reasons = ("fenced", "conflict", "sealing", "frame", "channel_gone", "panicked")
+    for number, reason in enumerate(reasons, 1):
+        log = 1 if number < 5 else 0
+        payload = u8(14) + u16(log) + u8(number)
+        case(f"event_writer_stopped_{reason}", f"log {log}, reason {number}", 0x40, 1, payload)
+    ceilings = ("destination", "number_block", "mail_domain", "tenant", "spend", "support")
+    for number, ceiling in enumerate(ceilings, 1):
+        case(f"event_ceiling_near_{ceiling}", f"ceiling {number}", 0x40, 1, u8(15) + u8(number))
     return out
 
 
@@ -119,7 +131,12 @@ def refused() -> list[dict]:
     case("head_list_count_huge", "Truncated", None, of(0x2A, u32(2**32 - 1)))
     case("tile_short", "Truncated", None, of(0x2B, u16(1) + u8(0) + u64(0)[:7]))
     case("event_zero", "Value", None, of(0x40, u8(0)))
-    case("event_fourteen", "Value", "not in the closed list", of(0x40, u8(14)))
+    case("event_last", "Value", "not in the closed list", of(0x40, u8(255)))
+    case("event_writer_stopped_zero", "Value", None, of(0x40, u8(14) + u16(1) + u8(0)))
+    case("event_writer_stopped_seven", "Value", None, of(0x40, u8(14) + u16(1) + u8(7)))
+    case("event_ceiling_near_zero", "Value", None, of(0x40, u8(15) + u8(0)))
+    case("event_ceiling_near_seven", "Value", None, of(0x40, u8(15) + u8(7)))
+    case("event_counters_short", "Truncated", "one sum is missing", of(0x40, u8(10) + bytes(13 * 8)))
     case("approval_short", "Truncated", None, of(0x30, u64(2)[:7]))
     case("approval_is_trailing", "TrailingBytes", None, of(0x31, lp("{}") + u8(0)))
     case("event_none", "Truncated", None, of(0x40))

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::{
-    Append, Channel, Counters, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes,
+    Append, Ceiling, Channel, Counters, DeliveryFailure, Event, Frame, Message, RecordBytes, StopReason, StoreFailure,
+    StoredBytes,
 };
 
 /// Most bytes that may follow a frame's length.
@@ -257,6 +258,11 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
         }
         Event::PlatformLost => out.push(12),
         Event::PlatformBack => out.push(13),
+        Event::WriterStopped { log, reason } => {
+            put_log(out, 14, *log);
+            out.push(reason.number());
+        }
+        Event::CeilingNear { ceiling } => out.extend_from_slice(&[15, ceiling.number()]),
         Event::LogFaulty { log, index } => {
             put_log(out, 9, *log);
             out.extend_from_slice(&index.to_be_bytes());
@@ -271,10 +277,11 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
                 gave_up,
                 unreachable,
                 live_hundreds,
+                refused_by_ceiling,
             } = counters;
             out.push(10);
-            for count in [starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds]
-            {
+            let counts = [starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds];
+            for count in counts.into_iter().chain(refused_by_ceiling) {
                 out.extend_from_slice(&count.to_be_bytes());
             }
         }
@@ -444,6 +451,8 @@ impl Rest<'_> {
             11 => Event::BootDelayed { boots: self.u64()?, seconds: self.u64()? },
             12 => Event::PlatformLost,
             13 => Event::PlatformBack,
+            14 => Event::WriterStopped { log: self.u16()?, reason: self.numbered(&StopReason::ALL)? },
+            15 => Event::CeilingNear { ceiling: self.numbered(&Ceiling::ALL)? },
             9 => Event::LogFaulty { log: self.u16()?, index: self.u64()? },
             10 => Event::Counters(Counters {
                 starts: self.u64()?,
@@ -454,8 +463,21 @@ impl Rest<'_> {
                 gave_up: self.u64()?,
                 unreachable: self.u64()?,
                 live_hundreds: self.u64()?,
+                refused_by_ceiling: {
+                    let mut counts = [0; Ceiling::ALL.len()];
+                    for count in &mut counts {
+                        *count = self.u64()?;
+                    }
+                    counts
+                },
             }),
             _ => return Err(FrameError::Value),
         })
+    }
+
+    /// One of a closed list, by its number, which begins with 1.
+    fn numbered<T: Copy>(&mut self, all: &[T]) -> Result<T, FrameError> {
+        let place = usize::from(self.u8()?).checked_sub(1);
+        place.and_then(|place| all.get(place)).copied().ok_or(FrameError::Value)
     }
 }

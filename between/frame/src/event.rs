@@ -13,6 +13,86 @@ pub enum DeliveryFailure {
     Timeout,
 }
 
+/// Why a log's writer stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The store acknowledged an append with a size that is not this writer's: another one is at the log.
+    Fenced,
+    /// The store refused an append: the log has another size than this writer knows.
+    Conflict,
+    /// A batch could not be sealed.
+    Sealing,
+    /// A batch did not fit a frame.
+    Frame,
+    /// The task that keeps the append channel is gone.
+    ChannelGone,
+    /// The writer's task panicked.
+    Panicked,
+}
+
+impl StopReason {
+    /// Every reason, in the order of their numbers, which begin with 1.
+    pub const ALL: [Self; 6] =
+        [Self::Fenced, Self::Conflict, Self::Sealing, Self::Frame, Self::ChannelGone, Self::Panicked];
+
+    /// The number in the event.
+    pub fn number(self) -> u8 {
+        self as u8 + 1
+    }
+
+    /// The word in metrics.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Fenced => "fenced",
+            Self::Conflict => "conflict",
+            Self::Sealing => "sealing",
+            Self::Frame => "frame",
+            Self::ChannelGone => "channel_gone",
+            Self::Panicked => "panicked",
+        }
+    }
+}
+
+/// A ceiling on what a tenant sends in an hour, or on what its support looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ceiling {
+    /// Messages to one destination.
+    Destination,
+    /// Messages to one block of telephone numbers.
+    NumberBlock,
+    /// Messages to one mail domain.
+    MailDomain,
+    /// Messages of one tenant.
+    Tenant,
+    /// Cost of one tenant's messages.
+    Spend,
+    /// Looks of one tenant's support.
+    Support,
+}
+
+impl Ceiling {
+    /// Every ceiling, in the order of their numbers, which begin with 1.
+    pub const ALL: [Self; 6] =
+        [Self::Destination, Self::NumberBlock, Self::MailDomain, Self::Tenant, Self::Spend, Self::Support];
+
+    /// The number in the event.
+    pub fn number(self) -> u8 {
+        self as u8 + 1
+    }
+
+    /// The word in metrics.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Destination => "destination",
+            Self::NumberBlock => "number_block",
+            Self::MailDomain => "mail_domain",
+            Self::Tenant => "tenant",
+            Self::Spend => "spend",
+            Self::Support => "support",
+        }
+    }
+}
+
 /// An operational event: numbers only, none of which depends on a secret, a destination or a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -80,12 +160,24 @@ pub enum Event {
         /// Entries that could be read before.
         index: u64,
     },
+    /// A log's writer stopped for ever; the process ends.
+    WriterStopped {
+        /// Which log.
+        log: u16,
+        /// Why.
+        reason: StopReason,
+    },
+    /// Some tenant has used 80 % of a ceiling; at most once for each ceiling in an hour.
+    CeilingNear {
+        /// Which ceiling.
+        ceiling: Ceiling,
+    },
     /// How much was done since the boot, at times that do not depend on it.
     Counters(Counters),
 }
 
-/// Sums over all tenants since the boot. Refusals before a decision are not counted, so a flood of bad requests shows
-/// nowhere here.
+/// Sums over all tenants since the boot. Of refusals, only those by a ceiling are counted: a flood of requests that are
+/// malformed or without a right shows nowhere here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Codes asked for, resends included.
@@ -104,4 +196,6 @@ pub struct Counters {
     pub unreachable: u64,
     /// Live verifications, in hundreds, rounded down.
     pub live_hundreds: u64,
+    /// Requests refused by each ceiling, in the order of [`Ceiling::ALL`].
+    pub refused_by_ceiling: [u64; Ceiling::ALL.len()],
 }

@@ -15,5 +15,5 @@ mod event;
 mod message;
 
 pub use codec::{FrameError, MAX_FRAME, encode_append};
-pub use event::{Counters, DeliveryFailure, Event};
+pub use event::{Ceiling, Counters, DeliveryFailure, Event, StopReason};
 pub use message::{Append, Channel, Frame, Message, RecordBytes, StoreFailure, StoredBytes, VERSION};

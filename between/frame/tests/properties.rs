@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use adyton_frame::{
-    Append, Channel, Counters, DeliveryFailure, Event, Frame, FrameError, MAX_FRAME, Message, RecordBytes,
-    StoreFailure, StoredBytes, encode_append,
+    Append, Ceiling, Channel, Counters, DeliveryFailure, Event, Frame, FrameError, MAX_FRAME, Message, RecordBytes,
+    StopReason, StoreFailure, StoredBytes, encode_append,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -38,7 +38,10 @@ fn event() -> impl Strategy<Value = Event> {
         any::<(u64, u64)>().prop_map(|(boots, seconds)| Event::BootDelayed { boots, seconds }),
         Just(Event::PlatformLost),
         Just(Event::PlatformBack),
-        any::<[u64; 8]>().prop_map(|counts| {
+        (any::<u16>(), proptest::sample::select(&StopReason::ALL))
+            .prop_map(|(log, reason)| Event::WriterStopped { log, reason }),
+        proptest::sample::select(&Ceiling::ALL).prop_map(|ceiling| Event::CeilingNear { ceiling }),
+        any::<([u64; 8], [u64; 6])>().prop_map(|(counts, refused_by_ceiling)| {
             let [starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds] = counts;
             Event::Counters(Counters {
                 starts,
@@ -49,6 +52,7 @@ fn event() -> impl Strategy<Value = Event> {
                 gave_up,
                 unreachable,
                 live_hundreds,
+                refused_by_ceiling,
             })
         }),
     ]

@@ -5,7 +5,8 @@
 mod reader;
 
 use adyton_frame::{
-    Append, Channel, Counters, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes,
+    Append, Ceiling, Channel, Counters, DeliveryFailure, Event, Frame, Message, RecordBytes, StopReason, StoreFailure,
+    StoredBytes,
 };
 
 #[test]
@@ -28,6 +29,8 @@ fn expected(name: &str) -> Frame {
     let snapshot = [0x33; 16];
     let hello = |channel| Message::Hello { version: 1, channel };
     let failed = |class| Message::Event(Event::DeliveryFailed { class });
+    let stopped = |log, reason| Message::Event(Event::WriterStopped { log, reason });
+    let near = |ceiling| Message::Event(Event::CeilingNear { ceiling });
     let (id, message) = match name {
         "hello_append" => (0, hello(Channel::Append)),
         "hello_store" => (0, hello(Channel::Store)),
@@ -92,9 +95,22 @@ fn expected(name: &str) -> Frame {
                 gave_up: 6,
                 unreachable: 7,
                 live_hundreds: u64::MAX,
+                refused_by_ceiling: [8, 9, 10, 11, 12, 13],
             };
             (1, Message::Event(Event::Counters(counters)))
         }
+        "event_writer_stopped_fenced" => (1, stopped(1, StopReason::Fenced)),
+        "event_writer_stopped_conflict" => (1, stopped(1, StopReason::Conflict)),
+        "event_writer_stopped_sealing" => (1, stopped(1, StopReason::Sealing)),
+        "event_writer_stopped_frame" => (1, stopped(1, StopReason::Frame)),
+        "event_writer_stopped_channel_gone" => (1, stopped(0, StopReason::ChannelGone)),
+        "event_writer_stopped_panicked" => (1, stopped(0, StopReason::Panicked)),
+        "event_ceiling_near_destination" => (1, near(Ceiling::Destination)),
+        "event_ceiling_near_number_block" => (1, near(Ceiling::NumberBlock)),
+        "event_ceiling_near_mail_domain" => (1, near(Ceiling::MailDomain)),
+        "event_ceiling_near_tenant" => (1, near(Ceiling::Tenant)),
+        "event_ceiling_near_spend" => (1, near(Ceiling::Spend)),
+        "event_ceiling_near_support" => (1, near(Ceiling::Support)),
         other => panic!("no expectation for {other}"),
     };
     Frame { id, message }
