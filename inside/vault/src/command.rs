@@ -72,8 +72,17 @@ pub struct Subjects {
     pub in_service: [u8; 16],
     /// In its tenant, over all services.
     pub in_tenant: [u8; 16],
-    /// Its prefix, in its tenant.
-    pub prefix: [u8; 16],
+    /// What it shares with many other addresses, in its tenant.
+    pub shared: Shared,
+}
+
+/// Keyed hash of what many addresses share; the two kinds have ceilings of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shared {
+    /// A block of telephone numbers ([`Destination::prefix`]).
+    NumberBlock([u8; 16]),
+    /// A mail domain.
+    MailDomain([u8; 16]),
 }
 
 /// What is to be sent, parsed and normalised.

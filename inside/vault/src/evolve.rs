@@ -18,7 +18,7 @@ impl State {
             EventKind::Booted { .. } => self.booted(at),
             EventKind::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name } => {
                 self.owners_sequence = self.owners_sequence.max(admitted.unwrap_or(0));
-                let tenant = Tenant { token_hash, friendly_name, ssh_key, sequence: 0, created: at, services: 0 };
+                let tenant = Tenant { token_hash, friendly_name, ssh_key, sequence: 0, created: at, services: 0, loosenings: 0 };
                 self.tenants.insert(account, tenant);
             }
             EventKind::KeysChanged { account, sequence, reset, token_hash, removed, added } => {
@@ -46,21 +46,23 @@ impl State {
             EventKind::LooseningScheduled { account, sequence, service, loosening } => {
                 self.signed(account, sequence);
                 if let Some(found) = self.services.get_mut(&service) {
-                    if let Some(old) = found.loosening.replace(loosening) {
-                        self.loosenings.remove(&(old.at, service));
+                    let (owner, old) = (found.account, found.loosening.replace(loosening));
+                    if let Some(old) = old {
+                        self.take_loosening(owner, service, old.at);
                     }
-                    self.loosenings.insert((loosening.at, service));
+                    self.put_loosening(owner, service, loosening.at);
                 }
             }
             EventKind::LooseningEnded { service, in_effect } => {
                 if let Some(found) = self.services.get_mut(&service)
                     && let Some(loosening) = found.loosening.take()
                 {
-                    self.loosenings.remove(&(loosening.at, service));
                     if in_effect {
                         loosening.apply(&mut found.settings);
                         found.updated = at;
                     }
+                    let owner = found.account;
+                    self.take_loosening(owner, service, loosening.at);
                 }
             }
             EventKind::CheckFailed { verification, service, subject, full_again } => {
@@ -158,7 +160,7 @@ impl State {
                 tenant.services = tenant.services.saturating_sub(1);
             }
             if let Some(waiting) = gone.loosening {
-                self.loosenings.remove(&(waiting.at, service));
+                self.take_loosening(gone.account, service, waiting.at);
             }
         }
     }
@@ -251,7 +253,7 @@ impl Hot {
     fn count(&mut self, account: Sid, sent: Option<(Subjects, u64)>, at: Seconds) {
         let Some((subjects, cost)) = sent else { return };
         self.sends.add(Counted::Destination(subjects.in_tenant), 1, at);
-        self.sends.add(Counted::Prefix(subjects.prefix), 1, at);
+        self.sends.add(Counted::Shared(subjects.shared), 1, at);
         self.sends.add(Counted::Tenant(account), 1, at);
         self.sends.add(Counted::Spend(account), cost, at);
     }

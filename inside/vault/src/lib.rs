@@ -21,6 +21,7 @@
 extern crate alloc;
 
 mod budgets;
+mod ceilings;
 mod command;
 mod decide;
 mod destination;
@@ -36,14 +37,14 @@ mod sid;
 mod snapshot;
 mod state;
 
-pub use command::{Caller, Command, Context, Fresh, KeyChanges, ServiceUpdate, Start, Subjects, Target, User};
-pub use decide::decide;
+pub use command::{Caller, Command, Context, Fresh, KeyChanges, ServiceUpdate, Shared, Start, Subjects, Target, User};
+pub use decide::{MAX_TICK_LOOSENINGS, MAX_WAITING_LOOSENINGS, decide};
 pub use destination::{Destination, DestinationError};
 pub use event::{Channel, Class, Event, EventError, EventKind};
 pub use message::{AppHash, Locale, Message, MessageLook, NameError, ServiceName, WebOtpDomain, gsm7_septets};
 pub use phone::Country;
 pub use reply::{
-    AccountView, Attempt, Ceiling, Decision, Effect, Outcome, Reason, Refusal, Reply, ServiceView, Status, SupportView,
+    AccountView, Attempt, Ceiling, Decision, Effect, KeyList, Outcome, Reason, Refusal, Reply, ServiceView, Status, SupportView,
     TenantView, VerificationView,
 };
 pub use rules::{Admission, Limits, Rules, Scope, Scopes};

@@ -237,6 +237,14 @@ pub enum Refusal {
     AccountTaken,
     /// A key's SID is taken.
     KeyTaken,
+    /// A key's SID stands twice in a list of a keys request.
+    KeyTwice(KeyList),
+    /// A list of a keys request has more than 100 keys.
+    TooManyKeys(KeyList),
+    /// As many loosenings of this tenant wait already as may wait ([`crate::MAX_WAITING_LOOSENINGS`]).
+    TooManyLoosenings,
+    /// What happens by this command is larger than the log's largest batch.
+    TooLarge,
     /// The vault admits no further tenant without its owners.
     TenantsClosed,
     /// The code length is outside what the policy allows.
@@ -245,13 +253,24 @@ pub enum Refusal {
     Full,
 }
 
-/// A ceiling of sending.
+/// A list of a keys request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyList {
+    /// The keys that go.
+    Removed,
+    /// The keys that come.
+    Added,
+}
+
+/// A ceiling of sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ceiling {
     /// Messages to one destination.
     Destination,
-    /// Messages to one prefix.
-    Prefix,
+    /// Messages to one block of telephone numbers.
+    NumberBlock,
+    /// Messages to one mail domain.
+    MailDomain,
     /// Messages of the tenant.
     Tenant,
     /// What the tenant's messages cost.

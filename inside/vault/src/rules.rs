@@ -117,8 +117,10 @@ pub struct Limits {
     pub failed_checks_consecutive: u32,
     /// Messages to one destination in an hour.
     pub sends_per_destination_hour: u32,
-    /// Messages to one prefix (a number without its last four digits, an e-mail's domain) in an hour, by one tenant.
-    pub sends_per_prefix_hour: u32,
+    /// Messages to one block of 10,000 telephone numbers in an hour, by one tenant.
+    pub sends_per_number_block_hour: u32,
+    /// Messages to one mail domain in an hour, by one tenant.
+    pub sends_per_mail_domain_hour: u32,
     /// Messages of one tenant in an hour.
     pub sends_per_tenant_hour: u32,
     /// What one tenant's messages may cost in an hour, in millionths of the policy's unit.
@@ -149,7 +151,8 @@ impl Default for Limits {
             failed_checks_refill: 120,
             failed_checks_consecutive: 100,
             sends_per_destination_hour: 10,
-            sends_per_prefix_hour: 200,
+            sends_per_number_block_hour: 200,
+            sends_per_mail_domain_hour: 20_000,
             sends_per_tenant_hour: 20_000,
             spend_per_tenant_hour: 1_000_000_000,
             live_verifications: 1_000_000,

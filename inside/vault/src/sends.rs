@@ -1,4 +1,4 @@
-//! How much was sent lately: to a destination, to a prefix, by a tenant, and for how much. Class H.
+//! How much was sent lately: to a destination, to a number block or mail domain, by a tenant, and for how much. Class H.
 //!
 //! A sliding hour over two fixed ones: the hour before counts by the part of it that is still within sixty minutes. It
 //! holds two numbers for each key, whatever the limit is, so the limit stays with the decider.
@@ -7,7 +7,7 @@
 
 use alloc::collections::BTreeMap;
 
-use crate::{Seconds, Sid};
+use crate::{Seconds, Shared, Sid};
 
 const HOUR: Seconds = 3600;
 /// Keys that a shard holds; beyond it nothing further is sent until an hour has passed.
@@ -18,8 +18,8 @@ const MAX_KEYS: usize = 4_000_000;
 pub(crate) enum Counted {
     /// Messages to one destination of a tenant.
     Destination([u8; 16]),
-    /// Messages to one prefix, by one tenant.
-    Prefix([u8; 16]),
+    /// Messages to one number block or mail domain, by one tenant.
+    Shared(Shared),
     /// Messages of one tenant.
     Tenant(Sid),
     /// Cost of one tenant's messages.
@@ -81,6 +81,11 @@ impl Sends {
             return Err((HOUR - now % HOUR).saturating_sub(left).max(1));
         }
         Err(HOUR - now % HOUR)
+    }
+
+    /// What was counted within the last sixty minutes.
+    pub(crate) fn lately(&self, key: Counted, now: Seconds) -> u64 {
+        self.0.get(&key).map_or(0, |window| window.lately(now))
     }
 
     /// Whether nothing is counted.

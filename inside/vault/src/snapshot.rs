@@ -163,6 +163,7 @@ impl State {
             ssh_key: record.lp()?.to_vec(),
             friendly_name: record.text()?.into(),
             services: 0,
+            loosenings: 0,
         };
         Ok(self.tenants.insert(account, tenant).is_none())
     }
@@ -181,7 +182,7 @@ impl State {
         tenant.into_iter().for_each(|tenant| tenant.services = tenant.services.saturating_add(1));
         self.services_of.insert((account, service.created, sid));
         if let Some(waiting) = service.loosening {
-            self.loosenings.insert((waiting.at, sid));
+            self.put_loosening(account, sid, waiting.at);
         }
         Ok(known && self.services.insert(sid, service).is_none())
     }

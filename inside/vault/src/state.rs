@@ -44,6 +44,8 @@ pub(crate) struct Tenant {
     pub(crate) created: Seconds,
     /// Number of its services; counted, not written.
     pub(crate) services: u32,
+    /// Number of its loosenings that wait; counted, not written.
+    pub(crate) loosenings: u32,
 }
 
 pub(crate) struct ApiKey {
@@ -98,6 +100,29 @@ impl State {
     /// A vault in which nothing happened yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Whether something is due that the last tick left ([`crate::Command::Tick`]).
+    pub fn has_due(&self, now: Seconds) -> bool {
+        self.loosenings.first().is_some_and(|(at, _)| *at <= now)
+    }
+
+    /// A loosening of a service of a tenant's waits from now on.
+    pub(crate) fn put_loosening(&mut self, account: Sid, service: Sid, at: Seconds) {
+        if self.loosenings.insert((at, service))
+            && let Some(tenant) = self.tenants.get_mut(&account)
+        {
+            tenant.loosenings = tenant.loosenings.saturating_add(1);
+        }
+    }
+
+    /// A loosening waits no longer.
+    pub(crate) fn take_loosening(&mut self, account: Sid, service: Sid, at: Seconds) {
+        if self.loosenings.remove(&(at, service))
+            && let Some(tenant) = self.tenants.get_mut(&account)
+        {
+            tenant.loosenings = tenant.loosenings.saturating_sub(1);
+        }
     }
 
     /// Number of verifications held, expired ones included until the next tick.

@@ -7,16 +7,13 @@ use adyton_seal::Code;
 
 use super::starts::derived;
 use super::{event, live, view};
+use crate::ceilings::{Use, of_look};
 use crate::event::EventKind;
 use crate::hot::Verification;
-use crate::sends::Counted;
 use crate::{
-    Caller, Ceiling, Context, Decision, Destination, MAX_CHECKS, Refusal, Reply, Scope, Sid, State, Status,
+    Caller, Context, Decision, Destination, MAX_CHECKS, Refusal, Reply, Scope, Sid, State, Status,
     SupportView, Target,
 };
-
-/// Looks of one tenant's support in an hour.
-const SUPPORT_LOOKS: u64 = 600;
 
 pub(super) fn check(
     state: &State,
@@ -131,9 +128,9 @@ pub(super) fn support(
     context: &Context<'_>,
 ) -> Result<Decision, Refusal> {
     let account = state.authenticate(caller, Scope::Support)?;
-    let key = Counted::Support(account);
-    let fits = state.hot.sends.fits(key, 1, SUPPORT_LOOKS, context.now);
-    fits.map_err(|retry_after| Refusal::SendLimit { ceiling: Ceiling::Support, retry_after })?;
+    let Use { ceiling, key, amount, limit } = of_look(account);
+    let fits = state.hot.sends.fits(key, amount, limit, context.now);
+    fits.map_err(|retry_after| Refusal::SendLimit { ceiling, retry_after })?;
     let live = state.hot.verifications.get(&verification).filter(|found| found.account == account);
     let live = live.filter(|found| found.ends() > context.now);
     let view = match live {

@@ -3,6 +3,7 @@
 //! The order is always: who asks, what it may touch, what the rules and limits say, and only then secrets. So a refusal
 //! tells nothing about things that are not the caller's.
 
+pub use services::{MAX_TICK_LOOSENINGS, MAX_WAITING_LOOSENINGS};
 pub(crate) use starts::slot;
 
 mod checks;
@@ -71,6 +72,8 @@ fn report_delivery(state: &State, verification: Sid, kind: EventKind, context: &
     Decision { events, reply: Reply::Done, effects: Vec::new() }
 }
 
+/// What is due, as far as one batch bears it: one event for all that expired, one for all counts that are forgotten, whatever
+/// their number, and [`MAX_TICK_LOOSENINGS`] loosenings. What is left is due at the next tick ([`State::has_due`]).
 fn tick(state: &State, context: &Context<'_>) -> Decision {
     let now = context.now;
     let mut events = Vec::new();

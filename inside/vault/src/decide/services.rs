@@ -17,6 +17,11 @@ use crate::{
 const LONGEST_CODE: u8 = 10;
 /// Services of one tenant at the most.
 const MAX_SERVICES: u32 = 20_000;
+/// Loosenings of one tenant that wait at the same time.
+pub const MAX_WAITING_LOOSENINGS: u32 = 100;
+/// Loosenings that one tick ends. Each may be of another tenant, and so an entry of its own, of which a batch has 512 at the
+/// most.
+pub const MAX_TICK_LOOSENINGS: usize = 256;
 /// Services of all tenants together.
 const MAX_SERVICES_IN_ALL: usize = 1_000_000;
 
@@ -166,6 +171,11 @@ pub(super) fn loosen(
     if !weaker || code_length.is_some_and(|length| length > old.code_length) {
         return Err(Refusal::NotWeaker);
     }
+    // One that replaces another of the same service takes no further place.
+    let waiting = state.tenants.get(&account).map_or(0, |tenant| tenant.loosenings);
+    if service.loosening.is_none() && waiting >= MAX_WAITING_LOOSENINGS {
+        return Err(Refusal::TooManyLoosenings);
+    }
     let mut settings = service.settings.clone();
     let at = context.now.saturating_add(context.rules.loosening_wait);
     let loosening = Loosening { code_length, custom_code, at };
@@ -187,9 +197,9 @@ pub(super) fn withdraw(state: &State, caller: &Caller, sid: Sid, context: &Conte
     Ok(Decision { events, reply: Reply::Service(view), effects: Vec::new() })
 }
 
-/// Loosenings whose wait is over take effect, if the policy still allows them.
+/// Loosenings whose wait is over take effect, the soonest first, if the policy still allows them.
 pub(super) fn due_loosenings(state: &State, context: &Context<'_>) -> Vec<Event> {
-    let due = state.loosenings.iter().take_while(|(at, _)| *at <= context.now);
+    let due = state.loosenings.iter().take_while(|(at, _)| *at <= context.now).take(MAX_TICK_LOOSENINGS);
     due.map(|(_, sid)| {
         let in_effect = state.services.get(sid).is_some_and(|service| {
             let mut settings = service.settings.clone();

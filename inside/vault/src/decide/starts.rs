@@ -6,13 +6,13 @@ use alloc::vec::Vec;
 use adyton_seal::{Code, SlotKey};
 
 use super::{event, view};
+use crate::ceilings::{Use, of_message};
 use crate::event::EventKind;
 use crate::hot::Verification;
 use crate::message::render;
-use crate::sends::Counted;
 use crate::state::Service;
 use crate::{
-    Attempt, CODE_LIFE, Caller, Ceiling, Context, Decision, Effect, MAX_CHECKS, MAX_SENDS, Refusal, Reply, SLOT, Scope,
+    Attempt, CODE_LIFE, Caller, Context, Decision, Effect, MAX_CHECKS, MAX_SENDS, Refusal, Reply, SLOT, Scope,
     Seconds, Sid, SidKind, Start, State, Status, VerificationView,
 };
 
@@ -66,20 +66,11 @@ fn open(service: &Service, start: &Start, context: &Context<'_>) -> Result<(), R
     }
 }
 
-/// The ceilings of sending; the narrowest first, which tells the caller most.
+/// The ceilings of sending.
 fn ceilings(state: &State, account: Sid, start: &Start, context: &Context<'_>) -> Result<(), Refusal> {
-    let limits = &context.rules.limits;
-    for (ceiling, key, amount, limit) in [
-        (
-            Ceiling::Destination,
-            Counted::Destination(start.subjects.in_tenant),
-            1,
-            limits.sends_per_destination_hour.into(),
-        ),
-        (Ceiling::Prefix, Counted::Prefix(start.subjects.prefix), 1, limits.sends_per_prefix_hour.into()),
-        (Ceiling::Tenant, Counted::Tenant(account), 1, limits.sends_per_tenant_hour.into()),
-        (Ceiling::Spend, Counted::Spend(account), start.cost, limits.spend_per_tenant_hour),
-    ] {
+    for Use { ceiling, key, amount, limit } in
+        of_message(account, &start.subjects, start.cost, &context.rules.limits)
+    {
         let fits = state.hot.sends.fits(key, amount, limit, context.now);
         fits.map_err(|retry_after| Refusal::SendLimit { ceiling, retry_after })?;
     }

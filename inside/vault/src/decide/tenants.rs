@@ -1,6 +1,7 @@
 //! Tenants, their keys, and the owners' settings. What changes them was signed by the owners or by the tenant itself; the
 //! signature was verified at the edge, the sequence is checked here, so that a signed request counts once.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -10,7 +11,7 @@ use adyton_seal::same;
 use super::event;
 use crate::event::EventKind;
 use crate::{
-    AccountView, Admission, Caller, Context, Decision, KeyChanges, Refusal, Reply, Scope, Sid, State, TenantView,
+    AccountView, Admission, Caller, Context, Decision, KeyChanges, KeyList, Refusal, Reply, Scope, Sid, State, TenantView,
 };
 
 /// API keys of one tenant at the most.
@@ -75,17 +76,26 @@ pub(super) fn change_keys(
 ) -> Result<Decision, Refusal> {
     let (_, next) = state.signer(account).ok_or(Refusal::Unauthorized)?;
     expect(next, sequence)?;
+    for (list, length) in [(KeyList::Removed, changes.removed.len()), (KeyList::Added, changes.added.len())] {
+        if length > MAX_KEYS {
+            return Err(Refusal::TooManyKeys(list));
+        }
+    }
+    let added: BTreeSet<_> = changes.added.iter().map(|(sid, ..)| sid).collect();
+    if added.len() < changes.added.len() {
+        return Err(Refusal::KeyTwice(KeyList::Added));
+    }
+    if changes.removed.iter().collect::<BTreeSet<_>>().len() < changes.removed.len() {
+        return Err(Refusal::KeyTwice(KeyList::Removed));
+    }
     // Whoever takes a key back must not believe it gone because its name was mistyped. Another tenant's is unknown here.
     if changes.removed.iter().any(|sid| state.keys.get(sid).is_none_or(|key| key.account != account)) {
         return Err(Refusal::NotFound(None));
     }
     let kept = |sid: &Sid| !changes.reset && !changes.removed.contains(sid);
-    for (place, (sid, ..)) in changes.added.iter().enumerate() {
-        let twice = changes.added[..place].iter().any(|(other, ..)| other == sid);
-        let taken = state.keys.get(sid).is_some_and(|key| key.account != account || kept(sid));
-        if twice || taken {
-            return Err(Refusal::KeyTaken);
-        }
+    let taken = |sid: &Sid| state.keys.get(sid).is_some_and(|key| key.account != account || kept(sid));
+    if changes.added.iter().any(|(sid, ..)| taken(sid)) {
+        return Err(Refusal::KeyTaken);
     }
     let held = state.keys.iter().filter(|(sid, key)| key.account == account && kept(sid)).count();
     if held + changes.added.len() > MAX_KEYS {

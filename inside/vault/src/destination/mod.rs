@@ -15,8 +15,14 @@ use crate::Channel;
 use crate::phone::{self, Country, Numbering};
 pub(crate) use email::is_domain;
 
-/// Digits of a number that its prefix leaves out.
-const SUBSCRIBER: usize = 4;
+/// Digits at a number's end that tell the numbers of one block apart: a block has 10,000 numbers, in every plan.
+///
+/// Pumping uses runs of consecutive numbers, which plans allot to operators by the thousand, ten thousand or more. A longer
+/// beginning would cut such a run into more blocks, each with a ceiling of its own. A shorter one would put the people of a
+/// town into one: an area code of the North American plan has 8,000,000 numbers, a mobile beginning such as +49 1512 has
+/// 10,000,000. Where numbers are so short that a block is a whole network (+683, +290), the country has fewer people than a block
+/// has numbers, and fraud is fond of it.
+const BLOCK_DIGITS: usize = 4;
 
 /// An address. It identifies a person, so it is a secret: zeroized on drop, never printed, and not written to the log
 /// (the log knows it by its keyed hash).
@@ -120,12 +126,13 @@ impl Destination {
         self.numbering.is_some_and(|numbering| numbering.premium_rate)
     }
 
-    /// What many addresses share: a number without its last four digits, an e-mail's domain.
+    /// What many addresses share: of a number its block, which is the number without its last four digits; of an e-mail
+    /// address the domain.
     pub fn prefix(&self) -> &str {
         let text = self.expose();
         match text.rsplit_once('@') {
             Some((_, domain)) => domain,
-            None => &text[..text.len() - SUBSCRIBER],
+            None => &text[..text.len() - BLOCK_DIGITS],
         }
     }
 

@@ -22,6 +22,8 @@ struct Bench {
     log: Vec<Vec<u8>>,
     now: Seconds,
     counter: u8,
+    /// How often the counter began anew.
+    round: u8,
     service: Sid,
 }
 
@@ -61,8 +63,8 @@ impl Bench {
             calling_codes: BTreeSet::from([1, 44]),
             ..Rules::default()
         };
-        let mut bench =
-            Self { state: State::new(), rules, log: Vec::new(), now: 1_800_000_000, counter: 0, service: Sid([0; 16]) };
+        let (state, log, service) = (State::new(), Vec::new(), Sid([0; 16]));
+        let mut bench = Self { state, rules, log, now: 1_800_000_000, counter: 0, round: 0, service };
         bench.boot();
         bench.run(tenant(ACCOUNT, TOKEN, None)).unwrap();
         let Reply::Service(service) =
@@ -85,12 +87,20 @@ impl Bench {
         self.evolve(Event { at: self.now, kind: EventKind::Booted { boot_id: [5; 16] } });
     }
 
-    fn run(&mut self, command: Command) -> Result<(Reply, Vec<Effect>), Refusal> {
+    fn decide(&mut self, command: Command) -> Result<Decision, Refusal> {
         self.counter = self.counter.wrapping_add(1);
-        let counter = self.counter;
-        let fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(counter)));
+        self.round += u8::from(self.counter == 0);
+        let (counter, round) = (self.counter, self.round);
+        let fresh = Fresh::new(Secret::init_with(|bytes| {
+            bytes.fill(counter);
+            [0, 16].iter().for_each(|sid| bytes[*sid] ^= round);
+        }));
         let context = Context { now: self.now, fresh, rules: &self.rules };
-        let decision = decide(&self.state, command, &context)?;
+        decide(&self.state, command, &context)
+    }
+
+    fn run(&mut self, command: Command) -> Result<(Reply, Vec<Effect>), Refusal> {
+        let decision = self.decide(command)?;
         decision.events.into_iter().for_each(|event| self.evolve(event));
         Ok((decision.reply, decision.effects))
     }
@@ -103,19 +113,28 @@ impl Bench {
     }
 
     fn start_command(&self, to: &str, custom_code: Option<&str>) -> Command {
+        let Command::Start(caller, start) = self.start_with(to, subjects(to)) else { panic!("not a start") };
+        Command::Start(caller, Start { custom_code: custom_code.map(|code| Code::parse(code).unwrap()), ..start })
+    }
+
+    fn start_with(&self, to: &str, subjects: Subjects) -> Command {
         let (destination, channel) = destination(to);
+        let (service, look) = (self.service, MessageLook::default());
         Command::Start(
             caller(),
-            Start {
-                service: self.service,
-                destination,
-                subjects: subjects(to),
-                channel,
-                custom_code: custom_code.map(|code| Code::parse(code).unwrap()),
-                look: MessageLook::default(),
-                cost: 10_000,
-            },
+            Start { service, destination, subjects, channel, custom_code: None, look, cost: 10_000 },
         )
+    }
+
+    /// Runs a command; the ceilings that it brings near.
+    fn near(&mut self, command: Command) -> Vec<Ceiling> {
+        let decision = self.decide(command).unwrap();
+        let mut near = Vec::new();
+        for event in decision.events {
+            near.extend(self.state.ceilings_near(&event, &self.rules.limits));
+            self.evolve(event);
+        }
+        near
     }
 
     fn start(&mut self, to: &str) -> Result<(VerificationView, String), Refusal> {
@@ -172,7 +191,13 @@ fn subjects(to: &str) -> Subjects {
         hash.iter_mut().zip(text.bytes()).for_each(|(place, byte)| *place ^= byte);
         hash
     };
-    Subjects { in_service: hash(0x80, to), in_tenant: hash(0x90, to), prefix: hash(0xA0, &to[..to.len() - 4]) }
+    let (destination, channel) = destination(to);
+    let prefix = hash(0xA0, destination.prefix());
+    let shared = match channel {
+        Channel::Sms => Shared::NumberBlock(prefix),
+        Channel::Email => Shared::MailDomain(prefix),
+    };
+    Subjects { in_service: hash(0x80, to), in_tenant: hash(0x90, to), shared }
 }
 
 fn wrong(code: &str) -> String {

@@ -200,3 +200,92 @@ fn a_key_alone_turns_no_domain_and_no_warning() {
     assert_eq!(update(&mut bench, domain("")).unwrap().settings.web_otp_domain, "");
     assert_eq!(update(&mut bench, domain("bank.example")).err(), Some(Refusal::FixedAtCreation));
 }
+
+/// `count` services of a tenant whose loosenings all fall due at once; as a log of before the limit may hold them.
+fn scheduled(bench: &mut Bench, account: Sid, from: u32, count: u32) {
+    let at = bench.now;
+    for number in from..from + count {
+        let mut sid = [0xEE; 16];
+        sid[..4].copy_from_slice(&number.to_be_bytes());
+        let (service, settings) = (Sid(sid), ServiceSettings { code_length: 8, ..settings() });
+        let loosening = Loosening { code_length: Some(6), custom_code: false, at: at + 60 };
+        let sequence = bench.state.signer(account).unwrap().1;
+        for kind in [
+            EventKind::ServiceCreated { account, service, settings },
+            EventKind::LooseningScheduled { account, sequence, service, loosening },
+        ] {
+            bench.evolve(Event { at, kind });
+        }
+    }
+}
+
+/// Ticks until nothing is due; how many there were.
+fn ticks(bench: &mut Bench) -> usize {
+    let mut ticks = 0;
+    while bench.state.has_due(bench.now) {
+        let decision = bench.decide(Command::Tick).unwrap();
+        assert!(decision.events.len() <= MAX_TICK_LOOSENINGS + 2, "{}", decision.events.len());
+        decision.events.into_iter().for_each(|event| bench.evolve(event));
+        ticks += 1;
+    }
+    ticks
+}
+
+#[test]
+fn a_tick_ends_a_bounded_number_of_loosenings_and_the_next_goes_on() {
+    let mut bench = Bench::new();
+    scheduled(&mut bench, ACCOUNT, 0, 20_000);
+    for number in 1..=3000u32 {
+        let mut account = [0xDD; 16];
+        account[..4].copy_from_slice(&number.to_be_bytes());
+        let kind = EventKind::TenantCreated {
+            account: Sid(account),
+            token_hash: [3; 32],
+            ssh_key: Vec::new(),
+            admitted: None,
+            friendly_name: String::new(),
+        };
+        bench.evolve(Event { at: bench.now, kind });
+        scheduled(&mut bench, Sid(account), 20_000 + number, 1);
+    }
+    bench.now += 59;
+    assert_eq!(ticks(&mut bench), 0, "nothing is due yet");
+    bench.now += 1;
+    bench.reboot();
+    assert_eq!(ticks(&mut bench), 23_000usize.div_ceil(MAX_TICK_LOOSENINGS), "through a restart");
+    let sids = bench.state.services.values().filter(|service| service.settings.code_length == 6 && service.loosening.is_none());
+    assert_eq!(sids.count(), 23_001, "each took effect");
+    assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
+}
+
+#[test]
+fn a_hundred_loosenings_of_a_tenant_wait_and_no_more() {
+    let mut bench = Bench::new();
+    scheduled(&mut bench, ACCOUNT, 0, 99);
+    update(&mut bench, length(8)).unwrap();
+    let first = bench.service;
+    bench.run(loosening(100, first, Some(6))).unwrap();
+    let settings = ServiceSettings { code_length: 8, ..settings() };
+    let Reply::Service(another) = bench.run(Command::CreateService { caller: caller(), settings }).unwrap().0 else {
+        panic!()
+    };
+    let another = another.service;
+    let wait = |bench: &Bench| bench.state.tenants[&ACCOUNT].loosenings;
+    assert_eq!(wait(&bench), MAX_WAITING_LOOSENINGS);
+    assert_eq!(bench.refused(loosening(101, another, Some(6))), Refusal::TooManyLoosenings);
+    // One that replaces another of the same service takes no further place.
+    bench.run(loosening(101, first, Some(7))).unwrap();
+    // The count survives a restart, from the log and from a snapshot.
+    bench.reboot();
+    assert_eq!(wait(&bench), MAX_WAITING_LOOSENINGS);
+    bench.state = State::decode_cold(&bench.state.cold_bytes()).unwrap();
+    assert_eq!(bench.refused(loosening(102, another, Some(6))), Refusal::TooManyLoosenings);
+    // Whatever ends one makes room: a withdrawal, a deletion, and that it took effect.
+    bench.run(Command::WithdrawLoosening { caller: caller(), service: first }).unwrap();
+    bench.run(loosening(102, another, Some(6))).unwrap();
+    bench.run(Command::DeleteService { caller: caller(), service: another }).unwrap();
+    assert_eq!(wait(&bench), 99);
+    bench.now += 60;
+    ticks(&mut bench);
+    assert_eq!(wait(&bench), 0);
+}

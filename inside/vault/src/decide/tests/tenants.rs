@@ -104,8 +104,27 @@ fn a_key_belongs_to_one_tenant() {
     bench.run(change(ACCOUNT, &[(key, Scope::Verify, [6; 32])])).unwrap();
     assert_eq!(bench.refused(change(other, &[(key, Scope::Verify, [6; 32])])), Refusal::KeyTaken);
     let twice = [(Sid([7; 16]), Scope::Verify, [6; 32]), (Sid([7; 16]), Scope::Admin, [6; 32])];
-    assert_eq!(bench.refused(change(other, &twice)), Refusal::KeyTaken);
+    assert_eq!(bench.refused(change(other, &twice)), Refusal::KeyTwice(KeyList::Added));
     assert_eq!(bench.refused(change(Sid([0x55; 16]), &[])), Refusal::Unauthorized);
+}
+
+#[test]
+fn a_keys_request_names_each_key_once_and_a_hundred_at_the_most() {
+    let mut bench = Bench::new();
+    let keys: Vec<_> = (0..101).map(|number| (Sid([number; 16]), Scope::Verify, [6; 32])).collect();
+    bench.run(Command::ChangeKeys { account: ACCOUNT, sequence: 1, changes: key_changes(&keys[..100]) }).unwrap();
+    let change = |changes| Command::ChangeKeys { account: ACCOUNT, sequence: 2, changes };
+    let removed = |removed: &[u8]| {
+        change(KeyChanges { removed: removed.iter().map(|sid| Sid([*sid; 16])).collect(), ..key_changes(&[]) })
+    };
+    assert_eq!(bench.refused(removed(&[1, 2, 1])), Refusal::KeyTwice(KeyList::Removed));
+    assert_eq!(bench.refused(removed(&[0; 100])), Refusal::KeyTwice(KeyList::Removed));
+    let all: Vec<u8> = (0..101).collect();
+    assert_eq!(bench.refused(removed(&all)), Refusal::TooManyKeys(KeyList::Removed));
+    assert_eq!(bench.refused(change(key_changes(&keys))), Refusal::TooManyKeys(KeyList::Added));
+    // A key that goes and comes again in one request is a new secret, not a duplicate.
+    let changes = KeyChanges { removed: [Sid([1; 16])].to_vec(), ..key_changes(&keys[1..2]) };
+    bench.run(change(changes)).unwrap();
 }
 
 #[test]
