@@ -162,7 +162,7 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
             let frame = sealed.frame(sealed.size, OPS.number())?;
             bytes = frame.len();
             let began = Instant::now();
-            if appender.append(frame).await != Some(sealed.size) {
+            if appender.append(frame).await != Ok(sealed.size) {
                 return Err("the host refused an append".into());
             }
             waited += began.elapsed();

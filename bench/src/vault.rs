@@ -13,7 +13,7 @@ use crate::http::Connector;
 
 /// One tenant sends here what a whole vault would; the ceilings are counted as ever, but none is reached.
 const CEILINGS: [&str; 3] = [
-    "limits.sends_per_prefix_hour=4000000",
+    "limits.sends_per_number_block_hour=4000000",
     "limits.sends_per_tenant_hour=4000000",
     "limits.spend_per_tenant_hour=1000000.0",
 ];

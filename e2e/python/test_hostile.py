@@ -415,7 +415,7 @@ def test_a_full_vault_says_so_and_recovers(start):
 
 
 def test_ten_thousand_starts_at_once(start):
-    up = start(policy=["limits.sends_per_prefix_hour=1000"])
+    up = start(policy=["limits.sends_per_number_block_hour=1000"])
     service = up.ready["service_sid"]
     numbers = [f"+1202{place // 1000 + 555:03}{place % 1000 + 1000}" for place in range(10_000)]
     path = f"/v2/Services/{service}/Verifications"

@@ -118,7 +118,7 @@ def kill(up, name):
 @pytest.mark.parametrize("seed", [int(os.environ.get("ADYTON_SEED", random.randrange(1 << 32)))])
 def test_what_was_answered_survives_kills_at_random_moments(start, seed):
     # All these numbers have one prefix.
-    up = start(policy=["limits.sends_per_prefix_hour=1000000", "limits.sends_per_tenant_hour=1000000"])
+    up = start(policy=["limits.sends_per_number_block_hour=1000000", "limits.sends_per_tenant_hour=1000000"])
     dice, enclave, stop = random.Random(seed), Enclave(), threading.Event()
     workers = [Worker(name, up, enclave, stop) for name in range(WORKERS)]
     for worker in workers:

@@ -193,9 +193,14 @@ impl Changes {
                 |to, from| to.sends_per_destination_hour = from.sends_per_destination_hour,
             ),
             one(
-                "sends_per_prefix_hour",
-                |of| of.sends_per_prefix_hour.into(),
-                |to, from| to.sends_per_prefix_hour = from.sends_per_prefix_hour,
+                "sends_per_number_block_hour",
+                |of| of.sends_per_number_block_hour.into(),
+                |to, from| to.sends_per_number_block_hour = from.sends_per_number_block_hour,
+            ),
+            one(
+                "sends_per_mail_domain_hour",
+                |of| of.sends_per_mail_domain_hour.into(),
+                |to, from| to.sends_per_mail_domain_hour = from.sends_per_mail_domain_hour,
             ),
             one(
                 "sends_per_tenant_hour",

@@ -189,8 +189,10 @@ pub struct Limits {
     pub failed_checks_consecutive: u32,
     /// Messages to one destination in an hour.
     pub sends_per_destination_hour: u32,
-    /// Messages to one prefix in an hour, by one tenant.
-    pub sends_per_prefix_hour: u32,
+    /// Messages to one block of 10,000 telephone numbers (all digits alike but the last four) in an hour, by one tenant.
+    pub sends_per_number_block_hour: u32,
+    /// Messages to one mail domain in an hour, by one tenant.
+    pub sends_per_mail_domain_hour: u32,
     /// Messages of one tenant in an hour.
     pub sends_per_tenant_hour: u32,
     /// What one tenant's messages may cost in an hour, in units of a route's `cost`.
@@ -206,7 +208,11 @@ impl Default for Limits {
             failed_checks_refill_seconds: 120,
             failed_checks_consecutive: 100,
             sends_per_destination_hour: 10,
-            sends_per_prefix_hour: 200,
+            // Two in a hundred numbers of a block: more people in an hour than a product meets there, far fewer than fraud
+            // needs.
+            sends_per_number_block_hour: 200,
+            // As a tenant's: most people are at a few providers, and nobody is paid for a mail.
+            sends_per_mail_domain_hour: 20_000,
             sends_per_tenant_hour: 20_000,
             spend_per_tenant_hour: 1000.0,
             live_verifications: 1_000_000,

@@ -56,7 +56,8 @@ const LIMITS: &[&str] = &[
     "failed_checks_refill_seconds",
     "failed_checks_consecutive",
     "sends_per_destination_hour",
-    "sends_per_prefix_hour",
+    "sends_per_number_block_hour",
+    "sends_per_mail_domain_hour",
     "sends_per_tenant_hour",
     "spend_per_tenant_hour",
     "live_verifications",
@@ -71,6 +72,9 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("routes.email", &["prefix", "use"]),
     ("limits", LIMITS),
 ];
+
+/// Keys of earlier formats, and what stands in their place.
+const REPLACED: &[(&str, &str)] = &[("sends_per_prefix_hour", "sends_per_number_block_hour and sends_per_mail_domain_hour")];
 
 /// The first unknown key of a policy, and its nearest neighbour.
 pub(crate) fn in_policy(table: &Table) -> Option<(String, Option<String>)> {
@@ -102,8 +106,11 @@ fn find(table: &Table, path: &str, schema: &[(&str, &[&str])]) -> Option<(String
     None
 }
 
-/// The known key at the smallest edit distance, if that is small enough to be a slip.
+/// What replaced a key; or the known key at the smallest edit distance, if that is small enough to be a slip.
 fn nearest(key: &str, known: &[&str]) -> Option<String> {
+    if let Some((_, now)) = REPLACED.iter().find(|(old, _)| *old == key) {
+        return Some((*now).to_owned());
+    }
     let distances = known.iter().map(|name| (distance(key, name), *name));
     let (distance, name) = distances.min()?;
     (distance <= key.len().max(name.len()) / 2).then(|| name.to_owned())
@@ -140,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_slip_has_a_neighbour_and_nonsense_has_none() {
-        assert_eq!(nearest("sends_per_prefx_hour", LIMITS).as_deref(), Some("sends_per_prefix_hour"));
+        assert_eq!(nearest("sends_per_mail_domian_hour", LIMITS).as_deref(), Some("sends_per_mail_domain_hour"));
         assert_eq!(nearest("zzz", LIMITS), None);
     }
 }

@@ -40,7 +40,7 @@ use crate::engine::gov::{self, GovLog, GovReplay};
 use crate::engine::replay::{Replay, replay};
 use crate::engine::sealing::Sealer;
 use crate::engine::writer::Surroundings;
-use crate::engine::{Engine, Shard};
+use crate::engine::{Engine, Shard, Stop, Stopped};
 use crate::events::Events;
 use crate::evidence::Evidence;
 use crate::http::{self, Api, Hosts, Owners};
@@ -72,21 +72,23 @@ pub struct Config {
     pub in_image: bool,
 }
 
-/// Boots and serves until a fault ends it.
+/// Boots and serves until a writer stops; the event that says so was sent. The process must end then, for nothing is answered
+/// any more.
 ///
 /// # Errors
 /// [`BootError`]; the event with its number was sent.
-pub async fn run(config: Config) -> Result<(), BootError> {
+pub async fn run(config: Config) -> Result<Stopped, BootError> {
     let events = Events::start(config.service.clone());
     let result = boot(config, &events).await;
-    if let Err(error) = &result {
-        events.emit(Event::BootRefused { reason: error.reason() });
-        sleep(Duration::from_millis(100)).await;
-    }
+    let last = match &result {
+        Ok(Stopped { log, reason }) => Event::WriterStopped { log: log.number(), reason: *reason },
+        Err(error) => Event::BootRefused { reason: error.reason() },
+    };
+    events.emit_last(last).await;
     result
 }
 
-async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
+async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let began = Instant::now();
     // 1.
     told(&config, events, 1);
@@ -178,7 +180,8 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     // 8.
     told(&config, events, 8);
     let appender = Appender::start(config.service.clone(), LogId::GOV, events.clone());
-    let mut gov = GovLog::new(vault.id, signer()?, frontier, bucket, boot_id, release.number, appender);
+    let (stop, mut stopped) = Stop::channel();
+    let mut gov = GovLog::new(vault.id, signer()?, frontier, bucket, boot_id, release.number, appender, stop.clone());
     if let Some(genesis) = vault.newborn {
         gov.append_entry(genesis).await.map_err(|_| BootError::Fenced)?;
     }
@@ -198,7 +201,7 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let mut appender = Appender::start(config.service.clone(), OPS, events.clone());
     if let Some(sealed) = shard.seal(clock.now())? {
         let appended = appender.append(sealed.frame(sealed.size, OPS.number())?).await;
-        if appended != Some(sealed.size) {
+        if appended != Ok(sealed.size) {
             return Err(BootError::Fenced);
         }
         shard.durable();
@@ -210,8 +213,14 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     }
     let durable = shard.size();
     let (effects, outbox) = mpsc::unbounded_channel();
-    let surroundings =
-        Surroundings { clock: Arc::clone(&clock), events: events.clone(), effects, appender, current: current.clone() };
+    let surroundings = Surroundings {
+        clock: Arc::clone(&clock),
+        events: events.clone(),
+        effects,
+        appender,
+        current: current.clone(),
+        stop,
+    };
     let engine = Engine::start(shard, OPS, durable, surroundings);
     let surroundings =
         delivery::Surroundings { engine: engine.clone(), clock: Arc::clone(&clock), events: events.clone() };
@@ -260,8 +269,12 @@ async fn boot(config: Config, events: &Events) -> Result<(), BootError> {
     let listener = Listener::bind(&config.ingress).map_err(BootError::Ingress)?;
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     events.emit(Event::Ready { replayed: replayed_events, micros });
-    http::serve(listener, tls, http::router(Arc::new(api))).await;
-    Ok(())
+    tokio::select! {
+        Some(stopped) = stopped.recv() => Ok(stopped),
+        () = http::serve(listener, tls, http::router(Arc::new(api))) => {
+            Err(BootError::Ingress(std::io::Error::other("it takes no more connections")))
+        }
+    }
 }
 
 /// A step begins: the host hears its number, and so does an image's console.

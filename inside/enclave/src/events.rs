@@ -2,19 +2,23 @@
 
 use adyton_frame::{Channel, Event, Frame, Message};
 use adyton_transport::{Address, FrameWriter, open_channel};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, timeout};
+
+/// Longest wait for the host to take the last event of a process.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Sends events; when the host does not take them, they are dropped.
 #[derive(Clone)]
-pub struct Events(mpsc::Sender<Event>);
+pub struct Events(mpsc::Sender<(Event, Option<oneshot::Sender<()>>)>);
 
 impl Events {
     /// Starts the sender.
     pub fn start(service: Address) -> Self {
-        let (sender, mut receiver) = mpsc::channel(256);
+        let (sender, mut receiver) = mpsc::channel::<(Event, Option<oneshot::Sender<()>>)>(256);
         tokio::spawn(async move {
             let mut connection = None;
-            while let Some(event) = receiver.recv().await {
+            while let Some((event, sent)) = receiver.recv().await {
                 let frame = Frame { id: 0, message: Message::Event(event) };
                 // A connection that broke while idle says nothing about the host that is there now.
                 for _ in 0..2 {
@@ -26,6 +30,10 @@ impl Events {
                         break;
                     }
                     connection = None;
+                }
+                if let Some(sent) = sent {
+                    // Whoever waited may have lost patience.
+                    let _ = sent.send(());
                 }
             }
         });
@@ -39,6 +47,17 @@ impl Events {
 
     /// Says something.
     pub fn emit(&self, event: Event) {
-        let _ = self.0.try_send(event);
+        let _ = self.0.try_send((event, None));
+    }
+
+    /// Says something before the process ends: waits until it and what was said before it has left, a second at most.
+    pub async fn emit_last(&self, event: Event) {
+        let (sent, done) = oneshot::channel();
+        let told = async {
+            if self.0.send((event, Some(sent))).await.is_ok() {
+                let _ = done.await;
+            }
+        };
+        let _ = timeout(PATIENCE, told).await;
     }
 }

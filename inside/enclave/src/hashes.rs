@@ -1,7 +1,7 @@
 //! Keyed hashes by which state and log know tokens and destinations (`docs/spec/00-conventions.md`).
 
 use adyton_seal::{HmacKey, KeyTree, Label, Opaque, keyed_hash, keyed_hash_16};
-use adyton_vault::{Channel, Destination, Sid, SidKind, Subjects, User};
+use adyton_vault::{Channel, Destination, Shared, Sid, SidKind, Subjects, User};
 
 /// A token as its tenant's record holds it. `key` is derived for [`Label::Token`].
 pub fn token_hash(key: &HmacKey, user: User, token: &[u8]) -> [u8; 32] {
@@ -12,7 +12,7 @@ pub fn token_hash(key: &HmacKey, user: User, token: &[u8]) -> [u8; 32] {
     keyed_hash(key, &[user.as_bytes(), token])
 }
 
-/// A destination as one tenant knows it: in a service, over all its services, and by its prefix.
+/// A destination as one tenant knows it: in a service, over all its services, and by its number block or mail domain.
 ///
 /// # Errors
 /// [`Opaque`] if the library refuses.
@@ -27,9 +27,10 @@ pub fn subjects(
     let key = HmacKey::new(&key);
     let counted = destination.counted();
     let hash = |of: &str, text: &str| keyed_hash_16(&key, &[of.as_bytes(), channel.text().as_bytes(), text.as_bytes()]);
+    let prefix = hash("prefix", destination.prefix());
     Ok(Subjects {
         in_service: hash(&service.text(SidKind::Service), &counted),
         in_tenant: hash("tenant", &counted),
-        prefix: hash("prefix", destination.prefix()),
+        shared: if destination.country().is_some() { Shared::NumberBlock(prefix) } else { Shared::MailDomain(prefix) },
     })
 }

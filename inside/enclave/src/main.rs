@@ -8,10 +8,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use adyton_enclave::boot::{self, Config};
+use adyton_enclave::engine::Stopped;
 use adyton_enclave::platform::NsmAddress;
 use adyton_enclave::{guest, process};
 use lexopt::prelude::{Long, ValueExt};
 use rustix::process::{Resource, Signal};
+
+/// Exit status when a log's writer has stopped (`docs/spec/01-frames.md`): sysexits' "internal software error", told apart
+/// from a boot that was refused (1).
+const WRITER_STOPPED: u8 = 70;
 
 const USAGE: &str = "adyton-enclave --ingress ADDRESS --service ADDRESS --nsm SOCKET --policy FILE
     [--workers N] [--die-with-parent]
@@ -26,7 +31,10 @@ fn main() -> ExitCode {
     }));
     let ended = if guest::is_one() { run_image() } else { run_process() };
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(stopped) => {
+            eprintln!("adyton-enclave: {stopped}");
+            ExitCode::from(WRITER_STOPPED)
+        }
         Err(error) => {
             eprintln!("adyton-enclave: {error}");
             ExitCode::FAILURE
@@ -34,18 +42,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_image() -> Result<(), Box<dyn std::error::Error>> {
+fn run_image() -> Result<Stopped, Box<dyn std::error::Error>> {
     // Not after it is confined: the library would look for limits in files.
     let workers = processors();
     let ended = match guest::set_up(|step| eprintln!("adyton-enclave: {step}")) {
-        Ok(config) => serve(config, workers).map_err(|error| error.to_string()),
-        Err((step, error)) => Err(format!("{step}: {error}")),
+        Ok(config) => serve(config, workers).map_or_else(|error| error.to_string(), |stopped| stopped.to_string()),
+        Err((step, error)) => format!("{step}: {error}"),
     };
-    eprintln!("adyton-enclave: {}", ended.err().unwrap_or_else(|| "it ended".into()));
+    eprintln!("adyton-enclave: {ended}");
     Err(guest::end().into())
 }
 
-fn run_process() -> Result<(), Box<dyn std::error::Error>> {
+fn run_process() -> Result<Stopped, Box<dyn std::error::Error>> {
     let (config, workers) = parse()?;
     process::harden()?;
     // No descriptor limit below the hard one.
@@ -55,10 +63,13 @@ fn run_process() -> Result<(), Box<dyn std::error::Error>> {
     serve(config, workers)
 }
 
-fn serve(config: Config, workers: usize) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(config: Config, workers: usize) -> Result<Stopped, Box<dyn std::error::Error>> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(workers).enable_all().build()?;
-    Ok(runtime.block_on(boot::run(config))?)
+    let ended = runtime.block_on(boot::run(config));
+    // What still runs is not waited for: it may be blocked.
+    runtime.shutdown_background();
+    Ok(ended?)
 }
 
 fn processors() -> usize {

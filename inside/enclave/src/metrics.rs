@@ -1,12 +1,12 @@
 //! What was done, in numbers: sums over all tenants, for the closed list of operational events.
 //!
-//! They are told at times that do not depend on what happened, and only what a decider decided and the log holds is
-//! counted. What an insider learns by them is in `docs/spec/01-frames.md`.
+//! They are told at times that do not depend on what happened. What a decider decided and the log holds is counted, and what a
+//! ceiling refused. What an insider learns by them is in `docs/spec/01-frames.md`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use adyton_frame::Event;
-use adyton_vault::{Command, Outcome, Reply, Status};
+use adyton_vault::{Ceiling, Command, Outcome, Reply, Status};
 use tokio::time::{Duration, interval};
 
 use crate::engine::Engine;
@@ -26,6 +26,20 @@ pub struct Counters {
     gave_up: AtomicU64,
     unreachable: AtomicU64,
     live: AtomicU64,
+    /// In the order of the frame's ceilings.
+    refused_by_ceiling: [AtomicU64; adyton_frame::Ceiling::ALL.len()],
+}
+
+/// A ceiling as the host is told of it.
+pub(crate) fn told(ceiling: Ceiling) -> adyton_frame::Ceiling {
+    match ceiling {
+        Ceiling::Destination => adyton_frame::Ceiling::Destination,
+        Ceiling::NumberBlock => adyton_frame::Ceiling::NumberBlock,
+        Ceiling::MailDomain => adyton_frame::Ceiling::MailDomain,
+        Ceiling::Tenant => adyton_frame::Ceiling::Tenant,
+        Ceiling::Spend => adyton_frame::Ceiling::Spend,
+        Ceiling::Support => adyton_frame::Ceiling::Support,
+    }
 }
 
 /// A kind of command that is counted once it is carried out.
@@ -65,6 +79,11 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A ceiling refused a request.
+    pub(crate) fn refused_by(&self, ceiling: Ceiling) {
+        self.refused_by_ceiling[usize::from(told(ceiling).number()) - 1].fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn live(&self, live: usize) {
         self.live.store(u64::try_from(live).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -81,6 +100,7 @@ impl Counters {
             gave_up: read(&self.gave_up),
             unreachable: read(&self.unreachable),
             live_hundreds: read(&self.live) / 100,
+            refused_by_ceiling: self.refused_by_ceiling.each_ref().map(read),
         }
     }
 }
@@ -105,6 +125,24 @@ mod tests {
             counters.live(live);
             assert_eq!(counters.told().live_hundreds, told);
         }
+    }
+
+    #[test]
+    fn each_ceiling_has_its_sum() {
+        let counters = Counters::default();
+        let ceilings = [
+            Ceiling::Destination,
+            Ceiling::NumberBlock,
+            Ceiling::MailDomain,
+            Ceiling::Tenant,
+            Ceiling::Spend,
+            Ceiling::Support,
+        ];
+        for (times, ceiling) in (1..).zip(ceilings) {
+            (0..times).for_each(|_| counters.refused_by(ceiling));
+        }
+        assert_eq!(counters.told().refused_by_ceiling, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(ceilings.map(told), adyton_frame::Ceiling::ALL);
     }
 
     #[test]

@@ -69,6 +69,11 @@ impl Enclave {
         self.process().ended()
     }
 
+    /// Whether it has ended by itself, and not by a signal.
+    pub(crate) fn exited(&mut self) -> bool {
+        self.process().exited()
+    }
+
     /// Whether it is a machine that hangs before its image runs.
     pub(crate) fn hangs(&self) -> bool {
         matches!(self, Self::Machine(machine) if machine.hangs())

@@ -18,6 +18,7 @@ mod log_check;
 mod machine;
 mod policy;
 mod processes;
+mod restarts;
 mod requests;
 mod seal;
 mod settings;

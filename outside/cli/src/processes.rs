@@ -133,6 +133,11 @@ impl Process {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
+    /// Whether it has ended by itself: with an exit status, not by a signal.
+    pub(crate) fn exited(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(status)) if status.code().is_some())
+    }
+
     /// Sends it a signal and waits for its end, three seconds at most. Says whether it came.
     pub(crate) fn end(&mut self, signal: Signal) -> bool {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);

@@ -29,6 +29,7 @@ use crate::folders::Folders;
 use crate::laptop::{override_key, policy_text, sign_first_settings};
 use crate::machine::Plan;
 use crate::processes::{Process, Surroundings};
+use crate::restarts::Restarts;
 use crate::ssh::make_key;
 use crate::store::Source;
 use crate::tenant_file::TenantFile;
@@ -110,6 +111,7 @@ pub(crate) struct Vault {
     data: PathBuf,
     /// How often an emulated machine hung before its image ran, and was started again.
     pub(crate) hangs: u32,
+    restarts: Restarts,
     /// Where the API listens, port known.
     pub(crate) listen: SocketAddr,
     /// Where Prometheus asks.
@@ -189,7 +191,7 @@ impl Vault {
         let metrics = ready["metrics"].as_str().unwrap_or_default().to_owned();
         host_arguments[9].clone_from(&metrics);
         let enclave = Enclave::start(&wiring, data)?;
-        Ok(Self { enclave, host, host_arguments, wiring, data: data.into(), hangs: 0, listen, metrics })
+        Ok(Self { enclave, host, host_arguments, wiring, data: data.into(), hangs: 0, restarts: Restarts::new(), listen, metrics })
     }
 
     /// 4. Waits until the API answers at `api` (its own address, or that of a relay before it), and makes the tenant.
@@ -268,8 +270,14 @@ impl Vault {
         if self.host.ended() && self.start_host().is_ok() {
             eprintln!("adyton: the host had ended and was started again");
         }
-        if self.enclave.ended() && self.start_enclave().is_ok() {
-            eprintln!("adyton: the enclave had ended and was started again; live codes are void");
+        if self.enclave.ended() {
+            let by_itself = self.enclave.exited();
+            if let Some(wait) = self.restarts.ended(by_itself).filter(|wait| !wait.is_zero()) {
+                eprintln!("adyton: the enclave has ended by itself: it is started again in {} ms", wait.as_millis());
+            }
+            if self.restarts.is_due() && self.start_enclave().is_ok() {
+                eprintln!("adyton: the enclave had ended and was started again; live codes are void");
+            }
         }
     }
 
@@ -288,6 +296,7 @@ impl Vault {
     pub(crate) fn start_enclave(&mut self) -> Result<(), Error> {
         self.enclave.clear();
         self.enclave = Enclave::start(&self.wiring, &self.data)?;
+        self.restarts.started();
         Ok(())
     }
 

@@ -230,6 +230,10 @@ fn describe(event: Event) -> Option<Value> {
         Event::PlatformLost => json!({ "event": "platform-lost" }),
         Event::PlatformBack => json!({ "event": "platform-back" }),
         Event::LogFaulty { log, index } => json!({ "event": "log-faulty", "log": log, "index": index }),
+        Event::WriterStopped { log, reason } => {
+            json!({ "event": "writer-stopped", "log": log, "reason": reason.text() })
+        }
+        Event::CeilingNear { ceiling } => json!({ "event": "ceiling-near", "ceiling": ceiling.text() }),
         // They are what `/metrics` shows; a line each minute would tell nobody anything.
         Event::Counters(_) => return None,
     })

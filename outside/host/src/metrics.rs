@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 
-use adyton_frame::{Counters, DeliveryFailure, Event};
+use adyton_frame::{Ceiling, Counters, DeliveryFailure, Event, StopReason};
 
 /// What the events said.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ struct Seen {
     ready: bool,
     /// Logs that the store does not take now.
     away: BTreeSet<u16>,
-    /// Another writer was met: until the next boot nothing is answered.
+    /// A writer stopped: until the next boot nothing is answered.
     stopped: bool,
     replayed: u64,
     boot_micros: u64,
@@ -30,6 +30,10 @@ struct Seen {
     store_lost: u64,
     platform_lost: u64,
     fenced: u64,
+    /// In the order of [`StopReason::ALL`].
+    writer_stopped: [u64; StopReason::ALL.len()],
+    /// In the order of [`Ceiling::ALL`].
+    ceilings_near: [u64; Ceiling::ALL.len()],
     snapshots: u64,
     /// By class: connect, TLS, refused, timeout.
     delivery_failures: [u64; 4],
@@ -61,6 +65,11 @@ impl Metrics {
                 (seen.ready, seen.stopped) = (false, true);
                 seen.fenced += 1;
             }
+            Event::WriterStopped { reason, .. } => {
+                (seen.ready, seen.stopped) = (false, true);
+                seen.writer_stopped[usize::from(reason.number()) - 1] += 1;
+            }
+            Event::CeilingNear { ceiling } => seen.ceilings_near[usize::from(ceiling.number()) - 1] += 1,
             Event::DeliveryFailed { class } => {
                 let place = match class {
                     DeliveryFailure::Connect => 0,
@@ -95,8 +104,17 @@ impl Metrics {
     /// The text of `/metrics`.
     pub fn text(&self) -> String {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Counters { starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds } =
-            seen.counters;
+        let Counters {
+            starts,
+            checks_passed,
+            checks_failed,
+            accepted,
+            refused,
+            gave_up,
+            unreachable,
+            live_hundreds,
+            refused_by_ceiling,
+        } = seen.counters;
         let [connect, tls, refusals, timeouts] = seen.delivery_failures;
         let mut text = Text::default();
         text.gauge("adyton_ready", "Whether the API answers.", seen.ready.into());
@@ -109,6 +127,13 @@ impl Metrics {
         text.counters("adyton_messages_total", help, "outcome", &messages);
         let live = live_hundreds.saturating_mul(100);
         text.gauge("adyton_live_verifications", "Live verifications, rounded down to hundreds.", live);
+        let ceilings = Ceiling::ALL.map(Ceiling::text);
+        let help = "Requests since the boot that a ceiling refused.";
+        let counts: Vec<_> = ceilings.into_iter().zip(refused_by_ceiling).collect();
+        text.counters("adyton_ceiling_refusals_total", help, "ceiling", &counts);
+        let help = "Hours in which some tenant used 80 % of a ceiling; destinations are not told.";
+        let counts: Vec<_> = ceilings.into_iter().zip(seen.ceilings_near).collect();
+        text.counters("adyton_ceiling_near_total", help, "ceiling", &counts);
         let failures = [("connect", connect), ("tls", tls), ("refused", refusals), ("timeout", timeouts)];
         text.counters("adyton_delivery_failures_total", "Tries at a carrier that failed.", "class", &failures);
         text.counter("adyton_boots_total", "Boots that began.", seen.boots);
@@ -124,6 +149,8 @@ impl Metrics {
         let help = "Times that the store showed a log that its signed head does not match.";
         text.counter("adyton_log_faults_total", help, seen.log_faults);
         text.counter("adyton_fenced_total", "Times that another writer was met.", seen.fenced);
+        let reasons: Vec<_> = StopReason::ALL.map(StopReason::text).into_iter().zip(seen.writer_stopped).collect();
+        text.counters("adyton_writer_stopped_total", "Times that a log's writer stopped.", "reason", &reasons);
         text.0
     }
 }
@@ -176,6 +203,7 @@ mod tests {
             gave_up: 6,
             unreachable: 7,
             live_hundreds: 8,
+            refused_by_ceiling: [9, 10, 11, 12, 13, 14],
         }
     }
 
@@ -191,6 +219,8 @@ mod tests {
             Event::DeliveryFailed { class: DeliveryFailure::Timeout },
             Event::StoreLost { log: 1 },
             Event::SnapshotTaken { log: 1, index: 77 },
+            Event::CeilingNear { ceiling: Ceiling::MailDomain },
+            Event::CeilingNear { ceiling: Ceiling::MailDomain },
             Event::Counters(counters()),
         ] {
             metrics.observe(&event);
@@ -215,6 +245,15 @@ mod tests {
             ("adyton_store_lost_total", 1),
             ("adyton_snapshots_total", 1),
             ("adyton_boots_refused_total", 0),
+            ("adyton_ceiling_refusals_total{ceiling=\"destination\"}", 9),
+            ("adyton_ceiling_refusals_total{ceiling=\"number_block\"}", 10),
+            ("adyton_ceiling_refusals_total{ceiling=\"mail_domain\"}", 11),
+            ("adyton_ceiling_refusals_total{ceiling=\"tenant\"}", 12),
+            ("adyton_ceiling_refusals_total{ceiling=\"spend\"}", 13),
+            ("adyton_ceiling_refusals_total{ceiling=\"support\"}", 14),
+            ("adyton_ceiling_near_total{ceiling=\"mail_domain\"}", 2),
+            ("adyton_ceiling_near_total{ceiling=\"number_block\"}", 0),
+            ("adyton_writer_stopped_total{reason=\"conflict\"}", 0),
         ] {
             assert_eq!(value(&text, sample), expected, "{sample}");
         }
@@ -234,6 +273,7 @@ mod tests {
             (Event::StoreBack { log: 0 }, false),
             (Event::StoreBack { log: 1 }, true),
             (Event::Fenced { log: 1, size: 2 }, false),
+            (Event::WriterStopped { log: 1, reason: StopReason::Conflict }, false),
             (Event::Counters(counters()), false),
             (Event::BootPhase { phase: 1 }, true),
             (Event::StoreLost { log: 1 }, false),
@@ -247,5 +287,6 @@ mod tests {
         metrics.observe(&Event::Fenced { log: 1, size: 2 });
         metrics.observe(&Event::Counters(counters()));
         assert_eq!(value(&metrics.text(), "adyton_ready"), 0);
+        assert_eq!(value(&metrics.text(), "adyton_writer_stopped_total{reason=\"conflict\"}"), 1);
     }
 }

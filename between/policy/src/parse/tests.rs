@@ -47,7 +47,7 @@ channels = ["sms", "email"]
 countries = ["+1", "+44"]
 
 [limits]
-sends_per_prefix_hour = 100
+sends_per_number_block_hour = 100
 
 [[routes]]
 name = "first"
@@ -93,7 +93,7 @@ fn refused(from: &str, to: &str) -> String {
 #[test]
 fn the_example_is_a_policy() {
     let policy = Policy::parse(text().as_bytes()).unwrap();
-    assert_eq!(policy.limits.sends_per_prefix_hour, 100);
+    assert_eq!(policy.limits.sends_per_number_block_hour, 100);
     let without = text().replace(&format!("[owners]\nthreshold = 1\nkeys = [\"{OWNER}\"]\n"), "");
     assert_eq!(Policy::parse(without.as_bytes()).unwrap().owners, None);
     assert_eq!(policy.limits.failed_checks, 20, "what is not named has its default");
@@ -113,9 +113,15 @@ fn a_policy_is_no_longer_than_the_public_log_shows() {
 fn an_unknown_key_names_itself_and_its_neighbour() {
     for (from, to, expected) in [
         (
+            "sends_per_number_block_hour = 100",
+            "sends_per_mail_domian_hour = 100",
+            "the policy: limits.sends_per_mail_domian_hour: unknown key; did you mean sends_per_mail_domain_hour?",
+        ),
+        (
+            "sends_per_number_block_hour = 100",
             "sends_per_prefix_hour = 100",
-            "sends_per_prefx_hour = 100",
-            "the policy: limits.sends_per_prefx_hour: unknown key; did you mean sends_per_prefix_hour?",
+            "the policy: limits.sends_per_prefix_hour: unknown key; did you mean sends_per_number_block_hour and \
+             sends_per_mail_domain_hour?",
         ),
         ("[owners]", "[owner]", "the policy: owner: unknown key; did you mean owners?"),
         (
@@ -178,7 +184,7 @@ fn ranges_and_kinds() {
             "the policy: verification.custom_code_services: expected VA and 32 hexadecimal digits",
         ),
         (
-            "sends_per_prefix_hour = 100",
+            "sends_per_number_block_hour = 100",
             "failed_checks_consecutive = 101",
             "the policy: limits.failed_checks_consecutive: expected 1 to 100",
         ),
@@ -293,7 +299,7 @@ fn differences_in_plain_words() {
         .replace("\"verify.example.com\"", "\"codes.example.com\"")
         .replace("\"/directory\"", "\"/other\"")
         .replace("admission = \"owners\"", "admission = \"open\"")
-        .replace("sends_per_prefix_hour = 100", "sends_per_prefix_hour = 50\nfailed_checks_refill_seconds = 60")
+        .replace("sends_per_number_block_hour = 100", "sends_per_number_block_hour = 50\nsends_per_mail_domain_hour = 30000\nfailed_checks_refill_seconds = 60")
         .replace("api.carrier.example", "other.example");
     let new = Policy::parse(changed.as_bytes()).unwrap();
     let said: Vec<_> = diff(&old, &new).into_iter().map(|change| (change.direction, change.words)).collect();
@@ -305,7 +311,8 @@ fn differences_in_plain_words() {
         (Direction::Loosens, "verification.countries: +49 is added"),
         (Direction::Tightens, "verification.countries: +44 is removed"),
         (Direction::Loosens, "limits.failed_checks_refill_seconds: 120 becomes 60"),
-        (Direction::Tightens, "limits.sends_per_prefix_hour: 100 becomes 50"),
+        (Direction::Tightens, "limits.sends_per_number_block_hour: 100 becomes 50"),
+        (Direction::Loosens, "limits.sends_per_mail_domain_hour: 20000 becomes 30000"),
         (Direction::Changes, "routes.first: messages go to other.example:443, not api.carrier.example:443"),
     ];
     assert_eq!(said, expected.map(|(direction, words)| (direction, words.to_owned())));

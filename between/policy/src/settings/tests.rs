@@ -17,7 +17,7 @@ fn choices_within_the_policy() {
     assert_eq!(settings.routes[&ChannelName::Sms].len(), 2);
     let policy = Policy::parse(crate::parse::tests::text().as_bytes()).unwrap();
     let limits = settings.limits.within(&policy.limits);
-    assert_eq!((limits.failed_checks, limits.sends_per_prefix_hour), (5, 100), "the rest stays the policy's");
+    assert_eq!((limits.failed_checks, limits.sends_per_number_block_hour), (5, 100), "the rest stays the policy's");
     assert!(parse("version = 1\n").is_ok());
 }
 
@@ -36,8 +36,12 @@ fn what_the_policy_does_not_allow() {
             "the settings: limits.failed_checks: looser than the policy allows",
         ),
         (
-            "version = 1\n[limits]\nsends_per_prefix_hour = 101",
-            "the settings: limits.sends_per_prefix_hour: looser than the policy allows",
+            "version = 1\n[limits]\nsends_per_number_block_hour = 101",
+            "the settings: limits.sends_per_number_block_hour: looser than the policy allows",
+        ),
+        (
+            "version = 1\n[limits]\nsends_per_mail_domain_hour = 20001",
+            "the settings: limits.sends_per_mail_domain_hour: looser than the policy allows",
         ),
         (
             "version = 1\n[limits]\nfailed_checks_refill_seconds = 119",
@@ -94,10 +98,10 @@ fn a_public_certificate_needs_public_names() {
 fn settings_that_an_earlier_policy_allowed_hold_where_they_are_tighter() {
     let policy = Policy::parse(crate::parse::tests::text().as_bytes()).unwrap();
     let kept = "version = 1\n[[routes.sms]]\nprefix = \"\"\nuse = [\"gone\"]\n\
-                [limits]\nfailed_checks = 21\nfailed_checks_refill_seconds = 60\nsends_per_prefix_hour = 50\n";
+                [limits]\nfailed_checks = 21\nfailed_checks_refill_seconds = 60\nsends_per_number_block_hour = 50\n";
     assert!(Settings::parse(kept, &policy).is_err());
     let limits = Settings::kept(kept).unwrap().limits.within(&policy.limits);
     assert_eq!((limits.failed_checks, limits.failed_checks_refill_seconds), (20, 120), "the policy's");
-    assert_eq!(limits.sends_per_prefix_hour, 50, "their own");
+    assert_eq!(limits.sends_per_number_block_hour, 50, "their own");
     assert!(matches!(Settings::kept("version"), Err(SettingsError::Toml(_))));
 }

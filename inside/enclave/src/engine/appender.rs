@@ -1,6 +1,6 @@
 //! The *append* channel of one log: one batch in flight, the same sealed bytes until the host answers.
 
-use adyton_frame::{Channel, Event, Message};
+use adyton_frame::{Channel, Event, Message, StopReason};
 use adyton_ledger::LogId;
 use adyton_transport::{Address, FrameReader, FrameWriter, Stream, open_channel};
 use tokio::sync::mpsc;
@@ -80,14 +80,18 @@ impl Appender {
         self.progress.recv().await
     }
 
-    /// Appends one frame and waits, through every outage, until it is durable; the size then, or `None` on a conflict.
-    pub async fn append(&mut self, frame: Vec<u8>) -> Option<u64> {
+    /// Appends one frame and waits, through every outage, until it is durable; the size then.
+    ///
+    /// # Errors
+    /// Why it never will be.
+    pub async fn append(&mut self, frame: Vec<u8>) -> Result<u64, StopReason> {
         self.send(frame).await;
         loop {
-            match self.progress().await? {
-                Progress::Lost => {}
-                Progress::Durable { size } => return Some(size),
-                Progress::Conflict { .. } => return None,
+            match self.progress().await {
+                Some(Progress::Lost) => {}
+                Some(Progress::Durable { size }) => return Ok(size),
+                Some(Progress::Conflict { .. }) => return Err(StopReason::Conflict),
+                None => return Err(StopReason::ChannelGone),
             }
         }
     }

@@ -1,13 +1,15 @@
 //! The public log: genesis, boots, hourly roots of the operations logs.
 
+use adyton_frame::StopReason;
 use adyton_ledger::{
     CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind, LogId, Record, Releases,
     StoredRecord, VaultId, origin, sha256,
 };
-use adyton_seal::{Opaque, SigningKey};
+use adyton_seal::SigningKey;
 
 use super::appender::Appender;
 use super::shard::Sealed;
+use super::stop::Stop;
 use crate::store::{Store, StoreError};
 
 /// The writer of `gov`. Its bodies are public, so nothing is sealed.
@@ -19,11 +21,19 @@ pub struct GovLog {
     boot_id: [u8; 16],
     release: u64,
     appender: Appender,
+    stop: Stop,
+    /// It has stopped: what was last signed may never be durable, so nothing may follow it.
+    stopped: bool,
 }
 
-/// Another writer holds the public log.
+/// Why a record was not appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fenced;
+pub enum GovError {
+    /// No boot could read it back, or no frame holds it. Nothing is changed, and the log goes on without it.
+    Record,
+    /// The writer has stopped, and the process ends ([`Stop`]).
+    Stopped,
+}
 
 /// Why the public log cannot be continued. `adyton log check` names the first fault.
 #[derive(Debug)]
@@ -140,33 +150,53 @@ impl GovLog {
         boot_id: [u8; 16],
         release: u64,
         appender: Appender,
+        stop: Stop,
     ) -> Self {
-        Self { vault, signer, frontier, bucket, boot_id, release, appender }
+        Self { vault, signer, frontier, bucket, boot_id, release, appender, stop, stopped: false }
     }
 
     /// Appends a record and waits until it is durable.
     ///
     /// # Errors
-    /// [`Fenced`] if another writer was there, or if the record could not be read back: every later boot would be refused.
-    pub async fn append(&mut self, record: &GovRecord, now: u64) -> Result<(), Fenced> {
-        GovRecord::decode(&record.encode()).map_err(|_| Fenced)?;
-        self.bucket = self.bucket.max(now / 10);
-        let record = entry(record, self.frontier.size(), self.bucket, self.boot_id, self.release);
-        self.append_entry(record).await.map_err(|_| Fenced)
+    /// [`GovError`].
+    pub async fn append(&mut self, record: &GovRecord, now: u64) -> Result<(), GovError> {
+        GovRecord::decode(&record.encode()).map_err(|_| GovError::Record)?;
+        let bucket = self.bucket.max(now / 10);
+        let record = entry(record, self.frontier.size(), bucket, self.boot_id, self.release);
+        self.append_entry(record).await?;
+        self.bucket = bucket;
+        Ok(())
     }
 
     /// Appends an entry that was built already: the genesis.
     ///
     /// # Errors
-    /// [`Opaque`] if another writer was there.
-    pub async fn append_entry(&mut self, record: Record) -> Result<(), Opaque> {
+    /// [`GovError`].
+    pub async fn append_entry(&mut self, record: Record) -> Result<(), GovError> {
+        if self.stopped {
+            self.stop.report(LogId::GOV, StopReason::ChannelGone);
+            return Err(GovError::Stopped);
+        }
         let expected_size = self.frontier.size();
-        self.frontier.push(record.entry.leaf_hash());
-        let size = self.frontier.size();
-        let head = Head { origin: origin(&self.vault, LogId::GOV), size, root: self.frontier.root() };
+        let mut frontier = self.frontier.clone();
+        frontier.push(record.entry.leaf_hash());
+        let size = frontier.size();
+        let head = Head { origin: origin(&self.vault, LogId::GOV), size, root: frontier.root() };
         let head = head.sign(&self.signer.public_key(), |text| self.signer.sign(text));
         let sealed = Sealed { expected_size, size, records: vec![record], head };
-        let appended = self.appender.append(sealed.frame(size, LogId::GOV.number())?).await;
-        if appended == Some(size) { Ok(()) } else { Err(Opaque) }
+        let frame = sealed.frame(size, LogId::GOV.number()).map_err(|_| GovError::Record)?;
+        // From here on the host has these bytes. A caller that goes away leaves a log that nothing may follow.
+        self.stopped = true;
+        self.frontier = frontier;
+        let reason = match self.appender.append(frame).await {
+            Ok(appended) if appended == size => {
+                self.stopped = false;
+                return Ok(());
+            }
+            Ok(_) => StopReason::Fenced,
+            Err(reason) => reason,
+        };
+        self.stop.report(LogId::GOV, reason);
+        Err(GovError::Stopped)
     }
 }

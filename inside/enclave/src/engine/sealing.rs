@@ -10,7 +10,7 @@ use std::fmt;
 
 use adyton_ledger::{Entry, Header, Keep, Kind, LogId, Record, VaultId, commitment, commitments_root, size_class};
 use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, Opaque, Plaintext, Reader, TAG_LEN, keyed_hash_16, put_lp};
-use adyton_vault::{Event, Sid, SidKind};
+use adyton_vault::{Sid, SidKind};
 
 /// Why a stored body does not open. The store is untrusted, so this refuses a boot and says no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,20 @@ impl From<Opaque> for BodyError {
     }
 }
 
+/// Bytes that a stored entry takes in a frame when its records, each with its length before it, have `length` bytes: header
+/// and hash, the body's length, the padded plaintext, the tag. `None`: no size class holds them.
+pub fn stored_size(length: usize) -> Option<usize> {
+    let class = size_class(length.checked_add(PLAINTEXT_HEAD)?)?;
+    Some(ENTRY_LEN + BODY_LENGTH + class + TAG_LEN)
+}
+
+/// Bytes of a plaintext before its records: their length and their count.
+const PLAINTEXT_HEAD: usize = 8;
+/// Bytes of an entry.
+const ENTRY_LEN: usize = 160;
+/// Bytes of a body's length in a frame.
+const BODY_LENGTH: usize = 4;
+
 /// Records of one entry before sealing: `lp(event) || …`, and how many.
 pub struct Records {
     bytes: Plaintext,
@@ -43,14 +57,8 @@ impl Default for Records {
 }
 
 impl Records {
-    /// Adds an event.
-    pub fn push(&mut self, event: &Event) {
-        self.bytes.put_nested(|out| event.encode(out));
-        self.count += 1;
-    }
-
-    /// Adds a record that is not an event: a snapshot's manifest.
-    pub fn push_bytes(&mut self, record: &[u8]) {
+    /// Adds a record: an encoded event, or a snapshot's manifest.
+    pub fn push(&mut self, record: &[u8]) {
         self.bytes.put_lp(record);
         self.count += 1;
     }

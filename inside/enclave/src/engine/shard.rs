@@ -1,27 +1,28 @@
 //! The single writer of a shard, without its IO.
 //!
 //! 1. A command is decided on the state as it stands, and the state evolves at once.
-//! 2. Its events join the open batch; its answer and effects are held with them. A refusal is held too whenever
-//!    anything before it is not durable yet, so that no answer tells of what may still be lost.
-//! 3. When nothing is in flight, the open batch is sealed at the next indexes and signed: from then on those bytes are
-//!    the only ones that these indexes will ever see in this boot.
+//! 2. Its events join the open batch, all of them or, if the batch would no longer fit a frame when padded, none: then they
+//!    begin the next batch, and the shard takes no more until one of the two is sealed ([`Shard::is_full`]). Events that no
+//!    batch holds are refused before the state evolves. Answer and effects are held with the events. A refusal is held too
+//!    whenever anything before it is not durable yet, so that no answer tells of what may still be lost.
+//! 3. When nothing is in flight, the oldest open batch is sealed at the next indexes and signed: from then on those bytes
+//!    are the only ones that these indexes will ever see in this boot.
 //! 4. Once the store says they are durable, answers and effects are released, in order.
 //!
 //! A store that fails leaves the batch in flight; the shell retries the same bytes. A conflict fences the shard.
 
+use std::collections::VecDeque;
+
 use adyton_frame::{MAX_FRAME, encode_append};
 use adyton_ledger::VaultId;
 use adyton_ledger::{Frontier, Head, Keep, Kind, Record, origin};
-use adyton_seal::{Opaque, SigningKey};
-use adyton_vault::{Class, Command, Context, Effect, Event, EventKind, Refusal, Reply, Seconds, Sid, State, decide};
+use adyton_seal::{Opaque, Plaintext, SigningKey};
+use adyton_vault::{
+    Ceiling, Class, Command, Context, Decision, Effect, Event, EventKind, Refusal, Reply, Seconds, State, decide,
+};
 
-use super::sealing::{Place, Records, Sealer};
-
-/// Entries of one batch at the most.
-const MAX_ENTRIES: usize = 512;
-/// Bytes of records after which a batch takes no more. The commands that the writer had taken by then still join it, so
-/// that this is far below the largest size class, and below half a frame, which padding can fill.
-const MAX_BYTES: usize = 256 * 1024;
+use super::batch::{Batch, NewRecord, OpenEntry};
+use super::sealing::{Place, Sealer};
 
 /// An answer whose time has come.
 pub struct Release<T> {
@@ -57,22 +58,20 @@ impl Sealed {
     }
 }
 
-struct Held<T> {
-    releases: Vec<Release<T>>,
-    effects: Vec<Effect>,
+/// What waits until a batch is durable, in order.
+pub struct Held<T> {
+    /// Answers.
+    pub releases: Vec<Release<T>>,
+    /// What to do.
+    pub effects: Vec<Effect>,
+    /// Ceilings that what happened brought near.
+    pub near: Vec<Ceiling>,
 }
 
 impl<T> Default for Held<T> {
     fn default() -> Self {
-        Self { releases: Vec::new(), effects: Vec::new() }
+        Self { releases: Vec::new(), effects: Vec::new(), near: Vec::new() }
     }
-}
-
-struct OpenEntry {
-    kind: Kind,
-    keep: Keep,
-    tenant: Option<Sid>,
-    records: Records,
 }
 
 /// The writer of one shard. `T` is whoever waits for an answer.
@@ -83,9 +82,8 @@ pub struct Shard<T> {
     origin: String,
     frontier: Frontier,
     bucket: u64,
-    open: Vec<OpenEntry>,
-    open_bytes: usize,
-    open_held: Held<T>,
+    /// Oldest first; the last one takes what is decided. None is empty.
+    open: VecDeque<Batch<T>>,
     in_flight: Option<Held<T>>,
 }
 
@@ -100,18 +98,7 @@ impl<T> Shard<T> {
         bucket: u64,
     ) -> Self {
         let origin = origin(vault, sealer.log());
-        Self {
-            state,
-            sealer,
-            signer,
-            origin,
-            frontier,
-            bucket,
-            open: Vec::new(),
-            open_bytes: 0,
-            open_held: Held::default(),
-            in_flight: None,
-        }
+        Self { state, sealer, signer, origin, frontier, bucket, open: VecDeque::new(), in_flight: None }
     }
 
     /// The state, evolved by everything decided, durable or not.
@@ -129,95 +116,117 @@ impl<T> Shard<T> {
         &self.frontier
     }
 
-    /// Whether the open batch takes no more until it is sealed.
+    /// Whether the shard should take no more until a batch is sealed: the open one is full, or another waits before it. What
+    /// is submitted nevertheless is taken too; it only waits for more batches.
     pub fn is_full(&self) -> bool {
-        self.open.len() >= MAX_ENTRIES || self.open_bytes >= MAX_BYTES
+        self.open.len() > 1 || self.open.back().is_some_and(Batch::is_full)
     }
 
     /// Decides a command; the answer comes back at once only if nothing is waiting to be durable.
     pub fn submit(&mut self, command: Command, context: &Context<'_>, ticket: T) -> Option<Release<T>> {
-        let answer = match decide(&self.state, command, context) {
-            Err(refusal) => Err(refusal),
-            Ok(decision) => {
-                for event in decision.events {
-                    self.record(event);
-                }
-                self.open_held.effects.extend(decision.effects);
-                Ok(decision.reply)
-            }
+        let (answer, effects, near) = match self.decide(command, context) {
+            Ok((reply, effects, near)) => (Ok(reply), effects, near),
+            Err(refusal) => (Err(refusal), Vec::new(), Vec::new()),
         };
         let release = Release { ticket, answer };
-        if !self.open.is_empty() {
-            self.open_held.releases.push(release);
-        } else if let Some(held) = &mut self.in_flight {
-            held.releases.push(release);
-        } else {
+        let held = self.open.back_mut().map(|batch| &mut batch.held).or(self.in_flight.as_mut());
+        let Some(held) = held else {
+            debug_assert!(effects.is_empty(), "an effect follows events");
             return Some(release);
-        }
+        };
+        held.releases.push(release);
+        held.effects.extend(effects);
+        held.near.extend(near);
         None
+    }
+
+    fn decide(
+        &mut self,
+        command: Command,
+        context: &Context<'_>,
+    ) -> Result<(Reply, Vec<Effect>, Vec<Ceiling>), Refusal> {
+        let Decision { events, reply, effects } = decide(&self.state, command, context)?;
+        let records: Vec<_> = events.iter().map(|event| self.record(event)).collect();
+        if !self.add(&records) {
+            return Err(Refusal::TooLarge);
+        }
+        let mut near = Vec::new();
+        for event in events {
+            near.extend(self.state.ceilings_near(&event, &context.rules.limits));
+            self.state.evolve(event);
+        }
+        Ok((reply, effects, near))
     }
 
     /// Begins this boot in the log: voids what was hot.
     pub fn boot(&mut self, boot_id: [u8; 16], now: Seconds) {
-        self.record(Event { at: now, kind: EventKind::Booted { boot_id } });
+        let event = Event { at: now, kind: EventKind::Booted { boot_id } };
+        let added = self.add(&[self.record(&event)]);
+        debug_assert!(added, "25 bytes fit any batch");
+        self.state.evolve(event);
     }
 
-    /// Adds a snapshot's manifest to the open batch; `ticket` is answered once it is durable.
-    pub fn snapshot(&mut self, manifest: &[u8], ticket: T) {
-        let mut records = Records::default();
-        records.push_bytes(manifest);
-        self.open_bytes += records.len();
-        self.open.push(OpenEntry { kind: Kind::Snapshot, keep: Keep::Forever, tenant: None, records });
-        self.open_held.releases.push(Release { ticket, answer: Ok(Reply::Done) });
+    /// Adds a snapshot's manifest to the open batch; `ticket` is answered once it is durable, or at once if no batch holds it.
+    pub fn snapshot(&mut self, manifest: &[u8], ticket: T) -> Option<Release<T>> {
+        let mut bytes = Plaintext::with_capacity(manifest.len());
+        bytes.put(manifest);
+        let added = self.add(&[NewRecord { kind: Kind::Snapshot, keep: Keep::Forever, tenant: None, bytes }]);
+        match self.open.back_mut().filter(|_| added) {
+            Some(batch) => {
+                batch.held.releases.push(Release { ticket, answer: Ok(Reply::Done) });
+                None
+            }
+            None => Some(Release { ticket, answer: Err(Refusal::TooLarge) }),
+        }
     }
 
-    fn record(&mut self, event: Event) {
+    /// An event as a record; the state is that before it.
+    fn record(&self, event: &Event) -> NewRecord {
         let kind = if matches!(event.kind, EventKind::Booted { .. }) { Kind::Boot } else { Kind::Ops };
         let keep = match (kind, event.class()) {
             // What is prepaid stands in the snapshot with its sum.
             (Kind::Ops, Class::H | Class::P) => Keep::UntilSnapshot,
             _ => Keep::Retention,
         };
-        let tenant = self.state.tenant_of(&event);
-        // One entry per tenant and batch; whatever concerns no tenant has one of its own.
-        let same = |open: &OpenEntry| open.kind == kind && open.tenant == tenant;
-        let place = match self.open.iter().rposition(same).filter(|_| kind == Kind::Ops) {
-            Some(place) => place,
-            None => {
-                self.open.push(OpenEntry { kind, keep, tenant, records: Records::default() });
-                self.open.len() - 1
-            }
-        };
-        let entry = &mut self.open[place];
-        if keep == Keep::Retention {
-            entry.keep = keep;
-        }
-        let before = entry.records.len();
-        entry.records.push(&event);
-        self.open_bytes += entry.records.len() - before;
-        self.state.evolve(event);
+        let mut bytes = Plaintext::with_capacity(160);
+        event.encode(&mut bytes);
+        NewRecord { kind, keep, tenant: self.state.tenant_of(event), bytes }
     }
 
-    /// Seals the open batch, if nothing is in flight and there is one.
+    /// Puts records into the last open batch, or begins another with them. False, and nothing is changed, if no batch holds
+    /// them.
+    fn add(&mut self, records: &[NewRecord]) -> bool {
+        if records.is_empty() || self.open.back_mut().is_some_and(|batch| batch.add(records)) {
+            return true;
+        }
+        let mut next = Batch::default();
+        let fits = next.add(records);
+        if fits {
+            self.open.push_back(next);
+        }
+        fits
+    }
+
+    /// Seals the oldest open batch, if nothing is in flight and there is one.
     ///
     /// # Errors
     /// [`Opaque`] if the library refuses; the shard must then stop.
     pub fn seal(&mut self, now: Seconds) -> Result<Option<Sealed>, Opaque> {
-        if self.in_flight.is_some() || self.open.is_empty() {
+        if self.in_flight.is_some() {
             return Ok(None);
         }
+        let Some(Batch { entries, held, .. }) = self.open.pop_front() else { return Ok(None) };
         // The log's time does not fall, whatever the clock does.
         self.bucket = self.bucket.max(now / 10);
         let expected_size = self.frontier.size();
-        let mut records = Vec::with_capacity(self.open.len());
-        for OpenEntry { kind, keep, tenant, records: plain } in self.open.drain(..) {
+        let mut records = Vec::with_capacity(entries.len());
+        for OpenEntry { kind, keep, tenant, records: plain, .. } in entries {
             let place = Place { kind, keep, index: self.frontier.size(), time_bucket: self.bucket, tenant };
             let record = self.sealer.seal(&place, &plain)?;
             self.frontier.push(record.entry.leaf_hash());
             records.push(record);
         }
-        self.open_bytes = 0;
-        self.in_flight = Some(std::mem::take(&mut self.open_held));
+        self.in_flight = Some(held);
         let size = self.frontier.size();
         let head = Head { origin: self.origin.clone(), size, root: self.frontier.root() };
         let head = head.sign(&self.signer.public_key(), |text| self.signer.sign(text));
@@ -225,8 +234,7 @@ impl<T> Shard<T> {
     }
 
     /// The batch in flight is durable: gives out what waited for it.
-    pub fn durable(&mut self) -> (Vec<Release<T>>, Vec<Effect>) {
-        let Held { releases, effects } = self.in_flight.take().unwrap_or_default();
-        (releases, effects)
+    pub fn durable(&mut self) -> Held<T> {
+        self.in_flight.take().unwrap_or_default()
     }
 }

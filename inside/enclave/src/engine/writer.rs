@@ -1,22 +1,23 @@
 //! The shell around a [`Shard`]: queue, time, group commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use adyton_frame::Event;
+use adyton_frame::{Event, StopReason};
 use adyton_ledger::LogId;
 use adyton_seal::Secret;
-use adyton_vault::{Command, Context, Effect, Fresh, Refusal, Reply, Sid};
+use adyton_vault::{Ceiling, Command, Context, Effect, Fresh, Refusal, Reply, Sid};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
 use super::appender::{Appender, Progress};
-use super::shard::{Release, Shard};
+use super::shard::{Held, Release, Shard};
+use super::stop::Stop;
 use crate::clock::Clock;
 use crate::events::Events;
-use crate::metrics::{Countable, Counters};
+use crate::metrics::{Countable, Counters, told};
 use crate::policy::{Current, Holder};
 
 /// Commands that wait for the writer; more are told to come again.
@@ -94,6 +95,8 @@ pub struct Surroundings {
     pub appender: Appender,
     /// What is allowed now.
     pub current: Holder,
+    /// Who is told that the writer has stopped.
+    pub stop: Stop,
 }
 
 impl Engine {
@@ -104,8 +107,19 @@ impl Engine {
         shared.name_keys(&shard);
         shared.count_owners(&shard);
         let shared = Arc::new(shared);
-        let writer = Writer { shard, log, surroundings, shared: Arc::clone(&shared), in_flight: None };
-        tokio::spawn(writer.run(receiver));
+        let stop = surroundings.stop.clone();
+        let warned = Warned::default();
+        let writer = Writer { shard, log, surroundings, shared: Arc::clone(&shared), in_flight: None, warned };
+        let writer = tokio::spawn(writer.run(receiver));
+        tokio::spawn(async move {
+            match writer.await {
+                Ok(None) => {}
+                Ok(Some(reason)) => stop.report(log, reason),
+                Err(error) if error.is_panic() => stop.report(log, StopReason::Panicked),
+                // The runtime ends, and all that runs on it.
+                Err(_) => {}
+            }
+        });
         Self { requests, shared }
     }
 
@@ -116,9 +130,13 @@ impl Engine {
     pub async fn submit(&self, command: Command) -> Result<Reply, Failure> {
         let fresh = fresh()?;
         let countable = Countable::of(&command);
-        let reply = self.ask(|ticket| Request::Command(command, fresh, ticket)).await?;
-        self.shared.counters.count(countable, &reply);
-        Ok(reply)
+        let answer = self.ask(|ticket| Request::Command(command, fresh, ticket)).await;
+        match &answer {
+            Ok(reply) => self.shared.counters.count(countable, reply),
+            Err(Failure::Refused(Refusal::SendLimit { ceiling, .. })) => self.shared.counters.refused_by(*ceiling),
+            Err(_) => {}
+        }
+        answer
     }
 
     /// Appends a snapshot's manifest and waits until it is durable.
@@ -208,12 +226,16 @@ struct Writer {
     shared: Arc<Shared>,
     /// Size that the log has once the batch in flight is durable.
     in_flight: Option<u64>,
+    warned: Warned,
 }
 
 impl Writer {
-    /// Ends when another writer holds the log: nothing is answered from then on, and nothing that was held is claimed.
-    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+    /// Ends when nobody can ask any more, or with a reason: nothing is answered from then on, and nothing that was held is
+    /// claimed.
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>) -> Option<StopReason> {
         let mut burst = Vec::with_capacity(BURST);
+        // Taken from the queue and not decided yet, because the open batch is full.
+        let mut waiting = VecDeque::with_capacity(BURST);
         let mut tick = interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -225,27 +247,44 @@ impl Writer {
                         Some(Progress::Durable { size }) if Some(size) == self.in_flight => self.durable(size),
                         Some(Progress::Durable { size }) => {
                             self.surroundings.events.emit(Event::Fenced { log: self.log.number(), size });
-                            return;
+                            return Some(StopReason::Fenced);
                         }
-                        Some(Progress::Conflict { .. }) | None => return,
+                        Some(Progress::Conflict { .. }) => return Some(StopReason::Conflict),
+                        None => return Some(StopReason::ChannelGone),
                     }
                 }
-                count = requests.recv_many(&mut burst, BURST), if !self.shard.is_full() => {
+                count = requests.recv_many(&mut burst, BURST), if waiting.is_empty() && !self.shard.is_full() => {
                     if count == 0 {
-                        return;
+                        return None;
                     }
-                    burst.drain(..).for_each(|request| self.take(request));
+                    waiting.extend(burst.drain(..));
                 }
-                _ = tick.tick() => {
-                    self.shared.counters.live(self.shard.state().live());
-                    if let Ok(fresh) = fresh() {
-                        self.take(Request::Command(Command::Tick, fresh, None));
-                    }
-                }
+                _ = tick.tick(), if !self.shard.is_full() => self.tick(),
             }
-            if self.in_flight.is_none() && !self.send().await {
-                return;
+            if let Err(reason) = self.work(&mut waiting).await {
+                return Some(reason);
             }
+        }
+    }
+
+    /// Decides what waits, as far as batches take it, and has a batch on its way.
+    async fn work(&mut self, waiting: &mut VecDeque<Request>) -> Result<(), StopReason> {
+        loop {
+            while !self.shard.is_full()
+                && let Some(request) = waiting.pop_front()
+            {
+                self.take(request);
+            }
+            if self.in_flight.is_some() || !self.send().await? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        self.shared.counters.live(self.shard.state().live());
+        if let Ok(fresh) = fresh() {
+            self.take(Request::Command(Command::Tick, fresh, None));
         }
     }
 
@@ -266,7 +305,11 @@ impl Writer {
                     self.surroundings.current.set(*current);
                 }
             }
-            Request::Snapshot(manifest, ticket) => self.shard.snapshot(&manifest, ticket),
+            Request::Snapshot(manifest, ticket) => {
+                if let Some(release) = self.shard.snapshot(&manifest, ticket) {
+                    answer(release);
+                }
+            }
             Request::Signer(account, sender) => {
                 let signer = self.shard.state().signer(account).map(|(key, _)| key.to_vec());
                 // Whoever asked may be gone.
@@ -284,25 +327,44 @@ impl Writer {
         self.shared.count_owners(&self.shard);
     }
 
-    /// Seals and sends the open batch, if there is one. False: the shard must stop.
-    async fn send(&mut self) -> bool {
-        let Ok(sealed) = self.shard.seal(self.surroundings.clock.now()) else { return false };
-        let Some(sealed) = sealed else { return true };
-        let Ok(frame) = sealed.frame(sealed.size, self.log.number()) else { return false };
+    /// Seals and sends the oldest open batch; false if there is none.
+    async fn send(&mut self) -> Result<bool, StopReason> {
+        let sealed = self.shard.seal(self.surroundings.clock.now()).map_err(|_| StopReason::Sealing)?;
+        let Some(sealed) = sealed else { return Ok(false) };
+        let frame = sealed.frame(sealed.size, self.log.number()).map_err(|_| StopReason::Frame)?;
         self.in_flight = Some(sealed.size);
         self.surroundings.appender.send(frame).await;
-        true
+        Ok(true)
     }
 
     fn durable(&mut self, size: u64) {
         self.in_flight = None;
         self.shared.away.store(false, Ordering::Relaxed);
         self.shared.durable.store(size, Ordering::Relaxed);
-        let (releases, effects) = self.shard.durable();
+        let Held { releases, effects, near } = self.shard.durable();
         releases.into_iter().for_each(answer);
         for effect in effects {
             let _ = self.surroundings.effects.send(effect);
         }
+        let now = self.surroundings.clock.now();
+        for ceiling in near.into_iter().filter(|ceiling| self.warned.is_first(*ceiling, now)) {
+            self.surroundings.events.emit(Event::CeilingNear { ceiling: told(ceiling) });
+        }
+        // What a tick left goes on with the next batch, and at most one tick's worth with each.
+        if !self.shard.is_full() && self.shard.state().has_due(now) {
+            self.tick();
+        }
+    }
+}
+
+/// The hour in which the host was last told that a ceiling is near, so that it hears of each once an hour.
+#[derive(Default)]
+struct Warned(BTreeMap<Ceiling, u64>);
+
+impl Warned {
+    fn is_first(&mut self, ceiling: Ceiling, now: u64) -> bool {
+        let hour = now / 3600;
+        self.0.insert(ceiling, hour) != Some(hour)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use adyton_api::ErrorBody;
 use adyton_ledger::SignersError;
 use adyton_policy::SettingsError;
-use adyton_vault::{Ceiling, Outcome, Reason, Refusal};
+use adyton_vault::{Ceiling, KeyList, Outcome, Reason, Refusal};
 use axum::http::StatusCode;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
@@ -157,7 +157,8 @@ impl ApiError {
             }
             Refusal::SendLimit { ceiling, retry_after } => match ceiling {
                 Ceiling::Destination => too_many(60203, "Max send attempts reached"),
-                Ceiling::Prefix => forbidden(60410, "Too many messages to numbers like this one"),
+                Ceiling::NumberBlock => forbidden(60410, "Too many messages to numbers like this one"),
+                Ceiling::MailDomain => forbidden(60410, "Too many messages to this mail domain"),
                 Ceiling::Tenant => too_many(20429, "Too many messages in an hour"),
                 Ceiling::Spend => too_many(20429, "The hourly spend cap is reached"),
                 Ceiling::Support => too_many(20429, "Too many requests"),
@@ -183,10 +184,27 @@ impl ApiError {
             }
             Refusal::AccountTaken => Self::new(StatusCode::CONFLICT, 20409, "This account SID is taken"),
             Refusal::KeyTaken => Self::new(StatusCode::CONFLICT, 20409, "A key's SID is taken"),
+            Refusal::KeyTwice(list) => Self::because(list_text(list), "a key's SID stands there twice"),
+            Refusal::TooManyKeys(list) => Self::because(list_text(list), "at most 100 keys in one request"),
+            Refusal::TooManyLoosenings => too_many(
+                20429,
+                "100 loosenings of this tenant wait already: take one back (adyton tenant withdraw), or wait for one",
+            ),
+            Refusal::TooLarge => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, 20413, "The request is larger than one batch of the log")
+            }
             Refusal::TenantsClosed => forbidden(20403, "This vault admits no tenant without its owners' signature"),
             Refusal::CodeLength => Self::parameter("CodeLength"),
             Refusal::Full => too_many(20429, "The vault, or this tenant's share of it, is full").after(60),
         }
+    }
+}
+
+/// The member of a keys request.
+fn list_text(list: KeyList) -> &'static str {
+    match list {
+        KeyList::Removed => "remove",
+        KeyList::Added => "add",
     }
 }
 

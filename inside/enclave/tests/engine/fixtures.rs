@@ -10,7 +10,7 @@ use adyton_ledger::{LogId, VaultId};
 use adyton_seal::{KeyTree, Label, Plaintext, RootKey, Secret, SigningKey};
 use adyton_vault::{
     Admission, Caller, Channel, Command, Context, Destination, Event, Fresh, Limits, MessageLook, Rules,
-    ServiceSettings, Sid, Start, Subjects, User,
+    ServiceSettings, Shared, Sid, Start, Subjects, User,
 };
 
 use crate::disk::Disk;
@@ -61,7 +61,7 @@ pub(crate) fn service_of(caller: Caller) -> Command {
 
 pub(crate) fn start(service: Sid, who: u8) -> Command {
     let destination = Destination::phone(&format!("+1202555012{who}")).unwrap();
-    let subjects = Subjects { in_service: [who; 16], in_tenant: [who; 16], prefix: [9; 16] };
+    let subjects = Subjects { in_service: [who; 16], in_tenant: [who; 16], shared: Shared::NumberBlock([9; 16]) };
     let (channel, look) = (Channel::Sms, MessageLook::default());
     Command::Start(caller(), Start { service, destination, subjects, channel, custom_code: None, look, cost: 0 })
 }
@@ -76,7 +76,8 @@ pub(crate) static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
         failed_checks_refill: 0,
         failed_checks_consecutive: u32::MAX,
         sends_per_destination_hour: u32::MAX,
-        sends_per_prefix_hour: u32::MAX,
+        sends_per_number_block_hour: u32::MAX,
+        sends_per_mail_domain_hour: u32::MAX,
         sends_per_tenant_hour: u32::MAX,
         ..Limits::default()
     },

@@ -1,10 +1,11 @@
 //! The public log: continued only where this vault has signed it.
 
 use adyton_enclave::engine::appender::Appender;
-use adyton_enclave::engine::gov::{Fenced, GovLog, GovReplay, GovReplayError, entry, replay};
+use adyton_enclave::engine::{Stop, Stopped};
+use adyton_enclave::engine::gov::{GovError, GovLog, GovReplay, GovReplayError, entry, replay};
 use adyton_enclave::events::Events;
 use adyton_enclave::store::Store;
-use adyton_frame::{Event, Frame, Message, StoredBytes};
+use adyton_frame::{Event, Frame, Message, StopReason, StoredBytes};
 use adyton_ledger::{BootRecord, Frontier, Genesis, GovRecord, LogId, PolicyRecord, Profile, Record, VaultId, sha256};
 use adyton_transport::{Address, FrameReader, FrameWriter, Listener, accept_channel};
 
@@ -45,9 +46,9 @@ fn boot_record(time: u64) -> GovRecord {
     GovRecord::Boot(BootRecord { boot_id: BOOT, release: 1, policy_hash, bundle_hash: [0; 32], time })
 }
 
-fn log(vault: VaultId, frontier: Frontier, address: Address) -> GovLog {
+fn log(vault: VaultId, frontier: Frontier, address: Address, stop: &Stop) -> GovLog {
     let appender = Appender::start(address.clone(), LogId::GOV, Events::start(address));
-    GovLog::new(vault, signer(), frontier, 0, BOOT, 1, appender)
+    GovLog::new(vault, signer(), frontier, 0, BOOT, 1, appender, stop.clone())
 }
 
 /// Takes a store connection and answers with what it is given, whatever is asked.
@@ -66,12 +67,13 @@ async fn a_log_is_continued_where_its_head_says() {
     let (folder, heard) = (tempfile::tempdir().unwrap(), Heard::default());
     let _host = Host::start(Disk::default().store().unwrap(), folder.path(), &heard);
     let vault = VaultId::of_genesis(&first().entry);
-    let mut gov = log(vault, Frontier::new(), address(folder.path()));
+    let (stop, mut stopped) = Stop::channel();
+    let mut gov = log(vault, Frontier::new(), address(folder.path()), &stop);
     gov.append_entry(first()).await.unwrap();
     gov.append(&policy_record(), 1_800_000_010).await.unwrap();
     // What no boot could read back is not written, and the log goes on without it.
     let too_long = GovRecord::Policy(PolicyRecord { release: 2, policy: vec![b'x'; 65_537] });
-    assert_eq!(gov.append(&too_long, 1_800_000_015).await, Err(Fenced));
+    assert_eq!(gov.append(&too_long, 1_800_000_015).await, Err(GovError::Record));
     gov.append(&boot_record(1_800_000_020), 1_800_000_020).await.unwrap();
 
     let mut store = Store::connect(&address(folder.path())).await.unwrap();
@@ -86,8 +88,12 @@ async fn a_log_is_continued_where_its_head_says() {
     }
 
     // Whoever continues it from an older place was overtaken, and says so.
-    let mut late = log(vault, Frontier::new(), address(folder.path()));
-    assert_eq!(late.append(&boot_record(1_800_000_030), 1_800_000_030).await, Err(Fenced));
+    assert!(stopped.try_recv().is_err());
+    let mut late = log(vault, Frontier::new(), address(folder.path()), &stop);
+    for _ in 0..2 {
+        assert_eq!(late.append(&boot_record(1_800_000_030), 1_800_000_030).await, Err(GovError::Stopped));
+    }
+    assert_eq!(stopped.recv().await, Some(Stopped { log: LogId::GOV, reason: StopReason::Conflict }));
     heard.until(|said| said.contains(&Event::Fenced { log: 0, size: 3 })).await;
 }
 

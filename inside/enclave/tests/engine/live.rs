@@ -11,7 +11,7 @@ use adyton_enclave::engine::appender::Appender;
 use adyton_enclave::engine::follower::Follower;
 use adyton_enclave::engine::replay::Replay;
 use adyton_enclave::engine::writer::Surroundings;
-use adyton_enclave::engine::{Engine, Failure, Shard};
+use adyton_enclave::engine::{Engine, Failure, Shard, Stop, Stopped};
 use adyton_enclave::events::Events;
 use adyton_enclave::policy::{Current, Holder};
 use adyton_ledger::{AppendOutcome, LogReader, LogStore};
@@ -33,6 +33,8 @@ pub(crate) struct Live {
     pub(crate) engine: Engine,
     pub(crate) current: Holder,
     pub(crate) effects: mpsc::UnboundedReceiver<Effect>,
+    /// Why the writer stopped.
+    pub(crate) stopped: mpsc::Receiver<Stopped>,
     /// What the boot found.
     pub(crate) found: Replay<'static>,
     boot_id: [u8; 16],
@@ -62,11 +64,12 @@ impl Live {
             sequence: 0,
             settings_hash: [0; 32],
         });
-        let surroundings =
-            Surroundings { clock: Arc::new(Clock::new()), events, effects: sender, appender, current: current.clone() };
+        let (stop, stopped) = Stop::channel();
+        let clock = Arc::new(Clock::new());
+        let surroundings = Surroundings { clock, events, effects: sender, appender, current: current.clone(), stop };
         let durable = shard.size();
         let engine = Engine::start(shard, OPS, durable, surroundings);
-        Self { folder, disk, heard, host: None, engine, current, effects, found, boot_id }
+        Self { folder, disk, heard, host: None, engine, current, effects, stopped, found, boot_id }
     }
 
     pub(crate) fn start_host(&mut self) {

@@ -4,6 +4,7 @@
 #[path = "../../../../outside/host/tests/faults/disk.rs"]
 mod disk;
 mod fixtures;
+mod full;
 mod follower;
 mod gov;
 mod host;

@@ -8,7 +8,7 @@
 
 use adyton_ledger::{AppendOutcome, LogStore};
 use adyton_seal::Code;
-use adyton_vault::{Caller, Command, Outcome, ServiceSettings, State, Target, User};
+use adyton_vault::{Caller, Command, Outcome, State, Target, User};
 use proptest::prelude::*;
 
 use crate::disk::Disk;
@@ -181,31 +181,6 @@ fn an_answer_waits_for_what_it_tells_of() {
     assert!(world.acknowledged.is_empty());
     world.append(Fault::None);
     assert_eq!(world.acknowledged.len(), 1);
-}
-
-#[test]
-fn the_largest_batch_fits_a_size_class_and_a_frame() {
-    let mut world = World::new();
-    // The largest event that a client can cause.
-    let settings = || ServiceSettings {
-        friendly_name: "\u{1D11E}".repeat(64),
-        code_length: 6,
-        custom_code: false,
-        do_not_share: true,
-        web_otp_domain: "x".repeat(60),
-    };
-    let largest = || Command::CreateService { caller: caller(), settings: settings() };
-    while !world.shard.is_full() {
-        world.submit(largest);
-    }
-    // The writer takes 512 commands at a time, and may have taken them when there was room for one.
-    for _ in 0..512 {
-        world.submit(largest);
-    }
-    let sealed = world.shard.seal(1_800_000_000).unwrap().unwrap();
-    assert_eq!(sealed.records.len(), 1);
-    assert_eq!(sealed.records[0].body.len(), 512 * 1024 + 16);
-    assert!(sealed.frame(1, 1).is_ok());
 }
 
 #[test]

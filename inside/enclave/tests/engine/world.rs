@@ -10,7 +10,7 @@ use std::rc::Rc;
 use adyton_enclave::engine::replay::Replay;
 use adyton_enclave::engine::sealing::Opener;
 use adyton_enclave::engine::snapshot::{Manifest, Scope};
-use adyton_enclave::engine::{Release, Sealed, Shard};
+use adyton_enclave::engine::{Held, Release, Sealed, Shard};
 use adyton_host::{RedbStore, StoreError};
 use adyton_ledger::{AppendOutcome, Hash, Kind, LogReader, LogStore, Retirement};
 use adyton_vault::{Command, Effect, Event, EventKind, Reply, Sid, State, Status, decide};
@@ -260,7 +260,7 @@ impl World {
             return;
         }
         self.in_flight = None;
-        let (releases, effects) = self.shard.durable();
+        let Held { releases, effects, .. } = self.shard.durable();
         self.read_back();
         for Effect::Send { verification, attempt, message, .. } in effects {
             let sent = self.readable.0.iter().any(|event| match Event::decode(event).unwrap().kind {

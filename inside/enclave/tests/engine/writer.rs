@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::task::Poll;
 
-use adyton_enclave::engine::Failure;
+use adyton_enclave::engine::{Failure, Stopped};
 use adyton_enclave::policy::Current;
-use adyton_frame::Event;
+use adyton_frame::{Event, StopReason};
 use adyton_ledger::{AppendOutcome, LogReader, LogStore};
 use adyton_transport::{Listener, Stream, accept_channel};
 use adyton_vault::{Effect, EventKind, Refusal, Reply, Sid};
@@ -156,6 +156,8 @@ async fn a_conflict_fences_for_ever() {
     assert_eq!(refused.map(drop), Err(Failure::Unavailable));
     live.heard.until(|said| said.contains(&Event::Fenced { log: 1, size })).await;
     assert!(live.engine.is_stopped() && !live.engine.is_ready());
+    let told = timeout(PATIENCE, live.stopped.recv()).await.unwrap();
+    assert_eq!(told, Some(Stopped { log: OPS, reason: StopReason::Conflict }), "so that the process ends");
     for _ in 0..2 {
         live.kill_host();
         live.start_host();

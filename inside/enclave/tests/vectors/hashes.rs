@@ -1,7 +1,7 @@
 use adyton_enclave::hashes::{subjects, token_hash};
 use adyton_enclave::public::PublicKeys;
 use adyton_seal::{HmacKey, Label};
-use adyton_vault::{Channel, Destination, SidKind, Subjects, User};
+use adyton_vault::{Channel, Destination, Shared, SidKind, Subjects, User};
 
 use crate::{keys, reader, sid};
 
@@ -21,7 +21,11 @@ fn keyed_hashes() {
                 let destination = Destination::parse(channel, v.text("destination")).unwrap();
                 let made = subjects(&keys(&v), account, service, channel, &destination).unwrap();
                 let [in_service, in_tenant, prefix] = ["in_service", "in_tenant", "prefix"].map(|name| v.fixed(name));
-                assert_eq!(made, Subjects { in_service, in_tenant, prefix }, "{}", v.name());
+                let shared = match channel {
+                    Channel::Sms => Shared::NumberBlock(prefix),
+                    Channel::Email => Shared::MailDomain(prefix),
+                };
+                assert_eq!(made, Subjects { in_service, in_tenant, shared }, "{}", v.name());
             }
             // Keys and codes are the crypto facade's, pseudonyms stand in the headers of sealed entries.
             "sealed_public_key" => {

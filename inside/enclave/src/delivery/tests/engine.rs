@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use adyton_ledger::{Frontier, LogId, VaultId};
 use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
 use adyton_vault::{
-    Admission, Caller, Destination, Event, EventKind, MessageLook, Reply, Rules, ServiceSettings, Sid, Start, State,
+    Admission, Caller, Destination, Event, EventKind, MessageLook, Reply, Rules, ServiceSettings, Shared, Sid, Start, State,
     Status, Subjects, Target, User, VerificationView,
 };
 use tokio::time::sleep;
@@ -15,7 +15,7 @@ use super::*;
 use crate::delivery::table::tests::{credentials, route};
 use crate::engine::appender::Appender;
 use crate::engine::sealing::{BodyError, Opener, Sealer};
-use crate::engine::{Failure, Shard, writer};
+use crate::engine::{Failure, Shard, Stop, writer};
 use crate::policy::Current;
 use crate::store::Store;
 
@@ -56,6 +56,7 @@ fn engine(world: &World, table: RoutingTable) -> (Engine, Holder, mpsc::Unbounde
         effects,
         appender,
         current: current.clone(),
+        stop: Stop::channel().0,
     };
     (Engine::start(shard, OPS, 0, surroundings), current, outbox)
 }
@@ -132,7 +133,7 @@ async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
     let started = Start {
         service: service.service,
         destination: Destination::phone("+12025550123").unwrap(),
-        subjects: Subjects { in_service: SUBJECT, in_tenant: SUBJECT, prefix: SUBJECT },
+        subjects: Subjects { in_service: SUBJECT, in_tenant: SUBJECT, shared: Shared::NumberBlock(SUBJECT) },
         channel: Channel::Sms,
         custom_code: None,
         look: MessageLook::default(),

@@ -1,0 +1,123 @@
+//! An open batch: what is decided and not sealed yet, and how large it will be once it is.
+//!
+//! Padding makes a small record large: each entry is padded to a size class, and there is an entry for each tenant. So sizes
+//! are counted as they will be stored, and what does not fit is told before anything is changed.
+
+use std::collections::BTreeMap;
+
+use adyton_frame::MAX_FRAME;
+use adyton_ledger::{Keep, Kind};
+use adyton_seal::Plaintext;
+use adyton_vault::Sid;
+
+use super::sealing::{Records, stored_size};
+use super::shard::Held;
+
+/// Entries of one batch at the most.
+const MAX_ENTRIES: usize = 512;
+/// Bytes of a frame besides its entries: kind and id, log, expected size, count, the head and its length. A head has less than
+/// 1 KiB: an origin, a number, a root and a signature.
+const FRAME_ROOM: usize = 2048;
+/// Padded bytes of one batch's entries at the most.
+const MAX_PADDED: usize = MAX_FRAME - FRAME_ROOM;
+/// Padded bytes from which on a batch takes no more: what one command adds seldom needs a further batch then.
+const ENOUGH: usize = MAX_PADDED / 2;
+
+/// Bytes of a record's length before it.
+const RECORD_HEAD: usize = 4;
+
+/// A record that wants to join a batch.
+pub(super) struct NewRecord {
+    /// What its entry holds.
+    pub(super) kind: Kind,
+    /// How long its body must be kept at least.
+    pub(super) keep: Keep,
+    /// Whose it is.
+    pub(super) tenant: Option<Sid>,
+    /// Its bytes.
+    pub(super) bytes: Plaintext,
+}
+
+/// An entry that records still join.
+pub(super) struct OpenEntry {
+    pub(super) kind: Kind,
+    pub(super) keep: Keep,
+    pub(super) tenant: Option<Sid>,
+    pub(super) records: Records,
+    /// Bytes that it takes in a frame.
+    stored: usize,
+}
+
+/// Entries that are sealed together, and what waits for them.
+pub(super) struct Batch<T> {
+    pub(super) entries: Vec<OpenEntry>,
+    pub(super) held: Held<T>,
+    /// Bytes that the entries take in a frame.
+    stored: usize,
+}
+
+impl<T> Default for Batch<T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), held: Held::default(), stored: 0 }
+    }
+}
+
+impl<T> Batch<T> {
+    /// Whether no further command should be decided into it.
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= MAX_ENTRIES || self.stored >= ENOUGH
+    }
+
+    /// Adds records, if all of them fit; otherwise nothing changes.
+    pub(super) fn add(&mut self, records: &[NewRecord]) -> bool {
+        let Some((places, stored)) = self.places(records) else { return false };
+        for (record, place) in records.iter().zip(places) {
+            if place == self.entries.len() {
+                let NewRecord { kind, keep, tenant, .. } = *record;
+                self.entries.push(OpenEntry { kind, keep, tenant, records: Records::default(), stored: 0 });
+            }
+            let entry = &mut self.entries[place];
+            if record.keep == Keep::Retention {
+                entry.keep = Keep::Retention;
+            }
+            entry.records.push(record.bytes.as_bytes());
+            entry.stored = stored_size(entry.records.len()).unwrap_or(MAX_PADDED);
+        }
+        self.stored = stored;
+        true
+    }
+
+    /// The entry that each record joins, new ones counted on, and the bytes that all entries take then; `None` if that is too
+    /// much.
+    fn places(&self, records: &[NewRecord]) -> Option<(Vec<usize>, usize)> {
+        let mut places = Vec::with_capacity(records.len());
+        let mut new: Vec<(Kind, Option<Sid>)> = Vec::new();
+        let mut lengths: BTreeMap<usize, usize> = BTreeMap::new();
+        for record in records {
+            let place = self.place(record, &new).unwrap_or_else(|| {
+                new.push((record.kind, record.tenant));
+                self.entries.len() + new.len() - 1
+            });
+            let before = self.entries.get(place).map_or(0, |entry| entry.records.len());
+            *lengths.entry(place).or_insert(before) += RECORD_HEAD + record.bytes.len();
+            places.push(place);
+        }
+        let mut stored = self.stored;
+        for (place, length) in lengths {
+            stored -= self.entries.get(place).map_or(0, |entry| entry.stored);
+            stored += stored_size(length)?;
+        }
+        let fits = self.entries.len() + new.len() <= MAX_ENTRIES && stored <= MAX_PADDED;
+        fits.then_some((places, stored))
+    }
+
+    /// One entry per tenant and batch; whatever concerns no tenant has one of its own.
+    fn place(&self, record: &NewRecord, new: &[(Kind, Option<Sid>)]) -> Option<usize> {
+        if record.kind != Kind::Ops {
+            return None;
+        }
+        let same = |kind: Kind, tenant: Option<Sid>| (kind, tenant) == (record.kind, record.tenant);
+        let open = self.entries.iter().rposition(|entry| same(entry.kind, entry.tenant));
+        open.or_else(|| Some(self.entries.len() + new.iter().position(|(kind, tenant)| same(*kind, *tenant))?))
+    }
+}

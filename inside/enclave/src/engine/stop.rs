@@ -1,0 +1,48 @@
+//! A writer that has stopped ends the process: a vault that answers 503 for ever helps nobody, and one that is started again
+//! may go on.
+
+use std::fmt;
+
+use adyton_frame::StopReason;
+use adyton_ledger::LogId;
+use tokio::sync::mpsc;
+
+/// A log's writer stopped for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Which log.
+    pub log: LogId,
+    /// Why.
+    pub reason: StopReason,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.reason {
+            StopReason::Fenced | StopReason::Conflict => "another writer is at it: is a second vault running?",
+            StopReason::Sealing => "a batch could not be sealed",
+            StopReason::Frame => "a batch did not fit a frame",
+            StopReason::ChannelGone => "the task of its append channel is gone",
+            StopReason::Panicked => "its task panicked",
+        };
+        write!(f, "the writer of log {} has stopped: {why}", self.log.name())
+    }
+}
+
+/// Tells whoever runs the vault that a writer has stopped.
+#[derive(Clone)]
+pub struct Stop(mpsc::Sender<Stopped>);
+
+impl Stop {
+    /// A teller and who is told. Only the first stop counts: one is enough.
+    pub fn channel() -> (Self, mpsc::Receiver<Stopped>) {
+        let (sender, receiver) = mpsc::channel(1);
+        (Self(sender), receiver)
+    }
+
+    /// A writer has stopped.
+    pub fn report(&self, log: LogId, reason: StopReason) {
+        // A second one, or one after the end, changes nothing.
+        let _ = self.0.try_send(Stopped { log, reason });
+    }
+}

@@ -1,0 +1,328 @@
+//! Batches that are full: whatever is decided, what is sealed fits a size class and a frame, and nobody stops the writer.
+
+use std::pin::Pin;
+use std::task::Poll;
+
+use adyton_enclave::engine::sealing::Sealer;
+use adyton_enclave::engine::{Failure, Shard};
+use adyton_frame::MAX_FRAME;
+use adyton_host::RedbStore;
+use adyton_ledger::{AppendOutcome, Frontier, LogStore};
+use adyton_vault::{
+    Caller, Command, Event, EventKind, KeyChanges, Loosening, Refusal, Reply, Scope, Scopes, ServiceSettings,
+    ServiceUpdate, Sid, State, User,
+};
+use proptest::prelude::*;
+use tokio::time::{Duration, sleep, timeout};
+
+use crate::disk::Disk;
+use crate::fixtures::{ACCOUNT, KEYS, OPS, TOKEN, VAULT, boot, caller, context, create_tenant, shard, signer, start};
+use crate::host::PATIENCE;
+use crate::live::Live;
+
+/// Long before the clock of any machine that runs this.
+const LONG_AGO: u64 = 1_700_000_000;
+
+/// The longest settings of a service.
+fn longest_settings() -> ServiceSettings {
+    ServiceSettings {
+        friendly_name: "\u{1D11E}".repeat(64),
+        code_length: 10,
+        custom_code: false,
+        do_not_share: true,
+        web_otp_domain: "x".repeat(253),
+    }
+}
+
+fn numbered(first: u8, number: u32) -> Sid {
+    let mut sid = [first; 16];
+    sid[..4].copy_from_slice(&number.to_be_bytes());
+    Sid(sid)
+}
+
+fn tenant(account: Sid, ssh_key: usize) -> Command {
+    let friendly_name = "\u{1D11E}".repeat(64);
+    Command::CreateTenant { account, token_hash: TOKEN, friendly_name, ssh_key: vec![7; ssh_key], admitted: None }
+}
+
+/// The largest change of keys: a hundred that go, and the same hundred with new secrets.
+fn all_keys(sequence: u64) -> Command {
+    let keys: Vec<Sid> = (0..100).map(|number| numbered(6, number)).collect();
+    let added = keys.iter().map(|sid| (*sid, Scopes::of(&[Scope::Verify]), [6; 32])).collect();
+    // The first request has none to take.
+    let removed = if sequence == 1 { Vec::new() } else { keys };
+    let changes = KeyChanges { reset: false, token_hash: Some(TOKEN), removed, added };
+    Command::ChangeKeys { account: ACCOUNT, sequence, changes }
+}
+
+/// A shard without a store.
+struct Full {
+    shard: Shard<()>,
+    counter: u64,
+    now: u64,
+}
+
+impl Full {
+    fn over(state: State) -> Self {
+        let sealer = Sealer::new(&KEYS, VAULT, OPS, [1; 16], 1).unwrap();
+        Self { shard: Shard::new(state, &VAULT, sealer, signer(), Frontier::new(), 0), counter: 0, now: LONG_AGO }
+    }
+
+    fn new() -> Self {
+        let mut full = Self::over(State::new());
+        full.submit(create_tenant());
+        full
+    }
+
+    fn submit(&mut self, command: Command) {
+        self.counter += 1;
+        self.shard.submit(command, &context(self.now, self.counter), ());
+    }
+
+    /// The SID of what the last command made, as `context` draws it.
+    fn made(&self) -> Sid {
+        let mut sid = [0; 16];
+        sid[..8].copy_from_slice(&(self.counter << 8 | 1).to_be_bytes());
+        sid[8..].copy_from_slice(&(self.counter << 8 | 2).to_be_bytes());
+        Sid(sid)
+    }
+
+    /// Seals all that is open, as the writer does; batches and answers.
+    fn drain(&mut self) -> (usize, Vec<Result<Reply, Refusal>>) {
+        let (mut batches, mut answers) = (0, Vec::new());
+        while let Some(sealed) = self.shard.seal(self.now).unwrap() {
+            let frame = sealed.frame(sealed.size, OPS.number()).unwrap();
+            assert!(frame.len() <= 4 + MAX_FRAME && (1..=512).contains(&sealed.records.len()));
+            batches += 1;
+            answers.extend(self.shard.durable().releases.into_iter().map(|release| release.answer));
+        }
+        (batches, answers)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Tenants(u16),
+    Services(u16),
+    ServicesOfTenants(u16),
+    Keys(u16),
+    Settings(usize),
+    Starts(u8),
+    Snapshot(usize),
+    Tick,
+    Seal,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => (1..512u16).prop_map(Step::Tenants),
+        2 => (1..512u16).prop_map(Step::Services),
+        2 => (1..512u16).prop_map(Step::ServicesOfTenants),
+        2 => (1..200u16).prop_map(Step::Keys),
+        2 => (1..65_536usize).prop_map(Step::Settings),
+        1 => (1..9u8).prop_map(Step::Starts),
+        1 => (1..600_000usize).prop_map(Step::Snapshot),
+        1 => Just(Step::Tick),
+        2 => Just(Step::Seal),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whatever_is_decided_seals_and_frames(steps in proptest::collection::vec(step(), 1..12)) {
+        let mut full = Full::new();
+        let (mut tenants, mut sequence, mut owners) = (0u32, 0, 0);
+        for step in steps {
+            match step {
+                Step::Tenants(count) => for _ in 0..count {
+                    tenants += 1;
+                    full.submit(tenant(numbered(0xDD, tenants), 300));
+                },
+                Step::Services(count) => for _ in 0..count {
+                    full.submit(Command::CreateService { caller: caller(), settings: longest_settings() });
+                },
+                Step::ServicesOfTenants(count) => for number in 1..=tenants.min(count.into()) {
+                    let caller = Caller { user: User::Account(numbered(0xDD, number)), token_hash: TOKEN };
+                    full.submit(Command::CreateService { caller, settings: longest_settings() });
+                },
+                Step::Keys(count) => for _ in 0..count {
+                    sequence += 1;
+                    full.submit(all_keys(sequence));
+                },
+                Step::Settings(length) => {
+                    owners += 1;
+                    full.submit(Command::ChangeSettings { sequence: owners, text: "#".repeat(length) });
+                }
+                Step::Starts(count) => (0..count).for_each(|who| full.submit(start(Sid([3; 16]), who))),
+                Step::Snapshot(length) => {
+                    // The largest class less the length and the count of its records, and the record's own length.
+                    let refused = full.shard.snapshot(&vec![1; length], ()).map(|release| release.answer.map(drop));
+                    prop_assert_eq!(refused, (length > 512 * 1024 - 12).then_some(Err(Refusal::TooLarge)));
+                }
+                Step::Tick => full.submit(Command::Tick),
+                Step::Seal => drop(full.drain()),
+            }
+        }
+        full.drain();
+        // Each was decided in its turn: none was lost, and none came before another.
+        prop_assert_eq!(full.shard.state().signer(ACCOUNT).unwrap().1, sequence + 1);
+        prop_assert_eq!(full.shard.state().next_owners_sequence(), owners + 1);
+        prop_assert_eq!(full.shard.state().tenants(), usize::try_from(tenants).unwrap() + 1);
+    }
+}
+
+/// What fills most of a batch, of each kind of command that a client or the owners can cause; the others log less.
+#[test]
+fn the_largest_of_each_command_fits_a_batch() {
+    let service = Sid([3; 16]);
+    let settled = || {
+        let mut state = State::new();
+        let created = [
+            EventKind::TenantCreated {
+                account: ACCOUNT,
+                token_hash: TOKEN,
+                ssh_key: Vec::new(),
+                admitted: None,
+                friendly_name: String::new(),
+            },
+            EventKind::ServiceCreated { account: ACCOUNT, service, settings: longest_settings() },
+        ];
+        created.into_iter().for_each(|kind| state.evolve(Event { at: LONG_AGO, kind }));
+        state
+    };
+    let update = ServiceUpdate { friendly_name: Some("\u{1D11E}".repeat(64)), ..ServiceUpdate::default() };
+    for command in [
+        // A body has 64 KiB, and the key stands in it in base64.
+        tenant(Sid([9; 16]), 48 * 1024),
+        all_keys(1),
+        // The longest text that settings may have.
+        Command::ChangeSettings { sequence: 1, text: "#".repeat(64 * 1024) },
+        Command::CreateService { caller: caller(), settings: longest_settings() },
+        Command::UpdateService { caller: caller(), service, update },
+        Command::Loosen {
+            caller: caller(),
+            account: ACCOUNT,
+            sequence: 1,
+            service,
+            code_length: Some(6),
+            custom_code: false,
+        },
+        Command::DeleteService { caller: caller(), service },
+        start(service, 1),
+    ] {
+        let mut full = Full::over(settled());
+        full.submit(command);
+        let (batches, answers) = full.drain();
+        assert_eq!(batches, 1);
+        assert!(matches!(answers[..], [Ok(_)]));
+    }
+}
+
+/// A state in which one loosening of each account is due, as a log of before the limits may give it.
+fn due(accounts: impl Iterator<Item = Sid>) -> State {
+    let mut state = State::new();
+    let mut evolve = |kind| state.evolve(Event { at: LONG_AGO, kind });
+    let mut known = std::collections::BTreeSet::new();
+    for (number, account) in (0..).zip(accounts) {
+        if known.insert(account) {
+            evolve(EventKind::TenantCreated {
+                account,
+                token_hash: TOKEN,
+                ssh_key: Vec::new(),
+                admitted: None,
+                friendly_name: String::new(),
+            });
+        }
+        let (service, settings) = (numbered(0xEE, number), longest_settings());
+        let loosening = Loosening { code_length: Some(6), custom_code: false, at: LONG_AGO };
+        evolve(EventKind::ServiceCreated { account, service, settings });
+        evolve(EventKind::LooseningScheduled { account, sequence: 1, service, loosening });
+    }
+    state
+}
+
+#[test]
+fn twenty_thousand_loosenings_of_one_tenant_and_of_three_thousand_that_fall_due_at_once_are_sealed() {
+    let one = std::iter::repeat_n(ACCOUNT, 20_000);
+    let many = (0..3000).map(|number| numbered(0xDD, number));
+    for state in [due(one), due(many)] {
+        let mut full = Full::over(state);
+        let mut ticks = 0;
+        while full.shard.state().has_due(LONG_AGO) {
+            full.submit(Command::Tick);
+            assert_eq!(full.drain().0, 1, "a tick is one batch");
+            ticks += 1;
+        }
+        assert!(ticks > 10);
+    }
+}
+
+/// A disk with a log of 3,000 tenants, each with a loosening that is due since long ago.
+fn long_due() -> Disk {
+    let disk = Disk::default();
+    let mut full = Full { shard: shard(boot(&disk), [1; 16]), counter: 0, now: LONG_AGO };
+    full.shard.boot([1; 16], LONG_AGO);
+    let mut store = disk.store().unwrap();
+    for number in 0..3000 {
+        let account = numbered(0xDD, number);
+        let caller = || Caller { user: User::Account(account), token_hash: TOKEN };
+        full.submit(tenant(account, 300));
+        full.submit(Command::CreateService { caller: caller(), settings: longest_settings() });
+        let service = full.made();
+        let (code_length, custom_code) = (Some(6), false);
+        full.submit(Command::Loosen { caller: caller(), account, sequence: 1, service, code_length, custom_code });
+        while full.shard.is_full() {
+            append(&mut full, &mut store);
+        }
+    }
+    while append(&mut full, &mut store) {}
+    disk
+}
+
+fn append(full: &mut Full, store: &mut RedbStore) -> bool {
+    let Some(sealed) = full.shard.seal(full.now).unwrap() else { return false };
+    let appended = store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head).unwrap();
+    assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
+    full.shard.durable();
+    true
+}
+
+#[tokio::test]
+async fn a_vault_boots_though_everything_is_due() {
+    let disk = std::thread::spawn(long_due).join().unwrap();
+    let mut live = Live::start(disk, 2).await;
+    let waiting = async {
+        loop {
+            // The last one that is due: the SIDs ascend.
+            let caller = Caller { user: User::Account(numbered(0xDD, 2999)), token_hash: TOKEN };
+            match live.engine.submit(Command::FetchTenant { caller }).await {
+                Ok(Reply::Account(view)) if view.loosenings.is_empty() => return,
+                Ok(_) => sleep(Duration::from_millis(5)).await,
+                Err(failure) => panic!("{failure:?}"),
+            }
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap();
+    assert!(live.stopped.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_burst_of_the_largest_commands_is_taken_in_order() {
+    let mut live = Live::start(Disk::default(), 1).await;
+    live.submit(create_tenant).await;
+    type Asked<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + 'a>>;
+    let engine = live.engine.clone();
+    let mut asked: Vec<Asked<'_>> = (1..=512).map(|turn| Box::pin(engine.submit(all_keys(turn))) as Asked<'_>).collect();
+    // All stand in the queue before the writer looks.
+    for asked in &mut asked {
+        let poll = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context).is_pending())).await;
+        assert!(poll);
+    }
+    for asked in asked {
+        // Each counts only if the one before it was decided.
+        assert!(matches!(timeout(PATIENCE, asked).await.unwrap(), Ok(Reply::Done)));
+    }
+    assert!(live.stopped.try_recv().is_err());
+}
