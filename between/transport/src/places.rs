@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 /// The part of all places that idle connections leave free.
 const SPARE: usize = 16;
@@ -95,13 +95,18 @@ impl Places {
         u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
+    /// What is idle since then or longer may be told to end.
+    fn idle_long_enough(&self) -> u64 {
+        let least = u64::try_from(self.0.least_idle.as_millis()).unwrap_or(u64::MAX);
+        self.now().saturating_sub(least)
+    }
+
     /// Tells as many connections to end as it takes until `wanted` are under way, those that idle longest first.
     fn end_idle(&self, wanted: usize) {
         if wanted == 0 {
             return;
         }
-        let least = u64::try_from(self.0.least_idle.as_millis()).unwrap_or(u64::MAX);
-        let before = self.now().saturating_sub(least);
+        let before = self.idle_long_enough();
         let taken = self.taken();
         let ending = taken.seats.values().filter(|seat| seat.told.load(Ordering::Relaxed)).count();
         let mut idle: Vec<_> = taken
@@ -145,6 +150,19 @@ impl Place {
         self.seat.end.notified().await;
     }
 
+    /// The same, and it is idle: nothing is cut off by ending it now.
+    pub async fn must_end(&self) {
+        self.told_to_end().await;
+        while !self.was_idle_long_enough() {
+            sleep(RETRY).await;
+        }
+    }
+
+    fn was_idle_long_enough(&self) -> bool {
+        let since = self.seat.idle_since.load(Ordering::Relaxed);
+        since != BUSY && since <= self.places.idle_long_enough()
+    }
+
     /// Whether it was told to make room.
     pub fn is_told_to_end(&self) -> bool {
         self.seat.told.load(Ordering::Relaxed)
@@ -165,8 +183,6 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
-
-    use tokio::time::sleep;
 
     use super::*;
 
@@ -212,6 +228,15 @@ mod tests {
         assert!(!idle.is_told_to_end());
         sleep(Duration::from_secs(2)).await;
         assert!(idle.is_told_to_end() && !busy.is_told_to_end());
+        assert!(!taking.is_finished());
+        // It is in use again: it ends once it was idle as long as before.
+        idle.busy();
+        assert!(timeout(Duration::from_secs(60), idle.must_end()).await.is_err());
+        idle.idle();
+        let begun = Instant::now();
+        idle.seat.end.notify_one();
+        idle.must_end().await;
+        assert_eq!(begun.elapsed().as_secs(), 10);
         assert!(!taking.is_finished());
         drop(idle);
         taking.await.unwrap();
