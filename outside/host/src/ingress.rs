@@ -5,7 +5,6 @@
 
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use adyton_transport::{Address, Places, Stream};
