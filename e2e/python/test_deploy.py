@@ -142,6 +142,44 @@ def test_memory_cores_and_context_id_are_the_same_everywhere():
     assert config["cpu_count"] % 2 == 0 and config["enclave_name"] == "adyton"
 
 
+def constant(place):
+    """The value of a row's constant: `FILE` `NAME`, or a multiple of it; `None` if the row names none."""
+    found = re.search(r"^(?:(\d+) × )?`([\w/]+\.rs)` `(\w+)`", place)
+    if found is None:
+        return None
+    times, path, name = found.groups()
+    text = (DEPLOY.parent / path).read_text()
+    (value,) = re.findall(rf"const {name}: \w+ = ([\d_ *]+);", text)
+    product = 1
+    for factor in value.replace("_", "").split("*"):
+        product *= int(factor)
+    return int(times or 1) * product
+
+
+def test_the_sum_of_all_bounds_fits_the_memory_that_is_given():
+    page = (DEPLOY.parent / "docs/LIMITS.md").read_text()
+    section = page.split("\n## Memory\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| (.+) \|$", section, re.MULTILINE)
+    number = lambda text: int(text.replace(",", ""))  # noqa: E731
+    total, last = 0, None
+    for what, most, each, mib, place in rows:
+        last = last if place.startswith("the same") else constant(place)
+        assert last in (None, number(most)), f"{what}: {last} in the source"
+        exact = number(most) * number(each) / 2**20
+        assert exact <= number(mib) < exact + 1, f"{what}: {exact} MiB"
+        total += number(mib)
+    assert sum(constant(place) is not None for *_, place in rows) >= 10
+    (default,) = re.findall(r"live_verifications: ([\d_]+),", (DEPLOY.parent / "between/policy/src/lib.rs").read_text())
+    assert [number(most) for what, most, *_ in rows if what == "live verifications"] == [int(default)]
+    given = json.loads((DEPLOY / "nitro/enclave.json").read_text())["memory_mib"]
+    assert f"That is {total:,} MiB of {given:,}." in section and total <= given * 0.9, total
+    # The host's pod.
+    each = int(re.search(r"On the host a connection takes (\d+) KiB", section)[1])
+    (most,) = re.findall(r"const MAX_CONNECTIONS: usize = (\d+);", (DEPLOY.parent / "outside/host/src/main.rs").read_text())
+    limit = re.search(r"memory: (\d+)Gi", (DEPLOY / "kubernetes/vault.yaml").read_text())[1]
+    assert int(most) * each / 2**20 <= int(limit) / 2
+
+
 def test_manifests_are_yaml_of_the_kinds_they_say():
     yaml = pytest.importorskip("yaml", reason="PyYAML is missing")
     with open(DEPLOY / "kubernetes/vault.yaml") as file:

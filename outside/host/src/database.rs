@@ -9,11 +9,14 @@ use adyton_ledger::{
     AppendOutcome, Entry, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, StoredRecord, TileBuilder,
     head_is_kept, is_repeat, overtaken, retires,
 };
-use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadableTable, StorageError};
+use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableTable, StorageError};
 
 use crate::reader::{Handle, RedbReader};
 use crate::tables::{BODIES, CHUNKS, ENTRIES, HEADS, SNAPSHOTS, TILES, builder, size};
 use crate::{OpenError, StoreError};
+
+/// Bytes of the file that are kept in memory.
+const CACHE: usize = 256 * 1024 * 1024;
 
 /// Logs in `DIR/log.redb`.
 pub struct RedbStore {
@@ -33,7 +36,7 @@ impl RedbStore {
         let path = folder.join("log.redb");
         let (database, again) = (open_database(&path, folder)?, path.clone());
         // Opened again, never made anew: an empty file in its place would look like a log that lost everything.
-        let store = Self::over(database, move || Database::open(&again))
+        let store = Self::over(database, move || cached().open(&again))
             .map_err(|error| OpenError::Database(path, Box::new(error)))?;
         // The file's name must be as durable as what is in it.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
@@ -101,7 +104,14 @@ impl RedbStore {
 }
 
 fn open_database(path: &Path, folder: &Path) -> Result<Database, OpenError> {
-    Database::create(path).map_err(|error| opened(error, path, folder))
+    cached().create(path).map_err(|error| opened(error, path, folder))
+}
+
+/// The library's own default would fill a pod's memory.
+fn cached() -> Builder {
+    let mut database = Builder::new();
+    database.set_cache_size(CACHE);
+    database
 }
 
 fn opened(error: DatabaseError, path: &Path, folder: &Path) -> OpenError {

@@ -1,20 +1,23 @@
 //! The ingress pipe: one client's TLS connection to one stream into the enclave, byte for byte.
+//!
+//! The enclave ends a connection that idles, after two minutes. Where the host has fewer places than it has clients, it ends
+//! connections itself, those that are quiet longest first: the enclave spoke last, at least [`QUIET`] ago.
 
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use adyton_transport::{Address, Stream};
+use adyton_transport::{Address, Places, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::{Duration, sleep, timeout};
 
 /// A TLS record and a bit: small requests take one read.
 const BUFFER: usize = 16 * 1024 + 512;
+/// Shortest time without a byte after which a connection may be ended to make room for another.
+const QUIET: Duration = Duration::from_secs(10);
 /// Longest wait for a side to take what one read brought, and for anything to move once one direction has ended. Until
-/// then it is for the enclave to end who says nothing.
+/// then it is for the enclave to end a connection that is silent.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The same once the second side has ended its direction: nothing that is still said to it will be answered.
 const PARTING: Duration = Duration::from_secs(5);
@@ -23,9 +26,9 @@ const TRIES: (u32, Duration) = (1000, Duration::from_millis(10));
 
 /// Accepts clients for ever, at most `limit` at a time; over it, new ones wait in the listener's queue.
 pub async fn serve_ingress(listener: TcpListener, enclave: Address, limit: usize) {
-    let places = Arc::new(Semaphore::new(limit));
+    let places = Places::new(limit, QUIET);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let place = places.take().await;
         let Ok((client, _)) = listener.accept().await else {
             // Out of descriptors, most likely: let some go before trying again.
             sleep(Duration::from_millis(50)).await;
@@ -33,11 +36,16 @@ pub async fn serve_ingress(listener: TcpListener, enclave: Address, limit: usize
         };
         let enclave = enclave.clone();
         tokio::spawn(async move {
-            let _place = place;
             let _ = client.set_nodelay(true);
             // Without an enclave the client is let go at once.
-            if let Ok(inside) = connect(&enclave).await {
-                let _ = pipe(client, inside).await;
+            let Ok(inside) = connect(&enclave).await else { return };
+            let moved = |side| match side {
+                Side::Asks => place.busy(),
+                Side::Answers => place.idle(),
+            };
+            tokio::select! {
+                _ = watched(client, inside, moved) => {}
+                () = place.must_end() => {}
             }
         });
     }
@@ -70,11 +78,27 @@ where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
+    watched(a, b, |_| ()).await
+}
+
+/// A side of a pipe.
+#[derive(Clone, Copy)]
+enum Side {
+    Asks,
+    Answers,
+}
+
+/// [`pipe`], which tells `spoke` which side bytes were read from.
+async fn watched<A, B>(a: A, b: B, spoke: impl Fn(Side)) -> io::Result<()>
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
     let (mut a_read, mut a_write) = tokio::io::split(a);
     let (mut b_read, mut b_write) = tokio::io::split(b);
     let moved = AtomicU64::new(0);
-    let mut there = pin!(copy(&mut a_read, &mut b_write, &moved));
-    let mut back = pin!(copy(&mut b_read, &mut a_write, &moved));
+    let mut there = pin!(copy(&mut a_read, &mut b_write, &moved, || spoke(Side::Asks)));
+    let mut back = pin!(copy(&mut b_read, &mut a_write, &moved, || spoke(Side::Answers)));
     tokio::select! {
         ended = &mut there => { ended?; while_it_moves(back, &moved, PATIENCE).await }
         ended = &mut back => { ended?; while_it_moves(there, &moved, PARTING).await }
@@ -100,6 +124,7 @@ async fn copy(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
     moved: &AtomicU64,
+    spoke: impl Fn(),
 ) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -109,6 +134,7 @@ async fn copy(
             let _ = to.shutdown().await;
             return Ok(());
         }
+        spoke();
         if timeout(PATIENCE, to.write_all(&buffer[..count])).await?.is_err() {
             return Ok(());
         }

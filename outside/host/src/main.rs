@@ -23,6 +23,8 @@ const USAGE: &str = "adyton-host --data DIR --listen IP:PORT --ingress ADDRESS -
     [--route NAME:PORT=IP:PORT]... [--metrics IP:PORT] [--health IP:PORT] [--max-connections N] [--workers N] [--die-with-parent]
 ADDRESS is unix:PATH or vsock:CID:PORT. It is normally started by `adyton up`.";
 
+/// Clients at once, unless `--max-connections` says otherwise: as many as an enclave has places for.
+const MAX_CONNECTIONS: usize = 8192;
 /// Longest wait for reads and look-ups that are under way when the process is to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -135,7 +137,7 @@ fn say(line: &Value) -> std::io::Result<()> {
 
 fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
     let (mut data, mut listen, mut ingress, mut service) = (None, None, None, None);
-    let (mut routes, mut metrics, mut health, mut max_connections) = (Routes::default(), None, None, 20_000);
+    let (mut routes, mut metrics, mut health, mut max_connections) = (Routes::default(), None, None, MAX_CONNECTIONS);
     let mut workers = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {

@@ -136,6 +136,32 @@ async fn over_the_limit_a_client_waits_for_a_place() {
     assert_eq!(enclave.accept().await.unwrap().read_u8().await.unwrap(), 2);
 }
 
+/// The enclave keeps idle connections for two minutes: clients that wait for a place do not wait for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_the_limit_the_connection_that_is_quiet_longest_makes_room() {
+    let host = Host::start(&["--max-connections", "2"]);
+    let enclave = host.enclave();
+    let mut pairs = Vec::new();
+    for number in 0..2 {
+        let mut client = TcpStream::connect(host.listen).await.unwrap();
+        client.write_all(&[number]).await.unwrap();
+        let mut inside = enclave.accept().await.unwrap();
+        assert_eq!(inside.read_u8().await.unwrap(), number);
+        pairs.push((client, inside));
+    }
+    // The second one is answered; the first one still waits for its answer.
+    pairs[1].1.write_all(b"answer").await.unwrap();
+    pairs[1].0.read_exact(&mut [0; 6]).await.unwrap();
+    let mut third = TcpStream::connect(host.listen).await.unwrap();
+    third.write_all(&[2]).await.unwrap();
+    let mut inside = timeout(Duration::from_secs(60), enclave.accept()).await.unwrap().unwrap();
+    assert_eq!(inside.read_u8().await.unwrap(), 2);
+    assert_eq!(pairs[1].0.read(&mut [0]).await.unwrap(), 0, "its client sees the end");
+    assert_eq!(pairs[1].1.read(&mut [0]).await.unwrap(), 0, "and so does the enclave");
+    pairs[0].1.write_all(b"late").await.unwrap();
+    pairs[0].0.read_exact(&mut [0; 4]).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rush_of_clients_waits_for_the_enclaves_queue() {
     let host = Host::start(&[]);

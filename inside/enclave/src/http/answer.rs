@@ -6,12 +6,14 @@ use adyton_api::ErrorBody;
 use adyton_ledger::SignersError;
 use adyton_policy::SettingsError;
 use adyton_vault::{Ceiling, KeyList, Outcome, Reason, Refusal};
-use axum::http::StatusCode;
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::budget::OverShare;
 use super::form::FieldError;
+use super::workers::Overloaded;
 use crate::engine::Failure;
 use crate::evidence::EvidenceError;
 use crate::policy::Resting;
@@ -118,6 +120,17 @@ impl ApiError {
 
     pub(crate) fn no_public_names() -> Self {
         Self::new(StatusCode::NOT_FOUND, 20404, "The policy has no public names (api.public_names)")
+    }
+
+    /// The payer has too many bytes of requests and answers in flight.
+    pub(crate) fn over_share() -> Self {
+        let message = "Too many requests and answers of this caller are in flight: read the answers, and try again";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, message).after(1)
+    }
+
+    pub(crate) fn overloaded() -> Self {
+        let message = "Too many requests with signatures or sealed values wait: try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, message).after(1)
     }
 
     pub(crate) fn busy() -> Self {
@@ -244,6 +257,18 @@ impl From<EvidenceError> for ApiError {
     }
 }
 
+impl From<OverShare> for ApiError {
+    fn from(OverShare: OverShare) -> Self {
+        Self::over_share()
+    }
+}
+
+impl From<Overloaded> for ApiError {
+    fn from(Overloaded: Overloaded) -> Self {
+        Self::overloaded()
+    }
+}
+
 impl From<FieldError> for ApiError {
     fn from(FieldError(name): FieldError) -> Self {
         // Only names that the API knows are repeated.
@@ -262,7 +287,7 @@ impl IntoResponse for ApiError {
             headers.insert(RETRY_AFTER, seconds.into());
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, axum::http::HeaderValue::from_static("Basic realm=\"Adyton\""));
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Adyton\""));
         }
         response
     }
@@ -276,12 +301,18 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     }
 }
 
-pub(crate) async fn not_found() -> Response {
+/// A path that there is not; `OPTIONS *` asks about the server as a whole (RFC 9110 §9.3.7).
+pub(crate) async fn not_found(method: Method, uri: Uri) -> Response {
+    if method == Method::OPTIONS && uri.path() == "*" {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     ApiError::new(StatusCode::NOT_FOUND, 20404, "The requested resource was not found").into_response()
 }
 
-pub(crate) async fn method_not_allowed() -> Response {
-    let mut response = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, 20004, "Method not allowed").into_response();
-    response.headers_mut().remove(ALLOW);
-    response
+/// A method that a path does not have. The router adds `Allow`; `OPTIONS` asks for nothing else (RFC 9110 §9.3.7).
+pub(crate) async fn method_not_allowed(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, 20004, "Method not allowed").into_response()
 }

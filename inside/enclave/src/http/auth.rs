@@ -1,15 +1,27 @@
 //! HTTP Basic: `AccountSid:AuthToken`, or an API key's SID and secret. The token is hashed at once; the decider compares
 //! hashes in constant time.
+//!
+//! Before a body is read, the request's payer must be known ([`Api::payer`]). Credentials that the decider has verified once
+//! are remembered as keyed hashes ([`Known`]). This decides only whose share of the byte budget pays; what a request may do,
+//! the decider decides every time.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
 
 use adyton_ledger::base64;
-use adyton_seal::SecretText;
-use adyton_vault::{Caller, Sid, SidKind, User};
+use adyton_seal::{SecretText, same};
+use adyton_vault::{Caller, Command, Refusal, Sid, SidKind, User};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
 use super::Api;
 use super::answer::ApiError;
+use super::budget::Payer;
+use crate::engine::Failure;
 use crate::hashes;
+
+/// Credentials that are remembered as verified.
+const MAX_KNOWN: usize = 65_536;
 
 /// What an `Authorization` header claims. Nothing of it was checked.
 pub struct BasicCredentials {
@@ -22,10 +34,13 @@ pub struct BasicCredentials {
 impl BasicCredentials {
     /// Parses `Basic` and the base64 of `SID:token`; the token is all that follows the first colon.
     pub fn parse(header: &[u8]) -> Option<Self> {
+        // RFC 9110 §11.4: scheme, one blank or several, credentials.
         let (scheme, value) = header.split_at_checked(6)?;
         if !scheme.eq_ignore_ascii_case(b"basic ") {
             return None;
         }
+        let blanks = value.iter().take_while(|byte| **byte == b' ').count();
+        let value = &value[blanks..];
         let decoded = zeroize::Zeroizing::new(base64::decode(value)?);
         let (user, token) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
         let user = match Sid::parse(SidKind::Account, user) {
@@ -62,5 +77,92 @@ impl Api {
     /// Who asks, where the account does not matter yet.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         self.claimed(headers).map(|claimed| claimed.caller)
+    }
+}
+
+/// Keyed hashes of tokens that the decider has found right.
+#[derive(Default)]
+pub struct Known(RwLock<HashMap<(bool, [u8; 16]), [u8; 32]>>);
+
+impl Known {
+    /// Whether it is a key, and its SID.
+    fn place(user: User) -> (bool, [u8; 16]) {
+        match user {
+            User::Account(sid) => (false, sid.0),
+            User::Key(sid) => (true, sid.0),
+        }
+    }
+
+    fn has(&self, caller: &Caller) -> bool {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&Self::place(caller.user)).is_some_and(|hash| same(hash, &caller.token_hash))
+    }
+
+    fn add(&self, caller: &Caller) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(Self::place(caller.user), caller.token_hash);
+    }
+
+    /// Keys changed: everybody is asked about again.
+    pub(crate) fn forget(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl Api {
+    /// Who pays for a request: its account if its token is right, otherwise nobody known.
+    pub(crate) async fn payer(&self, headers: &HeaderMap) -> Payer {
+        let Ok(Claimed { caller, account }) = self.claimed(headers) else { return Payer::Stranger };
+        if self.known.has(&caller) {
+            return Payer::Account(account);
+        }
+        // The decider authenticates first. No service has this SID, and a key without the scope is still the tenant's.
+        let probe = Caller { user: caller.user, token_hash: caller.token_hash };
+        let asked = self.engine.submit(Command::FetchService { caller: probe, service: Sid([0; 16]) }).await;
+        match asked {
+            Ok(_) | Err(Failure::Refused(Refusal::NotFound(_) | Refusal::Scope)) => {
+                self.known.add(&caller);
+                Payer::Account(account)
+            }
+            Err(_) => Payer::Stranger,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use data_encoding::BASE64;
+
+    use super::*;
+
+    #[test]
+    fn a_scheme_has_any_case_and_one_blank_or_several() {
+        let account = format!("AC{}", "01".repeat(16));
+        let credentials = BASE64.encode(format!("{account}:token:with:colons").as_bytes());
+        for scheme in ["Basic ", "basic ", "BASIC  ", "bAsIc      "] {
+            let parsed = BasicCredentials::parse(format!("{scheme}{credentials}").as_bytes()).unwrap();
+            assert_eq!((parsed.user, parsed.token.expose()), (User::Account(Sid([1; 16])), "token:with:colons"));
+        }
+        for scheme in ["", "Basic", "Basic\t", " Basic ", "Bearer ", "Basic\u{a0}"] {
+            assert!(BasicCredentials::parse(format!("{scheme}{credentials}").as_bytes()).is_none(), "{scheme:?}");
+        }
+        assert!(BasicCredentials::parse(format!("Basic {credentials} ").as_bytes()).is_none());
+    }
+
+    #[test]
+    fn only_the_hash_that_was_verified_is_known() {
+        let known = Known::default();
+        let caller = |user, hash| Caller { user, token_hash: [hash; 32] };
+        let (account, key) = (User::Account(Sid([1; 16])), User::Key(Sid([1; 16])));
+        known.add(&caller(account, 1));
+        assert!(known.has(&caller(account, 1)));
+        assert!(!known.has(&caller(account, 2)) && !known.has(&caller(key, 1)));
+        known.forget();
+        assert!(!known.has(&caller(account, 1)));
     }
 }

@@ -1,6 +1,8 @@
 //! The tenant's request `tenant-keys`: keys that its client made and sealed, and keys that go. Nobody else makes or resets
 //! them (DESIGN §7).
 
+use std::sync::Arc;
+
 use adyton_api::{AcceptedRequest, ChangeKeys, NewKey, Object};
 use adyton_ledger::{Request, base64};
 use adyton_seal::SealedPurpose;
@@ -74,8 +76,19 @@ impl KeysRequest {
 }
 
 /// Carries out a request whose signature was verified.
-pub(super) async fn change(api: &Api, account: Sid, request: &Request) -> Result<Response, ApiError> {
+pub(super) async fn change(api: &Arc<Api>, account: Sid, request: &Request) -> Result<Response, ApiError> {
     let changes = KeysRequest::parse(request.body.as_bytes()).map_err(ApiError::parameter)?;
+    let opening = Arc::clone(api);
+    let changes = api.workers.run(move || opened(&opening, account, changes)).await??;
+    let command = Command::ChangeKeys { account, sequence: request.sequence, changes };
+    api.engine.submit(command).await.map_err(|failure| ApiError::failure(failure, "/Keys"))?;
+    api.known.forget();
+    let accepted = AcceptedRequest { action: request.action.text().into(), sequence: request.sequence };
+    Ok(json(StatusCode::OK, &accepted))
+}
+
+/// Opens the secrets and hashes them, in a worker.
+fn opened(api: &Api, account: Sid, changes: KeysRequest) -> Result<KeyChanges, ApiError> {
     let account_sid = account.text(SidKind::Account);
     let token = |sealed: &Vec<u8>| {
         let purpose = SealedPurpose::tenant_token(&api.vault_id, &account_sid);
@@ -85,16 +98,12 @@ pub(super) async fn change(api: &Api, account: Sid, request: &Request) -> Result
         let purpose = SealedPurpose::api_key(&api.vault_id, &account_sid, &key.text(SidKind::Key));
         Ok((*key, *scopes, api.token_hash(User::Key(*key), &purpose, sealed)?))
     };
-    let changes = KeyChanges {
+    Ok(KeyChanges {
         reset: changes.reset,
         token_hash: changes.sealed_token.as_ref().map(token).transpose()?,
         removed: changes.removed,
         added: changes.added.iter().map(added).collect::<Result<_, ApiError>>()?,
-    };
-    let command = Command::ChangeKeys { account, sequence: request.sequence, changes };
-    api.engine.submit(command).await.map_err(|failure| ApiError::failure(failure, "/Keys"))?;
-    let accepted = AcceptedRequest { action: request.action.text().into(), sequence: request.sequence };
-    Ok(json(StatusCode::OK, &accepted))
+    })
 }
 
 #[cfg(test)]

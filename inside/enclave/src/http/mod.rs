@@ -3,15 +3,20 @@
 //! Twilio Verify v2 for applications (`services`, `verifications`), and the vault's own: evidence of what runs (`evidence`),
 //! tenants (`tenants`), what owners signed (`requests`) and support (`support`).
 //!
-//! 1. a connection's TLS handshake, within a time; from here on the client must take what it is sent (`taken`);
-//! 2. HTTP/1.1, with limits on the head's size, fields and time, and on the body's (`body`), whatever is asked for;
-//! 3. the host must be one of the vault's own names (`host`), but for health and evidence;
-//! 4. parsing and normalising, before anything is counted or compared;
-//! 5. the decider, by the engine.
+//! 1. a connection's TLS handshake, within a time; from here on the client must read what it is sent (`write_deadline`);
+//! 2. HTTP/1.1, with limits on the head's size, fields and time (`connection`);
+//! 3. admission (`admission`): the host is well-formed, body and answer fit the payer's share of the byte budget (`budget`), the
+//!    body is read;
+//! 4. the host must be one of the vault's own names (`host`), but for health and evidence;
+//! 5. parsing and normalising, before anything is counted or compared; asymmetric cryptography in `workers`;
+//! 6. the decider, by the engine.
 
+mod admission;
 mod answer;
 mod auth;
 mod body;
+mod budget;
+mod connection;
 mod evidence;
 mod form;
 mod host;
@@ -19,68 +24,44 @@ mod keys;
 mod loosening;
 mod path;
 mod requests;
+mod service_list;
 mod services;
 mod support;
-mod taken;
 mod tenants;
+#[cfg(test)]
+mod tests;
 mod vault;
 mod verifications;
+mod workers;
+mod write_deadline;
 
-use std::future::poll_fn;
-use std::io;
 use std::sync::Arc;
 
 use adyton_ledger::Profile;
 use adyton_seal::{HmacKey, KeyTree, RecipientKey};
-use adyton_transport::{Listener, Stream};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::{delete, get, post};
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use rustix::process::{Resource, getrlimit};
-use rustls::ServerConfig;
-use tokio::io::{AsyncWriteExt, copy, sink};
-use tokio::sync::Semaphore;
-use tokio::time::{Duration, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
-use tower_service::Service as _;
 
-use crate::acme::{self, CHALLENGE_PROTOCOL};
+use crate::acme;
 use crate::engine::Engine;
-use crate::evidence::{Channel, Evidence};
+use crate::evidence::Evidence;
 use crate::policy::Holder;
 use crate::public;
-use taken::Taken;
 
-pub use auth::BasicCredentials;
+pub use auth::{BasicCredentials, Known};
+pub use budget::{BUDGET, Budget};
+pub use connection::{MAX_CONNECTIONS, serve};
 pub use form::{FieldError, Form};
 pub use host::Hosts;
 pub use keys::KeysRequest;
 pub use loosening::LooseningRequest;
 pub use requests::Owners;
-pub use services::PageToken;
+pub use service_list::PageToken;
 pub use tenants::{TenantRequest, TenantRequestError};
-
-/// Longest wait for a handshake, and for a request's head.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Longest wait for a client to take what it is sent.
-const TAKING: Duration = Duration::from_secs(20);
-/// Longest wait for a client to end its side of a connection that is over.
-const PARTING: Duration = Duration::from_secs(2);
-/// Fields of a request's head.
-const MAX_HEADERS: usize = 64;
-/// Bytes of a request's head.
-const MAX_HEAD: usize = 16 * 1024;
-/// Clients at once; over it, new ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 16_384;
-/// Descriptors that clients leave to channels, snapshots and connections to carriers.
-const RESERVED: u64 = 256;
+pub use workers::Workers;
 
 /// What the handlers share.
 pub struct Api {
@@ -112,6 +93,12 @@ pub struct Api {
     pub profile: Profile,
     /// What signed requests need.
     pub owners: Owners,
+    /// Bytes of requests and answers in flight.
+    pub budget: Budget,
+    /// Workers for asymmetric cryptography.
+    pub workers: Workers,
+    /// Credentials that were verified.
+    pub known: Known,
 }
 
 /// The routes.
@@ -125,7 +112,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/adyton/v1/acme", get(vault::acme))
         .route("/adyton/v1/support/{verification}", get(support::look))
         .route("/adyton/v1/services/{service}/loosening", delete(loosening::withdraw))
-        .route("/v2/Services", post(services::create).get(services::list))
+        .route("/v2/Services", post(services::create).get(service_list::list))
         .route("/v2/Services/{service}", get(services::fetch).post(services::update).delete(services::remove))
         .route("/v2/Services/{service}/Verifications", post(verifications::start))
         .route("/v2/Services/{service}/Verifications/{which}", get(verifications::fetch).post(verifications::update))
@@ -139,73 +126,12 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/.well-known/adyton/evidence", get(evidence::fetch))
         .route("/.well-known/adyton/binding", get(evidence::bind))
         .method_not_allowed_fallback(answer::method_not_allowed);
-    let routes = anybody.merge(named).with_state(api);
-    routes.layer(middleware::from_fn(body::read))
+    let routes = anybody.merge(named).with_state(Arc::clone(&api));
+    routes.layer(middleware::from_fn_with_state(api, admission::admit))
 }
 
 /// `GET /ready`: whether new work is taken. That the logs are replayed and the root key is there goes without saying, for
 /// before that nobody is served; `GET /health` says that the process answers. Neither says anything else.
 async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, &'static str) {
     if api.engine.is_ready() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") }
-}
-
-/// Serves clients for ever.
-pub async fn serve(listener: Listener, tls: Arc<ServerConfig>, router: Router) {
-    let acceptor = TlsAcceptor::from(tls);
-    let places = Arc::new(Semaphore::new(places()));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok(stream) => {
-                let (acceptor, router) = (acceptor.clone(), router.clone());
-                tokio::spawn(async move {
-                    connection(stream, acceptor, router).await;
-                    drop(place);
-                });
-            }
-            // Out of descriptors, most likely: let some go before trying again.
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    }
-}
-
-/// Clients that have descriptors. One more would take those by which batches are stored and codes are sent.
-fn places() -> usize {
-    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(descriptors.saturating_sub(RESERVED)).unwrap_or(usize::MAX).clamp(1, MAX_CONNECTIONS)
-}
-
-async fn connection(stream: Stream, acceptor: TlsAcceptor, router: Router) {
-    // 1.
-    let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(Taken::new(stream, TAKING))).await else { return };
-    // A CA that has its answer: the handshake was all of it (RFC 8737 §3).
-    if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE_PROTOCOL) {
-        let _ = timeout(PARTING, part(stream)).await;
-        return;
-    }
-    // Every connection of TLS 1.3 has one.
-    let Some(channel) = Channel::of(&stream) else { return };
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(channel);
-        // A router is always ready.
-        router.clone().call(request)
-    });
-    // 2.
-    let mut served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    // How it ended is the client's affair.
-    let _ = poll_fn(|cx| served.poll_without_shutdown(cx)).await;
-    let _ = timeout(PARTING, part(served.into_parts().io.into_inner())).await;
-}
-
-/// Ends a connection so that its last answer arrives: one that is closed with an upload unread is reset. What still comes
-/// is thrown away.
-async fn part(mut stream: TlsStream<Taken<Stream>>) -> io::Result<()> {
-    stream.shutdown().await?;
-    let (mut stream, _) = stream.into_inner();
-    copy(&mut stream, &mut sink()).await.map(drop)
 }

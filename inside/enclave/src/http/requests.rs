@@ -1,8 +1,8 @@
 //! `POST /adyton/v1/requests`: what owners and tenants signed (`docs/spec/08-signed-requests.md`).
 //!
 //! 1. the form;
-//! 2. the signatures, in a worker: few at a time, for strangers may send them;
-//! 3. what the body says; of settings also the sequence; the owners' by one request at a time;
+//! 2. the signatures, in a worker (`workers`): anybody may send them;
+//! 3. what the body says; of settings also the sequence, and in a worker their credentials; the owners' by one request at a time;
 //! 4. settings go to the public log; then the decider, which has the last word on the sequence.
 //!
 //! For the owners', steps 3 and 4 are a task of their own: a client that hangs up does not leave them half done.
@@ -16,8 +16,7 @@ use adyton_vault::{Refusal, Sid};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use tokio::sync::{Mutex, Semaphore};
-use tokio::time::{Duration, timeout};
+use tokio::sync::Mutex;
 
 use super::answer::{ApiError, json};
 use super::body::Body;
@@ -27,11 +26,6 @@ use crate::engine::Failure;
 use crate::engine::gov::GovLog;
 use crate::policy::InForce;
 use crate::signed;
-
-/// Requests whose signatures are verified at once.
-const WORKERS: usize = 2;
-/// Longest wait for one of them.
-const WORKER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What signed requests need besides the rest.
 pub struct Owners {
@@ -43,7 +37,6 @@ pub struct Owners {
     pub gov: Arc<Mutex<GovLog>>,
     /// Time.
     pub clock: Arc<Clock>,
-    workers: Semaphore,
     turn: Arc<Mutex<()>>,
 }
 
@@ -52,8 +45,7 @@ impl Owners {
     pub fn new(in_force: Arc<InForce>, gov: Arc<Mutex<GovLog>>, clock: Arc<Clock>) -> Self {
         // The keys of a parsed policy are keys.
         let signers = in_force.policy.owners.as_ref().and_then(|owners| owners.signers().ok()).map(Arc::new);
-        let (workers, turn) = (Semaphore::new(WORKERS), Arc::default());
-        Self { signers, in_force, gov, clock, workers, turn }
+        Self { signers, in_force, gov, clock, turn: Arc::default() }
     }
 }
 
@@ -74,12 +66,8 @@ pub(crate) async fn submit(
     };
     // 2.
     let vault = VaultId(api.vault_id);
-    let verified = {
-        let worker = timeout(WORKER_PATIENCE, api.owners.workers.acquire()).await.ok().and_then(Result::ok);
-        let _worker = worker.ok_or_else(ApiError::busy)?;
-        let verify = tokio::task::spawn_blocking(move || signed.verify(&vault, &signers)).await;
-        verify.map_err(|_| ApiError::busy())?.map_err(|error| ApiError::signers(&error))?
-    };
+    let verified = api.workers.run(move || signed.verify(&vault, &signers)).await?;
+    let verified = verified.map_err(|error| ApiError::signers(&error))?;
     // 3. and 4.
     match (action, signer) {
         (Action::Settings | Action::TenantCreate, _) => {
@@ -112,7 +100,7 @@ impl Api {
 }
 
 /// In the owners' turn, so that it does not take the sequence of settings that `gov` shows already.
-async fn admit(api: &Api, request: &Request) -> Result<Response, ApiError> {
+async fn admit(api: &Arc<Api>, request: &Request) -> Result<Response, ApiError> {
     tenants::admit(api, request.body.as_bytes(), Some(request.sequence)).await
 }
 
@@ -124,7 +112,10 @@ async fn change_settings(api: &Api, verified: VerifiedRequest) -> Result<Respons
     if request.sequence != expected {
         return Err(ApiError::failure(Failure::Refused(Refusal::Sequence { expected }), ""));
     }
-    let current = api.owners.in_force.with(&request.body, request.sequence, api.owners.clock.now());
+    // Credentials are opened there.
+    let (in_force, body) = (Arc::clone(&api.owners.in_force), request.body.clone());
+    let (sequence, now) = (request.sequence, api.owners.clock.now());
+    let current = api.workers.run(move || in_force.with(&body, sequence, now)).await?;
     let (current, resting) = current.map_err(|error| ApiError::settings(&error))?;
     if let Some(error) = resting.first() {
         return Err(ApiError::resting(error));

@@ -1,16 +1,15 @@
-//! Services of Twilio Verify v2: create, list, fetch, update, delete.
+//! Services of Twilio Verify v2: create, fetch, update, delete. `service_list` lists them.
 
 use std::sync::Arc;
 
-use adyton_api::{Meta, Passkeys, PendingLoosening, Push, Service, ServiceList, Totp, Whatsapp, timestamp};
+use adyton_api::{Passkeys, PendingLoosening, Push, Service, Totp, Whatsapp, timestamp};
 use adyton_vault::{
-    Command, Loosening, NameError, Reply, Seconds, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid,
-    SidKind, WebOtpDomain,
+    Command, Loosening, NameError, Reply, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid, SidKind,
+    WebOtpDomain,
 };
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use data_encoding::BASE64URL_NOPAD;
 
 use super::answer::{ApiError, json};
 use super::body::Body;
@@ -30,9 +29,6 @@ const NOT_OFFERED_SWITCHES: [&str; 6] = [
 ];
 /// Parameters that belong to what this vault does not offer.
 const NOT_OFFERED_PREFIXES: [&str; 6] = ["Push.", "Totp.", "Passkeys.", "Whatsapp.", "DefaultTemplateSid", "TtsName"];
-
-const PAGE_SIZE: u32 = 50;
-const LARGEST_PAGE: u32 = 1000;
 
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
@@ -86,81 +82,6 @@ pub(crate) async fn remove(
     let reply = api.engine.submit(Command::DeleteService { caller, service }).await;
     reply.map_err(|failure| ApiError::failure(failure, &resource))?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-pub(crate) async fn list(
-    State(api): State<Arc<Api>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let caller = api.caller(&headers)?;
-    let query = query.unwrap_or_default();
-    let paging = Form::parse(query.as_bytes())?;
-    let number = |name: &'static str| match paging.get(name) {
-        None => Ok(None),
-        Some(text) => decimal::<u32>(text).map(Some).ok_or_else(|| ApiError::parameter(name)),
-    };
-    let page_size = number("PageSize")?.unwrap_or(PAGE_SIZE);
-    if !(1..=LARGEST_PAGE).contains(&page_size) {
-        return Err(ApiError::parameter("PageSize"));
-    }
-    let page = number("Page")?.unwrap_or(0);
-    let token = paging.get("PageToken");
-    let after = match token {
-        None => None,
-        Some(text) => Some(PageToken::parse(text).ok_or_else(|| ApiError::parameter("PageToken"))?),
-    };
-    let most = usize::try_from(page_size).unwrap_or(usize::MAX);
-    let after = after.map(|token| (token.created, token.service));
-    let reply = api.engine.submit(Command::ListServices { caller, after, most }).await;
-    let Reply::Services(views, more) = reply.map_err(|failure| ApiError::failure(failure, "/Services"))? else {
-        return Err(ApiError::failure(Failure::Unavailable, ""));
-    };
-    let url = format!("{}/v2/Services?PageSize={page_size}", base(&headers));
-    let last = views.last().map(|view| PageToken { created: view.created, service: view.service });
-    let next =
-        last.filter(|_| more).map(|token| format!("{url}&Page={}&PageToken={}", page.saturating_add(1), token.text()));
-    let own = match token {
-        None => format!("{url}&Page=0"),
-        Some(token) => format!("{url}&Page={page}&PageToken={token}"),
-    };
-    let meta = Meta {
-        page,
-        page_size,
-        first_page_url: format!("{url}&Page=0"),
-        previous_page_url: None,
-        next_page_url: next,
-        url: own,
-        key: "services".into(),
-    };
-    let services = views.into_iter().map(|view| service(view, &headers)).collect();
-    Ok(json(StatusCode::OK, &ServiceList { meta, services }))
-}
-
-/// Where the next page of services begins: opaque to clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageToken {
-    /// When the last service of the page before was created.
-    pub created: Seconds,
-    /// Its SID.
-    pub service: Sid,
-}
-
-impl PageToken {
-    /// The token as it stands in an address.
-    pub fn text(self) -> String {
-        let mut bytes = [0; 24];
-        bytes[..8].copy_from_slice(&self.created.to_be_bytes());
-        bytes[8..].copy_from_slice(&self.service.0);
-        BASE64URL_NOPAD.encode(&bytes)
-    }
-
-    /// Parses it; `None` for anything else.
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes: [u8; 24] = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()?;
-        let (created, service) = bytes.split_first_chunk::<8>()?;
-        Some(Self { created: Seconds::from_be_bytes(*created), service: Sid(service.try_into().ok()?) })
-    }
 }
 
 /// What a form says of a service.
@@ -259,7 +180,7 @@ pub(super) fn pending(loosening: &Loosening) -> PendingLoosening {
     }
 }
 
-fn service(view: ServiceView, headers: &HeaderMap) -> Service {
+pub(super) fn service(view: ServiceView, headers: &HeaderMap) -> Service {
     let ServiceView { service, account, settings, loosening, created, updated } = view;
     let sid = service.text(SidKind::Service);
     let url = format!("{}/v2/Services/{sid}", base(headers));
@@ -296,15 +217,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
     use super::*;
-
-    #[test]
-    fn a_page_token_has_one_spelling() {
-        let token = PageToken { created: 1_800_000_000, service: Sid([7; 16]) };
-        assert_eq!(PageToken::parse(&token.text()), Some(token));
-        for text in ["", "AAAA", &token.text()[1..], &(token.text() + "="), &(token.text() + "AAAA")] {
-            assert_eq!(PageToken::parse(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn numbers_have_one_spelling() {

@@ -79,10 +79,14 @@ pub(crate) async fn create(State(api): State<Arc<Api>>, Body(body): Body) -> Res
 }
 
 /// Creates a tenant; `admitted` is the sequence of the owners' request that says so, whose signatures were verified.
-pub(super) async fn admit(api: &Api, body: &[u8], admitted: Option<u64>) -> Result<Response, ApiError> {
+pub(super) async fn admit(api: &Arc<Api>, body: &[u8], admitted: Option<u64>) -> Result<Response, ApiError> {
     let TenantRequest { account, friendly_name, sealed_token, ssh_key } = TenantRequest::parse(body)?;
-    let purpose = SealedPurpose::tenant_token(&api.vault_id, &account.text(SidKind::Account));
-    let token_hash = api.token_hash(User::Account(account), &purpose, &sealed_token)?;
+    let opening = Arc::clone(api);
+    let token_hash = api.workers.run(move || {
+        let purpose = SealedPurpose::tenant_token(&opening.vault_id, &account.text(SidKind::Account));
+        opening.token_hash(User::Account(account), &purpose, &sealed_token)
+    });
+    let token_hash = token_hash.await??;
     let command = Command::CreateTenant { account, token_hash, friendly_name, ssh_key, admitted };
     let reply = api.engine.submit(command).await;
     match reply.map_err(|failure| ApiError::failure(failure, "/adyton/v1/tenants"))? {
@@ -101,7 +105,7 @@ pub(crate) async fn fetch(State(api): State<Arc<Api>>, headers: HeaderMap) -> Re
 }
 
 impl Api {
-    /// Opens a token that a client made and sealed, and hashes it at once.
+    /// Opens a token that a client made and sealed, and hashes it at once. Runs in a worker.
     pub(super) fn token_hash(&self, user: User, purpose: &SealedPurpose, sealed: &[u8]) -> Result<[u8; 32], ApiError> {
         let token = self.recipient.open(purpose, sealed).map_err(|_| ApiError::sealed())?;
         let well_formed = (32..=64).contains(&token.len()) && token.as_bytes().iter().all(u8::is_ascii_alphanumeric);

@@ -1,7 +1,7 @@
-//! A stream whose other end takes what it is sent, or is let go.
+//! A stream that fails if its other end does not read.
 //!
-//! Every other limit is on what a client *sends*. One that asks and never reads would hold its connection, and what is
-//! written for it, for ever.
+//! Every other limit is on what a client *sends*. A client that sends requests and never reads would hold its connection, and
+//! what is written to it, for ever.
 
 use std::io;
 use std::pin::Pin;
@@ -10,21 +10,21 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Duration, Sleep, sleep};
 
-pub(super) struct Taken<S> {
+pub(super) struct WriteDeadline<S> {
     stream: S,
-    /// Longest time that anything written may wait to be taken. A client that takes a little now and then gains nothing:
-    /// the time ends only when all is taken.
+    /// Longest time from the first write that waits until everything written has been read. Reading a little now and then
+    /// does not extend it.
     patience: Duration,
     /// Runs from the first write that has to wait until a flush has passed all on.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Taken<S> {
+impl<S> WriteDeadline<S> {
     pub(super) fn new(stream: S, patience: Duration) -> Self {
         Self { stream, patience, waiting: None }
     }
 
-    /// What an operation gave; if it has to wait, for how long it still may.
+    /// The outcome of an operation; a pending one fails once the time is over.
     fn within<T>(&mut self, gave: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if gave.is_pending() {
             let patience = self.patience;
@@ -35,13 +35,13 @@ impl<S> Taken<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Taken<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteDeadline<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Taken<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let gave = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.within(gave, cx)
@@ -86,18 +86,18 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(200);
 
-    #[tokio::test]
-    async fn what_nobody_takes_ends_the_stream() {
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_nobody_reads_fails() {
         let (ours, _theirs) = duplex(64);
-        let mut ours = Taken::new(ours, SHORT);
+        let mut ours = WriteDeadline::new(ours, SHORT);
         ours.write_all(&[0; 64]).await.unwrap();
         assert_eq!(ours.write_all(&[0]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
-    #[tokio::test]
-    async fn taking_a_little_now_and_then_does_not_extend_the_time() {
+    #[tokio::test(start_paused = true)]
+    async fn reading_a_little_now_and_then_does_not_extend_the_time() {
         let (ours, mut theirs) = duplex(64);
-        let mut ours = Taken::new(ours, SHORT);
+        let mut ours = WriteDeadline::new(ours, SHORT);
         tokio::spawn(async move {
             let mut now_and_then = interval(SHORT / 20);
             while theirs.read_u8().await.is_ok() {
@@ -108,10 +108,10 @@ mod tests {
         assert_eq!(ours.write_all(&[0; 6000]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
-    #[tokio::test]
-    async fn once_all_is_taken_the_time_begins_anew() {
+    #[tokio::test(start_paused = true)]
+    async fn the_time_begins_anew_once_everything_was_read() {
         let (ours, mut theirs) = duplex(64);
-        let mut ours = Taken::new(ours, SHORT * 10);
+        let mut ours = WriteDeadline::new(ours, SHORT * 10);
         for _ in 0..4 {
             let (sent, _) = tokio::join!(
                 async {

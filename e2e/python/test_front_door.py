@@ -1,0 +1,196 @@
+"""What a connection costs, how long it is kept, and HTTP's own rules, byte by byte."""
+
+import concurrent.futures
+import pathlib
+import re
+import subprocess
+import time
+
+import pytest
+from conftest import PATIENCE
+from crowd import all_at_once
+from wire import Wire, answer, ask, post
+
+SERVICES = b"/v2/Services"
+# What docs/LIMITS.md says that a connection costs at most, without bodies and answers.
+CONNECTION_KIB = 112
+
+
+def test_a_connections_cost_is_the_documented_one():
+    limits = (pathlib.Path(__file__).parents[2] / "docs/LIMITS.md").read_text()
+    (documented,) = re.findall(r"^\| connections: buffers of TLS and HTTP \| [0-9,]+ \| ([0-9,]+) \|", limits, re.MULTILINE)
+    assert int(documented.replace(",", "")) == CONNECTION_KIB * 1024
+
+
+def resident_kib(up):
+    status = pathlib.Path(f"/proc/{up.children()['adyton-enclave']}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+def fill(up, count):
+    """Makes services, many at once."""
+    form = {"FriendlyName": "A name of thirty letters here", "WebOtpDomain": "login.verify-service.example.com"}
+    forms = [(number, SERVICES.decode(), form) for number in range(count)]
+    answers = all_at_once(up, forms, clients=50)
+    assert {status for status, _, _ in answers.values()} == {201}
+
+
+@pytest.mark.regression
+def test_pages_that_nobody_reads_cost_no_more_than_their_connections(up):
+    fill(up, 1000)
+    page = b"/v2/Services?PageSize=1000"
+    # The page is the largest one.
+    whole = Wire(up).say(Wire(up).head(b"GET", page, b"Connection: close") + b"\r\n").hear()
+    assert answer(whole)[0] == 200 and len(whole) > 700_000
+    before, count, most = resident_kib(up), 1000, 0
+
+    def greedy(_):
+        wire = Wire(up, small_window=True)
+        # Several, so that what the machine's own buffers take is full.
+        return wire.say((wire.head(b"GET", page) + b"\r\n") * 8)
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        wires = []
+        for wire in pool.map(greedy, range(count)):
+            wires.append(wire)
+            if len(wires) % 20 == 0:
+                most = max(most, resident_kib(up))
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        most = max(most, resident_kib(up))
+        time.sleep(0.2)
+    assert most - before < count * CONNECTION_KIB, f"{(most - before) / count:.0f} KiB for each connection"
+    for wire in wires:
+        wire.close()
+    assert up.client().verify.v2.services(up.ready["service_sid"]).fetch().sid == up.ready["service_sid"]
+
+
+def test_a_list_is_whole_however_it_is_asked_for(up):
+    fill(up, 130)
+    services = up.client().verify.v2.services
+    everything = [service.sid for service in services.list()]
+    assert len(everything) == len(set(everything)) == 131
+    for sizes in [{"page_size": 1000}, {"page_size": 100}, {"page_size": 17}, {"limit": 131}, {"limit": 1000}, {}]:
+        assert [service.sid for service in services.list(**sizes)] == everything, sizes
+    assert [service.sid for service in services.list(limit=40, page_size=16)] == everything[:40]
+    # As large as it was asked for: SDKs that count pages depend on it.
+    for size in (1, 16, 17, 32, 100):
+        page = services.page(page_size=size)
+        assert len(list(page)) == size and page.next_page_url
+    assert services.page(page_size=131).next_page_url is None
+    assert services.page(page_size=1000).next_page_url is None
+    # A client of HTTP/1.0 knows no chunks.
+    wire = Wire(up)
+    asked = wire.head(b"GET", SERVICES + b"?PageSize=1000").replace(b"HTTP/1.1", b"HTTP/1.0")
+    heard = wire.say(asked + b"\r\n").hear()
+    assert heard.startswith(b"HTTP/1.0 200 OK\r\n") and b"chunked" not in heard and heard.count(b'"sid"') == 131
+
+
+@pytest.mark.regression
+def test_a_connection_is_reused_after_a_while(up):
+    def reused(after):
+        wire = Wire(up)
+        request = wire.head(b"GET", b"/health") + b"\r\n"
+        for _ in range(2):
+            heard = b""
+            wire.say(request)
+            while not heard.endswith(b"\r\n\r\nok\n"):
+                piece = wire.socket.recv(4096)
+                assert piece, f"closed after {after} s"
+                heard += piece
+            assert b"\r\nconnection: keep-alive\r\n" in heard
+            assert int(re.search(rb"\r\nkeep-alive: timeout=(\d+)\r\n", heard)[1]) >= 90
+            time.sleep(after)
+        wire.close()
+
+    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+        list(pool.map(reused, [9, 9.5, 9.9, 10, 10.1, 12] * 4))
+
+
+@pytest.mark.regression
+def test_one_host_in_any_spelling_and_no_other(up):
+    name, _, port = Wire(up).host.partition(":")
+    for host in [b"LOCALHOST.:%s" % port.encode(), b"localhost:", b"localhost.", b"localhost:0%s" % port.encode()]:
+        status, _, _ = ask(up, SERVICES, host=host)
+        assert status == 200, host
+    for path in (b"/health", SERVICES):
+        for lines in [b"", b"Host: localhost\r\nHost: localhost\r\n", b"Host: a@localhost\r\n", b"Host: localhost:x\r\n"]:
+            wire = Wire(up)
+            heard = wire.say(b"GET " + path + b" HTTP/1.1\r\nConnection: close\r\n" + lines + wire.basic + b"\r\n").hear()
+            assert answer(heard)[:2] == (400, 60200), (path, lines)
+    assert ask(up, SERVICES, host=b"evil.example")[:2] == (421, 20421)
+    # HTTP/1.0 need not name one, and has no part in what depends on it.
+    assert Wire(up).say(b"GET /health HTTP/1.0\r\n\r\n").hear().startswith(b"HTTP/1.0 200 OK\r\n")
+    assert answer(Wire(up).say(b"GET /v2/Services HTTP/1.0\r\n\r\n").hear())[:2] == (421, 20421)
+
+
+@pytest.mark.regression
+def test_a_scheme_may_be_followed_by_several_blanks(up):
+    wire = Wire(up)
+    for scheme in [b"Basic  ", b"BASIC     ", b"basic "]:
+        heard = Wire(up).say(wire.head(b"GET", SERVICES, b"Connection: close").replace(b"Basic ", scheme) + b"\r\n").hear()
+        assert answer(heard)[0] == 200, scheme
+
+
+@pytest.mark.regression
+def test_methods_of_a_path_are_named(up):
+    for path, allowed in [(SERVICES, {"get", "head", "post", "options"}), (b"/health", {"get", "head", "options"})]:
+        for method, status in [(b"OPTIONS", 204), (b"PUT", 405), (b"TRACE", 405), (b"BREW", 405)]:
+            found, _, headers = ask(up, path, method=method)
+            assert found == status and set(headers["allow"].split(",")) == allowed, (method, path, headers)
+            assert status != 204 or "content-length" not in headers, "RFC 9110, 8.6"
+    assert ask(up, b"*", method=b"OPTIONS")[0] == 204
+    assert ask(up, b"/nowhere", method=b"OPTIONS")[:2] == (404, 20404)
+
+
+def until_silent(wire, seconds=2):
+    """What comes until nothing more does."""
+    heard = b""
+    wire.socket.settimeout(seconds)
+    try:
+        while piece := wire.socket.recv(65536):
+            heard += piece
+    except TimeoutError:
+        return heard, False
+    return heard, True
+
+
+def test_versions_and_connections_are_those_of_the_rfc(up):
+    old = b"GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    heard, ended = until_silent(Wire(up).say(old * 2))
+    assert heard.count(b"HTTP/1.0 200 OK\r\n") == heard.count(b"connection: keep-alive\r\n") == 2 and not ended
+    heard, ended = until_silent(Wire(up).say(b"GET /health HTTP/1.0\r\n\r\n"))
+    assert heard.count(b"HTTP/1.0 200 OK\r\n") == 1 and ended
+    wire = Wire(up)
+    heard, ended = until_silent(wire.say((wire.head(b"GET", b"/health", b"Connection: foo, Close") + b"\r\n") * 2))
+    assert heard.count(b"HTTP/1.1 200 OK\r\n") == 1 and b"connection: close\r\n" in heard and ended
+    assert b"keep-alive" not in heard
+
+
+@pytest.mark.regression
+def test_a_client_that_asks_first_is_told_before_it_sends(up):
+    def begun(length, expect=b"Expect: 100-continue"):
+        wire = Wire(up)
+        return wire.say(wire.head(b"POST", SERVICES, expect, b"Content-Length: %d" % length) + b"\r\n")
+
+    # Too large: refused at once, and it never was asked to go on.
+    heard = begun(10_000_000).hear()
+    assert answer(heard)[:2] == (413, 20413) and b"connection: close\r\n" in heard
+    wire = begun(16)
+    assert wire.socket.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    heard, ended = until_silent(wire.say(b"FriendlyName=Two"))
+    assert heard.startswith(b"HTTP/1.1 201 Created\r\n") and not ended
+    # What a client of HTTP/1.0 expects is ignored.
+    wire = Wire(up)
+    asked = wire.head(b"POST", SERVICES, b"Expect: 100-continue", b"Content-Length: 16").replace(b"HTTP/1.1", b"HTTP/1.0")
+    assert wire.say(asked + b"\r\nFriendlyName=Two").hear().startswith(b"HTTP/1.0 201 Created\r\n")
+
+
+def test_curl_gets_the_answer_to_a_large_body(up, tmp_path):
+    large = tmp_path / "large"
+    large.write_bytes(b"FriendlyName=" + b"1" * 3_000_000)
+    credentials = f"{up.ready['account_sid']}:{up.ready['auth_token']}"
+    curl = ["curl", "-sS", "--cacert", up.ready["ca"], "-u", credentials, "-w", "%{http_code}", "-m", str(PATIENCE)]
+    run = subprocess.run([*curl, "--data-binary", f"@{large}", up.ready["api"] + "/v2/Services"], capture_output=True, text=True)
+    assert run.returncode == 0 and run.stdout.endswith("413"), run.stdout + run.stderr
+    assert post(up, SERVICES, b"FriendlyName=Small")[0] == 201

@@ -1,0 +1,7 @@
+//! The API in memory: a router over an engine whose host is away, so that it answers what writes nothing.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+mod requests;
+mod shares;
+mod world;

@@ -1,0 +1,91 @@
+//! Heads, methods and workers.
+
+use axum::body::Body;
+use axum::http::header::ALLOW;
+use axum::http::{Method, Request, Version};
+
+use super::world::{World, request};
+use crate::http::BUDGET;
+use crate::http::workers::QUEUE;
+
+#[tokio::test]
+async fn a_check_is_answered_while_workers_are_busy_and_one_job_too_many_is_refused() {
+    let world = World::new(BUDGET).await;
+    let busy = world.api.workers.occupied().await;
+    let binding = || request(Method::GET, "/.well-known/adyton/binding", 1).body(Body::empty()).unwrap();
+    let world = std::sync::Arc::new(world);
+    // As many as may wait; those whose worker is occupied have places too.
+    let waiting: Vec<_> = (0..QUEUE + 2)
+        .map(|_| {
+            let world = std::sync::Arc::clone(&world);
+            let binding = binding();
+            tokio::spawn(async move { world.ask(binding).await.0 })
+        })
+        .collect();
+    while !world.api.workers.is_full() {
+        tokio::task::yield_now().await;
+    }
+    let refused = world.send(binding()).await;
+    assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
+    // The decider answers: there is no such verification.
+    let path = format!("/v2/Services/VA{}/VerificationCheck", "01".repeat(16));
+    let form = format!("VerificationSid=VE{}&Code=123456", "02".repeat(16));
+    let check = request(Method::POST, &path, 1).body(Body::from(form)).unwrap();
+    assert_eq!(world.ask(check).await, (404, Some(20404)));
+    drop(busy);
+    for asked in waiting {
+        assert_eq!(asked.await.unwrap(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_http_1_1_names_one_well_formed_host() {
+    let world = World::new(BUDGET).await;
+    for (hosts, plain, named) in [
+        (&["localhost"][..], 200, 200),
+        (&["LOCALHOST.:443"], 200, 200),
+        (&["localhost:"], 200, 200),
+        (&["evil.example"], 200, 421),
+        (&[], 400, 400),
+        (&["localhost", "localhost"], 400, 400),
+        (&["localhost:x"], 400, 400),
+        (&["a@localhost"], 400, 400),
+    ] {
+        for (path, expected) in [("/health", plain), ("/v2/Services", named)] {
+            let mut asked = request(Method::GET, path, 1).body(Body::empty()).unwrap();
+            asked.headers_mut().remove("host");
+            for host in hosts {
+                asked.headers_mut().append("host", host.parse().unwrap());
+            }
+            assert_eq!(world.ask(asked).await.0, expected, "{path} {hosts:?}");
+        }
+    }
+    let old = |path: &str| Request::get(path).version(Version::HTTP_10).body(Body::empty()).unwrap();
+    assert_eq!(world.ask(old("/health")).await.0, 200);
+    assert_eq!(world.ask(old("/v2/Services")).await.0, 421);
+}
+
+#[tokio::test]
+async fn addresses_are_built_from_the_one_spelling() {
+    use http_body_util::BodyExt;
+
+    let world = World::new(BUDGET).await;
+    let mut asked = request(Method::GET, "/v2/Services", 1).body(Body::empty()).unwrap();
+    asked.headers_mut().insert("host", "LocalHost.:08443".parse().unwrap());
+    let answer = world.send(asked).await.into_body().collect().await.unwrap().to_bytes();
+    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(answer["meta"]["url"], "https://localhost:8443/v2/Services?PageSize=50&Page=0");
+}
+
+#[tokio::test]
+async fn options_and_refused_methods_name_what_a_path_has() {
+    let world = World::new(BUDGET).await;
+    for (path, allowed) in [("/health", "GET,HEAD"), ("/v2/Services", "POST,GET,HEAD")] {
+        for (method, status) in [(Method::OPTIONS, 204), (Method::PUT, 405)] {
+            let answer = world.send(request(method, path, 1).body(Body::empty()).unwrap()).await;
+            assert_eq!((answer.status().as_u16(), answer.headers()[ALLOW].to_str().unwrap()), (status, allowed));
+        }
+    }
+    assert_eq!(world.ask(request(Method::OPTIONS, "*", 1).body(Body::empty()).unwrap()).await.0, 204);
+    assert_eq!(world.ask(request(Method::OPTIONS, "/nowhere", 1).body(Body::empty()).unwrap()).await.0, 404);
+}

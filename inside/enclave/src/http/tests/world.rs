@@ -1,0 +1,172 @@
+//! A vault with two tenants, and requests to it.
+
+use std::path::PathBuf;
+
+use adyton_ledger::{Frontier, LogId, VaultId};
+use adyton_policy::Policy;
+use adyton_seal::{HmacKey, KeyTree, Label, RecipientKey, RootKey, Secret, SigningKey};
+use adyton_transport::Address;
+use adyton_vault::{Admission, Command, Context, Fresh, Rules, Sid, SidKind, State, User};
+use axum::body::Body;
+use axum::http::request::Builder;
+use axum::http::{Method, Request, Response};
+use data_encoding::BASE64;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::UnixListener;
+use tokio::sync::{Mutex, mpsc};
+use tower_service::Service;
+
+use crate::clock::Clock;
+use crate::delivery::CredentialKey;
+use crate::engine::Shard;
+use crate::engine::appender::Appender;
+use crate::engine::gov::GovLog;
+use crate::engine::sealing::Sealer;
+use crate::engine::writer::Surroundings;
+use crate::events::Events;
+use crate::evidence::Channel;
+use crate::hashes;
+use crate::http::*;
+use crate::platform::{Nsm, NsmAddress};
+use crate::policy::{Current, InForce};
+use crate::public::PublicKeys;
+
+const OPS: LogId = LogId::from_number(1);
+const VAULT: VaultId = VaultId([9; 32]);
+const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+/// Every tenant's token.
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// Account SID of a tenant, 1 or 2; others do not exist.
+pub(super) fn account(number: u8) -> Sid {
+    Sid([number; 16])
+}
+
+/// A vault, and what it needs to live.
+pub(super) struct World {
+    pub(super) api: Arc<Api>,
+    router: Router,
+    _folder: TempDir,
+    _platform: UnixListener,
+}
+
+impl World {
+    /// A vault with this byte budget.
+    pub(super) async fn new(budget: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (api, platform) = api(folder.path().to_owned(), budget).await;
+        let api = Arc::new(api);
+        Self { router: router(Arc::clone(&api)), api, _folder: folder, _platform: platform }
+    }
+
+    /// Sends a request as it is.
+    pub(super) async fn send(&self, mut request: Request<Body>) -> Response<Body> {
+        request.extensions_mut().insert(Channel::for_test());
+        self.router.clone().call(request).await.unwrap()
+    }
+
+    /// Status and code of the answer to a request.
+    pub(super) async fn ask(&self, request: Request<Body>) -> (u16, Option<u64>) {
+        let answer = self.send(request).await;
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let body: Option<Value> = serde_json::from_slice(&body).ok();
+        (status, body.and_then(|body| body["code"].as_u64()))
+    }
+}
+
+/// A request of a tenant to the vault's own name.
+pub(super) fn request(method: Method, path: &str, of: u8) -> Builder {
+    let credentials = BASE64.encode(format!("{}:{TOKEN}", account(of).text(SidKind::Account)).as_bytes());
+    let request = Request::builder().method(method).uri(path);
+    request.header("Host", "localhost").header("Authorization", format!("Basic {credentials}"))
+}
+
+fn keys() -> KeyTree {
+    KeyTree::new(&RootKey::new(Secret::init_with(|bytes| bytes.fill(7))), 1)
+}
+
+fn token_key() -> HmacKey {
+    HmacKey::new(&keys().derive(Label::Token, &[]).unwrap())
+}
+
+fn signer() -> SigningKey {
+    SigningKey::from_seed(&keys().derive(Label::LogSigning, &[]).unwrap()).unwrap()
+}
+
+/// A shard that holds both tenants, as if they were durable.
+fn shard() -> Shard<crate::engine::writer::Ticket> {
+    let sealer = Sealer::new(&keys(), VAULT, OPS, [0; 16], 1).unwrap();
+    let mut shard = Shard::new(State::new(), &VAULT, sealer, signer(), Frontier::default(), 0);
+    let rules = Rules { admission: Admission::Open, ..Rules::default() };
+    for number in [1, 2] {
+        let account = account(number);
+        let token_hash = hashes::token_hash(&token_key(), User::Account(account), TOKEN.as_bytes());
+        let friendly_name = format!("Tenant {number}");
+        let command = Command::CreateTenant { account, token_hash, friendly_name, ssh_key: Vec::new(), admitted: None };
+        let fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
+        drop(shard.submit(command, &Context { now: 1_800_000_000, fresh, rules: &rules }, None));
+    }
+    drop(shard.seal(1_800_000_000).unwrap().unwrap());
+    drop(shard.durable());
+    shard
+}
+
+async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener) {
+    let (service, nsm) = (Address::Unix(folder.join("nobody")), folder.join("nsm"));
+    let policy = Policy::parse(
+        format!(
+            "version = 1\nprofile = \"dev\"\nretention_days = 30\n[attestation]\nroot = \"\"\"\n{PEM}\"\"\"\n\
+             [tenants]\nadmission = \"open\"\nloosening_hours = 24\n[api]\nnames = [\"localhost\"]\naddresses = []\n\
+             [custody]\nhost = \"kms.adyton.test\"\nport = 443\ntrust = \"\"\"\n{PEM}\"\"\"\n\
+             [verification]\nchannels = []\ncountries = []\n"
+        )
+        .as_bytes(),
+    )
+    .unwrap();
+    let platform = UnixListener::bind(&nsm).unwrap();
+    let address = NsmAddress::Socket(nsm);
+    let nsm = Nsm::connect(&address).await.unwrap();
+    let events = Events::silent();
+    let clock = Arc::new(Clock::new());
+    let recipient = Arc::new(RecipientKey::new(&keys().derive(Label::Hpke, &[]).unwrap()).unwrap());
+    let public = Arc::new(PublicKeys::new(&keys(), VAULT.0, &[]).unwrap());
+    let credentials = CredentialKey { recipient: Arc::clone(&recipient), vault_id: VAULT.0 };
+    let in_force = Arc::new(InForce::new(policy.clone(), credentials, public).unwrap());
+    let gov = Appender::start(service.clone(), LogId::GOV, events.clone());
+    let gov = GovLog::new(VAULT, signer(), Frontier::default(), 0, [0; 16], 1, gov);
+    let current =
+        Current { rules: Rules::default(), table: Arc::default(), public: None, sequence: 0, settings_hash: [0; 32] };
+    let current = Holder::new(current);
+    let surroundings = Surroundings {
+        clock: Arc::clone(&clock),
+        events: events.clone(),
+        effects: mpsc::unbounded_channel().0,
+        appender: Appender::start(service, OPS, events.clone()),
+        current: current.clone(),
+    };
+    let shard = shard();
+    let size = shard.size();
+    let api = Api {
+        evidence: Evidence::start((nsm, address), b"bundle", [7; 32], signer(), events),
+        engine: Engine::start(shard, OPS, size, surroundings),
+        keys: Arc::new(keys()),
+        token_key: token_key(),
+        recipient,
+        vault_id: VAULT.0,
+        hosts: Hosts::new(&policy.api),
+        public_request: None,
+        acme: None,
+        current,
+        release: 1,
+        policy_hash: [0; 32],
+        profile: Profile::Dev,
+        owners: Owners::new(in_force, Arc::new(Mutex::new(gov)), clock),
+        budget: Budget::new(budget),
+        workers: Workers::default(),
+        known: Known::default(),
+    };
+    (api, platform)
+}
