@@ -40,8 +40,10 @@ pub use command::{Caller, Command, Context, Fresh, KeyChanges, ServiceUpdate, St
 pub use decide::decide;
 pub use destination::{Destination, DestinationError};
 pub use event::{Channel, Class, Event, EventError, EventKind};
-pub use message::{AppHash, Locale, Message, MessageLook, NameError, ServiceName, WebOtpDomain, gsm7_septets};
-pub use phone::Country;
+pub use message::{
+    AppHash, AppHashesError, Locale, Message, MessageLook, NameError, ServiceName, WebOtpDomain, gsm7_septets,
+};
+pub use phone::{Country, WrittenInstead};
 pub use reply::{
     AccountView, Attempt, Ceiling, Decision, Effect, Outcome, Reason, Refusal, Reply, ServiceView, Status, SupportView,
     TenantView, VerificationView,

@@ -10,6 +10,7 @@ use axum::response::Response;
 
 use super::Api;
 use super::answer::{ApiError, json};
+use super::json::MemberError;
 
 /// Keys that one request may bring or take.
 const MOST: usize = 100;
@@ -32,19 +33,20 @@ impl KeysRequest {
     ///
     /// # Errors
     /// The first field that is wrong.
-    pub fn parse(body: &[u8]) -> Result<Self, &'static str> {
+    pub fn parse(body: &[u8]) -> Result<Self, MemberError> {
         let request: Result<Object<ChangeKeys>, _> = serde_json::from_slice(body);
-        let Object(ChangeKeys { reset, sealed_token, remove, add }) = request.map_err(|_| "body")?;
+        let Object(ChangeKeys { reset, sealed_token, remove, add }) =
+            request.map_err(|error| MemberError::of(&error))?;
         // A request that changes nothing was meant to be another one; a reset leaves no token but the new one.
         let nothing = !reset && sealed_token.is_none() && remove.is_empty() && add.is_empty();
         if nothing || remove.len() > MOST || add.len() > MOST {
-            return Err("body");
+            return Err("body".into());
         }
         if reset && sealed_token.is_none() {
-            return Err("sealed_token");
+            return Err("sealed_token".into());
         }
         if reset && !remove.is_empty() {
-            return Err("remove");
+            return Err("remove".into());
         }
         let sid = |text: &str| Sid::parse(SidKind::Key, text).ok();
         let decode = |text: &str| base64::decode(text.as_bytes());
@@ -70,7 +72,7 @@ impl KeysRequest {
 
 /// Carries out a request whose signature was verified.
 pub(super) async fn change(api: &Api, account: Sid, request: &Request) -> Result<Response, ApiError> {
-    let changes = KeysRequest::parse(request.body.as_bytes()).map_err(ApiError::parameter)?;
+    let changes = KeysRequest::parse(request.body.as_bytes())?;
     let account_sid = account.text(SidKind::Account);
     let token = |sealed: &Vec<u8>| {
         let purpose = SealedPurpose::tenant_token(&api.vault_id, &account_sid);
@@ -111,30 +113,26 @@ mod tests {
         let added = key(r#"["verify","support"]"#).unwrap().added;
         assert_eq!(added[0].1, Scopes::of(&[Scope::Verify, Scope::Support]));
         for scopes in ["[]", r#"["verify","verify"]"#, r#"["Verify"]"#, r#"["root"]"#, r#"[""]"#] {
-            assert_eq!(key(scopes), Err("scopes"), "{scopes}");
+            assert_eq!(key(scopes), Err("scopes".into()), "{scopes}");
         }
-        assert_eq!(parse(r#"{"reset":true}"#), Err("sealed_token"));
-        assert_eq!(parse(r#"{"sealed_token":"AQE"}"#), Err("sealed_token"));
-        assert_eq!(parse(r#"{"remove":["SK1"]}"#), Err("remove"));
-        assert_eq!(parse(&format!(r#"{{"reset":true,"sealed_token":"AQE=","remove":["{KEY}"]}}"#)), Err("remove"));
+        assert_eq!(parse(r#"{"reset":true}"#), Err("sealed_token".into()));
+        assert_eq!(parse(r#"{"sealed_token":"AQE"}"#), Err("sealed_token".into()));
+        assert_eq!(parse(r#"{"remove":["SK1"]}"#), Err("remove".into()));
+        assert_eq!(
+            parse(&format!(r#"{{"reset":true,"sealed_token":"AQE=","remove":["{KEY}"]}}"#)),
+            Err("remove".into())
+        );
         // What serde's derived readers would take as well: fields in their order.
         let in_order = format!(r#"{{"add":[["{KEY}",["verify"],"AQE="]]}}"#);
         let twice = r#"{"reset":true,"reset":true}"#;
         let many = format!(r#"{{"remove":{:?}}}"#, vec![KEY; 101]);
-        for body in [
-            "",
-            "{}",
-            r#"{"reset":false}"#,
-            "[]",
-            r#"[true,"AQE=",[],[]]"#,
-            "null",
-            "{} {}",
-            r#"{"added":[]}"#,
-            &in_order,
-            twice,
-            &many,
-        ] {
-            assert_eq!(parse(body), Err("body"), "{body}");
+        for body in
+            ["", "{}", r#"{"reset":false}"#, "[]", r#"[true,"AQE=",[],[]]"#, "null", "{} {}", &in_order, twice, &many]
+        {
+            assert_eq!(parse(body), Err("body".into()), "{body}");
         }
+        assert_eq!(parse(r#"{"added":[]}"#), Err(MemberError::Unknown("added".into())));
+        let unknown = format!(r#"{{"add":[{{"key_sid":"{KEY}","secret":"AQE="}}]}}"#);
+        assert_eq!(parse(&unknown), Err(MemberError::Unknown("secret".into())));
     }
 }

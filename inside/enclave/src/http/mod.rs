@@ -15,8 +15,10 @@ mod body;
 mod evidence;
 mod form;
 mod host;
+mod json;
 mod keys;
 mod loosening;
+mod parameters;
 mod path;
 mod requests;
 mod services;
@@ -56,11 +58,13 @@ use crate::engine::Engine;
 use crate::evidence::{Channel, Evidence};
 use crate::policy::Holder;
 use crate::public;
+use parameters::{CHECK, CREATE_SERVICE, FETCH_SERVICE, FETCH_VERIFICATION, START};
 use taken::Taken;
 
 pub use auth::BasicCredentials;
 pub use form::{FieldError, Form};
 pub use host::Hosts;
+pub use json::MemberError;
 pub use keys::KeysRequest;
 pub use loosening::LooseningRequest;
 pub use requests::Owners;
@@ -125,13 +129,14 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/adyton/v1/acme", get(vault::acme))
         .route("/adyton/v1/support/{verification}", get(support::look))
         .route("/adyton/v1/services/{service}/loosening", delete(loosening::withdraw))
-        .route("/v2/Services", post(services::create).get(services::list))
-        .route("/v2/Services/{service}", get(services::fetch).post(services::update).delete(services::remove))
-        .route("/v2/Services/{service}/Verifications", post(verifications::start))
-        .route("/v2/Services/{service}/Verifications/{which}", get(verifications::fetch).post(verifications::update))
-        .route("/v2/Services/{service}/VerificationCheck", post(verifications::check))
+        .route(CREATE_SERVICE.path, post(services::create).get(services::list))
+        .route(FETCH_SERVICE.path, get(services::fetch).post(services::update).delete(services::remove))
+        .route(START.path, post(verifications::start))
+        .route(FETCH_VERIFICATION.path, get(verifications::fetch).post(verifications::update))
+        .route(CHECK.path, post(verifications::check))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
+        .layer(middleware::from_fn(parameters::no_query))
         .layer(middleware::from_fn_with_state(Arc::clone(&api), host::check));
     let anybody = Router::new()
         .route("/health", get(|| async { "ok\n" }))

@@ -8,7 +8,7 @@
 
 use adyton_ledger::{AppendOutcome, LogStore};
 use adyton_seal::Code;
-use adyton_vault::{Caller, Command, Outcome, ServiceSettings, State, Target, User};
+use adyton_vault::{AppHash, Caller, Command, Outcome, ServiceSettings, State, Target, User};
 use proptest::prelude::*;
 
 use crate::disk::Disk;
@@ -186,13 +186,15 @@ fn an_answer_waits_for_what_it_tells_of() {
 #[test]
 fn the_largest_batch_fits_a_size_class_and_a_frame() {
     let mut world = World::new();
-    // The largest event that a client can cause.
+    // The largest service that a client can create.
+    let app_hashes = (0..8).map(|at| format!("He42w354ol{at}")).collect::<Vec<_>>().join(",");
     let settings = || ServiceSettings {
-        friendly_name: "\u{1D11E}".repeat(64),
+        friendly_name: "é".repeat(30),
         code_length: 6,
         custom_code: false,
         do_not_share: true,
-        web_otp_domain: "x".repeat(60),
+        web_otp_domain: String::new(),
+        app_hashes: AppHash::parse_list(&app_hashes).unwrap(),
     };
     let largest = || Command::CreateService { caller: caller(), settings: settings() };
     while !world.shard.is_full() {

@@ -8,7 +8,7 @@ use adyton_seal::{Code, SlotKey};
 use super::{event, view};
 use crate::event::EventKind;
 use crate::hot::Verification;
-use crate::message::render;
+use crate::message::{TooLong, render};
 use crate::sends::Counted;
 use crate::state::Service;
 use crate::{
@@ -36,14 +36,14 @@ pub(super) fn start(state: &State, caller: &Caller, start: Start, context: &Cont
     }
     ceilings(state, account, &start, context)?;
     match code_of_live {
-        Some((sid, live, code)) => Ok(resend(service, sid, live, &code, start, context)),
+        Some((sid, live, code)) => resend(service, sid, live, &code, start, context),
         None if state.live() >= context.rules.limits.live_verifications => Err(Refusal::Full),
         // A code of the caller's never joins a verification, and none joins one with such a code: the old one is over.
-        None => Ok(begin(state, account, service, live.map(|(sid, _)| sid), start, context)),
+        None => begin(state, account, service, live.map(|(sid, _)| sid), start, context),
     }
 }
 
-/// What the policy opens.
+/// What policy and service open.
 fn open(service: &Service, start: &Start, context: &Context<'_>) -> Result<(), Refusal> {
     let rules = context.rules;
     if !rules.channels.contains(&start.channel) {
@@ -57,6 +57,10 @@ fn open(service: &Service, start: &Start, context: &Context<'_>) -> Result<(), R
     // Nobody verifies that they own one, and whoever owns one is paid for each message.
     if start.destination.is_premium_rate() {
         return Err(Refusal::CountryClosed);
+    }
+    // Phones hand the code to the app that the hash names.
+    if start.look.app_hash.as_ref().is_some_and(|hash| !service.settings.app_hashes.contains(hash)) {
+        return Err(Refusal::AppHash);
     }
     let custom = service.settings.custom_code && rules.custom_code_services.contains(&start.service);
     match &start.custom_code {
@@ -93,7 +97,7 @@ fn begin(
     replaced: Option<Sid>,
     start: Start,
     context: &Context<'_>,
-) -> Decision {
+) -> Result<Decision, Refusal> {
     let Start { service: service_sid, destination, subjects, channel, custom_code, look, cost } = start;
     let (verification, attempt) = (context.fresh.sid(), context.fresh.attempt());
     // A policy's floor binds services that were there before it.
@@ -112,7 +116,7 @@ fn begin(
         (Some(custom), _) => custom.duplicate(),
         (None, Some(key)) => derive(key, verification, service_sid, code_length),
         // One of the two is there.
-        (None, None) => return Decision::reply(Reply::Done),
+        (None, None) => return Ok(Decision::reply(Reply::Done)),
     };
     if fresh_key.is_some() {
         events.push(event(context, EventKind::SlotOpened { slot, key: fresh_key }));
@@ -144,9 +148,9 @@ fn begin(
         },
     ));
     let until = context.now.saturating_add(CODE_LIFE);
-    let message = render(channel, &service.settings, &look, &code);
+    let message = render(channel, &service.settings, &look, &code).map_err(too_long)?;
     let effect = Effect::Send { verification, attempt, to: destination, channel, message, until };
-    Decision { events, reply: Reply::Verification(view), effects: vec![effect] }
+    Ok(Decision { events, reply: Reply::Verification(view), effects: vec![effect] })
 }
 
 fn resend(
@@ -156,15 +160,19 @@ fn resend(
     code: &Code,
     start: Start,
     context: &Context<'_>,
-) -> Decision {
+) -> Result<Decision, Refusal> {
     let Start { destination, subjects, channel, look, cost, .. } = start;
     let attempt = context.fresh.attempt();
     let mut view = view(sid, live, destination.duplicate(), Status::Pending, context.now);
     view.attempts.push(Attempt { sid: attempt, at: context.now, outcome: None });
-    let message = render(channel, &service.settings, &look, code);
+    let message = render(channel, &service.settings, &look, code).map_err(too_long)?;
     let effect = Effect::Send { verification: sid, attempt, to: destination, channel, message, until: live.ends() };
     let kind = EventKind::VerificationResent { verification: sid, attempt, sent: Some((subjects, cost)) };
-    Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects: vec![effect] }
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects: vec![effect] })
+}
+
+fn too_long(TooLong { excess }: TooLong) -> Refusal {
+    Refusal::MessageTooLong { excess }
 }
 
 /// Number of the slot that a time lies in.

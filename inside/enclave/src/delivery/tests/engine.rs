@@ -126,6 +126,7 @@ async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
             custom_code: false,
             do_not_share: false,
             web_otp_domain: String::new(),
+            app_hashes: Vec::new(),
         },
     };
     let Reply::Service(service) = engine.submit(service).await.unwrap() else { unreachable!("not a service") };
