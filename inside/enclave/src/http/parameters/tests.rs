@@ -162,6 +162,8 @@ fn page() -> String {
          - **refused**: 403/60204, with the reason. The empty text asks for nothing and is accepted.\n\
          - Any other parameter is refused with 400/60200, by its name. So is one in the query where the form is read, and the \
          other\n  way round, and each query of the vault's own API (`/adyton/v1`).\n\
+         - **of Adyton**: not Twilio's. An official SDK sends it by its generic request, for example in Python\n  \
+         `client.request(\"POST\", f\"{api}/v2/Services\", data={\"FriendlyName\": \"Bank\", \"AppHashes\": \"He42w354ol9\"})`.\n\
          - A body that is not a form (`application/x-www-form-urlencoded`), JSON included, is refused with 415/20415.\n",
     );
     for resource in ALL {
