@@ -103,7 +103,11 @@ vaultTest("the sixth check is refused, even with the right code", async (up) => 
 });
 
 vaultTest("what a verification may not be is refused", async (up) => {
-  const verify = up.verify();
+  const client = up.client();
+  // The SDK's own way to send a parameter that it does not know.
+  const data = { FriendlyName: "Acme", AppHashes: "He42w354ol9" };
+  const made = await client.request({ method: "post", uri: `${up.ready.api}/v2/Services`, data });
+  const verify = client.verify.v2.services(made.body.sid);
   const create = (options) => verify.verifications.create({ to: NUMBER, channel: "sms", ...options });
   await refuses(create({ to: "12025550123" }), 400, 60200);
   await refuses(create({ to: "nobody@", channel: "email" }), 400, 60200);
@@ -115,8 +119,11 @@ vaultTest("what a verification may not be is refused", async (up) => {
   await refuses(create({ channelConfiguration: { from: "a@example.com" } }), 403, 60204);
   await refuses(create({ amount: "5", payee: "Acme" }), 403, 60204);
   await refuses(create({ locale: "it" }), 400, 60200);
-  await refuses(create({ tags: "not JSON" }), 400, 60200);
-  await create({ customFriendlyName: "Acme", locale: "fr", appHash: "He42w354ol9", tags: '{"a":"b"}', rateLimits: {} });
+  await refuses(create({ tags: '{"a":"b"}' }), 403, 60204);
+  await refuses(create({ riskCheck: "enable" }), 403, 60204);
+  await refuses(create({ deviceIp: "192.0.2.1" }), 403, 60204);
+  await refuses(create({ appHash: "AAAAAAAAAAA" }), 400, 60200);
+  await create({ customFriendlyName: "Acme", locale: "fr", appHash: "He42w354ol9", tags: "{}", rateLimits: {} });
   const sent = await up.messages(NUMBER);
   assert.equal(sent.length, 1, "nothing was sent for what was refused");
   assert.match(sent[0].body, /^<#> Votre code pour Acme: \d{6}\nHe42w354ol9$/);

@@ -95,7 +95,8 @@ def test_what_a_person_sees(up, browser, tmp_path):
     empty = Items(browser(address, "--dump-dom"))
     assert (empty.messages, empty.state) == ([], "No messages yet.")
 
-    create = up.verify().verifications.create
+    service = up.service(AppHashes="He42w354ol9", FriendlyName="Adyton")[1]
+    create = up.client().verify.v2.services(service["sid"]).verifications.create
     create(to=NUMBER, channel="sms")
     up.code(NUMBER)
     create(to=PERSON, channel="email", locale="de")

@@ -91,15 +91,19 @@ def test_a_restart_says_so_and_buys_no_guess(start):
 
 
 def test_what_is_closed_or_not_offered(up):
-    create = up.verify().verifications.create
+    status, service = up.service(AppHashes="He42w354ol9")
+    assert (status, service["app_hashes"]) == (201, ["He42w354ol9"])
+    create = up.client().verify.v2.services(service["sid"]).verifications.create
     assert refusal(lambda: create(to="+4915112345678", channel="sms")) == (403, 60605)
     assert refusal(lambda: create(to="+2101234567", channel="sms")) == (400, 60200)
     assert refusal(lambda: create(to=NUMBER, channel="call")) == (403, 60204)
     assert refusal(lambda: create(to=NUMBER, channel="sms", rate_limits={"ip": "1"})) == (403, 60204)
     assert refusal(lambda: create(to=NUMBER, channel="sms", locale="it")) == (400, 60200)
-    assert refusal(lambda: create(to=NUMBER, channel="sms", device_ip="here")) == (400, 60200)
+    assert refusal(lambda: create(to=NUMBER, channel="sms", device_ip="192.0.2.1")) == (403, 60204)
+    assert refusal(lambda: create(to=NUMBER, channel="sms", tags='{"a":"b"}')) == (403, 60204)
+    assert refusal(lambda: create(to=NUMBER, channel="sms", app_hash="AAAAAAAAAAA")) == (400, 60200)
     assert refusal(lambda: create(to=NUMBER, channel="sms", custom_friendly_name="evil.example")) == (400, 60200)
-    create(to=NUMBER, channel="sms", custom_friendly_name="Acme", locale="fr", app_hash="He42w354ol9", tags='{"a":"b"}')
+    create(to=NUMBER, channel="sms", custom_friendly_name="Acme", locale="fr", app_hash="He42w354ol9", tags="{}")
     deadline = time.monotonic() + 30
     while not (found := up.messages(NUMBER)):
         assert time.monotonic() < deadline

@@ -8,7 +8,9 @@
 use adyton_image::Eif;
 use adyton_ledger::{Frontier, Hash};
 use adyton_seal::Plaintext;
-use adyton_vault::{Channel, Event, EventKind, Loosening, Outcome, Scope, Scopes, ServiceSettings, Sid, State, User};
+use adyton_vault::{
+    AppHash, Channel, Event, EventKind, Loosening, Outcome, Scope, Scopes, ServiceSettings, Sid, State, User,
+};
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};
 
@@ -285,6 +287,7 @@ fn settings() -> ServiceSettings {
         custom_code: false,
         do_not_share: true,
         web_otp_domain: "login.example.com".into(),
+        app_hashes: AppHash::parse_list("He42w354ol9,+/+/+/+/+/+").unwrap_or_default(),
     }
 }
 
@@ -393,6 +396,8 @@ fn service_record() -> Vec<u8> {
             + 2
             + lp(settings.friendly_name.as_bytes()).len()
             + lp(settings.web_otp_domain.as_bytes()).len()
+            + 1
+            + settings.app_hashes.len() * AppHash::LENGTH
             + 1
     ]
 }

@@ -55,6 +55,9 @@ def delivery_reported(outcome: int, route: int = 255) -> bytes:
     return event(10, vault.VERIFICATION + vault.ATTEMPT + u8(outcome) + u8(route))
 
 
+# The whole alphabet of base64.
+APP_HASHES = tuple(f"{letter}+/09AZaz{letter}{letter}" for letter in "abcdefghi")
+
 BOOTED = event(1, vault.BOOT_ID)
 TENANT = tenant_created("Acme")
 SLOT_OPENED = event(4, u32(vault.TIME // 600))
@@ -65,13 +68,16 @@ APPROVED = approved(1)
 EXPIRED = event(9)
 
 
-def service_fields(code_length: int, custom: bool, private: bool, name: str, domain: str) -> dict:
+def service_fields(
+    code_length: int, custom: bool, private: bool, name: str, domain: str, app_hashes: tuple[str, ...] = ()
+) -> dict:
     return {
         "code_length": code_length,
         "custom_code": custom,
         "do_not_share": private,
         "friendly_name": name,
         "web_otp_domain": domain,
+        "app_hashes": ",".join(app_hashes),
     }
 
 
@@ -95,7 +101,12 @@ def cases() -> list[dict]:
         fields = account | {"token_hash": TOKEN_HASH.hex(), "friendly_name": friendly_name}
         fields |= {"ssh_key": ssh_key, "admitted": admitted}
         case(f"tenant_created{name}", "TenantCreated", "S", tenant_created(friendly_name, ssh_key, admitted), fields)
-    for name, chosen in (("", (6, False, False, "Login", "")), ("_bound", (10, True, True, "Ä", "login.example.com"))):
+    for name, chosen in (
+        ("", (6, False, False, "Login", "")),
+        ("_bound", (10, True, True, "Ä", "login.example.com")),
+        ("_with_an_app", (6, False, True, "Login", "", ("He42w354ol9",))),
+        ("_with_eight_apps", (6, False, True, "Login", "login.example.com", APP_HASHES[:8])),
+    ):
         fields = account | service | service_fields(*chosen)
         case(f"service_created{name}", "ServiceCreated", "S", service_created(*chosen), fields)
         updated = event(13, vault.SERVICE + settings(*chosen))
@@ -162,7 +173,13 @@ def cases() -> list[dict]:
     fail("channel_3", started(3))
     fail("started_without_length", STARTED[:-1])
     fail("proven_2", approved(2))
-    fail("settings_flags_4", event(13, vault.SERVICE + u8(6) + u8(4) + lp(b"") + lp(b"")))
+    fail("settings_flags_4", event(13, vault.SERVICE + u8(6) + u8(4) + lp(b"") + lp(b"") + u8(0)))
+    bare = vault.SERVICE + settings(6, False, False, "Login", "")[:-1]
+    fail("settings_without_app_hashes", event(13, bare))
+    fail("settings_app_hash_cut", event(13, bare + u8(1) + b"He42w354ol"))
+    fail("settings_app_hash_of_base64url", event(13, bare + u8(1) + b"He42w354ol-"))
+    fail("settings_app_hash_twice", event(13, bare + u8(2) + b"He42w354ol9" * 2))
+    fail("settings_nine_app_hashes", event(13, bare + u8(9) + "".join(APP_HASHES).encode()))
     fail("in_effect_2", event(16, vault.SERVICE + u8(2)))
     fail("scopes_0", keys_changed(0, b"", [], [(KEY, 0, TOKEN_HASH)]))
     fail("scopes_8", keys_changed(0, b"", [], [(KEY, 8, TOKEN_HASH)]))

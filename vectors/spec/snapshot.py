@@ -9,8 +9,11 @@ from .wire import lp, sha256, u8, u32, u64
 CHUNK = 262_144
 
 
-def settings(code_length: int, custom_code: bool, do_not_share: bool, friendly_name: str, domain: str) -> bytes:
-    return u8(code_length) + u8(custom_code | do_not_share << 1) + lp(friendly_name) + lp(domain)
+def settings(
+    code_length: int, custom_code: bool, do_not_share: bool, friendly_name: str, domain: str, app_hashes: tuple[str, ...] = ()
+) -> bytes:
+    fixed = u8(code_length) + u8(custom_code | do_not_share << 1) + lp(friendly_name) + lp(domain)
+    return fixed + u8(len(app_hashes)) + b"".join(text.encode() for text in app_hashes)
 
 
 def loosening(code_length: int, custom_code: int, at: int) -> bytes:

@@ -45,6 +45,9 @@ pub struct Service {
     pub verify_event_subscription_enabled: bool,
     /// Domain that codes are bound to in a message's last line; ours, not Twilio's.
     pub web_otp_domain: Option<String>,
+    /// Android apps that a verification may name; ours, not Twilio's.
+    #[serde(default)]
+    pub app_hashes: Vec<String>,
     /// A change that makes the service weaker and waits; ours, not Twilio's.
     pub pending_loosening: Option<PendingLoosening>,
     /// `YYYY-MM-DDTHH:MM:SSZ`.

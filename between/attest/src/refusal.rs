@@ -108,8 +108,8 @@ pub enum Refusal {
     SignatureLength(usize),
     /// The payload is not one CBOR map with names for keys.
     PayloadCbor,
-    /// A member that no document has.
-    UnknownClaim,
+    /// A member that no document has: the beginning of its name, as far as it is plain.
+    UnknownClaim(String),
     /// A member stands twice.
     RepeatedClaim(Claim),
     /// A member is missing.
@@ -297,7 +297,7 @@ impl Refusal {
             Self::UnprotectedHeader => "unprotected-header",
             Self::SignatureLength(_) => "signature-length",
             Self::PayloadCbor => "payload-cbor",
-            Self::UnknownClaim => "unknown-claim",
+            Self::UnknownClaim(_) => "unknown-claim",
             Self::RepeatedClaim(_) => "repeated-claim",
             Self::MissingClaim(_) => "missing-claim",
             Self::ClaimType(_) => "claim-type",

@@ -31,6 +31,15 @@ pub enum PolicyError {
     SshKey(String, SshKeyError),
     /// What stands there is not a DNS name; names the key.
     Host(String),
+    /// Official SDKs call another host instead of this one.
+    RewrittenHost {
+        /// Which key.
+        key: String,
+        /// The name.
+        name: String,
+        /// The host that they call.
+        to: String,
+    },
     /// A value is outside its range; names the key and the range.
     Range {
         /// Which key.
@@ -64,6 +73,11 @@ impl fmt::Display for PolicyError {
             Self::Host(key) => {
                 write!(f, "{key}: a DNS name is needed, without a dot at its end, and neither an address nor localhost")
             }
+            Self::RewrittenHost { key, name, to } => write!(
+                f,
+                "{key}: some official SDKs (Node.js, Java, Go) call {to} instead of {name}, with the caller's credentials; \
+                 use a name of three to five labels, such as verify.example.com"
+            ),
             Self::Range { key, expected } => write!(f, "{key}: expected {expected}"),
             Self::Missing { key, why } => write!(f, "{key}: {why}"),
         }

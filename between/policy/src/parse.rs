@@ -100,6 +100,37 @@ pub fn is_peer(text: &str) -> bool {
     is_host(text) && !last.eq_ignore_ascii_case("localhost")
 }
 
+/// The host that an official SDK of Twilio's calls instead of this one, with the caller's credentials; `None` if all keep it.
+///
+/// They take a host for `product[.edge][.region].domain.tld` and write it again from these parts:
+/// - Node.js (`getHostname`): two labels are doubled, of six and more some are lost;
+/// - Java (`buildURL`): the same;
+/// - Go (`BuildUrl`): of six and more the first and the last two remain.
+///
+/// With one label, and with three to five, all keep a host, but for names whose end repeats (Node.js cuts at the first place
+/// where the last two labels begin). Python and Ruby rewrite nothing. All of this holds while neither `TWILIO_EDGE` nor
+/// `TWILIO_REGION` is set; with them every host is rewritten.
+fn rewritten_by_sdks(host: &str) -> Option<String> {
+    let labels: Vec<&str> = host.split('.').collect();
+    let node = node_host(host, &labels);
+    if node != host {
+        return Some(node);
+    }
+    let [first, .., domain, top] = labels[..] else { return None };
+    (labels.len() > 5).then(|| [first, domain, top].join("."))
+}
+
+/// What Node.js's SDK makes of a host, step by step.
+fn node_host(host: &str, labels: &[&str]) -> String {
+    let domain = labels[labels.len().saturating_sub(2)..].join(".");
+    let prefix = host.split(&format!(".{domain}")).next().unwrap_or_default();
+    match prefix.split('.').collect::<Vec<_>>()[..] {
+        [product, region] => [product, region, &domain].join("."),
+        [product, edge, region, ..] => [product, edge, region, &domain].join("."),
+        _ => host.to_owned(),
+    }
+}
+
 impl Policy {
     /// Parses the measured bytes.
     ///
@@ -133,6 +164,7 @@ impl Policy {
         // `localhost` is a name of one label, which a vault on a laptop needs.
         for name in &self.api.names {
             host("api.names", name)?;
+            kept_by_sdks("api.names", name)?;
         }
         self.check_public_names()?;
         self.check_acme()?;
@@ -157,6 +189,7 @@ impl Policy {
             let key = format!("api.public_names[{place}]");
             peer(&key, name)?;
             range(&key, !name.bytes().any(|byte| byte.is_ascii_uppercase()), "lower case")?;
+            kept_by_sdks(&key, name)?;
             let why = "it is among api.names or stands here twice; a name shows one kind of certificate";
             if public_names[..place].contains(name) || names.iter().any(|other| other.eq_ignore_ascii_case(name)) {
                 return Err(PolicyError::Missing { key, why });
@@ -237,6 +270,13 @@ pub(crate) fn range(key: &str, holds: bool, expected: &'static str) -> Result<()
 
 fn host(key: &str, name: &str) -> Result<(), PolicyError> {
     if is_host(name) { Ok(()) } else { Err(PolicyError::Host(key.into())) }
+}
+
+fn kept_by_sdks(key: &str, name: &str) -> Result<(), PolicyError> {
+    match rewritten_by_sdks(&name.to_ascii_lowercase()) {
+        None => Ok(()),
+        Some(to) => Err(PolicyError::RewrittenHost { key: key.into(), name: name.into(), to }),
+    }
 }
 
 pub(crate) fn peer(key: &str, name: &str) -> Result<(), PolicyError> {

@@ -236,7 +236,7 @@ pub(crate) fn tenant_request(input: &[u8]) {
     };
     let plain = serde_json::to_vec(&plain).expect("texts are JSON");
     assert_eq!(TenantRequest::parse(&plain), Ok(request));
-    assert_eq!(TenantRequest::parse(&[input, b"{}"].concat()), Err(TenantRequestError::Field("body")));
+    assert_eq!(TenantRequest::parse(&[input, b"{}"].concat()), Err(TenantRequestError::Member("body".into())));
 }
 
 /// A blob as the line of a `.pub` file.
@@ -266,7 +266,7 @@ pub(crate) fn keys_request(input: &[u8]) {
     };
     let plain = serde_json::to_vec(&plain).expect("texts are JSON");
     assert_eq!(KeysRequest::parse(&plain), Ok(request));
-    assert_eq!(KeysRequest::parse(&[input, b"{}"].concat()), Err("body"));
+    assert_eq!(KeysRequest::parse(&[input, b"{}"].concat()), Err("body".into()));
 }
 
 /// A loosening that is taken says of which service, and written plainly is taken as the same.
@@ -279,7 +279,7 @@ pub(crate) fn loosening_request(input: &[u8]) {
         LoosenService { service_sid: service.text(SidKind::Service), code_length, custom_code_enabled: custom_code };
     let plain = serde_json::to_vec(&plain).expect("texts are JSON");
     assert_eq!(LooseningRequest::parse(&plain), Ok(request));
-    assert_eq!(LooseningRequest::parse(&[input, b"{}"].concat()), Err("body"));
+    assert_eq!(LooseningRequest::parse(&[input, b"{}"].concat()), Err("body".into()));
 }
 
 /// What is taken has signatures, a sequence and a body within its bound; nothing of it is verified.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use adyton_seal::{Code, Secret};
 
-use crate::{Channel, Destination, MessageLook, Outcome, Rules, Scopes, Seconds, ServiceSettings, Sid};
+use crate::{AppHash, Channel, Destination, MessageLook, Outcome, Rules, Scopes, Seconds, ServiceSettings, Sid};
 
 /// Who a request says it is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,6 +287,8 @@ pub struct ServiceUpdate {
     pub do_not_share: Option<bool>,
     /// Domain that codes are bound to; empty for none.
     pub web_otp_domain: Option<String>,
+    /// Android apps that a message may be handed to.
+    pub app_hashes: Option<Vec<AppHash>>,
 }
 
 impl Target {

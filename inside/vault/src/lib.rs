@@ -41,11 +41,13 @@ pub use command::{Caller, Command, Context, Fresh, KeyChanges, ServiceUpdate, Sh
 pub use decide::{MAX_TICK_LOOSENINGS, MAX_WAITING_LOOSENINGS, decide};
 pub use destination::{Destination, DestinationError};
 pub use event::{Channel, Class, Event, EventError, EventKind};
-pub use message::{AppHash, Locale, Message, MessageLook, NameError, ServiceName, WebOtpDomain, gsm7_septets};
-pub use phone::Country;
+pub use message::{
+    AppHash, AppHashesError, Locale, Message, MessageLook, NameError, ServiceName, WebOtpDomain, gsm7_septets,
+};
+pub use phone::{Country, WrittenInstead};
 pub use reply::{
-    AccountView, Attempt, Ceiling, Decision, Effect, KeyList, Outcome, Reason, Refusal, Reply, ServiceView, Status, SupportView,
-    TenantView, VerificationView,
+    AccountView, Attempt, Ceiling, Decision, Effect, KeyList, Outcome, Reason, Refusal, Reply, ServiceView, Status,
+    SupportView, TenantView, VerificationView,
 };
 pub use rules::{Admission, Limits, Rules, Scope, Scopes};
 pub use sid::{Sid, SidError, SidKind};

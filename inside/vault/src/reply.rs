@@ -224,8 +224,20 @@ pub enum Refusal {
     CustomCode,
     /// This makes the service weaker: it needs the tenant's signature, and waits.
     Loosening,
-    /// A domain that codes are bound to, or a warning that goes: another service is needed for that.
+    /// Another domain or app for the codes, or no warning: another service is needed for that.
     FixedAtCreation,
+    /// The request names an app that is not one of the service's.
+    AppHash,
+    /// A message of this service would not fit into a text message.
+    ServiceTooLong {
+        /// Characters that are too many.
+        excess: usize,
+    },
+    /// With the name or the code that the request brings, the message does not fit into a text message.
+    MessageTooLong {
+        /// Characters that are too many.
+        excess: usize,
+    },
     /// This makes the service no weaker: it need not wait.
     NotWeaker,
     /// A signed request has another sequence than the next one.

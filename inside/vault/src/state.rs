@@ -11,7 +11,7 @@ use adyton_seal::same;
 
 use crate::budgets::Budgets;
 use crate::hot::{Ended, Hot, Verification};
-use crate::{Caller, Event, EventKind, Reason, Refusal, Scope, Scopes, Seconds, Sid, User};
+use crate::{AppHash, Caller, Event, EventKind, Reason, Refusal, Scope, Scopes, Seconds, Sid, User};
 
 /// The state of one shard.
 #[derive(Default)]
@@ -67,6 +67,8 @@ pub struct ServiceSettings {
     pub do_not_share: bool,
     /// Domain that codes are bound to in the message's last line (WebOTP); empty for none.
     pub web_otp_domain: String,
+    /// Android apps that a request may have the message handed to, each once; at most [`AppHash::MOST`].
+    pub app_hashes: Vec<AppHash>,
 }
 
 pub(crate) struct Service {

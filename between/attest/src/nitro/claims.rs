@@ -45,7 +45,8 @@ impl Claims {
         let mut found = BTreeMap::new();
         for (name, value) in members.ok_or(Refusal::PayloadCbor)? {
             let name = name.into_text().map_err(|_| Refusal::PayloadCbor)?;
-            let claim = ALL.into_iter().find(|claim| claim.name() == name).ok_or(Refusal::UnknownClaim)?;
+            let claim = ALL.into_iter().find(|claim| claim.name() == name);
+            let claim = claim.ok_or_else(|| Refusal::UnknownClaim(shown(&name)))?;
             if found.insert(claim, value).is_some() {
                 return Err(Refusal::RepeatedClaim(claim));
             }
@@ -77,6 +78,12 @@ impl Claims {
             nonce: members.optional(Claim::Nonce, DATA)?,
         })
     }
+}
+
+/// The beginning of a name that somebody else chose, for a message: at most 64 plain characters.
+fn shown(name: &str) -> String {
+    let plain = |char: char| if char.is_ascii_graphic() { char } else { '?' };
+    name.chars().take(64).map(plain).collect()
 }
 
 struct Members(BTreeMap<Claim, Value>);

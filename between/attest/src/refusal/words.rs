@@ -44,7 +44,7 @@ impl fmt::Display for Refusal {
             Self::UnprotectedHeader => f.write_str("the unprotected header is not empty"),
             Self::SignatureLength(got) => write!(f, "the signature has {got} bytes, 96 are expected"),
             Self::PayloadCbor => f.write_str("the payload is not one CBOR map with names for keys"),
-            Self::UnknownClaim => f.write_str("the payload has a member that no document has"),
+            Self::UnknownClaim(name) => write!(f, "the payload has a member that no document has: {name:?}"),
             Self::RepeatedClaim(claim) => write!(f, "the payload has {} twice", claim.name()),
             Self::MissingClaim(claim) => write!(f, "the payload has no {}", claim.name()),
             Self::ClaimType(claim) => write!(f, "the payload's {} is of another type", claim.name()),

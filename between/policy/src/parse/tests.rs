@@ -299,7 +299,10 @@ fn differences_in_plain_words() {
         .replace("\"verify.example.com\"", "\"codes.example.com\"")
         .replace("\"/directory\"", "\"/other\"")
         .replace("admission = \"owners\"", "admission = \"open\"")
-        .replace("sends_per_number_block_hour = 100", "sends_per_number_block_hour = 50\nsends_per_mail_domain_hour = 30000\nfailed_checks_refill_seconds = 60")
+        .replace(
+            "sends_per_number_block_hour = 100",
+            "sends_per_number_block_hour = 50\nsends_per_mail_domain_hour = 30000\nfailed_checks_refill_seconds = 60",
+        )
         .replace("api.carrier.example", "other.example");
     let new = Policy::parse(changed.as_bytes()).unwrap();
     let said: Vec<_> = diff(&old, &new).into_iter().map(|change| (change.direction, change.words)).collect();
@@ -337,4 +340,47 @@ fn every_field_of_a_route_that_changes_is_said() {
     let back = said(&new, &old);
     assert_eq!(back[0], (Direction::Loosens, "routes.first.cost: a message counts as 0, not 0.5".to_owned()));
     assert_eq!(back[3], (Direction::Tightens, "routes.mail.tls: implicit".to_owned()));
+}
+
+/// What the official SDKs call for a host; `e2e/node/hosts.test.js` compares with Node.js's own.
+#[test]
+fn hosts_that_sdks_rewrite_are_refused() {
+    for (name, to) in [
+        ("vault.example", Some("vault.example.vault.example")),
+        ("a.b.c.d.example.com", Some("a.b.c.example.com")),
+        ("a.b.c.d.e.example.com", Some("a.b.c.example.com")),
+        // Node.js keeps it, Go and Java do not.
+        ("a.example.com.b.example.com", Some("a.example.com")),
+        // The end repeats.
+        ("a.b.com.com.co", Some("a.b.com.co")),
+        ("localhost", None),
+        ("verify.example.com", None),
+        ("example.com.example.com", None),
+        ("com.com.co", None),
+        ("a.com.com.co", None),
+        ("a.verify.example.com", None),
+        ("a.b.verify.example.com", None),
+        ("xn--exmple-cua.example.com", None),
+    ] {
+        assert_eq!(super::rewritten_by_sdks(name).as_deref(), to, "{name}");
+    }
+}
+
+#[test]
+fn a_policy_with_a_name_that_sdks_rewrite_says_why() {
+    for (key, from, to) in [
+        ("api.public_names[0]", "[\"verify.example.com\"]", "[\"vault.example\"]"),
+        ("api.names", "names = [\"localhost\"]", "names = [\"localhost\", \"Vault.example\"]"),
+    ] {
+        let policy = text().replacen(from, to, 1);
+        let said = Policy::parse(policy.as_bytes()).unwrap_err().to_string();
+        let name = if key == "api.names" { "Vault.example" } else { "vault.example" };
+        assert_eq!(
+            said,
+            format!(
+                "the policy: {key}: some official SDKs (Node.js, Java, Go) call vault.example.vault.example instead of \
+                 {name}, with the caller's credentials; use a name of three to five labels, such as verify.example.com"
+            )
+        );
+    }
 }

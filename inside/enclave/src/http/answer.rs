@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::budget::OverShare;
 use super::form::FieldError;
+use super::parameters::shown;
 use super::workers::Overloaded;
 use crate::engine::Failure;
 use crate::evidence::EvidenceError;
@@ -57,9 +58,14 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, 60221, message)
     }
 
-    /// A parameter of Twilio's that this vault does not offer; ignoring it would be a promise that is not kept.
-    pub(crate) fn not_offered(name: &str) -> Self {
-        Self::new(StatusCode::FORBIDDEN, 60204, &format!("{name} is not offered by this vault"))
+    /// A parameter of Twilio's that this vault does not offer. To ignore it would be a promise that is not kept.
+    pub(crate) fn not_offered(name: &str, why: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, 60204, &format!("{name} is not offered by this vault: {why}"))
+    }
+
+    /// A body of another content type than the one that is read.
+    pub(crate) fn media_type(rule: &str) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, 20415, &format!("Invalid parameter: body: {rule}"))
     }
 
     pub(crate) fn too_large() -> Self {
@@ -186,7 +192,26 @@ impl ApiError {
             ),
             Refusal::FixedAtCreation => forbidden(
                 20403,
-                "WebOtpDomain can only be removed and the warning only be added: make another service instead",
+                "WebOtpDomain and AppHashes can only be removed and the warning only be added: make another service \
+                 instead",
+            ),
+            Refusal::AppHash => Self::because(
+                "AppHash",
+                "it is not one of the service's AppHashes, which are fixed when a service is created",
+            ),
+            Refusal::ServiceTooLong { excess } => Self::because(
+                "FriendlyName",
+                &format!(
+                    "a message with this name, the warning, WebOtpDomain and an app hash would be {excess} characters \
+                     too long in one of the languages: use a shorter name or domain"
+                ),
+            ),
+            Refusal::MessageTooLong { excess } => Self::because(
+                "CustomFriendlyName",
+                &format!(
+                    "the message, with what the service demands of it, would be {excess} characters too long: use a \
+                     shorter name"
+                ),
             ),
             Refusal::NotWeaker => {
                 Self::because("body", "it makes the service no weaker, and what does not need not wait")
@@ -271,9 +296,7 @@ impl From<Overloaded> for ApiError {
 
 impl From<FieldError> for ApiError {
     fn from(FieldError(name): FieldError) -> Self {
-        // Only names that the API knows are repeated.
-        let known = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        Self::parameter(if known { &name } else { "body" })
+        Self::parameter(shown(&name))
     }
 }
 

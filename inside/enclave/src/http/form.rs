@@ -6,7 +6,8 @@ use std::borrow::Cow;
 /// with all before it.
 const MAX_FIELDS: usize = 64;
 
-/// A parsed form. A field given twice is refused: which one counts must not be a matter of taste.
+/// A parsed form; by default one without fields. A field given twice is refused: which one counts must not be a matter of taste.
+#[derive(Default)]
 pub struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 /// Why a field, or the form, cannot be used; names the field.

@@ -12,6 +12,7 @@ use axum::response::Response;
 
 use super::Api;
 use super::answer::{ApiError, json};
+use super::json::MemberError;
 
 /// Keys that one request may bring or take.
 const MOST: usize = 100;
@@ -34,24 +35,25 @@ impl KeysRequest {
     ///
     /// # Errors
     /// The first field that is wrong.
-    pub fn parse(body: &[u8]) -> Result<Self, &'static str> {
+    pub fn parse(body: &[u8]) -> Result<Self, MemberError> {
         let request: Result<Object<ChangeKeys>, _> = serde_json::from_slice(body);
-        let Object(ChangeKeys { reset, sealed_token, remove, add }) = request.map_err(|_| "body")?;
+        let Object(ChangeKeys { reset, sealed_token, remove, add }) =
+            request.map_err(|error| MemberError::of(&error))?;
         // A request that changes nothing was meant to be another one; a reset leaves no token but the new one.
         let nothing = !reset && sealed_token.is_none() && remove.is_empty() && add.is_empty();
         if nothing {
-            return Err("body");
+            return Err("body".into());
         }
         for (list, length) in [("remove", remove.len()), ("add", add.len())] {
             if length > MOST {
-                return Err(list);
+                return Err(list.into());
             }
         }
         if reset && sealed_token.is_none() {
-            return Err("sealed_token");
+            return Err("sealed_token".into());
         }
         if reset && !remove.is_empty() {
-            return Err("remove");
+            return Err("remove".into());
         }
         let sid = |text: &str| Sid::parse(SidKind::Key, text).ok();
         let decode = |text: &str| base64::decode(text.as_bytes());
@@ -77,7 +79,7 @@ impl KeysRequest {
 
 /// Carries out a request whose signature was verified.
 pub(super) async fn change(api: &Arc<Api>, account: Sid, request: &Request) -> Result<Response, ApiError> {
-    let changes = KeysRequest::parse(request.body.as_bytes()).map_err(ApiError::parameter)?;
+    let changes = KeysRequest::parse(request.body.as_bytes())?;
     let opening = Arc::clone(api);
     let changes = api.workers.run(move || opened(&opening, account, changes)).await??;
     let command = Command::ChangeKeys { account, sequence: request.sequence, changes };
@@ -125,30 +127,26 @@ mod tests {
         let added = key(r#"["verify","support"]"#).unwrap().added;
         assert_eq!(added[0].1, Scopes::of(&[Scope::Verify, Scope::Support]));
         for scopes in ["[]", r#"["verify","verify"]"#, r#"["Verify"]"#, r#"["root"]"#, r#"[""]"#] {
-            assert_eq!(key(scopes), Err("scopes"), "{scopes}");
+            assert_eq!(key(scopes), Err("scopes".into()), "{scopes}");
         }
-        assert_eq!(parse(r#"{"reset":true}"#), Err("sealed_token"));
-        assert_eq!(parse(r#"{"sealed_token":"AQE"}"#), Err("sealed_token"));
-        assert_eq!(parse(r#"{"remove":["SK1"]}"#), Err("remove"));
-        assert_eq!(parse(&format!(r#"{{"reset":true,"sealed_token":"AQE=","remove":["{KEY}"]}}"#)), Err("remove"));
+        assert_eq!(parse(r#"{"reset":true}"#), Err("sealed_token".into()));
+        assert_eq!(parse(r#"{"sealed_token":"AQE"}"#), Err("sealed_token".into()));
+        assert_eq!(parse(r#"{"remove":["SK1"]}"#), Err("remove".into()));
+        assert_eq!(
+            parse(&format!(r#"{{"reset":true,"sealed_token":"AQE=","remove":["{KEY}"]}}"#)),
+            Err("remove".into())
+        );
         let many = format!(r#"{{"remove":{:?}}}"#, vec![KEY; 101]);
-        assert_eq!(parse(&many), Err("remove"));
+        assert_eq!(parse(&many), Err("remove".into()));
         // What serde's derived readers would take as well: fields in their order.
         let in_order = format!(r#"{{"add":[["{KEY}",["verify"],"AQE="]]}}"#);
         let twice = r#"{"reset":true,"reset":true}"#;
-        for body in [
-            "",
-            "{}",
-            r#"{"reset":false}"#,
-            "[]",
-            r#"[true,"AQE=",[],[]]"#,
-            "null",
-            "{} {}",
-            r#"{"added":[]}"#,
-            &in_order,
-            twice,
-        ] {
-            assert_eq!(parse(body), Err("body"), "{body}");
+        for body in ["", "{}", r#"{"reset":false}"#, "[]", r#"[true,"AQE=",[],[]]"#, "null", "{} {}", &in_order, twice]
+        {
+            assert_eq!(parse(body), Err("body".into()), "{body}");
         }
+        assert_eq!(parse(r#"{"added":[]}"#), Err(MemberError::Unknown("added".into())));
+        let unknown = format!(r#"{{"add":[{{"key_sid":"{KEY}","secret":"AQE="}}]}}"#);
+        assert_eq!(parse(&unknown), Err(MemberError::Unknown("secret".into())));
     }
 }

@@ -11,6 +11,7 @@ use axum::response::Response;
 
 use super::Api;
 use super::answer::ApiError;
+use super::json::MemberError;
 use super::path::Named;
 use super::services::{answer, service_sid};
 
@@ -30,13 +31,13 @@ impl LooseningRequest {
     ///
     /// # Errors
     /// The first field that is wrong.
-    pub fn parse(body: &[u8]) -> Result<Self, &'static str> {
-        let Object(request) = serde_json::from_slice(body).map_err(|_| "body")?;
+    pub fn parse(body: &[u8]) -> Result<Self, MemberError> {
+        let Object(request) = serde_json::from_slice(body).map_err(|error| MemberError::of(&error))?;
         let LoosenService { service_sid, code_length, custom_code_enabled } = request;
         let service = Sid::parse(SidKind::Service, &service_sid).map_err(|_| "service_sid")?;
         // 0 stands for "it stays" in the log.
         if code_length == Some(0) {
-            return Err("code_length");
+            return Err("code_length".into());
         }
         Ok(Self { service, code_length, custom_code: custom_code_enabled })
     }
@@ -50,7 +51,7 @@ pub(super) async fn schedule(
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(headers)?;
-    let body = LooseningRequest::parse(request.body.as_bytes()).map_err(ApiError::parameter)?;
+    let body = LooseningRequest::parse(request.body.as_bytes())?;
     let LooseningRequest { service, code_length, custom_code } = body;
     let command = Command::Loosen { caller, account, sequence: request.sequence, service, code_length, custom_code };
     let resource = format!("/Services/{}", service.text(SidKind::Service));
@@ -80,12 +81,13 @@ mod tests {
         let parse = |rest: &str| LooseningRequest::parse(format!(r#"{{"service_sid":"{SERVICE}"{rest}}}"#).as_bytes());
         assert_eq!(parse(r#","code_length":6"#).unwrap().code_length, Some(6));
         assert!(parse(r#","custom_code_enabled":true"#).unwrap().custom_code);
-        assert_eq!(parse(r#","code_length":0"#), Err("code_length"));
-        for rest in [r#","code_length":256"#, r#","code_length":"6""#, r#","friendly_name":"x""#] {
-            assert_eq!(parse(rest), Err("body"), "{rest}");
+        assert_eq!(parse(r#","code_length":0"#), Err("code_length".into()));
+        for rest in [r#","code_length":256"#, r#","code_length":"6""#] {
+            assert_eq!(parse(rest), Err("body".into()), "{rest}");
         }
+        assert_eq!(parse(r#","friendly_name":"x""#), Err(MemberError::Unknown("friendly_name".into())));
         let other = LooseningRequest::parse(br#"{"service_sid":"VE00000000000000000000000000000001","code_length":6}"#);
-        assert_eq!(other, Err("service_sid"));
-        assert_eq!(LooseningRequest::parse(format!(r#"["{SERVICE}",6,true]"#).as_bytes()), Err("body"));
+        assert_eq!(other, Err("service_sid".into()));
+        assert_eq!(LooseningRequest::parse(format!(r#"["{SERVICE}",6,true]"#).as_bytes()), Err("body".into()));
     }
 }

@@ -20,8 +20,10 @@ mod connection;
 mod evidence;
 mod form;
 mod host;
+mod json;
 mod keys;
 mod loosening;
+mod parameters;
 mod path;
 mod requests;
 mod service_list;
@@ -50,12 +52,14 @@ use crate::engine::Engine;
 use crate::evidence::Evidence;
 use crate::policy::Holder;
 use crate::public;
+use parameters::{CHECK, CREATE_SERVICE, FETCH_SERVICE, FETCH_VERIFICATION, START};
 
 pub use auth::{BasicCredentials, Known};
 pub use budget::{BUDGET, Budget};
 pub use connection::{MAX_CONNECTIONS, serve};
 pub use form::{FieldError, Form};
 pub use host::Hosts;
+pub use json::MemberError;
 pub use keys::KeysRequest;
 pub use loosening::LooseningRequest;
 pub use requests::Owners;
@@ -112,13 +116,14 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/adyton/v1/acme", get(vault::acme))
         .route("/adyton/v1/support/{verification}", get(support::look))
         .route("/adyton/v1/services/{service}/loosening", delete(loosening::withdraw))
-        .route("/v2/Services", post(services::create).get(service_list::list))
-        .route("/v2/Services/{service}", get(services::fetch).post(services::update).delete(services::remove))
-        .route("/v2/Services/{service}/Verifications", post(verifications::start))
-        .route("/v2/Services/{service}/Verifications/{which}", get(verifications::fetch).post(verifications::update))
-        .route("/v2/Services/{service}/VerificationCheck", post(verifications::check))
+        .route(CREATE_SERVICE.path, post(services::create).get(service_list::list))
+        .route(FETCH_SERVICE.path, get(services::fetch).post(services::update).delete(services::remove))
+        .route(START.path, post(verifications::start))
+        .route(FETCH_VERIFICATION.path, get(verifications::fetch).post(verifications::update))
+        .route(CHECK.path, post(verifications::check))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
+        .layer(middleware::from_fn(parameters::no_query))
         .layer(middleware::from_fn_with_state(Arc::clone(&api), host::check));
     let anybody = Router::new()
         .route("/health", get(|| async { "ok\n" }))

@@ -19,18 +19,19 @@ use adyton_api::{Meta, ServiceList};
 use adyton_vault::{Caller, Command, Reply, Seconds, ServiceView, Sid};
 use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
 use hyper::body::Frame;
 
+use super::Api;
 use super::answer::{ApiError, json};
 use super::budget::{Charge, Payer};
 use super::host::base;
+use super::parameters::{self, Given};
 use super::services::{decimal, service};
-use super::{Api, Form};
 use crate::engine::Failure;
 
 const PAGE_SIZE: u32 = 50;
@@ -45,12 +46,11 @@ const LARGEST_LIST: usize = 2 * (STEP + 1) * LARGEST_SERVICE;
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     Extension(payer): Extension<Payer>,
-    RawQuery(query): RawQuery,
     headers: HeaderMap,
+    given: Given,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
-    let query = query.unwrap_or_default();
-    let paging = Form::parse(query.as_bytes())?;
+    let paging = given.parameters(&parameters::LIST_SERVICES)?;
     let number = |name: &'static str| match paging.get(name) {
         None => Ok(None),
         Some(text) => decimal::<u32>(text).map(Some).ok_or_else(|| ApiError::parameter(name)),
@@ -240,7 +240,7 @@ impl PageToken {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
-    use adyton_vault::{Loosening, ServiceSettings};
+    use adyton_vault::{AppHash, Loosening, ServiceSettings};
     use axum::http::header::HOST;
 
     use super::*;
@@ -258,6 +258,7 @@ mod tests {
     fn no_service_is_larger_than_what_is_taken_for_it() {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, format!("{}:65535", "a".repeat(253)).parse().unwrap());
+        let app_hashes = (0..8).map(|at| format!("He42w354ol{at}")).collect::<Vec<_>>().join(",");
         let view = ServiceView {
             service: Sid([0xFF; 16]),
             account: Sid([0xFF; 16]),
@@ -268,6 +269,7 @@ mod tests {
                 custom_code: true,
                 do_not_share: true,
                 web_otp_domain: "a".repeat(253),
+                app_hashes: AppHash::parse_list(&app_hashes).unwrap(),
             },
             loosening: Some(Loosening { code_length: Some(10), custom_code: true, at: 4_000_000_000 }),
             created: 4_000_000_000,

@@ -4,46 +4,34 @@ use std::sync::Arc;
 
 use adyton_api::{Passkeys, PendingLoosening, Push, Service, Totp, Whatsapp, timestamp};
 use adyton_vault::{
-    Command, Loosening, NameError, Reply, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid, SidKind,
-    WebOtpDomain,
+    AppHash, Command, Loosening, NameError, Reply, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid,
+    SidKind, WebOtpDomain,
 };
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::Api;
 use super::answer::{ApiError, json};
-use super::body::Body;
 use super::host::base;
+use super::parameters::{self, Given, Parameters};
 use super::path::Named;
-use super::{Api, Form};
 use crate::engine::Failure;
-
-/// Parameters whose truth would promise something that this vault does not do.
-const NOT_OFFERED_SWITCHES: [&str; 6] = [
-    "LookupEnabled",
-    "SkipSmsToLandlines",
-    "Psd2Enabled",
-    "VerifyEventSubscriptionEnabled",
-    "Push.IncludeDate",
-    "DtmfInputRequired",
-];
-/// Parameters that belong to what this vault does not offer.
-const NOT_OFFERED_PREFIXES: [&str; 6] = ["Push.", "Totp.", "Passkeys.", "Whatsapp.", "DefaultTemplateSid", "TtsName"];
 
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     headers: HeaderMap,
-    Body(body): Body,
+    given: Given,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
-    let form = Form::parse(&body)?;
-    let update = settings(&form)?;
+    let update = settings(&given.parameters(&parameters::CREATE_SERVICE)?)?;
     let settings = ServiceSettings {
         friendly_name: update.friendly_name.ok_or_else(|| ApiError::parameter("FriendlyName"))?,
         code_length: update.code_length.unwrap_or(6),
         custom_code: update.custom_code.unwrap_or(false),
         do_not_share: update.do_not_share.unwrap_or(false),
         web_otp_domain: update.web_otp_domain.unwrap_or_default(),
+        app_hashes: update.app_hashes.unwrap_or_default(),
     };
     let reply = api.engine.submit(Command::CreateService { caller, settings }).await;
     answer(StatusCode::CREATED, reply, "/Services", &headers)
@@ -53,8 +41,10 @@ pub(crate) async fn fetch(
     State(api): State<Arc<Api>>,
     Named(service): Named<String>,
     headers: HeaderMap,
+    given: Given,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
+    given.parameters(&parameters::FETCH_SERVICE)?;
     let (service, resource) = service_sid(&service, "")?;
     answer(StatusCode::OK, api.engine.submit(Command::FetchService { caller, service }).await, &resource, &headers)
 }
@@ -63,11 +53,11 @@ pub(crate) async fn update(
     State(api): State<Arc<Api>>,
     Named(service): Named<String>,
     headers: HeaderMap,
-    Body(body): Body,
+    given: Given,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
     let (service, resource) = service_sid(&service, "")?;
-    let update = settings(&Form::parse(&body)?)?;
+    let update = settings(&given.parameters(&parameters::UPDATE_SERVICE)?)?;
     let reply = api.engine.submit(Command::UpdateService { caller, service, update }).await;
     answer(StatusCode::OK, reply, &resource, &headers)
 }
@@ -76,8 +66,10 @@ pub(crate) async fn remove(
     State(api): State<Arc<Api>>,
     Named(service): Named<String>,
     headers: HeaderMap,
+    given: Given,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
+    given.parameters(&parameters::DELETE_SERVICE)?;
     let (service, resource) = service_sid(&service, "")?;
     let reply = api.engine.submit(Command::DeleteService { caller, service }).await;
     reply.map_err(|failure| ApiError::failure(failure, &resource))?;
@@ -85,15 +77,7 @@ pub(crate) async fn remove(
 }
 
 /// What a form says of a service.
-fn settings(form: &Form<'_>) -> Result<ServiceUpdate, ApiError> {
-    for (name, value) in form.fields() {
-        let switch = NOT_OFFERED_SWITCHES.contains(&name);
-        let off = value.is_empty() || value.eq_ignore_ascii_case("false");
-        let belongs = NOT_OFFERED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-        if (switch && !off) || (belongs && !switch && !value.is_empty()) {
-            return Err(ApiError::not_offered(known_name(name)));
-        }
-    }
+fn settings(form: &Parameters<'_>) -> Result<ServiceUpdate, ApiError> {
     let switch = |name: &'static str| match form.get(name) {
         None => Ok(None),
         Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
@@ -116,12 +100,20 @@ fn settings(form: &Form<'_>) -> Result<ServiceUpdate, ApiError> {
             None => return Err(ApiError::parameter("WebOtpDomain")),
         },
     };
+    let app_hashes = match form.get("AppHashes") {
+        None => None,
+        Some(text) => {
+            let parsed = AppHash::parse_list(text);
+            Some(parsed.map_err(|error| ApiError::because("AppHashes", &error.to_string()))?)
+        }
+    };
     Ok(ServiceUpdate {
         friendly_name,
         code_length,
         custom_code: switch("CustomCodeEnabled")?,
         do_not_share: switch("DoNotShareWarningEnabled")?,
         web_otp_domain,
+        app_hashes,
     })
 }
 
@@ -133,15 +125,6 @@ pub(crate) fn decimal<T: std::str::FromStr + ToString>(text: &str) -> Option<T> 
 /// A name for messages, or which parameter is wrong and why.
 pub(crate) fn service_name(text: &str, parameter: &str) -> Result<ServiceName, ApiError> {
     ServiceName::parse(text).map_err(|error: NameError| ApiError::because(parameter, &error.to_string()))
-}
-
-/// Only names that the API knows are repeated.
-fn known_name(name: &str) -> &str {
-    if name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.') {
-        name
-    } else {
-        "body"
-    }
 }
 
 /// The service in a path, and the path for a message.
@@ -202,6 +185,7 @@ pub(super) fn service(view: ServiceView, headers: &HeaderMap) -> Service {
         passkeys: Passkeys::default(),
         verify_event_subscription_enabled: false,
         web_otp_domain: Some(settings.web_otp_domain).filter(|domain| !domain.is_empty()),
+        app_hashes: settings.app_hashes.iter().map(|hash| hash.text().to_owned()).collect(),
         pending_loosening: loosening.as_ref().map(pending),
         friendly_name: settings.friendly_name,
         date_created: timestamp(created),
@@ -223,19 +207,6 @@ mod tests {
         assert_eq!(decimal::<u8>("6"), Some(6));
         for text in ["+6", "06", " 6", "6.0", "", "256", "-1"] {
             assert_eq!(decimal::<u8>(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_offered_is_refused_and_off_is_fine() {
-        let parse = |body: &str| settings(&Form::parse(body.as_bytes()).unwrap());
-        assert!(parse("FriendlyName=Acme&LookupEnabled=false&Push.IncludeDate=false&TtsName=").is_ok());
-        for body in ["LookupEnabled=true", "Totp.Skew=1", "Passkeys.RelyingParty.Id=x", "Psd2Enabled=True", "TtsName=x"]
-        {
-            assert!(parse(body).is_err(), "{body}");
-        }
-        for body in ["CustomCodeEnabled=1", "CodeLength=06", "WebOtpDomain=localhost", "FriendlyName=a.example"] {
-            assert!(parse(body).is_err(), "{body}");
         }
     }
 }

@@ -15,6 +15,7 @@ use data_encoding::BASE64_NOPAD;
 use super::Api;
 use super::answer::{ApiError, json};
 use super::body::Body;
+use super::json::MemberError;
 use super::services::pending;
 use crate::engine::Failure;
 use crate::hashes;
@@ -33,10 +34,10 @@ pub struct TenantRequest {
 }
 
 /// Why a body is not a [`TenantRequest`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TenantRequestError {
-    /// This field; `body` if the whole is not the expected JSON.
-    Field(&'static str),
+    /// This member.
+    Member(MemberError),
     /// The token is not base64: it does not open.
     SealedToken,
     /// The key cannot sign here.
@@ -50,14 +51,15 @@ impl TenantRequest {
     /// [`TenantRequestError`], the first field that is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, TenantRequestError> {
         let request: Result<Object<CreateTenant>, _> = serde_json::from_slice(body);
-        let Object(request) = request.map_err(|_| TenantRequestError::Field("body"))?;
+        let Object(request) = request.map_err(|error| TenantRequestError::Member(MemberError::of(&error)))?;
+        let field = |name| TenantRequestError::Member(MemberError::Field(name));
         let account = Sid::parse(SidKind::Account, &request.account_sid);
         let friendly_name = tenant_name(&request.friendly_name);
         let sealed_token = base64::decode(request.sealed_token.as_bytes());
         let ssh_key: Result<SshPublicKey, _> = request.ssh_key.parse();
         Ok(Self {
-            account: account.map_err(|_| TenantRequestError::Field("account_sid"))?,
-            friendly_name: friendly_name.ok_or(TenantRequestError::Field("friendly_name"))?,
+            account: account.map_err(|_| field("account_sid"))?,
+            friendly_name: friendly_name.ok_or(field("friendly_name"))?,
             ssh_key: ssh_key.map_err(TenantRequestError::SshKey)?.blob().to_vec(),
             sealed_token: sealed_token.ok_or(TenantRequestError::SealedToken)?,
         })
@@ -67,7 +69,7 @@ impl TenantRequest {
 impl From<TenantRequestError> for ApiError {
     fn from(error: TenantRequestError) -> Self {
         match error {
-            TenantRequestError::Field(name) => Self::parameter(name),
+            TenantRequestError::Member(error) => error.into(),
             TenantRequestError::SealedToken => Self::sealed(),
             TenantRequestError::SshKey(error) => Self::because("ssh_key", &error.to_string()),
         }

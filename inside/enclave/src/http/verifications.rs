@@ -1,7 +1,6 @@
 //! Verifications and their checks, as Twilio Verify v2 has them.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use adyton_api::{SendCodeAttempt, Verification, VerificationCheck, timestamp};
@@ -15,32 +14,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use tokio::time::{Duration, sleep};
 
+use super::Api;
 use super::answer::{ApiError, json, outcome_text};
 use super::auth::Claimed;
-use super::body::Body;
 use super::host::base;
+use super::parameters::{self, Given, Parameters};
 use super::path::Named;
 use super::services::{service_name, service_sid};
-use super::{Api, Form};
 use crate::engine::Failure;
 use crate::hashes;
 
-/// Parameters that belong to what this vault does not offer; empty ones are fine.
-const NOT_OFFERED: [&str; 11] = [
-    "CustomMessage",
-    "SendDigits",
-    "Amount",
-    "Payee",
-    "RateLimits",
-    "ChannelConfiguration",
-    "TemplateSid",
-    "TemplateCustomSubstitutions",
-    "Templates",
-    "SnaClientToken",
-    "EnableSnaClientToken",
-];
-/// Bytes of `Tags`.
-const MAX_TAGS: usize = 2048;
 /// Digits of a code that a caller supplies or a person types.
 const CODE_DIGITS: std::ops::RangeInclusive<usize> = 4..=10;
 
@@ -48,15 +31,13 @@ pub(crate) async fn start(
     State(api): State<Arc<Api>>,
     Named(service): Named<String>,
     headers: HeaderMap,
-    Body(body): Body,
+    given: Given,
 ) -> Result<Response, ApiError> {
     let Claimed { caller, account } = api.claimed(&headers)?;
-    let form = Form::parse(&body)?;
+    let form = given.parameters(&parameters::START)?;
     let (service, resource) = service_sid(&service, "/Verifications")?;
     let channel = channel(form.need("Channel")?)?;
-    let destination = Destination::parse(channel, form.need("To")?);
-    let destination = destination.map_err(|error| ApiError::because("To", &error.to_string()))?;
-    not_offered(&form)?;
+    let destination = destination(channel, form.need("To")?)?;
     let look = look(&form, channel)?;
     let custom_code = match form.get("CustomCode") {
         None => None,
@@ -74,8 +55,10 @@ pub(crate) async fn fetch(
     State(api): State<Arc<Api>>,
     Named((service, which)): Named<(String, String)>,
     headers: HeaderMap,
+    given: Given,
 ) -> Result<Response, ApiError> {
     let Claimed { caller, account } = api.claimed(&headers)?;
+    given.parameters(&parameters::FETCH_VERIFICATION)?;
     let (service, _) = service_sid(&service, "")?;
     let (target, resource) = target(&api, account, service, &which)?;
     let reply = api.engine.submit(Command::FetchVerification { caller, service, target }).await;
@@ -86,10 +69,10 @@ pub(crate) async fn update(
     State(api): State<Arc<Api>>,
     Named((service, which)): Named<(String, String)>,
     headers: HeaderMap,
-    Body(body): Body,
+    given: Given,
 ) -> Result<Response, ApiError> {
     let Claimed { caller, account } = api.claimed(&headers)?;
-    let form = Form::parse(&body)?;
+    let form = given.parameters(&parameters::UPDATE_VERIFICATION)?;
     let (service, _) = service_sid(&service, "")?;
     let (target, resource) = target(&api, account, service, &which)?;
     let command = match form.need("Status")? {
@@ -104,12 +87,11 @@ pub(crate) async fn check(
     State(api): State<Arc<Api>>,
     Named(service): Named<String>,
     headers: HeaderMap,
-    Body(body): Body,
+    given: Given,
 ) -> Result<Response, ApiError> {
     let Claimed { caller, account } = api.claimed(&headers)?;
-    let form = Form::parse(&body)?;
+    let form = given.parameters(&parameters::CHECK)?;
     let (service, resource) = service_sid(&service, "/VerificationCheck")?;
-    not_offered(&form)?;
     // A code of another length than the verification's is a wrong code.
     let code = code(form.need("Code")?, "Code")?;
     let target = match (form.get("VerificationSid"), form.get("To")) {
@@ -148,7 +130,9 @@ pub(crate) async fn check(
 fn channel(text: &str) -> Result<Channel, ApiError> {
     match text {
         // Known to Twilio, so a caller deserves a better answer than "invalid".
-        "call" | "whatsapp" | "sna" | "auto" | "rbm" | "rcs" => Err(ApiError::not_offered("Channel")),
+        "call" | "whatsapp" | "sna" | "auto" | "rbm" | "rcs" => {
+            Err(ApiError::not_offered("Channel", "expected sms or email"))
+        }
         text => Channel::parse(text).ok_or_else(|| ApiError::parameter("Channel")),
     }
 }
@@ -158,16 +142,17 @@ fn code(text: &str, parameter: &str) -> Result<Code, ApiError> {
     code.ok_or_else(|| ApiError::parameter(parameter))
 }
 
-fn not_offered(form: &Form<'_>) -> Result<(), ApiError> {
-    let used = |name: &&&str| form.get(name).is_some_and(|value| !matches!(value, "" | "{}" | "[]" | "false"));
-    match NOT_OFFERED.iter().find(used) {
-        Some(name) => Err(ApiError::not_offered(name)),
-        None => Ok(()),
-    }
+/// An address, or the rule that it breaks and the form that is accepted, as far as a rule knows it. Neither quotes it.
+fn destination(channel: Channel, to: &str) -> Result<Destination, ApiError> {
+    Destination::parse(channel, to).map_err(|error| {
+        let instead = Destination::written_instead(to).filter(|_| channel == Channel::Sms);
+        let rule = instead.map_or_else(|| error.to_string(), |instead| instead.to_string());
+        ApiError::because("To", &rule)
+    })
 }
 
-/// How the message is to look, and parameters that are checked and then not needed.
-fn look(form: &Form<'_>, channel: Channel) -> Result<MessageLook, ApiError> {
+/// What the message is to look like.
+fn look(form: &Parameters<'_>, channel: Channel) -> Result<MessageLook, ApiError> {
     let name = match form.get("CustomFriendlyName") {
         None | Some("") => None,
         Some(text) => Some(service_name(text, "CustomFriendlyName")?),
@@ -181,27 +166,7 @@ fn look(form: &Form<'_>, channel: Channel) -> Result<MessageLook, ApiError> {
         Some(_) if channel != Channel::Sms => return Err(ApiError::because("AppHash", "it belongs to text messages")),
         Some(text) => Some(AppHash::parse(text).ok_or_else(|| ApiError::because("AppHash", "expected 11 characters"))?),
     };
-    if let Some(text) = form.get("DeviceIp")
-        && text.parse::<IpAddr>().is_err()
-    {
-        return Err(ApiError::parameter("DeviceIp"));
-    }
-    if let Some(text) = form.get("RiskCheck")
-        && !matches!(text, "enable" | "disable")
-    {
-        return Err(ApiError::parameter("RiskCheck"));
-    }
-    if let Some(text) = form.get("Tags") {
-        tags(text).ok_or_else(|| ApiError::because("Tags", "expected a JSON object of at most 10 short texts"))?;
-    }
     Ok(MessageLook { name, locale, app_hash })
-}
-
-/// Tags go nowhere yet; what is not well-formed is refused all the same, so that it does not begin to fail later.
-fn tags(text: &str) -> Option<()> {
-    let pairs: BTreeMap<String, String> = serde_json::from_str(text).ok().filter(|_| text.len() <= MAX_TAGS)?;
-    let short = |(name, value): (&String, &String)| name.len() <= 128 && value.len() <= 128;
-    (pairs.len() <= 10 && pairs.iter().all(short)).then_some(())
 }
 
 /// A verification in a path: its SID, or the address that it went to.
@@ -216,8 +181,7 @@ fn target(api: &Api, account: Sid, service: Sid, which: &str) -> Result<(Target,
 
 fn by_address(api: &Api, account: Sid, service: Sid, to: &str) -> Result<Target, ApiError> {
     let channel = if to.contains('@') { Channel::Email } else { Channel::Sms };
-    let destination = Destination::parse(channel, to);
-    let destination = destination.map_err(|error| ApiError::because("To", &error.to_string()))?;
+    let destination = destination(channel, to)?;
     let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
     Ok(Target::Subject(subjects.map_err(|_| ApiError::failure(Failure::Unavailable, ""))?.in_service))
 }

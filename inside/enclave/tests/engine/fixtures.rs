@@ -55,6 +55,7 @@ pub(crate) fn service_of(caller: Caller) -> Command {
         custom_code: false,
         do_not_share: false,
         web_otp_domain: String::new(),
+        app_hashes: Vec::new(),
     };
     Command::CreateService { caller, settings }
 }

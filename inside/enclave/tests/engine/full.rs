@@ -9,7 +9,7 @@ use adyton_frame::MAX_FRAME;
 use adyton_host::RedbStore;
 use adyton_ledger::{AppendOutcome, Frontier, LogStore};
 use adyton_vault::{
-    Caller, Command, Event, EventKind, KeyChanges, Loosening, Refusal, Reply, Scope, Scopes, ServiceSettings,
+    AppHash, Caller, Command, Event, EventKind, KeyChanges, Loosening, Refusal, Reply, Scope, Scopes, ServiceSettings,
     ServiceUpdate, Sid, State, User,
 };
 use proptest::prelude::*;
@@ -23,14 +23,16 @@ use crate::live::Live;
 /// Long before the clock of any machine that runs this.
 const LONG_AGO: u64 = 1_700_000_000;
 
-/// The longest settings of a service.
+/// The longest settings of a service whose messages fit, in bytes of an event.
 fn longest_settings() -> ServiceSettings {
+    let app_hashes = (0..8).map(|at| format!("He42w354ol{at}")).collect::<Vec<_>>().join(",");
     ServiceSettings {
-        friendly_name: "\u{1D11E}".repeat(64),
+        friendly_name: "é".repeat(30),
         code_length: 10,
         custom_code: false,
         do_not_share: true,
-        web_otp_domain: "x".repeat(253),
+        web_otp_domain: String::new(),
+        app_hashes: AppHash::parse_list(&app_hashes).unwrap(),
     }
 }
 
@@ -314,7 +316,8 @@ async fn a_burst_of_the_largest_commands_is_taken_in_order() {
     live.submit(create_tenant).await;
     type Asked<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + 'a>>;
     let engine = live.engine.clone();
-    let mut asked: Vec<Asked<'_>> = (1..=512).map(|turn| Box::pin(engine.submit(all_keys(turn))) as Asked<'_>).collect();
+    let mut asked: Vec<Asked<'_>> =
+        (1..=512).map(|turn| Box::pin(engine.submit(all_keys(turn))) as Asked<'_>).collect();
     // All stand in the queue before the writer looks.
     for asked in &mut asked {
         let poll = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context).is_pending())).await;

@@ -1,5 +1,7 @@
 use adyton_seal::Plaintext;
-use adyton_vault::{Channel, Class, Event, EventKind, Loosening, Outcome, Scopes, ServiceSettings, SidKind, User};
+use adyton_vault::{
+    AppHash, Channel, Class, Event, EventKind, Loosening, Outcome, Scopes, ServiceSettings, SidKind, User,
+};
 
 use crate::reader::{self, Vector};
 use crate::sid;
@@ -35,6 +37,7 @@ fn settings(v: &Vector) -> ServiceSettings {
         custom_code: v.flag("custom_code"),
         do_not_share: v.flag("do_not_share"),
         web_otp_domain: v.text("web_otp_domain").to_owned(),
+        app_hashes: AppHash::parse_list(v.text("app_hashes")).unwrap(),
     }
 }
 

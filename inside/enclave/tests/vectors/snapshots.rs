@@ -98,6 +98,7 @@ fn state(v: &Vector) -> State {
                 custom_code: false,
                 do_not_share: false,
                 web_otp_domain: String::new(),
+                app_hashes: Vec::new(),
             },
         };
         state.evolve(Event { at: service.number("created"), kind });

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::event;
 use super::tenants::expect;
 use crate::event::EventKind;
+use crate::message::{TooLong, check_service};
 use crate::state::Service;
 use crate::{
     Caller, Context, Decision, Event, Loosening, Refusal, Reply, Scope, Seconds, ServiceSettings, ServiceUpdate,
@@ -15,6 +16,8 @@ use crate::{
 
 /// The longest code.
 const LONGEST_CODE: u8 = 10;
+/// The highest floor of code lengths that a policy can set.
+const HIGHEST_FLOOR: u8 = 6;
 /// Services of one tenant at the most.
 const MAX_SERVICES: u32 = 20_000;
 /// Loosenings of one tenant that wait at the same time.
@@ -48,7 +51,9 @@ fn allowed(sid: Sid, settings: &ServiceSettings, context: &Context<'_>) -> Resul
     if settings.custom_code && !context.rules.custom_code_services.contains(&sid) {
         return Err(Refusal::CustomCode);
     }
-    Ok(())
+    // The longest code that a message of the service may carry. A policy's floor, which is 6 at the most, may lie above it.
+    let longest = if settings.custom_code { LONGEST_CODE } else { settings.code_length.max(HIGHEST_FLOOR) };
+    check_service(settings, usize::from(longest)).map_err(|TooLong { excess }| Refusal::ServiceTooLong { excess })
 }
 
 pub(super) fn create(
@@ -81,21 +86,24 @@ pub(super) fn update(
     let account = state.authenticate(caller, Scope::Admin)?;
     let service = state.service(account, sid)?;
     let old = &service.settings;
-    let ServiceUpdate { friendly_name, code_length, custom_code, do_not_share, web_otp_domain } = update;
+    let ServiceUpdate { friendly_name, code_length, custom_code, do_not_share, web_otp_domain, app_hashes } = update;
     let settings = ServiceSettings {
         friendly_name: friendly_name.unwrap_or_else(|| old.friendly_name.clone()),
         code_length: code_length.unwrap_or(old.code_length),
         custom_code: custom_code.unwrap_or(old.custom_code),
         do_not_share: do_not_share.unwrap_or(old.do_not_share),
         web_otp_domain: web_otp_domain.unwrap_or_else(|| old.web_otp_domain.clone()),
+        app_hashes: app_hashes.unwrap_or_else(|| old.app_hashes.clone()),
     };
     allowed(sid, &settings, context)?;
     if settings.code_length < old.code_length || (settings.custom_code && !old.custom_code) {
         return Err(Refusal::Loosening);
     }
-    // Browsers hand the code to the domain, and people heed the warning: a thief of a key must not turn either.
+    // Browsers hand the code to the domain, phones hand it to the apps, and people heed the warning: a stolen key must not
+    // change where codes go.
     let other_domain = settings.web_otp_domain != old.web_otp_domain && !settings.web_otp_domain.is_empty();
-    if other_domain || (old.do_not_share && !settings.do_not_share) {
+    let other_app = settings.app_hashes.iter().any(|hash| !old.app_hashes.contains(hash));
+    if other_domain || other_app || (old.do_not_share && !settings.do_not_share) {
         return Err(Refusal::FixedAtCreation);
     }
     let mut view = view(sid, service);

@@ -9,11 +9,11 @@ use super::{event, view};
 use crate::ceilings::{Use, of_message};
 use crate::event::EventKind;
 use crate::hot::Verification;
-use crate::message::render;
+use crate::message::{TooLong, render};
 use crate::state::Service;
 use crate::{
-    Attempt, CODE_LIFE, Caller, Context, Decision, Effect, MAX_CHECKS, MAX_SENDS, Refusal, Reply, SLOT, Scope,
-    Seconds, Sid, SidKind, Start, State, Status, VerificationView,
+    Attempt, CODE_LIFE, Caller, Context, Decision, Effect, MAX_CHECKS, MAX_SENDS, Refusal, Reply, SLOT, Scope, Seconds,
+    Sid, SidKind, Start, State, Status, VerificationView,
 };
 
 pub(super) fn start(state: &State, caller: &Caller, start: Start, context: &Context<'_>) -> Result<Decision, Refusal> {
@@ -36,14 +36,14 @@ pub(super) fn start(state: &State, caller: &Caller, start: Start, context: &Cont
     }
     ceilings(state, account, &start, context)?;
     match code_of_live {
-        Some((sid, live, code)) => Ok(resend(service, sid, live, &code, start, context)),
+        Some((sid, live, code)) => resend(service, sid, live, &code, start, context),
         None if state.live() >= context.rules.limits.live_verifications => Err(Refusal::Full),
         // A code of the caller's never joins a verification, and none joins one with such a code: the old one is over.
-        None => Ok(begin(state, account, service, live.map(|(sid, _)| sid), start, context)),
+        None => begin(state, account, service, live.map(|(sid, _)| sid), start, context),
     }
 }
 
-/// What the policy opens.
+/// What policy and service open.
 fn open(service: &Service, start: &Start, context: &Context<'_>) -> Result<(), Refusal> {
     let rules = context.rules;
     if !rules.channels.contains(&start.channel) {
@@ -58,6 +58,10 @@ fn open(service: &Service, start: &Start, context: &Context<'_>) -> Result<(), R
     if start.destination.is_premium_rate() {
         return Err(Refusal::CountryClosed);
     }
+    // Phones hand the code to the app that the hash names.
+    if start.look.app_hash.as_ref().is_some_and(|hash| !service.settings.app_hashes.contains(hash)) {
+        return Err(Refusal::AppHash);
+    }
     let custom = service.settings.custom_code && rules.custom_code_services.contains(&start.service);
     match &start.custom_code {
         Some(_) if !custom => Err(Refusal::CustomCode),
@@ -68,9 +72,7 @@ fn open(service: &Service, start: &Start, context: &Context<'_>) -> Result<(), R
 
 /// The ceilings of sending.
 fn ceilings(state: &State, account: Sid, start: &Start, context: &Context<'_>) -> Result<(), Refusal> {
-    for Use { ceiling, key, amount, limit } in
-        of_message(account, &start.subjects, start.cost, &context.rules.limits)
-    {
+    for Use { ceiling, key, amount, limit } in of_message(account, &start.subjects, start.cost, &context.rules.limits) {
         let fits = state.hot.sends.fits(key, amount, limit, context.now);
         fits.map_err(|retry_after| Refusal::SendLimit { ceiling, retry_after })?;
     }
@@ -84,7 +86,7 @@ fn begin(
     replaced: Option<Sid>,
     start: Start,
     context: &Context<'_>,
-) -> Decision {
+) -> Result<Decision, Refusal> {
     let Start { service: service_sid, destination, subjects, channel, custom_code, look, cost } = start;
     let (verification, attempt) = (context.fresh.sid(), context.fresh.attempt());
     // A policy's floor binds services that were there before it.
@@ -103,7 +105,7 @@ fn begin(
         (Some(custom), _) => custom.duplicate(),
         (None, Some(key)) => derive(key, verification, service_sid, code_length),
         // One of the two is there.
-        (None, None) => return Decision::reply(Reply::Done),
+        (None, None) => return Ok(Decision::reply(Reply::Done)),
     };
     if fresh_key.is_some() {
         events.push(event(context, EventKind::SlotOpened { slot, key: fresh_key }));
@@ -135,9 +137,9 @@ fn begin(
         },
     ));
     let until = context.now.saturating_add(CODE_LIFE);
-    let message = render(channel, &service.settings, &look, &code);
+    let message = render(channel, &service.settings, &look, &code).map_err(too_long)?;
     let effect = Effect::Send { verification, attempt, to: destination, channel, message, until };
-    Decision { events, reply: Reply::Verification(view), effects: vec![effect] }
+    Ok(Decision { events, reply: Reply::Verification(view), effects: vec![effect] })
 }
 
 fn resend(
@@ -147,15 +149,19 @@ fn resend(
     code: &Code,
     start: Start,
     context: &Context<'_>,
-) -> Decision {
+) -> Result<Decision, Refusal> {
     let Start { destination, subjects, channel, look, cost, .. } = start;
     let attempt = context.fresh.attempt();
     let mut view = view(sid, live, destination.duplicate(), Status::Pending, context.now);
     view.attempts.push(Attempt { sid: attempt, at: context.now, outcome: None });
-    let message = render(channel, &service.settings, &look, code);
+    let message = render(channel, &service.settings, &look, code).map_err(too_long)?;
     let effect = Effect::Send { verification: sid, attempt, to: destination, channel, message, until: live.ends() };
     let kind = EventKind::VerificationResent { verification: sid, attempt, sent: Some((subjects, cost)) };
-    Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects: vec![effect] }
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects: vec![effect] })
+}
+
+fn too_long(TooLong { excess }: TooLong) -> Refusal {
+    Refusal::MessageTooLong { excess }
 }
 
 /// Number of the slot that a time lies in.

@@ -12,7 +12,7 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use crate::Channel;
-use crate::phone::{self, Country, Numbering};
+use crate::phone::{self, Country, Numbering, WrittenInstead};
 pub(crate) use email::is_domain;
 
 /// Digits at a number's end that tell the numbers of one block apart: a block has 10,000 numbers, in every plan.
@@ -94,6 +94,12 @@ impl Destination {
     pub fn phone(text: &str) -> Result<Self, DestinationError> {
         let numbering = Some(phone::parse(text)?);
         Ok(Self { text: Zeroizing::new(text.as_bytes().to_vec()), numbering })
+    }
+
+    /// How a phone number that [`Destination::phone`] refuses is written instead, if a rule knows. It names prefixes, and no
+    /// other digit of the number.
+    pub fn written_instead(text: &str) -> Option<WrittenInstead> {
+        phone::written_instead(text)
     }
 
     /// Parses an e-mail address. The domain is lower-cased.

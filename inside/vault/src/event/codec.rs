@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use adyton_seal::{Plaintext, Reader};
 
 use super::{Channel, Event, EventError, EventKind};
-use crate::{Loosening, Outcome, Scopes, ServiceSettings, Sid, User};
+use crate::{AppHash, Loosening, Outcome, Scopes, ServiceSettings, Sid, User};
 
 /// Stands for "no route" in `DeliveryReported`.
 const NO_ROUTE: u8 = u8::MAX;
@@ -290,6 +290,9 @@ pub(crate) fn put_settings(out: &mut Plaintext, settings: &ServiceSettings) {
     out.put_u8(u8::from(settings.custom_code) | u8::from(settings.do_not_share) << 1);
     out.put_lp(settings.friendly_name.as_bytes());
     out.put_lp(settings.web_otp_domain.as_bytes());
+    // At most 8.
+    out.put_u8(u8::try_from(settings.app_hashes.len()).unwrap_or(u8::MAX));
+    settings.app_hashes.iter().for_each(|hash| out.put(hash.text().as_bytes()));
 }
 
 pub(crate) fn settings(reader: &mut Reader<'_>) -> Result<ServiceSettings, EventError> {
@@ -303,7 +306,22 @@ pub(crate) fn settings(reader: &mut Reader<'_>) -> Result<ServiceSettings, Event
         do_not_share: flags & 2 != 0,
         friendly_name: reader.text()?.into(),
         web_otp_domain: reader.text()?.into(),
+        app_hashes: app_hashes(reader)?,
     })
+}
+
+fn app_hashes(reader: &mut Reader<'_>) -> Result<Vec<AppHash>, EventError> {
+    let count = usize::from(reader.u8()?);
+    let mut hashes = Vec::new();
+    for _ in 0..count {
+        let bytes: [u8; AppHash::LENGTH] = reader.array()?;
+        let hash = core::str::from_utf8(&bytes).ok().and_then(AppHash::parse).ok_or(EventError)?;
+        if hashes.len() == AppHash::MOST || hashes.contains(&hash) {
+            return Err(EventError);
+        }
+        hashes.push(hash);
+    }
+    Ok(hashes)
 }
 
 /// `loosening` of the spec page; also part of a snapshot's service record.

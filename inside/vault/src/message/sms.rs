@@ -1,61 +1,85 @@
-//! The text message that carries a code: one part, if that can be (3GPP TS 23.038: 160 septets, or 70 UTF-16 units if a
-//! character is outside the GSM 7-bit alphabet).
+//! The text message that carries a code (3GPP TS 23.038: a part holds 160 septets, or 70 UTF-16 units if a character is
+//! outside the GSM 7-bit alphabet).
 //!
-//! 1. In the alphabet: a sentence. Outside it, where there is room for less: the name, a colon, the code.
-//! 2. The warning not to share the code, if the service wants it and it still fits.
-//! 3. At most one last line, which a program reads: the app hash if the request names one, or the service's domain.
+//! 1. A sentence with the name. Where it does not fit, and outside the alphabet: the name, a colon, the code.
+//! 2. The warning not to share the code, if the service wants it.
+//! 3. Last lines, which programs read: the app hash if the request names one, then the service's domain.
 //!
-//! Android hands a message to an app if it begins with `<#>`, ends with the hash and has at most 140 bytes (SMS
-//! Retriever). Browsers read `@domain #code` (origin-bound one-time codes).
+//! Android hands a message to an app if it contains the hash and has at most 140 bytes in one part (SMS Retriever; older
+//! versions look for `<#>` at the beginning). Browsers read the last line, `@domain #code` (origin-bound one-time codes).
 //!
-//! Limit: outside the alphabet a message with a domain may take a second part.
+//! A message has one part. Exception: outside the alphabet a message with a domain and without an app hash may have two.
+//! What does not fit is refused; nothing of 2. and 3. is left out.
 
 use adyton_seal::{Code, SecretText};
 
-use super::{AppHash, Locale, Message, gsm7_septets};
+use super::{AppHash, Locale, Message, TooLong, gsm7_septets};
 
 /// Room of one part.
 const SEPTETS: usize = 160;
 const UTF16_UNITS: usize = 70;
+/// Room of two parts, each of which begins with a header of 6 bytes.
+const UTF16_UNITS_OF_TWO: usize = 134;
 /// Longest text that is handed to an app, in bytes.
 const RETRIEVER_BYTES: usize = 140;
 
-/// What a program reads behind the text.
+/// What programs read behind the text.
 #[derive(Clone, Copy)]
-pub(super) enum LastLine<'a> {
-    Nothing,
-    AppHash(&'a AppHash),
-    Domain(&'a str),
+pub(super) struct LastLines<'a> {
+    pub(super) app_hash: Option<&'a AppHash>,
+    /// Empty for none.
+    pub(super) domain: &'a str,
 }
 
-pub(super) fn render(name: &str, locale: Locale, code: &Code, do_not_share: bool, last: LastLine<'_>) -> Message {
+pub(super) fn render(
+    name: &str,
+    locale: Locale,
+    code: &Code,
+    do_not_share: bool,
+    last: LastLines<'_>,
+) -> Result<Message, TooLong> {
     let words = locale.words();
     let digits = code.expose();
-    let [before_name, before_code] = match gsm7_septets(name) {
-        Some(_) => [words.before_name, words.before_code],
-        None => ["", ": "],
+    let share = if do_not_share { words.do_not_share } else { "" };
+    let (mark, [hash_line, hash]) = match last.app_hash {
+        None => ("", ["", ""]),
+        Some(AppHash(hash)) => ("<#> ", ["\n", hash]),
     };
-    let (mark, tail) = match last {
-        LastLine::Nothing => ("", [""; 4]),
-        LastLine::AppHash(AppHash(hash)) => ("<#> ", ["\n", hash, "", ""]),
-        LastLine::Domain(domain) => ("", ["\n\n@", domain, " #", digits]),
+    let [domain_line, domain, before_digits, digits_again] = match (last.domain, last.app_hash) {
+        ("", _) => [""; 4],
+        (domain, None) => ["\n\n@", domain, " #", digits],
+        (domain, Some(_)) => ["\n@", domain, " #", digits],
     };
-    let with = |share| {
-        let [line, what, gap, again] = tail;
-        [mark, before_name, name, before_code, digits, share, line, what, gap, again]
+    let layout = |[before_name, before_code]: [&'static str; 2]| {
+        let text = [mark, before_name, name, before_code, digits, share];
+        let lines = [hash_line, hash, domain_line, domain, before_digits, digits_again];
+        (text, lines)
     };
-    let warned = with(words.do_not_share);
-    let parts = if do_not_share && fits(&warned, last) { warned } else { with("") };
-    Message { text: SecretText::join(&parts), subject: None, html: None, code: code.duplicate() }
+    let short = layout(["", ": "]);
+    let sentence = layout([words.before_name, words.before_code]);
+    let (text, lines) = match gsm7_septets(name) {
+        Some(_) if excess(&[sentence.0, sentence.1].concat(), last) == 0 => sentence,
+        _ => short,
+    };
+    let parts = [text, lines].concat();
+    match excess(&parts, last) {
+        0 => Ok(Message { text: SecretText::join(&parts), subject: None, html: None, code: code.duplicate() }),
+        excess => Err(TooLong { excess }),
+    }
 }
 
-/// Whether one part holds a text, and an app may be handed it.
-fn fits(parts: &[&str], last: LastLine<'_>) -> bool {
-    let septets = parts.iter().try_fold(0, |sum, part| Some(sum + gsm7_septets(part)?));
-    let one_part = match septets {
-        Some(septets) => septets <= SEPTETS,
-        None => parts.iter().map(|part| part.encode_utf16().count()).sum::<usize>() <= UTF16_UNITS,
-    };
+/// By how much a text is over its limits.
+fn excess(parts: &[&str], last: LastLines<'_>) -> usize {
     let bytes: usize = parts.iter().map(|part| part.len()).sum();
-    one_part && (bytes <= RETRIEVER_BYTES || !matches!(last, LastLine::AppHash(_)))
+    let units: usize = parts.iter().map(|part| part.encode_utf16().count()).sum();
+    let septets = parts.iter().try_fold(0, |sum, part| Some(sum + gsm7_septets(part)?));
+    let over = match (septets, last.app_hash) {
+        (Some(septets), _) => septets.saturating_sub(SEPTETS),
+        (None, None) if !last.domain.is_empty() => units.saturating_sub(UTF16_UNITS_OF_TWO),
+        (None, _) => units.saturating_sub(UTF16_UNITS),
+    };
+    match last.app_hash {
+        Some(_) => over.max(bytes.saturating_sub(RETRIEVER_BYTES)),
+        None => over,
+    }
 }

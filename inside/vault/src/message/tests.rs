@@ -2,6 +2,7 @@
 
 use core::fmt::Write;
 
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
@@ -14,11 +15,12 @@ fn settings(name: &str, do_not_share: bool, web_otp_domain: &str) -> ServiceSett
         custom_code: false,
         do_not_share,
         web_otp_domain: web_otp_domain.into(),
+        app_hashes: Vec::new(),
     }
 }
 
 fn sms(settings: &ServiceSettings, look: &MessageLook, code: &str) -> String {
-    let message = render(Channel::Sms, settings, look, &Code::parse(code).unwrap());
+    let message = render(Channel::Sms, settings, look, &Code::parse(code).unwrap()).unwrap();
     assert!(message.subject.is_none() && message.html.is_none());
     message.text.expose().into()
 }
@@ -42,7 +44,10 @@ fn last_lines() {
     let plain = MessageLook::default();
     assert_eq!(sms(&bound, &plain, "123456"), "Your Acme verification code is: 123456\n\n@login.example.com #123456");
     let hash = MessageLook { app_hash: AppHash::parse("He42w354ol9"), ..MessageLook::default() };
-    assert_eq!(sms(&bound, &hash, "123456"), "<#> Your Acme verification code is: 123456\nHe42w354ol9");
+    let both = "<#> Your Acme verification code is: 123456\nHe42w354ol9\n@login.example.com #123456";
+    assert_eq!(sms(&bound, &hash, "123456"), both);
+    let unbound = settings("Acme", false, "");
+    assert_eq!(sms(&unbound, &hash, "123456"), "<#> Your Acme verification code is: 123456\nHe42w354ol9");
     for text in ["He42w354ol", "He42w354ol99", "He42w354ol ", "He42w354ol-"] {
         assert_eq!(AppHash::parse(text), None, "{text}");
     }
@@ -71,7 +76,7 @@ fn every_text_is_as_committed() {
         for do_not_share in [false, true] {
             let look = MessageLook { locale, ..MessageLook::default() };
             let code = Code::parse("493817").unwrap();
-            let message = render(Channel::Email, &settings("Ä & <b>", do_not_share, ""), &look, &code);
+            let message = render(Channel::Email, &settings("Ä & <b>", do_not_share, ""), &look, &code).unwrap();
             let (subject, html) = (message.subject.unwrap(), message.html.unwrap());
             let text = message.text.expose();
             let _ = write!(texts, "--- email {}\n{subject}\n\n{text}\n{}", locale.tag(), html.expose());
@@ -94,38 +99,91 @@ fn name() -> impl Strategy<Value = String> {
     texts.prop_filter("a name", |text| ServiceName::parse(text).is_ok())
 }
 
+/// A service's wishes: name, warning, domain, apps and whether callers supply codes.
+fn service() -> impl Strategy<Value = ServiceSettings> {
+    let domain = prop::option::of("[a-z0-9]{1,42}\\.[a-z]{2,5}");
+    let hashes = prop::collection::vec("[A-Za-z0-9+/]{11}", 0..3);
+    (name(), any::<(bool, bool)>(), domain, hashes, 4..=10u8).prop_filter_map(
+        "a service",
+        |(name, (do_not_share, custom_code), domain, hashes, code_length)| {
+            let domain = domain.unwrap_or_default();
+            let parsed = domain.is_empty() || WebOtpDomain::parse(&domain).is_some();
+            let app_hashes = AppHash::parse_list(&hashes.join(",")).ok().filter(|_| parsed)?;
+            Some(ServiceSettings { code_length, custom_code, app_hashes, ..settings(&name, do_not_share, &domain) })
+        },
+    )
+}
+
 proptest! {
+    /// Whatever a request asks for, a message holds what the service demands, or there is none.
     #[test]
-    fn every_text_message_is_short_and_its_code_is_found_first(
-        name in name(),
-        (locale, do_not_share) in (prop::sample::select(Locale::ALL.to_vec()), any::<bool>()),
-        hash in prop::option::of("[A-Za-z0-9+/]{11}"),
-        domain in prop::option::of("[a-z0-9]{1,40}\\.[a-z]{2,5}"),
+    fn warning_and_domain_are_in_every_message_of_every_accepted_look(
+        service in service(),
+        custom_name in prop::option::of(name()),
+        (locale, hash) in (prop::sample::select(Locale::ALL.to_vec()), any::<prop::sample::Index>()),
+        with_hash in any::<bool>(),
         code in "[0-9]{4,10}",
     ) {
-        let domain = domain.as_deref().unwrap_or_default();
-        prop_assume!(domain.is_empty() || WebOtpDomain::parse(domain).is_some());
-        let look = MessageLook { locale, app_hash: hash.as_deref().and_then(AppHash::parse), ..MessageLook::default() };
-        let text = sms(&settings(&name, do_not_share, domain), &look, &code);
-        prop_assert_eq!(first_code(&text), Some(&code[..]), "{}", text);
+        let longest = if service.custom_code { 10 } else { usize::from(service.code_length.max(6)) };
+        prop_assume!(code.len() <= longest);
+        let app_hash = (with_hash && !service.app_hashes.is_empty()).then(|| hash.get(&service.app_hashes).clone());
+        let name = custom_name.as_deref().map(|name| ServiceName::parse(name).unwrap());
+        let look = MessageLook { name, locale, app_hash };
+        let code = Code::parse(&code).unwrap();
+        let accepted = check_service(&service, longest).is_ok();
+        let message = match render(Channel::Sms, &service, &look, &code) {
+            Ok(message) => message,
+            Err(TooLong { excess }) => {
+                prop_assert!(excess > 0);
+                prop_assert!(!accepted || look.name.is_some(), "an accepted service's own name fits");
+                return Ok(());
+            }
+        };
+        let text = message.text.expose();
+        prop_assert_eq!(first_code(text), Some(code.expose()), "{}", text);
+        prop_assert_eq!(text.contains(locale.words().do_not_share), service.do_not_share, "{}", text);
+        let shown = look.name.as_ref().map_or(&service.friendly_name[..], ServiceName::text);
+        prop_assert!(text.contains(shown), "{}", text);
+        let mut lines: Vec<&str> = text.lines().rev().collect();
+        if !service.web_otp_domain.is_empty() {
+            prop_assert_eq!(lines.remove(0), &["@", &service.web_otp_domain, " #", code.expose()].concat());
+        }
+        if let Some(hash) = &look.app_hash {
+            prop_assert_eq!(lines.remove(0), hash.text());
+            prop_assert!(text.starts_with("<#> ") && text.len() <= 140, "{}", text);
+        }
+        prop_assert!(lines.len() == 1 || (lines == ["", lines[1]] && look.app_hash.is_none()), "{}", text);
         let wide = text.encode_utf16().count();
-        match gsm7_septets(&text) {
+        match gsm7_septets(text) {
             Some(septets) => prop_assert!(septets <= 160, "{}: {}", septets, text),
-            None if hash.is_none() && !domain.is_empty() => prop_assert!(wide <= 134, "{}: {}", wide, text),
+            None if look.app_hash.is_none() && !service.web_otp_domain.is_empty() => prop_assert!(wide <= 134, "{}", text),
             None => prop_assert!(wide <= 70, "{}: {}", wide, text),
         }
-        let last = text.lines().next_back().unwrap_or_default();
-        match hash {
-            Some(hash) => prop_assert!(text.starts_with("<#> ") && last == hash && text.len() <= 140, "{}", text),
-            None if !domain.is_empty() => prop_assert_eq!(last, &["@", domain, " #", &code].concat()),
-            None => prop_assert!(text.lines().count() == 1),
-        }
+        let message = render(Channel::Email, &service, &look, &code).unwrap();
+        let warning = locale.words().do_not_share.trim_start_matches(". ");
+        prop_assert_eq!(message.text.expose().contains(warning), service.do_not_share);
+        prop_assert_eq!(message.html.unwrap().expose().contains(warning), service.do_not_share);
+    }
+
+    /// Without an app hash every name fits beside the longest domain and code.
+    #[test]
+    fn every_name_fits_where_no_app_is_named(
+        name in name(),
+        custom_name in prop::option::of(name()),
+        locale in prop::sample::select(Locale::ALL.to_vec()),
+        (do_not_share, bound) in any::<(bool, bool)>(),
+    ) {
+        let domain = if bound { ["d".repeat(WebOtpDomain::LONGEST - 4), ".com".into()].concat() } else { String::new() };
+        let name_of_request = custom_name.as_deref().map(|name| ServiceName::parse(name).unwrap());
+        let look = MessageLook { name: name_of_request, locale, app_hash: None };
+        let code = Code::parse("1234567890").unwrap();
+        prop_assert!(render(Channel::Sms, &settings(&name, do_not_share, &domain), &look, &code).is_ok());
     }
 
     #[test]
     fn an_e_mails_code_is_found_first_in_both_parts(name in name(), at in 0..Locale::ALL.len(), code in "[0-9]{4,10}") {
         let look = MessageLook { locale: Locale::ALL[at], ..MessageLook::default() };
-        let message = render(Channel::Email, &settings(&name, true, ""), &look, &Code::parse(&code).unwrap());
+        let message = render(Channel::Email, &settings(&name, true, ""), &look, &Code::parse(&code).unwrap()).unwrap();
         prop_assert_eq!(first_code(message.text.expose()), Some(&code[..]));
         let (subject, html) = (message.subject.unwrap(), message.html.unwrap());
         prop_assert_eq!(first_code(html.expose()), Some(&code[..]));
@@ -133,14 +191,49 @@ proptest! {
     }
 }
 
-/// Thirty septets may be sixty bytes, and an app is handed no more than 140 in all.
+/// Thirty septets may be sixty bytes, and an app is handed no more than 140 in all: the sentence gives way, not the
+/// warning.
 #[test]
-fn the_warning_gives_way_to_the_app_hash() {
+fn the_sentence_gives_way_to_the_warning() {
     let look = MessageLook { app_hash: AppHash::parse("He42w354ol9"), ..MessageLook::default() };
     let of = |name: &str| sms(&settings(name, true, ""), &look, "1234567890");
     let share = Locale::English.words().do_not_share;
-    assert!(of(&"e".repeat(30)).contains(share));
-    assert!(!of(&"é".repeat(30)).contains(share));
+    assert!(of(&"e".repeat(30)).starts_with("<#> Your eee"));
+    let wide = "é".repeat(30);
+    assert_eq!(of(&wide), ["<#> ", &wide, ": 1234567890", share, "\nHe42w354ol9"].concat());
+}
+
+/// What does not fit is refused, by how much it is over.
+#[test]
+fn a_text_that_does_not_fit_is_refused() {
+    let look = MessageLook { app_hash: AppHash::parse("He42w354ol9"), ..MessageLook::default() };
+    let code = Code::parse("123456").unwrap();
+    let of = |name: &str, domain: &str| {
+        render(Channel::Sms, &settings(name, true, domain), &look, &code).map(|message| message.text.expose().len())
+    };
+    // 4 + 30 + 2 + 6 + 30 + 12 + 2 + 46 + 2 + 6 = 140.
+    let longest = ["d".repeat(WebOtpDomain::LONGEST - 4), ".com".into()].concat();
+    assert_eq!(of(&"e".repeat(30), &longest), Ok(140));
+    assert_eq!(of(&["é", &"e".repeat(29)].concat(), &longest), Err(TooLong { excess: 1 }));
+    // 4 + 15 + 2 + 6 + 30 + 12 = 69.
+    assert!(of("Банк Пример 123", "").is_ok());
+    assert_eq!(of("Банк", "login.example.com"), Err(TooLong { excess: 15 }));
+}
+
+#[test]
+fn lists_of_app_hashes() {
+    let texts =
+        |text: &str| AppHash::parse_list(text).map(|hashes| hashes.iter().map(|hash| hash.text().into()).collect());
+    assert_eq!(texts(""), Ok(Vec::<String>::new()));
+    assert_eq!(texts("He42w354ol9,++//++//++/"), Ok(Vec::from(["He42w354ol9".into(), "++//++//++/".into()])));
+    for text in ["He42w354ol", "He42w354ol9,", ",", "He42w354ol9 ,He42w354ol8", "He42w354ol9;He42w354ol8"] {
+        assert_eq!(AppHash::parse_list(text), Err(AppHashesError::Form), "{text}");
+    }
+    assert_eq!(AppHash::parse_list("He42w354ol9,He42w354ol9"), Err(AppHashesError::Repeated));
+    let many =
+        |count: usize| (0..count).map(|at| ["He42w354ol", &at.to_string()].concat()).collect::<Vec<_>>().join(",");
+    assert_eq!(AppHash::parse_list(&many(8)).map(|hashes| hashes.len()), Ok(8));
+    assert_eq!(AppHash::parse_list(&many(9)), Err(AppHashesError::TooMany));
 }
 
 /// The longest that everything may be still leaves room for the warning.
@@ -171,7 +264,7 @@ fn an_e_mail_has_both_parts_and_no_code_in_its_subject() {
     let code = Code::parse("493817").unwrap();
     for locale in Locale::ALL {
         let look = MessageLook { locale, ..MessageLook::default() };
-        let message = render(Channel::Email, &settings("<A & \"B\">", true, ""), &look, &code);
+        let message = render(Channel::Email, &settings("<A & \"B\">", true, ""), &look, &code).unwrap();
         let (subject, html) = (message.subject.unwrap(), message.html.unwrap());
         assert!(!subject.contains("493817"));
         assert!(message.text.expose().contains("\n    493817\n"));

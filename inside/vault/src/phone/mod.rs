@@ -17,6 +17,8 @@
 mod spellings;
 mod table;
 
+use core::fmt;
+
 use crate::DestinationError;
 use table::PLANS;
 
@@ -67,20 +69,76 @@ pub(crate) fn parse(text: &str) -> Result<Numbering, DestinationError> {
         return Err(DestinationError::NotE164);
     }
     let (plan, national) = plan(digits).ok_or(DestinationError::CallingCode)?;
-    let of_length = |lengths: u32| lengths & (1 << national.len()) != 0;
-    let first = national.bytes().next().map_or(0, |digit| usize::from(digit - b'0'));
+    plan.check(national)?;
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| national.starts_with(prefix));
-    if !plan.lengths.into_iter().any(of_length) {
-        return Err(DestinationError::NationalLength);
-    }
-    let other_spelling = begins(plan.dialled_inside) || spellings::is_other(plan.calling_code, national);
-    if other_spelling || !of_length(plan.lengths[first]) {
-        return Err(DestinationError::NationalBeginning);
-    }
     let other = plan.others.iter().find(|(_, prefixes)| begins(prefixes));
     let region = other.map_or(plan.region, |(region, _)| region);
     let country = Country { calling_code: plan.calling_code, region };
     Ok(Numbering { country, premium_rate: begins(plan.premium) })
+}
+
+impl Plan {
+    /// Steps 3 and 4.
+    fn check(&self, national: &str) -> Result<(), DestinationError> {
+        let of_length = |lengths: u32| lengths & (1 << national.len()) != 0;
+        let first = national.bytes().next().map_or(0, |digit| usize::from(digit - b'0'));
+        if !self.lengths.into_iter().any(of_length) {
+            return Err(DestinationError::NationalLength);
+        }
+        let dialled_inside = self.dialled_inside.iter().any(|prefix| national.starts_with(prefix));
+        let other_spelling = dialled_inside || spellings::is_other(self.calling_code, national);
+        if other_spelling || !of_length(self.lengths[first]) {
+            return Err(DestinationError::NationalBeginning);
+        }
+        Ok(())
+    }
+}
+
+/// How a number that is refused is written instead. It names prefixes, and no other digit of the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrittenInstead {
+    /// With a `+` instead of the prefix of international calls, `00`.
+    Plus,
+    /// Without what is dialled only inside the country.
+    Without {
+        /// The country's calling code.
+        calling_code: u16,
+        /// What is left out behind it.
+        prefix: &'static str,
+    },
+    /// In the form of today's numbering plan; the rule.
+    Today(&'static str),
+}
+
+impl fmt::Display for WrittenInstead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plus => f.write_str("write + instead of 00 before the country code"),
+            Self::Without { calling_code, prefix } => {
+                write!(f, "leave out the {prefix} behind +{calling_code}: it is dialled only inside the country")
+            }
+            Self::Today(rule) => f.write_str(rule),
+        }
+    }
+}
+
+/// How a refused number is written instead, if a rule knows; `None` for an accepted one.
+pub(crate) fn written_instead(text: &str) -> Option<WrittenInstead> {
+    let digits = |text: &str| (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    if text.strip_prefix("00").is_some_and(|rest| digits(rest) && !rest.starts_with('0')) {
+        return Some(WrittenInstead::Plus);
+    }
+    let number = text.strip_prefix('+').filter(|number| digits(number))?;
+    let (plan, national) = plan(number)?;
+    if parse(text).is_ok() {
+        return None;
+    }
+    if let Some(rule) = spellings::instead(plan.calling_code, national) {
+        return Some(WrittenInstead::Today(rule));
+    }
+    let known = |prefix: &&&'static str| national.strip_prefix(**prefix).is_some_and(|rest| plan.check(rest).is_ok());
+    let prefix = plan.dialled_inside.iter().find(known)?;
+    Some(WrittenInstead::Without { calling_code: plan.calling_code, prefix })
 }
 
 /// The plan of the calling code that digits begin with, and the national number. No code is the beginning of another.

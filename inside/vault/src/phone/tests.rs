@@ -105,6 +105,47 @@ fn one_telephone_has_one_number() {
     }
 }
 
+/// A refusal that knows the accepted form names it, and no other digit of the number.
+#[test]
+fn a_refused_form_names_the_accepted_one() {
+    for (text, expected) in [
+        ("+5215512345678", "write a number of Mexico as +52 and ten digits, without the 1 of before 2019"),
+        ("+541112345678", "write a mobile number of Argentina as +54 9 and the area code, without 15"),
+        ("+54111512345678", "write a mobile number of Argentina as +54 9 and the area code, without 15"),
+        (
+            "+551181234567",
+            "write a mobile number of Brazil with a 9 behind the area code: +55, two digits, 9, eight digits",
+        ),
+        ("+22997123456", "write a number of Benin as +229 01 and the eight digits of before 2024"),
+        ("+2417712345", "write a number of Gabon with eight digits: +241 0 and the seven digits of before 2019"),
+        (
+            "+23777123456",
+            "write a number of Cameroon as +237, 6 (mobile) or 2 (fixed), and the eight digits of before 2014",
+        ),
+        ("+22507123456", "write a number of Côte d'Ivoire with the ten digits that it has since 2021"),
+        ("+4901701234567", "leave out the 0 behind +49: it is dialled only inside the country"),
+        ("+4407700900123", "leave out the 0 behind +44: it is dialled only inside the country"),
+        ("+112025550123", "leave out the 1 behind +1: it is the same 1"),
+        ("+789161234567", "leave out the 8 behind +7: it is dialled only inside the country"),
+        ("+3606301234567", "leave out 06 behind +36: it is dialled only inside Hungary"),
+        ("+37580291234567", "leave out 80 behind +375: it is dialled only inside Belarus"),
+        ("0012025550123", "write + instead of 00 before the country code"),
+    ] {
+        assert!(refusal(text).is_some(), "{text}");
+        let said = written_instead(text).map(|instead| instead.to_string());
+        assert_eq!(said.as_deref(), Some(expected), "{text}");
+        let digits: Vec<char> = text.chars().filter(char::is_ascii_digit).collect();
+        for five in digits.windows(5) {
+            assert!(!expected.contains(&five.iter().collect::<alloc::string::String>()), "{text}");
+        }
+    }
+    for text in
+        ["+12025550123", "+525512345678", "+1202555", "+9991234567", "12025550123", "+", "", "00", "jo@example.com"]
+    {
+        assert_eq!(written_instead(text), None, "{text}");
+    }
+}
+
 #[test]
 fn regions_that_share_a_calling_code_are_told_apart() {
     for (text, expected) in [

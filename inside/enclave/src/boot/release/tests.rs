@@ -117,7 +117,8 @@ fn files_that_are_no_approval() {
         assert_eq!(refusal(other, &new), json);
     }
     let good = String::from_utf8(file(&request(&new, 2), &[1, 2])).unwrap();
-    assert_eq!(refusal(good.replacen('{', "{\"more\":1,", 1).as_bytes(), &new), json);
+    let unknown = Some(ApprovalError::Form(SignedRequestError::UnknownMember("more".into())));
+    assert_eq!(refusal(good.replacen('{', "{\"more\":1,", 1).as_bytes(), &new), unknown);
     assert_eq!(refusal(good.replacen('{', "{\"sequence\":2,", 1).as_bytes(), &new), json, "twice");
     let none = file(&request(&new, 2), &[]);
     assert_eq!(refusal(&none, &new), Some(ApprovalError::Form(SignedRequestError::Request(RequestError::Count))));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use adyton_ledger::{Frontier, LogId, VaultId};
 use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
 use adyton_vault::{
-    Admission, Caller, Destination, Event, EventKind, MessageLook, Reply, Rules, ServiceSettings, Shared, Sid, Start, State,
-    Status, Subjects, Target, User, VerificationView,
+    Admission, Caller, Destination, Event, EventKind, MessageLook, Reply, Rules, ServiceSettings, Shared, Sid, Start,
+    State, Status, Subjects, Target, User, VerificationView,
 };
 use tokio::time::sleep;
 
@@ -127,6 +127,7 @@ async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
             custom_code: false,
             do_not_share: false,
             web_otp_domain: String::new(),
+            app_hashes: Vec::new(),
         },
     };
     let Reply::Service(service) = engine.submit(service).await.unwrap() else { unreachable!("not a service") };

@@ -20,11 +20,11 @@ use tower_service::Service;
 
 use crate::clock::Clock;
 use crate::delivery::CredentialKey;
-use crate::engine::Shard;
 use crate::engine::appender::Appender;
 use crate::engine::gov::GovLog;
 use crate::engine::sealing::Sealer;
 use crate::engine::writer::Surroundings;
+use crate::engine::{Shard, Stop};
 use crate::events::Events;
 use crate::evidence::Channel;
 use crate::hashes;
@@ -136,7 +136,7 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener) {
     let credentials = CredentialKey { recipient: Arc::clone(&recipient), vault_id: VAULT.0 };
     let in_force = Arc::new(InForce::new(policy.clone(), credentials, public).unwrap());
     let gov = Appender::start(service.clone(), LogId::GOV, events.clone());
-    let gov = GovLog::new(VAULT, signer(), Frontier::default(), 0, [0; 16], 1, gov);
+    let gov = GovLog::new(VAULT, signer(), Frontier::default(), 0, [0; 16], 1, gov, Stop::channel().0);
     let current =
         Current { rules: Rules::default(), table: Arc::default(), public: None, sequence: 0, settings_hash: [0; 32] };
     let current = Holder::new(current);
@@ -146,6 +146,7 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener) {
         effects: mpsc::unbounded_channel().0,
         appender: Appender::start(service, OPS, events.clone()),
         current: current.clone(),
+        stop: Stop::channel().0,
     };
     let shard = shard();
     let size = shard.size();

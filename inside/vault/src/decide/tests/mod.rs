@@ -42,6 +42,7 @@ fn settings() -> ServiceSettings {
         custom_code: false,
         do_not_share: false,
         web_otp_domain: String::new(),
+        app_hashes: Vec::new(),
     }
 }
 

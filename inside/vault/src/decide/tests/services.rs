@@ -253,7 +253,11 @@ fn a_tick_ends_a_bounded_number_of_loosenings_and_the_next_goes_on() {
     bench.now += 1;
     bench.reboot();
     assert_eq!(ticks(&mut bench), 23_000usize.div_ceil(MAX_TICK_LOOSENINGS), "through a restart");
-    let sids = bench.state.services.values().filter(|service| service.settings.code_length == 6 && service.loosening.is_none());
+    let sids = bench
+        .state
+        .services
+        .values()
+        .filter(|service| service.settings.code_length == 6 && service.loosening.is_none());
     assert_eq!(sids.count(), 23_001, "each took effect");
     assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
 }
@@ -288,4 +292,92 @@ fn a_hundred_loosenings_of_a_tenant_wait_and_no_more() {
     bench.now += 60;
     ticks(&mut bench);
     assert_eq!(wait(&bench), 0);
+}
+
+fn hashes(texts: &str) -> Vec<AppHash> {
+    AppHash::parse_list(texts).unwrap()
+}
+
+/// Another service of the bench's tenant, which is the bench's from then on.
+fn create(bench: &mut Bench, settings: ServiceSettings) -> Result<ServiceView, Refusal> {
+    let Reply::Service(made) = bench.run(Command::CreateService { caller: caller(), settings })?.0 else { panic!() };
+    bench.service = made.service;
+    Ok(made)
+}
+
+#[test]
+fn a_key_alone_adds_no_app() {
+    let mut bench = Bench::new();
+    let apps = |texts: &str| ServiceUpdate { app_hashes: Some(hashes(texts)), ..ServiceUpdate::default() };
+    assert_eq!(update(&mut bench, apps("He42w354ol9")).err(), Some(Refusal::FixedAtCreation));
+    create(&mut bench, ServiceSettings { app_hashes: hashes("He42w354ol9,AAAAAAAAAAA"), ..settings() }).unwrap();
+    assert_eq!(update(&mut bench, apps("He42w354ol9,BBBBBBBBBBB")).err(), Some(Refusal::FixedAtCreation));
+    let kept = update(&mut bench, ServiceUpdate { code_length: Some(8), ..ServiceUpdate::default() }).unwrap();
+    assert_eq!(kept.settings.app_hashes, hashes("He42w354ol9,AAAAAAAAAAA"));
+    assert_eq!(update(&mut bench, apps("AAAAAAAAAAA")).unwrap().settings.app_hashes, hashes("AAAAAAAAAAA"));
+    assert_eq!(update(&mut bench, apps("He42w354ol9")).err(), Some(Refusal::FixedAtCreation));
+    assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
+}
+
+#[test]
+fn a_request_names_no_app_but_the_services() {
+    let mut bench = Bench::new();
+    create(&mut bench, ServiceSettings { app_hashes: hashes("He42w354ol9"), ..settings() }).unwrap();
+    let start = |bench: &mut Bench, hash: &str| {
+        let Command::Start(caller, mut start) = bench.start_command(NUMBER, None) else { panic!() };
+        start.look.app_hash = AppHash::parse(hash);
+        bench.run(Command::Start(caller, start)).map(|(_, effects)| {
+            let [Effect::Send { message, .. }] = &effects[..] else { panic!("not one message") };
+            message.text.expose().ends_with(&["\n", hash].concat())
+        })
+    };
+    assert_eq!(start(&mut bench, "AAAAAAAAAAA"), Err(Refusal::AppHash));
+    assert_eq!(start(&mut bench, "He42w354ol9"), Ok(true));
+    // Neither does a code that is sent again.
+    assert_eq!(start(&mut bench, "AAAAAAAAAAA"), Err(Refusal::AppHash));
+    assert_eq!(start(&mut bench, "He42w354ol9"), Ok(true));
+}
+
+#[test]
+fn a_service_whose_messages_do_not_fit_is_refused() {
+    let mut bench = Bench::new();
+    let wide = ServiceSettings {
+        friendly_name: "Банк Пример 123".into(),
+        do_not_share: true,
+        app_hashes: hashes("He42w354ol9"),
+        ..settings()
+    };
+    // 4 + 15 + 2 + 6 + 36 + 12 = 75, of 70.
+    let excess = Refusal::ServiceTooLong { excess: 5 };
+    assert_eq!(create(&mut bench, wide.clone()).err(), Some(excess));
+    create(&mut bench, ServiceSettings { do_not_share: false, ..wide.clone() }).unwrap();
+    let warned = ServiceUpdate { do_not_share: Some(true), ..ServiceUpdate::default() };
+    assert_eq!(update(&mut bench, warned).err(), Some(excess));
+    let longer = ServiceUpdate { code_length: Some(10), ..ServiceUpdate::default() };
+    create(&mut bench, ServiceSettings { friendly_name: "Банк 1".into(), ..wide.clone() }).unwrap();
+    assert!(update(&mut bench, longer.clone()).is_ok());
+    create(&mut bench, ServiceSettings { friendly_name: "Банк Прим".into(), ..wide }).unwrap();
+    assert_eq!(update(&mut bench, longer).err(), Some(Refusal::ServiceTooLong { excess: 3 }));
+}
+
+#[test]
+fn a_name_of_a_request_that_does_not_fit_is_refused() {
+    let mut bench = Bench::new();
+    let service = ServiceSettings { do_not_share: true, app_hashes: hashes("He42w354ol9"), ..settings() };
+    create(&mut bench, service).unwrap();
+    let start = |bench: &mut Bench, name: &str| {
+        let Command::Start(caller, mut start) = bench.start_command(NUMBER, None) else { panic!() };
+        start.look = MessageLook {
+            name: Some(ServiceName::parse(name).unwrap()),
+            locale: Locale::German,
+            app_hash: AppHash::parse("He42w354ol9"),
+        };
+        bench.run(Command::Start(caller, start)).map(|_| ())
+    };
+    assert_eq!(start(&mut bench, "Банк Пример 123"), Err(Refusal::MessageTooLong { excess: 5 }));
+    assert_eq!(bench.state.live(), 0, "nothing was started");
+    assert_eq!(start(&mut bench, "Банк"), Ok(()));
+    // Nor does a code that is sent again.
+    assert_eq!(start(&mut bench, "Банк Пример 123"), Err(Refusal::MessageTooLong { excess: 5 }));
+    assert_eq!(bench.state.live(), 1);
 }

@@ -12,7 +12,7 @@ use crate::ssh::make_key;
 use crate::tenant_file::{TenantFile, random_hex};
 
 /// The attempts.
-pub(super) const ATTEMPTS: [Attempt; 5] = [
+pub(super) const ATTEMPTS: [Attempt; 6] = [
     Attempt {
         id: "another-tenant",
         what: "Asks for a tenant's services and codes with another tenant's token",
@@ -30,6 +30,12 @@ pub(super) const ATTEMPTS: [Attempt; 5] = [
         what: "Weakens a service with a stolen token",
         expected: Expected::Closed,
         run: |drill| Box::pin(weakened(drill)),
+    },
+    Attempt {
+        id: "stolen-key-look",
+        what: "Names another app for a message, and a name that displaces the warning, with a stolen key",
+        expected: Expected::Closed,
+        run: |drill| Box::pin(another_look(drill)),
     },
     Attempt {
         id: "stolen-key-retries",
@@ -132,6 +138,37 @@ async fn weakened(drill: &mut Drill) -> Result<Finding, Error> {
         return Ok(Finding::leak("the service is another one now"));
     }
     Ok(Finding::closed(ClosedBy::Signature, "shorter codes and codes of callers need the tenant's SSH key, and wait"))
+}
+
+/// A service with a warning and a domain, and requests that would have neither in the message.
+async fn another_look(drill: &mut Drill) -> Result<Finding, Error> {
+    let to = drill.planted.number()?;
+    let stack = &drill.stack;
+    let bound =
+        [("FriendlyName", "Bank"), ("DoNotShareWarningEnabled", "true"), ("WebOtpDomain", "login.bank.example")];
+    let service = stack.tenant(201, "POST", "/v2/Services", &bound).await?;
+    let path = format!("/v2/Services/{}/Verifications", service["sid"].as_str().ok_or("the service has no SID")?);
+    let token = stack.serving.tenant.basic();
+    let app = [("To", &to[..]), ("Channel", "sms"), ("AppHash", "He42w354ol9")];
+    let (status, body) = stack.ask("POST", &path, &app, &token).await?;
+    if (status, code(&body)) != (400, Some(60200)) {
+        return Ok(Finding::leak(format!("an app that the service does not list was answered with {status}")));
+    }
+    // The longest names in and outside the alphabet of text messages.
+    let names = ["\u{e9}".repeat(30), "\u{416}".repeat(15)];
+    for (before, name) in names.iter().enumerate() {
+        let form = [("To", &to[..]), ("Channel", "sms"), ("CustomFriendlyName", name)];
+        stack.tenant(201, "POST", &path, &form).await?;
+        let message = http::message(stack.phone(), &to, before + 1).await?;
+        let bound = message.lines().next_back().is_some_and(|line| line.starts_with("@login.bank.example #"));
+        if !message.contains("Do not share it with anyone.") || !bound {
+            return Ok(Finding::leak(format!("a name of {} bytes displaced the warning or the domain", name.len())));
+        }
+    }
+    Ok(Finding::closed(
+        ClosedBy::Api,
+        "the app is refused, and messages under the longest names keep warning and domain",
+    ))
 }
 
 /// A policy under which nothing is given back while an attempt lasts.
