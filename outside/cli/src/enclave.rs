@@ -69,9 +69,9 @@ impl Enclave {
         self.process().ended()
     }
 
-    /// Whether it has ended by itself, and not by a signal.
-    pub(crate) fn exited(&mut self) -> bool {
-        self.process().exited()
+    /// Its exit code, if it has ended by itself and not by a signal; that of a machine says nothing of what it ran.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        self.process().exit_code()
     }
 
     /// Whether it is a machine that hangs before its image runs.

@@ -133,9 +133,9 @@ impl Process {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
-    /// Whether it has ended by itself: with an exit status, not by a signal.
-    pub(crate) fn exited(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(Some(status)) if status.code().is_some())
+    /// Its exit code, if it has ended by itself and not by a signal.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        self.child.try_wait().ok().flatten()?.code()
     }
 
     /// Sends it a signal and waits for its end, three seconds at most. Says whether it came.

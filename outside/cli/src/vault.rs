@@ -281,9 +281,11 @@ impl Vault {
             eprintln!("adyton: the host had ended and was started again");
         }
         if self.enclave.ended() {
-            let by_itself = self.enclave.exited();
-            if let Some(wait) = self.restarts.ended(by_itself).filter(|wait| !wait.is_zero()) {
-                eprintln!("adyton: the enclave has ended by itself: it is started again in {} ms", wait.as_millis());
+            let code = self.enclave.exit_code();
+            let wait = self.restarts.ended(code.is_some());
+            if let (Some(wait), Some(code)) = (wait, code) {
+                let wait = wait.as_millis();
+                eprintln!("adyton: the enclave has ended with status {code}: it is started again in {wait} ms");
             }
             if self.restarts.is_due() && self.start_enclave().is_ok() {
                 eprintln!("adyton: the enclave had ended and was started again; live codes are void");
