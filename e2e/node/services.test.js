@@ -119,3 +119,17 @@ vaultTest("what a service may not be is refused", async (up) => {
   await refuses(services(UNKNOWN).fetch(), 404, 20404);
   await refuses(services("nonsense").fetch(), 404, 20404);
 });
+
+vaultTest("a list is whole however it is asked for", async (up) => {
+  const services = up.client().verify.v2.services;
+  for (let number = 0; number < 60; number += 1) {
+    await services.create({ friendlyName: `Service ${number}` });
+  }
+  const sids = async (options) => (await services.list(options)).map((service) => service.sid);
+  const everything = await sids({});
+  assert.equal(new Set(everything).size, 61);
+  for (const options of [{ pageSize: 1000 }, { pageSize: 17 }, { limit: 61 }, { limit: 1000 }]) {
+    assert.deepEqual(await sids(options), everything, JSON.stringify(options));
+  }
+  assert.deepEqual(await sids({ limit: 40, pageSize: 16 }), everything.slice(0, 40));
+});

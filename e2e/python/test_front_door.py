@@ -41,7 +41,7 @@ def test_pages_that_nobody_reads_cost_no_more_than_their_connections(up):
     page = b"/v2/Services?PageSize=1000"
     # The page is the largest one.
     whole = Wire(up).say(Wire(up).head(b"GET", page, b"Connection: close") + b"\r\n").hear()
-    assert answer(whole)[0] == 200 and len(whole) > 700_000
+    assert whole.startswith(b"HTTP/1.1 200 OK\r\n") and len(whole) > 700_000
     before, count, most = resident_kib(up), 1000, 0
 
     def greedy(_):
