@@ -15,8 +15,8 @@ pub(crate) struct Folders {
 }
 
 impl Folders {
-    /// Resolves and makes them, closed to others.
-    pub(crate) fn open(
+    /// Where they are, whether they exist or not.
+    pub(crate) fn named(
         data: Option<&Path>,
         client: Option<&Path>,
         pretend: Option<&Path>,
@@ -30,16 +30,53 @@ impl Folders {
             name.push(suffix);
             data.with_file_name(name)
         };
-        let folders = Self {
+        Ok(Self {
             client: client.map_or_else(|| beside(".client"), Path::to_path_buf),
             pretend: pretend.map_or_else(|| beside(".pretend"), Path::to_path_buf),
             data,
-        };
-        Ok(Self {
-            data: open_private(&folders.data)?,
-            client: open_private(&folders.client)?,
-            pretend: open_private(&folders.pretend)?,
         })
+    }
+
+    /// Resolves and makes them, closed to others.
+    pub(crate) fn open(
+        data: Option<&Path>,
+        client: Option<&Path>,
+        pretend: Option<&Path>,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
+        Self::named(data, client, pretend)?.made()
+    }
+
+    /// The same of folders that are named.
+    pub(crate) fn made(&self) -> Result<Self, Box<dyn std::error::Error>> {
+        Ok(Self {
+            data: open_private(&self.data)?,
+            client: open_private(&self.client)?,
+            pretend: open_private(&self.pretend)?,
+        })
+    }
+
+    /// Those of them that do not exist yet: they are removed with the value, unless it is kept.
+    pub(crate) fn missing(&self) -> Missing {
+        let folders = [&self.data, &self.client, &self.pretend].into_iter();
+        Missing(folders.filter(|folder| !folder.exists()).cloned().collect())
+    }
+}
+
+/// Folders that did not exist when this process began. A vault that was not finished leaves none of them.
+pub(crate) struct Missing(Vec<PathBuf>);
+
+impl Missing {
+    /// The vault is finished: its folders stay.
+    pub(crate) fn keep(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Missing {
+    fn drop(&mut self) {
+        for folder in &self.0 {
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 }
 
