@@ -6,21 +6,18 @@
 //!                   └────────── failed ──────────┘
 //! ```
 //!
-//! The pause lets a signal arrive that ended the child and is meant for this process too. It doubles while children end soon after
-//! their start, so that one that cannot run is not started without end.
+//! The pause lets a signal arrive that ended the child and is meant for this process too. It doubles while children end before they
+//! serve, so that one that cannot run is not started without end.
 
 use std::time::{Duration, Instant};
 
-/// The pause before a child that ran for long is started again.
+/// The pause before a child that has served is started again.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// The pause that doubling ends at.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A child that ran for so long did not fail at its start.
-const LONG_LIFE: Duration = Duration::from_secs(2);
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    Runs { since: Instant },
+    Runs { served: bool },
     Waits { until: Instant },
 }
 
@@ -42,21 +39,21 @@ pub(crate) struct Supervised {
 
 impl Supervised {
     /// One that was just started.
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { phase: Phase::Runs { since: now }, pause: Duration::ZERO }
+    pub(crate) fn new() -> Self {
+        Self { phase: Phase::Runs { served: false }, pause: Duration::ZERO }
     }
 
     /// What to do, given whether the child has ended.
     pub(crate) fn step(&mut self, has_ended: bool, now: Instant) -> Order {
         match self.phase {
-            Phase::Runs { since } if has_ended => {
-                self.wait(now.duration_since(since) >= LONG_LIFE, now);
+            Phase::Runs { served } if has_ended => {
+                self.wait(served, now);
                 Order::Rest
             }
             Phase::Waits { until } if has_ended && now >= until => Order::Start,
             // Somebody else started it.
             Phase::Waits { .. } if !has_ended => {
-                self.started(now);
+                self.started();
                 Order::Rest
             }
             _ => Order::Rest,
@@ -64,8 +61,15 @@ impl Supervised {
     }
 
     /// It runs again.
-    pub(crate) fn started(&mut self, now: Instant) {
-        self.phase = Phase::Runs { since: now };
+    pub(crate) fn started(&mut self) {
+        self.phase = Phase::Runs { served: false };
+    }
+
+    /// It serves, or did before it ended.
+    pub(crate) fn served(&mut self) {
+        if let Phase::Runs { served } = &mut self.phase {
+            *served = true;
+        }
     }
 
     /// It could not be started.
@@ -73,8 +77,8 @@ impl Supervised {
         self.wait(false, now);
     }
 
-    fn wait(&mut self, lived_long: bool, now: Instant) {
-        let doubled = if lived_long { SHORTEST_PAUSE } else { self.pause * 2 };
+    fn wait(&mut self, served: bool, now: Instant) {
+        let doubled = if served { SHORTEST_PAUSE } else { self.pause * 2 };
         self.pause = doubled.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         self.phase = Phase::Waits { until: now + self.pause };
     }
@@ -88,32 +92,33 @@ mod tests {
     fn a_child_that_ended_is_started_after_a_pause_and_only_once() {
         let began = Instant::now();
         let at = |ms| began + Duration::from_millis(ms);
-        let mut child = Supervised::new(began);
-        assert_eq!(child.step(false, at(60_000)), Order::Rest);
-        assert_eq!(child.step(true, at(60_001)), Order::Rest);
-        assert_eq!(child.step(true, at(60_100)), Order::Rest);
-        assert_eq!(child.step(true, at(60_101)), Order::Start);
-        child.started(at(60_102));
-        assert_eq!(child.step(false, at(60_103)), Order::Rest);
+        let mut child = Supervised::new();
+        assert_eq!(child.step(false, at(0)), Order::Rest);
+        assert_eq!(child.step(true, at(1)), Order::Rest);
+        assert_eq!(child.step(true, at(100)), Order::Rest);
+        assert_eq!(child.step(true, at(101)), Order::Start);
+        child.started();
+        assert_eq!(child.step(false, at(102)), Order::Rest);
     }
 
     #[test]
-    fn pauses_double_up_to_a_bound_and_begin_anew_after_a_long_life() {
+    fn pauses_double_up_to_a_bound_until_the_child_has_served() {
         let mut now = Instant::now();
-        let mut child = Supervised::new(now);
+        let mut child = Supervised::new();
         let mut pauses = Vec::new();
         for _ in 0..8 {
             assert_eq!(child.step(true, now), Order::Rest);
             pauses.push(child.pause.as_millis());
             now += child.pause;
             assert_eq!(child.step(true, now), Order::Start);
-            child.started(now);
+            child.started();
         }
         assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
         child.failed(now);
         assert_eq!(child.pause, LONGEST_PAUSE);
-        child.started(now);
-        child.step(true, now + LONG_LIFE);
+        child.started();
+        child.served();
+        child.step(true, now);
         assert_eq!(child.pause, SHORTEST_PAUSE);
     }
 }

@@ -11,7 +11,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use adyton_folder::write_private;
 use adyton_ledger::{Genesis, GovRecord, LogId, LogReader, VaultId};
@@ -38,7 +38,7 @@ pub(crate) use crate::wiring::{EnclaveIs, INGRESS, RuntimeDir, Wiring, routes, t
 
 type Error = Box<dyn std::error::Error>;
 
-/// Longest wait for the API, beyond what the vault itself announces ([`Delay`]).
+/// Longest wait for the API, beyond what the vault itself announces ([`Announced`]).
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest delay that is waited for, in seconds.
 const LONGEST_DELAY: u64 = 600;
@@ -57,7 +57,7 @@ pub(crate) struct Vault {
     /// Where Prometheus asks.
     pub(crate) metrics: String,
     supervised: Pair,
-    delay: Delay,
+    announced: Announced,
 }
 
 /// Both processes as their supervisor sees them.
@@ -66,14 +66,29 @@ struct Pair {
     enclave: Supervised,
 }
 
-/// The last delay of a boot that the vault announced (`BootDelayed`), and when.
+/// What the vault says by its events, as the host prints them.
 #[derive(Clone, Default)]
-struct Delay(Arc<Mutex<Option<(Instant, Duration)>>>);
+struct Announced(Arc<Mutex<Said>>);
 
-impl Delay {
+#[derive(Default)]
+struct Said {
+    /// The last delay of a boot, and when it was announced.
+    delay: Option<(Instant, Duration)>,
+    /// Whether a boot has come to its end since this was asked last.
+    ready: bool,
+}
+
+impl Announced {
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reads a line of the host's; tells people of a delay.
     fn observe(&self, line: &[u8]) {
         let Ok(event) = serde_json::from_slice::<Value>(line) else { return };
+        if event["event"] == "ready" {
+            self.said().ready = true;
+        }
         if event["event"] != "boot-delayed" {
             return;
         }
@@ -81,14 +96,17 @@ impl Delay {
         eprintln!(
             "adyton: the vault has booted {boots} times within an hour: this boot waits {seconds} s before it serves"
         );
-        let delay = Duration::from_secs(seconds.min(LONGEST_DELAY));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), delay));
+        self.said().delay = Some((Instant::now(), Duration::from_secs(seconds.min(LONGEST_DELAY))));
+    }
+
+    /// Whether a boot has come to its end since this was asked last.
+    fn was_ready(&self) -> bool {
+        std::mem::take(&mut self.said().ready)
     }
 
     /// Until when a vault is waited for that began to boot then.
     fn deadline(&self, began: Instant) -> Instant {
-        let announced = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let delayed = announced.map(|(at, delay)| at + delay + PATIENCE);
+        let delayed = self.said().delay.map(|(at, delay)| at + delay + PATIENCE);
         delayed.map_or(began + PATIENCE, |delayed| delayed.max(began + PATIENCE))
     }
 }
@@ -143,8 +161,8 @@ pub(crate) fn write_policy(
 impl Vault {
     /// 3. Starts host and enclave over a folder that has a policy.
     pub(crate) fn start(data: &Path, mut wiring: Wiring) -> Result<Self, Error> {
-        let (workers, delay) = (workers(), Delay::default());
-        let observed = delay.clone();
+        let (workers, announced) = (workers(), Announced::default());
+        let observed = announced.clone();
         wiring.host.lines = Some(Arc::new(move |line| observed.observe(line)));
         let mut host_arguments = vec![
             "--data".into(),
@@ -168,10 +186,9 @@ impl Vault {
         let metrics = ready["metrics"].as_str().unwrap_or_default().to_owned();
         host_arguments[9].clone_from(&metrics);
         let enclave = Enclave::start(&wiring, data)?;
-        let now = std::time::Instant::now();
-        let supervised = Pair { host: Supervised::new(now), enclave: Supervised::new(now) };
+        let supervised = Pair { host: Supervised::new(), enclave: Supervised::new() };
         let data = data.into();
-        Ok(Self { enclave, host, host_arguments, wiring, data, hangs: 0, listen, metrics, supervised, delay })
+        Ok(Self { enclave, host, host_arguments, wiring, data, hangs: 0, listen, metrics, supervised, announced })
     }
 
     /// 4. Waits until the API answers at `api` (its own address, or that of a relay before it), and makes the tenant.
@@ -219,7 +236,7 @@ impl Vault {
         if self.hangs > 1 {
             return Err("the emulated machine hung twice before its image ran".into());
         }
-        if Instant::now() > self.delay.deadline(began) {
+        if Instant::now() > self.announced.deadline(began) {
             return Err("the vault did not come up in time".into());
         }
         self.restart_what_ended();
@@ -258,6 +275,9 @@ impl Vault {
                 }
             }
         }
+        if self.announced.was_ready() {
+            self.supervised.enclave.served();
+        }
         let enclave_ended = self.enclave.ended();
         if self.supervised.enclave.step(enclave_ended, std::time::Instant::now()) == Order::Start {
             match self.start_enclave() {
@@ -278,7 +298,9 @@ impl Vault {
     /// Starts the host again, which has ended.
     pub(crate) fn start_host(&mut self) -> Result<(), Error> {
         self.host = Process::start_ready("adyton-host", &self.host_arguments, &self.wiring.host)?.0;
-        self.supervised.host.started(std::time::Instant::now());
+        self.supervised.host.started();
+        // Its first line said so.
+        self.supervised.host.served();
         Ok(())
     }
 
@@ -286,7 +308,7 @@ impl Vault {
     pub(crate) fn start_enclave(&mut self) -> Result<(), Error> {
         self.enclave.clear();
         self.enclave = Enclave::start(&self.wiring, &self.data)?;
-        self.supervised.enclave.started(std::time::Instant::now());
+        self.supervised.enclave.started();
         Ok(())
     }
 
