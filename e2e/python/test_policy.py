@@ -1,6 +1,9 @@
 """Who may change what a vault obeys: its owners, by their SSH keys, and only in their turn."""
 
+import hashlib
 import json
+import os
+import pty
 import shutil
 import ssl
 import subprocess
@@ -77,6 +80,131 @@ def test_a_policy_boots_once_its_owner_approved_it(tmp_path, stranger):
     policy.write_text(second)
     up = Up(tmp_path)
     assert vault(up)["release"] == 2
+    assert up.stop() == 0
+
+
+def on_a_terminal(answer, *arguments):
+    """Runs a command whose stdin and output are a terminal's, and answers its question."""
+    parent, child = pty.openpty()
+    command = list(map(str, (BINARIES / "adyton", *arguments)))
+    run = subprocess.Popen(command, stdin=child, stdout=child, stderr=child)
+    os.close(child)
+    said = b""
+    try:
+        while b"[y/N]" not in said:
+            said += os.read(parent, 4096)
+        os.write(parent, answer.encode() + b"\n")
+        while True:
+            said += os.read(parent, 4096)
+    except OSError:
+        # The other end is closed: it has ended.
+        pass
+    finally:
+        os.close(parent)
+    return run.wait(timeout=60), said.decode()
+
+
+@pytest.mark.regression
+def test_an_approval_is_shown_asked_for_and_loses_no_signature(tmp_path, stranger):
+    up = Up(tmp_path)
+    key, policy = up.ready["owner_key"], up.data / "adyton.toml"
+    assert up.stop() == 0
+    other = subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "second"], check=True)
+    assert other.returncode == 0
+    # Two owners from release 2 on.
+    second = (tmp_path / "second.pub").read_text().strip()
+    lines = policy.read_text().splitlines()
+    (keys,) = [line for line in lines if line.startswith("keys = ")]
+    two = policy.read_text().replace(keys, keys[:-1] + f', "{second}"]').replace("threshold = 1", "threshold = 2")
+    policy.write_text(two)
+    approve = ("policy", "approve", "--data", up.data, "--key", key)
+    approval = up.data / "approvals" / "2.json"
+
+    # Without a terminal and without --yes nothing is signed, and it says what to do.
+    code, out, error = adyton(*approve)
+    assert code == 1 and "owners" in out and "give --yes" in error and not approval.exists()
+    assert adyton(*approve, "--json")[0] == 1 and not approval.exists()
+    # On a terminal it asks after it has shown the difference.
+    for answer in ("", "n", "yes please"):
+        code, said = on_a_terminal(answer, *approve)
+        assert code == 1 and "owners.threshold" in said and "nothing was signed" in said and not approval.exists(), said
+    code, said = on_a_terminal("y", *approve)
+    assert code == 0 and said.index("owners.threshold") < said.index("[y/N]") < said.index("Approved as release 2"), said
+    up = Up(tmp_path)
+    assert vault(up)["release"] == 2
+    assert up.stop() == 0
+
+    # One of two signed; another text does not take the place of what was signed.
+    third = two.replace("retention_days = 30", "retention_days = 20")
+    policy.write_text(third)
+    code, out, error = adyton(*approve, "--yes", "--json")
+    assert code == 0 and json.loads(out)["missing"] == 1, error
+    approval = up.data / "approvals" / "3.json"
+    kept = approval.read_bytes()
+    policy.write_text(third.replace("retention_days = 20", "retention_days = 21"))
+    for who in (key, tmp_path / "second"):
+        code, out, error = adyton("policy", "approve", "--yes", "--data", up.data, "--key", who)
+        assert code == 1 and "holds a signature of another policy, SHA-256 " in error and "Nothing was signed" in error
+        assert hashlib.sha256(third.encode()).hexdigest() in error
+    assert approval.read_bytes() == kept
+    approval.write_bytes(kept[:-10])
+    code, _, error = adyton(*approve, "--yes")
+    assert code == 1 and str(approval) in error and approval.read_bytes() == kept[:-10]
+    # The same text goes on where it was; signing twice adds nothing.
+    approval.write_bytes(kept)
+    policy.write_text(third)
+    assert adyton(*approve, "--yes")[0] == 0 and len(json.loads(approval.read_text())["signatures"]) == 1
+    code, out, _ = adyton("policy", "approve", "--yes", "--data", up.data, "--key", tmp_path / "second")
+    assert code == 0 and "Approved as release 3" in out
+    up = Up(tmp_path)
+    assert vault(up)["release"] == 3
+    # Any one of them reads the settings; to change them takes both.
+    up_place = (*up.place(), "--json")
+    for who in (key, tmp_path / "second"):
+        code, out, error = adyton("settings", "show", *up_place, "--key", who)
+        assert code == 0 and json.loads(out)["text"] == open(up.ready["settings"]).read(), error
+    code, _, error = adyton("settings", "set", *up_place, "--file", up.ready["settings"], "--key", key)
+    assert code == 1 and "answered 403" in error
+    assert up.stop() == 0
+
+
+@pytest.mark.regression
+def test_settings_are_shown_to_an_owner_and_compared_before_they_are_signed(tmp_path, stranger):
+    up = Up(tmp_path)
+    place, key, file = up.place(), up.ready["owner_key"], tmp_path / "settings.toml"
+    text = open(up.ready["settings"]).read()
+    # The exact text in force, for owners alone.
+    code, out, error = adyton("settings", "show", *place, "--key", key)
+    assert (code, out) == (0, text), error
+    code, out, _ = adyton("settings", "show", *place, "--key", key, "--json")
+    shown = json.loads(out)
+    assert shown["sha256"] == hashlib.sha256(text.encode()).hexdigest() == vault(up)["settings_sha256"]
+    for other in (stranger, up.ready["tenant_key"]):
+        code, out, error = adyton("settings", "show", *place, "--key", other)
+        assert (code, out) == (1, "") and "not one of the signers'" in error
+    code, out, _ = adyton("settings", "show", *place)
+    assert code == 0 and "pretend-mail" not in out and shown["sha256"] in out
+    # Looking takes no turn of the owners'.
+    assert vault(up)["owners_sequence"] == 1
+
+    changed = text.replace("pretend-mail", "#pretend-mail") + "\n[limits]\nfailed_checks = 5\n"
+    file.write_text(changed)
+    code, out, error = adyton("settings", "set", *place, "--file", file, "--key", key)
+    assert code == 0 and out.splitlines()[:2] == ["credentials.pretend-mail: removed", "limits.failed_checks: 5 is added"]
+    assert "warning: route pretend-mail has no credential pretend-mail: no message leaves by it" in error
+    file.write_text(text)
+    code, out, error = adyton("settings", "set", *place, "--file", file, "--key", key, "--json")
+    said = json.loads(out)
+    assert said["changes"] == ["credentials.pretend-mail: added", "limits.failed_checks: 5 is removed"]
+    assert (code, said["warnings"], said["sequence"]) == (0, [], 3)
+    file.write_text("version = ")
+    before = vault(up)
+    code, out, error = adyton("settings", "set", *place, "--file", file, "--key", key)
+    assert (code, out) == (1, "") and "the settings: TOML parse error" in error and vault(up) == before
+    # A restart gives back the same.
+    assert up.stop() == 0
+    up = Up(tmp_path)
+    assert adyton("settings", "show", *up.place(), "--key", key)[1] == text
     assert up.stop() == 0
 
 
