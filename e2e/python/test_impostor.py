@@ -145,16 +145,18 @@ def test_trusting_the_operator_is_asked_for_by_name_and_trusts_him(up, impostor,
     trusted = ("--vault-id", up.ready["vault_id"], "--trust-operator", tmp_path / "ca.pem")
     create = ("tenant", "create", "--tenant", tmp_path / "new.json", "--name", "New")
     create += ("--ssh-key", up.ready["tenant_key"] + ".pub", "--api", impostor.url)
-    # His key is no point of the curve's main group, or the vault refuses what was sealed to it; he has it either way.
-    adyton(*create, *trusted)
-    assert [path for _, path, _, _ in impostor.told][0] == "/adyton/v1/vault"
-    # The environment does not trust him, and neither does a CA's file that an older version took.
+    # The token is sealed to the impostor's key; the vault cannot open it, and the impostor has it.
+    code, _, error = adyton(*create, *trusted)
+    assert code == 1 and "answered 4" in error, error
+    assert [path for _, path, _, _ in impostor.told] == ["/adyton/v1/vault", "/adyton/v1/tenants"]
+    assert b"sealed_token" in impostor.told[1][3]
+    # No environment variable trusts it.
     for environment in ({"ADYTON_TRUST_OPERATOR": str(tmp_path / "ca.pem")}, {"ADYTON_CA": str(tmp_path / "ca.pem")}):
         impostor.told.clear()
         place = ("--api", impostor.url, *up.place()[2:])
         code, _, error = adyton("tenant", "show", *place, "--tenant", up.ready["tenant"], environment=environment)
         assert code == 1 and "somebody sits between" in error and impostor.told == [], error
-    # It is not for what only evidence can answer, and demands of evidence are not passed over.
+    # Requests for certificates need evidence, and demands on evidence are not ignored.
     code, _, error = adyton("certificate", "request", "--api", impostor.url, *trusted)
     assert code == 2 and "--trust-operator" in error
     show = ("tenant", "show", "--api", up.ready["api"], "--tenant", up.ready["tenant"])

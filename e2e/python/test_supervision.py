@@ -3,9 +3,11 @@
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 
@@ -21,9 +23,9 @@ class Run:
 
     def __init__(self, folder, *arguments, data=None):
         folder.mkdir(exist_ok=True)
-        self.folder, self.temporary = folder, folder / "tmp"
+        # Sockets are in it, and their paths must be short.
+        self.folder, self.temporary = folder, pathlib.Path(tempfile.mkdtemp(prefix="up-"))
         self.data = data or folder / "vault"
-        self.temporary.mkdir(exist_ok=True)
         self.errors = open(folder / "errors", "w+")
         command = [BINARIES / "adyton", "up", "--json", "--data", self.data, "--listen", "127.0.0.1:0", *arguments]
         self.process = subprocess.Popen(
@@ -80,6 +82,7 @@ def runs():
             os.kill(int(pid), signal.SIGKILL)
         run.process.wait(timeout=PATIENCE)
         run.errors.close()
+        shutil.rmtree(run.temporary, ignore_errors=True)
 
 
 @pytest.mark.regression
@@ -113,7 +116,7 @@ def test_an_interrupt_while_a_child_ends_is_clean(tmp_path, runs):
         assert run.process.stdout.readline(), run.said()
         children = {name: pid for pid, name in children_of(run.process.pid)}
         os.kill(children[victim], signal.SIGKILL)
-        # Of its end without a signal `up` tells; it is the signal that this is about.
+        # `up` ends with an error once it has noticed that its platform is gone, so that signal comes at once.
         if victim != "adyton-pretend":
             time.sleep(moment)
         run.signal_group(signal.SIGINT)

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::client::expect;
-use crate::settings::change;
+use crate::settings::compare_and_change;
 use crate::trust::{Connection, Place, Target};
 
 type Error = Box<dyn std::error::Error>;
@@ -142,18 +142,20 @@ async fn request(asked: &Asked) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// 3. The file changes once the vault has taken what it then says.
+/// 3. What else the file changes against the settings in force is shown. The file changes once the vault has taken what it then says.
 async fn import(import: &Import) -> Result<ExitCode, Error> {
     let Import { place, chain, sealed_key, file, key } = import;
     let read = |path: &PathBuf| fs::read_to_string(path).map_err(|error| at(path, &error));
     let text = with_certificate(&read(file)?, &read(chain)?, &read(sealed_key)?)?;
-    let Connection { client, vault_id, .. } = place.connect(None).await?;
-    let accepted = change(&client, &vault_id, text.clone(), key).await?;
+    let changed = compare_and_change(place, text.clone(), key).await?;
     write_private(file, text.as_bytes()).map_err(|error| at(file, &error))?;
     if place.json() {
-        println!("{}", json!({ "sequence": accepted.sequence, "settings": file }));
+        println!(
+            "{}",
+            json!({ "sequence": changed.sequence, "settings": file, "changes": changed.changes, "warnings": changed.warnings })
+        );
     } else {
-        println!("The certificate is shown from now on (request {} of the owners).", accepted.sequence);
+        println!("The certificate is shown from now on (request {} of the owners).", changed.sequence);
         println!("{}: it stands there now; the next one takes its place.", file.display());
     }
     Ok(ExitCode::SUCCESS)

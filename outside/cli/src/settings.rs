@@ -96,8 +96,27 @@ async fn in_force(client: &Client, vault_id: &VaultId, key: &PathBuf) -> Result<
 }
 
 async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf]) -> Result<ExitCode, Error> {
-    let Connection { client, vault_id, .. } = place.connect(None).await?;
     let body = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let Changed { sequence, changes, warnings } = compare_and_change(place, body, keys).await?;
+    if place.json() {
+        println!("{}", json!({ "sequence": sequence, "changes": changes, "warnings": warnings }));
+    } else {
+        println!("The settings are in force (request {sequence} of the owners).");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Settings that took effect.
+pub(crate) struct Changed {
+    /// Of the owners' request.
+    pub(crate) sequence: u64,
+    pub(crate) changes: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Prints what changes against the settings in force, and warnings; then signs and posts.
+pub(crate) async fn compare_and_change(place: &Place, body: String, keys: &[PathBuf]) -> Result<Changed, Error> {
+    let Connection { client, vault_id, .. } = place.connect(None).await?;
     let shown = in_force(&client, &vault_id, keys.first().ok_or("--key is missing")?).await?;
     // What is not even TOML is refused here; all other rules are the vault's, which knows the policy.
     let changes = settings_diff(&shown.text, &body)?;
@@ -106,13 +125,8 @@ async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf]) -> Result<ExitCode
         print_changes(&changes);
     }
     warnings.iter().for_each(|warning| eprintln!("adyton: warning: {warning}"));
-    let accepted = change(&client, &vault_id, body, keys).await?;
-    if place.json() {
-        println!("{}", json!({ "sequence": accepted.sequence, "changes": changes, "warnings": warnings }));
-    } else {
-        println!("The settings are in force (request {} of the owners).", accepted.sequence);
-    }
-    Ok(ExitCode::SUCCESS)
+    let sequence = change(&client, &vault_id, body, keys).await?.sequence;
+    Ok(Changed { sequence, changes, warnings })
 }
 
 fn print_changes(changes: &[String]) {

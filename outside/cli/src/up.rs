@@ -24,7 +24,7 @@ use tokio::time::{Duration, sleep};
 
 use crate::announcement::{announcement, instructions};
 use crate::emulated::{self, EnclaveKind, Parts};
-use crate::folders::{Folders, Missing};
+use crate::folders::{Folders, MadeFolders};
 use crate::kms_admin::{Caller, measure};
 use crate::output;
 use crate::processes::{Process, Surroundings, sibling};
@@ -96,7 +96,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
 }
 
 /// 1. Refuses what cannot be done before anything is made, and takes the folders.
-fn prepare(options: &Options) -> Result<(Folders, Missing, fs::File), Error> {
+fn prepare(options: &Options) -> Result<(Folders, MadeFolders, fs::File), Error> {
     if !options.listen.ip().is_loopback() {
         return Err(
             "--listen: a laptop's vault protects nothing from this machine, so it listens on loopback only".into()
@@ -106,33 +106,34 @@ fn prepare(options: &Options) -> Result<(Folders, Missing, fs::File), Error> {
         return Err(format!("--set {wrong}: expected KEY=VALUE").into());
     }
     let named = Folders::named(options.data.as_deref(), options.client_dir.as_deref(), options.pretend_dir.as_deref())?;
-    let policy = named.data.join("adyton.toml");
-    if policy.exists() && !options.set.is_empty() {
+    let is_new = named.are_new();
+    if !is_new && !options.set.is_empty() {
         return Err(format!(
             "--set is for a new vault, and this one has its policy: change {} and have its owners approve it (`adyton policy \
              approve --data {} --key {}`), or name another folder with --data",
-            policy.display(),
+            named.data.join("adyton.toml").display(),
             named.data.display(),
             named.client.join("owner").display()
         )
         .into());
     }
-    let (missing, exists) = (named.missing(), named.data.exists());
-    if !exists {
+    let mut made = named.made_by_a_new_vault();
+    if is_new {
         check_listen(options.listen)?;
     }
     let folders = named.made()?;
     let lock = fs::File::create(folders.data.join("lock"))?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-        format!(
-            "{} is in use by another `adyton up`: stop it, or name another folder with --data",
-            folders.data.display()
-        )
-    })?;
-    if exists {
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        made.keep();
+        let folder = folders.data.display();
+        return Err(
+            format!("{folder} is in use by another `adyton up`: stop it, or name another folder with --data").into()
+        );
+    }
+    if !is_new {
         check_listen(options.listen)?;
     }
-    Ok((folders, missing, lock))
+    Ok((folders, made, lock))
 }
 
 /// Whether the host will be able to listen there.
@@ -147,7 +148,7 @@ fn check_listen(listen: SocketAddr) -> Result<(), Error> {
 
 async fn up(options: &Options, stop: &mut Stop) -> Result<(), Error> {
     // 1. What is declared first is dropped last: folders go when no child writes there any more.
-    let (folders, mut missing, _lock) = prepare(options)?;
+    let (folders, mut made, _lock) = prepare(options)?;
     let runtime = RuntimeDir::new()?;
     let parts = match options.enclave {
         EnclaveKind::Process => None,
@@ -191,7 +192,7 @@ async fn up(options: &Options, stop: &mut Stop) -> Result<(), Error> {
         None => Ok(()),
         Some(Err(error)) => Err(error),
         Some(Ok(serving)) => {
-            missing.keep();
+            made.keep();
             let announcement = announcement(&vault, &serving, &folders, (&ready, &policy, &measured.0));
             if options.json {
                 println!("{announcement}")
