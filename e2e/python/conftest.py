@@ -41,6 +41,8 @@ class Up:
         another tenant than the first, who is made when first named. `pretend`: a folder of the platform's, in place of one of its
         own. `profile`: who keeps the root key of a new vault. `enclave`: what the inside is. `extra`: further arguments."""
         self.data = folder / "vault"
+        # A vault has its policy from when it was made.
+        policy = () if (self.data / "adyton.toml").exists() else policy
         arguments = [argument for change in policy for argument in ("--set", change)]
         arguments += ["--enclave", enclave, "--source", SOURCE]
         if profile is not None:
@@ -57,6 +59,10 @@ class Up:
         line = self.process.stdout.readline()
         assert line, "adyton up said nothing"
         self.ready = json.loads(line)
+
+    def place(self):
+        """What the command line needs to speak with this vault by its evidence."""
+        return ("--api", self.ready["api"], "--vault-id", self.ready["vault_id"], "--root", self.ready["root"])
 
     def client(self):
         """The official SDK, unmodified but for its base URL."""

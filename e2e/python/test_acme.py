@@ -74,7 +74,7 @@ def test_a_certificate_is_obtained_shown_kept_and_renewed(tmp_path, ca):
     due = validity[0] + (validity[1] - validity[0]) * 2 / 3
     assert abs(datetime.datetime.fromisoformat(status["renews_at"]) - due) < datetime.timedelta(seconds=5)
     assert ca.accounts[account]["contact"] == ["mailto:jo@example.com"]
-    vault = [up.ready["api"], "--vault-id", up.ready["vault_id"], "--root", up.ready["root"]]
+    vault = up.place()
     run = subprocess.run([BINARIES / "adyton", "certificate", "account", *vault], capture_output=True, text=True)
     assert f'issue "CA; accounturi={account}; validationmethods=tls-alpn-01"' in run.stdout, run.stderr
     # Each name was proven inside TLS, and nothing else was served on that connection.

@@ -102,9 +102,11 @@ def test_evidence_is_for_anybody_and_a_nonce_has_one_form(up):
     assert requests.post(up.ready["api"] + EVIDENCE, verify=up.ready["ca"], timeout=10).status_code == 405
 
 
+@pytest.mark.regression
 def test_a_stranger_is_convinced_and_told_of_what(up):
     code, shown = judged(up)
-    assert (code, shown["verified"]) == (0, True)
+    # Nothing was given to compare the code with.
+    assert (code, shown["verified"]) == (3, "identity-only")
     facts = shown["facts"]
     assert facts["vault_id"] == up.ready["vault_id"]
     assert (facts["release"], facts["profile"], facts["freshness"], facts["reveals"]) == ("1", "dev", "none", "")
@@ -114,14 +116,17 @@ def test_a_stranger_is_convinced_and_told_of_what(up):
     assert facts["pcr0"] == hashlib.sha384(bytes(48) + program).hexdigest()
     assert facts["pcr16"] == hashlib.sha384(bytes(48) + hashlib.sha256(policy).digest()).hexdigest()
 
-    # Nothing was given to compare the code with, so what it says is its own word.
     assert not shown["code_is_known"]
+    assert facts["pcr0"] == up.ready["pcr0"]
+    # The policy's register is not the code's.
+    code, shown = judged(up, f"--pcr=16={facts['pcr16']}")
+    assert (code, shown["verified"]) == (3, "identity-only")
     everything = [f"--pcr={number}={facts[f'pcr{number}']}" for number in (0, 1, 2, 16)]
     code, shown = judged(up, *everything, "--policy", up.data / "adyton.toml", "--max-age", "5")
-    assert (code, shown["code_is_known"]) == (0, True)
+    assert (code, shown["verified"], shown["code_is_known"]) == (0, True, True)
     asked = [up.ready["api"], "--vault-id", up.ready["vault_id"], "--root", up.ready["root"]]
     code, out, _ = verify(*asked)
-    assert code == 0 and "It says of itself" in out and "Which code runs" in out and "not AWS" in out, out
+    assert code == 3 and out.startswith("Identity only: ") and "It says of itself" in out and "Which code runs" in out and "not AWS" in out, out
     code, out, _ = verify(*asked, everything[0])
     assert code == 0 and "shows what it is" in out and "Register 0 holds" in out and "Which code runs" not in out, out
 
@@ -217,6 +222,40 @@ def test_somebody_between_is_refused_though_the_system_trusts_him(up, tmp_path):
     assert up.ready["auth_token"].encode() not in between.seen
 
 
+class RateLimits(threading.Thread):
+    """A server that answers every request with 429."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        trustme.CA().issue_cert("127.0.0.1", "localhost").configure_cert(self.context)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://localhost:{self.listener.getsockname()[1]}"
+        self.start()
+
+    def run(self):
+        answer = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"
+        while True:
+            try:
+                with self.context.wrap_socket(self.listener.accept()[0], server_side=True) as client:
+                    while client.recv(65536):
+                        client.sendall(answer)
+            except (OSError, ssl.SSLError):
+                continue
+
+
+@pytest.mark.regression
+def test_a_rate_limit_is_no_broken_vault(tmp_path):
+    server = RateLimits()
+    asked = [server.url, "--vault-id", "ab" * 32]
+    code, out, err = verify(*asked)
+    assert code == 1 and not out
+    assert err.endswith("shows nothing: the server limits the rate of requests (429): try again after 7 s\n"), err
+    code, out, _ = verify(*asked, "--json")
+    shown = json.loads(out)
+    assert (code, shown["verified"], shown["refusal"], shown["retry_after"]) == (1, False, "rate-limited", 7)
+
+
 def test_who_watches_sees_a_restart(start):
     up = start()
     facts = judged(up)[1]["facts"]
@@ -227,8 +266,9 @@ def test_who_watches_sees_a_restart(start):
         assert json.loads(watching.stdout.readline())["facts"]["boot_id"] == facts["boot_id"]
         os.kill(up.children()["adyton-enclave"], signal.SIGKILL)
         line = json.loads(watching.stdout.readline())
-        if line.get("reachable") is False:
+        while line.get("reachable") is False:
             line = json.loads(watching.stdout.readline())
+        assert line["verified"] == "identity-only", "register 16 is the policy's"
         changes = {change["name"]: change for change in line["changes"]}
         assert set(changes) == {"boot_id", "tls_key_sha256"}
         assert changes["boot_id"]["was"] == facts["boot_id"]
@@ -241,7 +281,11 @@ def test_two_vaults_are_compared(up, start, tmp_path):
     code, out, _ = verify(
         up.ready["api"], "--vault-id", up.ready["vault_id"], "--root", up.ready["root"], "--diff", up.ready["api"]
     )
-    assert code == 0 and "show the same" in out
+    assert code == 3 and "show the same" in out and "Identity only" in out
+    code, shown = judged(up, "--diff", up.ready["api"], "--pcr", f"0={up.ready['pcr0']}")
+    assert (code, shown["verified"], shown["differences"]) == (0, True, [])
+    code, shown = judged(up, "--diff", up.ready["api"])
+    assert (code, shown["verified"], shown["differences"]) == (3, "identity-only", [])
     other = Up(tmp_path / "other")
     try:
         # Two vaults have two ids, and one is demanded of both, unless the other is named.
@@ -256,7 +300,7 @@ def test_two_vaults_are_compared(up, start, tmp_path):
     try:
         code, shown = judged(up, "--diff", beside.ready["api"], "--diff-vault-id", beside.ready["vault_id"])
         names = {difference["name"] for difference in shown["differences"]}
-        assert (code, shown["verified"]) == (1, True)
+        assert (code, shown["verified"]) == (1, "identity-only")
         assert {"vault_id", "policy_sha256", "pcr16"} <= names and not {"pcr0", "profile", "release"} & names, names
     finally:
         beside.stop()

@@ -85,3 +85,64 @@ def test_what_is_no_image_is_named(tmp_path):
     _, image = vector(tmp_path, "fail_hidden_section")
     code, _, error = adyton("measure", image)
     assert code == 1 and "entry 4 of the table belongs to no section" in error
+
+
+@pytest.mark.regression
+def test_what_no_image_can_be_made_of_is_refused_before_anything_is_built(tmp_path):
+    tests = pathlib.Path(__file__).parents[2] / "outside/image/tests"
+    out, small = tmp_path / "vault.eif", tests / "small.toml"
+    broken = tmp_path / "broken.toml"
+    broken.write_text("version = 1\nprofil = 1\n")
+    nothing = tmp_path / "empty"
+    nothing.mkdir()
+    kernel = tmp_path / "bzImage"
+    kernel.write_text("no kernel")
+    for policy, where, options, words in (
+        (tests / "adyton.toml", out, (), "profile dev is a laptop's, and an image refuses to boot under it"),
+        (broken, out, (), "unknown key"),
+        (tmp_path / "nowhere.toml", out, (), "nowhere.toml: "),
+        (small, tmp_path / "no/such/folder/vault.eif", (), "--out "),
+        (small, nothing, (), "a folder; name a file in it"),
+        (small, out, ("--kernel", kernel), "not a Linux kernel as a bzImage"),
+    ):
+        # Without tools on its path it could not build anything.
+        command = [BINARIES / "adyton", "image", "build", "--policy", policy, "--out", where, *options]
+        run = subprocess.run(
+            list(map(str, command)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=pathlib.Path(__file__).parents[2],
+            env={"PATH": str(nothing), "HOME": str(tmp_path)},
+        )
+        assert run.returncode == 1 and words in run.stderr and "building" not in run.stderr, (words, run.stderr)
+        assert not out.exists() and list(nothing.iterdir()) == []
+    # What is there stays.
+    out.write_text("an image")
+    command = [BINARIES / "adyton", "image", "build", "--policy", tests / "adyton.toml", "--out", out]
+    assert subprocess.run(list(map(str, command)), capture_output=True, timeout=60).returncode == 1
+    assert out.read_text() == "an image"
+
+
+@pytest.mark.regression
+def test_packages_are_not_installed_without_consent(tmp_path):
+    """With a dpkg that knows no package and an apt that must not be run."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name, script in (("dpkg-query", "exit 1"), ("apt-get", f"touch {tmp_path}/installed; exit 1")):
+        (tools / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tools / name).chmod(0o755)
+    small = pathlib.Path(__file__).parents[2] / "outside/image/tests/small.toml"
+    command = [BINARIES / "adyton", "image", "build", "--policy", small, "--out", tmp_path / "vault.eif"]
+    run = subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        cwd=pathlib.Path(__file__).parents[2],
+        env={"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(tmp_path)},
+    )
+    line = "apt-get install --no-install-recommends bc bison flex gcc libelf-dev make patch xz-utils"
+    assert run.returncode == 1 and line in run.stderr, run.stderr
+    assert not (tmp_path / "installed").exists()

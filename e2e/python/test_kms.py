@@ -80,7 +80,7 @@ def test_a_vault_boots_verifies_and_starts_again(tmp_path):
     options = ["--vault-id", first.ready["vault_id"], "--root", first.ready["root"]]
     code, out, _ = adyton("verify", first.ready["api"], *options, "--json")
     shown = json.loads(out)
-    assert (code, shown["facts"]["profile"]) == (0, "small")
+    assert (code, shown["facts"]["profile"]) == (3, "small")
     assert "the administrator of the cloud's KMS can release the root key" in shown["explained"]
     # The key policy names the very registers that evidence shows.
     release = policy_of(first)["Statement"][2]["Condition"]["StringEqualsIgnoreCase"]
@@ -172,7 +172,7 @@ def test_another_policy_gets_nothing_until_the_administrator_approves_it_too(tmp
     owner, file = small.ready["owner_key"], small.data / "adyton.toml"
     before = policy_of(small)["Statement"][2]["Condition"]["StringEqualsIgnoreCase"]
     file.write_text(file.read_text().replace("retention_days = 30", "retention_days = 10"))
-    assert adyton("policy", "approve", "--data", small.data, "--key", owner)[0] == 0
+    assert adyton("policy", "approve", "--yes", "--data", small.data, "--key", owner)[0] == 0
     # The platform measures whoever connects now: the KMS refuses, whoever brings the document.
     recipient = kms.attested(kms.document(small.ready["nsm"], kms.Recipient().spki))
     role, key = kms.role(small.ready["kms"]), small.ready["kms"]["key"]

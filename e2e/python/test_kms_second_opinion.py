@@ -200,7 +200,7 @@ def test_the_enclave_refuses_a_kms_that_knows_no_attestation(vault, moto, tmp_pa
     assert 'the key\'s policy: statement "Enable IAM User Permissions": it allows "kms:*"' in by_default, by_default
 
     command = [BINARIES / "adyton", "verify", vault.ready["api"], "--vault-id", vault.ready["vault_id"]]
-    shown = subprocess.run([*command, "--root", vault.ready["root"], "--json"], capture_output=True, text=True, check=True)
+    shown = subprocess.run([*command, "--root", vault.ready["root"], "--json"], capture_output=True, text=True, timeout=PATIENCE)
     facts = json.loads(shown.stdout)["facts"]
     command = [BINARIES / "adyton", "kms", "key-policy", "--pcr", f"0={facts['pcr0']}", "--pcr", f"16={facts['pcr16']}"]
     command += ["--role", moto["role"], "--administrator", moto["administrator"]["arn"]]

@@ -1,6 +1,9 @@
 """Who may change what a vault obeys: its owners, by their SSH keys, and only in their turn."""
 
+import hashlib
 import json
+import os
+import pty
 import shutil
 import ssl
 import subprocess
@@ -47,10 +50,10 @@ def test_a_policy_boots_once_its_owner_approved_it(tmp_path, stranger):
 
     policy.write_text(second)
     assert "owners approve it as release 2 with `adyton policy approve`" in refused_boot(tmp_path)
-    code, _, error = adyton("policy", "approve", "--data", up.data, "--key", stranger)
+    code, _, error = adyton("policy", "approve", "--yes", "--data", up.data, "--key", stranger)
     assert code == 1 and "not one of the signers'" in error
     assert not (up.data / "approvals").exists()
-    code, out, _ = adyton("policy", "approve", "--data", up.data, "--key", key, "--json")
+    code, out, _ = adyton("policy", "approve", "--yes", "--data", up.data, "--key", key, "--json")
     approved = json.loads(out)
     assert (code, approved["release"], approved["missing"]) == (0, 2, 0)
     assert approved["changes"] == [["tightens", "retention_days: bodies are kept: 30 becomes 10"]]
@@ -80,14 +83,140 @@ def test_a_policy_boots_once_its_owner_approved_it(tmp_path, stranger):
     assert up.stop() == 0
 
 
+def on_a_terminal(answer, *arguments):
+    """Runs a command whose stdin and output are a terminal's, and answers its question."""
+    parent, child = pty.openpty()
+    command = list(map(str, (BINARIES / "adyton", *arguments)))
+    run = subprocess.Popen(command, stdin=child, stdout=child, stderr=child)
+    os.close(child)
+    said = b""
+    try:
+        while b"[y/N]" not in said:
+            said += os.read(parent, 4096)
+        os.write(parent, answer.encode() + b"\n")
+        while True:
+            said += os.read(parent, 4096)
+    except OSError:
+        # The other end is closed: it has ended.
+        pass
+    finally:
+        os.close(parent)
+    return run.wait(timeout=60), said.decode()
+
+
+@pytest.mark.regression
+def test_an_approval_is_shown_asked_for_and_loses_no_signature(tmp_path, stranger):
+    up = Up(tmp_path)
+    key, policy = up.ready["owner_key"], up.data / "adyton.toml"
+    assert up.stop() == 0
+    other = subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "second"], check=True)
+    assert other.returncode == 0
+    # Two owners from release 2 on.
+    second = (tmp_path / "second.pub").read_text().strip()
+    lines = policy.read_text().splitlines()
+    (keys,) = [line for line in lines if line.startswith("keys = ")]
+    two = policy.read_text().replace(keys, keys[:-1] + f', "{second}"]').replace("threshold = 1", "threshold = 2")
+    policy.write_text(two)
+    approve = ("policy", "approve", "--data", up.data, "--key", key)
+    approval = up.data / "approvals" / "2.json"
+
+    # Without a terminal and without --yes nothing is signed, and it says what to do.
+    code, out, error = adyton(*approve)
+    assert code == 1 and "owners" in out and "give --yes" in error and not approval.exists()
+    assert adyton(*approve, "--json")[0] == 1 and not approval.exists()
+    # On a terminal it asks after it has shown the difference.
+    for answer in ("", "n", "yes please"):
+        code, said = on_a_terminal(answer, *approve)
+        assert code == 1 and "owners.threshold" in said and "nothing was signed" in said and not approval.exists(), said
+    code, said = on_a_terminal("y", *approve)
+    assert code == 0 and said.index("owners.threshold") < said.index("[y/N]") < said.index("Approved as release 2"), said
+    up = Up(tmp_path)
+    assert vault(up)["release"] == 2
+    assert up.stop() == 0
+
+    # One of two signed; another text does not take the place of what was signed.
+    third = two.replace("retention_days = 30", "retention_days = 20")
+    policy.write_text(third)
+    code, out, error = adyton(*approve, "--yes", "--json")
+    assert code == 0 and json.loads(out)["missing"] == 1, error
+    approval = up.data / "approvals" / "3.json"
+    kept = approval.read_bytes()
+    policy.write_text(third.replace("retention_days = 20", "retention_days = 21"))
+    for who in (key, tmp_path / "second"):
+        code, out, error = adyton("policy", "approve", "--yes", "--data", up.data, "--key", who)
+        assert code == 1 and "holds a signature of another policy, SHA-256 " in error and "Nothing was signed" in error
+        assert hashlib.sha256(third.encode()).hexdigest() in error
+    assert approval.read_bytes() == kept
+    approval.write_bytes(kept[:-10])
+    code, _, error = adyton(*approve, "--yes")
+    assert code == 1 and str(approval) in error and approval.read_bytes() == kept[:-10]
+    # The same text goes on where it was; signing twice adds nothing.
+    approval.write_bytes(kept)
+    policy.write_text(third)
+    assert adyton(*approve, "--yes")[0] == 0 and len(json.loads(approval.read_text())["signatures"]) == 1
+    code, out, _ = adyton("policy", "approve", "--yes", "--data", up.data, "--key", tmp_path / "second")
+    assert code == 0 and "Approved as release 3" in out
+    up = Up(tmp_path)
+    assert vault(up)["release"] == 3
+    # Any one of them reads the settings; to change them takes both.
+    up_place = (*up.place(), "--json")
+    for who in (key, tmp_path / "second"):
+        code, out, error = adyton("settings", "show", *up_place, "--key", who)
+        assert code == 0 and json.loads(out)["text"] == open(up.ready["settings"]).read(), error
+    code, _, error = adyton("settings", "set", *up_place, "--file", up.ready["settings"], "--key", key)
+    assert code == 1 and "answered 403" in error
+    assert up.stop() == 0
+
+
+@pytest.mark.regression
+def test_settings_are_shown_to_an_owner_and_compared_before_they_are_signed(tmp_path, stranger):
+    up = Up(tmp_path)
+    place, key, file = up.place(), up.ready["owner_key"], tmp_path / "settings.toml"
+    text = open(up.ready["settings"]).read()
+    # The exact text in force, for owners alone.
+    code, out, error = adyton("settings", "show", *place, "--key", key)
+    assert (code, out) == (0, text), error
+    code, out, _ = adyton("settings", "show", *place, "--key", key, "--json")
+    shown = json.loads(out)
+    assert shown["sha256"] == hashlib.sha256(text.encode()).hexdigest() == vault(up)["settings_sha256"]
+    for other in (stranger, up.ready["tenant_key"]):
+        code, out, error = adyton("settings", "show", *place, "--key", other)
+        assert (code, out) == (1, "") and "not one of the signers'" in error
+    code, out, _ = adyton("settings", "show", *place)
+    assert code == 0 and "pretend-mail" not in out and shown["sha256"] in out
+    # Looking takes no turn of the owners'.
+    assert vault(up)["owners_sequence"] == 1
+
+    changed = text.replace("pretend-mail", "#pretend-mail") + "\n[limits]\nfailed_checks = 5\n"
+    file.write_text(changed)
+    code, out, error = adyton("settings", "set", *place, "--file", file, "--key", key)
+    assert code == 0 and out.splitlines()[:2] == ["credentials.pretend-mail: removed", "limits.failed_checks: 5 is added"]
+    assert "warning: route pretend-mail has no credential pretend-mail: no message leaves by it" in error
+    file.write_text(text)
+    code, out, error = adyton("settings", "set", *place, "--file", file, "--key", key, "--json")
+    said = json.loads(out)
+    assert said["changes"] == ["credentials.pretend-mail: added", "limits.failed_checks: 5 is removed"]
+    assert (code, said["warnings"], said["sequence"]) == (0, [], 3)
+    file.write_text("version = ")
+    before = vault(up)
+    code, out, error = adyton("settings", "set", *place, "--file", file, "--key", key)
+    assert (code, out) == (1, "") and "the settings: TOML parse error" in error and vault(up) == before
+    # A restart gives back the same.
+    assert up.stop() == 0
+    up = Up(tmp_path)
+    assert adyton("settings", "show", *up.place(), "--key", key)[1] == text
+    assert up.stop() == 0
+
+
 def test_settings_are_signed_bounded_and_taken_in_turn(tmp_path, stranger):
     up = Up(tmp_path)
     file = tmp_path / "settings.toml"
 
     def change(text, key, named=None):
         file.write_text(text)
-        place = ("--api", up.ready["api"], "--ca", up.ready["ca"], "--json")
-        return adyton("settings", "set", *place, "--vault", named or up.ready["vault_id"], "--file", file, "--key", key)
+        place = ("--api", up.ready["api"], "--root", up.ready["root"], "--json")
+        named_id = named or up.ready["vault_id"]
+        return adyton("settings", "set", *place, "--vault-id", named_id, "--file", file, "--key", key)
 
     key, before = up.ready["owner_key"], vault(up)
     sequence = before["owners_sequence"]
@@ -95,7 +224,7 @@ def test_settings_are_signed_bounded_and_taken_in_turn(tmp_path, stranger):
     code, _, error = change(tighter, stranger)
     assert code == 1 and "answered 403" in error and "not one of the signers'" in error
     code, _, error = change(tighter, key, named="ab" * 32)
-    assert code == 1 and "nothing was signed" in error
+    assert code == 1 and "Nothing was sent" in error
     code, _, error = change("version = 1\n[limits]\nfailed_checks = 21\n", key)
     assert code == 1 and "limits.failed_checks: looser than the policy allows" in error
     code, _, error = change("version = 1\n[limit]\n", key)
@@ -104,7 +233,7 @@ def test_settings_are_signed_bounded_and_taken_in_turn(tmp_path, stranger):
     assert code == 1 and "missing field `version`" in error
     assert vault(up) == before
     code, out, _ = change(tighter, key)
-    assert (code, json.loads(out)) == (0, {"sequence": sequence + 1})
+    assert (code, json.loads(out)["sequence"]) == (0, sequence + 1)
     after = vault(up)
     assert after["owners_sequence"] == sequence + 1
     assert after["settings_sha256"] != before["settings_sha256"]
@@ -128,12 +257,12 @@ def test_credentials_belong_to_one_place(tmp_path):
     def set_to(text):
         file = tmp_path / "settings.toml"
         file.write_text(text)
-        place = ("--api", up.ready["api"], "--ca", up.ready["ca"], "--json")
-        return adyton("settings", "set", *place, "--vault", up.ready["vault_id"], "--file", file, "--key", up.ready["owner_key"])
+        place = (*up.place(), "--json")
+        return adyton("settings", "set", *place, "--file", file, "--key", up.ready["owner_key"])
 
     def seal(name, secret):
         code, out, error = adyton(
-            "seal", "--vault", up.ready["vault_id"], "--data", up.data, "--for", name, text=secret
+            "seal", *up.place(), "--data", up.data, "--for", name, text=secret
         )
         assert code == 0, error
         return f'{name} = "{out.strip()}"'
@@ -143,8 +272,9 @@ def test_credentials_belong_to_one_place(tmp_path):
     code, _, error = set_to(moved)
     assert code == 1 and "answered 400" in error
     assert "credentials.pretend-mail: it does not open for route pretend-mail (mail.adyton.test:465)" in error
-    code, _, error = set_to(text.replace(messages, seal("pretend-messages", "no colon")))
-    assert code == 1 and "credentials.pretend-messages: the credential does not have the form" in error
+    # What the route could not use is not sealed.
+    refused = adyton("seal", *up.place(), "--data", up.data, "--for", "pretend-messages", text="no colon")
+    assert refused[:2] == (1, "") and "user:password" in refused[2] and "nothing was sealed" in refused[2]
     assert vault(up) == before
     # A new secret for the same place does.
     verify = up.verify()
@@ -169,12 +299,11 @@ def test_a_tighter_policy_boots_over_looser_settings(tmp_path):
         text = file.read()
     settings, policy = tmp_path / "settings.toml", up.data / "adyton.toml"
     settings.write_text(text + "\n[limits]\nfailed_checks = 15\n")
-    place = ("--api", up.ready["api"], "--ca", up.ready["ca"], "--json")
-    named = ["--vault", up.ready["vault_id"]]
-    assert adyton("settings", "set", *place, *named, "--file", settings, "--key", up.ready["owner_key"])[0] == 0
+    place = (*up.place(), "--json")
+    assert adyton("settings", "set", *place, "--file", settings, "--key", up.ready["owner_key"])[0] == 0
     assert up.stop() == 0
     policy.write_text(policy.read_text().replace("[limits]\n", "[limits]\nfailed_checks = 10\n"))
-    code, out, error = adyton("policy", "approve", "--data", up.data, "--key", up.ready["owner_key"])
+    code, out, error = adyton("policy", "approve", "--yes", "--data", up.data, "--key", up.ready["owner_key"])
     assert code == 0 and "limits.failed_checks: 20 becomes 10" in out, error
     up = Up(tmp_path)
     assert vault(up)["release"] == 2

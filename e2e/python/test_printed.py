@@ -94,8 +94,8 @@ def test_the_printed_curl(printed):
 
 def test_the_printed_question_what_it_is(printed):
     said = run(printed.field(r"Ask it what it is: (.*)\n").replace("adyton ", f"{BINARIES / 'adyton'} ", 1))
-    assert "It says of itself" in said and printed.field(r"vault id (\w+)") in said
-    assert "Which code runs: nothing was given to compare" in said
+    assert "shows what it is" in said and printed.field(r"vault id (\w+)") in said
+    assert "Register 0 holds what was demanded." in said
 
 
 def test_the_printed_check_of_the_log(printed):

@@ -26,7 +26,7 @@ class Tenant:
         self.run("tenant", "create", "--name", name, "--ssh-key", f"{self.ssh_key}.pub")
 
     def place(self):
-        return ("--api", self.up.ready["api"], "--ca", self.up.ready["ca"], "--tenant", self.file, "--json")
+        return (*self.up.place(), "--tenant", self.file, "--json")
 
     def run(self, *words):
         return ran(*words, *self.place())

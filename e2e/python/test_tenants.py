@@ -20,7 +20,7 @@ def adyton(*arguments):
 
 
 def place(up):
-    return ("--api", up.ready["api"], "--ca", up.ready["ca"], "--json")
+    return (*up.place(), "--json")
 
 
 def key_pair(folder, name):
@@ -225,7 +225,7 @@ def test_owners_admit_tenants(tmp_path):
     assert up.stop() == 0
     policy = up.data / "adyton.toml"
     policy.write_text(policy.read_text().replace('admission = "open"', 'admission = "owners"'))
-    code, _, error = adyton("policy", "approve", "--data", up.data, "--key", up.ready["owner_key"])
+    code, _, error = adyton("policy", "approve", "--yes", "--data", up.data, "--key", up.ready["owner_key"])
     assert code == 0, error
     up = Up(tmp_path)
     up.client()

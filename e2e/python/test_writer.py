@@ -50,7 +50,7 @@ def test_a_fenced_vault_ends_and_is_started_again(start, tmp_path, capfd):
     assert metrics(up)['adyton_writer_stopped_total{reason="conflict"}'] == "1"
     said = capfd.readouterr().err
     assert "adyton-enclave: the writer of log ops-0 has stopped: another writer is at it" in said
-    assert "adyton: the enclave has ended with status 70: it is started again" in said
+    assert "adyton: the enclave has ended with status 70: it is started again after a pause" in said
 
 
 def signed(up, folder, action, sequence, body):

@@ -50,13 +50,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
 
 /// A step of CI: the emulator's parts.
 pub(crate) fn prepare(repin: bool) -> Outcome {
-    adyton(&["emulator"], repin, 40)
+    adyton(&["emulator", "--yes"], repin, 40)
 }
 
 /// A step of CI: the kernel (with the pinned toolchain its bytes are the pin's), the enclave, and an image of both.
 pub(crate) fn image() -> Outcome {
-    let policy = "outside/image/tests/adyton.toml";
-    adyton(&["image", "build", "--policy", policy, "--out", "target/image.eif"], false, 60)
+    let policy = "outside/image/tests/small.toml";
+    adyton(&["image", "build", "--policy", policy, "--out", "target/image.eif", "--yes"], false, 60)
 }
 
 /// A step of CI.

@@ -25,7 +25,8 @@ pub use object::Object;
 pub use service::{Meta, Passkeys, PendingLoosening, Push, RelyingParty, Service, ServiceList, Totp, Whatsapp};
 pub use tenant::{Account, ApiKey, ChangeKeys, CreateTenant, LoosenService, NewKey, ServiceLoosening, Tenant};
 pub use vault::{
-    AcceptedRequest, Acme, CertificateRequest, ChannelBinding, Evidence, NonceProof, SignedRequest, Vault,
+    AcceptedRequest, Acme, CertificateRequest, ChannelBinding, Evidence, NonceProof, RouteCredential, ShownSettings,
+    SignedRequest, Vault,
 };
 pub use verification::{SendCodeAttempt, Support, Verification, VerificationCheck};
 

@@ -31,6 +31,26 @@ pub struct AcceptedRequest {
     pub sequence: u64,
 }
 
+/// Answer of a signed request `settings-show` (`docs/spec/08-signed-requests.md`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownSettings {
+    /// Sequence of the owners' request that they came by; 0 for none.
+    pub sequence: u64,
+    /// The text that was signed; empty for none.
+    pub text: String,
+    /// The policy's routes, and the credential that each needs in the settings.
+    pub routes: Vec<RouteCredential>,
+}
+
+/// A route of the policy and the name of its credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteCredential {
+    /// The route's name.
+    pub route: String,
+    /// The name of its credential in the settings.
+    pub credential: String,
+}
+
 /// Answer of `GET /adyton/v1/vault`. Nothing of it is attested: it is for tools that then look at the evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vault {

@@ -29,6 +29,8 @@ pub enum Action {
     ServiceLoosen,
     /// Another policy.
     Policy,
+    /// The settings' text is asked for; nothing changes.
+    SettingsShow,
 }
 
 impl Action {
@@ -40,6 +42,7 @@ impl Action {
             Self::TenantKeys => "tenant-keys",
             Self::ServiceLoosen => "service-loosen",
             Self::Policy => "policy",
+            Self::SettingsShow => "settings-show",
         }
     }
 }
@@ -48,7 +51,7 @@ impl FromStr for Action {
     type Err = RequestError;
 
     fn from_str(text: &str) -> Result<Self, RequestError> {
-        [Self::Settings, Self::TenantCreate, Self::TenantKeys, Self::ServiceLoosen, Self::Policy]
+        [Self::Settings, Self::TenantCreate, Self::TenantKeys, Self::ServiceLoosen, Self::Policy, Self::SettingsShow]
             .into_iter()
             .find(|action| action.text() == text)
             .ok_or(RequestError::Action)

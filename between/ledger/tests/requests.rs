@@ -100,7 +100,14 @@ fn forms_that_are_refused_before_anything_is_verified() {
     assert_eq!(request().signed(&[] as &[String]), Err(RequestError::Count));
     assert_eq!(request().signed(&vec![&one[0]; 33]), Err(RequestError::Count));
     assert_eq!(request().signed(&["no"]), Err(RequestError::Signature(SshSignatureError::Armor)));
-    for action in [Action::Settings, Action::TenantCreate, Action::TenantKeys, Action::ServiceLoosen, Action::Policy] {
+    for action in [
+        Action::Settings,
+        Action::TenantCreate,
+        Action::TenantKeys,
+        Action::ServiceLoosen,
+        Action::Policy,
+        Action::SettingsShow,
+    ] {
         assert_eq!(action.text().parse(), Ok(action));
     }
     assert_eq!("Settings".parse::<Action>(), Err(RequestError::Action));

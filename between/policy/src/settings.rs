@@ -1,9 +1,13 @@
 //! Settings: choices within the policy, changed by the owners' signed request, at once.
 
+mod diff;
+
 use core::fmt;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+pub use diff::settings_diff;
 
 use crate::parse::{certificates, check_limits};
 use crate::{ChannelName, Limits, Policy, PolicyError, unknown};

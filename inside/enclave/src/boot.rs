@@ -8,7 +8,8 @@
 //!    this one (`release`);
 //! 6. the operations log replayed;
 //! 7. identity: a TLS key, the bundle, the platform's document over it; the clock against that document's time;
-//! 8. approval, policy and this boot in the logs; a wait, if the vault boots too often; then the API, delivery, snapshots.
+//! 8. approval, policy and this boot in the logs; a wait, if the vault boots too often (never in profile `dev`); then the API,
+//!    delivery, snapshots.
 //!
 //! A step that fails refuses the boot. The reason goes out as a number ([`BootError::reason`]); the text is for the
 //! process's own stderr and holds public facts only.
@@ -207,7 +208,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         shard.durable();
     }
     // What is in the logs counts, so this boot does even if it is ended while it waits.
-    if let Some(boots) = release::too_many_boots(&boots, time) {
+    if let Some(boots) = release::too_many_boots(vault.genesis.profile, &boots, time) {
         events.emit(Event::BootDelayed { boots, seconds: release::DELAY_SECONDS });
         sleep(Duration::from_secs(release::DELAY_SECONDS)).await;
     }

@@ -62,6 +62,8 @@ pub struct Current {
     pub sequence: u64,
     /// SHA-256 of the settings as they were signed.
     pub settings_hash: [u8; 32],
+    /// Their text; empty for none.
+    pub settings: String,
 }
 
 /// What of settings cannot be used, and rests. New settings with it are refused; of those that were taken once the rest holds.
@@ -135,7 +137,8 @@ impl InForce {
             resting.push(Resting::Certificate(error));
             None
         });
-        (Current { rules, table: Arc::new(table), public, sequence, settings_hash }, resting)
+        let settings = text.to_owned();
+        (Current { rules, table: Arc::new(table), public, sequence, settings_hash, settings }, resting)
     }
 }
 
@@ -215,6 +218,13 @@ pub(crate) mod tests {
 
     /// Nothing is allowed.
     pub(crate) fn current() -> Current {
-        Current { rules: Rules::default(), table: Arc::default(), public: None, sequence: 0, settings_hash: [0; 32] }
+        Current {
+            rules: Rules::default(),
+            table: Arc::default(),
+            public: None,
+            sequence: 0,
+            settings_hash: [0; 32],
+            settings: String::new(),
+        }
     }
 }

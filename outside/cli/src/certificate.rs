@@ -15,16 +15,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use adyton_api::{Acme, CertificateRequest};
-use adyton_client::{Client, Request};
 use adyton_folder::write_private;
-use adyton_ledger::VaultId;
 use clap::Subcommand;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::client::expect;
-use crate::settings::{Place, change};
-use crate::verify::Whom;
+use crate::settings::compare_and_change;
+use crate::trust::{Connection, Place, Target};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -37,7 +35,7 @@ pub(crate) enum Command {
     /// Asks the vault for a request that a CA signs, and for its key, which only this vault opens.
     Request(Asked),
     /// Says which account the vault has at its CA, and the DNS record that keeps everybody else from a certificate.
-    Account(Whom),
+    Account(Target),
     /// Puts the CA's answer into the settings, signed by the owners; it is shown at once.
     Import(Import),
 }
@@ -45,9 +43,8 @@ pub(crate) enum Command {
 /// A request, and where it goes.
 #[derive(clap::Args)]
 pub(crate) struct Asked {
-    /// Whom to ask.
     #[command(flatten)]
-    whom: Whom,
+    target: Target,
     /// Where the request goes, in PEM
     #[arg(long, value_name = "FILE", default_value = "request.pem")]
     out: PathBuf,
@@ -59,12 +56,8 @@ pub(crate) struct Asked {
 /// What came back, and where it goes.
 #[derive(clap::Args)]
 pub(crate) struct Import {
-    /// Where the vault is.
     #[command(flatten)]
     place: Place,
-    /// The vault's id, from where you trust it: nothing is signed for another that answers
-    #[arg(long, value_name = "ID")]
-    vault: VaultId,
     /// What the CA gave, in PEM: the vault's certificate, then each one's issuer
     #[arg(long, value_name = "FILE")]
     chain: PathBuf,
@@ -84,32 +77,29 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         match command {
             Command::Request(asked) => request(asked).await,
-            Command::Account(whom) => account(whom).await,
+            Command::Account(target) => account(target).await,
             Command::Import(import) => self::import(import).await,
         }
     })
 }
 
-impl Whom {
-    /// What the vault says at a path, once it showed what it is.
-    async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
-        let client = Client::attested(self.url.clone(), self.demands(self.vault_id)?);
-        let answer = client.send(&Request { method: "GET", path, headers: &[], body: Vec::new().into() }).await?;
-        let body = expect(200, (answer.status, answer.body))?;
-        if self.pcrs.is_empty() && !self.json {
-            println!("A platform vouches for this vault; which code it runs was not compared (--pcr).");
-        }
-        Ok(serde_json::from_slice(&body)?)
+impl Target {
+    /// What the vault says at a path, over an attested connection; and whether its code is one that was demanded.
+    async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<(T, bool), Error> {
+        let Connection { client, code_is_known, .. } = self.appraise(None).await?;
+        let body = expect(200, client.request("GET", path, &[], String::new()).await?)?;
+        Ok((serde_json::from_slice(&body)?, code_is_known))
     }
 }
 
-async fn account(whom: &Whom) -> Result<ExitCode, Error> {
-    let Acme { directory, account, renews_at, failures, last_failure } = whom.ask("/adyton/v1/acme").await?;
-    if whom.json {
+async fn account(target: &Target) -> Result<ExitCode, Error> {
+    let (acme, code_is_known) = target.ask("/adyton/v1/acme").await?;
+    let Acme { directory, account, renews_at, failures, last_failure } = acme;
+    if target.json {
         println!(
             "{}",
             json!({ "directory": directory, "account": account, "renews_at": renews_at, "failures": failures,
-                    "last_failure": last_failure, "code_is_known": !whom.pcrs.is_empty() })
+                    "last_failure": last_failure, "code_is_known": code_is_known })
         );
         return Ok(ExitCode::SUCCESS);
     }
@@ -131,12 +121,11 @@ async fn account(whom: &Whom) -> Result<ExitCode, Error> {
 
 /// 1.
 async fn request(asked: &Asked) -> Result<ExitCode, Error> {
-    let given: CertificateRequest = asked.whom.ask("/adyton/v1/public-certificate-request").await?;
+    let (given, compared): (CertificateRequest, _) = asked.target.ask("/adyton/v1/public-certificate-request").await?;
     fs::write(&asked.out, &given.request).map_err(|error| at(&asked.out, &error))?;
     write_private(&asked.sealed_key, format!("{}\n", given.sealed_key).as_bytes())
         .map_err(|error| at(&asked.sealed_key, &error))?;
-    if asked.whom.json {
-        let compared = !asked.whom.pcrs.is_empty();
+    if asked.target.json {
         let (out, sealed_key) = (&asked.out, &asked.sealed_key);
         println!(
             "{}",
@@ -153,17 +142,20 @@ async fn request(asked: &Asked) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// 3. The file changes once the vault has taken what it then says.
+/// 3. What else the file changes against the settings in force is shown. The file changes once the vault has taken what it then says.
 async fn import(import: &Import) -> Result<ExitCode, Error> {
-    let Import { place, vault, chain, sealed_key, file, key } = import;
+    let Import { place, chain, sealed_key, file, key } = import;
     let read = |path: &PathBuf| fs::read_to_string(path).map_err(|error| at(path, &error));
     let text = with_certificate(&read(file)?, &read(chain)?, &read(sealed_key)?)?;
-    let accepted = change(&place.client()?, vault, text.clone(), key).await?;
+    let changed = compare_and_change(place, text.clone(), key).await?;
     write_private(file, text.as_bytes()).map_err(|error| at(file, &error))?;
-    if place.json {
-        println!("{}", json!({ "sequence": accepted.sequence, "settings": file }));
+    if place.json() {
+        println!(
+            "{}",
+            json!({ "sequence": changed.sequence, "settings": file, "changes": changed.changes, "warnings": changed.warnings })
+        );
     } else {
-        println!("The certificate is shown from now on (request {} of the owners).", accepted.sequence);
+        println!("The certificate is shown from now on (request {} of the owners).", changed.sequence);
         println!("{}: it stands there now; the next one takes its place.", file.display());
     }
     Ok(ExitCode::SUCCESS)

@@ -1,5 +1,5 @@
-//! The client of owners' and tenants' commands, and of `up`, which plays both and trusts this machine. It trusts one CA,
-//! which is the operator's; `adyton verify` and the drill judge by evidence.
+//! Requests to one vault, and its refusals. Owners' and tenants' commands get a client by `trust`, which appraises evidence;
+//! `up` and the drill trust this machine, on which they started the vault.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,8 +13,14 @@ type Error = Box<dyn std::error::Error>;
 /// Speaks with one vault.
 pub(crate) struct Client(adyton_client::Client);
 
+impl From<adyton_client::Client> for Client {
+    fn from(client: adyton_client::Client) -> Self {
+        Self(client)
+    }
+}
+
 impl Client {
-    /// Trusts `ca` (DER) and nothing else.
+    /// For a vault that this process started: trusts its CA (DER) and asks for no evidence.
     pub(crate) fn new(address: SocketAddr, ca: &[u8]) -> Result<Self, Error> {
         Ok(Self(adyton_client::Client::trusting_the_operator(address.into(), ca)?))
     }

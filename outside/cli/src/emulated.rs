@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use adyton_image::{Measurements, assemble, policy_register};
 use adyton_pinned::emulator::{self, Emulator};
-use adyton_pinned::{find_source, kernel};
+use adyton_pinned::{Console, find_source, kernel};
 use adyton_transport::{Address, INGRESS_PORT};
 use serde_json::Value;
 
+use crate::consent;
 use crate::machine::Plan;
 use crate::vault::{EnclaveIs, Wiring};
 
@@ -39,12 +40,13 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// 1.
-    pub(crate) fn prepare(source: Option<&Path>) -> Result<Self, Error> {
+    /// 1. `yes`: missing packages are installed without asking.
+    pub(crate) fn prepare(source: Option<&Path>, yes: bool) -> Result<Self, Error> {
         let tree = find_source(source)?;
         let tell = |what: &str| eprintln!("adyton: {what}");
-        let emulator = emulator::prepare(&tree, &tell)?;
-        let kernel = fs::read(kernel::prepare(&tree, &tell)?.path)?;
+        let console = Console { tell: &tell, may_install: &|line| consent::to_run(line, yes) };
+        let emulator = emulator::prepare(&tree, &console)?;
+        let kernel = fs::read(kernel::prepare(&tree, &console)?.path)?;
         tell("the enclave is built for an image: some minutes if nothing is built yet");
         let target = std::env::var_os("CARGO_TARGET_DIR").map(std::path::absolute).transpose()?;
         let init = adyton_image::build::enclave(&tree, target.as_deref())?;

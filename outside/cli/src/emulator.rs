@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use adyton_pinned::{emulator, find_source};
+use adyton_pinned::{Console, emulator, find_source};
 use serde_json::json;
+
+use crate::consent;
 
 /// What it may be told.
 #[derive(clap::Args)]
@@ -18,6 +20,9 @@ pub(crate) struct Options {
     /// One line of JSON instead of sentences
     #[arg(long)]
     json: bool,
+    /// Installs the packages that are missing without asking
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Builds what is not there yet, and says where it is.
@@ -26,7 +31,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Err
     if options.repin {
         emulator::repin(&tree)?;
     }
-    let emulator = emulator::prepare(&tree, &|what| eprintln!("adyton: {what}"))?;
+    let emulator = emulator::prepare(
+        &tree,
+        &Console { tell: &|what| eprintln!("adyton: {what}"), may_install: &|line| consent::to_run(line, options.yes) },
+    )?;
     if options.json {
         println!("{}", json!({ "qemu": emulator.qemu, "bridge": emulator.bridge, "firmware": emulator.firmware }));
     } else {

@@ -15,8 +15,8 @@ pub(crate) struct Folders {
 }
 
 impl Folders {
-    /// Resolves and makes them, closed to others.
-    pub(crate) fn open(
+    /// Where they are, whether they exist or not.
+    pub(crate) fn named(
         data: Option<&Path>,
         client: Option<&Path>,
         pretend: Option<&Path>,
@@ -30,17 +30,82 @@ impl Folders {
             name.push(suffix);
             data.with_file_name(name)
         };
-        let folders = Self {
+        Ok(Self {
             client: client.map_or_else(|| beside(".client"), Path::to_path_buf),
             pretend: pretend.map_or_else(|| beside(".pretend"), Path::to_path_buf),
             data,
-        };
-        Ok(Self {
-            data: open_private(&folders.data)?,
-            client: open_private(&folders.client)?,
-            pretend: open_private(&folders.pretend)?,
         })
     }
+
+    /// Resolves and makes them, closed to others.
+    pub(crate) fn open(
+        data: Option<&Path>,
+        client: Option<&Path>,
+        pretend: Option<&Path>,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
+        Self::named(data, client, pretend)?.made()
+    }
+
+    /// The same of folders that are named.
+    pub(crate) fn made(&self) -> Result<Self, Box<dyn std::error::Error>> {
+        Ok(Self {
+            data: open_private(&self.data)?,
+            client: open_private(&self.client)?,
+            pretend: open_private(&self.pretend)?,
+        })
+    }
+
+    /// Whether no vault was begun there.
+    pub(crate) fn are_new(&self) -> bool {
+        !self.data.join("adyton.toml").exists()
+    }
+
+    /// What a new vault makes: it is removed with the value, unless it is kept. Of a vault that exists, and of a folder that holds something,
+    /// nothing is ever removed.
+    pub(crate) fn made_by_a_new_vault(&self) -> MadeFolders {
+        let is_empty = |folder: &Path| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+        let folders = [&self.data, &self.client, &self.pretend].map(|folder| {
+            let made = if folder.exists() { is_empty(folder).then_some(Made::Content) } else { Some(Made::Folder) };
+            made.map(|made| (folder.clone(), made))
+        });
+        MadeFolders(if self.are_new() { folders.into_iter().flatten().collect() } else { Vec::new() })
+    }
+}
+
+/// What of a folder was made.
+enum Made {
+    Folder,
+    /// It was there, and empty.
+    Content,
+}
+
+/// Folders of a vault that is not finished.
+pub(crate) struct MadeFolders(Vec<(PathBuf, Made)>);
+
+impl MadeFolders {
+    /// The vault is finished, or somebody else's: its folders stay.
+    pub(crate) fn keep(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for MadeFolders {
+    fn drop(&mut self) {
+        for (folder, made) in &self.0 {
+            let _ = match made {
+                Made::Folder => std::fs::remove_dir_all(folder),
+                Made::Content => empty(folder),
+            };
+        }
+    }
+}
+
+fn empty(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }?;
+    }
+    Ok(())
 }
 
 fn home() -> Result<PathBuf, Box<dyn std::error::Error>> {
@@ -75,5 +140,48 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
         }
         open().unwrap();
+    }
+
+    #[test]
+    fn an_unfinished_new_vault_leaves_nothing_and_an_old_one_loses_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let parent = parent.path().canonicalize().unwrap();
+        let named = || Folders::named(Some(&parent.join("vault")), None, None).unwrap();
+        let names = || {
+            let mut names: Vec<_> = fs::read_dir(&parent).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let begin = || {
+            let made = named().made_by_a_new_vault();
+            let folders = named().made().unwrap();
+            fs::create_dir(folders.data.join("approvals")).unwrap();
+            fs::write(folders.data.join("lock"), "").unwrap();
+            fs::write(folders.client.join("owner"), "").unwrap();
+            made
+        };
+        drop(begin());
+        assert!(names().is_empty());
+        // An empty folder that was there stays, and is empty again.
+        fs::create_dir(parent.join("vault")).unwrap();
+        drop(begin());
+        assert_eq!((names(), fs::read_dir(parent.join("vault")).unwrap().count()), (vec!["vault".into()], 0));
+        // What held something stays as it is, and so does a finished vault.
+        fs::create_dir(parent.join("vault.client")).unwrap();
+        fs::write(parent.join("vault.client/mine"), "").unwrap();
+        fs::set_permissions(parent.join("vault.client"), fs::Permissions::from_mode(0o700)).unwrap();
+        drop(begin());
+        assert_eq!(names(), ["vault", "vault.client"]);
+        assert_eq!(fs::read_dir(parent.join("vault.client")).unwrap().count(), 2);
+        let mut made = begin();
+        made.keep();
+        drop(made);
+        assert_eq!(names(), ["vault", "vault.client", "vault.pretend"]);
+        fs::write(parent.join("vault/adyton.toml"), "").unwrap();
+        fs::remove_dir(parent.join("vault.pretend")).unwrap();
+        let made = named().made_by_a_new_vault();
+        named().made().unwrap();
+        drop(made);
+        assert_eq!(names(), ["vault", "vault.client", "vault.pretend"]);
     }
 }

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use adyton_ledger::{
-    Action, ApprovalRecord, Genesis, GovRecord, History, LogId, LogReader, Releases, Request, Signer, SshSignature,
+    Action, ApprovalRecord, GovRecord, History, LogId, LogReader, Releases, Request, Signer, SshSignature,
     StoredRecord, VaultId, sha256,
 };
 use adyton_policy::Policy;
@@ -18,7 +18,6 @@ type Error = Box<dyn std::error::Error>;
 /// A vault and its release in force.
 pub(crate) struct Governance {
     pub(crate) vault: VaultId,
-    pub(crate) genesis: Genesis,
     pub(crate) releases: Releases,
 }
 
@@ -38,7 +37,7 @@ pub(crate) fn follow(data: &Path) -> Result<Governance, Error> {
             match (&mut found, record) {
                 (None, GovRecord::Genesis(genesis)) => {
                     let (vault, releases) = (VaultId::of_genesis(&entry), Releases::new(&genesis));
-                    found = Some(Governance { vault, genesis, releases });
+                    found = Some(Governance { vault, releases });
                 }
                 (None, _) => return Err("the log does not begin with a genesis".into()),
                 (Some(found), record) => found.releases.follow(&record)?,

@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::client::{hinted, nothing_happened};
 use crate::tenant::{Tenant, account, change_keys, runtime, say};
 use crate::tenant_file::{TenantFile, random_hex};
+use crate::trust::Connection;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -100,7 +101,7 @@ async fn create(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> R
     let mut scopes = scopes.to_vec();
     scopes.sort();
     scopes.dedup();
-    let (client, file, vault_key) = tenant.open().await?;
+    let (Connection { client, key: vault_key, .. }, file) = tenant.open().await?;
     if out.exists() {
         return Err(format!("{}: is there already; name another file", out.display()).into());
     }
@@ -120,7 +121,7 @@ async fn create(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> R
 }
 
 async fn remove(tenant: &Tenant, key: &Path, sid: &str) -> Result<ExitCode, Error> {
-    let (client, file, _) = tenant.open().await?;
+    let (Connection { client, .. }, file) = tenant.open().await?;
     let changes = ChangeKeys { remove: vec![sid.into()], ..ChangeKeys::default() };
     let changed = change_keys(&client, &file, &changes, key).await;
     changed.map_err(|error| hinted(error, 404, "`adyton key list` says which keys there are."))?;

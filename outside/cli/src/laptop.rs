@@ -15,7 +15,7 @@ use data_encoding::BASE64;
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::settings;
+use crate::{settings, trust};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -27,7 +27,7 @@ pub(crate) async fn sign_first_settings(
     (policy, pretend): (&Policy, &Value),
     (file, owner): (&Path, &Path),
 ) -> Result<(), Error> {
-    if settings::vault(client).await?.owners_sequence > 0 {
+    if trust::vault(client).await?.owners_sequence > 0 {
         return Ok(());
     }
     let mut text = String::from(

@@ -1,13 +1,18 @@
 //! The `adyton` command.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks")]
+// First: its macros stand in for those of the standard library.
+#[macro_use]
+mod output;
 
+mod announcement;
 mod certificate;
 mod client;
+mod consent;
 mod drill;
 mod emulated;
 mod emulator;
 mod enclave;
+mod enrolment;
 mod folders;
 mod governance;
 mod image;
@@ -19,16 +24,19 @@ mod machine;
 mod policy;
 mod processes;
 mod requests;
-mod restarts;
 mod seal;
 mod settings;
 mod ssh;
+mod stop;
 mod store;
+mod supervision;
 mod tenant;
 mod tenant_file;
+mod trust;
 mod up;
 mod vault;
 mod verify;
+mod wiring;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -114,11 +122,9 @@ fn main() -> ExitCode {
         Command::Key(command) => keys::run(&command),
         Command::Kms(command) => kms_admin::run(&command),
     };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("adyton: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let code = result.unwrap_or_else(|error| {
+        eprintln!("adyton: {error}");
+        ExitCode::FAILURE
+    });
+    output::failure().unwrap_or(code)
 }

@@ -1,6 +1,7 @@
 //! `adyton policy`: checking, comparing and approving.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use adyton_policy::{Direction, Policy, diff};
 use clap::Subcommand;
 use serde_json::json;
 
+use crate::consent;
 use crate::governance::follow;
 use crate::ssh::sign;
 use adyton_folder::write_private;
@@ -54,6 +56,9 @@ pub(crate) struct Approve {
     /// The owner's SSH key, as `ssh-keygen -f` takes it
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    /// Signs without asking, for scripts that have shown the difference (`adyton policy diff`)
+    #[arg(long)]
+    yes: bool,
     /// One line of JSON instead of sentences
     #[arg(long)]
     json: bool,
@@ -120,7 +125,31 @@ fn print_changes(changes: &[(&'static str, String)]) {
     }
 }
 
-/// Adds this owner's signature to the approval of the next release.
+/// Signatures that the approval's file holds already. A file of another text is refused: its signatures approve nothing else, and
+/// their owners gave them for that one.
+fn gathered(path: &Path, request: &Request) -> Result<Vec<String>, Error> {
+    let kept = match fs::read(path) {
+        Ok(kept) => kept,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(format!("{}: {error}", path.display()).into()),
+    };
+    let kept: SignedRequest = serde_json::from_slice(&kept).map_err(|error| format!("{}: {error}", path.display()))?;
+    if kept.body == request.body && kept.action == request.action.text() && kept.sequence == request.sequence {
+        return Ok(kept.signatures);
+    }
+    let hash = |text: &str| sha256(text.as_bytes());
+    Err(format!(
+        "{}: holds {} of another policy, SHA-256 {}; this one is {}. Nothing was signed. Approve that one, or move the file away \
+         to gather signatures anew",
+        path.display(),
+        if kept.signatures.len() == 1 { "a signature".into() } else { format!("{} signatures", kept.signatures.len()) },
+        hash(&kept.body),
+        hash(&request.body)
+    )
+    .into())
+}
+
+/// Shows the difference, asks, and adds this owner's signature to the approval of the next release.
 fn approve(options: &Approve) -> Result<ExitCode, Error> {
     let vault = follow(&options.data)?;
     let file = options.policy.clone().unwrap_or_else(|| options.data.join("adyton.toml"));
@@ -136,21 +165,27 @@ fn approve(options: &Approve) -> Result<ExitCode, Error> {
     let request = Request { action: Action::Policy, signer: Signer::Owners, sequence, body, replaces };
 
     let path = Approvals::new(&options.data).path(sequence);
-    let mut signatures = match fs::read(&path) {
-        Ok(kept) => {
-            let kept: SignedRequest = serde_json::from_slice(&kept)?;
-            // Signatures of another policy do not carry over.
-            if kept.body == request.body { kept.signatures } else { Vec::new() }
-        }
-        Err(_) => Vec::new(),
-    };
+    let mut signatures = gathered(&path, &request)?;
     // Read before the key is asked. What is signed names both policies, so it approves this step and no other.
     if !options.json {
         println!("vault {}, release {sequence}:", vault.vault);
         print_changes(&changes);
     }
-    signatures.push(sign(&options.key, &request.text(&vault.vault))?);
-    signatures.dedup();
+    if !options.yes {
+        match consent::ask(&format!("Sign this as release {sequence}?")) {
+            Some(true) => {}
+            Some(false) => return Err("nothing was signed".into()),
+            None => {
+                return Err(
+                    "nothing was signed: there is no terminal to ask on; give --yes to sign without asking".into()
+                );
+            }
+        }
+    }
+    let signature = sign(&options.key, &request.text(&vault.vault))?;
+    if !signatures.contains(&signature) {
+        signatures.push(signature);
+    }
     // Verified as the vault will, so that what is written either holds or lacks only further owners.
     let verified = request.clone().signed(&signatures)?.verify(&vault.vault, &owners.signers()?);
     let missing = match verified {

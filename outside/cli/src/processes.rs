@@ -1,19 +1,34 @@
-//! The children of `adyton up` and `adyton drill`: started from beside this binary, told to die with it.
+//! The children of `adyton up` and `adyton drill`: started from beside this binary, told to die with it, and ended when their
+//! [`Process`] is dropped.
+//!
+//! Each has a process group of its own: a terminal's Ctrl-C reaches this process alone, which then stops them in order.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
+use crate::stop;
+
 type Error = Box<dyn std::error::Error>;
+
+/// Longest wait for a child's first line.
+const READY: Duration = Duration::from_secs(60);
+/// Longest line of a child that is read as one.
+const LONGEST_LINE: u64 = 64 * 1024;
 
 /// Bytes that are collected while others still write them.
 pub(crate) type Collected = Arc<Mutex<Vec<u8>>>;
+
+/// Gets each line that a child prints on stdout after it is ready.
+pub(crate) type LineSink = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 /// What a child gets besides its arguments; by default nothing but what this process has.
 #[derive(Clone, Default)]
@@ -26,6 +41,8 @@ pub(crate) struct Surroundings {
     pub(crate) folder: Option<PathBuf>,
     /// Where all that it prints is collected; without it stderr is this process's.
     pub(crate) output: Option<Collected>,
+    /// Who looks at its lines.
+    pub(crate) lines: Option<LineSink>,
     /// Whether it is somebody else's program, which the kernel is asked to end with this one.
     pub(crate) foreign: bool,
     /// Whether its memory is opened before it can close itself to others ([`Process::memory`]).
@@ -66,24 +83,20 @@ impl Process {
         Ok(process)
     }
 
-    /// Starts a child that says it is ready by one line of JSON; what follows is passed over, or collected.
+    /// Starts a child that says it is ready by one line of JSON. What follows is passed over, collected, or looked at. It is ended again
+    /// if it does not say so in time, or if this process is asked to stop.
     pub(crate) fn start_ready(
         name: &'static str,
         arguments: &[String],
         surroundings: &Surroundings,
     ) -> Result<(Self, Value), Error> {
-        let (process, mut stdout) = Self::spawn(name, arguments, surroundings)?;
-        let mut line = String::new();
-        if stdout.read_line(&mut line)? == 0 {
+        let (process, stdout) = Self::spawn(name, arguments, surroundings)?;
+        let line = first_line(name, &read_lines(stdout, surroundings))?;
+        if line.is_empty() {
             // It said why on stderr.
             return Err(format!("{name} did not start").into());
         }
-        if let Some(output) = &surroundings.output {
-            output.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(line.as_bytes());
-        }
-        let ready = serde_json::from_str(&line)?;
-        read_on(stdout, surroundings.output.clone());
-        Ok((process, ready))
+        Ok((process, serde_json::from_slice(&line)?))
     }
 
     /// Starts a child whose output the caller reads.
@@ -101,7 +114,7 @@ impl Process {
             command = Command::new(program);
             command.args(arguments).arg("--die-with-parent");
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
         command.envs(surroundings.environment.iter().map(|(name, value)| (name, value)));
         if let Some(folder) = &surroundings.folder {
             command.current_dir(folder);
@@ -156,6 +169,12 @@ impl Process {
         if !self.end(Signal::TERM) {
             eprintln!("adyton: {} did not stop when asked: killed", self.name);
         }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Nothing is sent to a child that was waited for already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -166,6 +185,43 @@ impl Memory {
     pub(crate) fn open(pid: u32) -> std::io::Result<Self> {
         Ok(Self { maps: File::open(format!("/proc/{pid}/maps"))?, bytes: File::open(format!("/proc/{pid}/mem"))? })
     }
+}
+
+/// Waits for a child's first line; empty if the child ended without one.
+fn first_line(name: &str, lines: &Receiver<Vec<u8>>) -> Result<Vec<u8>, Error> {
+    let began = Instant::now();
+    loop {
+        match lines.recv_timeout(Duration::from_millis(20)) {
+            Ok(line) => return Ok(line),
+            Err(RecvTimeoutError::Disconnected) => return Ok(Vec::new()),
+            Err(RecvTimeoutError::Timeout) if stop::is_asked() => return Err(format!("{name}: stopped").into()),
+            Err(RecvTimeoutError::Timeout) if began.elapsed() > READY => {
+                return Err(format!("{name} was not ready after {} s", READY.as_secs()).into());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// Reads a child's lines to the end in the background, and sends on the first.
+fn read_lines(mut from: BufReader<impl Read + Send + 'static>, surroundings: &Surroundings) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    let (output, lines) = (surroundings.output.clone(), surroundings.lines.clone());
+    std::thread::spawn(move || {
+        let (mut line, mut is_first) = (Vec::new(), true);
+        while let Ok(1..) = from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
+            if let Some(output) = &output {
+                output.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&line);
+            }
+            if is_first {
+                let _ = sender.send(line.clone());
+            } else if let Some(lines) = &lines {
+                lines(&line);
+            }
+            (is_first, line) = (false, Vec::new());
+        }
+    });
+    receiver
 }
 
 /// Reads to the end in the background, so that the child never waits for a reader.

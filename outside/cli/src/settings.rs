@@ -1,46 +1,38 @@
 //! `adyton settings`: what the owners chose within the policy.
+//!
+//! 1. `show` says which settings are in force; with an owner's key also their text, which the vault gives to any one owner alone;
+//! 2. `set` shows what changes and warns of routes that would have no credential, then signs and posts the text.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use adyton_api::{AcceptedRequest, Vault};
-use adyton_ledger::{Action, Signer, VaultId};
+use adyton_api::{AcceptedRequest, ShownSettings};
+use adyton_ledger::{Action, Signer, VaultId, sha256};
+use adyton_policy::{Settings, settings_diff};
 use clap::Subcommand;
 use serde_json::json;
 
 use crate::client::Client;
 use crate::requests::Unsigned;
+use crate::trust::{Connection, Place, vault};
 
 type Error = Box<dyn std::error::Error>;
-
-/// Where a vault's API is.
-#[derive(clap::Args)]
-pub(crate) struct Place {
-    /// Its address, such as https://127.0.0.1:8443
-    #[arg(long, value_name = "URL", env = "ADYTON_API")]
-    api: String,
-    /// The vault's CA, in PEM
-    #[arg(long, value_name = "FILE", env = "ADYTON_CA")]
-    ca: PathBuf,
-    /// One line of JSON instead of sentences
-    #[arg(long)]
-    pub(crate) json: bool,
-}
 
 /// What can be done with settings.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Says which settings are in force: their digest and sequence.
-    Show(Place),
-    /// Signs settings with the owners' SSH keys; they take effect at once.
-    Set {
-        /// Where the vault is.
+    /// Says which settings are in force: their digest and sequence; with an owner's key, their text.
+    Show {
         #[command(flatten)]
         place: Place,
-        /// The vault's id, from where you trust it: nothing is signed for another that answers
-        #[arg(long, value_name = "ID")]
-        vault: VaultId,
+        /// An owner's SSH key: prints the text that is in force, and nothing else
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// Shows what changes, and signs settings with the owners' SSH keys; they take effect at once.
+    Set {
+        #[command(flatten)]
+        place: Place,
         /// The settings, in TOML
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
@@ -54,36 +46,16 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         match command {
-            Command::Show(place) => show(place).await,
-            Command::Set { place, vault, file, key } => set(place, vault, file, key).await,
+            Command::Show { place, key: None } => show(place).await,
+            Command::Show { place, key: Some(key) } => show_text(place, key).await,
+            Command::Set { place, file, key } => set(place, file, key).await,
         }
     })
 }
 
-impl Place {
-    /// A client of it.
-    pub(crate) fn client(&self) -> Result<Client, Error> {
-        let address = self.api.strip_prefix("https://").ok_or("--api: expected https://IP:PORT")?;
-        let address: SocketAddr =
-            address.trim_end_matches('/').parse().map_err(|_| "--api: expected https://IP:PORT")?;
-        let pem = std::fs::read_to_string(&self.ca).map_err(|error| format!("{}: {error}", self.ca.display()))?;
-        let ca =
-            adyton_policy::certificate(&pem).ok_or_else(|| format!("{}: not one certificate", self.ca.display()))?;
-        Client::new(address, &ca)
-    }
-}
-
-/// What a vault says of itself.
-pub(crate) async fn vault(client: &Client) -> Result<Vault, Error> {
-    match client.request("GET", "/adyton/v1/vault", &[], String::new()).await? {
-        (200, body) => Ok(serde_json::from_slice(&body)?),
-        (status, body) => Err(format!("the vault answered {status}: {}", String::from_utf8_lossy(&body)).into()),
-    }
-}
-
 async fn show(place: &Place) -> Result<ExitCode, Error> {
-    let vault = vault(&place.client()?).await?;
-    if place.json {
+    let vault = vault(&place.connect(None).await?.client).await?;
+    if place.json() {
         println!("{}", serde_json::to_string(&vault)?);
     } else {
         println!("vault {}, release {}, policy {}", vault.vault_id, vault.release, vault.policy_hash);
@@ -91,34 +63,104 @@ async fn show(place: &Place) -> Result<ExitCode, Error> {
         if let Some(fingerprint) = &vault.public_certificate_sha256 {
             println!("public certificate {fingerprint}");
         }
+        println!("Their text is for owners: --key FILE.");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn set(place: &Place, wanted: &VaultId, file: &PathBuf, keys: &[PathBuf]) -> Result<ExitCode, Error> {
-    let client = place.client()?;
-    let body = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let accepted = change(&client, wanted, body, keys).await?;
-    if place.json {
-        println!("{}", json!({ "sequence": accepted.sequence }));
+async fn show_text(place: &Place, key: &PathBuf) -> Result<ExitCode, Error> {
+    let Connection { client, vault_id, .. } = place.connect(None).await?;
+    let shown = in_force(&client, &vault_id, key).await?;
+    if place.json() {
+        let sha256 = sha256(shown.text.as_bytes()).to_string();
+        println!("{}", json!({ "sequence": shown.sequence, "sha256": sha256, "text": shown.text }));
     } else {
-        println!("The settings are in force (request {} of the owners).", accepted.sequence);
+        // Exactly as it was signed, so that a file of it can be changed and signed again.
+        print!("{}", shown.text);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Signs settings for the vault that is wanted and posts them.
+/// The settings in force, asked for by one owner.
+async fn in_force(client: &Client, vault_id: &VaultId, key: &PathBuf) -> Result<ShownSettings, Error> {
+    let now = vault(client).await?;
+    let unsigned = Unsigned {
+        action: Action::SettingsShow,
+        signer: Signer::Owners,
+        body: String::new(),
+        keys: std::slice::from_ref(key),
+        authorization: None,
+    };
+    let (_, answer) = unsigned.post(client, vault_id, now.owners_sequence + 1).await?;
+    Ok(serde_json::from_slice(&answer)?)
+}
+
+async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf]) -> Result<ExitCode, Error> {
+    let body = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let Changed { sequence, changes, warnings } = compare_and_change(place, body, keys).await?;
+    if place.json() {
+        println!("{}", json!({ "sequence": sequence, "changes": changes, "warnings": warnings }));
+    } else {
+        println!("The settings are in force (request {sequence} of the owners).");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Settings that took effect.
+pub(crate) struct Changed {
+    /// Of the owners' request.
+    pub(crate) sequence: u64,
+    pub(crate) changes: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Prints what changes against the settings in force, and warnings; then signs and posts.
+pub(crate) async fn compare_and_change(place: &Place, body: String, keys: &[PathBuf]) -> Result<Changed, Error> {
+    let Connection { client, vault_id, .. } = place.connect(None).await?;
+    let shown = in_force(&client, &vault_id, keys.first().ok_or("--key is missing")?).await?;
+    // What is not even TOML is refused here; all other rules are the vault's, which knows the policy.
+    let changes = settings_diff(&shown.text, &body)?;
+    let warnings = without_credential(&shown, &body);
+    if !place.json() {
+        print_changes(&changes);
+    }
+    warnings.iter().for_each(|warning| eprintln!("adyton: warning: {warning}"));
+    let sequence = change(&client, &vault_id, body, keys).await?.sequence;
+    Ok(Changed { sequence, changes, warnings })
+}
+
+fn print_changes(changes: &[String]) {
+    if changes.is_empty() {
+        println!("Nothing changes but the text itself.");
+    }
+    changes.iter().for_each(|change| println!("{change}"));
+}
+
+/// Routes of the policy that the settings leave without a credential: no message leaves by them.
+fn without_credential(shown: &ShownSettings, text: &str) -> Vec<String> {
+    let Ok(settings) = Settings::kept(text) else { return Vec::new() };
+    let bare = shown.routes.iter().filter(|needed| !settings.credentials.contains_key(&needed.credential));
+    bare.map(|needed| {
+        format!(
+            "route {} has no credential {}: no message leaves by it (`adyton seal --for {}`)",
+            needed.route, needed.credential, needed.credential
+        )
+    })
+    .collect()
+}
+
+/// Signs settings for a vault and posts them.
 pub(crate) async fn change(
     client: &Client,
-    wanted: &VaultId,
+    vault_id: &VaultId,
     body: String,
     keys: &[PathBuf],
 ) -> Result<AcceptedRequest, Error> {
-    let vault = vault(client).await?;
-    if vault.vault_id != wanted.to_string() {
-        return Err(format!("vault {} answers there, not {wanted}: nothing was signed", vault.vault_id).into());
+    let now = vault(client).await?;
+    if now.vault_id != vault_id.to_string() {
+        return Err(format!("vault {} answers there, not {vault_id}: nothing was signed", now.vault_id).into());
     }
     let unsigned = Unsigned { action: Action::Settings, signer: Signer::Owners, body, keys, authorization: None };
-    let (_, answer) = unsigned.post(client, wanted, vault.owners_sequence + 1).await?;
+    let (_, answer) = unsigned.post(client, vault_id, now.owners_sequence + 1).await?;
     Ok(serde_json::from_slice(&answer)?)
 }

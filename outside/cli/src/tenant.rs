@@ -4,23 +4,22 @@
 //! What is made is written down before the vault hears of it, so that a lost answer loses nothing: the same command again
 //! finishes what was begun.
 //!
-//! Limit: the vault is whoever has a certificate of the CA that is named. A client that checks evidence is not here yet.
+//! The vault's evidence is appraised before anything is sealed or sent (`trust`). The file remembers the vault's id and the root
+//! of its platform, so that later commands demand the same.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use adyton_api::{Account, ChangeKeys, LoosenService, Service};
 use adyton_folder::write_private;
-use adyton_ledger::{Action, Signer, VaultId};
-use adyton_seal::RecipientPublicKey;
+use adyton_ledger::{Action, Signer};
 use clap::Subcommand;
-use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use crate::client::{Client, expect, hinted, nothing_happened};
 use crate::requests::Unsigned;
-use crate::settings::{Place, vault};
 use crate::tenant_file::{TenantFile, random_hex};
+use crate::trust::{Connection, Place, vault};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -127,23 +126,12 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
 }
 
 impl Tenant {
-    /// The tenant of the file, and the vault that it belongs to.
-    pub(crate) async fn open(&self) -> Result<(Client, TenantFile, RecipientPublicKey), Error> {
-        let client = self.place.client()?;
+    /// A connection to the tenant's vault, which its file names, and the file.
+    pub(crate) async fn open(&self) -> Result<(Connection, TenantFile), Error> {
         let file = TenantFile::read(&self.tenant)?;
-        let (id, key) = identity(&client).await?;
-        if file.vault()? != id {
-            return Err(format!("{}: of vault {}, and this is {id}", self.tenant.display(), file.vault_id).into());
-        }
-        Ok((client, file, key))
+        let connection = self.place.connect(Some(&file.remembered(&self.tenant)?)).await?;
+        Ok((connection, file))
     }
-}
-
-/// A vault's id and the key that values are sealed to.
-async fn identity(client: &Client) -> Result<(VaultId, RecipientPublicKey), Error> {
-    let vault = vault(client).await?;
-    let key = HEXLOWER.decode(vault.hpke_key.as_bytes()).ok().and_then(|key| key.try_into().ok());
-    Ok((vault.vault_id.parse()?, RecipientPublicKey(key.ok_or("the vault's key is not one")?)))
 }
 
 fn signer(account_sid: &str) -> Result<Signer, Error> {
@@ -151,7 +139,7 @@ fn signer(account_sid: &str) -> Result<Signer, Error> {
 }
 
 pub(crate) fn say(place: &Place, answer: &Value, sentence: &str) -> ExitCode {
-    if place.json {
+    if place.json() {
         println!("{answer}");
     } else {
         println!("{sentence}");
@@ -161,18 +149,17 @@ pub(crate) fn say(place: &Place, answer: &Value, sentence: &str) -> ExitCode {
 
 async fn create(tenant: &Tenant, name: &str, ssh_key: &Path, request: Option<&Path>) -> Result<ExitCode, Error> {
     let Tenant { place, tenant: path } = tenant;
-    let client = place.client()?;
-    let (id, key) = identity(&client).await?;
-    let file = if path.exists() {
-        TenantFile::read(path)?
-    } else {
-        let file = TenantFile::new(&id)?;
-        file.write(path)?;
-        file
+    let known = if path.exists() { Some(TenantFile::read(path)?) } else { None };
+    let remembered = known.as_ref().map(|file| file.remembered(path)).transpose()?;
+    let Connection { client, vault_id, key, .. } = place.connect(remembered.as_ref()).await?;
+    let file = match known {
+        Some(file) => file,
+        None => {
+            let file = TenantFile::new(&vault_id, place.root()?.as_deref())?;
+            file.write(path)?;
+            file
+        }
     };
-    if file.vault()? != id {
-        return Err(format!("{}: of vault {}, and this is {id}", path.display(), file.vault_id).into());
-    }
     let line = std::fs::read_to_string(ssh_key).map_err(|error| format!("{}: {error}", ssh_key.display()))?;
     let introduction = serde_json::to_string(&file.introduction(&key, name, line.trim_end())?)?;
     if let Some(request) = request {
@@ -194,11 +181,11 @@ async fn create(tenant: &Tenant, name: &str, ssh_key: &Path, request: Option<&Pa
 }
 
 async fn admit(place: &Place, request: &Path, keys: &[PathBuf]) -> Result<ExitCode, Error> {
-    let client = place.client()?;
+    let Connection { client, vault_id, .. } = place.connect(None).await?;
     let body = std::fs::read_to_string(request).map_err(|error| format!("{}: {error}", request.display()))?;
     let vault = vault(&client).await?;
     let unsigned = Unsigned { action: Action::TenantCreate, signer: Signer::Owners, body, keys, authorization: None };
-    let (_, answer) = unsigned.post(&client, &vault.vault_id.parse()?, vault.owners_sequence + 1).await?;
+    let (_, answer) = unsigned.post(&client, &vault_id, vault.owners_sequence + 1).await?;
     let admitted: adyton_api::Tenant = serde_json::from_slice(&answer)?;
     let sentence = format!("{} ({}) is a tenant.", admitted.account_sid, admitted.friendly_name);
     Ok(say(place, &json!({ "account_sid": admitted.account_sid }), &sentence))
@@ -206,7 +193,7 @@ async fn admit(place: &Place, request: &Path, keys: &[PathBuf]) -> Result<ExitCo
 
 /// What the vault says of a tenant.
 pub(crate) async fn account(tenant: &Tenant) -> Result<Account, Error> {
-    let (client, file, _) = tenant.open().await?;
+    let (Connection { client, .. }, file) = tenant.open().await?;
     let headers = [("authorization", &file.basic()[..])];
     let answer = client.request("GET", "/adyton/v1/account", &headers, String::new()).await?;
     let lost = "If the token was lost, stolen or reset elsewhere, `adyton tenant reset` makes another one.";
@@ -230,7 +217,7 @@ async fn show(tenant: &Tenant) -> Result<ExitCode, Error> {
 }
 
 async fn reset(tenant: &Tenant, key: &Path) -> Result<ExitCode, Error> {
-    let (client, file, vault_key) = tenant.open().await?;
+    let (Connection { client, key: vault_key, .. }, file) = tenant.open().await?;
     let path = &tenant.tenant;
     let mut next = path.as_os_str().to_os_string();
     next.push(".next");
@@ -277,7 +264,7 @@ pub(crate) async fn change_keys(
 }
 
 async fn loosen(tenant: &Tenant, key: &Path, body: &LoosenService) -> Result<ExitCode, Error> {
-    let (client, file, _) = tenant.open().await?;
+    let (Connection { client, .. }, file) = tenant.open().await?;
     let (keys, basic) = ([key.to_path_buf()], file.basic());
     let unsigned = Unsigned {
         action: Action::ServiceLoosen,
@@ -301,7 +288,7 @@ async fn withdraw(tenant: &Tenant, service: &str) -> Result<ExitCode, Error> {
     if !service.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err("--service: expected VA and 32 hexadecimal digits".into());
     }
-    let (client, file, _) = tenant.open().await?;
+    let (Connection { client, .. }, file) = tenant.open().await?;
     let path = format!("/adyton/v1/services/{service}/loosening");
     let headers = [("authorization", &file.basic()[..])];
     let body = expect(200, client.request("DELETE", &path, &headers, String::new()).await?)?;

@@ -1,4 +1,4 @@
-//! What a tenant keeps: one file (0600) with its SID and token.
+//! What a tenant keeps: one file (0600) with its SID and token, and how to tell its vault from another.
 
 use std::fs;
 use std::path::Path;
@@ -9,6 +9,8 @@ use adyton_seal::{RecipientPublicKey, SealedPurpose};
 use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
 
+use crate::trust::Remembered;
+
 type Error = Box<dyn std::error::Error>;
 
 /// A tenant's own file.
@@ -17,6 +19,9 @@ type Error = Box<dyn std::error::Error>;
 pub(crate) struct TenantFile {
     /// The vault that it is a tenant of.
     pub(crate) vault_id: String,
+    /// DER of the root that signs that vault's evidence, base64; AWS's if it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) root: Option<String>,
     /// `AC…`.
     pub(crate) account_sid: String,
     /// The secret.
@@ -32,10 +37,19 @@ pub(crate) fn random_hex() -> Result<String, Error> {
 }
 
 impl TenantFile {
-    /// A tenant that no vault has heard of.
-    pub(crate) fn new(vault: &VaultId) -> Result<Self, Error> {
+    /// A tenant that no vault has heard of; `root` (DER) signs its vault's evidence, or AWS's does.
+    pub(crate) fn new(vault: &VaultId, root: Option<&[u8]>) -> Result<Self, Error> {
         let (account_sid, auth_token) = (format!("AC{}", random_hex()?), random_hex()?);
-        Ok(Self { vault_id: vault.to_string(), account_sid, auth_token, service_sid: None })
+        let root = root.map(|root| BASE64.encode(root));
+        Ok(Self { vault_id: vault.to_string(), root, account_sid, auth_token, service_sid: None })
+    }
+
+    /// What it says of its vault; `file` is where it stands.
+    pub(crate) fn remembered<'a>(&self, file: &'a Path) -> Result<Remembered<'a>, Error> {
+        let wrong = |what: &str| format!("{}: {what}", file.display());
+        let vault_id = self.vault().map_err(|_| wrong("vault_id is not a vault's id"))?;
+        let root = self.root.as_ref().map(|root| BASE64.decode(root.as_bytes())).transpose();
+        Ok(Remembered { file, vault_id, root: root.map_err(|_| wrong("root is not base64"))? })
     }
 
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {

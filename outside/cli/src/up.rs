@@ -7,8 +7,10 @@
 //! 4. host and enclave; genesis happens inside, if the folder is new;
 //! 5. the owner signs first settings (`laptop`); the tenant: its secrets are made here, because `up` plays the tenant, and
 //!    stay in the client folder;
-//! 6. until a signal: a host or enclave that dies is started again. Killing the host voids nothing; a new enclave voids
-//!    live codes. Without pretend there is no platform, so its end ends all.
+//! 6. until a signal: a host or enclave that dies is started again (`supervision`). Killing the host voids nothing; a new enclave
+//!    voids live codes. Without pretend there is no platform, so its end ends all.
+//!
+//! A signal ends it cleanly in every step (`stop`). A new vault that is not finished leaves no folder behind.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -18,15 +20,16 @@ use std::sync::Arc;
 
 use adyton_policy::{Policy, ProfileName};
 use rustix::fs::{FlockOperation, flock};
-use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Duration, sleep};
 
+use crate::announcement::{announcement, instructions};
 use crate::emulated::{self, EnclaveKind, Parts};
-use crate::folders::Folders;
+use crate::folders::{Folders, MadeFolders};
 use crate::kms_admin::{Caller, measure};
-use crate::processes::{Surroundings, sibling};
-use crate::vault::{RuntimeDir, Serving, Vault, Wiring, start_platform, write_policy};
+use crate::output;
+use crate::processes::{Process, Surroundings, sibling};
+use crate::stop::Stop;
+use crate::vault::{RuntimeDir, Vault, Wiring, start_platform, write_policy};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -63,6 +66,9 @@ pub(crate) struct Options {
     /// One line of JSON when ready, instead of instructions
     #[arg(long)]
     json: bool,
+    /// Installs the packages that --enclave nitro-qemu needs without asking
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Custody profiles that a laptop can play.
@@ -78,30 +84,75 @@ enum Profile {
 /// Runs until a signal.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     // One thread: the children are told to die with the thread that started them.
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(up(options))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut stop = Stop::on_signals()?;
+        match up(options, &mut stop).await {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            // A signal that was sent to the children too fails whatever is being done with them.
+            Err(_) if stop.settles().await => Ok(ExitCode::SUCCESS),
+            Err(error) => Err(error),
+        }
+    })
 }
 
-async fn up(options: &Options) -> Result<ExitCode, Error> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    // 1.
+/// 1. Refuses what cannot be done before anything is made, and takes the folders.
+fn prepare(options: &Options) -> Result<(Folders, MadeFolders, fs::File), Error> {
     if !options.listen.ip().is_loopback() {
         return Err(
             "--listen: a laptop's vault protects nothing from this machine, so it listens on loopback only".into()
         );
     }
-    let folders =
-        Folders::open(options.data.as_deref(), options.client_dir.as_deref(), options.pretend_dir.as_deref())?;
-    let lock = fs::File::create(folders.data.join("lock"))?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-        format!(
-            "{} is in use by another `adyton up`: stop it, or name another folder with --data",
-            folders.data.display()
+    if let Some(wrong) = options.set.iter().find(|setting| !setting.contains('=')) {
+        return Err(format!("--set {wrong}: expected KEY=VALUE").into());
+    }
+    let named = Folders::named(options.data.as_deref(), options.client_dir.as_deref(), options.pretend_dir.as_deref())?;
+    let is_new = named.are_new();
+    if !is_new && !options.set.is_empty() {
+        return Err(format!(
+            "--set is for a new vault, and this one has its policy: change {} and have its owners approve it (`adyton policy \
+             approve --data {} --key {}`), or name another folder with --data",
+            named.data.join("adyton.toml").display(),
+            named.data.display(),
+            named.client.join("owner").display()
         )
-    })?;
+        .into());
+    }
+    let mut made = named.made_by_a_new_vault();
+    if is_new {
+        check_listen(options.listen)?;
+    }
+    let folders = named.made()?;
+    let lock = fs::File::create(folders.data.join("lock"))?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        made.keep();
+        let folder = folders.data.display();
+        return Err(
+            format!("{folder} is in use by another `adyton up`: stop it, or name another folder with --data").into()
+        );
+    }
+    if !is_new {
+        check_listen(options.listen)?;
+    }
+    Ok((folders, made, lock))
+}
+
+/// Whether the host will be able to listen there.
+fn check_listen(listen: SocketAddr) -> Result<(), Error> {
+    std::net::TcpListener::bind(listen).map(drop).map_err(|error| {
+        format!(
+            "--listen {listen}: {error}: stop what listens there, or name another address, such as --listen 127.0.0.1:0"
+        )
+        .into()
+    })
+}
+
+async fn up(options: &Options, stop: &mut Stop) -> Result<(), Error> {
+    // 1. What is declared first is dropped last: folders go when no child writes there any more.
+    let (folders, mut made, _lock) = prepare(options)?;
     let runtime = RuntimeDir::new()?;
     let parts = match options.enclave {
         EnclaveKind::Process => None,
-        EnclaveKind::NitroQemu => Some(Arc::new(Parts::prepare(options.source.as_deref())?)),
+        EnclaveKind::NitroQemu => Some(Arc::new(Parts::prepare(options.source.as_deref(), options.yes)?)),
     };
     let is_small = options.profile == Profile::Small || parts.is_some();
     // 2.
@@ -121,110 +172,55 @@ async fn up(options: &Options) -> Result<ExitCode, Error> {
         );
     }
     let mut wiring = Wiring::direct(&runtime.0, &ready, options.listen)?;
-    if let Some(parts) = &parts {
+    let measured = if let Some(parts) = &parts {
         emulated::wire(&mut wiring, emulated::plan(parts, &runtime.0, &ready)?);
-        administrator.approve_first(&folders, parts.measure(&folders.data)?).await?;
+        parts.measure(&folders.data)?
     } else {
         let nsm = ready["nsm"].as_str().ok_or("adyton-pretend says too little")?;
-        administrator.approve_first(&folders, measure(nsm.as_ref()).await?).await?;
-    }
+        measure(nsm.as_ref()).await?
+    };
+    administrator.approve_first(&folders, measured).await?;
     // 4. and 5.
     wiring.routes.extend(options.route.iter().cloned());
     let mut vault = Vault::start(&folders.data, wiring)?;
     let api = vault.listen;
-    let serving = vault.serve(&folders, &ready, api);
-    let prepared = tokio::select! {
-        prepared = serving => Some(prepared),
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
+    let serving = tokio::select! {
+        serving = vault.serve(&folders, &ready, api) => Some(serving),
+        () = stop.asked() => None,
     };
-    let ended = match prepared {
-        Some(Ok(Serving { vault_id, genesis, folder, tenant, .. })) => {
-            let announcement = json!({
-                "api": format!("https://{}", vault.listen), "account_sid": tenant.account_sid,
-                "auth_token": tenant.auth_token, "service_sid": tenant.service_sid, "ca": folder.join("ca.pem"),
-                "settings": folder.join("settings.toml"),
-                "phone": ready["phone"], "vault_id": vault_id.to_string(), "root": ready["root"],
-                "metrics": format!("http://{}/metrics", vault.metrics), "enclave_pid": vault.enclave.id(), "host_pid": vault.host.id(),
-                "client_dir": folders.client, "tenant": folder.join("tenant.json"), "tenant_key": folder.join("tenant"),
-                "owner_key": folders.client.join("owner"), "pretend_dir": folders.pretend,
-                "profile": genesis.profile.text(), "nsm": ready["nsm"],
-                "machine": { "heartbeat_ms": vault.enclave.heartbeat_ms(), "hangs": vault.hangs },
-                "kms": { "key": policy.custody.key, "address": ready["tls"], "ca": ready["tls_ca"],
-                    "administrator": ready["kms_administrator"], "role": ready["kms_role"], "imds": ready["imds"] },
-            });
+    let ended = match serving {
+        None => Ok(()),
+        Some(Err(error)) => Err(error),
+        Some(Ok(serving)) => {
+            made.keep();
+            let announcement = announcement(&vault, &serving, &folders, (&ready, &policy, &measured.0));
             if options.json {
                 println!("{announcement}")
             } else {
                 instructions(&announcement, &folders)
             }
-            // 6.
-            loop {
-                tokio::select! {
-                    () = sleep(Duration::from_millis(50)) => vault.restart_what_ended(),
-                    _ = terminate.recv() => break Ok(ExitCode::SUCCESS),
-                    _ = interrupt.recv() => break Ok(ExitCode::SUCCESS),
-                }
-                // Its sockets, its phone's address and its messages went with it.
-                if pretend.ended() {
-                    break Err("adyton-pretend has ended, and with it the phone: start again".into());
-                }
-            }
+            supervise(&mut vault, &mut pretend, stop).await
         }
-        Some(Err(error)) => Err(error),
-        None => Ok(ExitCode::SUCCESS),
     };
     vault.stop();
     pretend.stop();
     ended
 }
 
-fn instructions(up: &Value, folders: &Folders) {
-    let field = |name: &str| up[name].as_str().unwrap_or_default();
-    let (api, ca, account, token, service) =
-        (field("api"), field("ca"), field("account_sid"), field("auth_token"), field("service_sid"));
-    let (tenant, tenant_key, owner_key, settings, vault_id) =
-        (field("tenant"), field("tenant_key"), field("owner_key"), field("settings"), field("vault_id"));
-    println!(
-        "The vault is up at {api}
-vault id {vault_id}
-profile {}: this shows the wall and tests it; it protects nothing from this machine's root. freshness: none
-
-Phone: {}
-Metrics: {}
-
-Send a first code with the Python SDK (pip install twilio; unset TWILIO_REGION and TWILIO_EDGE):
-
-  export REQUESTS_CA_BUNDLE={ca}
-  python3 -c '
-  from twilio.rest import Client
-  client = Client(\"{account}\", \"{token}\")
-  client.verify.base_url = \"{api}\"
-  verify = client.verify.v2.services(\"{service}\")
-  print(verify.verifications.create(to=\"+12025550123\", channel=\"sms\").status)
-  print(verify.verification_checks.create(to=\"+12025550123\", code=input(\"code: \")).status)'
-
-or with curl:
-
-  curl --cacert {ca} -u {account}:{token} {api}/v2/Services/{service}/Verifications \\
-    -d To=%2B12025550123 -d Channel=sms
-  curl --cacert {ca} -u {account}:{token} {api}/v2/Services/{service}/VerificationCheck \\
-    -d To=%2B12025550123 -d Code=123456
-
-or the adyton command, for the tenant and for the owner:
-
-  export ADYTON_API={api} ADYTON_CA={ca} ADYTON_TENANT={tenant}
-  adyton key create --key {tenant_key} --scope support --out support.json
-  adyton tenant show
-  adyton settings set --vault {vault_id} --key {owner_key} --file {settings}
-
-Ask it what it is: adyton verify {api} --vault-id {vault_id} --root {}
-Check the log: adyton log check --data {}
-Stop: Ctrl-C",
-        field("profile"),
-        field("phone"),
-        field("metrics"),
-        field("root"),
-        folders.data.display(),
-    );
+/// 6.
+async fn supervise(vault: &mut Vault, pretend: &mut Process, stop: &mut Stop) -> Result<(), Error> {
+    // Nobody has read how to use it: its reader is gone.
+    while !output::is_closed() {
+        tokio::select! {
+            biased;
+            () = stop.asked() => return Ok(()),
+            () = sleep(Duration::from_millis(50)) => {}
+        }
+        // Its sockets, its phone's address and its messages went with it.
+        if pretend.ended() {
+            return Err("adyton-pretend has ended, and with it the phone: start again".into());
+        }
+        vault.restart_what_ended();
+    }
+    Ok(())
 }

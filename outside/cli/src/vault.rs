@@ -11,96 +11,37 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use adyton_folder::write_private;
 use adyton_ledger::{Genesis, GovRecord, LogId, LogReader, VaultId};
 use adyton_policy::Policy;
-use adyton_seal::RecipientPublicKey;
 use adyton_transport::Address;
-use data_encoding::{BASE64, HEXLOWER};
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::time::{Duration, Instant, sleep};
 
-use crate::client::{Client, expect};
+use crate::client::Client;
 use crate::enclave::Enclave;
+use crate::enrolment::{enrol, pem};
 use crate::folders::Folders;
 use crate::laptop::{override_key, policy_text, sign_first_settings};
-use crate::machine::Plan;
 use crate::processes::{Process, Surroundings};
-use crate::restarts::Restarts;
 use crate::ssh::make_key;
+use crate::stop;
 use crate::store::Source;
+use crate::supervision::{Order, Supervised};
 use crate::tenant_file::TenantFile;
+use crate::trust::certificate;
+
+pub(crate) use crate::wiring::{EnclaveIs, INGRESS, RuntimeDir, Wiring, routes, text, workers};
 
 type Error = Box<dyn std::error::Error>;
 
-/// Longest wait for the API.
+/// Longest wait for the API, beyond what the vault itself announces ([`Announced`]).
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The socket of the ingress, in the runtime folder.
-pub(crate) const INGRESS: &str = "enclave.sock";
-
-/// Where the processes find each other, and what they get besides.
-#[derive(Clone)]
-pub(crate) struct Wiring {
-    /// Where the API listens; port 0 takes a free one.
-    pub(crate) listen: SocketAddr,
-    /// What the enclave is.
-    pub(crate) enclave_is: EnclaveIs,
-    /// Where the host brings clients' connections.
-    pub(crate) host_ingress: Address,
-    /// Where the host takes the enclave's channels.
-    pub(crate) host_service: PathBuf,
-    /// Carriers, KMS and metadata service, `NAME:PORT=IP:PORT`.
-    pub(crate) routes: Vec<String>,
-    /// What the enclave gets besides.
-    pub(crate) enclave: Surroundings,
-    /// What the host gets besides.
-    pub(crate) host: Surroundings,
-}
-
-/// What runs the inside.
-#[derive(Clone)]
-pub(crate) enum EnclaveIs {
-    /// A process on this machine.
-    Process {
-        /// Where it takes clients' connections.
-        ingress: PathBuf,
-        /// Where it opens channels.
-        service: PathBuf,
-        /// The platform's socket.
-        nsm: String,
-    },
-    /// An image on an emulated one.
-    Machine(Plan),
-}
-
-impl Wiring {
-    /// Nothing stands between the processes. `pretend` is what `adyton-pretend` said when it was ready.
-    pub(crate) fn direct(runtime: &Path, pretend: &Value, listen: SocketAddr) -> Result<Self, Error> {
-        let field = |name: &str| pretend[name].as_str().map(str::to_owned).ok_or("adyton-pretend says too little");
-        let (ingress, service) = (runtime.join(INGRESS), runtime.join("host.sock"));
-        let (tls, mail, imds) = (field("tls")?, field("mail")?, field("imds")?);
-        Ok(Self {
-            listen,
-            host_ingress: Address::Unix(ingress.clone()),
-            host_service: service.clone(),
-            enclave_is: EnclaveIs::Process { ingress, service, nsm: field("nsm")? },
-            routes: routes(&tls, &mail, &imds),
-            enclave: Surroundings::default(),
-            host: Surroundings::default(),
-        })
-    }
-}
-
-/// The routes of a laptop's policy, to where those listen who play them.
-pub(crate) fn routes(tls: &str, mail: &str, imds: &str) -> Vec<String> {
-    let named = ["carrier.adyton.test", "kms.adyton.test"].map(|name| format!("{name}:443={tls}"));
-    let others = [format!("mail.adyton.test:465={mail}"), format!("169.254.169.254:80={imds}")];
-    named.into_iter().chain(others).collect()
-}
+/// Longest delay that is waited for, in seconds.
+const LONGEST_DELAY: u64 = 600;
 
 /// The vault's two processes.
 pub(crate) struct Vault {
@@ -111,11 +52,63 @@ pub(crate) struct Vault {
     data: PathBuf,
     /// How often an emulated machine hung before its image ran, and was started again.
     pub(crate) hangs: u32,
-    restarts: Restarts,
     /// Where the API listens, port known.
     pub(crate) listen: SocketAddr,
     /// Where Prometheus asks.
     pub(crate) metrics: String,
+    supervised: Pair,
+    announced: Announced,
+}
+
+/// Both processes as their supervisor sees them.
+struct Pair {
+    host: Supervised,
+    enclave: Supervised,
+}
+
+/// What the vault says by its events, as the host prints them.
+#[derive(Clone, Default)]
+struct Announced(Arc<Mutex<Said>>);
+
+#[derive(Default)]
+struct Said {
+    /// The last delay of a boot, and when it was announced.
+    delay: Option<(Instant, Duration)>,
+    /// Whether a boot has come to its end since this was asked last.
+    ready: bool,
+}
+
+impl Announced {
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads a line of the host's; tells people of a delay.
+    fn observe(&self, line: &[u8]) {
+        let Ok(event) = serde_json::from_slice::<Value>(line) else { return };
+        if event["event"] == "ready" {
+            self.said().ready = true;
+        }
+        if event["event"] != "boot-delayed" {
+            return;
+        }
+        let (boots, seconds) = (event["boots"].as_u64().unwrap_or(0), event["seconds"].as_u64().unwrap_or(0));
+        eprintln!(
+            "adyton: the vault has booted {boots} times within an hour: this boot waits {seconds} s before it serves"
+        );
+        self.said().delay = Some((Instant::now(), Duration::from_secs(seconds.min(LONGEST_DELAY))));
+    }
+
+    /// Whether a boot has come to its end since this was asked last.
+    fn was_ready(&self) -> bool {
+        std::mem::take(&mut self.said().ready)
+    }
+
+    /// Until when a vault is waited for that began to boot then.
+    fn deadline(&self, began: Instant) -> Instant {
+        let delayed = self.said().delay.map(|(at, delay)| at + delay + PATIENCE);
+        delayed.map_or(began + PATIENCE, |delayed| delayed.max(began + PATIENCE))
+    }
 }
 
 /// A vault that serves, and its first tenant.
@@ -167,8 +160,10 @@ pub(crate) fn write_policy(
 
 impl Vault {
     /// 3. Starts host and enclave over a folder that has a policy.
-    pub(crate) fn start(data: &Path, wiring: Wiring) -> Result<Self, Error> {
-        let workers = workers();
+    pub(crate) fn start(data: &Path, mut wiring: Wiring) -> Result<Self, Error> {
+        let (workers, announced) = (workers(), Announced::default());
+        let observed = announced.clone();
+        wiring.host.lines = Some(Arc::new(move |line| observed.observe(line)));
         let mut host_arguments = vec![
             "--data".into(),
             text(data),
@@ -191,17 +186,9 @@ impl Vault {
         let metrics = ready["metrics"].as_str().unwrap_or_default().to_owned();
         host_arguments[9].clone_from(&metrics);
         let enclave = Enclave::start(&wiring, data)?;
-        Ok(Self {
-            enclave,
-            host,
-            host_arguments,
-            wiring,
-            data: data.into(),
-            hangs: 0,
-            restarts: Restarts::new(),
-            listen,
-            metrics,
-        })
+        let supervised = Pair { host: Supervised::new(), enclave: Supervised::new() };
+        let data = data.into();
+        Ok(Self { enclave, host, host_arguments, wiring, data, hangs: 0, listen, metrics, supervised, announced })
     }
 
     /// 4. Waits until the API answers at `api` (its own address, or that of a relay before it), and makes the tenant.
@@ -227,7 +214,8 @@ impl Vault {
         let policy = Policy::parse(&fs::read(folders.data.join("adyton.toml"))?)?;
         let (settings, owner) = (folder.join("settings.toml"), folders.client.join("owner"));
         sign_first_settings(&client, (&vault_id, &genesis), (&policy, pretend), (&settings, &owner)).await?;
-        let tenant = enrol(&folder, &client, &vault_id, &genesis).await?;
+        let root = certificate(&PathBuf::from(pretend["root"].as_str().ok_or("adyton-pretend says too little")?))?;
+        let tenant = enrol(&folder, &client, (&vault_id, &genesis), &root).await?;
         Ok(Serving { vault_id, genesis, folder, tenant, client })
     }
 
@@ -248,7 +236,7 @@ impl Vault {
         if self.hangs > 1 {
             return Err("the emulated machine hung twice before its image ran".into());
         }
-        if began.elapsed() > PATIENCE {
+        if Instant::now() > self.announced.deadline(began) {
             return Err("the vault did not come up in time".into());
         }
         self.restart_what_ended();
@@ -277,18 +265,32 @@ impl Vault {
             );
             self.enclave.end(Signal::KILL);
         }
-        if self.host.ended() && self.start_host().is_ok() {
-            eprintln!("adyton: the host had ended and was started again");
-        }
-        if self.enclave.ended() {
-            let code = self.enclave.exit_code();
-            let wait = self.restarts.ended(code.is_some());
-            if let (Some(wait), Some(code)) = (wait, code) {
-                let wait = wait.as_millis();
-                eprintln!("adyton: the enclave has ended with status {code}: it is started again in {wait} ms");
+        let host_ended = self.host.ended();
+        if self.supervised.host.step(host_ended, std::time::Instant::now()) == Order::Start {
+            match self.start_host() {
+                Ok(()) => eprintln!("adyton: the host had ended and was started again"),
+                Err(error) => {
+                    self.supervised.host.failed(std::time::Instant::now());
+                    say_failure("host", &error);
+                }
             }
-            if self.restarts.is_due() && self.start_enclave().is_ok() {
-                eprintln!("adyton: the enclave had ended and was started again; live codes are void");
+        }
+        if self.announced.was_ready() {
+            self.supervised.enclave.served();
+        }
+        let enclave_ended = self.enclave.ended();
+        if let Some(code) = self.enclave.exit_code()
+            && self.supervised.enclave.exited()
+        {
+            eprintln!("adyton: the enclave has ended with status {code}: it is started again after a pause");
+        }
+        if self.supervised.enclave.step(enclave_ended, std::time::Instant::now()) == Order::Start {
+            match self.start_enclave() {
+                Ok(()) => eprintln!("adyton: the enclave had ended and was started again; live codes are void"),
+                Err(error) => {
+                    self.supervised.enclave.failed(std::time::Instant::now());
+                    say_failure("enclave", &error);
+                }
             }
         }
     }
@@ -301,6 +303,9 @@ impl Vault {
     /// Starts the host again, which has ended.
     pub(crate) fn start_host(&mut self) -> Result<(), Error> {
         self.host = Process::start_ready("adyton-host", &self.host_arguments, &self.wiring.host)?.0;
+        self.supervised.host.started();
+        // Its first line said so.
+        self.supervised.host.served();
         Ok(())
     }
 
@@ -308,7 +313,7 @@ impl Vault {
     pub(crate) fn start_enclave(&mut self) -> Result<(), Error> {
         self.enclave.clear();
         self.enclave = Enclave::start(&self.wiring, &self.data)?;
-        self.restarts.started();
+        self.supervised.enclave.started();
         Ok(())
     }
 
@@ -319,35 +324,10 @@ impl Vault {
     }
 }
 
-/// A folder for sockets that goes with this process.
-pub(crate) struct RuntimeDir(pub(crate) PathBuf);
-
-impl RuntimeDir {
-    /// Makes one, closed to others. A Unix socket's path is short, a folder's may be long.
-    pub(crate) fn new() -> Result<Self, Error> {
-        use std::os::unix::fs::DirBuilderExt;
-        let name = format!("adyton-{}", HEXLOWER.encode(&adyton_seal::random::<8>()?));
-        let path = std::env::temp_dir().join(name);
-        fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
+fn say_failure(what: &str, error: &Error) {
+    if !stop::is_asked() {
+        eprintln!("adyton: the {what} could not be started again, and is tried again: {error}");
     }
-}
-
-impl Drop for RuntimeDir {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Threads of host and enclave each: they share the cores here, where hardware gives each its own, and more threads would
-/// only wake each other.
-pub(crate) fn workers() -> String {
-    (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1).to_string()
-}
-
-/// A path as an argument.
-pub(crate) fn text(path: &Path) -> String {
-    path.display().to_string()
 }
 
 fn read_genesis(service: &Path) -> Result<(VaultId, Genesis), Error> {
@@ -357,39 +337,4 @@ fn read_genesis(service: &Path) -> Result<(VaultId, Genesis), Error> {
         GovRecord::Genesis(genesis) => Ok((VaultId::of_genesis(&record.entry), genesis)),
         _ => Err("the log does not begin with a genesis".into()),
     }
-}
-
-/// Finds the tenant of this vault in its folder, or makes it. What was begun and not finished is finished: the SID and
-/// the token are kept before the vault hears of them.
-async fn enrol(folder: &Path, client: &Client, vault: &VaultId, genesis: &Genesis) -> Result<TenantFile, Error> {
-    let file = folder.join("tenant.json");
-    let ssh_key = make_key(&folder.join("tenant"), "tenant of a laptop's vault")?;
-    let mut tenant = match TenantFile::read(&file) {
-        Ok(kept) => kept,
-        Err(_) if !file.exists() => {
-            let tenant = TenantFile::new(vault)?;
-            tenant.write(&file)?;
-            tenant
-        }
-        Err(error) => return Err(error),
-    };
-    if tenant.service_sid.is_some() {
-        return Ok(tenant);
-    }
-    let request = tenant.introduction(&RecipientPublicKey(genesis.hpke_key), "First tenant", &ssh_key)?;
-    let json = [("content-type", "application/json")];
-    expect(201, client.request("POST", "/adyton/v1/tenants", &json, serde_json::to_string(&request)?).await?)?;
-    let basic = tenant.basic();
-    let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", &basic)];
-    let created = client.request("POST", "/v2/Services", &headers, "FriendlyName=Adyton".into()).await?;
-    let service: Value = serde_json::from_slice(&expect(201, created)?)?;
-    tenant.service_sid = Some(service["sid"].as_str().ok_or("the service has no SID")?.into());
-    tenant.write(&file)?;
-    Ok(tenant)
-}
-
-fn pem(der: &[u8]) -> String {
-    let base64 = BASE64.encode(der);
-    let lines: Vec<&str> = (0..base64.len()).step_by(64).map(|at| &base64[at..base64.len().min(at + 64)]).collect();
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }

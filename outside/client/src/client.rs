@@ -53,6 +53,8 @@ pub struct Response {
     pub status: u16,
     /// The whole body.
     pub body: Bytes,
+    /// Seconds of its `Retry-After`, if it has one that is a number.
+    pub retry_after: Option<u64>,
 }
 
 /// Speaks with one vault, one request at a time.
@@ -73,8 +75,7 @@ impl Client {
         Self::new(endpoint, Trust::Attested(Box::new(attestation)))
     }
 
-    /// Speaks with whoever has a certificate of `ca` (DER), which is whoever its owner likes: no evidence is asked for. For the
-    /// operator's own commands, and for tools that then look at the evidence.
+    /// Trusts any certificate that `ca` (DER) issued; its owner can impersonate the vault. No evidence is asked for.
     ///
     /// # Errors
     /// [`ClientError::Tls`] if `ca` is not a certificate.

@@ -25,6 +25,11 @@ pub enum ClientError {
         /// The HTTP status.
         status: u16,
     },
+    /// The server limits how often evidence is asked for: nothing was shown, and nothing is wrong.
+    RateLimited {
+        /// Seconds after which it may be asked again, if the answer names them.
+        retry_after: Option<u64>,
+    },
     /// The answer does not have the form of evidence or of a binding.
     Form(&'static str),
     /// The evidence does not convince.
@@ -48,6 +53,16 @@ impl fmt::Display for ClientError {
             Self::Request => f.write_str("the request has a path or header that HTTP does not allow"),
             Self::TimedOut => f.write_str("the vault did not answer in time"),
             Self::TooLarge => f.write_str("the answer is larger than any that a vault gives"),
+            Self::RateLimited { retry_after } => {
+                f.write_str("the server limits the rate of requests (429): ")?;
+                match retry_after {
+                    Some(seconds) => write!(f, "try again after {seconds} s"),
+                    None => f.write_str("try again later"),
+                }
+            }
+            Self::NoEvidence { status: 503 } => f.write_str(
+                "no evidence: the server answered 503; its platform is away or it is starting: try again later",
+            ),
             Self::NoEvidence { status } => {
                 write!(f, "no evidence: the server answered {status}; is it a vault of this version?")
             }

@@ -118,12 +118,13 @@ impl Session {
             self.sender.ready().await?;
             let answer = self.sender.send_request(built).await?;
             let status = answer.status().as_u16();
+            let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
             let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
             let body = body.map_err(|error| match error.downcast::<hyper::Error>() {
                 Ok(error) => ClientError::Http(*error),
                 Err(_) => ClientError::TooLarge,
             })?;
-            Ok(Response { status, body: body.to_bytes() })
+            Ok(Response { status, body: body.to_bytes(), retry_after })
         };
         let answer = timeout(PATIENCE, exchange).await.map_err(|_| ClientError::TimedOut)?;
         self.last = Instant::now();
@@ -132,7 +133,8 @@ impl Session {
 
     async fn evidence(&mut self, path: &str) -> Result<Bytes, ClientError> {
         match self.send(&Request { method: "GET", path, headers: &[], body: Bytes::new() }).await? {
-            Response { status: 200, body } => Ok(body),
+            Response { status: 200, body, .. } => Ok(body),
+            Response { status: 429, retry_after, .. } => Err(ClientError::RateLimited { retry_after }),
             Response { status, .. } => Err(ClientError::NoEvidence { status }),
         }
     }

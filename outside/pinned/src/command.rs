@@ -4,11 +4,20 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::PinnedError;
+
+/// Set by [`stop_builds`].
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// Ends the command that is running, and refuses every later one: this process is asked to stop.
+pub fn stop_builds() {
+    STOPPED.store(true, Ordering::SeqCst);
+}
 
 /// Lines of a failed command that are shown.
 const SHOWN: usize = 25;
@@ -25,7 +34,7 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<String, Pinn
         if let Some(status) = child.try_wait()? {
             break Some(status);
         }
-        if began.elapsed() > limit {
+        if began.elapsed() > limit || STOPPED.load(Ordering::SeqCst) {
             break None;
         }
         std::thread::sleep(Duration::from_millis(50));
@@ -38,6 +47,7 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<String, Pinn
     match status {
         Some(status) if status.success() => Ok(printed),
         Some(status) => Err(PinnedError::new(format!("{name}: {status}\n{}", last(&format!("{printed}{complained}"))))),
+        None if STOPPED.load(Ordering::SeqCst) => Err(PinnedError::new(format!("{name}: stopped"))),
         None => Err(PinnedError::new(format!("{name}: not done after {} s", limit.as_secs()))),
     }
 }

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::cache::{self, Recipe};
 use crate::command::run;
 use crate::packages::{FETCHING, Package, expect, need};
-use crate::{PinnedError, pin};
+use crate::{Console, PinnedError, pin};
 
 /// What the builds need of Debian.
 const NEEDED: [&str; 14] = [
@@ -83,11 +83,11 @@ pub struct Emulator {
     pub firmware: [PathBuf; 2],
 }
 
-/// The machine of this source tree, built unless it was before. `tell` hears what takes long.
+/// The machine of this source tree, built unless it was before. `console` hears what takes long.
 ///
 /// # Errors
 /// [`PinnedError`].
-pub fn prepare(tree: &Path, tell: &dyn Fn(&str)) -> Result<Emulator, PinnedError> {
+pub fn prepare(tree: &Path, console: &Console<'_>) -> Result<Emulator, PinnedError> {
     let folder = tree.join("e2e/nitro");
     let pins: Pins = pin::read(&folder.join("pins.toml"))?;
     let (patch, requirements) = (folder.join("qemu-nsm.patch"), folder.join("requirements.txt"));
@@ -97,8 +97,8 @@ pub fn prepare(tree: &Path, tell: &dyn Fn(&str)) -> Result<Emulator, PinnedError
         .with(&fs::read(&patch)?)
         .with(&fs::read(&requirements)?);
     let qemu = recipe.made(|work, kept| {
-        need(&NEEDED, tell)?;
-        tell(&format!("QEMU {} is built: some minutes", pins.qemu.version));
+        need(&NEEDED, console)?;
+        (console.tell)(&format!("QEMU {} is built: some minutes", pins.qemu.version));
         build_qemu(&pins.qemu, (&patch, &requirements), work, kept)
     })?;
     let patch = folder.join("vhost-device-vsock-cid3.patch");
@@ -107,7 +107,7 @@ pub fn prepare(tree: &Path, tell: &dyn Fn(&str)) -> Result<Emulator, PinnedError
         .with(pins.vhost_device_vsock.sha256.as_bytes())
         .with(&fs::read(&patch)?);
     let bridge = recipe.made(|work, kept| {
-        tell(&format!("vhost-device-vsock {} is built: a minute", pins.vhost_device_vsock.version));
+        (console.tell)(&format!("vhost-device-vsock {} is built: a minute", pins.vhost_device_vsock.version));
         build_bridge(&pins.vhost_device_vsock, &patch, work, kept)
     })?;
     let recipe = Recipe::new("firmware").with(pins.seabios.sha256.as_bytes()).with(pins.firmware.sha256.as_bytes());

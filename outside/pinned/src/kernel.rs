@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::cache::{Recipe, hash_of};
 use crate::command::run;
 use crate::packages::{Package, need};
-use crate::{PinnedError, pin};
+use crate::{Console, PinnedError, pin};
 
 /// What the build needs of Debian.
 const NEEDED: [&str; 8] = ["bc", "bison", "flex", "gcc", "libelf-dev", "make", "patch", "xz-utils"];
@@ -60,14 +60,14 @@ pub struct Kernel {
     pub is_pinned: bool,
 }
 
-/// The kernel of this source tree, built unless it was before. `tell` hears what takes long.
+/// The kernel of this source tree, built unless it was before. `console` hears what takes long.
 ///
 /// # Errors
 /// [`PinnedError`].
-pub fn prepare(tree: &Path, tell: &dyn Fn(&str)) -> Result<Kernel, PinnedError> {
+pub fn prepare(tree: &Path, console: &Console<'_>) -> Result<Kernel, PinnedError> {
     let folder = tree.join("inside/kernel");
     let pin: Pin = pin::read(&folder.join("pin.toml"))?;
-    need(&NEEDED, tell)?;
+    need(&NEEDED, console)?;
     let (gcc, ld) = (version_of("gcc")?, version_of("ld")?);
     let (config, patch) = (folder.join("config"), folder.join("vsock-no-reply-pushback.patch"));
     let recipe = Recipe::new("kernel")
@@ -77,7 +77,10 @@ pub fn prepare(tree: &Path, tell: &dyn Fn(&str)) -> Result<Kernel, PinnedError> 
         .with(gcc.as_bytes())
         .with(ld.as_bytes());
     let kept = recipe.made(|work, kept| {
-        tell(&format!("the kernel is built from {} {}: some minutes", pin.source.package, pin.source.version));
+        (console.tell)(&format!(
+            "the kernel is built from {} {}: some minutes",
+            pin.source.package, pin.source.version
+        ));
         build(&pin.source, (&config, &patch), work, kept)
     })?;
     let path = kept.join("bzImage");
@@ -97,7 +100,7 @@ pub fn prepare(tree: &Path, tell: &dyn Fn(&str)) -> Result<Kernel, PinnedError> 
 ///
 /// # Errors
 /// [`PinnedError`].
-pub fn repin(tree: &Path, tell: &dyn Fn(&str)) -> Result<Kernel, PinnedError> {
+pub fn repin(tree: &Path, console: &Console<'_>) -> Result<Kernel, PinnedError> {
     let path = tree.join("inside/kernel/pin.toml");
     let pin: Pin = pin::read(&path)?;
     let (version, sha256) = pin.source.newest()?;
@@ -105,7 +108,7 @@ pub fn repin(tree: &Path, tell: &dyn Fn(&str)) -> Result<Kernel, PinnedError> {
     pin::set(&path, "source", "sha256", &sha256)?;
     // No toolchain has this name, so the bytes are not compared with those of the last version.
     pin::set(&path, "result", "gcc", "")?;
-    let mut kernel = prepare(tree, tell)?;
+    let mut kernel = prepare(tree, console)?;
     for (key, value) in [("gcc", &kernel.gcc), ("ld", &kernel.ld), ("sha256", &kernel.sha256)] {
         pin::set(&path, "result", key, value)?;
     }

@@ -21,9 +21,18 @@ mod pin;
 mod source;
 
 pub use cache::folder as cache_folder;
+pub use command::stop_builds;
 pub use source::find as find_source;
 
 use std::fmt;
+
+/// Who is told of what takes long, and asked before packages are installed.
+pub struct Console<'a> {
+    /// Hears one line.
+    pub tell: &'a dyn Fn(&str),
+    /// Whether this command may be run.
+    pub may_install: &'a dyn Fn(&str) -> bool,
+}
 
 /// Why something could not be had: a sentence that says what to do.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::command::run;
-use crate::{PinnedError, cache};
+use crate::{Console, PinnedError, cache};
 
 /// Longest wait for what is fetched.
 pub(crate) const FETCHING: Duration = Duration::from_secs(600);
@@ -87,25 +87,34 @@ pub(crate) fn expect(file: &Path, sha256: &str) -> Result<(), PinnedError> {
     Err(PinnedError::new(format!("{}: expected SHA-256 {sha256}, got {got}", file.display())))
 }
 
-/// Installs what is missing; only root can.
-pub(crate) fn need(packages: &[&str], tell: &dyn Fn(&str)) -> Result<(), PinnedError> {
+/// Installs what is missing, if that is allowed; only root can. What it would run is in every refusal.
+pub(crate) fn need(packages: &[&str], console: &Console<'_>) -> Result<(), PinnedError> {
     let is_there = |package: &&&str| {
         let mut dpkg = Command::new("dpkg-query");
         let status = run(dpkg.args(["--show", "--showformat=${db:Status-Status}", package]), QUICK);
         !status.is_ok_and(|status| status == "installed")
     };
     let missing: Vec<&str> = packages.iter().filter(is_there).copied().collect();
+    install(&missing, rustix::process::geteuid().is_root(), console)
+}
+
+fn install(missing: &[&str], is_root: bool, console: &Console<'_>) -> Result<(), PinnedError> {
     if missing.is_empty() {
         return Ok(());
     }
-    let names = missing.join(" ");
-    if !rustix::process::geteuid().is_root() {
-        return Err(PinnedError::new(format!("packages are missing: `sudo apt-get install {names}`")));
+    let line = format!("apt-get install --no-install-recommends {}", missing.join(" "));
+    if !is_root {
+        return Err(PinnedError::new(format!("packages are missing: `sudo {line}`")));
     }
-    tell(&format!("installing {names}"));
+    if !(console.may_install)(&line) {
+        return Err(PinnedError::new(format!(
+            "packages are missing, and nothing was installed: `{line}`, or give --yes"
+        )));
+    }
+    (console.tell)(&format!("installing {}", missing.join(" ")));
     let install = || {
         let mut apt = Command::new("apt-get");
-        apt.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing);
+        apt.args(["install", "-y", "-qq", "--no-install-recommends"]).args(missing);
         run(apt.env("DEBIAN_FRONTEND", "noninteractive"), FETCHING)
     };
     // The lists of a fresh machine are empty, or old.
@@ -114,4 +123,31 @@ pub(crate) fn need(packages: &[&str], tell: &dyn Fn(&str)) -> Result<(), PinnedE
         install()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_installed_without_consent_and_the_line_is_named() {
+        let asked = RefCell::new(Vec::new());
+        let may_install = |line: &str| {
+            asked.borrow_mut().push(line.to_owned());
+            false
+        };
+        let console = Console { tell: &|_| {}, may_install: &may_install };
+        install(&[], true, &console).unwrap();
+        let line = "apt-get install --no-install-recommends bc flex";
+        let refused = install(&["bc", "flex"], false, &console).unwrap_err().to_string();
+        assert_eq!(refused, format!("packages are missing: `sudo {line}`"));
+        assert!(asked.borrow().is_empty());
+        let refused = install(&["bc", "flex"], true, &console).unwrap_err().to_string();
+        assert_eq!(refused, format!("packages are missing, and nothing was installed: `{line}`, or give --yes"));
+        assert_eq!(*asked.borrow(), [line]);
+    }
 }

@@ -31,6 +31,8 @@ use crate::signed;
 pub struct Owners {
     /// Who signs for the owners, if there are any.
     pub signers: Option<Arc<Signers>>,
+    /// The same keys, any one of which may read the settings.
+    readers: Option<Arc<Signers>>,
     /// The policy in force.
     pub in_force: Arc<InForce>,
     /// The public log.
@@ -44,8 +46,11 @@ impl Owners {
     /// The owners of a policy, who sign for a vault.
     pub fn new(in_force: Arc<InForce>, gov: Arc<Mutex<GovLog>>, clock: Arc<Clock>) -> Self {
         // The keys of a parsed policy are keys.
-        let signers = in_force.policy.owners.as_ref().and_then(|owners| owners.signers().ok()).map(Arc::new);
-        Self { signers, in_force, gov, clock, turn: Arc::default() }
+        let owners = in_force.policy.owners.as_ref();
+        let signers = owners.and_then(|owners| owners.signers().ok()).map(Arc::new);
+        let alone = owners.map(|owners| adyton_policy::Owners { threshold: 1, keys: owners.keys.clone() });
+        let readers = alone.and_then(|owners| owners.signers().ok()).map(Arc::new);
+        Self { signers, readers, in_force, gov, clock, turn: Arc::default() }
     }
 }
 
@@ -61,6 +66,7 @@ pub(crate) async fn submit(
         (Action::Settings | Action::TenantCreate, Signer::Owners) => {
             api.owners.signers.clone().ok_or_else(ApiError::no_owners)?
         }
+        (Action::SettingsShow, Signer::Owners) => api.owners.readers.clone().ok_or_else(ApiError::no_owners)?,
         (Action::TenantKeys | Action::ServiceLoosen, Signer::Tenant(account)) => api.tenants_signers(account).await?,
         _ => return Err(ApiError::action()),
     };
@@ -82,6 +88,7 @@ pub(crate) async fn submit(
             });
             asked.await.map_err(|_| ApiError::busy())?
         }
+        (Action::SettingsShow, _) => show_settings(&api, verified.request()),
         (Action::TenantKeys, Signer::Tenant(account)) => keys::change(&api, Sid(account), verified.request()).await,
         (Action::ServiceLoosen, Signer::Tenant(account)) => {
             loosening::schedule(&api, Sid(account), verified.request(), &headers).await
@@ -97,6 +104,25 @@ impl Api {
         let key = key.and_then(|key| SshPublicKey::from_blob(&key).ok());
         Ok(Arc::new(key.and_then(|key| Signers::new([key], 1)).unwrap_or_else(Signers::nobody)))
     }
+}
+
+/// The settings' text and the policy's routes. It changes nothing and takes no sequence; a copy of the request is refused once the
+/// owners have signed anything else.
+fn show_settings(api: &Api, request: &Request) -> Result<Response, ApiError> {
+    let expected = api.engine.next_owners_sequence();
+    if request.sequence != expected {
+        return Err(ApiError::failure(Failure::Refused(Refusal::Sequence { expected }), ""));
+    }
+    let current = api.current.now();
+    let routes = api.owners.in_force.policy.routes.iter();
+    let routes = routes
+        .map(|route| adyton_api::RouteCredential { route: route.name.clone(), credential: route.credential.clone() });
+    let shown = adyton_api::ShownSettings {
+        sequence: current.sequence,
+        text: current.settings.clone(),
+        routes: routes.collect(),
+    };
+    Ok(json(StatusCode::OK, &shown))
 }
 
 /// In the owners' turn, so that it does not take the sequence of settings that `gov` shows already.

@@ -75,6 +75,9 @@ pub(crate) struct Options {
     /// Adyton's source tree, for --enclave nitro-qemu [default: this folder, or one above it]
     #[arg(long, value_name = "DIR")]
     source: Option<PathBuf>,
+    /// Installs the packages that --enclave nitro-qemu needs without asking
+    #[arg(long)]
+    yes: bool,
     /// Runs only this attempt; may be repeated
     #[arg(long, value_name = "ID")]
     only: Vec<String>,
@@ -147,7 +150,7 @@ async fn drill(options: &Options) -> Result<ExitCode, Error> {
     let scratch = RuntimeDir::new()?;
     let parts = match options.enclave {
         EnclaveKind::Process => None,
-        EnclaveKind::NitroQemu => Some(Arc::new(Parts::prepare(options.source.as_deref())?)),
+        EnclaveKind::NitroQemu => Some(Arc::new(Parts::prepare(options.source.as_deref(), options.yes)?)),
     };
     let site = Site { relays: Relays::start()?, parts };
     site.relays.spawn(end_in_time(scratch.0.clone()));

@@ -9,10 +9,13 @@ use std::process::ExitCode;
 
 use adyton_image::build::Build;
 use adyton_image::{Eif, sign};
-use adyton_pinned::{find_source, kernel};
+use adyton_pinned::{Console, find_source, kernel};
+use adyton_policy::{Policy, ProfileName};
 use clap::Subcommand;
 use serde_json::json;
 use zeroize::Zeroizing;
+
+use crate::consent;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -36,6 +39,9 @@ pub(crate) enum Command {
         /// One line of JSON instead of sentences
         #[arg(long)]
         json: bool,
+        /// Installs the packages that the build needs without asking
+        #[arg(long)]
+        yes: bool,
     },
     /// Builds the pinned kernel, and says where it is.
     Kernel {
@@ -48,6 +54,9 @@ pub(crate) enum Command {
         /// One line of JSON instead of sentences
         #[arg(long)]
         json: bool,
+        /// Installs the packages that the build needs without asking
+        #[arg(long)]
+        yes: bool,
     },
     /// Says what a platform measures of an image, and what is in it.
     Measure {
@@ -86,10 +95,13 @@ pub(crate) enum Command {
 /// Carries out a command.
 pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
     match command {
-        Command::Build { policy, kernel, source, out, json } => {
-            build(policy, kernel.as_deref(), source.as_deref(), out, *json)
+        Command::Build { policy, kernel, source, out, json, yes } => {
+            check(policy, out)?;
+            let image = build(policy, kernel.as_deref(), source.as_deref(), *yes)?;
+            write(out, &image)?;
+            measure::run(out, &image, *json)
         }
-        Command::Kernel { repin, source, json } => pinned_kernel(source.as_deref(), *repin, *json),
+        Command::Kernel { repin, source, json, yes } => pinned_kernel(source.as_deref(), *repin, *json, *yes),
         Command::Measure { file, json } => measure::run(file, &image(file)?, *json),
         Command::Sign { file, key, certificate, out } => {
             let (key, certificate) = (Zeroizing::new(read(key)?), read(certificate)?);
@@ -101,28 +113,54 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
     }
 }
 
-fn build(
-    policy: &Path,
-    kernel: Option<&Path>,
-    source: Option<&Path>,
-    out: &Path,
-    json: bool,
-) -> Result<ExitCode, Error> {
+/// What would fail after minutes of building, before anything is built.
+fn check(policy: &Path, out: &Path) -> Result<(), Error> {
+    let parsed = Policy::parse(&read(policy)?).map_err(|error| format!("{}: {error}", policy.display()))?;
+    if parsed.profile == ProfileName::Dev {
+        return Err(format!(
+            "{}: profile dev is a laptop's, and an image refuses to boot under it: name another one, such as small",
+            policy.display()
+        )
+        .into());
+    }
+    let wrong = |error: &dyn std::fmt::Display| format!("--out {}: {error}", out.display());
+    if out.is_dir() {
+        return Err(wrong(&"a folder; name a file in it").into());
+    }
+    // What is there stays until the image is written.
+    let existed = out.exists();
+    let file = fs::OpenOptions::new().append(true).create(true).open(out);
+    drop(file.map_err(|error| wrong(&error))?);
+    if !existed {
+        fs::remove_file(out)?;
+    }
+    Ok(())
+}
+
+fn build(policy: &Path, kernel: Option<&Path>, source: Option<&Path>, yes: bool) -> Result<Eif, Error> {
     let source = find_source(source)?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map(std::path::absolute).transpose()?;
     let kernel = match kernel {
-        Some(kernel) => kernel.into(),
-        None => kernel::prepare(&source, &|what| eprintln!("{what}"))?.path,
+        Some(kernel) => {
+            // It is checked again when it is packed.
+            adyton_image::kernel_version(&read(kernel)?)
+                .ok_or_else(|| format!("{}: not a Linux kernel as a bzImage", kernel.display()))?;
+            kernel.into()
+        }
+        None => {
+            let may_install = |line: &str| consent::to_run(line, yes);
+            kernel::prepare(&source, &Console { tell: &|what| eprintln!("{what}"), may_install: &may_install })?.path
+        }
     };
     eprintln!("building the enclave of {}: some minutes if nothing is built yet", source.display());
-    let image = Build { source, kernel, policy: policy.into(), target }.run()?;
-    write(out, &image)?;
-    measure::run(out, &image, json)
+    Ok(Build { source, kernel, policy: policy.into(), target }.run()?)
 }
 
-fn pinned_kernel(source: Option<&Path>, repin: bool, json: bool) -> Result<ExitCode, Error> {
-    let (source, tell) = (find_source(source)?, |what: &str| eprintln!("{what}"));
-    let kernel = if repin { kernel::repin(&source, &tell)? } else { kernel::prepare(&source, &tell)? };
+fn pinned_kernel(source: Option<&Path>, repin: bool, json: bool, yes: bool) -> Result<ExitCode, Error> {
+    let source = find_source(source)?;
+    let console =
+        Console { tell: &|what: &str| eprintln!("{what}"), may_install: &|line: &str| consent::to_run(line, yes) };
+    let kernel = if repin { kernel::repin(&source, &console)? } else { kernel::prepare(&source, &console)? };
     if json {
         let kernel = json!({
             "path": kernel.path, "version": kernel.version, "sha256": kernel.sha256, "gcc": kernel.gcc, "ld": kernel.ld,

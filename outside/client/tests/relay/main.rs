@@ -49,7 +49,7 @@ async fn a_vault_that_shows_what_it_is_is_spoken_with() {
     let address = serve(&identity, Arc::clone(&vault)).await;
     let client = world.attested(address);
     for _ in 0..3 {
-        let Response { status, body } = client.send(&SECRET).await.unwrap();
+        let Response { status, body, .. } = client.send(&SECRET).await.unwrap();
         assert_eq!((status, &body[..]), (200, &b"/secret"[..]));
     }
     assert_eq!(vault.told.lock().unwrap().len(), 3);
@@ -169,6 +169,17 @@ async fn a_server_without_evidence_is_no_vault() {
     assert!(matches!(refused, ClientError::NoEvidence { status: 404 }), "{refused}");
 }
 
+/// A rate limit is not a broken vault.
+#[tokio::test]
+async fn a_rate_limit_is_named_with_its_time() {
+    let world = World::new();
+    let identity = world.system.identity();
+    let vault = Vault::new(&world.platform, identity.spki_hash, VAULT_ID, Fault::RateLimits);
+    let refused = world.attested(serve(&identity, vault).await).send(&SECRET).await.unwrap_err();
+    assert!(matches!(refused, ClientError::RateLimited { retry_after: Some(7) }), "{refused}");
+    assert_eq!(refused.to_string(), "the server limits the rate of requests (429): try again after 7 s");
+}
+
 /// Whoever stops waiting for an answer leaves it to nobody else: the next request gets its own.
 #[tokio::test]
 async fn an_answer_that_nobody_waits_for_is_nobody_elses() {
@@ -181,7 +192,7 @@ async fn an_answer_that_nobody_waits_for_is_nobody_elses() {
     let slow = Request { method: "POST", path: "/slow", headers: &[], body: Bytes::new() };
     for _ in 0..2 {
         assert!(tokio::time::timeout(SLOW / 5, client.send(&slow)).await.is_err());
-        let Response { status, body } = client.send(&SECRET).await.unwrap();
+        let Response { status, body, .. } = client.send(&SECRET).await.unwrap();
         assert_eq!((status, &body[..]), (200, &b"/secret"[..]));
     }
     // Nothing was sent twice.

@@ -119,6 +119,8 @@ pub(crate) enum Fault {
     Ends,
     /// Has no evidence.
     NoVault,
+    /// Answers 429 with `Retry-After: 7`.
+    RateLimits,
 }
 
 pub(crate) struct Vault {
@@ -197,7 +199,7 @@ impl Vault {
 
     fn answer(&self, request: &Request<Incoming>, exporter: [u8; 32]) -> Response<Full<Bytes>> {
         let body = match request.uri().path() {
-            _ if self.fault == Fault::NoVault => None,
+            _ if matches!(self.fault, Fault::NoVault | Fault::RateLimits) => None,
             "/.well-known/adyton/evidence" => Some(self.evidence(request.uri().query().unwrap_or_default())),
             "/.well-known/adyton/binding" => Some(self.binding(exporter)),
             other => {
@@ -205,8 +207,15 @@ impl Vault {
                 Some(other.as_bytes().to_vec())
             }
         };
-        let status = if body.is_some() { 200 } else { 404 };
+        let status = match (&body, self.fault) {
+            (Some(_), _) => 200,
+            (None, Fault::RateLimits) => 429,
+            (None, _) => 404,
+        };
         let mut response = Response::builder().status(status);
+        if status == 429 {
+            response = response.header("retry-after", "7");
+        }
         if self.fault == Fault::Ends && !request.uri().path().starts_with("/.well-known/") {
             response = response.header("connection", "close");
         }

@@ -150,11 +150,16 @@ fn a_policy_in_force_is_shown_once() {
 }
 
 #[test]
-fn the_thirteenth_boot_in_an_hour_waits() {
+fn the_thirteenth_boot_in_an_hour_waits_but_not_in_profile_dev() {
     let now = 1_800_003_600;
-    assert_eq!(too_many_boots(&[now; 11], now), None);
-    assert_eq!(too_many_boots(&[now; 12], now), Some(13));
-    assert_eq!(too_many_boots(&[now - 3600; 100], now), None, "an hour ago is over");
-    assert_eq!(too_many_boots(&[now - 3599; 12], now), Some(13));
-    assert_eq!(too_many_boots(&[u64::MAX; 12], now), Some(13), "dated ahead");
+    let in_small = |boots: &[u64]| too_many_boots(Profile::Small, boots, now);
+    assert_eq!(in_small(&[now; 11]), None);
+    assert_eq!(in_small(&[now; 12]), Some(13));
+    assert_eq!(in_small(&[now - 3600; 100]), None, "an hour ago is over");
+    assert_eq!(in_small(&[now - 3599; 12]), Some(13));
+    assert_eq!(in_small(&[u64::MAX; 12]), Some(13), "dated ahead");
+    for profile in [Profile::Standard, Profile::Sovereign] {
+        assert_eq!(too_many_boots(profile, &[now; 12], now), Some(13));
+    }
+    assert_eq!(too_many_boots(Profile::Dev, &[now; 1000], now), None);
 }

@@ -137,8 +137,14 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener) {
     let in_force = Arc::new(InForce::new(policy.clone(), credentials, public).unwrap());
     let gov = Appender::start(service.clone(), LogId::GOV, events.clone());
     let gov = GovLog::new(VAULT, signer(), Frontier::default(), 0, [0; 16], 1, gov, Stop::channel().0);
-    let current =
-        Current { rules: Rules::default(), table: Arc::default(), public: None, sequence: 0, settings_hash: [0; 32] };
+    let current = Current {
+        rules: Rules::default(),
+        table: Arc::default(),
+        public: None,
+        sequence: 0,
+        settings: String::new(),
+        settings_hash: [0; 32],
+    };
     let current = Holder::new(current);
     let surroundings = Surroundings {
         clock: Arc::clone(&clock),

@@ -1,0 +1,261 @@
+//! Which vault a command speaks with, and what it must show before it is sent anything (`docs/spec/10-appraisal.md`).
+//!
+//! 1. the vault's id and the platform's root: from options, the environment, or the tenant's file. Two that differ are refused;
+//! 2. the evidence is appraised by them and by what is demanded of code and policy. Requests and sealed values then go to the
+//!    keys that the evidence names (`adyton-client`);
+//! 3. or `--trust-operator CA`: no evidence. The operator, and anyone who gets a certificate of that CA, can impersonate the vault.
+//!
+//! Under AWS's root a demand on code is required: any enclave on AWS can claim any vault id.
+
+use std::path::{Path, PathBuf};
+
+use adyton_attest::{AppraisalPolicy, Freshness, Measurements, Pcr, REGISTERS, Root};
+use adyton_client::{Attestation, Endpoint};
+use adyton_ledger::VaultId;
+use adyton_seal::RecipientPublicKey;
+use data_encoding::HEXLOWER;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::client::{Client, expect};
+
+type Error = Box<dyn std::error::Error>;
+
+/// What a vault's evidence must show, besides its id.
+#[derive(clap::Args)]
+pub(crate) struct Demands {
+    /// PEM or DER of the root that signs evidence, in place of AWS's: a laptop's vault has one of its own
+    #[arg(long, value_name = "FILE", env = "ADYTON_ROOT")]
+    root: Option<PathBuf>,
+    /// What a register must hold, as NUMBER=HEX; 0 to 4, 8 and 16; may be repeated
+    #[arg(long = "pcr", value_name = "N=HEX", value_parser = register, value_delimiter = ',', env = "ADYTON_PCR")]
+    pcrs: Vec<(u8, Pcr)>,
+    /// The policy that must be in force: its file, or its SHA-256
+    #[arg(long, value_name = "FILE|HASH")]
+    policy: Option<String>,
+    /// Demand that the log's freshness is certified by notaries
+    #[arg(long)]
+    certified: bool,
+    /// An output that may carry a secret outward; may be repeated
+    #[arg(long = "accept-reveal", value_name = "NAME")]
+    reveals: Vec<String>,
+    /// Oldest document, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    max_age: u64,
+}
+
+impl Demands {
+    /// The demands as the client checks them; `remembered` is the root that the tenant's file names.
+    pub(crate) fn attestation(&self, vault_id: VaultId, remembered: Option<&[u8]>) -> Result<Attestation, Error> {
+        let given = self.root()?;
+        // Both are public.
+        let root = match (given, remembered) {
+            (Some(given), Some(remembered)) if given != remembered => {
+                return Err(
+                    "--root (ADYTON_ROOT) is not the root that the tenant's file names: leave it out, or name the \
+                            file of the other vault's tenant"
+                        .into(),
+                );
+            }
+            (Some(root), _) => Root::explicit(root),
+            (None, Some(root)) => Root::explicit(root.to_vec()),
+            (None, None) => Root::aws(),
+        };
+        let mut policy = AppraisalPolicy::any_code(vault_id.0);
+        if !self.pcrs.is_empty() {
+            policy.measurements = Measurements::Registers(self.pcrs.clone());
+        }
+        policy.policy_hash = self.policy.as_deref().map(policy_hash).transpose()?;
+        policy.freshness = if self.certified { Freshness::Certified } else { Freshness::None };
+        policy.reveals.clone_from(&self.reveals);
+        policy.max_age_ms = self.max_age.saturating_mul(1000);
+        Ok(Attestation { root, policy })
+    }
+
+    /// DER of the root, if one is named.
+    pub(crate) fn root(&self) -> Result<Option<Vec<u8>>, Error> {
+        self.root.as_ref().map(certificate).transpose()
+    }
+
+    /// The file of the policy that is demanded, if it is a file.
+    pub(crate) fn policy_file(&self) -> Option<&Path> {
+        self.policy.as_deref().map(Path::new).filter(|path| path.is_file())
+    }
+
+    /// Whether what is demanded says which code runs ([`adyton_attest::Appraised::code_is_known`]).
+    fn name_code(&self) -> bool {
+        let names = |number: u8| self.pcrs.iter().any(|(named, _)| *named == number);
+        names(0) || (names(1) && names(2))
+    }
+
+    fn are_of_evidence(&self) -> bool {
+        !self.pcrs.is_empty() || self.certified
+    }
+}
+
+/// A vault, and what it must show.
+#[derive(clap::Args)]
+pub(crate) struct Target {
+    /// The vault's API, such as https://vault.example.com
+    #[arg(long, value_name = "URL", env = "ADYTON_API")]
+    api: Endpoint,
+    /// The vault's id, from where you trust it; a tenant's file has it
+    #[arg(long, value_name = "ID", env = "ADYTON_VAULT_ID", alias = "vault")]
+    vault_id: Option<VaultId>,
+    #[command(flatten)]
+    pub(crate) demands: Demands,
+    /// One line of JSON instead of sentences
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A vault that shows evidence, or whose operator is trusted by name.
+#[derive(clap::Args)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Asks for no evidence: trusts every certificate that this CA issued. Its owner can impersonate the vault
+    #[arg(long, value_name = "CA.pem")]
+    trust_operator: Option<PathBuf>,
+}
+
+/// What a tenant's file says of its vault.
+pub(crate) struct Remembered<'a> {
+    pub(crate) file: &'a Path,
+    pub(crate) vault_id: VaultId,
+    /// DER of the platform's root.
+    pub(crate) root: Option<Vec<u8>>,
+}
+
+/// A vault that was appraised, or whose operator is trusted.
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) vault_id: VaultId,
+    /// What values are sealed to.
+    pub(crate) key: RecipientPublicKey,
+    /// SHA-256 of the policy in force.
+    pub(crate) policy_hash: [u8; 32],
+    /// Whether the code is one that was demanded.
+    pub(crate) code_is_known: bool,
+}
+
+impl Target {
+    fn vault_id(&self, remembered: Option<&Remembered<'_>>) -> Result<VaultId, Error> {
+        match (self.vault_id, remembered) {
+            (Some(given), Some(known)) if given != known.vault_id => {
+                Err(format!("{}: of vault {}, and vault {given} was named", known.file.display(), known.vault_id)
+                    .into())
+            }
+            (Some(id), _) => Ok(id),
+            (None, Some(known)) => Ok(known.vault_id),
+            (None, None) => {
+                Err("--vault-id (ADYTON_VAULT_ID) is missing: the vault's id, from where you trust it".into())
+            }
+        }
+    }
+
+    /// Asks for evidence, and gives a connection to what convinced.
+    pub(crate) async fn appraise(&self, remembered: Option<&Remembered<'_>>) -> Result<Connection, Error> {
+        let vault_id = self.vault_id(remembered)?;
+        let root = remembered.and_then(|known| known.root.as_deref());
+        let attestation = self.demands.attestation(vault_id, root)?;
+        if attestation.root.is_aws() && !self.demands.name_code() {
+            return Err(
+                "under AWS's root any enclave can claim this vault's id: name the code that must run, with --pcr \
+                        0=HEX (`adyton image measure` prints it), or another root with --root"
+                    .into(),
+            );
+        }
+        let client = adyton_client::Client::attested(self.api.clone(), attestation);
+        let seen = client.appraise(|appraised| {
+            appraised.map(|appraised| {
+                let bundle = appraised.bundle();
+                (RecipientPublicKey(bundle.hpke_key), bundle.policy_hash, appraised.code_is_known())
+            })
+        });
+        let seen = seen.await.map_err(|error| format!("{}: {error}\nNothing was sent.", self.api))?;
+        let (key, policy_hash, code_is_known) = seen.ok_or("nothing was appraised")?;
+        if !code_is_known && !self.json {
+            eprintln!("A platform vouches for this vault; which code it runs was not compared (--pcr).");
+        }
+        Ok(Connection { client: Client::from(client), vault_id, key, policy_hash, code_is_known })
+    }
+}
+
+impl Place {
+    /// A connection to the vault: appraised, or of the operator who is trusted by name.
+    pub(crate) async fn connect(&self, remembered: Option<&Remembered<'_>>) -> Result<Connection, Error> {
+        let Some(ca) = &self.trust_operator else { return self.target.appraise(remembered).await };
+        if self.target.demands.are_of_evidence() {
+            return Err(
+                "--trust-operator asks for no evidence, so --pcr (ADYTON_PCR) and --certified would compare nothing: \
+                        leave them out"
+                    .into(),
+            );
+        }
+        let vault_id = self.target.vault_id(remembered)?;
+        let client = adyton_client::Client::trusting_the_operator(self.target.api.clone(), &certificate(ca)?)?;
+        let client = Client::from(client);
+        let vault = vault(&client).await?;
+        if vault.vault_id != vault_id.to_string() {
+            return Err(format!("vault {} answers there, not {vault_id}: nothing was sent", vault.vault_id).into());
+        }
+        let hash = |text: &str| HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok();
+        let key = hash(&vault.hpke_key).map(RecipientPublicKey).ok_or("the vault's key is not one")?;
+        let policy = hash(&vault.policy_hash).ok_or("the hash of the vault's policy is not one")?;
+        if let Some(wanted) = &self.target.demands.policy
+            && policy_hash(wanted)? != policy
+        {
+            return Err(format!("the vault there names another policy, {}: nothing was sent", vault.policy_hash).into());
+        }
+        Ok(Connection { client, vault_id, key, policy_hash: policy, code_is_known: false })
+    }
+
+    /// Whether answers are JSON.
+    pub(crate) fn json(&self) -> bool {
+        self.target.json
+    }
+
+    /// DER of the root that is named.
+    pub(crate) fn root(&self) -> Result<Option<Vec<u8>>, Error> {
+        self.target.demands.root()
+    }
+}
+
+/// What a vault says of itself. None of it is attested but over an attested connection.
+pub(crate) async fn vault(client: &Client) -> Result<adyton_api::Vault, Error> {
+    let answer = client.request("GET", "/adyton/v1/vault", &[], String::new()).await?;
+    Ok(serde_json::from_slice(&expect(200, answer)?)?)
+}
+
+/// A certificate in PEM or DER.
+pub(crate) fn certificate(file: &PathBuf) -> Result<Vec<u8>, Error> {
+    let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    if let Ok(certificate) = CertificateDer::from_pem_slice(&bytes) {
+        return Ok(certificate.to_vec());
+    }
+    // DER: a sequence that is as long as the file.
+    match &bytes[..] {
+        [0x30, 0x82, high, low, rest @ ..] if rest.len() == usize::from(u16::from_be_bytes([*high, *low])) => Ok(bytes),
+        _ => Err(format!("{}: no certificate, neither PEM nor DER", file.display()).into()),
+    }
+}
+
+fn policy_hash(text: &str) -> Result<[u8; 32], Error> {
+    if let Some(hash) = HEXLOWER.decode(text.as_bytes()).ok().and_then(|hash| hash.try_into().ok()) {
+        return Ok(hash);
+    }
+    let bytes =
+        std::fs::read(text).map_err(|error| format!("--policy {text}: neither a SHA-256 nor a file: {error}"))?;
+    Ok(adyton_ledger::sha256(&bytes).0)
+}
+
+/// A register's number and value.
+pub(crate) fn register(text: &str) -> Result<(u8, Pcr), String> {
+    let (number, value) = text.split_once('=').ok_or("expected NUMBER=HEX")?;
+    let number = number.parse().ok().filter(|number| REGISTERS.contains(number));
+    let number = number.ok_or("a register that can be demanded is 0, 1, 2, 3, 4, 8 or 16")?;
+    let value = HEXLOWER.decode(value.as_bytes()).ok().and_then(|value| <[u8; 48]>::try_from(value).ok());
+    let value = value.ok_or("a register holds 48 bytes: 96 lower-case hexadecimal digits")?;
+    Ok((number, Pcr::new(value).ok_or("a register of zeros is that of an enclave in debug mode")?))
+}
