@@ -297,12 +297,12 @@ mod tests {
     use adyton_transport::Address;
 
     use super::*;
-    use crate::egress::Trust;
+    use crate::egress::{AnswerBudget, Trust};
 
     #[test]
     fn a_cas_addresses_are_at_its_host() {
         let service = Address::Unix("host.sock".into());
-        let endpoint = Endpoint::new("acme.example", 443, &Trust::PublicRoots, service).unwrap();
+        let endpoint = Endpoint::new("acme.example", 443, &Trust::PublicRoots, service, AnswerBudget::CA).unwrap();
         let origins = vec!["https://acme.example".into(), "https://acme.example:443".into()];
         let place = Place { endpoint, origins, directory: "/directory".into() };
         assert_eq!(place.path("https://acme.example/acct/1"), Ok("/acct/1"));

@@ -3,12 +3,14 @@
 use adyton_policy::Trust;
 
 use super::*;
+use crate::egress::AnswerBudget;
 
 const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/0f1e2d3c-0000-4000-8000-00112233aabb";
 
 fn kms() -> Kms {
     let service = Address::Unix("host.sock".into());
-    let endpoint = Endpoint::new("kms.adyton.test", 443, &Trust::PublicRoots, service.clone()).unwrap();
+    let endpoint =
+        Endpoint::new("kms.adyton.test", 443, &Trust::PublicRoots, service.clone(), AnswerBudget::KMS).unwrap();
     Kms::new(endpoint, service, KeyArn::parse(KEY).unwrap())
 }
 

@@ -95,7 +95,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-fn letter(to: &str) -> Letter {
+pub(super) fn letter(to: &str) -> Letter {
     Letter {
         attempt: "VL0123456789abcdef0123456789abcdef".into(),
         to: SecretText::join(&[to]),
