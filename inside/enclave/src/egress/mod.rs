@@ -15,6 +15,8 @@
 
 mod budget;
 pub mod http;
+#[cfg(test)]
+pub(crate) mod played;
 mod trust;
 
 use std::fmt;

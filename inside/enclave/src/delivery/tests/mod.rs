@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod engine;
+mod floods;
 mod http;
 mod mail;
 
