@@ -32,7 +32,7 @@ type Named = Vec<(&'static str, Vec<u8>)>;
 pub fn all() -> Vec<(&'static str, Seed)> {
     let mut seeds = Vec::new();
     vectors(&mut seeds);
-    let groups: [(&str, Named); 27] = [
+    let groups: [(&str, Named); 28] = [
         ("frame_append", frame_append()),
         ("frame_stream", frame_stream()),
         ("address", texts(&["unix:/run/adyton/service.sock", "vsock:3:5000", "vsock:+3:5000", "unix:", "tcp:1:2"])),
@@ -77,6 +77,19 @@ pub fn all() -> Vec<(&'static str, Seed)> {
         ("entry_body", bodies()),
         ("snapshot", snapshots()),
         ("image_signature", image_signature()),
+        (
+            "smtp_reply",
+            texts(&[
+                "250 ok\r\n",
+                "250\r\n",
+                "250\tqueued\n",
+                "250-mail\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n",
+                "550-5.1.1 unknown\r\n550 5.1.1 see\r\n",
+                "553 not in my list (#5.7.1)\r\n",
+                "250-a\r\n550 b\r\n",
+                "who are you?\r\n",
+            ]),
+        ),
         ("domain_name", texts(&["carrier.adyton.test", "localhost.", "127.1", "0x7f000001", "a.0x1", "::1", "a..b"])),
         ("route", texts(&["carrier.test:443=127.0.0.1:8443", "Kms.test:1=[::1]:2", "127.1:443=127.0.0.1:1", ":1=:2"])),
     ];

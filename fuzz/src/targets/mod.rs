@@ -8,6 +8,7 @@ mod ledger;
 mod message;
 mod seal;
 mod sealed;
+mod smtp;
 mod vault;
 mod wire;
 
@@ -61,6 +62,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "signed_request", run: enclave::signed_request, dictionary: enclave::JSON },
     Target { name: "keys_request", run: enclave::keys_request, dictionary: enclave::JSON },
     Target { name: "loosening_request", run: enclave::loosening_request, dictionary: enclave::JSON },
+    Target { name: "smtp_reply", run: smtp::reply, dictionary: smtp::REPLIES },
     // outside/host
     Target { name: "domain_name", run: host::domain_name, dictionary: host::NAMES },
     Target { name: "route", run: host::route, dictionary: host::NAMES },

@@ -297,12 +297,26 @@ mod tests {
     use adyton_transport::Address;
 
     use super::*;
-    use crate::egress::Trust;
+    use crate::egress::{AnswerBudget, Trust};
+
+    #[tokio::test]
+    async fn a_ca_that_does_not_end_its_answer_is_cut_off() {
+        use crate::egress::played::{Begins, Flood, HTTP, NAME};
+        for (first, again) in HTTP {
+            let flood = Flood::start(Begins::AskedInTls, first, again);
+            let endpoint = Endpoint::new(NAME, 443, &flood.trust, flood.service.clone(), AnswerBudget::CA).unwrap();
+            let place = Place { endpoint, origins: Vec::new(), directory: "/directory".into() };
+            let key = EcdsaKey::generate().unwrap();
+            let refused = Conversation::begin(&place, &key, None).await.err();
+            assert_eq!(refused, Some(AcmeError::Egress(EgressError::TooLong)), "{}", first.escape_ascii());
+            flood.assert_bounded(AnswerBudget::CA);
+        }
+    }
 
     #[test]
     fn a_cas_addresses_are_at_its_host() {
         let service = Address::Unix("host.sock".into());
-        let endpoint = Endpoint::new("acme.example", 443, &Trust::PublicRoots, service).unwrap();
+        let endpoint = Endpoint::new("acme.example", 443, &Trust::PublicRoots, service, AnswerBudget::CA).unwrap();
         let origins = vec!["https://acme.example".into(), "https://acme.example:443".into()];
         let place = Place { endpoint, origins, directory: "/directory".into() };
         assert_eq!(place.path("https://acme.example/acct/1"), Ok("/acct/1"));

@@ -35,7 +35,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Duration, sleep};
 
 use crate::clock::Clock;
-use crate::egress::{Endpoint, EndpointError, Trust};
+use crate::egress::{AnswerBudget, Endpoint, EndpointError, Trust};
 use crate::engine::gov::{GovError, GovLog};
 use crate::identity::{IdentityError, provider};
 use crate::public::{ACCOUNT_KEY, PublicCertificate, PublicKeys};
@@ -136,7 +136,7 @@ impl Acme {
     pub fn new(policy: &adyton_policy::Acme, service: Address) -> Result<Self, EndpointError> {
         let adyton_policy::Acme { host, port, path, trust, contact } = policy;
         let trust = Trust::parse(trust).ok_or(EndpointError::Certificate)?;
-        let endpoint = Endpoint::new(host, *port, &trust, service)?;
+        let endpoint = Endpoint::new(host, *port, &trust, service, AnswerBudget::CA)?;
         let mut origins = vec![format!("https://{host}:{port}")];
         if *port == 443 {
             origins.push(format!("https://{host}"));

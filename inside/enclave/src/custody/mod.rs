@@ -18,7 +18,7 @@ use adyton_seal::{Opaque, WrapKey, put_lp};
 use adyton_transport::Address;
 
 use crate::clock::Clock;
-use crate::egress::{EgressError, Endpoint, EndpointError};
+use crate::egress::{AnswerBudget, EgressError, Endpoint, EndpointError};
 use crate::platform::{Nsm, PlatformError};
 pub use kms::{CredentialsError, KeyError, Kms};
 
@@ -115,7 +115,7 @@ impl Custodian {
     pub fn new(policy: &Policy, service: &Address) -> Result<Self, EndpointError> {
         let custody = &policy.custody;
         let trust = Trust::parse(&custody.trust).ok_or(EndpointError::Certificate)?;
-        let endpoint = Endpoint::new(&custody.host, custody.port, &trust, service.clone())?;
+        let endpoint = Endpoint::new(&custody.host, custody.port, &trust, service.clone(), AnswerBudget::KMS)?;
         match policy.profile {
             ProfileName::Dev => Ok(Self::Dev(endpoint)),
             ProfileName::Small => {

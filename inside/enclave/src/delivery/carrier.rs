@@ -1,4 +1,4 @@
-//! What a carrier is to delivery: it takes a letter, or says in one of five ways that it did not.
+//! What a carrier is to delivery: it takes a letter, or the hand-over ends in one of six other ways ([`Failure`]).
 
 use std::sync::Arc;
 
@@ -44,17 +44,21 @@ impl Letter {
     }
 }
 
-/// Why a carrier did not take a letter.
+/// How a hand-over ended, if the carrier did not say that it took the letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// No answer, or one that makes no sense: the carrier may not be there.
+    /// It failed before anything of the letter can have been taken: it may be tried again.
     Transport(EgressError),
     /// It answered, and is to be asked again; not before this has passed, if it says so.
     Busy(Option<Duration>),
     /// It will not take this letter; another carrier may.
     NotThisRoute,
+    /// The refusal concerns the sender or its account: another carrier may take the letter.
+    Sender,
     /// No carrier will: the address is wrong, or its owner wants no messages.
-    Refused,
+    Recipient,
+    /// The letter left and no readable answer came: it may have been taken, so it must not be repeated.
+    Unconfirmed,
 }
 
 impl Failure {
@@ -62,8 +66,8 @@ impl Failure {
     pub(super) fn class(self) -> DeliveryFailure {
         match self {
             Self::Transport(error) => error.class(),
-            Self::Busy(_) => DeliveryFailure::Timeout,
-            Self::NotThisRoute | Self::Refused => DeliveryFailure::Refused,
+            Self::Busy(_) | Self::Unconfirmed => DeliveryFailure::Timeout,
+            Self::NotThisRoute | Self::Sender | Self::Recipient => DeliveryFailure::Refused,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::twilio::Twilio;
 use super::webhook::Webhook;
 use super::{Credential, RouteConfig, RouteKind};
 use crate::clock::Clock;
-use crate::egress::{Endpoint, EndpointError};
+use crate::egress::{AnswerBudget, Endpoint, EndpointError};
 
 pub(super) enum AnyCarrier {
     Twilio(Twilio),
@@ -26,7 +26,11 @@ impl AnyCarrier {
         service: &Address,
         clock: &Arc<Clock>,
     ) -> Result<Self, EndpointError> {
-        let endpoint = Endpoint::new(&route.host, route.port, &route.trust, service.clone())?;
+        let answers = match route.kind {
+            RouteKind::Smtp { .. } => AnswerBudget::MAIL,
+            RouteKind::TwilioMessages { .. } | RouteKind::Webhook { .. } => AnswerBudget::CARRIER,
+        };
+        let endpoint = Endpoint::new(&route.host, route.port, &route.trust, service.clone(), answers)?;
         let clock = Arc::clone(clock);
         Ok(match route.kind.clone() {
             RouteKind::TwilioMessages { account, sender } => {

@@ -5,7 +5,8 @@
 //! 2. Between tries it waits ([`backoff`]), at least as long as the carrier asked for. From one route to the next it
 //!    does not wait: only after the last one, before it begins again with the first.
 //! 3. A route whose breaker is open, whose turn does not come or which has no place is passed over.
-//! 4. A route that will not take this letter is not tried again; a carrier that says nobody will ends the journey.
+//! 4. A route that will not take this letter is not tried again. A carrier that refuses the recipient ends the journey, and so
+//!    does one that may have taken the letter.
 //! 5. When the code ends, so does the journey.
 
 use std::sync::Arc;
@@ -99,12 +100,13 @@ impl<C: Carrier> Journey<C> {
                 continue;
             };
             self.last = Some(route);
-            self.answered |= !matches!(failure, Failure::Transport(_));
+            self.answered |= !matches!(failure, Failure::Transport(_) | Failure::Unconfirmed);
             self.events.emit(Event::DeliveryFailed { class: failure.class() });
             match failure {
                 // 4.
-                Failure::Refused => return (Outcome::Refused, self.last),
-                Failure::NotThisRoute => self.leave_out(),
+                Failure::Recipient => return (Outcome::Refused, self.last),
+                Failure::Unconfirmed => return (Outcome::GaveUp, self.last),
+                Failure::NotThisRoute | Failure::Sender => self.leave_out(),
                 Failure::Busy(asked) => self.try_again(asked.unwrap_or_default()).await,
                 Failure::Transport(_) => self.try_again(Duration::ZERO).await,
             }

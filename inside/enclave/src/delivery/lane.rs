@@ -79,7 +79,7 @@ impl<C: Carrier> Lane<C> {
         let mut passage = Passage::admit(&self.breaker).map_err(Miss::Open)?;
         // 3.
         let handed = self.carrier.hand_over(letter, credential).await;
-        passage.settle(!matches!(handed, Err(Failure::Transport(_))));
+        passage.settle(!matches!(handed, Err(Failure::Transport(_) | Failure::Unconfirmed)));
         handed.map_err(Miss::Carrier)
     }
 }

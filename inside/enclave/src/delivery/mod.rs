@@ -47,6 +47,7 @@ use lane::Lane;
 pub use credential::{Credential, CredentialError};
 pub use from_policy::{CredentialKey, RouteError, Unusable, routes, table};
 pub use route::{RouteConfig, RouteKind, Sender, SmtpTls};
+pub use smtp::{MAX_LINES, MAX_TEXT, Reply, ReplyError, ReplyReader};
 pub use table::RoutingTable;
 
 /// What delivery needs besides its routes.

@@ -1,20 +1,16 @@
 //! HTTP/1.1 to an endpoint. Redirects are not followed: another place is not the one that the policy names.
+//!
+//! How long an answer may be and take, interim ones (1xx), headers and chunks included, is its stream's budget
+//! ([`super::AnswerBudget`]); nothing here counts a second time.
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Duration, timeout};
 
-use super::{EgressError, Endpoint};
-
-/// Longest wait for a whole answer.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
-/// Longest answer that is read.
-const MAX_ANSWER: usize = 64 * 1024;
+use super::{EgressError, Endpoint, Meter, Wire};
 
 /// What came back. It may hold credentials, so it is not printed.
 pub struct Answer {
@@ -30,6 +26,7 @@ pub struct Answer {
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: HeaderValue,
+    meter: Meter,
 }
 
 impl Connection {
@@ -45,19 +42,22 @@ impl Connection {
     ///
     /// # Errors
     /// [`EgressError::Protocol`].
-    pub async fn over(
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        host: &str,
-    ) -> Result<Self, EgressError> {
+    pub async fn over(stream: impl Wire, host: &str) -> Result<Self, EgressError> {
+        let meter = stream.meter().clone();
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
         let (sender, connection) = handshake.await.map_err(|_| EgressError::Protocol)?;
         tokio::spawn(connection);
-        Ok(Self { sender, host: HeaderValue::from_str(host).map_err(|_| EgressError::Protocol)? })
+        Ok(Self { sender, host: HeaderValue::from_str(host).map_err(|_| EgressError::Protocol)?, meter })
     }
 
     /// Whether the other side has closed it.
     pub fn is_closed(&self) -> bool {
         self.sender.is_closed()
+    }
+
+    /// Whether anything of the last request may have left.
+    pub fn sent(&self) -> bool {
+        self.meter.sent()
     }
 
     /// `POST path`; what came back, whatever its status.
@@ -100,13 +100,16 @@ impl Connection {
         let mut request = request.map_err(|_| EgressError::Protocol)?;
         request.headers_mut().insert(hyper::header::HOST, self.host.clone());
         request.headers_mut().extend(headers);
+        self.meter.begin();
         let exchange = async {
             self.sender.ready().await.map_err(|_| EgressError::Protocol)?;
             let answer = self.sender.send_request(request).await.map_err(|_| EgressError::Protocol)?;
             let (head, body) = answer.into_parts();
-            let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|_| EgressError::Protocol)?;
+            let body = body.collect().await.map_err(|_| EgressError::Protocol)?;
             Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
         };
-        timeout(ANSWER_PATIENCE, exchange).await.unwrap_or(Err(EgressError::Timeout))
+        let answer = exchange.await.map_err(|error| self.meter.exceeded().unwrap_or(error))?;
+        self.meter.rest();
+        Ok(answer)
     }
 }

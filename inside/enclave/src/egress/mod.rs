@@ -5,13 +5,18 @@
 //! 3. TLS 1.3 with the endpoint's [`Trust`];
 //! 4. HTTP/1.1 in it ([`http`]), or what a caller speaks itself.
 //!
+//! Whatever comes back is bounded: by bytes and time for each of these steps, and then for each answer ([`AnswerBudget`]).
+//!
 //! One place is called without TLS and without the policy: the metadata service of a cloud ([`metadata`]), whose answers the
 //! host could make up, and which are worth nothing without attestation.
 //!
 //! TLS 1.3 only: a carrier that still needs 1.2 is refused and needs a relay in front of it. The older protocol would
 //! be more trusted code, and would show the host the carrier's certificate.
 
+mod budget;
 pub mod http;
+#[cfg(test)]
+pub(crate) mod played;
 mod trust;
 
 use std::fmt;
@@ -21,15 +26,21 @@ use adyton_frame::{Channel, DeliveryFailure};
 use adyton_transport::{Address, Stream, open_channel};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::time::{Duration, timeout};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Duration, Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_socks::tcp::Socks5Stream;
 
+pub use budget::{AnswerBudget, Meter, Metered, Wire};
 pub use trust::{Trust, TrustRefusal};
 
-/// Longest wait for a connection, TLS included.
+/// Longest wait for a connection, and once more for its TLS handshake.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+/// Longest answers to the requests of SOCKS5: a method, and an address that is a name of 255 bytes.
+const SOCKS_BYTES: usize = 512;
+/// Longest TLS handshake of a server: ten certificates and what goes with them.
+const HANDSHAKE_BYTES: usize = 64 * 1024;
 
 /// Why nothing came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +51,10 @@ pub enum EgressError {
     Tls(TrustRefusal),
     /// The connection broke, or the answer is not what the protocol allows.
     Protocol,
-    /// Nothing came in time.
+    /// The answer did not come, or did not end, in time.
     Timeout,
+    /// The answer is longer than an answer of its kind may be.
+    TooLong,
 }
 
 impl fmt::Display for EgressError {
@@ -50,7 +63,8 @@ impl fmt::Display for EgressError {
             Self::Connect => f.write_str("no connection"),
             Self::Tls(refusal) => refusal.fmt(f),
             Self::Protocol => f.write_str("the connection broke, or the answer is not what the protocol allows"),
-            Self::Timeout => f.write_str("no answer in time"),
+            Self::Timeout => f.write_str("no whole answer in time"),
+            Self::TooLong => f.write_str("the answer is longer than an answer of its kind may be"),
         }
     }
 }
@@ -63,7 +77,7 @@ impl EgressError {
         match self {
             Self::Connect => DeliveryFailure::Connect,
             Self::Tls(_) => DeliveryFailure::Tls,
-            Self::Protocol | Self::Timeout => DeliveryFailure::Timeout,
+            Self::Protocol | Self::Timeout | Self::TooLong => DeliveryFailure::Timeout,
         }
     }
 }
@@ -102,14 +116,21 @@ pub struct Endpoint {
     port: u16,
     name: ServerName<'static>,
     tls: TlsConnector,
+    answers: AnswerBudget,
 }
 
 impl Endpoint {
-    /// Prepares an endpoint; `service` is the host's address.
+    /// Prepares an endpoint; `service` is the host's address, `answers` what each answer of it may cost.
     ///
     /// # Errors
     /// [`EndpointError`].
-    pub fn new(host: &str, port: u16, trust: &Trust, service: Address) -> Result<Self, EndpointError> {
+    pub fn new(
+        host: &str,
+        port: u16,
+        trust: &Trust,
+        service: Address,
+        answers: AnswerBudget,
+    ) -> Result<Self, EndpointError> {
         let name = adyton_policy::is_peer(host).then(|| ServerName::try_from(host.to_owned()).ok()).flatten();
         let name = name.ok_or(EndpointError::Name)?;
         let provider = crate::identity::provider();
@@ -124,7 +145,8 @@ impl Endpoint {
             .with_no_client_auth();
         // A resumed session would skip the look at the certificate.
         config.resumption = rustls::client::Resumption::disabled();
-        Ok(Self { service, host: host.to_owned(), port, name, tls: TlsConnector::from(Arc::new(config)) })
+        let tls = TlsConnector::from(Arc::new(config));
+        Ok(Self { service, host: host.to_owned(), port, name, tls, answers })
     }
 
     /// The name.
@@ -132,28 +154,33 @@ impl Endpoint {
         &self.host
     }
 
-    /// Connects, without TLS yet: for protocols that begin in the clear.
+    /// Connects, without TLS yet: for protocols that begin in the clear. The budget of the first answer has begun.
     ///
     /// # Errors
-    /// [`EgressError::Connect`], [`EgressError::Timeout`].
-    pub async fn dial(&self) -> Result<Stream, EgressError> {
-        open(&self.service, (&self.host, self.port)).await
+    /// [`EgressError::Connect`], [`EgressError::Timeout`], [`EgressError::TooLong`].
+    pub async fn dial(&self) -> Result<Metered<Stream>, EgressError> {
+        open(&self.service, (&self.host, self.port), self.answers).await
     }
 
-    /// 3. TLS over a stream that [`Endpoint::dial`] gave.
+    /// 3. TLS over a stream that [`Endpoint::dial`] gave. The budget of the first answer has begun.
     ///
     /// # Errors
-    /// [`EgressError::Tls`], [`EgressError::Protocol`], [`EgressError::Timeout`].
-    pub async fn secure(&self, stream: Stream) -> Result<TlsStream<Stream>, EgressError> {
-        match timeout(CONNECT_PATIENCE, self.tls.connect(self.name.clone(), stream)).await {
-            Ok(Ok(stream)) => Ok(stream),
+    /// [`EgressError::Tls`], [`EgressError::Protocol`], [`EgressError::Timeout`], [`EgressError::TooLong`].
+    pub async fn secure<S>(&self, stream: Metered<S>) -> Result<TlsStream<Metered<S>>, EgressError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let meter = stream.meter().clone();
+        meter.allow(HANDSHAKE_BYTES, Instant::now() + CONNECT_PATIENCE);
+        let secured = self.tls.connect(self.name.clone(), stream).await;
+        let secured = secured.map_err(|error| {
             // What the library says comes wrapped; anything else is the connection's end.
-            Ok(Err(error)) => Err(match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                Some(error) => EgressError::Tls(TrustRefusal::from(error)),
-                None => EgressError::Protocol,
-            }),
-            Err(_) => Err(EgressError::Timeout),
-        }
+            let refused = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            let refused = refused.map(|error| EgressError::Tls(TrustRefusal::from(error)));
+            meter.exceeded().or(refused).unwrap_or(EgressError::Protocol)
+        })?;
+        meter.begin();
+        Ok(secured)
     }
 }
 
@@ -163,21 +190,31 @@ const METADATA: (&str, u16) = ("169.254.169.254", 80);
 /// Connects to the metadata service of the instance, in the clear. The host dials this address as it stands.
 ///
 /// # Errors
-/// [`EgressError::Connect`], [`EgressError::Protocol`], [`EgressError::Timeout`].
+/// [`EgressError::Connect`], [`EgressError::Protocol`], [`EgressError::Timeout`], [`EgressError::TooLong`].
 pub async fn metadata(service: &Address) -> Result<http::Connection, EgressError> {
-    http::Connection::over(open(service, METADATA).await?, METADATA.0).await
+    http::Connection::over(open(service, METADATA, AnswerBudget::METADATA).await?, METADATA.0).await
 }
 
 /// 1. and 2.
-async fn open(service: &Address, (host, port): (&str, u16)) -> Result<Stream, EgressError> {
-    let dial = async {
-        // 1.
-        let stream = open_channel(service, Channel::Dial).await.map_err(|_| EgressError::Connect)?;
-        // 2.
-        let dialed = Socks5Stream::connect_with_socket(stream, (host, port)).await;
-        Ok(dialed.map_err(|_| EgressError::Connect)?.into_inner())
-    };
-    timeout(CONNECT_PATIENCE, dial).await.unwrap_or(Err(EgressError::Timeout))
+async fn open(service: &Address, target: (&str, u16), answers: AnswerBudget) -> Result<Metered<Stream>, EgressError> {
+    let until = Instant::now() + CONNECT_PATIENCE;
+    // 1. What the host says here is frames, which have their own bound.
+    let stream = timeout_at(until, open_channel(service, Channel::Dial)).await.map_err(|_| EgressError::Timeout)?;
+    let stream = stream.map_err(|_| EgressError::Connect)?;
+    // 2.
+    socks(Metered::new(stream, answers, SOCKS_BYTES, until), target).await
+}
+
+/// 2. What is read is as long as the host says, and bounded like everything else.
+async fn socks<S>(stream: Metered<S>, target: (&str, u16)) -> Result<Metered<S>, EgressError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let meter = stream.meter().clone();
+    let dialed = Socks5Stream::connect_with_socket(stream, target).await;
+    let dialed = dialed.map_err(|_| meter.exceeded().unwrap_or(EgressError::Connect))?;
+    meter.begin();
+    Ok(dialed.into_inner())
 }
 
 #[cfg(test)]
@@ -188,7 +225,7 @@ mod tests {
     fn only_names_are_dialled() {
         let endpoint = |host: &str| {
             let service = Address::Unix("host.sock".into());
-            Endpoint::new(host, 443, &Trust::PublicRoots, service).map(|_| ())
+            Endpoint::new(host, 443, &Trust::PublicRoots, service, AnswerBudget::CARRIER).map(|_| ())
         };
         assert_eq!(endpoint("carrier.adyton.test"), Ok(()));
         for host in
@@ -198,7 +235,7 @@ mod tests {
         }
         let nonsense = Trust::Ca(vec![1, 2, 3]);
         let service = Address::Unix("host.sock".into());
-        let refused = Endpoint::new("carrier.adyton.test", 443, &nonsense, service).err();
+        let refused = Endpoint::new("carrier.adyton.test", 443, &nonsense, service, AnswerBudget::CARRIER).err();
         assert_eq!(refused, Some(EndpointError::Certificate));
     }
 }

@@ -160,6 +160,18 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_metadata_service_that_does_not_end_its_answer_is_cut_off() {
+        use crate::egress::AnswerBudget;
+        use crate::egress::played::{Begins, Flood, HTTP};
+        for (first, again) in HTTP {
+            let flood = Flood::start(Begins::Asked, first, again);
+            let refused = Credentials::of_instance(&flood.service).await.err();
+            assert_eq!(refused, Some(CredentialsError::Egress(EgressError::TooLong)), "{}", first.escape_ascii());
+            flood.assert_bounded(AnswerBudget::METADATA);
+        }
+    }
+
     #[test]
     fn a_role_is_a_name_and_no_path() {
         assert_eq!(role_name(b"adyton-enclave\nother\n"), Some("adyton-enclave"));

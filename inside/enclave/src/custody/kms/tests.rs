@@ -3,12 +3,14 @@
 use adyton_policy::Trust;
 
 use super::*;
+use crate::egress::AnswerBudget;
 
 const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/0f1e2d3c-0000-4000-8000-00112233aabb";
 
 fn kms() -> Kms {
     let service = Address::Unix("host.sock".into());
-    let endpoint = Endpoint::new("kms.adyton.test", 443, &Trust::PublicRoots, service.clone()).unwrap();
+    let endpoint =
+        Endpoint::new("kms.adyton.test", 443, &Trust::PublicRoots, service.clone(), AnswerBudget::KMS).unwrap();
     Kms::new(endpoint, service, KeyArn::parse(KEY).unwrap())
 }
 
@@ -118,4 +120,24 @@ fn zeros_and_missing_registers_refuse() {
     }
     assert!(matches!(without(16), CustodyError::NoPolicyRegister));
     assert!(matches!(zero(16), CustodyError::NoPolicyRegister));
+}
+
+#[tokio::test]
+async fn a_kms_that_does_not_end_its_answer_is_cut_off() {
+    use crate::egress::played::{Begins, Flood, HTTP, NAME};
+    for (first, again) in HTTP {
+        let flood = Flood::start(Begins::AskedInTls, first, again);
+        let endpoint = Endpoint::new(NAME, 443, &flood.trust, flood.service.clone(), AnswerBudget::KMS).unwrap();
+        let kms = Kms::new(endpoint, flood.service.clone(), KeyArn::parse(KEY).unwrap());
+        let credentials = Credentials {
+            access_key_id: "ASIAIOSFODNN7EXAMPLE".into(),
+            secret: adyton_seal::SecretText::join(&["wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"]),
+            token: "token".into(),
+        };
+        let connection = Connection::open(&kms.endpoint).await.unwrap();
+        let mut session = Session { kms: &kms, clock: &Clock::new(), credentials, connection };
+        let refused = session.call("DescribeKey", &json!({})).await.unwrap_err();
+        assert!(matches!(refused, CustodyError::Egress(EgressError::TooLong)), "{refused}");
+        flood.assert_bounded(AnswerBudget::KMS);
+    }
 }

@@ -122,9 +122,24 @@ async fn a_second_try_may_do() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_ends_it() {
-    let world = World::new(&[&[Err(Failure::Refused)], &[Ok(())]]);
+    let world = World::new(&[&[Err(Failure::Recipient)], &[Ok(())]]);
     assert_eq!(world.send().await, (Outcome::Refused, Some(0)));
     assert_eq!(world.calls(), [1, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_have_been_taken_is_not_repeated() {
+    let world = World::new(&[&[Err(Failure::Unconfirmed)], &[Ok(())]]);
+    assert_eq!(world.send().await, (Outcome::GaveUp, Some(0)));
+    assert_eq!(world.calls(), [1, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_refuses_the_sender_is_followed_by_the_next_at_once() {
+    let world = World::new(&[&[Err(Failure::Sender)], &[Ok(())]]);
+    let began = Instant::now();
+    assert_eq!(world.send().await, (Outcome::Accepted, Some(1)));
+    assert_eq!((world.calls(), began.elapsed()), (vec![1, 1], Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,37 +1,45 @@
-//! Mail submission (RFC 6409) by lettre, over our own streams.
+//! Mail submission (RFC 6409): a small client of our own, over our own streams; lettre makes the mail ([`letter`]).
 //!
 //! 1. connect; with implicit TLS (RFC 8314) everything that follows is inside TLS;
-//! 2. else STARTTLS ([`starttls`]): a server that does not offer it, refuses it or fails at it gets nothing;
+//! 2. else STARTTLS (RFC 3207): a server that does not offer it, refuses it or fails at it gets nothing;
 //! 3. EHLO, inside TLS and so once more after STARTTLS, and AUTH PLAIN or LOGIN;
-//! 4. MAIL, RCPT, DATA;
-//! 5. a connection that took a letter is kept, with the credential it was opened by, for the next one.
+//! 4. MAIL, RCPT, DATA and the message. What fails so far may be tried again, here or elsewhere;
+//! 5. the final point. What fails from there on, without a code that can be read, may have been taken, and is
+//!    [`Failure::Unconfirmed`];
+//! 6. a connection that took a letter is kept, with the credential it was opened by, for the next one. If it breaks before the
+//!    final point, the letter goes over a new one, and that says nothing about the server.
 //!
-//! Limits: lettre keeps copies of password and message for as long as it works on them, and does not zeroize them.
+//! Limits: lettre keeps copies of the message while it makes it, and rustls while it encrypts; neither zeroizes them.
 
+mod dots;
 mod letter;
-mod starttls;
-mod wire;
+mod reply;
+mod session;
+mod verdict;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use adyton_seal::SecretText;
+use adyton_transport::Stream;
 use lettre::Address;
 use lettre::message::Mailbox;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::{self};
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, Instant};
+use tokio_rustls::client::TlsStream;
 
 use super::carrier::{Failure, Letter};
 use super::credential::Kind;
 use super::{Credential, SmtpTls};
 use crate::clock::Clock;
-use crate::egress::{EgressError, Endpoint, EndpointError};
-use wire::Wire;
+use crate::egress::{EgressError, Endpoint, EndpointError, Metered, TrustRefusal, Wire};
+pub use reply::{MAX_LINES, MAX_TEXT, Reply, ReplyError, ReplyReader};
+use session::{Envelope, Session};
+use verdict::{Stage, verdict};
 
-/// Longest wait for one step: opening a connection, or handing a letter over.
-const STEP_PATIENCE: Duration = Duration::from_secs(15);
+/// Longest way to the final point, connecting included. RFC 5321 §4.5.3.2 has five minutes for each step; a code lives for ten,
+/// and until the point another route can take over.
+const BEFORE_POINT: Duration = Duration::from_secs(60);
+/// Longest wait for the reply to it (RFC 5321 §4.5.3.2.6), while the code lives.
+const AFTER_POINT: Duration = Duration::from_secs(600);
 /// Connections that are kept, and for how long: servers close idle ones after five minutes (RFC 5321 §4.5.3.2.7).
 const MOST_IDLE: usize = 4;
 const LONGEST_IDLE: Duration = Duration::from_secs(60);
@@ -40,14 +48,15 @@ pub(super) struct Smtp {
     endpoint: Endpoint,
     tls: SmtpTls,
     from: Mailbox,
-    hello: ClientId,
     clock: Arc<Clock>,
-    idle: Mutex<Vec<Session>>,
+    idle: Mutex<Vec<Kept>>,
 }
 
-/// A connection that has authenticated.
-struct Session {
-    connection: AsyncSmtpConnection,
+type Connection = Session<TlsStream<Metered<Stream>>>;
+
+/// A connection that has authenticated and waits for a letter.
+struct Kept {
+    session: Connection,
     credential: Arc<Credential>,
     since: Instant,
 }
@@ -55,91 +64,137 @@ struct Session {
 impl Smtp {
     pub(super) fn new(endpoint: Endpoint, tls: SmtpTls, from: &str, clock: Arc<Clock>) -> Result<Self, EndpointError> {
         let from: Mailbox = from.parse().map_err(|_| EndpointError::Sender)?;
-        let hello = ClientId::Domain(from.email.domain().to_owned());
-        Ok(Self { endpoint, tls, from, hello, clock, idle: Mutex::default() })
+        // It is said in commands, without SMTPUTF8 (RFC 6531).
+        if !is_plain(&from.email) {
+            return Err(EndpointError::Sender);
+        }
+        Ok(Self { endpoint, tls, from, clock, idle: Mutex::default() })
     }
 
     pub(super) async fn hand_over(&self, letter: &Letter, credential: &Arc<Credential>) -> Result<(), Failure> {
-        let to: Address = letter.to.expose().parse().map_err(|_| Failure::Refused)?;
+        let to: Address = letter.to.expose().parse().map_err(|_| Failure::Recipient)?;
+        if !is_plain(&to) {
+            return Err(Failure::Recipient);
+        }
         let message = letter::render(letter, &self.from, to.clone(), self.clock.now())?;
-        while let Some(mut session) = self.take(credential) {
-            // A connection that broke while idle says nothing about the server, so that is tried again at once.
-            if let Ok(Ok(())) = timeout(STEP_PATIENCE, self.mail(&mut session)).await {
-                return self.finish(session, to, &message).await;
-            }
+        let envelope = Envelope { from: self.from.email.as_ref(), to: to.as_ref() };
+        let until = letter.deadline.min(Instant::now() + BEFORE_POINT);
+        let message = dots::stuffed(&message);
+        let mut session = self.offered(&envelope, credential, until).await?;
+        // 4.
+        if let Err(trouble) = session.message(&message, until).await {
+            session.quit().await;
+            return Err(trouble.into());
         }
-        let mut session = step(self.open(credential)).await?;
-        step(self.mail(&mut session)).await?;
-        self.finish(session, to, &message).await
-    }
-
-    async fn open(&self, credential: &Arc<Credential>) -> Result<Session, Failure> {
-        let Kind::Login { user, password } = &credential.0 else { return Err(Failure::NotThisRoute) };
-        // 1.
-        let mut stream = self.endpoint.dial().await?;
-        let wire = match self.tls {
-            SmtpTls::Implicit => Wire::new(self.endpoint.secure(stream).await?),
-            // 2.
-            SmtpTls::StartTls => {
-                starttls::negotiate(&mut stream, &self.hello.to_string()).await?;
-                Wire::after_starttls(self.endpoint.secure(stream).await?)
-            }
-        };
-        // 3.
-        let connection = AsyncSmtpConnection::connect_with_transport(Box::new(wire), &self.hello).await;
-        let mut connection = connection.map_err(|error| failure(&error, Failure::NotThisRoute))?;
-        let login = Credentials::new(user.expose().to_owned(), password.expose().to_owned());
-        let authenticated = connection.auth(&[Mechanism::Plain, Mechanism::Login], &login).await;
-        authenticated.map_err(|error| failure(&error, Failure::NotThisRoute))?;
-        Ok(Session { connection, credential: Arc::clone(credential), since: Instant::now() })
-    }
-
-    /// 4. The first part, which tells whether the connection still stands. What is refused here is the sender.
-    async fn mail(&self, session: &mut Session) -> Result<(), Failure> {
-        let mail = Mail::new(Some(self.from.email.clone()), Vec::new());
-        let done = session.connection.command(mail).await;
-        done.map(drop).map_err(|error| failure(&error, Failure::NotThisRoute))
-    }
-
-    /// 4. The rest. What is refused here is the recipient or the message.
-    async fn finish(&self, mut session: Session, to: Address, message: &[u8]) -> Result<(), Failure> {
-        let connection = &mut session.connection;
-        let rest = async {
-            connection.command(Rcpt::new(to, Vec::new())).await?;
-            connection.command(Data).await?;
-            connection.message(message).await
-        };
-        step(async { rest.await.map(drop).map_err(|error| failure(&error, Failure::Refused)) }).await?;
         // 5.
-        session.since = Instant::now();
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MOST_IDLE {
-            idle.push(session);
-        }
+        let until = letter.deadline.min(Instant::now() + AFTER_POINT);
+        taken(&mut session, until).await?;
+        self.keep(session, credential);
         Ok(())
     }
 
-    fn take(&self, credential: &Arc<Credential>) -> Option<Session> {
+    /// A connection on which the server waits for the message.
+    async fn offered(
+        &self,
+        envelope: &Envelope<'_>,
+        credential: &Arc<Credential>,
+        until: Instant,
+    ) -> Result<Connection, Failure> {
+        // 6.
+        if let Some(mut session) = self.take(credential) {
+            match session.offer(envelope, until).await {
+                Ok(()) => return Ok(session),
+                Err(trouble) => {
+                    let again = trouble.is_of_a_kept_connection();
+                    session.quit().await;
+                    if !again {
+                        return Err(trouble.into());
+                    }
+                }
+            }
+        }
+        let mut session = self.open(credential, until).await?;
+        match session.offer(envelope, until).await {
+            Ok(()) => Ok(session),
+            Err(trouble) => {
+                session.quit().await;
+                Err(trouble.into())
+            }
+        }
+    }
+
+    async fn open(&self, credential: &Credential, until: Instant) -> Result<Connection, Failure> {
+        let Kind::Login { user, password } = &credential.0 else { return Err(Failure::NotThisRoute) };
+        let hello = self.from.email.domain();
+        // 1.
+        let stream = self.endpoint.dial().await?;
+        let session = match self.tls {
+            SmtpTls::Implicit => {
+                let mut session = Session::new(self.endpoint.secure(stream).await?);
+                session.greeted(until).await?;
+                session
+            }
+            // 2.
+            SmtpTls::StartTls => Session::new(self.endpoint.secure(in_the_clear(stream, hello, until).await?).await?),
+        };
+        authenticated(session, hello, (user, password), until).await
+    }
+
+    fn take(&self, credential: &Arc<Credential>) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |session: &Session| session.since.elapsed() < LONGEST_IDLE;
-        idle.retain(|session| fresh(session) && Arc::ptr_eq(&session.credential, credential));
-        idle.pop()
+        idle.retain(|kept| kept.since.elapsed() < LONGEST_IDLE && Arc::ptr_eq(&kept.credential, credential));
+        idle.pop().map(|kept| kept.session)
+    }
+
+    fn keep(&self, session: Connection, credential: &Arc<Credential>) {
+        session.rest();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MOST_IDLE && session.is_in_step() {
+            idle.push(Kept { session, credential: Arc::clone(credential), since: Instant::now() });
+        }
     }
 }
 
-async fn step<T>(step: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    timeout(STEP_PATIENCE, step).await.unwrap_or(Err(Failure::Transport(EgressError::Timeout)))
-}
-
-/// What lettre's error means; `permanent` is what a 5yz reply means at this step.
-fn failure(error: &smtp::Error, permanent: Failure) -> Failure {
-    if error.is_permanent() {
-        permanent
-    } else if error.is_transient() {
-        Failure::Busy(None)
-    } else if error.is_client() {
-        Failure::NotThisRoute
+/// 2. A stream on which the TLS handshake is next.
+async fn in_the_clear<S: Wire>(stream: S, hello: &str, until: Instant) -> Result<S, Failure> {
+    let mut session = Session::new(stream);
+    session.greeted(until).await?;
+    // Nothing more is said to a server, or to whoever stands before it, that does not offer TLS.
+    if session.hello(hello, until).await?.starttls {
+        session.starttls(until).await
     } else {
-        Failure::Transport(EgressError::Protocol)
+        Err(Failure::Transport(EgressError::Tls(TrustRefusal::NotOffered)))
     }
+}
+
+/// 3.
+async fn authenticated<S: Wire>(
+    mut session: Session<S>,
+    hello: &str,
+    login: (&SecretText, &SecretText),
+    until: Instant,
+) -> Result<Session<S>, Failure> {
+    let offers = session.hello(hello, until).await?;
+    match session.authenticate(&offers, login, until).await {
+        Ok(()) => Ok(session),
+        Err(trouble) => {
+            session.quit().await;
+            Err(trouble.into())
+        }
+    }
+}
+
+/// 5. Whether the server has taken the message.
+async fn taken<S: Wire>(session: &mut Session<S>, until: Instant) -> Result<(), Failure> {
+    match session.point(until).await {
+        Some(reply) if reply.code / 100 == 2 => Ok(()),
+        Some(reply) if reply.code >= 400 => Err(verdict(Stage::Data, &reply)),
+        _ => Err(Failure::Unconfirmed),
+    }
+}
+
+/// An address that can be said in a command as it is.
+fn is_plain(address: &Address) -> bool {
+    let address: &str = address.as_ref();
+    address.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>'))
 }

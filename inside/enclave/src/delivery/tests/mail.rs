@@ -15,6 +15,8 @@ type Replies = &'static [(&'static str, &'static str)];
 struct MailServer {
     starttls: bool,
     replies: Replies,
+    /// It closes a connection, without a word, when it is told this for the second time there.
+    closes_at: Option<&'static str>,
     /// Lines as they came, each after `clear:` or `tls:` and the connection's number.
     told: Mutex<Vec<String>>,
     mails: Mutex<Vec<String>>,
@@ -22,8 +24,12 @@ struct MailServer {
 
 impl MailServer {
     async fn start(starttls: bool, replies: Replies, acceptor: TlsAcceptor) -> (Arc<Self>, SocketAddr) {
+        Self { starttls, replies, ..Self::default() }.serve(acceptor).await
+    }
+
+    async fn serve(self, acceptor: TlsAcceptor) -> (Arc<Self>, SocketAddr) {
         let (listener, address) = listen().await;
-        let server = Arc::new(Self { starttls, replies, ..Self::default() });
+        let server = Arc::new(self);
         let started = Arc::clone(&server);
         tokio::spawn(async move {
             for connection in 0.. {
@@ -50,8 +56,12 @@ impl MailServer {
         }
         loop {
             let Some(line) = line(&mut stream).await else { return false };
-            self.told.lock().unwrap().push(format!("{wire} {line}"));
             let verb = line.split([' ', ':']).next().unwrap_or_default();
+            let again = self.told().iter().any(|told| told.starts_with(&format!("{wire} {verb}")));
+            self.told.lock().unwrap().push(format!("{wire} {line}"));
+            if again && self.closes_at == Some(verb) {
+                return false;
+            }
             let usual = match verb {
                 "EHLO" if wire.starts_with("clear") => "250-mail\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS",
                 "EHLO" => "250-mail\r\n250 AUTH PLAIN LOGIN",
@@ -178,15 +188,18 @@ async fn another_certificate_is_told_nothing() {
 #[tokio::test]
 async fn replies_have_their_class() {
     for (replies, expected) in [
-        (&[("AUTH", "535 credentials refused")] as Replies, Err(Failure::NotThisRoute)),
+        (&[("AUTH", "535 credentials refused")] as Replies, Err(Failure::Sender)),
         (&[("AUTH", "454 later")], Err(Failure::Busy(None))),
         (&[("EHLO", "250 mail")], Err(Failure::NotThisRoute)),
-        (&[("MAIL", "550 not you")], Err(Failure::NotThisRoute)),
-        (&[("RCPT", "550 no such mailbox")], Err(Failure::Refused)),
+        (&[("MAIL", "550 not you")], Err(Failure::Sender)),
+        (&[("RCPT", "550 no such mailbox")], Err(Failure::Recipient)),
+        (&[("RCPT", "550 5.7.1 relaying denied")], Err(Failure::Sender)),
         (&[("RCPT", "451 greylisted")], Err(Failure::Busy(None))),
         (&[("DATA", "421 closing")], Err(Failure::Busy(None))),
-        (&[(".", "554 looks like spam")], Err(Failure::Refused)),
+        (&[(".", "554 looks like spam")], Err(Failure::NotThisRoute)),
+        (&[(".", "550 5.4.5 daily quota")], Err(Failure::Sender)),
         (&[(".", "452 full")], Err(Failure::Busy(None))),
+        (&[(".", "who are you?")], Err(Failure::Unconfirmed)),
         (&[("RCPT", "who are you?")], Err(Failure::Transport(EgressError::Protocol))),
     ] {
         assert_eq!(handed(SmtpTls::Implicit, replies).await.0, expected, "{replies:?}");
@@ -265,14 +278,47 @@ async fn a_connection_is_kept_for_its_credential() {
 }
 
 #[tokio::test]
+async fn a_kept_connection_that_breaks_before_the_final_point_is_replaced_at_once() {
+    for closes_at in ["MAIL", "RCPT", "DATA"] {
+        let identity = identity();
+        let server = MailServer { closes_at: Some(closes_at), ..MailServer::default() };
+        let (server, address) = server.serve(identity.acceptor).await;
+        let world = World::new(address);
+        let carrier = world.carrier(&smtp(SmtpTls::Implicit), identity.trust);
+        let credential = credential(b"user:password");
+        for _ in 0..2 {
+            assert_eq!(carrier.hand_over(&letter(TO), &credential).await, Ok(()), "{closes_at}");
+        }
+        let hellos = server.told().iter().filter(|line| line.contains("EHLO")).count();
+        assert_eq!((hellos, server.mails.lock().unwrap().len()), (2, 2), "{closes_at}");
+    }
+}
+
+#[tokio::test]
+async fn every_repeat_is_the_same_mail() {
+    let identity = identity();
+    let (server, address) = MailServer::start(false, &[(".", "451 later")], identity.acceptor).await;
+    let world = World::new(address);
+    let carrier = world.carrier(&smtp(SmtpTls::Implicit), identity.trust);
+    for _ in 0..3 {
+        let handed = carrier.hand_over(&letter(TO), &credential(b"user:password")).await;
+        assert_eq!(handed, Err(Failure::Busy(None)));
+    }
+    let mails = server.mails.lock().unwrap();
+    let id = |mail: &String| mail.lines().find(|line| line.starts_with("Message-ID: ")).unwrap().to_owned();
+    assert_eq!(mails.iter().map(id).collect::<Vec<_>>(), vec![id(&mails[0]); 3]);
+}
+
+#[tokio::test]
 async fn what_is_no_mail_address_is_refused() {
     let identity = identity();
     let (server, address) = MailServer::start(false, &[], identity.acceptor).await;
     let world = World::new(address);
     let carrier = world.carrier(&smtp(SmtpTls::Implicit), identity.trust);
-    for to in ["+15550100123", "person", "person@example.org\r\nRCPT TO:<other@example.org>", ""] {
+    let twice = "person@example.org\r\nRCPT TO:<other@example.org>";
+    for to in ["+15550100123", "person", twice, "\"a>b\"@example.org", "b\u{fc}cher@example.org", ""] {
         let handed = carrier.hand_over(&letter(to), &credential(b"user:password")).await;
-        assert_eq!(handed, Err(Failure::Refused), "{to:?}");
+        assert_eq!(handed, Err(Failure::Recipient), "{to:?}");
     }
     assert!(server.told().is_empty());
 }
@@ -292,6 +338,7 @@ async fn against_a_real_server() {
     let carrier = world.carrier(&smtp(tls), Trust::Ca(CertificateDer::from_pem_file(ca).unwrap().to_vec()));
     let login = credential(login.as_bytes());
     for to in ["one@example.org", "refused@example.org", "two@example.org"] {
-        println!("outcome {to} {:?}", carrier.hand_over(&letter(to), &login).await);
+        let letter = Letter { attempt: to.into(), ..letter(to) };
+        println!("outcome {to} {:?}", carrier.hand_over(&letter, &login).await);
     }
 }

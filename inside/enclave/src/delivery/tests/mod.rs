@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod engine;
+mod floods;
 mod http;
 mod mail;
 
@@ -95,7 +96,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-fn letter(to: &str) -> Letter {
+pub(super) fn letter(to: &str) -> Letter {
     Letter {
         attempt: "VL0123456789abcdef0123456789abcdef".into(),
         to: SecretText::join(&[to]),

@@ -1,0 +1,359 @@
+//! Whole conversations with a server that is played in memory, in paused time: a wait takes none, and every duration is exact.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncRead, DuplexStream, duplex};
+use tokio::time::sleep;
+
+use super::super::{AFTER_POINT, BEFORE_POINT, authenticated, dots, in_the_clear, taken};
+use super::*;
+use crate::egress::Metered;
+
+/// A reply to the command that begins with a word; `connect` is the greeting and `.` the final point.
+type Replies = &'static [(&'static str, Play)];
+
+/// What the server does.
+#[derive(Clone, Copy)]
+enum Play {
+    /// Says this.
+    Say(&'static [u8]),
+    /// Waits so long, then says this.
+    Late(Duration, &'static [u8]),
+    /// Says a byte of this each second, over and over.
+    Trickle(&'static [u8]),
+    /// Says this over and over, and counts.
+    Flood(&'static [u8], &'static [u8]),
+    /// Closes the connection after these words.
+    Close(&'static [u8]),
+}
+use Play::{Close, Flood, Late, Say, Trickle};
+
+#[derive(Default)]
+struct Seen {
+    lines: Vec<String>,
+    mails: Vec<String>,
+    flooded: usize,
+}
+
+struct Server {
+    replies: Replies,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Server {
+    async fn serve(self, mut stream: DuplexStream) {
+        if self.play(&mut stream, "connect", b"220 mail\r\n").await.is_none() {
+            return;
+        }
+        while let Some(line) = told_line(&mut stream).await {
+            let verb = line.split([' ', ':']).next().unwrap_or_default().to_owned();
+            self.seen.lock().unwrap().lines.push(line);
+            let usual: &[u8] = match verb.as_str() {
+                "EHLO" => b"250-mail\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n",
+                "AUTH" => b"235 in\r\n",
+                "DATA" => b"354 go\r\n",
+                "STARTTLS" => b"220 go\r\n",
+                "QUIT" => return,
+                _ => b"250 ok\r\n",
+            };
+            if self.play(&mut stream, &verb, usual).await.is_none() {
+                return;
+            }
+            if verb == "DATA" {
+                let mut mail = String::new();
+                loop {
+                    let Some(line) = told_line(&mut stream).await else { return };
+                    if line == "." {
+                        break;
+                    }
+                    mail.push_str(&line);
+                    mail.push('\n');
+                }
+                self.seen.lock().unwrap().mails.push(mail);
+                if self.play(&mut stream, ".", b"250 taken\r\n").await.is_none() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// `None` if there is nothing more to talk about.
+    async fn play(&self, stream: &mut DuplexStream, verb: &str, usual: &'static [u8]) -> Option<()> {
+        let changed = self.replies.iter().find(|(changed, _)| *changed == verb);
+        match changed.map_or(Say(usual), |(_, play)| *play) {
+            Say(reply) => stream.write_all(reply).await.ok(),
+            Late(delay, reply) => {
+                sleep(delay).await;
+                stream.write_all(reply).await.ok()
+            }
+            Trickle(reply) => {
+                for byte in reply.iter().cycle() {
+                    stream.write_u8(*byte).await.ok()?;
+                    sleep(Duration::from_secs(1)).await;
+                }
+                None
+            }
+            Flood(first, again) => {
+                stream.write_all(first).await.ok()?;
+                while stream.write_all(again).await.is_ok() {
+                    self.seen.lock().unwrap().flooded += again.len();
+                }
+                None
+            }
+            Close(last) => {
+                stream.write_all(last).await.ok()?;
+                None
+            }
+        }
+    }
+}
+
+async fn told_line(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        line.push(stream.read_u8().await.ok()?);
+    }
+    Some(String::from_utf8_lossy(&line[..line.len() - 2]).into_owned())
+}
+
+/// How a hand-over ends that lives so long, and what the server saw.
+async fn handed_over(replies: Replies, life: Duration) -> (Result<(), Failure>, Seen) {
+    let (near, far) = duplex(16 * 1024);
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let server = tokio::spawn(Server { replies, seen: Arc::clone(&seen) }.serve(far));
+    let deadline = Instant::now() + life;
+    let until = deadline.min(Instant::now() + BEFORE_POINT);
+    let handed = async {
+        let mut session = Session::new(Metered::played(near, AnswerBudget::MAIL));
+        session.greeted(until).await?;
+        let (user, password) = (SecretText::join(&["user"]), SecretText::join(&["password"]));
+        let mut session = authenticated(session, "example.com", (&user, &password), until).await?;
+        let envelope = Envelope { from: "codes@example.com", to: "person@example.org" };
+        session.offer(&envelope, until).await?;
+        session.message(&dots::stuffed(b"Subject: x\r\n\r\n.code 975310\r\n"), until).await?;
+        taken(&mut session, deadline.min(Instant::now() + AFTER_POINT)).await
+    };
+    let handed = handed.await;
+    server.abort();
+    let _ = server.await;
+    (handed, Arc::into_inner(seen).unwrap().into_inner().unwrap())
+}
+
+const LIFE: Duration = Duration::from_secs(600);
+
+/// Every reply that a server may give in another way than most.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_is_written_in_another_way_is_read_by_its_code() {
+    let replies: [Replies; 21] = [
+        &[("connect", Say(b"220 Gr\xFC\xDFe\r\n"))],
+        &[("connect", Say(b"220\r\n"))],
+        &[("connect", Say(b"220-mail\r\n220-\r\n220\r\n"))],
+        &[("EHLO", Say(b"250-Gr\xFC\xDFe\r\n250-X\xE4\r\n250 AUTH PLAIN LOGIN\r\n"))],
+        &[("EHLO", Say(b"250-mail\n250 auth=login plain\n"))],
+        &[("AUTH", Say(b"235 angemeldet \xE4\r\n"))],
+        &[("AUTH", Say(b"235\r\n"))],
+        &[("MAIL", Say(b"250 \xE4\r\n"))],
+        &[("MAIL", Say(b"250\r\n"))],
+        &[("RCPT", Say(b"250 \xE4\r\n"))],
+        &[("RCPT", Say(b"251\tforwarded\r\n"))],
+        &[("DATA", Say(b"354\r\n"))],
+        &[("DATA", Say(b"354 \xE4\n"))],
+        &[(".", Say(b"250\r\n"))],
+        &[(".", Say(b"250\tqueued\r\n"))],
+        &[(".", Say(b"250 queued\n"))],
+        &[(".", Say(b"250-queued\r\n250 \xE4\r\n"))],
+        &[(".", Say(b"252 taken all the same\r\n"))],
+        // What follows the code does not matter, however it ends.
+        &[(".", Close(b"250 queued as"))],
+        &[(".", Close(b"250"))],
+        &[(".", Flood(b"250 ", b"long "))],
+    ];
+    for (row, replies) in replies.iter().enumerate() {
+        let (handed, seen) = handed_over(replies, LIFE).await;
+        assert_eq!((handed, seen.mails.len()), (Ok(()), 1), "row {row}");
+        assert_eq!(seen.mails[0], "Subject: x\n\n..code 975310\n");
+    }
+}
+
+fn taken_after(seconds: u64) -> Replies {
+    Box::leak(Box::new([(".", Late(Duration::from_secs(seconds), b"250 taken\r\n"))]))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_reply_to_the_final_point_is_waited_for() {
+    let began = Instant::now();
+    let twenty = Duration::from_secs(20);
+    let (handed, seen) = handed_over(taken_after(20), LIFE).await;
+    assert_eq!((handed, seen.mails.len(), began.elapsed()), (Ok(()), 1, twenty));
+    // RFC 5321 §4.5.3.2.6: ten minutes.
+    let (handed, seen) = handed_over(taken_after(599), 2 * LIFE).await;
+    assert_eq!((handed, seen.mails.len()), (Ok(()), 1));
+    let began = Instant::now();
+    let (handed, _) = handed_over(taken_after(601), 2 * LIFE).await;
+    assert_eq!((handed, began.elapsed()), (Err(Failure::Unconfirmed), LIFE));
+    // The code has ended by then.
+    let began = Instant::now();
+    let (handed, _) = handed_over(taken_after(599), 2 * twenty).await;
+    assert_eq!((handed, began.elapsed()), (Err(Failure::Unconfirmed), 2 * twenty));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_final_point_what_has_no_code_may_have_been_taken() {
+    let replies: [Replies; 8] = [
+        &[(".", Say(b"who are you?\r\n"))],
+        &[(".", Say(b"250-queued\r\n550 or not\r\n"))],
+        &[(".", Say(b"354 go on\r\n"))],
+        &[(".", Close(b""))],
+        &[(".", Close(b"25"))],
+        &[(".", Flood(b"", b"a"))],
+        &[(".", Flood(b"", b"\r\n"))],
+        &[(".", Trickle(b"a"))],
+    ];
+    for (row, replies) in replies.iter().enumerate() {
+        let (handed, seen) = handed_over(replies, LIFE).await;
+        assert_eq!((handed, seen.mails.len()), (Err(Failure::Unconfirmed), 1), "row {row}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_one_in_any_encoding() {
+    let replies: [(Replies, Failure); 5] = [
+        (&[(".", Say(b"550 5.1.1 unbekannt: \xE4\r\n"))], Failure::Recipient),
+        (&[("RCPT", Say(b"550 unbekannt: \xE4\r\n"))], Failure::Recipient),
+        (&[("RCPT", Say(b"550 5.7.1 \xE4\r\n"))], Failure::Sender),
+        (&[(".", Say(b"452 \xE4\n"))], Failure::Busy(None)),
+        (&[(".", Close(b"554 5.2.252 SendAsDenied"))], Failure::NotThisRoute),
+    ];
+    for (row, (replies, expected)) in replies.into_iter().enumerate() {
+        assert_eq!(handed_over(replies, LIFE).await.0, Err(expected), "row {row}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_the_final_point_it_may_be_tried_again() {
+    let protocol = Failure::Transport(EgressError::Protocol);
+    for stage in ["connect", "EHLO", "AUTH", "MAIL", "RCPT", "DATA"] {
+        for play in
+            [Say(b"who are you?\r\n"), Say(b"2500 x\r\n"), Say(b"250-a\r\n550 b\r\n"), Close(b""), Close(b"250 x")]
+        {
+            let replies: Replies = Box::leak(Box::new([(stage, play)]));
+            let (handed, seen) = handed_over(replies, LIFE).await;
+            assert_eq!((handed, seen.mails.len()), (Err(protocol), 0), "{stage}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_the_final_point_a_reply_has_half_a_minute_and_all_of_them_one() {
+    let timeout = Err(Failure::Transport(EgressError::Timeout));
+    for stage in ["connect", "EHLO", "AUTH", "MAIL", "RCPT", "DATA"] {
+        for play in [Trickle(b"250-x\r\n"), Late(Duration::from_secs(31), b"250 x\r\n")] {
+            let began = Instant::now();
+            let replies: Replies = Box::leak(Box::new([(stage, play)]));
+            let (handed, seen) = handed_over(replies, LIFE).await;
+            assert_eq!((handed, seen.mails.len()), (timeout, 0), "{stage}");
+            assert_eq!(began.elapsed(), AnswerBudget::MAIL.time, "{stage}");
+        }
+    }
+    let late = |reply| Late(Duration::from_secs(29), reply);
+    let replies: Replies =
+        Box::leak(Box::new([("connect", late(b"220\r\n")), ("MAIL", late(b"250\r\n")), ("RCPT", late(b"250\r\n"))]));
+    let began = Instant::now();
+    assert_eq!(handed_over(replies, LIFE).await.0, timeout);
+    assert_eq!(began.elapsed(), BEFORE_POINT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_is_cut_off_at_any_stage() {
+    for stage in ["connect", "EHLO", "AUTH", "MAIL", "RCPT", "DATA"] {
+        for (first, again, error) in [
+            (&b""[..], &b"250 aaaaaaa"[..], EgressError::TooLong),
+            (b"220 ", b"a", EgressError::TooLong),
+            (b"250-", b"a", EgressError::TooLong),
+            // 128 lines are enough.
+            (b"", b"250-a\r\n", EgressError::Protocol),
+        ] {
+            let replies: Replies = Box::leak(Box::new([(stage, Flood(first, again))]));
+            let (handed, seen) = handed_over(replies, LIFE).await;
+            assert_eq!(handed, Err(Failure::Transport(error)), "{stage} {}", first.escape_ascii());
+            assert!(seen.flooded <= AnswerBudget::MAIL.bytes + 32 * 1024, "{stage}: {}", seen.flooded);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_before_its_command_is_not_taken_for_the_next_one() {
+    let replies: [Replies; 3] = [
+        &[("MAIL", Say(b"250 ok\r\n250 and more\r\n"))],
+        &[("DATA", Say(b"354 go\r\n250 taken already\r\n"))],
+        &[("connect", Say(b"220 mail\r\n250 mail\r\n"))],
+    ];
+    for replies in replies {
+        let (handed, seen) = handed_over(replies, LIFE).await;
+        assert_eq!((handed, seen.mails.len()), (Err(Failure::Transport(EgressError::Protocol)), 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_within_the_message_gets_no_final_point() {
+    // It speaks before the message is there, and closes.
+    let (near, mut far) = duplex(16 * 1024);
+    let mut session = Session::new(Metered::played(near, AnswerBudget::MAIL));
+    far.write_all(b"552 5.3.4 too much\r\n").await.unwrap();
+    let refused = session.message(b"Subject: x\r\n\r\n", Instant::now() + LIFE).await.unwrap_err();
+    assert_eq!(Failure::from(refused), Failure::NotThisRoute);
+    drop(session);
+    let mut told = String::new();
+    far.read_to_string(&mut told).await.unwrap();
+    assert_eq!(told, "Subject: x\r\n\r\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn login_is_spoken_where_plain_is_not() {
+    let replies: Replies = &[
+        ("EHLO", Say(b"250-mail\r\n250 AUTH XOAUTH2 LOGIN\r\n")),
+        ("AUTH", Say(b"334 VXNlcm5hbWU6\r\n")),
+        ("dXNlcg==", Say(b"334\r\n")),
+        ("cGFzc3dvcmQ=", Say(b"235 in\r\n")),
+    ];
+    let (handed, seen) = handed_over(replies, LIFE).await;
+    assert_eq!(handed, Ok(()));
+    assert_eq!(seen.lines[1..4], ["AUTH LOGIN", "dXNlcg==", "cGFzc3dvcmQ="]);
+    let (handed, seen) = handed_over(&[("EHLO", Say(b"250-mail\r\n250 AUTH XOAUTH2\r\n"))], LIFE).await;
+    assert_eq!(handed, Err(Failure::NotThisRoute));
+    assert!(seen.lines.iter().all(|line| !line.starts_with("AUTH")), "{:?}", seen.lines);
+}
+
+/// How STARTTLS ends, and what the server was told in the clear.
+async fn cleared(replies: Replies) -> (Result<(), Failure>, Vec<String>) {
+    let (near, far) = duplex(16 * 1024);
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let server = tokio::spawn(Server { replies, seen: Arc::clone(&seen) }.serve(far));
+    let stream = Metered::played(near, AnswerBudget::MAIL);
+    let cleared = in_the_clear(stream, "example.com", Instant::now() + LIFE).await.map(drop);
+    server.await.unwrap();
+    (cleared, Arc::into_inner(seen).unwrap().into_inner().unwrap().lines)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stripped_or_refused_starttls_is_fatal() {
+    let tls = |refusal| Err(Failure::Transport(EgressError::Tls(refusal)));
+    let (hello, starttls) = ("EHLO example.com", "STARTTLS");
+    let rows: [(Replies, Result<(), Failure>, &[&str]); 9] = [
+        (&[], Ok(()), &[hello, starttls]),
+        (&[("EHLO", Say(b"250-m\xE4il\r\n250-size 1\r\n250-starttls\r\n250 HELP\r\n"))], Ok(()), &[hello, starttls]),
+        (&[("EHLO", Say(b"250 mail\r\n"))], tls(TrustRefusal::NotOffered), &[hello]),
+        (&[("EHLO", Say(b"250-m\r\n250-AUTH PLAIN\r\n250 XSTARTTLS\r\n"))], tls(TrustRefusal::NotOffered), &[hello]),
+        (&[("EHLO", Say(b"502 what\r\n"))], Err(Failure::NotThisRoute), &[hello]),
+        (&[("connect", Say(b"554 go away\r\n"))], Err(Failure::Sender), &[]),
+        (&[("STARTTLS", Say(b"502 not today\r\n"))], tls(TrustRefusal::NotOffered), &[hello, starttls]),
+        (&[("STARTTLS", Say(b"454 not available\r\n"))], Err(Failure::Busy(None)), &[hello, starttls]),
+        (&[("STARTTLS", Say(b"220 go\r\n250 AUTH LOGIN\r\n"))], tls(TrustRefusal::Handshake), &[hello, starttls]),
+    ];
+    for (row, (replies, expected, told)) in rows.into_iter().enumerate() {
+        let (cleared, lines) = cleared(replies).await;
+        assert_eq!(cleared, expected, "row {row}");
+        assert_eq!(lines, told, "row {row}");
+    }
+}

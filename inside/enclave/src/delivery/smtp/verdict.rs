@@ -1,0 +1,151 @@
+//! What a refusal of a mail server concerns: the sender, the recipient, or this message at this server.
+//!
+//! The table is that of `docs/spec/07-delivery.md`:
+//!
+//! 1. 4yz: try again;
+//! 2. 5yz before RCPT: the sender, for nothing else was said yet;
+//! 3. 530, 534, 535, 538: the sender, at whatever stage;
+//! 4. an enhanced status code, by its subject and detail;
+//! 5. without one, by code and stage.
+//!
+//! Where it is in doubt, another route may try: one attempt more costs less than a message that nobody gets.
+
+use super::reply::Reply;
+use super::{EgressError, Failure};
+
+/// What was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The connection.
+    Greeting,
+    /// EHLO.
+    Hello,
+    /// AUTH.
+    Auth,
+    /// MAIL.
+    Mail,
+    /// RCPT.
+    Rcpt,
+    /// DATA, or the message.
+    Data,
+}
+
+/// What a reply means that is not the expected one.
+pub(super) fn verdict(stage: Stage, reply: &Reply) -> Failure {
+    match reply.code / 100 {
+        // 1.
+        4 => Failure::Busy(None),
+        5 => permanent(stage, reply),
+        _ => Failure::Transport(EgressError::Protocol),
+    }
+}
+
+fn permanent(stage: Stage, reply: &Reply) -> Failure {
+    match stage {
+        // 2.
+        Stage::Greeting | Stage::Auth | Stage::Mail => return Failure::Sender,
+        Stage::Hello => return Failure::NotThisRoute,
+        Stage::Rcpt | Stage::Data => {}
+    }
+    // 3.
+    if matches!(reply.code, 530 | 534 | 535 | 538) {
+        return Failure::Sender;
+    }
+    match (reply.enhanced(), reply.code) {
+        // 4. The sender's address; a list or a relay that others do not share.
+        (Some((_, 1, 7 | 8)), _) => Failure::Sender,
+        (Some((_, 1, 9)), _) => Failure::NotThisRoute,
+        (Some((_, 1, _)), _) => Failure::Recipient,
+        // The mailbox. Microsoft's own details, from 250 on, are about who submits.
+        (Some((_, 2, 252 | 253)), _) => Failure::Sender,
+        (Some((_, 2, 0..100)), _) => Failure::Recipient,
+        // Google's daily quota.
+        (Some((_, 4, 5)), _) => Failure::Sender,
+        // The mailbox or its domain has a new owner (RFC 7293).
+        (Some((_, 7, 17 | 18)), _) => Failure::Recipient,
+        // A list of the recipient's, and Microsoft's restrictions of recipients: this sender may not, another may.
+        (Some((_, 7, 2 | 124 | 129 | 133..=136)), _) => Failure::NotThisRoute,
+        // Everything else that is forbidden.
+        (Some((_, 7, _)), _) => Failure::Sender,
+        (Some(_), _) => Failure::NotThisRoute,
+        // 5.
+        (None, 550 | 552 | 556) if stage == Stage::Rcpt => Failure::Recipient,
+        (None, _) => Failure::NotThisRoute,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of spec 07, each by its reply.
+    #[test]
+    fn refusals_concern_the_sender_or_the_recipient() {
+        use Stage::{Auth, Data, Greeting, Hello, Mail, Rcpt};
+        let (sender, recipient, other) = (Failure::Sender, Failure::Recipient, Failure::NotThisRoute);
+        let busy = Failure::Busy(None);
+        for (stages, reply, expected) in [
+            // 1.
+            (&[Greeting, Hello, Auth, Mail, Rcpt, Data][..], "421 4.7.0 try again later", busy),
+            (&[Rcpt, Data], "450 4.2.1 receiving too quickly", busy),
+            (&[Rcpt, Data], "452 4.2.2 over quota", busy),
+            (&[Auth], "454 4.7.0 temporary authentication failure", busy),
+            // 2.
+            (&[Greeting], "554 5.7.1 your address is on a list", sender),
+            (&[Hello], "502 5.5.1 not implemented", other),
+            (&[Auth], "535 5.7.8 bad credentials", sender),
+            (&[Auth], "525 5.7.13 account disabled", sender),
+            (&[Mail], "550 not you", sender),
+            (&[Mail], "550 5.1.8 bad outbound sender", sender),
+            (&[Mail], "550 5.4.5 Daily user sending limit exceeded", sender),
+            // 3.
+            (&[Rcpt, Data], "530 5.7.0 authentication required", sender),
+            (&[Rcpt, Data], "535 go away", sender),
+            // 4.
+            (&[Rcpt, Data], "550 5.4.5 Daily user sending limit exceeded", sender),
+            (&[Rcpt, Data], "554 5.2.252 SendAsDenied", sender),
+            (&[Rcpt, Data], "550 5.2.253 throttled", sender),
+            (&[Rcpt, Data], "550 5.7.1 relaying denied", sender),
+            (&[Rcpt, Data], "553 sorry, that domain is not in my list (#5.7.1)", sender),
+            (&[Rcpt, Data], "550 5.7.60 no permission to send as this sender", sender),
+            (&[Rcpt, Data], "550 5.7.26 unauthenticated", sender),
+            (&[Rcpt, Data], "550 5.7.708 access denied", sender),
+            (&[Rcpt, Data], "550 5.1.8 bad outbound sender", sender),
+            (&[Rcpt, Data], "553 5.1.7 bad sender address", sender),
+            (&[Rcpt, Data], "550 5.1.1 no such mailbox", recipient),
+            (&[Rcpt, Data], "550 5.1.2 no such domain", recipient),
+            (&[Rcpt, Data], "551 5.1.6 moved", recipient),
+            (&[Rcpt, Data], "556 5.1.10 null MX", recipient),
+            (&[Rcpt, Data], "550 5.2.1 disabled", recipient),
+            (&[Rcpt, Data], "552 5.2.2 full", recipient),
+            (&[Rcpt, Data], "550 5.7.17 the mailbox has another owner", recipient),
+            (&[Rcpt, Data], "550 5.2.250 not a registered detail", other),
+            (&[Rcpt, Data], "550 5.7.133 sender not authenticated for group", other),
+            (&[Rcpt, Data], "554 5.3.0 other", other),
+            (&[Rcpt, Data], "550 5.4.1 no answer from host", other),
+            (&[Rcpt, Data], "501 5.5.4 bad arguments", other),
+            (&[Rcpt, Data], "554 5.6.0 content", other),
+            (&[Rcpt, Data], "550 5.0.0 undefined", other),
+            // 5.
+            (&[Rcpt], "550 no such mailbox", recipient),
+            (&[Rcpt], "550", recipient),
+            (&[Rcpt], "550 4.7.1 of another class", recipient),
+            (&[Rcpt], "552 full", recipient),
+            (&[Rcpt], "556 no mail there", recipient),
+            (&[Rcpt], "551 not local", other),
+            (&[Rcpt], "553 not allowed", other),
+            (&[Rcpt], "554 relay access denied", other),
+            (&[Data], "550 rejected", other),
+            (&[Data], "554 looks like spam", other),
+            // Nothing that is expected or a refusal.
+            (&[Rcpt, Data], "354 go on", Failure::Transport(EgressError::Protocol)),
+        ] {
+            for stage in stages {
+                let (code, text) = reply.split_at(3);
+                let text = text.trim_start().as_bytes().to_vec();
+                let read = Reply { code: code.parse().unwrap_or_default(), lines: vec![text] };
+                assert_eq!(verdict(*stage, &read), expected, "{stage:?}: {reply}");
+            }
+        }
+    }
+}
