@@ -44,17 +44,21 @@ impl Letter {
     }
 }
 
-/// Why a carrier did not take a letter.
+/// How a hand-over ended if the carrier did not confirm that it took the letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// No answer, or one that makes no sense: the carrier may not be there.
+    /// It failed before the letter can have left: no connection, no TLS, the request not completely written.
     Transport(EgressError),
-    /// It answered, and is to be asked again; not before this has passed, if it says so.
+    /// The carrier refused for now; not to be tried again before this has passed, if it named a time.
     Busy(Option<Duration>),
-    /// It will not take this letter; another carrier may.
+    /// This route will not take this letter; another may.
     NotThisRoute,
-    /// No carrier will: the address is wrong, or its owner wants no messages.
-    Refused,
+    /// The refusal concerns the vault's account or sender at the carrier: credential, quota, suspension.
+    Sender,
+    /// No carrier will deliver to this address: it does not exist, or its owner wants no messages.
+    Recipient,
+    /// The whole letter left and no readable answer came: the carrier may have taken it.
+    Unconfirmed,
 }
 
 impl Failure {
@@ -62,8 +66,8 @@ impl Failure {
     pub(super) fn class(self) -> DeliveryFailure {
         match self {
             Self::Transport(error) => error.class(),
-            Self::Busy(_) => DeliveryFailure::Timeout,
-            Self::NotThisRoute | Self::Refused => DeliveryFailure::Refused,
+            Self::Busy(_) | Self::Unconfirmed => DeliveryFailure::Timeout,
+            Self::NotThisRoute | Self::Sender | Self::Recipient => DeliveryFailure::Refused,
         }
     }
 }

@@ -103,8 +103,9 @@ impl<C: Carrier> Journey<C> {
             self.events.emit(Event::DeliveryFailed { class: failure.class() });
             match failure {
                 // 4.
-                Failure::Refused => return (Outcome::Refused, self.last),
-                Failure::NotThisRoute => self.leave_out(),
+                Failure::Recipient => return (Outcome::Refused, self.last),
+                Failure::NotThisRoute | Failure::Sender => self.leave_out(),
+                Failure::Unconfirmed => return (Outcome::GaveUp, self.last),
                 Failure::Busy(asked) => self.try_again(asked.unwrap_or_default()).await,
                 Failure::Transport(_) => self.try_again(Duration::ZERO).await,
             }

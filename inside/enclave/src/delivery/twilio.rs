@@ -100,7 +100,7 @@ fn classify(answer: &Answer) -> Result<(), Failure> {
     let refused: Refused = serde_json::from_slice(&answer.body).map_err(|_| nonsense)?;
     Err(match refused.code {
         // Invalid number; unreachable; the person has said STOP; not a mobile number; text too long.
-        21211 | 21214 | 21217 | 21610 | 21614 | 21617 => Failure::Refused,
+        21211 | 21214 | 21217 | 21610 | 21614 | 21617 => Failure::Recipient,
         // Queues that are full.
         14107 | 20429 | 21611 => Failure::Busy(retry_after(&answer.headers)),
         // Credential, account, sender, country, retention flags: all of this route.
@@ -132,9 +132,9 @@ mod tests {
             (200, "<html>captive portal</html>", nonsense),
             (204, "", nonsense),
             (301, "", Err(Failure::NotThisRoute)),
-            (400, r#"{"code":21211,"message":"…","status":400}"#, Err(Failure::Refused)),
-            (400, r#"{"code":21610,"message":"…","status":400}"#, Err(Failure::Refused)),
-            (400, r#"{"code":21614,"message":"…","status":400}"#, Err(Failure::Refused)),
+            (400, r#"{"code":21211,"message":"…","status":400}"#, Err(Failure::Recipient)),
+            (400, r#"{"code":21610,"message":"…","status":400}"#, Err(Failure::Recipient)),
+            (400, r#"{"code":21614,"message":"…","status":400}"#, Err(Failure::Recipient)),
             (400, r#"{"code":21408,"message":"…","status":400}"#, Err(Failure::NotThisRoute)),
             (400, r#"{"code":30029,"message":"…","status":400}"#, Err(Failure::NotThisRoute)),
             (401, r#"{"code":20003,"message":"…","status":401}"#, Err(Failure::NotThisRoute)),

@@ -147,7 +147,7 @@ fn signature(key: &HmacKey, timestamp: &str, body: &[u8]) -> String {
 fn classify(answer: &Answer) -> Result<(), Failure> {
     match answer.status {
         StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(()),
-        StatusCode::UNPROCESSABLE_ENTITY => Err(Failure::Refused),
+        StatusCode::UNPROCESSABLE_ENTITY => Err(Failure::Recipient),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
             Err(Failure::Busy(retry_after(&answer.headers)))
         }

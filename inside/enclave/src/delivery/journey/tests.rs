@@ -122,7 +122,7 @@ async fn a_second_try_may_do() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_ends_it() {
-    let world = World::new(&[&[Err(Failure::Refused)], &[Ok(())]]);
+    let world = World::new(&[&[Err(Failure::Recipient)], &[Ok(())]]);
     assert_eq!(world.send().await, (Outcome::Refused, Some(0)));
     assert_eq!(world.calls(), [1, 0]);
 }

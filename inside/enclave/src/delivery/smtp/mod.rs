@@ -60,7 +60,7 @@ impl Smtp {
     }
 
     pub(super) async fn hand_over(&self, letter: &Letter, credential: &Arc<Credential>) -> Result<(), Failure> {
-        let to: Address = letter.to.expose().parse().map_err(|_| Failure::Refused)?;
+        let to: Address = letter.to.expose().parse().map_err(|_| Failure::Recipient)?;
         let message = letter::render(letter, &self.from, to.clone(), self.clock.now())?;
         while let Some(mut session) = self.take(credential) {
             // A connection that broke while idle says nothing about the server, so that is tried again at once.
@@ -109,7 +109,7 @@ impl Smtp {
             connection.command(Data).await?;
             connection.message(message).await
         };
-        step(async { rest.await.map(drop).map_err(|error| failure(&error, Failure::Refused)) }).await?;
+        step(async { rest.await.map(drop).map_err(|error| failure(&error, Failure::Recipient)) }).await?;
         // 5.
         session.since = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -182,10 +182,10 @@ async fn replies_have_their_class() {
         (&[("AUTH", "454 later")], Err(Failure::Busy(None))),
         (&[("EHLO", "250 mail")], Err(Failure::NotThisRoute)),
         (&[("MAIL", "550 not you")], Err(Failure::NotThisRoute)),
-        (&[("RCPT", "550 no such mailbox")], Err(Failure::Refused)),
+        (&[("RCPT", "550 no such mailbox")], Err(Failure::Recipient)),
         (&[("RCPT", "451 greylisted")], Err(Failure::Busy(None))),
         (&[("DATA", "421 closing")], Err(Failure::Busy(None))),
-        (&[(".", "554 looks like spam")], Err(Failure::Refused)),
+        (&[(".", "554 looks like spam")], Err(Failure::Recipient)),
         (&[(".", "452 full")], Err(Failure::Busy(None))),
         (&[("RCPT", "who are you?")], Err(Failure::Transport(EgressError::Protocol))),
     ] {
@@ -272,7 +272,7 @@ async fn what_is_no_mail_address_is_refused() {
     let carrier = world.carrier(&smtp(SmtpTls::Implicit), identity.trust);
     for to in ["+15550100123", "person", "person@example.org\r\nRCPT TO:<other@example.org>", ""] {
         let handed = carrier.hand_over(&letter(to), &credential(b"user:password")).await;
-        assert_eq!(handed, Err(Failure::Refused), "{to:?}");
+        assert_eq!(handed, Err(Failure::Recipient), "{to:?}");
     }
     assert!(server.told().is_empty());
 }

@@ -111,7 +111,7 @@ fn answers_have_their_class() {
     for status in [203, 301, 302, 307, 400, 401, 403, 404, 410] {
         assert_eq!(classify(status, None), Err(Failure::NotThisRoute), "{status}");
     }
-    assert_eq!(classify(422, None), Err(Failure::Refused));
+    assert_eq!(classify(422, None), Err(Failure::Recipient));
     for status in [408, 425, 429, 500, 503] {
         assert_eq!(classify(status, Some("9")), Err(Failure::Busy(Some(Duration::from_secs(9)))), "{status}");
     }
