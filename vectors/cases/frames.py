@@ -69,10 +69,11 @@ def good() -> list[dict]:
         ("snapshot_taken", "log 1, index 99", u8(7) + u16(1) + u64(99)),
         ("boot_refused", "reason 2", u8(8) + u8(2)),
         ("log_faulty", "log 1, after 99 entries", u8(9) + u16(1) + u64(99)),
-        ("counters", "1 to 7, and 2^64-1 hundreds live", u8(10) + b"".join(map(u64, (*range(1, 8), 2**64 - 1)))),
+        ("counters", "1 to 9, and 2^64-1 hundreds live", u8(10) + b"".join(map(u64, (*range(1, 10), 2**64 - 1)))),
         ("boot_delayed", "13 boots, 60 seconds", u8(11) + u64(13) + u64(60)),
         ("platform_lost", "", u8(12)),
         ("platform_back", "", u8(13)),
+        ("sender_refused", "route 3", u8(16) + u8(3)),
     ):
         case(f"event_{name}", note, 0x40, 1, payload)
     return out

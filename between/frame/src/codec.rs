@@ -257,6 +257,7 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
         }
         Event::PlatformLost => out.push(12),
         Event::PlatformBack => out.push(13),
+        Event::SenderRefused { route } => out.extend_from_slice(&[16, *route]),
         Event::LogFaulty { log, index } => {
             put_log(out, 9, *log);
             out.extend_from_slice(&index.to_be_bytes());
@@ -270,11 +271,13 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
                 refused,
                 gave_up,
                 unreachable,
+                unconfirmed,
+                withdrawn,
                 live_hundreds,
             } = counters;
             out.push(10);
-            for count in [starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds]
-            {
+            let messages = [accepted, refused, gave_up, unreachable, unconfirmed, withdrawn];
+            for count in [starts, checks_passed, checks_failed].into_iter().chain(messages).chain([live_hundreds]) {
                 out.extend_from_slice(&count.to_be_bytes());
             }
         }
@@ -444,6 +447,7 @@ impl Rest<'_> {
             11 => Event::BootDelayed { boots: self.u64()?, seconds: self.u64()? },
             12 => Event::PlatformLost,
             13 => Event::PlatformBack,
+            16 => Event::SenderRefused { route: self.u8()? },
             9 => Event::LogFaulty { log: self.u16()?, index: self.u64()? },
             10 => Event::Counters(Counters {
                 starts: self.u64()?,
@@ -453,6 +457,8 @@ impl Rest<'_> {
                 refused: self.u64()?,
                 gave_up: self.u64()?,
                 unreachable: self.u64()?,
+                unconfirmed: self.u64()?,
+                withdrawn: self.u64()?,
                 live_hundreds: self.u64()?,
             }),
             _ => return Err(FrameError::Value),

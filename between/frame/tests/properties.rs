@@ -38,8 +38,10 @@ fn event() -> impl Strategy<Value = Event> {
         any::<(u64, u64)>().prop_map(|(boots, seconds)| Event::BootDelayed { boots, seconds }),
         Just(Event::PlatformLost),
         Just(Event::PlatformBack),
-        any::<[u64; 8]>().prop_map(|counts| {
-            let [starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds] = counts;
+        any::<u8>().prop_map(|route| Event::SenderRefused { route }),
+        any::<[u64; 10]>().prop_map(|counts| {
+            let [starts, checks_passed, checks_failed, rest @ ..] = counts;
+            let [accepted, refused, gave_up, unreachable, unconfirmed, withdrawn, live_hundreds] = rest;
             Event::Counters(Counters {
                 starts,
                 checks_passed,
@@ -48,6 +50,8 @@ fn event() -> impl Strategy<Value = Event> {
                 refused,
                 gave_up,
                 unreachable,
+                unconfirmed,
+                withdrawn,
                 live_hundreds,
             })
         }),

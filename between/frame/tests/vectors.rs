@@ -82,6 +82,7 @@ fn expected(name: &str) -> Frame {
         "event_boot_delayed" => (1, Message::Event(Event::BootDelayed { boots: 13, seconds: 60 })),
         "event_platform_lost" => (1, Message::Event(Event::PlatformLost)),
         "event_platform_back" => (1, Message::Event(Event::PlatformBack)),
+        "event_sender_refused" => (1, Message::Event(Event::SenderRefused { route: 3 })),
         "event_counters" => {
             let counters = Counters {
                 starts: 1,
@@ -91,6 +92,8 @@ fn expected(name: &str) -> Frame {
                 refused: 5,
                 gave_up: 6,
                 unreachable: 7,
+                unconfirmed: 8,
+                withdrawn: 9,
                 live_hundreds: u64::MAX,
             };
             (1, Message::Event(Event::Counters(counters)))

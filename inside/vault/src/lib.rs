@@ -57,6 +57,8 @@ pub const CODE_LIFE: Seconds = 600;
 pub const SLOT: Seconds = 600;
 /// Times one code is sent.
 pub const MAX_SENDS: usize = 5;
+/// Times an attempt that may have left is handed over again, at a carrier that deduplicates.
+pub const MAX_REPEATS: u8 = 2;
 /// Wrong codes that one verification bears.
 pub const MAX_CHECKS: u8 = 5;
 

@@ -229,6 +229,7 @@ fn describe(event: Event) -> Option<Value> {
         Event::BootDelayed { boots, seconds } => json!({ "event": "boot-delayed", "boots": boots, "seconds": seconds }),
         Event::PlatformLost => json!({ "event": "platform-lost" }),
         Event::PlatformBack => json!({ "event": "platform-back" }),
+        Event::SenderRefused { route } => json!({ "event": "sender-refused", "route": route }),
         Event::LogFaulty { log, index } => json!({ "event": "log-faulty", "log": log, "index": index }),
         // They are what `/metrics` shows; a line each minute would tell nobody anything.
         Event::Counters(_) => return None,
