@@ -40,7 +40,9 @@ pub use command::{Caller, Command, Context, Fresh, KeyChanges, ServiceUpdate, St
 pub use decide::decide;
 pub use destination::{Destination, DestinationError};
 pub use event::{Channel, Class, Event, EventError, EventKind};
-pub use message::{AppHash, Locale, Message, MessageLook, NameError, ServiceName, WebOtpDomain, gsm7_septets};
+pub use message::{
+    AppHash, Locale, Message, MessageLook, NameError, Part, ServiceName, Text, WebOtpDomain, gsm7_septets,
+};
 pub use phone::Country;
 pub use reply::{
     AccountView, Attempt, Ceiling, Decision, Effect, Outcome, Reason, Refusal, Reply, ServiceView, Status, SupportView,

@@ -10,9 +10,9 @@
 //!
 //! Limit: outside the alphabet a message with a domain may take a second part.
 
-use adyton_seal::{Code, SecretText};
+use adyton_seal::Code;
 
-use super::{AppHash, Locale, Message, gsm7_septets};
+use super::{AppHash, Locale, Message, Part, Text, gsm7_septets};
 
 /// Room of one part.
 const SEPTETS: usize = 160;
@@ -30,32 +30,34 @@ pub(super) enum LastLine<'a> {
 
 pub(super) fn render(name: &str, locale: Locale, code: &Code, do_not_share: bool, last: LastLine<'_>) -> Message {
     let words = locale.words();
-    let digits = code.expose();
     let [before_name, before_code] = match gsm7_septets(name) {
         Some(_) => [words.before_name, words.before_code],
         None => ["", ": "],
     };
     let (mark, tail) = match last {
-        LastLine::Nothing => ("", [""; 4]),
-        LastLine::AppHash(AppHash(hash)) => ("<#> ", ["\n", hash, "", ""]),
-        LastLine::Domain(domain) => ("", ["\n\n@", domain, " #", digits]),
+        LastLine::Nothing => ("", ["", "", ""]),
+        LastLine::AppHash(AppHash(hash)) => ("<#> ", ["\n", hash, ""]),
+        LastLine::Domain(domain) => ("", ["\n\n@", domain, " #"]),
     };
+    let again = if matches!(last, LastLine::Domain(_)) { Part::Code } else { Part::Literal("") };
     let with = |share| {
-        let [line, what, gap, again] = tail;
-        [mark, before_name, name, before_code, digits, share, line, what, gap, again]
+        let [mark, before_name, name, before_code] = [mark, before_name, name, before_code].map(Part::Literal);
+        let [share, line, what, gap] = [share, tail[0], tail[1], tail[2]].map(Part::Literal);
+        [mark, before_name, name, before_code, Part::Code, share, line, what, gap, again]
     };
     let warned = with(words.do_not_share);
-    let parts = if do_not_share && fits(&warned, last) { warned } else { with("") };
-    Message { text: SecretText::join(&parts), subject: None, html: None, code: code.duplicate() }
+    let parts = if do_not_share && fits(&warned, code, last) { warned } else { with("") };
+    Message { text: Text::new(&parts, code), subject: None, html: None, code: code.duplicate() }
 }
 
 /// Whether one part holds a text, and an app may be handed it.
-fn fits(parts: &[&str], last: LastLine<'_>) -> bool {
-    let septets = parts.iter().try_fold(0, |sum, part| Some(sum + gsm7_septets(part)?));
+fn fits(parts: &[Part<'_>], code: &Code, last: LastLine<'_>) -> bool {
+    let texts = || parts.iter().map(|part| part.text(code));
+    let septets = texts().try_fold(0, |sum, text| Some(sum + gsm7_septets(text)?));
     let one_part = match septets {
         Some(septets) => septets <= SEPTETS,
-        None => parts.iter().map(|part| part.encode_utf16().count()).sum::<usize>() <= UTF16_UNITS,
+        None => texts().map(|text| text.encode_utf16().count()).sum::<usize>() <= UTF16_UNITS,
     };
-    let bytes: usize = parts.iter().map(|part| part.len()).sum();
+    let bytes: usize = texts().map(str::len).sum();
     one_part && (bytes <= RETRIEVER_BYTES || !matches!(last, LastLine::AppHash(_)))
 }

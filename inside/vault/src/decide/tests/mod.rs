@@ -126,7 +126,7 @@ impl Bench {
                     assert!(older.is_none(), "an older attempt is under way beside a new one");
                 }
                 Effect::Stop { verifications, .. } => {
-                    verifications.iter().for_each(|verification| drop(self.under_way.remove(verification)));
+                    self.under_way.retain(|verification, _| !verifications.contains(verification));
                 }
             }
         }
