@@ -65,12 +65,12 @@ impl Smtp {
         while let Some(mut session) = self.take(credential) {
             // A connection that broke while idle says nothing about the server, so that is tried again at once.
             if let Ok(Ok(())) = timeout(STEP_PATIENCE, self.mail(&mut session)).await {
-                return self.finish(session, to, &message).await;
+                return self.finish(session, letter, to, &message).await;
             }
         }
         let mut session = step(self.open(credential)).await?;
         step(self.mail(&mut session)).await?;
-        self.finish(session, to, &message).await
+        self.finish(session, letter, to, &message).await
     }
 
     async fn open(&self, credential: &Arc<Credential>) -> Result<Session, Failure> {
@@ -102,11 +102,12 @@ impl Smtp {
     }
 
     /// 4. The rest. What is refused here is the recipient or the message.
-    async fn finish(&self, mut session: Session, to: Address, message: &[u8]) -> Result<(), Failure> {
+    async fn finish(&self, mut session: Session, letter: &Letter, to: Address, message: &[u8]) -> Result<(), Failure> {
         let connection = &mut session.connection;
         let rest = async {
             connection.command(Rcpt::new(to, Vec::new())).await?;
             connection.command(Data).await?;
+            letter.progress.leaves();
             connection.message(message).await
         };
         step(async { rest.await.map(drop).map_err(|error| failure(&error, Failure::Recipient)) }).await?;
