@@ -30,7 +30,7 @@ use crate::policy::Holder;
 /// Tries at one route that cannot be reached before the next.
 const TRIES: u32 = 2;
 /// Waits before the repeats of a letter that was not confirmed.
-const REPEAT_AFTER: [Duration; MAX_REPEATS as usize] = [Duration::from_secs(2), Duration::from_secs(10)];
+const REPEAT_AFTER: [Duration; MAX_REPEATS as usize] = [Duration::from_secs(1), Duration::from_secs(5)];
 /// Longest wait for the outcome of a hand-over under way when the journey is to end.
 const FINISHING: Duration = Duration::from_secs(30);
 

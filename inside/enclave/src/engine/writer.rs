@@ -299,10 +299,11 @@ impl Writer {
         self.shared.away.store(false, Ordering::Relaxed);
         self.shared.durable.store(size, Ordering::Relaxed);
         let (releases, effects) = self.shard.durable();
-        releases.into_iter().for_each(answer);
+        // Before the answers, so that who hears that a verification is over finds its message stopped.
         for effect in effects {
             let _ = self.surroundings.effects.send(effect);
         }
+        releases.into_iter().for_each(answer);
     }
 }
 

@@ -15,7 +15,7 @@ use super::*;
 use crate::egress::EndpointError;
 use crate::egress::{EgressError, TrustRefusal};
 
-const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
+pub(super) const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
 const CREATED: &str = r#"{"sid":"SM0123456789abcdef0123456789abcdef","status":"queued"}"#;
 
 /// What a server was asked.
@@ -29,8 +29,8 @@ pub(super) struct Asked {
 
 #[derive(Default)]
 pub(super) struct Server {
-    /// Status and body, one after the other; the last one stays.
-    answers: Mutex<VecDeque<(u16, &'static str)>>,
+    /// Status and body, one after the other; the last one stays. Status 0 closes the connection instead.
+    pub(super) answers: Mutex<VecDeque<(u16, &'static str)>>,
     pub(super) asked: Mutex<Vec<Asked>>,
     /// Whether it closes a connection, without an answer, at the second request.
     closes: bool,
@@ -75,6 +75,9 @@ async fn answer(
     }
     let mut answers = server.answers.lock().unwrap();
     let (status, body) = if answers.len() > 1 { answers.pop_front().unwrap() } else { answers[0] };
+    if status == 0 {
+        return Err("closed");
+    }
     let elsewhere = format!("https://{NAME}/elsewhere");
     Ok(Response::builder().status(status).header(LOCATION, elsewhere).body(body.into()).unwrap())
 }
