@@ -148,19 +148,21 @@ def cases() -> list[dict]:
         case(f"verification_approved_{proven}", "VerificationApproved", "P", approved(proven), about | {"proven": bool(proven)})
     case("expired", "Expired", "H", EXPIRED, {})
     case("at_the_last_second", "Expired", "H", event(9, time=2**64 - 1), {})
-    for number, outcome in enumerate(("accepted", "refused", "gave_up", "unreachable"), 1):
+    for number, outcome in enumerate(("accepted", "refused", "gave_up", "unreachable", "unconfirmed", "withdrawn"), 1):
         fields = verification | attempt | {"outcome": outcome, "route": None}
         case(f"delivery_{outcome}", "DeliveryReported", "H", delivery_reported(number), fields)
     for route in (0, 254):
         fields = verification | attempt | {"outcome": "accepted", "route": route}
         case(f"delivery_by_route_{route}", "DeliveryReported", "H", delivery_reported(1, route), fields)
 
+    case("send_repeated", "SendRepeated", "H", event(20, vault.VERIFICATION + vault.ATTEMPT), verification | attempt)
+
     def fail(name: str, encoded: bytes) -> None:
         out.append({"name": f"fail_event_{name}", "what": "event", "hex": encoded.hex(), "refusal": "EventError"})
 
     fail("empty", b"")
     fail("kind_0", event(0))
-    fail("kind_20", event(20))
+    fail("kind_21", event(21))
     fail("time_cut", EXPIRED[:-1])
     fail("expired_trailing", EXPIRED + b"\x00")
     fail("booted_cut", BOOTED[:-1])
@@ -187,6 +189,6 @@ def cases() -> list[dict]:
     fail("user_0", support_looked(0))
     fail("user_3", support_looked(3))
     fail("outcome_0", delivery_reported(0))
-    fail("outcome_5", delivery_reported(5))
+    fail("outcome_7", delivery_reported(7))
     fail("outcome_without_route", delivery_reported(1)[:-1])
     return out

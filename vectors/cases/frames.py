@@ -71,12 +71,13 @@ def good() -> list[dict]:
         ("log_faulty", "log 1, after 99 entries", u8(9) + u16(1) + u64(99)),
         (
             "counters",
-            "1 to 7, 2^64-1 hundreds live, and 8 to 13 refused by ceiling",
-            u8(10) + b"".join(map(u64, (*range(1, 8), 2**64 - 1, *range(8, 14)))),
+            "1 to 9, 2^64-1 hundreds live, and 10 to 15 refused by ceiling",
+            u8(10) + b"".join(map(u64, (*range(1, 10), 2**64 - 1, *range(10, 16)))),
         ),
         ("boot_delayed", "13 boots, 60 seconds", u8(11) + u64(13) + u64(60)),
         ("platform_lost", "", u8(12)),
         ("platform_back", "", u8(13)),
+        ("sender_refused", "route 3", u8(16) + u8(3)),
     ):
         case(f"event_{name}", note, 0x40, 1, payload)
     reasons = ("fenced", "conflict", "sealing", "frame", "channel_gone", "panicked")

@@ -15,7 +15,8 @@ pub struct SendCodeAttempt {
     pub channel: String,
     /// `VL…`.
     pub attempt_sid: String,
-    /// What became of it: `accepted`, `refused`, `gave_up`, `unreachable`, or `unknown` as yet. Twilio has no such member.
+    /// What became of it: `accepted`, `refused`, `gave_up`, `unreachable`, `unconfirmed`, `withdrawn`, or `unknown` as yet.
+    /// Twilio has no such member.
     pub outcome: String,
 }
 
@@ -96,6 +97,6 @@ pub struct Support {
     pub channel: Option<String>,
     /// Calling code of the number, such as `+1`, while it is pending.
     pub country: Option<String>,
-    /// What became of each sending: `accepted`, `refused`, `gave_up`, `unreachable`, `unknown`.
+    /// What became of each sending: `accepted`, `refused`, `gave_up`, `unreachable`, `unconfirmed`, `withdrawn`, `unknown`.
     pub attempts: Vec<String>,
 }

@@ -263,6 +263,7 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
             out.push(reason.number());
         }
         Event::CeilingNear { ceiling } => out.extend_from_slice(&[15, ceiling.number()]),
+        Event::SenderRefused { route } => out.extend_from_slice(&[16, *route]),
         Event::LogFaulty { log, index } => {
             put_log(out, 9, *log);
             out.extend_from_slice(&index.to_be_bytes());
@@ -276,12 +277,15 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
                 refused,
                 gave_up,
                 unreachable,
+                unconfirmed,
+                withdrawn,
                 live_hundreds,
                 refused_by_ceiling,
             } = counters;
             out.push(10);
-            let counts = [starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds];
-            for count in counts.into_iter().chain(refused_by_ceiling) {
+            let messages = [accepted, refused, gave_up, unreachable, unconfirmed, withdrawn];
+            let counts = [starts, checks_passed, checks_failed].into_iter().chain(messages).chain([live_hundreds]);
+            for count in counts.chain(refused_by_ceiling) {
                 out.extend_from_slice(&count.to_be_bytes());
             }
         }
@@ -453,6 +457,7 @@ impl Rest<'_> {
             13 => Event::PlatformBack,
             14 => Event::WriterStopped { log: self.u16()?, reason: self.numbered(&StopReason::ALL)? },
             15 => Event::CeilingNear { ceiling: self.numbered(&Ceiling::ALL)? },
+            16 => Event::SenderRefused { route: self.u8()? },
             9 => Event::LogFaulty { log: self.u16()?, index: self.u64()? },
             10 => Event::Counters(Counters {
                 starts: self.u64()?,
@@ -462,6 +467,8 @@ impl Rest<'_> {
                 refused: self.u64()?,
                 gave_up: self.u64()?,
                 unreachable: self.u64()?,
+                unconfirmed: self.u64()?,
+                withdrawn: self.u64()?,
                 live_hundreds: self.u64()?,
                 refused_by_ceiling: {
                     let mut counts = [0; Ceiling::ALL.len()];

@@ -153,6 +153,11 @@ pub enum Event {
     PlatformLost,
     /// It gives them again.
     PlatformBack,
+    /// A carrier refused the vault's own account or sender at it; at most once a minute for each route.
+    SenderRefused {
+        /// The route, by its place in the policy.
+        route: u8,
+    },
     /// What the host shows of a log is not what its signed head says; no snapshot is taken of it.
     LogFaulty {
         /// Which log.
@@ -194,6 +199,10 @@ pub struct Counters {
     pub gave_up: u64,
     /// Messages for which no carrier could be reached.
     pub unreachable: u64,
+    /// Messages that left and that no carrier confirmed.
+    pub unconfirmed: u64,
+    /// Messages that were withdrawn before a carrier had them.
+    pub withdrawn: u64,
     /// Live verifications, in hundreds, rounded down.
     pub live_hundreds: u64,
     /// Requests refused by each ceiling, in the order of [`Ceiling::ALL`].

@@ -41,8 +41,10 @@ fn event() -> impl Strategy<Value = Event> {
         (any::<u16>(), proptest::sample::select(&StopReason::ALL))
             .prop_map(|(log, reason)| Event::WriterStopped { log, reason }),
         proptest::sample::select(&Ceiling::ALL).prop_map(|ceiling| Event::CeilingNear { ceiling }),
-        any::<([u64; 8], [u64; 6])>().prop_map(|(counts, refused_by_ceiling)| {
-            let [starts, checks_passed, checks_failed, accepted, refused, gave_up, unreachable, live_hundreds] = counts;
+        any::<u8>().prop_map(|route| Event::SenderRefused { route }),
+        any::<([u64; 10], [u64; 6])>().prop_map(|(counts, refused_by_ceiling)| {
+            let [starts, checks_passed, checks_failed, rest @ ..] = counts;
+            let [accepted, refused, gave_up, unreachable, unconfirmed, withdrawn, live_hundreds] = rest;
             Event::Counters(Counters {
                 starts,
                 checks_passed,
@@ -51,6 +53,8 @@ fn event() -> impl Strategy<Value = Event> {
                 refused,
                 gave_up,
                 unreachable,
+                unconfirmed,
+                withdrawn,
                 live_hundreds,
                 refused_by_ceiling,
             })

@@ -85,6 +85,7 @@ fn expected(name: &str) -> Frame {
         "event_boot_delayed" => (1, Message::Event(Event::BootDelayed { boots: 13, seconds: 60 })),
         "event_platform_lost" => (1, Message::Event(Event::PlatformLost)),
         "event_platform_back" => (1, Message::Event(Event::PlatformBack)),
+        "event_sender_refused" => (1, Message::Event(Event::SenderRefused { route: 3 })),
         "event_counters" => {
             let counters = Counters {
                 starts: 1,
@@ -94,8 +95,10 @@ fn expected(name: &str) -> Frame {
                 refused: 5,
                 gave_up: 6,
                 unreachable: 7,
+                unconfirmed: 8,
+                withdrawn: 9,
                 live_hundreds: u64::MAX,
-                refused_by_ceiling: [8, 9, 10, 11, 12, 13],
+                refused_by_ceiling: [10, 11, 12, 13, 14, 15],
             };
             (1, Message::Event(Event::Counters(counters)))
         }

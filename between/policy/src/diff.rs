@@ -3,7 +3,7 @@
 use core::fmt::Display;
 
 use crate::settings::looser;
-use crate::{Acme, Admission, Custody, Limits, Policy, Route, SmtpTls};
+use crate::{Acme, AddressRetention, Admission, ContentRetention, Custody, Limits, Policy, Route, SmtpTls};
 
 /// Whether a change gives or takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,6 +238,8 @@ impl Changes {
             path,
             seal_code_to,
             tls,
+            content_retention,
+            address_retention,
         } = new;
         let mut say = |direction, words: String| self.push(direction, format!("routes.{name}{words}"));
         if (&old.host, old.port) != (host, *port) {
@@ -254,6 +256,19 @@ impl Changes {
                 say(Direction::Changes, format!(".seal_code_to: the code is sealed to {now}"));
             }
             _ => {}
+        }
+        let (before, now) = (old.content_retention.unwrap_or_default(), content_retention.unwrap_or_default());
+        if before != now {
+            say_kept(&mut say, now == ContentRetention::Discard, ".content_retention", "discard a message's text");
+        }
+        let (before, now) = (old.address_retention.unwrap_or_default(), address_retention.unwrap_or_default());
+        if before != now {
+            say_kept(
+                &mut say,
+                now == AddressRetention::Obfuscate,
+                ".address_retention",
+                "obfuscate a message's number",
+            );
         }
         if old.cost.to_bits() != cost.to_bits() {
             let direction = if *cost < old.cost { Direction::Loosens } else { Direction::Tightens };
@@ -289,6 +304,14 @@ impl Changes {
                 None => {
                     let words = format!("routes.{}: messages may go to {}:{}", route.name, route.host, route.port);
                     self.push(Direction::Loosens, words);
+                    // What it says beyond what a route says by itself.
+                    let mut say = |direction, words| self.push(direction, format!("routes.{}{words}", route.name));
+                    if route.content_retention == Some(ContentRetention::AccountDefault) {
+                        say_kept(&mut say, false, ".content_retention", "discard a message's text");
+                    }
+                    if route.address_retention == Some(AddressRetention::AccountDefault) {
+                        say_kept(&mut say, false, ".address_retention", "obfuscate a message's number");
+                    }
                 }
                 Some(before) => self.route(before, route),
             }
@@ -306,6 +329,16 @@ impl Changes {
             self.push(Direction::Changes, format!("routes: their order becomes {}", order(new).join(", ")));
         }
     }
+}
+
+/// What a carrier is asked not to keep.
+fn say_kept(say: &mut impl FnMut(Direction, String), asked: bool, key: &str, what: &str) {
+    let (direction, words) = if asked {
+        (Direction::Tightens, format!("{key}: the carrier is asked to {what}"))
+    } else {
+        (Direction::Loosens, format!("{key}: the carrier is not asked to {what}: its account's setting holds"))
+    };
+    say(direction, words);
 }
 
 /// What a `trust` key names, shortly.

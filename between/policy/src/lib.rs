@@ -253,6 +253,32 @@ pub struct Route {
     pub seal_code_to: Option<String>,
     /// `smtp`: when TLS begins.
     pub tls: Option<SmtpTls>,
+    /// `twilio-messages`: whether the carrier is asked to discard the text once it is delivered.
+    pub content_retention: Option<ContentRetention>,
+    /// `twilio-messages`: whether the carrier is asked to obfuscate the number.
+    pub address_retention: Option<AddressRetention>,
+}
+
+/// What a carrier is asked to do with a message's text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContentRetention {
+    /// To discard it.
+    #[default]
+    Discard,
+    /// Nothing: the account's own setting holds, under which it may be kept.
+    AccountDefault,
+}
+
+/// What a carrier is asked to do with a message's number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddressRetention {
+    /// To obfuscate it.
+    #[default]
+    Obfuscate,
+    /// Nothing: the account's own setting holds, under which it may be kept.
+    AccountDefault,
 }
 
 /// What a route speaks.

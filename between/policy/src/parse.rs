@@ -310,6 +310,8 @@ fn check_route(key: &str, route: &Route) -> Result<(), PolicyError> {
     let optional = [
         ("account", route.account.is_some(), route.kind == RouteKind::TwilioMessages),
         ("messaging_service", route.messaging_service.is_some(), route.kind == RouteKind::TwilioMessages),
+        ("content_retention", route.content_retention.is_some(), route.kind == RouteKind::TwilioMessages),
+        ("address_retention", route.address_retention.is_some(), route.kind == RouteKind::TwilioMessages),
         ("path", route.path.is_some(), route.kind == RouteKind::Webhook),
         ("seal_code_to", route.seal_code_to.is_some(), route.kind == RouteKind::Webhook),
         ("tls", route.tls.is_some(), route.kind == RouteKind::Smtp),

@@ -47,6 +47,8 @@ const KEYS: &[(&str, &[&str])] = &[
             "path",
             "seal_code_to",
             "tls",
+            "content_retention",
+            "address_retention",
         ],
     ),
 ];

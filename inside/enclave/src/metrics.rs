@@ -25,6 +25,8 @@ pub struct Counters {
     refused: AtomicU64,
     gave_up: AtomicU64,
     unreachable: AtomicU64,
+    unconfirmed: AtomicU64,
+    withdrawn: AtomicU64,
     live: AtomicU64,
     /// In the order of the frame's ceilings.
     refused_by_ceiling: [AtomicU64; adyton_frame::Ceiling::ALL.len()],
@@ -74,6 +76,8 @@ impl Counters {
             Countable::Delivery(Outcome::Refused) => &self.refused,
             Countable::Delivery(Outcome::GaveUp) => &self.gave_up,
             Countable::Delivery(Outcome::Unreachable) => &self.unreachable,
+            Countable::Delivery(Outcome::Unconfirmed) => &self.unconfirmed,
+            Countable::Delivery(Outcome::Withdrawn) => &self.withdrawn,
             Countable::Nothing => return,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -99,6 +103,8 @@ impl Counters {
             refused: read(&self.refused),
             gave_up: read(&self.gave_up),
             unreachable: read(&self.unreachable),
+            unconfirmed: read(&self.unconfirmed),
+            withdrawn: read(&self.withdrawn),
             live_hundreds: read(&self.live) / 100,
             refused_by_ceiling: self.refused_by_ceiling.each_ref().map(read),
         }
@@ -148,7 +154,14 @@ mod tests {
     #[test]
     fn each_outcome_has_its_sum() {
         let counters = Counters::default();
-        let outcomes = [Outcome::Accepted, Outcome::Refused, Outcome::GaveUp, Outcome::Unreachable];
+        let outcomes = [
+            Outcome::Accepted,
+            Outcome::Refused,
+            Outcome::GaveUp,
+            Outcome::Unreachable,
+            Outcome::Unconfirmed,
+            Outcome::Withdrawn,
+        ];
         for (times, outcome) in (1..).zip(outcomes) {
             for _ in 0..times {
                 counters.count(Countable::Delivery(outcome), &Reply::Done);
@@ -156,7 +169,8 @@ mod tests {
         }
         counters.count(Countable::Nothing, &Reply::Done);
         let told = counters.told();
-        assert_eq!([told.accepted, told.refused, told.gave_up, told.unreachable], [1, 2, 3, 4]);
+        let messages = [told.accepted, told.refused, told.gave_up, told.unreachable, told.unconfirmed, told.withdrawn];
+        assert_eq!(messages, [1, 2, 3, 4, 5, 6]);
         assert_eq!([told.starts, told.checks_passed, told.checks_failed], [0, 0, 0]);
     }
 }

@@ -270,6 +270,18 @@ pub enum Command {
         /// The last route that was tried, by its place in the policy.
         route: Option<u8>,
     },
+    /// An attempt may have left without an answer, and its carrier deduplicates: it is to be handed over once more, which
+    /// counts as a message.
+    CountRepeat {
+        /// The verification.
+        verification: Sid,
+        /// The attempt.
+        attempt: Sid,
+        /// What it counts for.
+        subjects: Subjects,
+        /// What it costs.
+        cost: u64,
+    },
     /// Time passed: erase what has expired.
     Tick,
 }

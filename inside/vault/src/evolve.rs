@@ -90,6 +90,7 @@ impl State {
             EventKind::SlotOpened { .. }
             | EventKind::VerificationStarted { .. }
             | EventKind::VerificationResent { .. }
+            | EventKind::SendRepeated { .. }
             | EventKind::DeliveryReported { .. } => self.hot.evolve(at, kind),
         }
     }
@@ -227,27 +228,38 @@ impl Hot {
                         slot: slot(at),
                         created: at,
                         updated: at,
-                        attempts: alloc::vec![Attempt { at, sid: attempt, outcome: None }],
+                        attempts: alloc::vec![Attempt::new(attempt, at)],
                         failed_checks: 0,
                     },
                 );
             }
             EventKind::VerificationResent { verification, attempt, sent } => {
                 let Some(live) = self.verifications.get_mut(&verification) else { return };
-                live.attempts.push(Attempt { at, sid: attempt, outcome: None });
+                live.attempts.push(Attempt::new(attempt, at));
                 live.updated = at;
                 let account = live.account;
                 self.count(account, sent, at);
             }
-            EventKind::DeliveryReported { verification, attempt, outcome, route: _ } => {
-                let live = self.verifications.get_mut(&verification);
-                let attempts = live.into_iter().flat_map(|live| &mut live.attempts);
-                for known in attempts.filter(|known| known.sid == attempt) {
-                    known.outcome = Some(outcome);
+            EventKind::SendRepeated { verification, attempt, sent } => {
+                let Some(live) = self.verifications.get(&verification) else { return };
+                let account = live.account;
+                if let Some(known) = self.attempt(verification, attempt) {
+                    known.repeats = known.repeats.saturating_add(1);
+                }
+                self.count(account, sent, at);
+            }
+            EventKind::DeliveryReported { verification, attempt, outcome, route } => {
+                if let Some(known) = self.attempt(verification, attempt) {
+                    (known.outcome, known.route) = (Some(outcome), route);
                 }
             }
             _ => {}
         }
+    }
+
+    fn attempt(&mut self, verification: Sid, attempt: Sid) -> Option<&mut Attempt> {
+        let live = self.verifications.get_mut(&verification)?;
+        live.attempts.iter_mut().find(|known| known.sid == attempt)
     }
 
     /// Counts a sending against the ceilings.

@@ -55,6 +55,11 @@ impl Verification {
         self.created.saturating_add(CODE_LIFE)
     }
 
+    /// Whether its newest attempt's outcome is not known: that message may still be under way. Older ones were stopped.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.attempts.last().is_some_and(|attempt| attempt.outcome.is_none())
+    }
+
     /// Why it is over when its life is.
     pub(crate) fn reason_at_end(&self) -> Reason {
         if self.failed_checks >= MAX_CHECKS { Reason::MaxAttemptsReached } else { Reason::Expired }

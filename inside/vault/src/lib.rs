@@ -42,7 +42,8 @@ pub use decide::{MAX_TICK_LOOSENINGS, MAX_WAITING_LOOSENINGS, decide};
 pub use destination::{Destination, DestinationError};
 pub use event::{Channel, Class, Event, EventError, EventKind};
 pub use message::{
-    AppHash, AppHashesError, Locale, Message, MessageLook, NameError, ServiceName, WebOtpDomain, gsm7_septets,
+    AppHash, AppHashesError, Locale, Message, MessageLook, NameError, Part, ServiceName, Text, WebOtpDomain,
+    gsm7_septets,
 };
 pub use phone::{Country, WrittenInstead};
 pub use reply::{
@@ -60,6 +61,8 @@ pub const CODE_LIFE: Seconds = 600;
 pub const SLOT: Seconds = 600;
 /// Times one code is sent.
 pub const MAX_SENDS: usize = 5;
+/// Times an attempt that may have left is handed over again, at a carrier that deduplicates.
+pub const MAX_REPEATS: u8 = 2;
 /// Wrong codes that one verification bears.
 pub const MAX_CHECKS: u8 = 5;
 

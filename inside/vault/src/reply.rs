@@ -3,19 +3,23 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Channel, Destination, Event, Loosening, Message, Scopes, Seconds, ServiceSettings, Sid};
+use crate::{Channel, Destination, Event, Loosening, Message, Scopes, Seconds, ServiceSettings, Sid, Subjects};
 
 /// How an attempt to send ended, as far as the vault can know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A carrier took the message.
     Accepted,
-    /// A carrier refused it, for good.
+    /// A carrier says that no carrier will deliver to this destination.
     Refused,
-    /// No carrier took it while the code lived, or there was no room to wait for one.
+    /// No carrier took it: the code's life ended first, every route refused this message, or there was no room to wait.
     GaveUp,
     /// No carrier could even be reached while the code lived.
     Unreachable,
+    /// It left completely and no readable answer came: a carrier may have taken it. It is not sent again.
+    Unconfirmed,
+    /// It was withdrawn before a carrier had it: its verification ended, or a newer attempt took its place.
+    Withdrawn,
 }
 
 /// What a decider answers when it agrees.
@@ -150,6 +154,17 @@ pub struct Attempt {
     pub at: Seconds,
     /// What became of it, as far as known.
     pub outcome: Option<Outcome>,
+    /// The last route that was tried, by its place in the policy, once the outcome is known.
+    pub route: Option<u8>,
+    /// Times it was handed over again after it may have left; each counts as a message.
+    pub repeats: u8,
+}
+
+impl Attempt {
+    /// An attempt that begins.
+    pub(crate) fn new(sid: Sid, at: Seconds) -> Self {
+        Self { sid, at, outcome: None, route: None, repeats: 0 }
+    }
 }
 
 /// A verification as support sees it: no address, no digits.
@@ -182,6 +197,17 @@ pub enum Effect {
         message: Message,
         /// When the code stops being worth sending.
         until: Seconds,
+        /// What handing it over once more counts for, and its cost ([`crate::Command::CountRepeat`]).
+        counts: (Subjects, u64),
+        /// A route, by its place in the policy, that did not confirm an earlier attempt: others come first.
+        avoid: Option<u8>,
+    },
+    /// End the delivery of these verifications' attempts: nothing of them is to leave any more.
+    Stop {
+        /// The verifications.
+        verifications: Vec<Sid>,
+        /// Their codes' life ended. Otherwise they are over, or a newer attempt takes the older one's place.
+        expired: bool,
     },
 }
 

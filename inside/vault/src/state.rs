@@ -239,6 +239,7 @@ impl State {
             | EventKind::ServiceDeleted { service }
             | EventKind::LooseningEnded { service, .. } => of_service(service),
             EventKind::VerificationResent { verification, .. }
+            | EventKind::SendRepeated { verification, .. }
             | EventKind::CheckFailed { verification, .. }
             | EventKind::VerificationApproved { verification, .. }
             | EventKind::VerificationCanceled { verification }

@@ -231,6 +231,7 @@ fn describe(event: Event) -> Option<Value> {
         Event::BootDelayed { boots, seconds } => json!({ "event": "boot-delayed", "boots": boots, "seconds": seconds }),
         Event::PlatformLost => json!({ "event": "platform-lost" }),
         Event::PlatformBack => json!({ "event": "platform-back" }),
+        Event::SenderRefused { route } => json!({ "event": "sender-refused", "route": route }),
         Event::LogFaulty { log, index } => json!({ "event": "log-faulty", "log": log, "index": index }),
         Event::WriterStopped { log, reason } => {
             json!({ "event": "writer-stopped", "log": log, "reason": reason.text() })

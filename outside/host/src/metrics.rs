@@ -37,6 +37,7 @@ struct Seen {
     snapshots: u64,
     /// By class: connect, TLS, refused, timeout.
     delivery_failures: [u64; 4],
+    senders_refused: u64,
 }
 
 impl Metrics {
@@ -80,6 +81,7 @@ impl Metrics {
                 seen.delivery_failures[place] += 1;
             }
             Event::SnapshotTaken { .. } => seen.snapshots += 1,
+            Event::SenderRefused { .. } => seen.senders_refused += 1,
             Event::BootRefused { .. } => {
                 seen.ready = false;
                 seen.boots_refused += 1;
@@ -112,6 +114,8 @@ impl Metrics {
             refused,
             gave_up,
             unreachable,
+            unconfirmed,
+            withdrawn,
             live_hundreds,
             refused_by_ceiling,
         } = seen.counters;
@@ -121,8 +125,14 @@ impl Metrics {
         text.counter("adyton_codes_requested_total", "Codes asked for since the boot.", starts);
         let checks = [("passed", checks_passed), ("failed", checks_failed)];
         text.counters("adyton_checks_total", "Codes compared since the boot.", "result", &checks);
-        let messages =
-            [("accepted", accepted), ("refused", refused), ("gave_up", gave_up), ("unreachable", unreachable)];
+        let messages = [
+            ("accepted", accepted),
+            ("refused", refused),
+            ("gave_up", gave_up),
+            ("unreachable", unreachable),
+            ("unconfirmed", unconfirmed),
+            ("withdrawn", withdrawn),
+        ];
         let help = "Messages since the boot, by how their delivery ended.";
         text.counters("adyton_messages_total", help, "outcome", &messages);
         let live = live_hundreds.saturating_mul(100);
@@ -136,6 +146,8 @@ impl Metrics {
         text.counters("adyton_ceiling_near_total", help, "ceiling", &counts);
         let failures = [("connect", connect), ("tls", tls), ("refused", refusals), ("timeout", timeouts)];
         text.counters("adyton_delivery_failures_total", "Tries at a carrier that failed.", "class", &failures);
+        let help = "Times that a carrier refused the vault's account or sender, at most one a minute and route.";
+        text.counter("adyton_senders_refused_total", help, seen.senders_refused);
         text.counter("adyton_boots_total", "Boots that began.", seen.boots);
         text.counter("adyton_boots_refused_total", "Boots that were refused.", seen.boots_refused);
         text.counter("adyton_boots_delayed_total", "Boots that waited because there were many.", seen.boots_delayed);
@@ -202,6 +214,8 @@ mod tests {
             refused: 5,
             gave_up: 6,
             unreachable: 7,
+            unconfirmed: 8,
+            withdrawn: 9,
             live_hundreds: 8,
             refused_by_ceiling: [9, 10, 11, 12, 13, 14],
         }
@@ -218,6 +232,7 @@ mod tests {
             Event::DeliveryFailed { class: DeliveryFailure::Timeout },
             Event::DeliveryFailed { class: DeliveryFailure::Timeout },
             Event::StoreLost { log: 1 },
+            Event::SenderRefused { route: 3 },
             Event::SnapshotTaken { log: 1, index: 77 },
             Event::CeilingNear { ceiling: Ceiling::MailDomain },
             Event::CeilingNear { ceiling: Ceiling::MailDomain },
@@ -235,6 +250,9 @@ mod tests {
             ("adyton_messages_total{outcome=\"refused\"}", 5),
             ("adyton_messages_total{outcome=\"gave_up\"}", 6),
             ("adyton_messages_total{outcome=\"unreachable\"}", 7),
+            ("adyton_messages_total{outcome=\"unconfirmed\"}", 8),
+            ("adyton_messages_total{outcome=\"withdrawn\"}", 9),
+            ("adyton_senders_refused_total", 1),
             ("adyton_live_verifications", 800),
             ("adyton_delivery_failures_total{class=\"connect\"}", 0),
             ("adyton_delivery_failures_total{class=\"tls\"}", 1),

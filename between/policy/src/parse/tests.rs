@@ -384,3 +384,43 @@ fn a_policy_with_a_name_that_sdks_rewrite_says_why() {
         );
     }
 }
+
+#[test]
+fn what_a_carrier_is_asked_not_to_keep_is_the_policys_and_of_twilios_routes_only() {
+    let with = |lines: &str| {
+        let text = text().replace("account = \"AC1\"\n", &format!("account = \"AC1\"\n{lines}"));
+        Policy::parse(text.as_bytes())
+    };
+    let both = "content_retention = \"account-default\"\naddress_retention = \"account-default\"\n";
+    let route = &with(both).unwrap().routes[0];
+    assert_eq!(route.content_retention, Some(crate::ContentRetention::AccountDefault));
+    assert_eq!(route.address_retention, Some(crate::AddressRetention::AccountDefault));
+    let retain = with("content_retention = \"retain\"\n").unwrap_err().to_string();
+    assert!(retain.contains("unknown variant `retain`, expected `discard` or `account-default`"), "{retain}");
+    for key in ["content_retention", "address_retention"] {
+        let expected = format!("the policy: routes[1].{key}: this kind of route has no such key");
+        let line = format!("{key} = \"account-default\"\ntls = \"implicit\"");
+        assert_eq!(refused("tls = \"implicit\"", &line), expected);
+    }
+
+    let said = |old: &Policy, new: &Policy| {
+        diff(old, new).into_iter().map(|change| (change.direction, change.words)).collect::<Vec<_>>()
+    };
+    let (asks, leaves) = (with("").unwrap(), with(both).unwrap());
+    let left = [
+        "routes.first.content_retention: the carrier is not asked to discard a message's text: its account's setting holds",
+        "routes.first.address_retention: the carrier is not asked to obfuscate a message's number: its account's setting holds",
+    ];
+    assert_eq!(said(&asks, &leaves), left.map(|words| (Direction::Loosens, words.to_owned())));
+    let asked = [
+        "routes.first.content_retention: the carrier is asked to discard a message's text",
+        "routes.first.address_retention: the carrier is asked to obfuscate a message's number",
+    ];
+    assert_eq!(said(&leaves, &asks), asked.map(|words| (Direction::Tightens, words.to_owned())));
+    let spelled = with("content_retention = \"discard\"\naddress_retention = \"obfuscate\"\n").unwrap();
+    assert_eq!(said(&asks, &spelled), [], "the defaults, spelled out");
+    let mut without = asks;
+    without.routes.remove(0);
+    let said = said(&without, &leaves);
+    assert_eq!(said[1..3], left.map(|words| (Direction::Loosens, words.to_owned())), "of a new route too");
+}

@@ -1,19 +1,22 @@
-//! What a carrier is to delivery: it takes a letter, or the hand-over ends in one of six other ways ([`Failure`]).
+//! What a carrier is to delivery: it takes a letter, or the hand-over ends in another way ([`Failure`]).
 
 use std::sync::Arc;
 
 use adyton_frame::DeliveryFailure;
 use adyton_seal::{Code, SecretText};
-use adyton_vault::{Channel, Seconds};
+use adyton_vault::{Channel, Seconds, Text};
 use tokio::time::{Duration, Instant};
 
 use super::Credential;
+use super::progress::Progress;
 use crate::egress::EgressError;
 
 /// A message on its way to a person.
 pub(super) struct Letter {
     /// SID of the attempt: a repeat under it is the same letter.
     pub(super) attempt: String,
+    /// How far it has come.
+    pub(super) progress: Arc<Progress>,
     /// Where it goes.
     pub(super) to: SecretText,
     /// How.
@@ -21,9 +24,9 @@ pub(super) struct Letter {
     /// Subject, for channels that have one. It holds no code.
     pub(super) subject: Option<String>,
     /// The text, code included.
-    pub(super) text: SecretText,
+    pub(super) text: Text,
     /// The same as HTML, for channels that show it.
-    pub(super) html: Option<SecretText>,
+    pub(super) html: Option<Text>,
     /// The code alone.
     pub(super) code: Code,
     /// When the code ends.
@@ -44,20 +47,20 @@ impl Letter {
     }
 }
 
-/// How a hand-over ended, if the carrier did not say that it took the letter.
+/// How a hand-over ended if the carrier did not confirm that it took the letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// It failed before anything of the letter can have been taken: it may be tried again.
+    /// It failed before the letter can have left: no connection, no TLS, the request not completely written.
     Transport(EgressError),
-    /// It answered, and is to be asked again; not before this has passed, if it says so.
+    /// The carrier refused for now; not to be tried again before this has passed, if it named a time.
     Busy(Option<Duration>),
-    /// It will not take this letter; another carrier may.
+    /// This route will not take this letter; another may.
     NotThisRoute,
-    /// The refusal concerns the sender or its account: another carrier may take the letter.
+    /// The refusal concerns the vault's account or sender at the carrier: credential, quota, suspension.
     Sender,
-    /// No carrier will: the address is wrong, or its owner wants no messages.
+    /// No carrier will deliver to this address: it does not exist, or its owner wants no messages.
     Recipient,
-    /// The letter left and no readable answer came: it may have been taken, so it must not be repeated.
+    /// The whole letter left and no readable answer came: the carrier may have taken it.
     Unconfirmed,
 }
 
@@ -83,7 +86,11 @@ pub(super) trait Carrier: Send + Sync + 'static {
     /// Letters that it is handed at once.
     const AT_ONCE: usize;
 
-    /// Hands a letter over. `Ok` means that the carrier says it took it; whether it lies cannot be known.
+    /// Whether it takes a repeat under the same idempotency key for the same message, by its contract.
+    fn deduplicates(&self) -> bool;
+
+    /// Hands a letter over. `Ok` means that the carrier says it took it; whether it lies cannot be known. Before the last byte
+    /// of the letter is handed to the connection it calls [`Progress::leaves`]; a future that is dropped sends nothing more.
     fn hand_over(
         &self,
         letter: &Letter,

@@ -33,12 +33,12 @@ impl AnyCarrier {
         let endpoint = Endpoint::new(&route.host, route.port, &route.trust, service.clone(), answers)?;
         let clock = Arc::clone(clock);
         Ok(match route.kind.clone() {
-            RouteKind::TwilioMessages { account, sender } => {
+            RouteKind::TwilioMessages { account, sender, retention } => {
                 let digits = account.strip_prefix("AC").unwrap_or_default();
                 if digits.len() != 32 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
                     return Err(EndpointError::Path);
                 }
-                Self::Twilio(Twilio::new(endpoint, &account, sender, place))
+                Self::Twilio(Twilio::new(endpoint, &account, sender, retention, clock))
             }
             RouteKind::Webhook { path, .. } if !path.starts_with('/') => return Err(EndpointError::Path),
             RouteKind::Webhook { path, from, seal_code_to } => {
@@ -51,6 +51,10 @@ impl AnyCarrier {
 
 impl Carrier for AnyCarrier {
     const AT_ONCE: usize = 16;
+
+    fn deduplicates(&self) -> bool {
+        matches!(self, Self::Webhook(_))
+    }
 
     async fn hand_over(&self, letter: &Letter, credential: &Arc<Credential>) -> Result<(), Failure> {
         match self {

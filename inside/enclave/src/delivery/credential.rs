@@ -74,11 +74,12 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::delivery::{Sender, SmtpTls};
+    use crate::delivery::{Retention, Sender, SmtpTls};
 
     #[test]
     fn each_kind_has_its_form() {
-        let twilio = RouteKind::TwilioMessages { account: "AC".into(), sender: Sender::From("+1".into()) };
+        let (sender, retention) = (Sender::From("+1".into()), Retention::default());
+        let twilio = RouteKind::TwilioMessages { account: "AC".into(), sender, retention };
         let webhook = RouteKind::Webhook { path: "/".into(), from: None, seal_code_to: None };
         let smtp = RouteKind::Smtp { tls: SmtpTls::Implicit, from: "a@example.com".into() };
         // RFC 7617 §2: the example of the standard; a password may hold colons.

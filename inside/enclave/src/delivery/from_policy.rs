@@ -8,11 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use adyton_ledger::base64;
-use adyton_policy::{Policy, Route, Settings};
+use adyton_policy::{AddressRetention, ContentRetention, Policy, Route, Settings};
 use adyton_seal::{RecipientKey, SealedPurpose};
 use data_encoding::HEXLOWER;
 
-use super::{Credential, CredentialError, RouteConfig, RouteKind, RoutingTable, Sender, SmtpTls};
+use super::{Credential, CredentialError, Retention, RouteConfig, RouteKind, RoutingTable, Sender, SmtpTls};
 use crate::egress::Trust;
 use crate::policy::{channel, millionths};
 
@@ -36,6 +36,10 @@ fn config(route: &Route) -> Option<RouteConfig> {
                 (Some(from), None) => Sender::From(from.clone()),
                 (None, Some(service)) => Sender::MessagingService(service.clone()),
                 _ => return None,
+            },
+            retention: Retention {
+                discard_content: route.content_retention.unwrap_or_default() == ContentRetention::Discard,
+                obfuscate_address: route.address_retention.unwrap_or_default() == AddressRetention::Obfuscate,
             },
         },
         adyton_policy::RouteKind::Webhook => RouteKind::Webhook {

@@ -1,19 +1,25 @@
-//! One letter's way through its routes.
+//! One letter's way along the routes of its order.
 //!
-//! 1. The routes are gone through in order; at each the letter is tried [`TRIES`] times, at the last one left as often
-//!    as there is time.
-//! 2. Between tries it waits ([`backoff`]), at least as long as the carrier asked for. From one route to the next it
+//! 1. The routes are tried in order. A route that could not be reached is tried [`TRIES`] times, the last one left as often as
+//!    there is time; one that is busy is left at once for the next.
+//! 2. Between tries at one route it waits ([`backoff`]), at least as long as the carrier asked for. From one route to the next it
 //!    does not wait: only after the last one, before it begins again with the first.
 //! 3. A route whose breaker is open, whose turn does not come or which has no place is passed over.
-//! 4. A route that will not take this letter is not tried again. A carrier that refuses the recipient ends the journey, and so
-//!    does one that may have taken the letter.
-//! 5. When the code ends, so does the journey.
+//! 4. A route that refuses this letter, or the sender, is not tried again. A carrier that refuses the recipient ends the
+//!    journey.
+//! 5. A hand-over that left and was not confirmed is the last one, for a carrier may have the letter: no route is tried any
+//!    more. Only a carrier that deduplicates by the letter's key gets it again, after each of [`REPEAT_AFTER`], and only once the
+//!    vault has counted the repeat as a message.
+//! 6. The journey ends with the code, and with its verification. What has not left by then does not leave. A hand-over that
+//!    may have left is awaited for at most [`FINISHING`], so that its outcome is known; nothing follows it.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use adyton_frame::Event;
-use adyton_vault::Outcome;
-use tokio::time::{Duration, Instant, sleep_until, timeout_at};
+use adyton_vault::{MAX_REPEATS, Outcome};
+use tokio::sync::oneshot;
+use tokio::time::{Duration, Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::backoff;
 use super::carrier::{Carrier, Failure, Letter};
@@ -21,13 +27,30 @@ use super::lane::{Lane, Miss, Place, TURN_PATIENCE};
 use crate::events::Events;
 use crate::policy::Holder;
 
-/// Tries at one route before the next.
+/// Tries at one route that cannot be reached before the next.
 const TRIES: u32 = 2;
-/// Longest wait at a carrier's request while another route could be tried.
-const LONGEST_REQUEST: Duration = Duration::from_secs(2);
+/// Waits before the repeats of a letter that was not confirmed.
+const REPEAT_AFTER: [Duration; MAX_REPEATS as usize] = [Duration::from_secs(1), Duration::from_secs(5)];
+/// Longest wait for the outcome of a hand-over under way when the journey is to end.
+const FINISHING: Duration = Duration::from_secs(30);
 
 /// How a journey ended: the outcome, and the last route that was tried.
 pub(super) type Arrival = (Outcome, Option<u8>);
+
+/// Why a journey is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The life of its code is over.
+    Expired,
+    /// Its verification is over, or a newer attempt takes its place.
+    Stopped,
+}
+
+/// Has the vault count a repeat as a message.
+pub(super) trait Counting: Send + Sync {
+    /// Whether it was counted. If not, there is no repeat.
+    fn count_repeat(&self) -> impl Future<Output = bool> + Send;
+}
 
 /// A letter under way.
 pub(super) struct Journey<C> {
@@ -46,12 +69,21 @@ pub(super) struct Journey<C> {
     last: Option<u8>,
     /// Whether any carrier answered anything.
     answered: bool,
+    /// The route that may have the letter.
+    unconfirmed: Option<u8>,
 }
 
 impl<C: Carrier> Journey<C> {
-    /// Begins at the first route of the letter's order that has a place; without one there is no journey.
-    pub(super) fn begin(lanes: Arc<[Lane<C>]>, current: Holder, events: Events, letter: Letter) -> Option<Self> {
-        let routes = current.now().table.order(letter.channel, letter.to.expose());
+    /// Begins at the first route of the letter's order that has a place, those to avoid last; without one there is no journey.
+    pub(super) fn begin(
+        lanes: Arc<[Lane<C>]>,
+        current: Holder,
+        events: Events,
+        letter: Letter,
+        avoid: &[u8],
+    ) -> Option<Self> {
+        let mut routes = current.now().table.order(letter.channel, letter.to.expose());
+        routes.sort_by_key(|route| avoid.contains(route));
         let held = |(at, route): (usize, &u8)| Some((at, lanes.get(usize::from(*route))?.place()?));
         let (at, place) = routes.iter().enumerate().find_map(held)?;
         Some(Self {
@@ -66,61 +98,150 @@ impl<C: Carrier> Journey<C> {
             tries_here: 0,
             last: None,
             answered: false,
+            unconfirmed: None,
         })
     }
 
-    /// Goes until the letter has arrived, or cannot.
-    pub(super) async fn run(mut self) -> Arrival {
-        let deadline = self.letter.deadline;
-        match timeout_at(deadline, self.go()).await {
-            Ok(arrival) => arrival,
-            // 5.
-            Err(_) if self.answered || self.last.is_none() => (Outcome::GaveUp, self.last),
-            Err(_) => (Outcome::Unreachable, self.last),
+    /// Goes until the letter has arrived, cannot, or must not any more.
+    pub(super) async fn run(mut self, counting: &impl Counting, stop: oneshot::Receiver<Ending>) -> Arrival {
+        let (progress, deadline) = (Arc::clone(&self.letter.progress), self.letter.deadline);
+        let ending = {
+            let mut going = pin!(self.go(counting));
+            let ending = tokio::select! {
+                biased;
+                ending = ending(stop, deadline) => ending,
+                arrival = &mut going => match arrival {
+                    Some(arrival) => return arrival,
+                    None => Ending::Stopped,
+                },
+            };
+            // 6.
+            if progress.has_left() {
+                progress.end();
+                match timeout(FINISHING, going).await {
+                    Ok(Some(arrival)) => return arrival,
+                    Ok(None) => {}
+                    Err(_) => return (Outcome::Unconfirmed, progress.left_at()),
+                }
+            }
+            ending
+        };
+        self.ended(ending)
+    }
+
+    /// What is known of the letter at an end that is not its own.
+    fn ended(&self, ending: Ending) -> Arrival {
+        match ending {
+            _ if self.unconfirmed.is_some() => (Outcome::Unconfirmed, self.unconfirmed),
+            Ending::Stopped => (Outcome::Withdrawn, self.last),
+            Ending::Expired if self.answered || self.last.is_none() => (Outcome::GaveUp, self.last),
+            Ending::Expired => (Outcome::Unreachable, self.last),
         }
     }
 
-    async fn go(&mut self) -> Arrival {
+    /// `None` once nothing more is to be handed over.
+    async fn go(&mut self, counting: &impl Counting) -> Option<Arrival> {
         loop {
-            let Some(route) = self.routes.get(self.at).copied() else { return (Outcome::Refused, self.last) };
-            let credential = self.current.now().table.credential(route);
-            let (Some(lane), Some(credential)) = (self.lanes.get(usize::from(route)), credential) else {
-                self.leave_out();
-                continue;
-            };
+            let Some(route) = self.routes.get(self.at).copied() else { return Some((Outcome::GaveUp, self.last)) };
             let patience = (self.routes.len() > 1).then_some(TURN_PATIENCE);
-            let miss = match lane.hand_over(&self.letter, &credential, patience).await {
-                Ok(()) => return (Outcome::Accepted, Some(route)),
-                Err(miss) => miss,
-            };
-            let Miss::Carrier(failure) = miss else {
+            let failure = match self.hand_over(route, patience).await {
+                Ok(()) => return Some((Outcome::Accepted, Some(route))),
+                // 6.
+                Err(_) if self.letter.progress.is_over() => return None,
+                Err(Miss::Carrier(failure)) => failure,
                 // 3.
-                let again = if let Miss::Open(until) = miss { until } else { Instant::now() };
-                self.next_route(again).await;
-                continue;
+                Err(Miss::Open(until)) => {
+                    self.next_route(until).await;
+                    continue;
+                }
+                Err(Miss::Turn) => {
+                    self.next_route(Instant::now()).await;
+                    continue;
+                }
             };
-            self.last = Some(route);
-            self.answered |= !matches!(failure, Failure::Transport(_) | Failure::Unconfirmed);
-            self.events.emit(Event::DeliveryFailed { class: failure.class() });
             match failure {
+                // 1. and 2.
+                Failure::Transport(_) => self.try_again().await,
+                Failure::Busy(asked) => self.be_back(asked.unwrap_or_default()).await,
                 // 4.
-                Failure::Recipient => return (Outcome::Refused, self.last),
-                Failure::Unconfirmed => return (Outcome::GaveUp, self.last),
                 Failure::NotThisRoute | Failure::Sender => self.leave_out(),
-                Failure::Busy(asked) => self.try_again(asked.unwrap_or_default()).await,
-                Failure::Transport(_) => self.try_again(Duration::ZERO).await,
+                Failure::Recipient => return Some((Outcome::Refused, self.last)),
+                // 5.
+                Failure::Unconfirmed => return self.repeat(route, counting).await,
             }
         }
     }
 
-    /// 1. and 2. Here once more, or at the next route.
-    async fn try_again(&mut self, at_least: Duration) {
+    /// Hands the letter over once, and notes what came of it.
+    async fn hand_over(&mut self, route: u8, patience: Option<Duration>) -> Result<(), Miss> {
+        let credential = self.current.now().table.credential(route);
+        let (Some(lane), Some(credential)) = (self.lanes.get(usize::from(route)), credential) else {
+            return Err(Miss::Carrier(Failure::NotThisRoute));
+        };
+        let handed = lane.hand_over(&self.letter, route, &credential, patience).await;
+        if let Err(Miss::Carrier(failure)) = handed {
+            self.last = Some(route);
+            self.answered |= !matches!(failure, Failure::Transport(_));
+            if failure == Failure::Unconfirmed {
+                self.unconfirmed = Some(route);
+            }
+            self.events.emit(Event::DeliveryFailed { class: failure.class() });
+            if failure == Failure::Sender && lane.reports() {
+                self.events.emit(Event::SenderRefused { route });
+            }
+        }
+        handed
+    }
+
+    /// 5. The letter may be at this route's carrier.
+    async fn repeat(&mut self, route: u8, counting: &impl Counting) -> Option<Arrival> {
+        let unconfirmed = Some((Outcome::Unconfirmed, Some(route)));
+        let deduplicates = self.lanes.get(usize::from(route)).is_some_and(|lane| lane.carrier().deduplicates());
+        for wait in REPEAT_AFTER.into_iter().filter(|_| deduplicates) {
+            sleep(wait).await;
+            if !counting.count_repeat().await {
+                return unconfirmed;
+            }
+            // One that is counted and does not leave is tried again while there is time.
+            loop {
+                let again = match self.hand_over(route, None).await {
+                    Ok(()) => return Some((Outcome::Accepted, Some(route))),
+                    Err(_) if self.letter.progress.is_over() => return None,
+                    Err(Miss::Carrier(Failure::Recipient)) => return Some((Outcome::Refused, Some(route))),
+                    Err(Miss::Carrier(Failure::NotThisRoute | Failure::Sender)) => return unconfirmed,
+                    Err(Miss::Carrier(Failure::Unconfirmed)) => break,
+                    Err(Miss::Carrier(Failure::Transport(_))) => self.wait(Duration::ZERO),
+                    Err(Miss::Carrier(Failure::Busy(asked))) => self.wait(asked.unwrap_or_default()),
+                    Err(Miss::Open(until)) => until,
+                    Err(Miss::Turn) => self.wait(Duration::ZERO),
+                };
+                sleep_until(again).await;
+            }
+        }
+        unconfirmed
+    }
+
+    /// 2. Until when to wait after one more failure.
+    fn wait(&mut self, at_least: Duration) -> Instant {
         self.failures += 1;
+        Instant::now() + at_least.max(backoff::wait(self.failures, random()))
+    }
+
+    /// The route could not be reached: here once more, or at the next one.
+    async fn try_again(&mut self) {
         self.tries_here += 1;
-        let wait = at_least.max(backoff::wait(self.failures, random()));
-        let again = Instant::now() + wait;
-        let alone = self.routes.len() == 1;
-        if alone || (self.tries_here < TRIES && at_least <= LONGEST_REQUEST) {
+        let again = self.wait(Duration::ZERO);
+        if self.routes.len() == 1 || self.tries_here < TRIES {
+            sleep_until(again).await;
+        } else {
+            self.next_route(again).await;
+        }
+    }
+
+    /// The carrier asked for patience: at the next route, or here if there is none.
+    async fn be_back(&mut self, at_least: Duration) {
+        let again = self.wait(at_least);
+        if self.routes.len() == 1 {
             sleep_until(again).await;
         } else {
             self.next_route(again).await;
@@ -150,7 +271,7 @@ impl<C: Carrier> Journey<C> {
         true
     }
 
-    /// The route is not tried again; what follows it takes its index. The place of the route that was left is kept until
+    /// 4. The route is not tried again; what follows it takes its index. The place of the route that was left is kept until
     /// another is had, so a letter always counts somewhere.
     fn leave_out(&mut self) {
         self.tries_here = 0;
@@ -160,6 +281,18 @@ impl<C: Carrier> Journey<C> {
         }
         let _ = self.move_to(self.at);
     }
+}
+
+/// 6. When a journey is to end, and why.
+async fn ending(stop: oneshot::Receiver<Ending>, deadline: Instant) -> Ending {
+    let stopped = async {
+        match stop.await {
+            Ok(ending) => ending,
+            // Nobody is left to stop it.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    timeout_at(deadline, stopped).await.unwrap_or(Ending::Expired)
 }
 
 /// Without randomness the wait is the shortest, which is no fault of the letter's.

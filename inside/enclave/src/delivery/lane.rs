@@ -16,6 +16,9 @@ pub(super) const PLACES: usize = 16_384;
 /// Longest wait for a turn when another route could be tried.
 pub(super) const TURN_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Least time between two reports that a carrier refuses the sender.
+pub(super) const REPORT_EVERY: Duration = Duration::from_secs(60);
+
 /// A letter's right to wait for a route.
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
@@ -37,6 +40,8 @@ pub(super) struct Lane<C> {
     turns: Semaphore,
     places: Arc<Semaphore>,
     breaker: Mutex<Breaker>,
+    /// When the last refusal of the sender was reported.
+    reported: Mutex<Option<Instant>>,
 }
 
 impl<C: Carrier> Lane<C> {
@@ -46,7 +51,18 @@ impl<C: Carrier> Lane<C> {
             turns: Semaphore::new(C::AT_ONCE),
             places: Arc::new(Semaphore::new(PLACES)),
             breaker: Mutex::new(Breaker::new()),
+            reported: Mutex::default(),
         }
+    }
+
+    /// Whether a refusal of the sender is to be reported now: at most one in [`REPORT_EVERY`].
+    pub(super) fn reports(&self) -> bool {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = reported.is_none_or(|last| last.elapsed() >= REPORT_EVERY);
+        if due {
+            *reported = Some(Instant::now());
+        }
+        due
     }
 
     /// A place, if there is one.
@@ -55,17 +71,24 @@ impl<C: Carrier> Lane<C> {
         Some(Place { _permit: permit })
     }
 
-    #[cfg(test)]
     pub(super) fn carrier(&self) -> &C {
         &self.carrier
     }
 
+    #[cfg(test)]
+    pub(super) fn carrier_mut(&mut self) -> &mut C {
+        &mut self.carrier
+    }
+
+    /// Hands a letter over, by this lane's place in the policy:
+    ///
     /// 1. waits for a turn, for at most `patience` if there is one;
     /// 2. asks the breaker, which may have opened meanwhile;
     /// 3. hands the letter over, and tells the breaker how it went.
     pub(super) async fn hand_over(
         &self,
         letter: &Letter,
+        route: u8,
         credential: &Arc<Credential>,
         patience: Option<Duration>,
     ) -> Result<(), Miss> {
@@ -78,7 +101,9 @@ impl<C: Carrier> Lane<C> {
         // 2.
         let mut passage = Passage::admit(&self.breaker).map_err(Miss::Open)?;
         // 3.
+        letter.progress.begin(route);
         let handed = self.carrier.hand_over(letter, credential).await;
+        letter.progress.done();
         passage.settle(!matches!(handed, Err(Failure::Transport(_) | Failure::Unconfirmed)));
         handed.map_err(Miss::Carrier)
     }

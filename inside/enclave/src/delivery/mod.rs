@@ -3,14 +3,15 @@
 //! 1. every message gets a task of its own and a place at the first route of its order that has one; if none has, the
 //!    attempt is given up at once (`lane::PLACES` bounds memory);
 //! 2. the task takes the message from route to route while its code lives (`journey`);
-//! 3. the outcome goes back as a command.
+//! 3. the outcome goes back as a command;
+//! 4. a verification that ends stops its message (`under_way`), and so does a newer attempt of it.
 //!
 //! Routes share no lock and no queue, so a carrier that is slow, late, dead or lying holds up the messages that are at it,
 //! never a check, an answer, or another route's message. Which routes there are comes from the policy ([`RouteConfig`]);
 //! their order and credentials from the settings, at run time ([`RoutingTable`]).
 //!
-//! Limits: a carrier that says it took a message and did not cannot be told from one that did. A route that takes over
-//! after another did not answer may bring the same code twice.
+//! Limits: a carrier that says it took a message and did not cannot be told from one that did. A message that left and was
+//! not confirmed goes over no other route, so it may not arrive until somebody asks for the code again.
 
 mod backoff;
 mod breaker;
@@ -20,19 +21,22 @@ mod credential;
 mod from_policy;
 mod journey;
 mod lane;
+mod link;
 mod pool;
+mod progress;
 mod route;
 mod smtp;
 mod table;
 mod twilio;
+mod under_way;
 mod webhook;
 
 use std::sync::Arc;
 
 use adyton_seal::SecretText;
 use adyton_transport::Address;
-use adyton_vault::{Command, Effect, Message, Outcome, SidKind};
-use tokio::sync::mpsc;
+use adyton_vault::{Command, Effect, Message, Outcome, Sid, SidKind, Subjects};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 
 use crate::clock::Clock;
@@ -41,12 +45,13 @@ use crate::events::Events;
 use crate::policy::Holder;
 use carrier::Letter;
 use carriers::AnyCarrier;
-use journey::Journey;
+use journey::{Counting, Ending, Journey};
 use lane::Lane;
+use under_way::UnderWay;
 
 pub use credential::{Credential, CredentialError};
 pub use from_policy::{CredentialKey, RouteError, Unusable, routes, table};
-pub use route::{RouteConfig, RouteKind, Sender, SmtpTls};
+pub use route::{Retention, RouteConfig, RouteKind, Sender, SmtpTls};
 pub use smtp::{MAX_LINES, MAX_TEXT, Reply, ReplyError, ReplyReader};
 pub use table::RoutingTable;
 
@@ -87,40 +92,76 @@ pub fn start(
     tokio::spawn(dispatch(lanes, current, surroundings, effects));
 }
 
-/// 1. It never waits, so effects do not pile up before it.
+/// 1. It never waits, so effects do not pile up before it, and none is overtaken.
 async fn dispatch(
     lanes: Arc<[Lane<AnyCarrier>]>,
     current: Holder,
     surroundings: Surroundings,
     mut effects: mpsc::UnboundedReceiver<Effect>,
 ) {
+    let under_way = UnderWay::default();
     while let Some(effect) = effects.recv().await {
-        let Effect::Send { verification, attempt, to, channel, message, until } = effect;
-        let Message { text, subject, html, code } = message;
-        let left = Duration::from_secs(until.saturating_sub(surroundings.clock.now()));
-        let letter = Letter {
-            attempt: attempt.text(SidKind::Attempt),
-            to: SecretText::join(&[to.expose()]),
-            channel,
-            subject,
-            text,
-            html,
-            code,
-            until,
-            deadline: Instant::now() + left,
+        match effect {
+            Effect::Send { verification, attempt, to, channel, message, until, counts, avoid } => {
+                let Message { text, subject, html, code } = message;
+                let left = Duration::from_secs(until.saturating_sub(surroundings.clock.now()));
+                let letter = Letter {
+                    attempt: attempt.text(SidKind::Attempt),
+                    progress: Arc::default(),
+                    to: SecretText::join(&[to.expose()]),
+                    channel,
+                    subject,
+                    text,
+                    html,
+                    code,
+                    until,
+                    deadline: Instant::now() + left,
+                };
+                // A route that an older attempt waits for is no better than one that left it without an answer.
+                let avoid: Vec<u8> = avoid.into_iter().chain(under_way.left_at(verification)).collect();
+                let stop = under_way.begin(verification, attempt, &letter.progress);
+                let (lanes, events) = (Arc::clone(&lanes), surroundings.events.clone());
+                let journey = Journey::begin(lanes, current.clone(), events, letter, &avoid);
+                let (subjects, cost) = counts;
+                let attempt = Sent { engine: surroundings.engine.clone(), verification, attempt, subjects, cost };
+                tokio::spawn(attempt.deliver(journey, stop, under_way.clone()));
+            }
+            // 4.
+            Effect::Stop { verifications, expired } => {
+                let ending = if expired { Ending::Expired } else { Ending::Stopped };
+                verifications.into_iter().for_each(|verification| under_way.stop(verification, ending));
+            }
+        }
+    }
+}
+
+/// An attempt of a verification, which the vault counted when it was asked for.
+struct Sent {
+    engine: Engine,
+    verification: Sid,
+    attempt: Sid,
+    subjects: Subjects,
+    cost: u64,
+}
+
+impl Sent {
+    async fn deliver(self, journey: Option<Journey<AnyCarrier>>, stop: oneshot::Receiver<Ending>, under_way: UnderWay) {
+        // 2.
+        let (outcome, route) = match journey {
+            Some(journey) => journey.run(&self, stop).await,
+            None => (Outcome::GaveUp, None),
         };
-        let events = surroundings.events.clone();
-        let journey = Journey::begin(Arc::clone(&lanes), current.clone(), events, letter);
-        let engine = surroundings.engine.clone();
-        tokio::spawn(async move {
-            // 2.
-            let (outcome, route) = match journey {
-                Some(journey) => journey.run().await,
-                None => (Outcome::GaveUp, None),
-            };
-            // 3. Without the store the outcome is only not known, which is what it says until then.
-            let _ = engine.submit(Command::ReportDelivery { verification, attempt, outcome, route }).await;
-        });
+        let Self { engine, verification, attempt, .. } = self;
+        under_way.end(verification, attempt);
+        // 3. Without the store the outcome stays unknown.
+        let _ = engine.submit(Command::ReportDelivery { verification, attempt, outcome, route }).await;
+    }
+}
+
+impl Counting for Sent {
+    async fn count_repeat(&self) -> bool {
+        let Self { verification, attempt, subjects, cost, .. } = *self;
+        self.engine.submit(Command::CountRepeat { verification, attempt, subjects, cost }).await.is_ok()
     }
 }
 

@@ -34,6 +34,8 @@ pub enum RouteKind {
         account: String,
         /// Who the message comes from.
         sender: Sender,
+        /// What the carrier is asked not to keep.
+        retention: Retention,
     },
     /// A gateway that takes signed JSON (`docs/spec/07-delivery.md`).
     Webhook {
@@ -51,6 +53,22 @@ pub enum RouteKind {
         /// The mailbox that messages come from, such as `Example <codes@example.com>`.
         from: String,
     },
+}
+
+/// What a carrier is asked not to keep of a message; otherwise its account's setting holds. Whether it complies nobody outside
+/// it can know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// The text: `ContentRetention=discard`.
+    pub discard_content: bool,
+    /// The number: `AddressRetention=obfuscate`.
+    pub obfuscate_address: bool,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { discard_content: true, obfuscate_address: true }
+    }
 }
 
 /// Who a text message comes from.

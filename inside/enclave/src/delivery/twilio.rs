@@ -1,25 +1,28 @@
 //! The Messages resource of Twilio, or of whoever speaks like it.
 //!
-//! The carrier is told to keep neither the text (`ContentRetention=discard`) nor the number (`AddressRetention=
-//! obfuscate`). If it says that the account cannot (30029, 30030), the route is not used: it never sends without them.
+//! The carrier is asked to keep neither the text (`ContentRetention=discard`) nor the number (`AddressRetention=
+//! obfuscate`), unless the policy leaves that to the account. An account that cannot do what it is asked refuses the message
+//! (30029, 30030): that is the sender's fault, and the route is passed over.
 //!
-//! What its error codes are taken for is in [`classify`]; a carrier that ignores the idempotency token may send a message
-//! twice if its answer was lost, which is the same code twice.
+//! Nothing makes Twilio take two requests for one message, so no request that may have left is repeated.
 
+use std::sync::Arc;
+
+use adyton_vault::Seconds;
 use bytes::Bytes;
-use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
+use tokio::time::Duration;
 use zeroize::Zeroizing;
 
 use super::carrier::{Failure, Letter};
 use super::credential::Kind;
-use super::pool::{Pool, retry_after};
-use super::{Credential, Sender};
-use crate::egress::http::Answer;
-use crate::egress::{EgressError, Endpoint};
+use super::link::Answer;
+use super::pool::{Pool, by_status, retry_after};
+use super::{Credential, Retention, Sender};
+use crate::clock::Clock;
+use crate::egress::Endpoint;
 
-const IDEMPOTENCY_TOKEN: HeaderName = HeaderName::from_static("i-twilio-idempotency-token");
 /// Room for a form, so that it does not grow and leave copies behind.
 const FORM_BYTES: usize = 8 * 1024;
 /// `ValidityPeriod`, in seconds, is within these.
@@ -29,29 +32,35 @@ pub(super) struct Twilio {
     pool: Pool,
     path: String,
     sender: Sender,
-    route: u8,
+    retention: Retention,
+    clock: Arc<Clock>,
 }
 
 impl Twilio {
-    pub(super) fn new(endpoint: Endpoint, account: &str, sender: Sender, route: u8) -> Self {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        account: &str,
+        sender: Sender,
+        retention: Retention,
+        clock: Arc<Clock>,
+    ) -> Self {
         let path = format!("/2010-04-01/Accounts/{account}/Messages.json");
-        Self { pool: Pool::new(endpoint), path, sender, route }
+        Self { pool: Pool::new(endpoint), path, sender, retention, clock }
     }
 
     pub(super) async fn hand_over(&self, letter: &Letter, credential: &Credential) -> Result<(), Failure> {
         let Kind::Basic(authorization) = &credential.0 else { return Err(Failure::NotThisRoute) };
-        let token = HeaderValue::from_str(&letter.idempotency_key(self.route));
         let headers = [
             (AUTHORIZATION, authorization.clone()),
             (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
-            (IDEMPOTENCY_TOKEN, token.map_err(|_| Failure::NotThisRoute)?),
         ];
-        let answer = self.pool.post(&self.path, &headers, form(letter, &self.sender)).await?;
-        classify(&answer)
+        let form = form(letter, &self.sender, self.retention);
+        let answer = self.pool.post(&self.path, &headers, form, &letter.progress).await?;
+        classify(&answer, self.clock.now())
     }
 }
 
-fn form(letter: &Letter, sender: &Sender) -> Bytes {
+fn form(letter: &Letter, sender: &Sender, retention: Retention) -> Bytes {
     let validity = letter.seconds_left().clamp(*VALIDITY.start(), *VALIDITY.end()).to_string();
     let mut form = form_urlencoded::Serializer::new(String::with_capacity(FORM_BYTES));
     form.append_pair("To", letter.to.expose());
@@ -59,17 +68,22 @@ fn form(letter: &Letter, sender: &Sender) -> Bytes {
         Sender::From(from) => form.append_pair("From", from),
         Sender::MessagingService(service) => form.append_pair("MessagingServiceSid", service),
     };
-    form.append_pair("Body", letter.text.expose())
-        .append_pair("ContentRetention", "discard")
-        .append_pair("AddressRetention", "obfuscate")
-        .append_pair("ValidityPeriod", &validity);
+    form.append_pair("Body", letter.text.expose());
+    if retention.discard_content {
+        form.append_pair("ContentRetention", "discard");
+    }
+    if retention.obfuscate_address {
+        form.append_pair("AddressRetention", "obfuscate");
+    }
+    form.append_pair("ValidityPeriod", &validity);
     Bytes::from_owner(Zeroizing::new(form.finish().into_bytes()))
 }
 
-#[derive(Deserialize)]
+/// What a success may say.
+#[derive(Default, Deserialize)]
 struct Created {
-    sid: String,
-    status: String,
+    status: Option<String>,
+    error_code: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -77,85 +91,138 @@ struct Refused {
     code: u32,
 }
 
-/// What an answer means. Anything that is not of Twilio's form, a success above all, counts as no answer.
-fn classify(answer: &Answer) -> Result<(), Failure> {
-    let nonsense = Failure::Transport(EgressError::Protocol);
+/// What an answer means.
+///
+/// 1. A success is a message taken, whatever its body, unless that readably says that the message has failed.
+/// 2. A refusal (4xx) has its meaning by its code, if the table has it.
+/// 3. Everything else has its meaning by its status.
+fn classify(answer: &Answer, now: Seconds) -> Result<(), Failure> {
+    let wait = retry_after(&answer.headers, now);
+    // 1.
     if answer.status.is_success() {
-        let created: Created = serde_json::from_slice(&answer.body).map_err(|_| nonsense)?;
-        let is_message = created.sid.starts_with("SM") || created.sid.starts_with("MM");
-        return match created.status.as_str() {
-            "accepted" | "scheduled" | "queued" | "sending" | "sent" | "delivered" if is_message => Ok(()),
-            "failed" | "undelivered" if is_message => Err(Failure::NotThisRoute),
-            _ => Err(nonsense),
+        let said: Created = serde_json::from_slice(&answer.body).unwrap_or_default();
+        return match said.status.as_deref() {
+            Some("failed" | "undelivered") => {
+                Err(said.error_code.and_then(|code| by_code(code, wait)).unwrap_or(Failure::NotThisRoute))
+            }
+            _ => Ok(()),
         };
     }
-    match answer.status {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
-            return Err(Failure::Busy(retry_after(&answer.headers)));
+    // 2.
+    let refused = serde_json::from_slice::<Refused>(&answer.body).ok().filter(|_| answer.status.is_client_error());
+    let by_code = refused.and_then(|refused| by_code(refused.code, wait));
+    // 3.
+    Err(by_code.unwrap_or_else(|| by_status(answer.status, wait)))
+}
+
+/// The table of error codes of `docs/spec/07-delivery.md`; `None` for a code that it does not have.
+fn by_code(code: u32, wait: Option<Duration>) -> Option<Failure> {
+    Some(match code {
+        21211 | 21214 | 21217 | 21265 | 21610 | 21614 | 21635 | 30005 | 30006 => Failure::Recipient,
+        10001 | 20003 | 20005 | 20006 | 20008 | 20404 | 21212 | 21601 | 21603 | 21606 | 21607 | 21608 | 21659
+        | 21660 | 21661 | 21701 | 21703 | 30002 | 30029 | 30030 | 30032 | 30034 | 63038 | 70051 | 90010 => {
+            Failure::Sender
         }
-        status if status.is_server_error() => return Err(Failure::Busy(retry_after(&answer.headers))),
-        status if !status.is_client_error() => return Err(Failure::NotThisRoute),
-        _ => {}
-    }
-    let refused: Refused = serde_json::from_slice(&answer.body).map_err(|_| nonsense)?;
-    Err(match refused.code {
-        // Invalid number; unreachable; the person has said STOP; not a mobile number; text too long.
-        21211 | 21214 | 21217 | 21610 | 21614 | 21617 => Failure::Recipient,
-        // Queues that are full.
-        14107 | 20429 | 21611 => Failure::Busy(retry_after(&answer.headers)),
-        // Credential, account, sender, country, retention flags: all of this route.
-        _ => Failure::NotThisRoute,
+        14107 | 20429 | 21611 | 30001 => Failure::Busy(wait),
+        21266 | 21408 | 21612 | 21617 | 30003 | 30004 | 30007 | 30008 => Failure::NotThisRoute,
+        _ => return None,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use hyper::header::{HeaderMap, RETRY_AFTER};
-    use tokio::time::Duration;
+    #![allow(clippy::unwrap_used, reason = "tests")]
 
-    fn answer(status: u16, body: &'static str, retry_after: Option<&'static str>) -> Result<(), Failure> {
-        let status = StatusCode::from_u16(status).unwrap_or_default();
-        let headers = retry_after.map(|value| (RETRY_AFTER, HeaderValue::from_static(value)));
-        classify(&Answer { status, headers: HeaderMap::from_iter(headers), body: body.into() })
+    use super::*;
+    use hyper::StatusCode;
+    use hyper::header::{HeaderMap, RETRY_AFTER};
+
+    const WAIT: Duration = Duration::from_secs(7);
+
+    fn answer(status: u16, body: &str) -> Result<(), Failure> {
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("7"))]);
+        let status = StatusCode::from_u16(status).unwrap();
+        classify(&Answer { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) }, 0)
+    }
+
+    fn refused(code: u32) -> String {
+        format!(r#"{{"code":{code},"message":"why","more_info":"","status":400}}"#)
+    }
+
+    /// The table of the spec page: each code, and the word for its meaning.
+    fn table() -> Vec<(u32, Failure)> {
+        let page = include_str!("../../../../docs/spec/07-delivery.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+        let meaning = |word: &str| {
+            Some(match word {
+                "`Recipient`" => Failure::Recipient,
+                "`Sender`" => Failure::Sender,
+                "`Busy`" => Failure::Busy(Some(WAIT)),
+                "`NotThisRoute`" => Failure::NotThisRoute,
+                _ => return None,
+            })
+        };
+        let of_row = |(first, rest): (&str, &str)| {
+            let (code, failure) = (first.parse().ok()?, meaning(rest.split(" | ").next()?)?);
+            Some((code, failure))
+        };
+        rows.filter_map(of_row).collect()
     }
 
     #[test]
-    fn answers_have_their_class() {
-        let nonsense = Err(Failure::Transport(EgressError::Protocol));
-        for (status, body, expected) in [
-            (201, r#"{"sid":"SM0123","status":"queued"}"#, Ok(())),
-            (201, r#"{"sid":"MM0123","status":"accepted"}"#, Ok(())),
-            (201, r#"{"sid":"SM0123","status":"failed"}"#, Err(Failure::NotThisRoute)),
-            (201, r#"{"sid":"AC0123","status":"queued"}"#, nonsense),
-            (201, r#"{"sid":"SM0123","status":"whatever"}"#, nonsense),
-            (200, "<html>captive portal</html>", nonsense),
-            (204, "", nonsense),
-            (301, "", Err(Failure::NotThisRoute)),
-            (400, r#"{"code":21211,"message":"…","status":400}"#, Err(Failure::Recipient)),
-            (400, r#"{"code":21610,"message":"…","status":400}"#, Err(Failure::Recipient)),
-            (400, r#"{"code":21614,"message":"…","status":400}"#, Err(Failure::Recipient)),
-            (400, r#"{"code":21408,"message":"…","status":400}"#, Err(Failure::NotThisRoute)),
-            (400, r#"{"code":30029,"message":"…","status":400}"#, Err(Failure::NotThisRoute)),
-            (401, r#"{"code":20003,"message":"…","status":401}"#, Err(Failure::NotThisRoute)),
-            (400, r#"{"code":21611,"message":"…","status":400}"#, Err(Failure::Busy(None))),
-            (404, "not found", nonsense),
-            (408, "", Err(Failure::Busy(None))),
-            (500, "", Err(Failure::Busy(None))),
-            (503, "garbage", Err(Failure::Busy(None))),
+    fn each_code_means_what_the_spec_page_says() {
+        let table = table();
+        assert_eq!(table.len(), 46);
+        for (code, expected) in &table {
+            assert_eq!(answer(400, &refused(*code)), Err(*expected), "{code}");
+            let failed = format!(r#"{{"sid":"SM01","status":"failed","error_code":{code}}}"#);
+            assert_eq!(answer(201, &failed), Err(*expected), "{code} of a message that has failed");
+        }
+        // Nothing stands in the code that does not stand on the page.
+        let codes: Vec<u32> = (0..100_000).filter(|code| by_code(*code, None).is_some()).collect();
+        let mut listed: Vec<u32> = table.iter().map(|(code, _)| *code).collect();
+        listed.sort_unstable();
+        assert_eq!(codes, listed);
+    }
+
+    #[test]
+    fn a_success_is_taken_unless_it_readably_says_that_it_failed() {
+        for body in [
+            r#"{"sid":"SM0123","status":"queued"}"#,
+            r#"{"sid":"SM0123","status":"accepted","error_code":null}"#,
+            r#"{"sid":"SM0123"}"#,
+            r#"{"sid":"SM0123","status":"whatever"}"#,
+            r#"{"sid":"SM0123","status":7}"#,
+            r#"{"sid":"SM0123","status":"#,
+            "<html>thank you</html>",
+            "",
         ] {
-            assert_eq!(answer(status, body, None), expected, "{status} {body}");
+            for status in [200, 201, 202, 204] {
+                assert_eq!(answer(status, body), Ok(()), "{status} {body}");
+            }
+        }
+        for status in ["failed", "undelivered"] {
+            let body = format!(r#"{{"sid":"SM0123","status":"{status}","error_code":null}}"#);
+            assert_eq!(answer(201, &body), Err(Failure::NotThisRoute), "{status}");
         }
     }
 
     #[test]
-    fn retry_after_is_honoured_in_seconds() {
-        assert_eq!(answer(429, "", Some("7")), Err(Failure::Busy(Some(Duration::from_secs(7)))));
-        assert_eq!(answer(503, "", Some("3")), Err(Failure::Busy(Some(Duration::from_secs(3)))));
-        assert_eq!(answer(429, "", Some("Wed, 21 Oct 2026 07:28:00 GMT")), Err(Failure::Busy(None)));
-        assert_eq!(answer(429, "", Some("-1")), Err(Failure::Busy(None)));
-        // A clock would overflow.
-        let most = Err(Failure::Busy(Some(Duration::from_secs(3600))));
-        assert_eq!(answer(429, "", Some("18446744073709551615")), most);
+    fn a_refusal_without_a_known_code_has_its_meaning_by_its_status() {
+        for (status, body, expected) in [
+            (400, refused(12_345), Failure::NotThisRoute),
+            (400, String::new(), Failure::NotThisRoute),
+            (401, "<html>who are you</html>".into(), Failure::Sender),
+            (403, String::new(), Failure::Sender),
+            (404, "not found".into(), Failure::NotThisRoute),
+            (429, String::new(), Failure::Busy(Some(WAIT))),
+            (500, refused(21_211), Failure::Busy(Some(WAIT))),
+            (503, "garbage".into(), Failure::Busy(Some(WAIT))),
+            (502, String::new(), Failure::Unconfirmed),
+            (504, String::new(), Failure::Unconfirmed),
+            (301, String::new(), Failure::NotThisRoute),
+        ] {
+            assert_eq!(answer(status, &body), Err(expected), "{status} {body}");
+        }
     }
 }

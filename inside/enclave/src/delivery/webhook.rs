@@ -1,11 +1,12 @@
 //! Any gateway, by signed JSON: `docs/spec/07-delivery.md`.
 //!
-//! A gateway that has given its key gets the code sealed and a text with a place for it, so that what stands before it
-//! (a proxy, a queue, a log) sees no digits.
+//! A gateway that has given its key gets the code sealed, and beside it what the message is made of without the code: what
+//! stands before the gateway (a proxy, a queue, a log) learns no digit.
 
 use std::sync::Arc;
 
-use adyton_seal::{HmacKey, RecipientPublicKey, SealedPurpose, SecretText, Suite1Error};
+use adyton_seal::{HmacKey, RecipientPublicKey, SealedPurpose, Suite1Error};
+use adyton_vault::{Seconds, Text};
 use bytes::Bytes;
 use data_encoding::{BASE64, HEXLOWER};
 use hyper::StatusCode;
@@ -16,17 +17,15 @@ use zeroize::Zeroizing;
 use super::Credential;
 use super::carrier::{Failure, Letter};
 use super::credential::Kind;
-use super::pool::{Pool, retry_after};
+use super::link::Answer;
+use super::pool::{Pool, by_status, retry_after};
 use crate::clock::Clock;
 use crate::egress::Endpoint;
-use crate::egress::http::Answer;
 
 const TIMESTAMP: HeaderName = HeaderName::from_static("adyton-timestamp");
 const SIGNATURE: HeaderName = HeaderName::from_static("adyton-signature");
 /// Room for a body, so that it does not grow and leave copies behind.
 const BODY_BYTES: usize = 8 * 1024;
-/// Stands for the code in a template.
-const PLACEHOLDER: &str = "{code}";
 
 pub(super) struct Webhook {
     pool: Pool,
@@ -62,8 +61,8 @@ impl Webhook {
             (TIMESTAMP, HeaderValue::from_str(&timestamp).map_err(|_| Failure::NotThisRoute)?),
             (SIGNATURE, signature.map_err(|_| Failure::NotThisRoute)?),
         ];
-        let answer = self.pool.post(&self.path, &headers, Bytes::from_owner(body)).await?;
-        classify(&answer)
+        let answer = self.pool.post(&self.path, &headers, Bytes::from_owner(body), &letter.progress).await?;
+        classify(&answer, self.clock.now())
     }
 }
 
@@ -82,9 +81,9 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     html: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    text_template: Option<&'a str>,
+    text_parts: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    html_template: Option<&'a str>,
+    html_parts: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code_sealed: Option<String>,
     valid_until: u64,
@@ -97,7 +96,6 @@ fn body(
     seal_code_to: Option<&RecipientPublicKey>,
 ) -> Result<Zeroizing<Vec<u8>>, Suite1Error> {
     let (to, channel, valid_until) = (letter.to.expose(), letter.channel.text(), letter.until);
-    let (text, html) = (letter.text.expose(), letter.html.as_ref().map(SecretText::expose));
     let mut body = Body {
         id,
         to,
@@ -106,21 +104,17 @@ fn body(
         subject: letter.subject.as_deref(),
         text: None,
         html: None,
-        text_template: None,
-        html_template: None,
+        text_parts: None,
+        html_parts: None,
         code_sealed: None,
         valid_until,
     };
-    let (template, html_template);
     match seal_code_to {
-        None => (body.text, body.html) = (Some(text), html),
+        None => (body.text, body.html) = (Some(letter.text.expose()), letter.html.as_ref().map(Text::expose)),
         Some(gateway) => {
-            let code = letter.code.expose();
-            let sealed = gateway.seal(&SealedPurpose::gateway_code(id), code.as_bytes())?;
-            template = without_code(text, code);
-            html_template = html.map(|html| without_code(html, code));
-            body.text_template = Some(template.expose());
-            body.html_template = html_template.as_ref().map(SecretText::expose);
+            let sealed = gateway.seal(&SealedPurpose::gateway_code(id), letter.code.expose().as_bytes())?;
+            body.text_parts = Some(letter.text.around_code());
+            body.html_parts = letter.html.as_ref().map(Text::around_code);
             body.code_sealed = Some(BASE64.encode(&sealed));
         }
     }
@@ -129,30 +123,17 @@ fn body(
     Ok(bytes)
 }
 
-/// The text with its code taken out, wherever it stands.
-fn without_code(text: &str, code: &str) -> SecretText {
-    let mut parts = Vec::new();
-    for part in text.split(code) {
-        parts.extend([PLACEHOLDER, part]);
-    }
-    SecretText::join(&parts[1..])
-}
-
 /// `v1=` and HMAC-SHA-256 of `timestamp || "." || body`. The timestamp is digits, so the first point ends it.
 fn signature(key: &HmacKey, timestamp: &str, body: &[u8]) -> String {
     format!("v1={}", HEXLOWER.encode(&key.tag(&[timestamp.as_bytes(), b".", body])))
 }
 
 /// What an answer means; its body is not looked at.
-fn classify(answer: &Answer) -> Result<(), Failure> {
+fn classify(answer: &Answer, now: Seconds) -> Result<(), Failure> {
     match answer.status {
-        StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(()),
+        status if status.is_success() => Ok(()),
         StatusCode::UNPROCESSABLE_ENTITY => Err(Failure::Recipient),
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-            Err(Failure::Busy(retry_after(&answer.headers)))
-        }
-        status if status.is_server_error() => Err(Failure::Busy(retry_after(&answer.headers))),
-        _ => Err(Failure::NotThisRoute),
+        status => Err(by_status(status, retry_after(&answer.headers, now))),
     }
 }
 

@@ -342,10 +342,11 @@ impl Writer {
         self.shared.away.store(false, Ordering::Relaxed);
         self.shared.durable.store(size, Ordering::Relaxed);
         let Held { releases, effects, near } = self.shard.durable();
-        releases.into_iter().for_each(answer);
+        // Before the answers, so that a client that hears that a verification is over finds its message stopped.
         for effect in effects {
             let _ = self.surroundings.effects.send(effect);
         }
+        releases.into_iter().for_each(answer);
         let now = self.surroundings.clock.now();
         for ceiling in near.into_iter().filter(|ceiling| self.warned.is_first(*ceiling, now)) {
             self.surroundings.events.emit(Event::CeilingNear { ceiling: told(ceiling) });

@@ -254,6 +254,8 @@ pub(crate) fn outcome_text(outcome: Option<Outcome>) -> &'static str {
         Some(Outcome::Refused) => "refused",
         Some(Outcome::GaveUp) => "gave_up",
         Some(Outcome::Unreachable) => "unreachable",
+        Some(Outcome::Unconfirmed) => "unconfirmed",
+        Some(Outcome::Withdrawn) => "withdrawn",
     }
 }
 

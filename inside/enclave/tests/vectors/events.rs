@@ -102,6 +102,7 @@ fn kind(v: &Vector) -> EventKind {
         "VerificationResent" => {
             EventKind::VerificationResent { verification: verification(), attempt: attempt(), sent: None }
         }
+        "SendRepeated" => EventKind::SendRepeated { verification: verification(), attempt: attempt(), sent: None },
         "CheckFailed" => EventKind::CheckFailed {
             verification: verification(),
             service: service(),
@@ -125,6 +126,8 @@ fn kind(v: &Vector) -> EventKind {
                 "refused" => Outcome::Refused,
                 "gave_up" => Outcome::GaveUp,
                 "unreachable" => Outcome::Unreachable,
+                "unconfirmed" => Outcome::Unconfirmed,
+                "withdrawn" => Outcome::Withdrawn,
                 other => panic!("{other}"),
             },
             route: (!v.0["route"].is_null()).then(|| v.small("route")),

@@ -6,12 +6,13 @@ use alloc::vec::Vec;
 use adyton_seal::Code;
 
 use super::starts::derived;
-use super::{event, live, view};
+use super::{event, live, stop, view};
 use crate::ceilings::{Use, of_look};
 use crate::event::EventKind;
 use crate::hot::Verification;
 use crate::{
-    Caller, Context, Decision, Destination, MAX_CHECKS, Refusal, Reply, Scope, Sid, State, Status, SupportView, Target,
+    Caller, Context, Decision, Destination, Effect, MAX_CHECKS, Refusal, Reply, Scope, Sid, State, Status, SupportView,
+    Target,
 };
 
 pub(super) fn check(
@@ -52,7 +53,15 @@ pub(super) fn check(
         (Status::Pending, kind)
     };
     let view = view(sid, found, destination.duplicate(), status, context.now);
-    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects: Vec::new() })
+    // After the last wrong code its life goes on, but the code is of no use.
+    let over = status == Status::Approved || found.failed_checks.saturating_add(1) >= MAX_CHECKS;
+    let effects = if over { ended(state, sid) } else { Vec::new() };
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects })
+}
+
+/// The effects of a verification's end.
+fn ended(state: &State, verification: Sid) -> Vec<Effect> {
+    stop(state, core::iter::once(verification), false).into_iter().collect()
 }
 
 /// A live verification of a service of the caller's, if its key may verify.
@@ -89,7 +98,8 @@ pub(super) fn cancel(
     let (sid, found, destination) = own(state, caller, service, target, context)?;
     let view = view(sid, found, destination.duplicate(), Status::Canceled, context.now);
     let kind = EventKind::VerificationCanceled { verification: sid };
-    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects: Vec::new() })
+    let effects = ended(state, sid);
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects })
 }
 
 /// Only a verification whose code the caller itself supplied, in a service that the policy names.
@@ -116,7 +126,8 @@ pub(super) fn approve(
         subject: found.subject,
         proven: false,
     };
-    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects: Vec::new() })
+    let effects = ended(state, sid);
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects })
 }
 
 /// No list, no search, no digits: one verification, whose SID a person reads out.

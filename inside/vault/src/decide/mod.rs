@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use crate::event::EventKind;
 use crate::hot::Verification;
 use crate::{
-    Command, Context, Decision, Destination, Event, Refusal, Reply, Seconds, Sid, State, Status, Target,
+    Command, Context, Decision, Destination, Effect, Event, Refusal, Reply, Seconds, Sid, State, Status, Target,
     VerificationView,
 };
 
@@ -61,6 +61,9 @@ pub fn decide(state: &State, command: Command, context: &Context<'_>) -> Result<
             let kind = EventKind::DeliveryReported { verification, attempt, outcome, route };
             Ok(report_delivery(state, verification, kind, context))
         }
+        Command::CountRepeat { verification, attempt, subjects, cost } => {
+            starts::count_repeat(state, verification, attempt, subjects, cost, context)
+        }
         Command::Tick => Ok(tick(state, context)),
     }
 }
@@ -87,11 +90,20 @@ fn tick(state: &State, context: &Context<'_>) -> Decision {
         events.push(event(context, EventKind::BudgetsForgotten));
     }
     events.extend(services::due_loosenings(state, context));
-    Decision { events, reply: Reply::Done, effects: Vec::new() }
+    let expired = state.hot.ends.iter().take_while(|(ends, _)| *ends <= now).map(|(_, sid)| *sid);
+    let effects = stop(state, expired, true).into_iter().collect();
+    Decision { events, reply: Reply::Done, effects }
 }
 
 fn event(context: &Context<'_>, kind: EventKind) -> Event {
     Event { at: context.now, kind }
+}
+
+/// Ends the delivery of what is under way for these verifications; `None` if nothing is.
+fn stop(state: &State, verifications: impl Iterator<Item = Sid>, expired: bool) -> Option<Effect> {
+    let under_way = |sid: &Sid| state.hot.verifications.get(sid).is_some_and(Verification::is_under_way);
+    let verifications: Vec<Sid> = verifications.filter(under_way).collect();
+    (!verifications.is_empty()).then_some(Effect::Stop { verifications, expired })
 }
 
 /// The live verification that a target names; if it is over, why, but only to who named its SID.

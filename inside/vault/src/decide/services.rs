@@ -4,8 +4,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::event;
 use super::tenants::expect;
+use super::{event, stop};
 use crate::event::EventKind;
 use crate::message::{TooLong, check_service};
 use crate::state::Service;
@@ -126,7 +126,8 @@ pub(super) fn delete(state: &State, caller: &Caller, sid: Sid, context: &Context
     let account = state.authenticate(caller, Scope::Admin)?;
     state.service(account, sid)?;
     let kind = EventKind::ServiceDeleted { service: sid };
-    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Done, effects: Vec::new() })
+    let effects = stop(state, state.hot.of_service(sid).into_iter(), false).into_iter().collect();
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Done, effects })
 }
 
 pub(super) fn fetch(state: &State, caller: &Caller, sid: Sid) -> Result<Decision, Refusal> {

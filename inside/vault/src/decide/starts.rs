@@ -5,15 +5,15 @@ use alloc::vec::Vec;
 
 use adyton_seal::{Code, SlotKey};
 
-use super::{event, view};
+use super::{event, stop, view};
 use crate::ceilings::{Use, of_message};
 use crate::event::EventKind;
 use crate::hot::Verification;
 use crate::message::{TooLong, render};
 use crate::state::Service;
 use crate::{
-    Attempt, CODE_LIFE, Caller, Context, Decision, Effect, MAX_CHECKS, MAX_SENDS, Refusal, Reply, SLOT, Scope, Seconds,
-    Sid, SidKind, Start, State, Status, VerificationView,
+    Attempt, CODE_LIFE, Caller, Context, Decision, Effect, MAX_CHECKS, MAX_REPEATS, MAX_SENDS, Outcome, Refusal, Reply,
+    SLOT, Scope, Seconds, Sid, SidKind, Start, State, Status, Subjects, VerificationView,
 };
 
 pub(super) fn start(state: &State, caller: &Caller, start: Start, context: &Context<'_>) -> Result<Decision, Refusal> {
@@ -34,9 +34,9 @@ pub(super) fn start(state: &State, caller: &Caller, start: Start, context: &Cont
             return Err(Refusal::TooManySends { retry_after });
         }
     }
-    ceilings(state, account, &start, context)?;
+    ceilings(state, account, &start.subjects, start.cost, context)?;
     match code_of_live {
-        Some((sid, live, code)) => resend(service, sid, live, &code, start, context),
+        Some((sid, live, code)) => resend(state, service, (sid, live), &code, start, context),
         None if state.live() >= context.rules.limits.live_verifications => Err(Refusal::Full),
         // A code of the caller's never joins a verification, and none joins one with such a code: the old one is over.
         None => begin(state, account, service, live.map(|(sid, _)| sid), start, context),
@@ -71,12 +71,33 @@ fn open(service: &Service, start: &Start, context: &Context<'_>) -> Result<(), R
 }
 
 /// The ceilings of sending.
-fn ceilings(state: &State, account: Sid, start: &Start, context: &Context<'_>) -> Result<(), Refusal> {
-    for Use { ceiling, key, amount, limit } in of_message(account, &start.subjects, start.cost, &context.rules.limits) {
+fn ceilings(state: &State, account: Sid, subjects: &Subjects, cost: u64, context: &Context<'_>) -> Result<(), Refusal> {
+    for Use { ceiling, key, amount, limit } in of_message(account, subjects, cost, &context.rules.limits) {
         let fits = state.hot.sends.fits(key, amount, limit, context.now);
         fits.map_err(|retry_after| Refusal::SendLimit { ceiling, retry_after })?;
     }
     Ok(())
+}
+
+/// One more hand-over of the newest attempt of a live verification, which may have left already: it counts as a message.
+pub(super) fn count_repeat(
+    state: &State,
+    verification: Sid,
+    attempt: Sid,
+    subjects: Subjects,
+    cost: u64,
+    context: &Context<'_>,
+) -> Result<Decision, Refusal> {
+    let live = state.hot.verifications.get(&verification);
+    let live = live.filter(|live| live.ends() > context.now && live.failed_checks < MAX_CHECKS);
+    let live = live.ok_or(Refusal::NotFound(None))?;
+    let newest = live.attempts.last().filter(|newest| newest.sid == attempt && newest.outcome.is_none());
+    if newest.ok_or(Refusal::NotFound(None))?.repeats >= MAX_REPEATS {
+        return Err(Refusal::TooManySends { retry_after: live.ends() - context.now });
+    }
+    ceilings(state, live.account, &subjects, cost, context)?;
+    let kind = EventKind::SendRepeated { verification, attempt, sent: Some((subjects, cost)) };
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Done, effects: Vec::new() })
 }
 
 fn begin(
@@ -119,7 +140,7 @@ fn begin(
         status: Status::Pending,
         created: context.now,
         updated: context.now,
-        attempts: vec![Attempt { sid: attempt, at: context.now, outcome: None }],
+        attempts: vec![Attempt::new(attempt, context.now)],
     };
     events.push(event(
         context,
@@ -138,14 +159,19 @@ fn begin(
     ));
     let until = context.now.saturating_add(CODE_LIFE);
     let message = render(channel, &service.settings, &look, &code).map_err(too_long)?;
-    let effect = Effect::Send { verification, attempt, to: destination, channel, message, until };
-    Ok(Decision { events, reply: Reply::Verification(view), effects: vec![effect] })
+    let counts = (subjects, cost);
+    let send = Effect::Send { verification, attempt, to: destination, channel, message, until, counts, avoid: None };
+    // Also one whose life is over, but which no tick has ended yet.
+    let older = state.hot.by_subject.get(&(service_sid, subjects.in_service));
+    let mut effects: Vec<Effect> = stop(state, older.copied().into_iter(), false).into_iter().collect();
+    effects.push(send);
+    Ok(Decision { events, reply: Reply::Verification(view), effects })
 }
 
 fn resend(
+    state: &State,
     service: &Service,
-    sid: Sid,
-    live: &Verification,
+    (sid, live): (Sid, &Verification),
     code: &Code,
     start: Start,
     context: &Context<'_>,
@@ -153,11 +179,24 @@ fn resend(
     let Start { destination, subjects, channel, look, cost, .. } = start;
     let attempt = context.fresh.attempt();
     let mut view = view(sid, live, destination.duplicate(), Status::Pending, context.now);
-    view.attempts.push(Attempt { sid: attempt, at: context.now, outcome: None });
+    view.attempts.push(Attempt::new(attempt, context.now));
     let message = render(channel, &service.settings, &look, code).map_err(too_long)?;
-    let effect = Effect::Send { verification: sid, attempt, to: destination, channel, message, until: live.ends() };
+    let unconfirmed = |attempt: &&Attempt| attempt.outcome == Some(Outcome::Unconfirmed);
+    let send = Effect::Send {
+        verification: sid,
+        attempt,
+        to: destination,
+        channel,
+        message,
+        until: live.ends(),
+        counts: (subjects, cost),
+        avoid: live.attempts.iter().rev().find(unconfirmed).and_then(|attempt| attempt.route),
+    };
+    // One message of a verification is under way at a time.
+    let mut effects: Vec<Effect> = stop(state, core::iter::once(sid), false).into_iter().collect();
+    effects.push(send);
     let kind = EventKind::VerificationResent { verification: sid, attempt, sent: Some((subjects, cost)) };
-    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects: vec![effect] })
+    Ok(Decision { events: vec![event(context, kind)], reply: Reply::Verification(view), effects })
 }
 
 fn too_long(TooLong { excess }: TooLong) -> Refusal {

@@ -87,7 +87,8 @@ impl Event {
                 out.put(&attempt.0);
                 out.put_u8(*code_length);
             }
-            EventKind::VerificationResent { verification, attempt, sent: _ } => {
+            EventKind::VerificationResent { verification, attempt, sent: _ }
+            | EventKind::SendRepeated { verification, attempt, sent: _ } => {
                 out.put(&verification.0);
                 out.put(&attempt.0);
             }
@@ -113,6 +114,8 @@ impl Event {
                     Outcome::Refused => 2,
                     Outcome::GaveUp => 3,
                     Outcome::Unreachable => 4,
+                    Outcome::Unconfirmed => 5,
+                    Outcome::Withdrawn => 6,
                 });
                 out.put_u8(route.unwrap_or(NO_ROUTE));
             }
@@ -163,6 +166,7 @@ fn number(kind: &EventKind) -> u8 {
         EventKind::VerificationCanceled { .. } => 17,
         EventKind::BudgetsForgotten => 18,
         EventKind::SupportLooked { .. } => 19,
+        EventKind::SendRepeated { .. } => 20,
     }
 }
 
@@ -216,6 +220,8 @@ fn decode(number: u8, reader: &mut Reader<'_>) -> Result<EventKind, EventError> 
                 2 => Outcome::Refused,
                 3 => Outcome::GaveUp,
                 4 => Outcome::Unreachable,
+                5 => Outcome::Unconfirmed,
+                6 => Outcome::Withdrawn,
                 _ => return Err(EventError),
             },
             route: Some(reader.u8()?).filter(|route| *route != NO_ROUTE),
@@ -252,6 +258,7 @@ fn decode(number: u8, reader: &mut Reader<'_>) -> Result<EventKind, EventError> 
             },
             verification: sid(reader)?,
         },
+        20 => EventKind::SendRepeated { verification: sid(reader)?, attempt: sid(reader)?, sent: None },
         _ => return Err(EventError),
     })
 }

@@ -220,6 +220,15 @@ pub enum EventKind {
         /// The last route that was tried, by its place in the policy.
         route: Option<u8>,
     },
+    /// An attempt that may have left is handed over once more.
+    SendRepeated {
+        /// The verification.
+        verification: Sid,
+        /// The attempt.
+        attempt: Sid,
+        /// What it counts for, and its cost; *not written*.
+        sent: Option<(Subjects, u64)>,
+    },
     /// Support looked at a verification.
     SupportLooked {
         /// The tenant.
@@ -270,6 +279,7 @@ impl Event {
             | EventKind::VerificationResent { .. }
             | EventKind::VerificationCanceled { .. }
             | EventKind::Expired
+            | EventKind::SendRepeated { .. }
             | EventKind::DeliveryReported { .. } => Class::H,
             EventKind::SupportLooked { .. } => Class::A,
         }

@@ -3,9 +3,9 @@
 
 use alloc::string::String;
 
-use adyton_seal::{Code, SecretText};
+use adyton_seal::Code;
 
-use super::{Locale, Message};
+use super::{Locale, Message, Part, Text};
 
 pub(super) fn render(name: &str, locale: Locale, code: &Code, do_not_share: bool) -> Message {
     let words = locale.words();
@@ -13,40 +13,52 @@ pub(super) fn render(name: &str, locale: Locale, code: &Code, do_not_share: bool
     let before_code = words.before_code.trim_end();
     let share = if do_not_share { words.do_not_share.trim_start_matches(". ") } else { "" };
     let (gap, html_gap) = if do_not_share { ("\n", "<br>") } else { ("", "") };
-    let text = SecretText::join(&[
-        words.email_before_name,
-        name,
-        before_code,
-        "\n\n    ",
-        code.expose(),
-        "\n\n",
-        words.validity,
-        gap,
-        share,
-        "\n",
-        words.not_you,
-        "\n",
-    ]);
+    let text = Text::new(
+        &[
+            Part::Literal(words.email_before_name),
+            Part::Literal(name),
+            Part::Literal(before_code),
+            Part::Literal("\n\n    "),
+            Part::Code,
+            Part::Literal("\n\n"),
+            Part::Literal(words.validity),
+            Part::Literal(gap),
+            Part::Literal(share),
+            Part::Literal("\n"),
+            Part::Literal(words.not_you),
+            Part::Literal("\n"),
+        ],
+        code,
+    );
     let name = escaped(name);
-    let html = SecretText::join(&[
-        "<!doctype html><html lang=\"",
-        locale.tag(),
-        "\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">",
-        "<body style=\"margin:0;padding:24px;background:#f4f5f7;font:16px/1.5 system-ui,sans-serif;color:#1c1e21\">",
-        "<div style=\"max-width:28rem;margin:0 auto;padding:24px;background:#fff;border-radius:12px\"><p>",
-        words.email_before_name,
-        &name,
-        before_code,
-        "</p><p style=\"font:700 32px/1.2 ui-monospace,monospace;letter-spacing:4px;margin:24px 0\">",
-        code.expose(),
-        "</p><p>",
-        words.validity,
-        html_gap,
-        share,
-        "</p><p style=\"color:#5f6368;font-size:14px\">",
-        words.not_you,
-        "</p></div></body></html>\n",
-    ]);
+    let html = Text::new(
+        &[
+            Part::Literal("<!doctype html><html lang=\""),
+            Part::Literal(locale.tag()),
+            Part::Literal("\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"),
+            Part::Literal(
+                "<body style=\"margin:0;padding:24px;background:#f4f5f7;font:16px/1.5 system-ui,sans-serif;color:#1c1e21\">",
+            ),
+            Part::Literal(
+                "<div style=\"max-width:28rem;margin:0 auto;padding:24px;background:#fff;border-radius:12px\"><p>",
+            ),
+            Part::Literal(words.email_before_name),
+            Part::Literal(&name),
+            Part::Literal(before_code),
+            Part::Literal(
+                "</p><p style=\"font:700 32px/1.2 ui-monospace,monospace;letter-spacing:4px;margin:24px 0\">",
+            ),
+            Part::Code,
+            Part::Literal("</p><p>"),
+            Part::Literal(words.validity),
+            Part::Literal(html_gap),
+            Part::Literal(share),
+            Part::Literal("</p><p style=\"color:#5f6368;font-size:14px\">"),
+            Part::Literal(words.not_you),
+            Part::Literal("</p></div></body></html>\n"),
+        ],
+        code,
+    );
     Message { text, subject: Some(words.subject.into()), html: Some(html), code: code.duplicate() }
 }
 

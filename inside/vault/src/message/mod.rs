@@ -10,13 +10,14 @@ mod email;
 mod locale;
 mod name;
 mod sms;
+mod text;
 
 use alloc::string::String;
 
 use alloc::vec::Vec;
 use core::fmt;
 
-use adyton_seal::{Code, SecretText};
+use adyton_seal::Code;
 
 use crate::destination::is_domain;
 use crate::{Channel, ServiceSettings};
@@ -24,15 +25,16 @@ use sms::LastLines;
 
 pub use locale::Locale;
 pub use name::{NameError, ServiceName, gsm7_septets};
+pub use text::{Part, Text};
 
 /// A message, ready to be handed to a carrier. It holds a code: zeroized on drop, never printed.
 pub struct Message {
     /// The text; of an e-mail, its plain part.
-    pub text: SecretText,
+    pub text: Text,
     /// Subject of an e-mail; it never holds the code.
     pub subject: Option<String>,
     /// HTML part of an e-mail.
-    pub html: Option<SecretText>,
+    pub html: Option<Text>,
     /// The code alone, for a route that seals it to its gateway.
     pub code: Code,
 }

@@ -11,9 +11,9 @@
 //! A message has one part. Exception: outside the alphabet a message with a domain and without an app hash may have two.
 //! What does not fit is refused; nothing of 2. and 3. is left out.
 
-use adyton_seal::{Code, SecretText};
+use adyton_seal::Code;
 
-use super::{AppHash, Locale, Message, TooLong, gsm7_septets};
+use super::{AppHash, Locale, Message, Part, Text, TooLong, gsm7_septets};
 
 /// Room of one part.
 const SEPTETS: usize = 160;
@@ -39,40 +39,41 @@ pub(super) fn render(
     last: LastLines<'_>,
 ) -> Result<Message, TooLong> {
     let words = locale.words();
-    let digits = code.expose();
     let share = if do_not_share { words.do_not_share } else { "" };
     let (mark, [hash_line, hash]) = match last.app_hash {
         None => ("", ["", ""]),
         Some(AppHash(hash)) => ("<#> ", ["\n", hash]),
     };
-    let [domain_line, domain, before_digits, digits_again] = match (last.domain, last.app_hash) {
-        ("", _) => [""; 4],
-        (domain, None) => ["\n\n@", domain, " #", digits],
-        (domain, Some(_)) => ["\n@", domain, " #", digits],
+    let ([domain_line, domain, before_digits], digits_again) = match (last.domain, last.app_hash) {
+        ("", _) => ([""; 3], Part::Literal("")),
+        (domain, None) => (["\n\n@", domain, " #"], Part::Code),
+        (domain, Some(_)) => (["\n@", domain, " #"], Part::Code),
     };
     let layout = |[before_name, before_code]: [&'static str; 2]| {
-        let text = [mark, before_name, name, before_code, digits, share];
-        let lines = [hash_line, hash, domain_line, domain, before_digits, digits_again];
-        (text, lines)
+        let [mark, before_name, name, before_code, share] =
+            [mark, before_name, name, before_code, share].map(Part::Literal);
+        let [hash_line, hash, domain_line, domain, before_digits] =
+            [hash_line, hash, domain_line, domain, before_digits].map(Part::Literal);
+        let text = [mark, before_name, name, before_code, Part::Code, share];
+        [&text[..], &[hash_line, hash, domain_line, domain, before_digits, digits_again]].concat()
     };
-    let short = layout(["", ": "]);
     let sentence = layout([words.before_name, words.before_code]);
-    let (text, lines) = match gsm7_septets(name) {
-        Some(_) if excess(&[sentence.0, sentence.1].concat(), last) == 0 => sentence,
-        _ => short,
+    let parts = match gsm7_septets(name) {
+        Some(_) if excess(&sentence, code, last) == 0 => sentence,
+        _ => layout(["", ": "]),
     };
-    let parts = [text, lines].concat();
-    match excess(&parts, last) {
-        0 => Ok(Message { text: SecretText::join(&parts), subject: None, html: None, code: code.duplicate() }),
+    match excess(&parts, code, last) {
+        0 => Ok(Message { text: Text::new(&parts, code), subject: None, html: None, code: code.duplicate() }),
         excess => Err(TooLong { excess }),
     }
 }
 
 /// By how much a text is over its limits.
-fn excess(parts: &[&str], last: LastLines<'_>) -> usize {
-    let bytes: usize = parts.iter().map(|part| part.len()).sum();
-    let units: usize = parts.iter().map(|part| part.encode_utf16().count()).sum();
-    let septets = parts.iter().try_fold(0, |sum, part| Some(sum + gsm7_septets(part)?));
+fn excess(parts: &[Part<'_>], code: &Code, last: LastLines<'_>) -> usize {
+    let texts = || parts.iter().map(|part| part.text(code));
+    let bytes: usize = texts().map(str::len).sum();
+    let units: usize = texts().map(|text| text.encode_utf16().count()).sum();
+    let septets = texts().try_fold(0, |sum, text| Some(sum + gsm7_septets(text)?));
     let over = match (septets, last.app_hash) {
         (Some(septets), _) => septets.saturating_sub(SEPTETS),
         (None, None) if !last.domain.is_empty() => units.saturating_sub(UTF16_UNITS_OF_TWO),

@@ -181,6 +181,41 @@ proptest! {
     }
 
     #[test]
+    fn the_text_around_the_code_does_not_depend_on_the_code(
+        name in name(),
+        (locale, do_not_share, channel) in (
+            prop::sample::select(Locale::ALL.to_vec()),
+            any::<bool>(),
+            prop::sample::select([Channel::Sms, Channel::Email].to_vec()),
+        ),
+        // Digits above all: they may hold the code.
+        hash in prop::option::of("[0-9]{11}|[A-Za-z0-9+/]{11}"),
+        domain in prop::option::of("[0-9]{4,20}\\.[a-z]{2,5}"),
+        (code, other) in (4..=10usize).prop_flat_map(|digits| {
+            let code = prop::collection::vec(b'0'..=b'9', digits).prop_map(|digits| String::from_utf8(digits).unwrap());
+            (code.clone(), code)
+        }),
+        inside_hash in any::<bool>(),
+    ) {
+        let domain = domain.as_deref().unwrap_or_default();
+        // A code that stands in the app hash is the one that must not be told from others.
+        let code = match &hash {
+            Some(hash) if inside_hash && hash.bytes().all(|byte| byte.is_ascii_digit()) => hash[..code.len()].into(),
+            _ => code,
+        };
+        let look = MessageLook { locale, app_hash: hash.as_deref().and_then(AppHash::parse), ..MessageLook::default() };
+        let settings = settings(&name, do_not_share, domain);
+        let of = |code: &str| render(channel, &settings, &look, &Code::parse(code).unwrap());
+        let (message, with_other) = (of(&code), of(&other));
+        prop_assert_eq!(message.text.around_code(), with_other.text.around_code());
+        prop_assert_eq!(message.text.around_code().join(&code), message.text.expose());
+        if let (Some(html), Some(with_other)) = (message.html, with_other.html) {
+            prop_assert_eq!(html.around_code(), with_other.around_code());
+            prop_assert_eq!(html.around_code().join(&code), html.expose());
+        }
+    }
+
+    #[test]
     fn an_e_mails_code_is_found_first_in_both_parts(name in name(), at in 0..Locale::ALL.len(), code in "[0-9]{4,10}") {
         let look = MessageLook { locale: Locale::ALL[at], ..MessageLook::default() };
         let message = render(Channel::Email, &settings(&name, true, ""), &look, &Code::parse(&code).unwrap()).unwrap();
@@ -247,6 +282,17 @@ fn the_longest_text_keeps_its_warning() {
         let text = sms(&settings("Банк Пример 123", true, ""), &look, "1234567890");
         assert!(text.contains(locale.words().do_not_share), "{text}");
     }
+}
+
+/// A gateway to which codes are sealed, and what stands before it, see what is around the code.
+#[test]
+fn digits_of_an_app_hash_are_not_taken_for_the_code() {
+    let look = MessageLook { app_hash: AppHash::parse("12345678901"), ..MessageLook::default() };
+    let message = render(Channel::Sms, &settings("Acme", false, ""), &look, &Code::parse("123456").unwrap());
+    assert_eq!(message.text.around_code(), ["<#> Your Acme verification code is: ", "\n12345678901"]);
+    let bound = settings("Acme", false, "123456.example.com");
+    let message = render(Channel::Sms, &bound, &MessageLook::default(), &Code::parse("123456").unwrap());
+    assert_eq!(message.text.around_code(), ["Your Acme verification code is: ", "\n\n@123456.example.com #", ""]);
 }
 
 #[test]

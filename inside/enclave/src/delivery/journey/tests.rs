@@ -6,8 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use adyton_seal::{Code, SecretText};
-use adyton_vault::{Channel, Rules};
-use tokio::time::sleep;
+use adyton_vault::{Channel, Part, Rules, Text};
 
 use super::*;
 use crate::delivery::lane::PLACES;
@@ -20,21 +19,45 @@ const LIFE: Duration = Duration::from_secs(600);
 const MINUTE: Duration = Duration::from_secs(60);
 const DEAD: Failure = Failure::Transport(EgressError::Connect);
 
-/// Answers from a list, whose last one stays; each takes `delay`.
+/// Answers from a list, whose last one stays; each takes `delay`, and unless nothing can be reached the letter leaves before.
 struct Scripted {
     answers: Mutex<VecDeque<Result<(), Failure>>>,
     delay: Duration,
+    deduplicates: bool,
     calls: Mutex<Vec<Instant>>,
 }
 
 impl Carrier for Scripted {
     const AT_ONCE: usize = 2;
 
-    async fn hand_over(&self, _: &Letter, _: &Arc<Credential>) -> Result<(), Failure> {
+    fn deduplicates(&self) -> bool {
+        self.deduplicates
+    }
+
+    async fn hand_over(&self, letter: &Letter, _: &Arc<Credential>) -> Result<(), Failure> {
         self.calls.lock().unwrap().push(Instant::now());
+        let answer = {
+            let mut answers = self.answers.lock().unwrap();
+            if answers.len() > 1 { answers.pop_front().unwrap() } else { *answers.front().unwrap() }
+        };
+        if !matches!(answer, Err(Failure::Transport(_))) {
+            letter.progress.leaves();
+        }
         sleep(self.delay).await;
-        let mut answers = self.answers.lock().unwrap();
-        if answers.len() > 1 { answers.pop_front().unwrap() } else { *answers.front().unwrap() }
+        answer
+    }
+}
+
+/// Counts repeats, as many as it may.
+#[derive(Default)]
+struct Vault {
+    counted: AtomicU64,
+    most: u64,
+}
+
+impl Counting for Vault {
+    async fn count_repeat(&self) -> bool {
+        self.counted.fetch_add(1, Ordering::Relaxed) < self.most
     }
 }
 
@@ -74,6 +97,7 @@ impl World {
             Lane::new(Scripted {
                 answers: Mutex::new(script.iter().copied().collect()),
                 delay: *delay,
+                deduplicates: false,
                 calls: Mutex::default(),
             })
         };
@@ -82,28 +106,60 @@ impl World {
         Self { lanes: scripts.iter().map(lane).collect(), current, changes: AtomicU64::new(0) }
     }
 
+    /// The same, with carriers that deduplicate.
+    fn deduplicating(scripts: &[&[Result<(), Failure>]]) -> Self {
+        let mut world = Self::new(scripts);
+        for lane in Arc::get_mut(&mut world.lanes).unwrap() {
+            lane.carrier_mut().deduplicates = true;
+        }
+        world
+    }
+
     fn begin(&self, to: &str) -> Option<Journey<Scripted>> {
+        self.begin_avoiding(to, &[])
+    }
+
+    fn begin_avoiding(&self, to: &str, avoid: &[u8]) -> Option<Journey<Scripted>> {
+        let code = Code::parse("123456").unwrap();
         let letter = Letter {
             attempt: "VL0123456789abcdef0123456789abcdef".into(),
             to: SecretText::join(&[to]),
             channel: Channel::Sms,
             subject: None,
-            text: SecretText::join(&["code"]),
+            progress: Arc::default(),
+            text: Text::new(&[Part::Code], &code),
             html: None,
-            code: Code::parse("123456").unwrap(),
+            code,
             until: 0,
             deadline: Instant::now() + LIFE,
         };
-        Journey::begin(Arc::clone(&self.lanes), self.current.clone(), Events::silent(), letter)
+        Journey::begin(Arc::clone(&self.lanes), self.current.clone(), Events::silent(), letter, avoid)
     }
 
     async fn send(&self) -> Arrival {
-        self.begin("+15550100123").unwrap().run().await
+        run(self.begin("+15550100123").unwrap()).await
+    }
+
+    /// A letter whose journey is to end `after` a while; how it ended, and when.
+    async fn stop(&self, after: Duration, ending: Ending) -> (Arrival, Duration) {
+        let began = Instant::now();
+        let (sender, stop) = oneshot::channel();
+        let journey = self.begin("+15550100123").unwrap();
+        let running = tokio::spawn(async move { journey.run(&Vault::default(), stop).await });
+        sleep(after).await;
+        sender.send(ending).unwrap();
+        (running.await.unwrap(), began.elapsed())
     }
 
     fn calls(&self) -> Vec<usize> {
         self.lanes.iter().map(|lane| lane.carrier().calls.lock().unwrap().len()).collect()
     }
+}
+
+/// A journey that nobody stops, of a vault that counts no repeat.
+async fn run(journey: Journey<Scripted>) -> Arrival {
+    let (_sender, stop) = oneshot::channel();
+    journey.run(&Vault::default(), stop).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,7 +205,7 @@ async fn a_route_that_will_not_is_asked_once() {
     assert_eq!(world.calls(), [1, 2, 0]);
     let world = World::new(&[&[Err(Failure::NotThisRoute)], &[Err(Failure::NotThisRoute)]]);
     let began = Instant::now();
-    assert_eq!(world.send().await, (Outcome::Refused, Some(1)));
+    assert_eq!(world.send().await, (Outcome::GaveUp, Some(1)));
     assert_eq!((world.calls(), began.elapsed()), (vec![1, 1], Duration::ZERO));
 }
 
@@ -220,18 +276,18 @@ async fn a_dead_carrier_costs_other_routes_nothing() {
     // The first carrier never answers; the second is at once there.
     let world = World::slow(&[(&[Ok(())], 2 * LIFE), (&[Ok(())], Duration::ZERO)]);
     let began = Instant::now();
-    let waiting: Vec<_> = (0..1000).map(|_| tokio::spawn(world.begin("+15550100123").unwrap().run())).collect();
+    let waiting: Vec<_> = (0..1000).map(|_| tokio::spawn(run(world.begin("+15550100123").unwrap()))).collect();
     while world.calls()[0] < 2 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(world.begin("+447700900123").unwrap().run().await, (Outcome::Accepted, Some(1)));
+    assert_eq!(run(world.begin("+447700900123").unwrap()).await, (Outcome::Accepted, Some(1)));
     assert_eq!(began.elapsed(), Duration::ZERO, "of the other route's");
     // Those that had no turn go on to the second; the two that had one wait for their answer until the end.
     let mut given_up = 0;
     for arrival in waiting {
         match arrival.await.unwrap() {
             (Outcome::Accepted, Some(1)) => {}
-            (Outcome::GaveUp, None) => given_up += 1,
+            (Outcome::Unconfirmed, Some(0)) => given_up += 1,
             other => unreachable!("{other:?}"),
         }
     }
@@ -257,7 +313,7 @@ async fn a_full_route_is_passed_over_and_two_are_no_way() {
 async fn an_abandoned_probe_lets_the_next_one_probe() {
     // Five failures open the breaker; the sixth letter would be answered after a minute.
     let world = World::slow(&[(&[Err(DEAD), Err(DEAD), Err(DEAD), Err(DEAD), Err(DEAD), Ok(())], MINUTE)]);
-    let probe = tokio::spawn(world.begin("+15550100123").unwrap().run());
+    let probe = tokio::spawn(run(world.begin("+15550100123").unwrap()));
     while world.calls() != [6] {
         sleep(Duration::from_millis(100)).await;
     }
@@ -274,10 +330,158 @@ async fn settings_take_effect_at_once() {
     world.change(table(2, &[]));
     assert!(world.begin("+15550100123").is_none(), "no credential");
     world.change(table(2, &[0]));
-    let under_way = tokio::spawn(world.begin("+15550100123").unwrap().run());
+    let under_way = tokio::spawn(run(world.begin("+15550100123").unwrap()));
     sleep(Duration::from_secs(60)).await;
     // The only credential it had is withdrawn.
     world.change(table(2, &[1]));
-    assert_eq!(under_way.await.unwrap(), (Outcome::Refused, Some(0)));
+    assert_eq!(under_way.await.unwrap(), (Outcome::GaveUp, Some(0)));
     assert_eq!(world.send().await, (Outcome::Accepted, Some(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_carrier_is_left_at_once_for_the_next() {
+    let world = World::new(&[&[Err(Failure::Busy(None)), Ok(())], &[Ok(())]]);
+    let began = Instant::now();
+    assert_eq!(world.send().await, (Outcome::Accepted, Some(1)));
+    assert_eq!((world.calls(), began.elapsed()), (vec![1, 1], Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_sender_fails_over_at_once_and_is_reported_once_a_minute() {
+    let world = World::new(&[&[Err(Failure::Sender)], &[Ok(())]]);
+    let began = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(world.send().await, (Outcome::Accepted, Some(1)));
+    }
+    assert_eq!((world.calls(), began.elapsed()), (vec![3, 3], Duration::ZERO));
+    assert!(!world.lanes[0].reports(), "the first one was");
+    sleep(MINUTE).await;
+    assert!(world.lanes[0].reports());
+    assert!(!world.lanes[0].reports());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_was_not_confirmed_goes_nowhere_else() {
+    let world = World::new(&[&[Err(Failure::Unconfirmed), Ok(())], &[Ok(())]]);
+    assert_eq!(world.send().await, (Outcome::Unconfirmed, Some(0)));
+    assert_eq!(world.calls(), [1, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_carrier_that_deduplicates_gets_two_repeats_each_counted_before() {
+    for (most, calls, outcome) in
+        [(0, 1, Outcome::Unconfirmed), (1, 2, Outcome::Unconfirmed), (2, 3, Outcome::Unconfirmed)]
+    {
+        let world = World::deduplicating(&[&[Err(Failure::Unconfirmed)], &[Ok(())]]);
+        let vault = Vault { most, ..Vault::default() };
+        let (_sender, stop) = oneshot::channel();
+        let began = Instant::now();
+        let arrival = world.begin("+15550100123").unwrap().run(&vault, stop).await;
+        assert_eq!((arrival, world.calls()), ((outcome, Some(0)), vec![calls, 0]), "{most} may be counted");
+        assert_eq!(vault.counted.load(Ordering::Relaxed), (most + 1).min(2));
+        let waited = if most == 0 { REPEAT_AFTER[0] } else { REPEAT_AFTER[0] + REPEAT_AFTER[1] };
+        assert_eq!(began.elapsed(), waited);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_may_do_and_one_that_did_not_leave_is_not_counted_again() {
+    let script = [Err(Failure::Unconfirmed), Err(DEAD), Err(Failure::Busy(None)), Ok(())];
+    let world = World::deduplicating(&[&script, &[Ok(())]]);
+    let vault = Vault { most: 1, ..Vault::default() };
+    let (_sender, stop) = oneshot::channel();
+    assert_eq!(world.begin("+15550100123").unwrap().run(&vault, stop).await, (Outcome::Accepted, Some(0)));
+    assert_eq!((world.calls(), vault.counted.load(Ordering::Relaxed)), (vec![4, 0], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_repeat_does_not_undo_that_the_first_may_have_arrived() {
+    for (refusal, outcome) in [
+        (Failure::Recipient, Outcome::Refused),
+        (Failure::NotThisRoute, Outcome::Unconfirmed),
+        (Failure::Sender, Outcome::Unconfirmed),
+    ] {
+        let world = World::deduplicating(&[&[Err(Failure::Unconfirmed), Err(refusal)], &[Ok(())]]);
+        let vault = Vault { most: 2, ..Vault::default() };
+        let (_sender, stop) = oneshot::channel();
+        assert_eq!(world.begin("+15550100123").unwrap().run(&vault, stop).await, (outcome, Some(0)), "{refusal:?}");
+        assert_eq!(world.calls(), [2, 0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_confirmed_opens_the_breaker() {
+    let world = World::new(&[&[Err(Failure::Unconfirmed)], &[Ok(())]]);
+    for _ in 0..5 {
+        assert_eq!(world.send().await, (Outcome::Unconfirmed, Some(0)));
+    }
+    assert_eq!(world.send().await, (Outcome::Accepted, Some(1)));
+    assert_eq!(world.calls(), [5, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_to_avoid_is_the_last_one() {
+    let world = World::new(&[&[Ok(())], &[Ok(())]]);
+    let avoiding = world.begin_avoiding("+15550100123", &[0]).unwrap();
+    assert_eq!(run(avoiding).await, (Outcome::Accepted, Some(1)));
+    let avoiding = world.begin_avoiding("+447700900123", &[1]).unwrap();
+    assert_eq!(run(avoiding).await, (Outcome::Accepted, Some(1)), "there is no other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journey_that_is_stopped_hands_nothing_over_any_more() {
+    // It waits for a carrier that refuses, and for one that cannot be reached.
+    for refusal in [Failure::Busy(Some(MINUTE)), DEAD] {
+        let world = World::new(&[&[Err(refusal), Ok(())]]);
+        let after = Duration::from_millis(1);
+        let (arrival, took) = world.stop(after, Ending::Stopped).await;
+        assert_eq!((arrival, took), ((Outcome::Withdrawn, Some(0)), after), "{refusal:?}");
+        sleep(LIFE).await;
+        assert_eq!(world.calls(), [1]);
+    }
+    // One whose turn has not come.
+    let world = World::slow(&[(&[Ok(())], LIFE)]);
+    let busy: Vec<_> = (0..2).map(|_| tokio::spawn(run(world.begin("+15550100123").unwrap()))).collect();
+    tokio::task::yield_now().await;
+    let (arrival, took) = world.stop(MINUTE, Ending::Stopped).await;
+    assert_eq!((arrival, took), ((Outcome::Withdrawn, None), MINUTE));
+    busy.iter().for_each(tokio::task::JoinHandle::abort);
+    assert_eq!(world.calls(), [2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_not_made_yet_is_given_up_at_once() {
+    let world = World::slow(&[(&[Err(DEAD)], MINUTE)]);
+    let after = Duration::from_secs(1);
+    assert_eq!(world.stop(after, Ending::Stopped).await, ((Outcome::Withdrawn, None), after));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hand_over_that_may_have_left_is_awaited_and_reported_as_it_ended() {
+    let ten = Duration::from_secs(10);
+    for (answer, outcome) in [
+        (Ok(()), Outcome::Accepted),
+        (Err(Failure::Recipient), Outcome::Withdrawn),
+        (Err(Failure::Busy(None)), Outcome::Withdrawn),
+        (Err(Failure::NotThisRoute), Outcome::Withdrawn),
+        (Err(Failure::Unconfirmed), Outcome::Unconfirmed),
+    ] {
+        let world = World::slow(&[(&[answer, Ok(())], ten), (&[Ok(())], Duration::ZERO)]);
+        let (arrival, took) = world.stop(Duration::from_secs(1), Ending::Stopped).await;
+        assert_eq!((arrival, took), ((outcome, Some(0)), ten), "{answer:?}");
+        assert_eq!(world.calls(), [1, 0], "{answer:?}");
+    }
+    // An answer that never comes is awaited for half a minute.
+    let world = World::slow(&[(&[Ok(())], LIFE)]);
+    let (arrival, took) = world.stop(ten, Ending::Stopped).await;
+    assert_eq!((arrival, took), ((Outcome::Unconfirmed, Some(0)), ten + FINISHING));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expiry_that_the_vault_tells_is_the_codes_end() {
+    let second = Duration::from_secs(1);
+    let world = World::new(&[&[Err(DEAD)]]);
+    assert_eq!(world.stop(second, Ending::Expired).await, ((Outcome::Unreachable, Some(0)), second));
+    let world = World::new(&[&[Err(Failure::Busy(None))]]);
+    assert_eq!(world.stop(second, Ending::Expired).await, ((Outcome::GaveUp, Some(0)), second));
 }

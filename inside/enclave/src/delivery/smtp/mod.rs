@@ -88,6 +88,7 @@ impl Smtp {
         }
         // 5.
         let until = letter.deadline.min(Instant::now() + AFTER_POINT);
+        letter.progress.leaves();
         taken(&mut session, until).await?;
         self.keep(session, credential);
         Ok(())

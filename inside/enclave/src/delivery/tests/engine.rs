@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use adyton_ledger::{Frontier, LogId, VaultId};
 use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
 use adyton_vault::{
-    Admission, Caller, Destination, Event, EventKind, MessageLook, Reply, Rules, ServiceSettings, Shared, Sid, Start,
-    State, Status, Subjects, Target, User, VerificationView,
+    Admission, Caller, Ceiling, Destination, Event, EventKind, Limits, MessageLook, Refusal, Reply, Rules,
+    ServiceSettings, Shared, Sid, Start, State, Status, Subjects, Target, User, VerificationView,
 };
 use tokio::time::sleep;
 
+use super::super::Sender as DeliverySender;
 use super::http::Server;
 use super::*;
 use crate::delivery::table::tests::{credentials, route};
@@ -33,7 +34,7 @@ fn keys() -> KeyTree {
 }
 
 /// An engine that delivers by a table.
-fn engine(world: &World, table: RoutingTable) -> (Engine, Holder, mpsc::UnboundedReceiver<Effect>) {
+fn engine(world: &World, table: RoutingTable, limits: Limits) -> (Engine, Holder, mpsc::UnboundedReceiver<Effect>) {
     let keys = keys();
     let signer = SigningKey::from_seed(&keys.derive(Label::LogSigning, &[]).unwrap()).unwrap();
     let sealer = Sealer::new(&keys, VAULT, OPS, [0; 16], 1).unwrap();
@@ -44,6 +45,7 @@ fn engine(world: &World, table: RoutingTable) -> (Engine, Holder, mpsc::Unbounde
         admission: Admission::Open,
         channels: [Channel::Sms].into(),
         calling_codes: [1].into(),
+        limits,
         ..Rules::default()
     };
     // A new vault's budgets begin at none.
@@ -93,24 +95,8 @@ async fn until(so: impl Fn() -> bool) {
     }
 }
 
-#[tokio::test]
-async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
-    let identity = identity();
-    let (server, address) = Server::start(&[(201, "")], false, identity.acceptor).await;
-    let world = World::new(address);
-    let route = |name: &str, host: &str| RouteConfig {
-        host: host.into(),
-        trust: identity.trust.clone(),
-        ..route(name, &[Channel::Sms])
-    };
-    let routes = [route("dead", DEAD_NAME), route("alive", NAME)];
-    let table = RoutingTable::new(&routes, &BTreeMap::new(), credentials(&routes, &["dead", "alive"]));
-    let (engine, current, outbox) = engine(&world, table);
-    let surroundings =
-        Surroundings { engine: engine.clone(), clock: Arc::clone(&world.clock), events: Events::silent() };
-    let carriers = prepare(&routes, &world.service, &world.clock).unwrap();
-    start(carriers, current, surroundings, outbox);
-
+/// A service of a new tenant.
+async fn service(engine: &Engine) -> Sid {
     let tenant = Command::CreateTenant {
         account: ACCOUNT,
         token_hash: [2; 32],
@@ -131,8 +117,12 @@ async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
         },
     };
     let Reply::Service(service) = engine.submit(service).await.unwrap() else { unreachable!("not a service") };
-    let started = Start {
-        service: service.service,
+    service.service
+}
+
+fn start_of(service: Sid) -> Command {
+    let start = Start {
+        service,
         destination: Destination::phone("+12025550123").unwrap(),
         subjects: Subjects { in_service: SUBJECT, in_tenant: SUBJECT, shared: Shared::NumberBlock(SUBJECT) },
         channel: Channel::Sms,
@@ -140,8 +130,132 @@ async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
         look: MessageLook::default(),
         cost: 0,
     };
-    let started = Command::Start(caller(), started);
-    let started = verification(&engine, started).await;
+    Command::Start(caller(), start)
+}
+
+/// A vault that delivers by one route.
+struct Vault {
+    server: Arc<Server>,
+    world: World,
+    engine: Engine,
+    service: Sid,
+}
+
+impl Vault {
+    /// `answers` are the carrier's.
+    async fn new(kind: RouteKind, answers: &[(u16, &'static str)], limits: Limits) -> Self {
+        let identity = identity();
+        let (server, address) = Server::start(answers, false, identity.acceptor).await;
+        let world = World::new(address);
+        let plaintext: &[u8] = if let RouteKind::Webhook { .. } = kind { &[b'a'; 64] } else { b"user:password" };
+        let credential = Arc::new(Credential::parse(&kind, plaintext).unwrap());
+        let routes = [world.route(&kind, identity.trust)];
+        let table = RoutingTable::new(&routes, &BTreeMap::new(), vec![Some(credential)]);
+        let (engine, current, outbox) = engine(&world, table, limits);
+        let surroundings =
+            Surroundings { engine: engine.clone(), clock: Arc::clone(&world.clock), events: Events::silent() };
+        start(prepare(&routes, &world.service, &world.clock).unwrap(), current, surroundings, outbox);
+        let service = service(&engine).await;
+        Self { server, world, engine, service }
+    }
+
+    fn asked(&self) -> usize {
+        self.server.asked.lock().unwrap().len()
+    }
+}
+
+fn twilio() -> RouteKind {
+    let (sender, retention) = (DeliverySender::From("A".into()), Retention::default());
+    RouteKind::TwilioMessages { account: super::http::ACCOUNT.into(), sender, retention }
+}
+
+/// What is not confirmed: the carrier took the request, and its answer never came.
+const CUT: &[(u16, &str)] = &[(0, "")];
+
+#[tokio::test]
+async fn a_message_whose_answer_is_cut_off_leaves_once() {
+    let vault = Vault::new(twilio(), CUT, Limits::default()).await;
+    let started = verification(&vault.engine, start_of(vault.service)).await;
+    until(|| vault.engine.counters().told().unconfirmed == 1).await;
+    assert_eq!(vault.asked(), 1);
+    let attempt = started.attempts[0].sid;
+    assert_eq!(reports(&vault.world).await, [(attempt, Outcome::Unconfirmed, Some(0))]);
+}
+
+#[tokio::test]
+async fn a_gateway_that_deduplicates_sees_as_many_repeats_as_are_counted() {
+    for (most, seen) in [(1, 1), (2, 2), (3, 3)] {
+        let limits = Limits { sends_per_destination_hour: most, ..Limits::default() };
+        let vault = Vault::new(super::http::webhook(), CUT, limits).await;
+        verification(&vault.engine, start_of(vault.service)).await;
+        until(|| vault.engine.counters().told().unconfirmed == 1).await;
+        let ids: std::collections::BTreeSet<String> = {
+            let asked = vault.server.asked.lock().unwrap();
+            assert_eq!(asked.len(), seen, "of at most {most}");
+            let id = |body: &String| serde_json::from_str::<serde_json::Value>(body).unwrap()["id"].to_string();
+            asked.iter().map(|asked| id(&asked.body)).collect()
+        };
+        assert_eq!(ids.len(), 1, "one id");
+        // All that it saw is counted: the ceiling is reached.
+        let Some(Failure::Refused(Refusal::SendLimit { ceiling, .. })) =
+            vault.engine.submit(start_of(vault.service)).await.err()
+        else {
+            unreachable!("not refused")
+        };
+        assert_eq!(ceiling, Ceiling::Destination);
+    }
+}
+
+#[tokio::test]
+async fn a_message_of_a_canceled_verification_does_not_leave_when_its_carrier_gets_well() {
+    let vault = Vault::new(super::http::webhook(), &[(503, "")], Limits::default()).await;
+    verification(&vault.engine, start_of(vault.service)).await;
+    until(|| vault.asked() >= 1).await;
+    let cancel = Command::Cancel { caller: caller(), service: vault.service, target: Target::Subject(SUBJECT) };
+    assert_eq!(verification(&vault.engine, cancel).await.status, Status::Canceled);
+    until(|| vault.engine.counters().told().withdrawn == 1).await;
+    let before = vault.asked();
+    vault.server.answers.lock().unwrap()[0] = (204, "");
+    // Another message of the same number passes; the canceled one is not before or behind it.
+    verification(&vault.engine, start_of(vault.service)).await;
+    until(|| vault.engine.counters().told().accepted == 1).await;
+    assert_eq!(vault.asked(), before + 1);
+}
+
+#[tokio::test]
+async fn a_resend_takes_the_place_of_an_attempt_that_was_not_handed_over() {
+    let vault = Vault::new(super::http::webhook(), &[(503, "")], Limits::default()).await;
+    let first = verification(&vault.engine, start_of(vault.service)).await;
+    until(|| vault.asked() >= 1).await;
+    verification(&vault.engine, start_of(vault.service)).await;
+    until(|| vault.engine.counters().told().withdrawn == 1).await;
+    vault.server.answers.lock().unwrap()[0] = (204, "");
+    until(|| vault.engine.counters().told().accepted == 1).await;
+    let reports = reports(&vault.world).await;
+    assert_eq!((reports[0].0, reports[0].1), (first.attempts[0].sid, Outcome::Withdrawn));
+    assert_eq!(reports[1].1, Outcome::Accepted);
+}
+
+#[tokio::test]
+async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
+    let identity = identity();
+    let (server, address) = Server::start(&[(201, "")], false, identity.acceptor).await;
+    let world = World::new(address);
+    let route = |name: &str, host: &str| RouteConfig {
+        host: host.into(),
+        trust: identity.trust.clone(),
+        ..route(name, &[Channel::Sms])
+    };
+    let routes = [route("dead", DEAD_NAME), route("alive", NAME)];
+    let table = RoutingTable::new(&routes, &BTreeMap::new(), credentials(&routes, &["dead", "alive"]));
+    let (engine, current, outbox) = engine(&world, table, Limits::default());
+    let surroundings =
+        Surroundings { engine: engine.clone(), clock: Arc::clone(&world.clock), events: Events::silent() };
+    let carriers = prepare(&routes, &world.service, &world.clock).unwrap();
+    start(carriers, current, surroundings, outbox);
+
+    let service = service(&engine).await;
+    let started = verification(&engine, start_of(service)).await;
     until(|| engine.counters().told().accepted == 1).await;
 
     let body = server.asked.lock().unwrap()[0].body.clone();
@@ -156,7 +270,7 @@ async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
     for (code, status) in [(wrong, Status::Pending), (wrong, Status::Pending), (code, Status::Approved)] {
         let check = Command::Check {
             caller: caller(),
-            service: service.service,
+            service,
             target: Target::Subject(SUBJECT),
             code: Code::parse(code).unwrap(),
         };
@@ -164,7 +278,7 @@ async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
     }
     let again = Command::Check {
         caller: caller(),
-        service: service.service,
+        service,
         target: Target::Subject(SUBJECT),
         code: Code::parse(code).unwrap(),
     };

@@ -15,7 +15,7 @@ use super::*;
 use crate::egress::EndpointError;
 use crate::egress::{EgressError, TrustRefusal};
 
-const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
+pub(super) const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
 const CREATED: &str = r#"{"sid":"SM0123456789abcdef0123456789abcdef","status":"queued"}"#;
 
 /// What a server was asked.
@@ -29,10 +29,10 @@ pub(super) struct Asked {
 
 #[derive(Default)]
 pub(super) struct Server {
-    /// Status and body, one after the other; the last one stays.
-    answers: Mutex<VecDeque<(u16, &'static str)>>,
+    /// Status and body, one after the other; the last one stays. Status 0 closes the connection instead.
+    pub(super) answers: Mutex<VecDeque<(u16, &'static str)>>,
     pub(super) asked: Mutex<Vec<Asked>>,
-    /// Whether it closes a connection, without a word, at the second request.
+    /// Whether it closes a connection, without an answer, at the second request.
     closes: bool,
 }
 
@@ -75,12 +75,16 @@ async fn answer(
     }
     let mut answers = server.answers.lock().unwrap();
     let (status, body) = if answers.len() > 1 { answers.pop_front().unwrap() } else { answers[0] };
+    if status == 0 {
+        return Err("closed");
+    }
     let elsewhere = format!("https://{NAME}/elsewhere");
     Ok(Response::builder().status(status).header(LOCATION, elsewhere).body(body.into()).unwrap())
 }
 
 fn twilio() -> RouteKind {
-    RouteKind::TwilioMessages { account: ACCOUNT.into(), sender: Sender::MessagingService("MG01".into()) }
+    let (sender, retention) = (Sender::MessagingService("MG01".into()), Retention::default());
+    RouteKind::TwilioMessages { account: ACCOUNT.into(), sender, retention }
 }
 
 pub(super) fn webhook() -> RouteKind {
@@ -107,7 +111,7 @@ async fn a_messages_resource_gets_the_form_it_needs() {
     assert_eq!(headers["host"], NAME);
     assert_eq!(headers["authorization"], "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     assert_eq!(headers["content-type"], "application/x-www-form-urlencoded");
-    assert_eq!(headers["i-twilio-idempotency-token"], "VL0123456789abcdef0123456789abcdef-3");
+    assert_eq!(headers.get("i-twilio-idempotency-token"), None, "nothing says that creation heeds it");
     let form: Vec<(String, String)> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
     let (validity, rest) = form.split_last().unwrap();
     let expected = [
@@ -178,18 +182,40 @@ async fn redirects_are_not_followed() {
     assert!(asked.iter().all(|asked| asked.path != "/elsewhere"));
 }
 
+/// The server takes the second request of a connection and closes it without an answer.
 #[tokio::test]
-async fn a_connection_that_broke_while_idle_is_replaced_at_once() {
+async fn a_request_that_left_over_a_kept_connection_is_not_sent_again() {
     let identity = identity();
     let (server, address) = Server::start(&[(204, "")], true, identity.acceptor).await;
     let world = World::new(address);
     let carrier = world.carrier(&webhook(), identity.trust);
     let credential = credential(&webhook(), &[b'a'; 64]);
-    for _ in 0..2 {
-        assert_eq!(carrier.hand_over(&letter("+15550100123"), &credential).await, Ok(()));
-    }
+    assert_eq!(carrier.hand_over(&letter("+15550100123"), &credential).await, Ok(()));
+    assert_eq!(carrier.hand_over(&letter("+15550100123"), &credential).await, Err(Failure::Unconfirmed));
+    assert_eq!(carrier.hand_over(&letter("+15550100123"), &credential).await, Ok(()));
     let connections: Vec<_> = server.asked.lock().unwrap().iter().map(|asked| asked.connection).collect();
     assert_eq!(connections, [0, 0, 1]);
+}
+
+/// What a policy leaves to the account is not asked for.
+#[tokio::test]
+async fn what_a_carrier_is_to_discard_is_the_policys() {
+    let identity = identity();
+    let (server, address) = Server::start(&[(201, CREATED)], false, identity.acceptor).await;
+    let world = World::new(address);
+    let asked_for = [(true, true), (true, false), (false, true), (false, false)];
+    for (discard_content, obfuscate_address) in asked_for {
+        let retention = Retention { discard_content, obfuscate_address };
+        let kind = RouteKind::TwilioMessages { account: ACCOUNT.into(), sender: Sender::From("A".into()), retention };
+        let carrier = world.carrier(&kind, identity.trust.clone());
+        let credential = credential(&kind, b"user:password");
+        assert_eq!(carrier.hand_over(&letter("+15550100123"), &credential).await, Ok(()));
+    }
+    let bodies = server.asked.lock().unwrap().iter().map(|asked| asked.body.clone()).collect::<Vec<_>>();
+    let said = bodies
+        .iter()
+        .map(|body| (body.contains("ContentRetention=discard"), body.contains("AddressRetention=obfuscate")));
+    assert_eq!(said.collect::<Vec<_>>(), asked_for);
 }
 
 #[tokio::test]
@@ -209,8 +235,10 @@ async fn a_credential_of_another_kind_is_not_shown() {
 async fn a_route_that_would_lead_elsewhere_is_refused() {
     let (_, address) = listen().await;
     let world = World::new(address);
-    let account =
-        |account: &str| RouteKind::TwilioMessages { account: account.into(), sender: Sender::From("A".into()) };
+    let account = |account: &str| {
+        let (sender, retention) = (Sender::From("A".into()), Retention::default());
+        RouteKind::TwilioMessages { account: account.into(), sender, retention }
+    };
     let path = |path: &str| RouteKind::Webhook { path: path.into(), from: None, seal_code_to: None };
     let mail = |from: &str| RouteKind::Smtp { tls: SmtpTls::Implicit, from: from.into() };
     for (kind, refusal) in [

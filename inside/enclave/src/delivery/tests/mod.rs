@@ -12,7 +12,7 @@ use std::sync::Arc;
 use adyton_host::{Approvals, RedbStore, Routes, Writer, serve_channels};
 use adyton_seal::{Code, SecretText};
 use adyton_transport::Listener;
-use adyton_vault::Channel;
+use adyton_vault::{Channel, Part, Text};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -97,14 +97,19 @@ async fn listen() -> (TcpListener, SocketAddr) {
 }
 
 pub(super) fn letter(to: &str) -> Letter {
+    let code = Code::parse("975310").unwrap();
+    let text = |before, after| Text::new(&[Part::Literal(before), Part::Code, Part::Literal(after)], &code);
+    let (text, html) =
+        (text("Your Example verification code is: ", ""), text("<p>Ihr Code für Example: <b>", "</b></p>"));
     Letter {
         attempt: "VL0123456789abcdef0123456789abcdef".into(),
         to: SecretText::join(&[to]),
         channel: Channel::Sms,
         subject: Some("Your Example verification".into()),
-        text: SecretText::join(&["Your Example verification code is: 975310"]),
-        html: Some(SecretText::join(&["<p>Ihr Code für Example: <b>975310</b></p>"])),
-        code: Code::parse("975310").unwrap(),
+        progress: Arc::default(),
+        text,
+        html: Some(html),
+        code,
         until: 1_790_000_600,
         deadline: Instant::now() + Duration::from_secs(600),
     }

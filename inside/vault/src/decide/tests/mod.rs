@@ -1,12 +1,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets an impossible value should stop")]
 
+mod delivery;
 mod limits;
 mod random;
 mod services;
 mod tenants;
 mod verifications;
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -25,6 +26,8 @@ struct Bench {
     /// How often the counter began anew.
     round: u8,
     service: Sid,
+    /// Attempts that delivery was told to send and neither told to stop nor reported, by verification.
+    under_way: BTreeMap<Sid, Sid>,
 }
 
 const ACCOUNT: Sid = Sid([1; 16]);
@@ -64,8 +67,8 @@ impl Bench {
             calling_codes: BTreeSet::from([1, 44]),
             ..Rules::default()
         };
-        let (state, log, service) = (State::new(), Vec::new(), Sid([0; 16]));
-        let mut bench = Self { state, rules, log, now: 1_800_000_000, counter: 0, round: 0, service };
+        let (state, log, service, under_way) = (State::new(), Vec::new(), Sid([0; 16]), BTreeMap::new());
+        let mut bench = Self { state, rules, log, now: 1_800_000_000, counter: 0, round: 0, service, under_way };
         bench.boot();
         bench.run(tenant(ACCOUNT, TOKEN, None)).unwrap();
         let Reply::Service(service) =
@@ -85,6 +88,7 @@ impl Bench {
     }
 
     fn boot(&mut self) {
+        self.under_way.clear();
         self.evolve(Event { at: self.now, kind: EventKind::Booted { boot_id: [5; 16] } });
     }
 
@@ -103,7 +107,34 @@ impl Bench {
     fn run(&mut self, command: Command) -> Result<(Reply, Vec<Effect>), Refusal> {
         let decision = self.decide(command)?;
         decision.events.into_iter().for_each(|event| self.evolve(event));
+        if let Some((verification, attempt)) = reported
+            && self.under_way.get(&verification) == Some(&attempt)
+        {
+            self.under_way.remove(&verification);
+        }
+        self.deliver(&decision.effects);
         Ok((decision.reply, decision.effects))
+    }
+
+    /// What delivery does with effects. Whatever the commands were: one message of a verification at a time, none of one
+    /// whose code is of no use any more.
+    fn deliver(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            match effect {
+                Effect::Send { verification, attempt, .. } => {
+                    let older = self.under_way.insert(*verification, *attempt);
+                    assert!(older.is_none(), "an older attempt is under way beside a new one");
+                }
+                Effect::Stop { verifications, .. } => {
+                    self.under_way.retain(|verification, _| !verifications.contains(verification));
+                }
+            }
+        }
+        for verification in self.under_way.keys() {
+            let facts = self.state.hot_facts().into_iter().find(|facts| facts.0 == *verification);
+            let failed_checks = facts.map(|facts| facts.4);
+            assert!(failed_checks.is_some_and(|failed| failed < MAX_CHECKS), "under way after its end");
+        }
     }
 
     fn refused(&mut self, command: Command) -> Refusal {
@@ -141,7 +172,7 @@ impl Bench {
     fn start(&mut self, to: &str) -> Result<(VerificationView, String), Refusal> {
         let (reply, effects) = self.run(self.start_command(to, None))?;
         let Reply::Verification(view) = reply else { panic!("not a verification") };
-        let [Effect::Send { to: sent_to, .. }] = &effects[..] else { panic!("not one message") };
+        let Some(Effect::Send { to: sent_to, .. }) = effects.last() else { panic!("no message") };
         assert_eq!(sent_to.expose(), to);
         Ok((view, sent_code(&effects)))
     }
@@ -180,7 +211,7 @@ fn destination(to: &str) -> (Destination, Channel) {
 }
 
 fn sent_code(effects: &[Effect]) -> String {
-    let [Effect::Send { message, .. }] = effects else { panic!("not one message") };
+    let Some(Effect::Send { message, .. }) = effects.last() else { panic!("no message") };
     let mut words = message.text.expose().split(|char: char| !char.is_ascii_digit());
     words.find(|word| word.len() >= 4).unwrap().to_string()
 }
