@@ -126,6 +126,10 @@ def eventually(attempt):
             time.sleep(0.1)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "regression: fails on binaries of the commit before its fault was mended")
+
+
 def pytest_runtest_logreport(report):
     """A skipped test is counted by `cargo xtask ci`."""
     if report.skipped and "ADYTON_NOT_RUN" in os.environ:
