@@ -1,13 +1,16 @@
 """Delivery: a carrier that fails on request, and the vault's mail client against a real server."""
 
+import contextlib
 import email
 import email.policy
 import json
 import os
 import pathlib
 import re
+import socket
 import ssl
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -16,7 +19,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from conftest import BINARIES, eventually
+from conftest import BINARIES, PATIENCE, eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STUCK, FINE = "+12025550199", "+12025550123"
@@ -33,22 +36,162 @@ def set_faults(ready, faults):
         assert answer.status == 204
 
 
-@pytest.mark.parametrize("fault", ["failure", "busy", "close", "late"])
+def outcomes(up, sid):
+    """What became of each attempt of a verification, once it is known of all."""
+
+    def known():
+        found = [attempt["outcome"] for attempt in up.verify().verifications(sid).fetch().send_code_attempts]
+        assert "unknown" not in found
+        return found
+
+    return eventually(known)
+
+
+@pytest.mark.parametrize("fault", ["failure", "busy"])
 def test_a_carrier_that_fails_is_asked_again_and_sends_once(up, fault):
     set_faults(up.ready, {STUCK: fault})
     create = up.verify().verifications.create
-    assert create(to=STUCK, channel="sms").status == "pending"
+    started = create(to=STUCK, channel="sms")
+    assert started.status == "pending"
     # Another number's message does not wait for it.
     create(to=FINE, channel="sms")
     code = up.code(FINE)
-    if fault != "late":
-        assert up.messages(STUCK) == []
+    assert up.messages(STUCK) == []
     set_faults(up.ready, {})
     up.code(STUCK)
     assert up.verify().verification_checks.create(to=FINE, code=code).status == "approved"
-    # Had a repeat been taken for a new message, it would be there by then: the vault waits ten seconds for an answer.
-    time.sleep(12 if fault == "late" else 1)
+    assert outcomes(up, started.sid) == ["accepted"]
     assert len(up.messages(STUCK)) == 1
+
+
+@pytest.mark.parametrize(("fault", "arrived"), [("close", 0), ("late", 1)])
+def test_a_message_that_is_not_confirmed_is_sent_again_only_when_somebody_asks(up, fault, arrived):
+    set_faults(up.ready, {STUCK: fault})
+    create = up.verify().verifications.create
+    started = create(to=STUCK, channel="sms")
+    create(to=FINE, channel="sms")
+    up.code(FINE)
+    assert outcomes(up, started.sid) == ["unconfirmed"]
+    set_faults(up.ready, {})
+    assert len(up.messages(STUCK)) == arrived
+    create(to=STUCK, channel="sms")
+    up.code(STUCK, arrived + 1)
+    assert outcomes(up, started.sid) == ["unconfirmed", "accepted"]
+
+
+@pytest.mark.regression
+def test_a_message_of_a_verification_that_is_over_does_not_arrive(up):
+    verify = up.verify()
+    set_faults(up.ready, {STUCK: "failure"})
+    verify.verifications.create(to=STUCK, channel="sms")
+    verify.verifications(STUCK).update(status="canceled")
+    started = verify.verifications.create(to=STUCK, channel="sms")
+    verify.verifications.create(to=STUCK, channel="sms")
+    set_faults(up.ready, {})
+    code = up.code(STUCK)
+    # Longer than a message waits between two tries.
+    time.sleep(25)
+    assert len(up.messages(STUCK)) == 1, "one of three: one was canceled, one superseded"
+    assert outcomes(up, started.sid) == ["withdrawn", "accepted"]
+    assert verify.verification_checks.create(to=STUCK, code=code).status == "approved"
+
+
+class CuttingHost(threading.Thread):
+    """A host that forwards what the vault sends to a carrier and never brings the carrier's answer back."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.route = f"carrier.adyton.test:443=127.0.0.1:{self.listener.getsockname()[1]}"
+        self.carrier, self.cuts, self.forwarded = None, True, 0
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self.relay, args=(client,), daemon=True).start()
+
+    def relay(self, client):
+        with client, socket.create_connection(self.carrier) as carrier, contextlib.suppress(OSError):
+            client.settimeout(PATIENCE)
+            carrier.settimeout(PATIENCE)
+            asked = threading.Event()
+            threading.Thread(target=self.answers, args=(client, carrier, asked), daemon=True).start()
+            while head := exactly(client, 5):
+                record = head + exactly(client, int.from_bytes(head[3:5]))
+                # The handshake's own records are short; the request is not.
+                if head[0] == 23 and len(record) > 200 and self.cuts and not asked.is_set():
+                    self.forwarded += 1
+                    asked.set()
+                    # What is left of the request, and time for the carrier to answer; then both are closed.
+                    client.settimeout(0.5)
+                carrier.sendall(record)
+
+    def answers(self, client, carrier, asked):
+        with contextlib.suppress(OSError):
+            while data := carrier.recv(65536):
+                if not asked.is_set():
+                    client.sendall(data)
+
+    def stop(self):
+        self.listener.close()
+
+
+def exactly(connection, count):
+    data = b""
+    while len(data) < count and (part := connection.recv(count - len(data))):
+        data += part
+    return data
+
+
+@pytest.mark.regression
+def test_a_host_that_cuts_the_carriers_answers_gets_a_message_sent_once(start):
+    host = CuttingHost()
+    up = start(extra=["--route", host.route])
+    arguments = pathlib.Path(f"/proc/{up.children()['adyton-host']}/cmdline").read_bytes().split(b"\0")
+    # The route that this one takes the place of stands before it.
+    (before, _) = [argument.decode() for argument in arguments if argument.startswith(b"carrier.adyton.test:443=")]
+    host.carrier = ("127.0.0.1", int(before.rsplit(":", 1)[1]))
+    started = up.verify().verifications.create(to=FINE, channel="sms")
+    up.code(FINE)
+    # Longer than a message waits between two tries.
+    time.sleep(25)
+    assert (host.forwarded, len(up.messages(FINE))) == (1, 1)
+    assert outcomes(up, started.sid) == ["unconfirmed"]
+    host.cuts = False
+    up.verify().verifications.create(to=FINE, channel="sms")
+    up.code(FINE, 2)
+    assert outcomes(up, started.sid) == ["unconfirmed", "accepted"]
+    host.stop()
+
+
+def test_a_success_whose_body_is_cut_off_is_a_message_taken(up):
+    set_faults(up.ready, {FINE: "cut"})
+    started = up.verify().verifications.create(to=FINE, channel="sms")
+    assert outcomes(up, started.sid) == ["accepted"]
+    assert len(up.messages(FINE)) == 1
+
+
+@pytest.mark.parametrize("fault", ["suspended", "no-redaction"])
+def test_a_carrier_that_refuses_the_sender_ends_in_giving_up_and_is_reported(up, fault):
+    set_faults(up.ready, {FINE: fault})
+    started = up.verify().verifications.create(to=FINE, channel="sms")
+    assert outcomes(up, started.sid) == ["gave_up"]
+    assert up.messages(FINE) == []
+
+    def reported():
+        with urllib.request.urlopen(up.ready["metrics"], timeout=10) as answer:
+            assert b"\nadyton_senders_refused_total 1\n" in answer.read()
+
+    eventually(reported)
+
+
+def test_a_policy_may_leave_what_is_kept_to_the_account(start):
+    up = start(policy=['[routes].content_retention="account-default"'])
+    set_faults(up.ready, {FINE: "no-redaction"})
+    up.verify().verifications.create(to=FINE, channel="sms")
+    up.code(FINE)
 
 
 def test_a_refused_number_gets_nothing_and_stays_pending(up):

@@ -1,7 +1,7 @@
 //! The carriers that speak HTTP: the Messages resource of Twilio, and a gateway behind a signed webhook.
 //!
-//! Each checks what a real one would: credential, signature, clock, and that a repeat is one message. The first also
-//! insists on the retention parameters, which a real one does not.
+//! Each checks what a real one would: credential, signature, clock. The first takes each request for a message of its own, as
+//! Twilio does; the gateway takes a repeat under one id for one message.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -55,8 +55,8 @@ struct MessageForm {
     from: Option<String>,
     messaging_service_sid: Option<String>,
     body: String,
-    content_retention: String,
-    address_retention: String,
+    content_retention: Option<String>,
+    address_retention: Option<String>,
     validity_period: u32,
 }
 
@@ -80,16 +80,15 @@ async fn messages(
     let Ok(Form(form)) = form else {
         return twilio_error(StatusCode::BAD_REQUEST, 21604, "a parameter is missing, or too many are there");
     };
-    if form.content_retention != "discard" || form.address_retention != "obfuscate" {
-        return twilio_error(StatusCode::BAD_REQUEST, 30029, "this carrier keeps nothing");
+    if form.content_retention.as_deref().is_some_and(|retention| retention != "discard") {
+        return twilio_error(StatusCode::BAD_REQUEST, 30029, "Invalid ContentRetention");
+    }
+    if form.address_retention.as_deref().is_some_and(|retention| retention != "obfuscate") {
+        return twilio_error(StatusCode::BAD_REQUEST, 30030, "Invalid AddressRetention");
     }
     if !(1..=14_400).contains(&form.validity_period) {
         return twilio_error(StatusCode::BAD_REQUEST, 21623, "ValidityPeriod is out of range");
     }
-    let token = headers.get("i-twilio-idempotency-token").and_then(|token| token.to_str().ok());
-    let Some(token) = token.filter(|token| !token.is_empty()) else {
-        return twilio_error(StatusCode::BAD_REQUEST, 20001, "I-Twilio-Idempotency-Token is missing");
-    };
     let Some(from) = form.from.or(form.messaging_service_sid) else {
         return twilio_error(StatusCode::BAD_REQUEST, 21603, "From is missing");
     };
@@ -97,16 +96,25 @@ async fn messages(
     if fault == Some(Fault::Refuse) {
         return twilio_error(StatusCode::BAD_REQUEST, 21211, "Invalid 'To' Phone Number");
     }
+    if fault == Some(Fault::NoRedaction) && form.content_retention.is_some() {
+        return twilio_error(StatusCode::BAD_REQUEST, 30029, "Invalid ContentRetention");
+    }
+    if fault == Some(Fault::Suspended) {
+        return twilio_error(StatusCode::UNAUTHORIZED, 20003, "Authenticate");
+    }
     if let Some(answer) = fault.and_then(failing) {
         return answer;
     }
-    let Some(sid) = token.get(2..34).map(|digits| format!("SM{digits}")) else {
-        return twilio_error(StatusCode::BAD_REQUEST, 20001, "I-Twilio-Idempotency-Token is too short");
+    let Ok(sid) = adyton_seal::random::<16>().map(|digits| format!("SM{}", HEXLOWER.encode(&digits))) else {
+        return twilio_error(StatusCode::INTERNAL_SERVER_ERROR, 20500, "no randomness");
     };
     let message =
         Message { to: form.to, from, channel: "sms".into(), subject: None, body: form.body, at: phone::now() };
-    carriers.inbox.put(token, message);
+    carriers.inbox.put(&sid, message);
     after(fault).await;
+    if fault == Some(Fault::Cut) {
+        return cut(StatusCode::CREATED);
+    }
     (StatusCode::CREATED, Json(json!({ "sid": sid, "status": "queued", "account_sid": account }))).into_response()
 }
 
@@ -118,7 +126,7 @@ struct Posted {
     channel: String,
     from: Option<String>,
     text: Option<String>,
-    text_template: Option<String>,
+    text_parts: Option<Vec<String>>,
     code_sealed: Option<String>,
     valid_until: u64,
 }
@@ -142,21 +150,27 @@ async fn webhook(State(carriers): State<Arc<Carriers>>, headers: HeaderMap, body
     if fault == Some(Fault::Refuse) {
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, "the destination does not exist");
     }
+    if fault == Some(Fault::Suspended) {
+        return refuse(StatusCode::FORBIDDEN, "the account is suspended");
+    }
     if let Some(answer) = fault.and_then(failing) {
         return answer;
     }
-    let body = match (posted.text, posted.text_template, posted.code_sealed) {
+    let body = match (posted.text, posted.text_parts, posted.code_sealed) {
         (Some(text), None, None) => text,
-        (None, Some(template), Some(sealed)) => match open(&carriers.gateway, &posted.id, &sealed) {
-            Some(code) => template.replace("{code}", &code),
+        (None, Some(parts), Some(sealed)) => match open(&carriers.gateway, &posted.id, &sealed) {
+            Some(code) => parts.join(&code),
             None => return refuse(StatusCode::BAD_REQUEST, "the code does not open"),
         },
-        _ => return refuse(StatusCode::BAD_REQUEST, "expected text, or text_template and code_sealed"),
+        _ => return refuse(StatusCode::BAD_REQUEST, "expected text, or text_parts and code_sealed"),
     };
     let from = posted.from.unwrap_or_else(|| "Adyton".into());
     let message = Message { to: posted.to, from, channel: posted.channel, subject: None, body, at: phone::now() };
     let new = carriers.inbox.put(&posted.id, message);
     after(fault).await;
+    if fault == Some(Fault::Cut) {
+        return cut(StatusCode::OK);
+    }
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     (status, Json(json!({ "id": posted.id }))).into_response()
 }
@@ -182,7 +196,7 @@ fn open(gateway: &RecipientKey, id: &str, sealed: &str) -> Option<String> {
 fn failing(fault: Fault) -> Option<Response> {
     let no_body = Json(Value::Null);
     match fault {
-        Fault::Slow | Fault::Late | Fault::Refuse => None,
+        Fault::Slow | Fault::Late | Fault::Cut | Fault::Refuse | Fault::Suspended | Fault::NoRedaction => None,
         Fault::Failure => Some((StatusCode::INTERNAL_SERVER_ERROR, no_body).into_response()),
         Fault::Busy => Some((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], no_body).into_response()),
         Fault::Garbage => Some((StatusCode::IM_A_TEAPOT, "<html>who are you</html>").into_response()),
@@ -192,6 +206,11 @@ fn failing(fault: Fault) -> Option<Response> {
         }
         Fault::Close => Some(Response::new(axum::body::Body::new(BreaksOff))),
     }
+}
+
+/// An answer whose body is longer than what comes of it.
+fn cut(status: StatusCode) -> Response {
+    (status, [(header::CONTENT_LENGTH, "1000")], axum::body::Body::new(Half(Some("half")))).into_response()
 }
 
 /// A body that never comes.
@@ -206,6 +225,32 @@ impl hyper::body::Body for BreaksOff {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
         Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionReset.into())))
+    }
+}
+
+/// A body that breaks off once its first bytes, and the head before them, are out.
+struct Half(Option<&'static str>);
+
+impl hyper::body::Body for Half {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        match self.0.take() {
+            Some("half") => {
+                self.0 = Some("");
+                Poll::Ready(Some(Ok(hyper::body::Frame::data(Bytes::from_static(b"half")))))
+            }
+            // The server writes what it has before it asks again.
+            Some(_) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            None => Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionReset.into()))),
+        }
     }
 }
 

@@ -28,12 +28,18 @@ pub enum Fault {
     Busy,
     /// It says something that makes no sense.
     Garbage,
-    /// It breaks off in the middle of its answer.
+    /// It breaks off before its answer.
     Close,
+    /// It takes the message and breaks off in the body of its answer.
+    Cut,
     /// It sends elsewhere: to `elsewhere.adyton.test`.
     Redirect,
     /// It will never deliver to this destination.
     Refuse,
+    /// It knows the vault's account no more.
+    Suspended,
+    /// The vault's account cannot have texts discarded.
+    NoRedaction,
 }
 
 /// The faults that are set.

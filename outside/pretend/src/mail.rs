@@ -60,7 +60,8 @@ impl MailServer {
                         Some(Fault::Busy | Fault::Failure | Fault::Redirect) => "451 try again later",
                         Some(Fault::Garbage) => "who are you?",
                         Some(Fault::Close) => return Ok(()),
-                        Some(Fault::Slow | Fault::Late) | None => {
+                        Some(Fault::Suspended | Fault::NoRedaction) => "550 5.7.1 relaying denied",
+                        Some(Fault::Slow | Fault::Late | Fault::Cut) | None => {
                             to = Some(address);
                             "250 recipient taken"
                         }
@@ -74,6 +75,9 @@ impl MailServer {
                         let fault = self.faults.of(&to).await;
                         let taken = self.put(from, to, &content);
                         after(fault).await;
+                        if fault == Some(Fault::Cut) {
+                            return Ok(());
+                        }
                         if taken { "250 message taken" } else { "554 no message" }
                     }
                     _ => "503 sender and recipient first",

@@ -5,6 +5,7 @@
 //!    cannot have acted on it: its length was announced and not reached.
 //! 3. The head of the answer is the answer. Its body is read within [`MAX_BODY`] and [`BODY_PATIENCE`]; one that is longer,
 //!    slower or cut off counts as empty.
+//!    What all of it may cost is the stream's budget ([`crate::egress::AnswerBudget`]).
 //! 4. Whatever fails before 2. is a failure of transport; after it, without a head, nothing is known of the letter.
 
 use std::io::{self, IoSlice};
@@ -23,7 +24,7 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::carrier::Failure;
 use super::progress::Progress;
-use crate::egress::{EgressError, Endpoint};
+use crate::egress::{EgressError, Endpoint, Meter, Wire};
 
 /// Longest wait for the head of an answer.
 const HEAD_PATIENCE: Duration = Duration::from_secs(20);
@@ -49,6 +50,7 @@ pub(super) struct Link {
     connection: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     host: HeaderValue,
     watch: Watch,
+    meter: Meter,
     since: Instant,
 }
 
@@ -58,17 +60,14 @@ impl Link {
         Self::over(endpoint.secure(endpoint.dial().await?).await?, endpoint.host()).await
     }
 
-    async fn over(
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        host: &str,
-    ) -> Result<Self, EgressError> {
-        let watch = Watch::default();
+    async fn over(stream: impl Wire, host: &str) -> Result<Self, EgressError> {
+        let (watch, meter) = (Watch::default(), stream.meter().clone());
         let stream = TokioIo::new(Watched { stream, watch: watch.clone() });
         let handshake = Builder::new().max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD).handshake(stream);
         let (sender, connection) = handshake.await.map_err(|_| EgressError::Protocol)?;
         let connection = Box::pin(async move { drop(connection.await) });
         let host = HeaderValue::from_str(host).map_err(|_| EgressError::Protocol)?;
-        Ok(Self { sender, connection: Some(connection), host, watch, since: Instant::now() })
+        Ok(Self { sender, connection: Some(connection), host, watch, meter, since: Instant::now() })
     }
 
     /// Whether another request may be sent over it: it is open as far as can be seen, and was used just now.
@@ -94,13 +93,17 @@ impl Link {
         let mut request = request.map_err(|_| Failure::NotThisRoute)?;
         request.headers_mut().insert(HOST, self.host.clone());
         request.headers_mut().extend(headers);
-        let Self { sender, connection, since, .. } = self;
+        let Self { sender, connection, since, meter, .. } = self;
+        meter.begin();
         let head = drive(connection, async {
             sender.ready().await?;
             sender.send_request(request).await
         });
         // 4.
-        let failed = |error| if progress.has_left() { Failure::Unconfirmed } else { Failure::Transport(error) };
+        let failed = |error| match meter.exceeded() {
+            _ if progress.has_left() => Failure::Unconfirmed,
+            exceeded => Failure::Transport(exceeded.unwrap_or(error)),
+        };
         let head = timeout(HEAD_PATIENCE, head).await.map_err(|_| failed(EgressError::Timeout))?;
         let (head, body) = head.map_err(|_| failed(EgressError::Protocol))?.into_parts();
         // 3.
@@ -109,6 +112,7 @@ impl Link {
         if body.is_none() {
             *connection = None;
         }
+        meter.rest();
         *since = Instant::now();
         let body = body.map(|body| body.to_bytes()).unwrap_or_default();
         Ok(Answer { status: head.status, headers: head.headers, body })

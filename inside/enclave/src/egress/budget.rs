@@ -30,8 +30,8 @@ pub struct AnswerBudget {
 }
 
 impl AnswerBudget {
-    /// A carrier that speaks HTTP. Its answer is a status and a few words.
-    pub const CARRIER: Self = Self { bytes: 96 * 1024, time: Duration::from_secs(10) };
+    /// A carrier that speaks HTTP. Its answer is a status and a few words; `delivery::link` waits for less than this time.
+    pub const CARRIER: Self = Self { bytes: 96 * 1024, time: Duration::from_secs(25) };
     /// A mail server, for each reply before the message's end was sent; how long the reply to that may take is
     /// `delivery::smtp`'s to say.
     pub const MAIL: Self = Self { bytes: 64 * 1024, time: Duration::from_secs(30) };

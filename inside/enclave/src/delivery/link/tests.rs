@@ -4,6 +4,11 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
+use crate::egress::{AnswerBudget, Metered};
+
+fn metered<S>(stream: S) -> Metered<S> {
+    Metered::played(stream, AnswerBudget::CARRIER)
+}
 
 const BODY: &str = "To=%2B15550100123&Body=975310";
 
@@ -28,7 +33,7 @@ async fn read(far: &mut DuplexStream, most: usize) -> usize {
 /// Bytes of the request on the wire.
 async fn length() -> usize {
     let (near, mut far) = duplex(4096);
-    let (mut link, progress) = (Link::over(near, "carrier.adyton.test").await.unwrap(), Arc::default());
+    let (mut link, progress) = (Link::over(metered(near), "carrier.adyton.test").await.unwrap(), Arc::default());
     let (_, length) = tokio::join!(request(&mut link, &progress), async {
         let mut buffer = [0; 4096];
         let mut all = 0;
@@ -81,7 +86,7 @@ async fn a_request_has_left_with_its_last_byte_and_not_before() {
     let length = length().await;
     for takes in 1..=length {
         let wire = Breaking { takes, reader: None };
-        let (mut link, progress) = (Link::over(wire, "carrier.adyton.test").await.unwrap(), Arc::default());
+        let (mut link, progress) = (Link::over(metered(wire), "carrier.adyton.test").await.unwrap(), Arc::default());
         let expected = if takes < length { Failure::Transport(EgressError::Protocol) } else { Failure::Unconfirmed };
         assert_eq!(request(&mut link, &progress).await.err(), Some(expected), "{takes} of {length} bytes");
         assert_eq!(progress.has_left(), takes == length);
@@ -91,7 +96,7 @@ async fn a_request_has_left_with_its_last_byte_and_not_before() {
 /// Answers after the whole request, with these bytes, then closes unless it is to hold the connection open.
 async fn answered(answer: &[u8], hold: bool) -> (Result<Answer, Failure>, bool) {
     let (near, mut far) = duplex(64 * 1024);
-    let (mut link, progress) = (Link::over(near, "carrier.adyton.test").await.unwrap(), Arc::default());
+    let (mut link, progress) = (Link::over(metered(near), "carrier.adyton.test").await.unwrap(), Arc::default());
     let length = length().await;
     let answer = answer.to_vec();
     let server = tokio::spawn(async move {
@@ -150,7 +155,7 @@ async fn an_answer_without_a_readable_head_confirms_nothing() {
 #[tokio::test]
 async fn a_connection_that_was_closed_while_idle_is_not_used_again() {
     let (near, far) = duplex(64);
-    let mut link = Link::over(near, "carrier.adyton.test").await.unwrap();
+    let mut link = Link::over(metered(near), "carrier.adyton.test").await.unwrap();
     assert!(link.is_usable(Duration::from_secs(3)));
     drop(far);
     assert!(!link.is_usable(Duration::from_secs(3)));

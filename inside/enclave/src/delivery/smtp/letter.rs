@@ -62,7 +62,7 @@ fn is_plain(message: &[u8]) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use adyton_seal::SecretText;
+    use adyton_vault::{Part, Text};
     use proptest::prelude::*;
 
     use super::*;
@@ -105,8 +105,8 @@ mod tests {
         fn every_mail_is_ascii_in_short_lines(subject in ".{0,200}", text in "(?s).{0,2000}", html in "(?s).{0,2000}") {
             let mut letter = crate::delivery::tests::letter("person@example.org");
             letter.subject = Some(subject);
-            letter.text = SecretText::join(&[&text]);
-            letter.html = Some(SecretText::join(&[&html]));
+            letter.text = Text::new(&[Part::Literal(&text)], &letter.code);
+            letter.html = Some(Text::new(&[Part::Literal(&html)], &letter.code));
             prop_assert!(rendered(&letter, "Exämple <codes@example.com>").is_ok());
         }
     }
