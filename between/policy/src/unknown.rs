@@ -74,7 +74,8 @@ const SETTINGS: &[(&str, &[&str])] = &[
 ];
 
 /// Keys of earlier formats, and what stands in their place.
-const REPLACED: &[(&str, &str)] = &[("sends_per_prefix_hour", "sends_per_number_block_hour and sends_per_mail_domain_hour")];
+const REPLACED: &[(&str, &str)] =
+    &[("sends_per_prefix_hour", "sends_per_number_block_hour and sends_per_mail_domain_hour")];
 
 /// The first unknown key of a policy, and its nearest neighbour.
 pub(crate) fn in_policy(table: &Table) -> Option<(String, Option<String>)> {

@@ -52,7 +52,9 @@ impl State {
         };
         let mut used = [None; 4];
         match &event.kind {
-            EventKind::VerificationStarted { account, sent, .. } => used = message(*account, sent).map_or(used, |all| all.map(Some)),
+            EventKind::VerificationStarted { account, sent, .. } => {
+                used = message(*account, sent).map_or(used, |all| all.map(Some))
+            }
             EventKind::VerificationResent { verification, sent, .. } => {
                 if let Some(live) = self.hot.verifications.get(verification) {
                     used = message(live.account, sent).map_or(used, |all| all.map(Some));
@@ -61,7 +63,8 @@ impl State {
             EventKind::SupportLooked { account, .. } => used[0] = Some(of_look(*account)),
             _ => {}
         }
-        let near = used.map(|used| used.filter(|used| used.ceiling != Ceiling::Destination && self.is_near(used, event.at)));
+        let near =
+            used.map(|used| used.filter(|used| used.ceiling != Ceiling::Destination && self.is_near(used, event.at)));
         near.into_iter().flatten().map(|used| used.ceiling)
     }
 

@@ -18,7 +18,8 @@ impl State {
             EventKind::Booted { .. } => self.booted(at),
             EventKind::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name } => {
                 self.owners_sequence = self.owners_sequence.max(admitted.unwrap_or(0));
-                let tenant = Tenant { token_hash, friendly_name, ssh_key, sequence: 0, created: at, services: 0, loosenings: 0 };
+                let tenant =
+                    Tenant { token_hash, friendly_name, ssh_key, sequence: 0, created: at, services: 0, loosenings: 0 };
                 self.tenants.insert(account, tenant);
             }
             EventKind::KeysChanged { account, sequence, reset, token_hash, removed, added } => {

@@ -44,8 +44,8 @@ pub use event::{Channel, Class, Event, EventError, EventKind};
 pub use message::{AppHash, Locale, Message, MessageLook, NameError, ServiceName, WebOtpDomain, gsm7_septets};
 pub use phone::Country;
 pub use reply::{
-    AccountView, Attempt, Ceiling, Decision, Effect, KeyList, Outcome, Reason, Refusal, Reply, ServiceView, Status, SupportView,
-    TenantView, VerificationView,
+    AccountView, Attempt, Ceiling, Decision, Effect, KeyList, Outcome, Reason, Refusal, Reply, ServiceView, Status,
+    SupportView, TenantView, VerificationView,
 };
 pub use rules::{Admission, Limits, Rules, Scope, Scopes};
 pub use sid::{Sid, SidError, SidKind};

@@ -191,7 +191,17 @@ impl Vault {
         let metrics = ready["metrics"].as_str().unwrap_or_default().to_owned();
         host_arguments[9].clone_from(&metrics);
         let enclave = Enclave::start(&wiring, data)?;
-        Ok(Self { enclave, host, host_arguments, wiring, data: data.into(), hangs: 0, restarts: Restarts::new(), listen, metrics })
+        Ok(Self {
+            enclave,
+            host,
+            host_arguments,
+            wiring,
+            data: data.into(),
+            hangs: 0,
+            restarts: Restarts::new(),
+            listen,
+            metrics,
+        })
     }
 
     /// 4. Waits until the API answers at `api` (its own address, or that of a relay before it), and makes the tenant.

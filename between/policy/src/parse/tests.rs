@@ -299,7 +299,10 @@ fn differences_in_plain_words() {
         .replace("\"verify.example.com\"", "\"codes.example.com\"")
         .replace("\"/directory\"", "\"/other\"")
         .replace("admission = \"owners\"", "admission = \"open\"")
-        .replace("sends_per_number_block_hour = 100", "sends_per_number_block_hour = 50\nsends_per_mail_domain_hour = 30000\nfailed_checks_refill_seconds = 60")
+        .replace(
+            "sends_per_number_block_hour = 100",
+            "sends_per_number_block_hour = 50\nsends_per_mail_domain_hour = 30000\nfailed_checks_refill_seconds = 60",
+        )
         .replace("api.carrier.example", "other.example");
     let new = Policy::parse(changed.as_bytes()).unwrap();
     let said: Vec<_> = diff(&old, &new).into_iter().map(|change| (change.direction, change.words)).collect();

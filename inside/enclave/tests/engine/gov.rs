@@ -1,8 +1,8 @@
 //! The public log: continued only where this vault has signed it.
 
 use adyton_enclave::engine::appender::Appender;
-use adyton_enclave::engine::{Stop, Stopped};
 use adyton_enclave::engine::gov::{GovError, GovLog, GovReplay, GovReplayError, entry, replay};
+use adyton_enclave::engine::{Stop, Stopped};
 use adyton_enclave::events::Events;
 use adyton_enclave::store::Store;
 use adyton_frame::{Event, Frame, Message, StopReason, StoredBytes};

@@ -4,8 +4,8 @@
 #[path = "../../../../outside/host/tests/faults/disk.rs"]
 mod disk;
 mod fixtures;
-mod full;
 mod follower;
+mod full;
 mod gov;
 mod host;
 mod live;

@@ -11,8 +11,7 @@ use crate::ceilings::{Use, of_look};
 use crate::event::EventKind;
 use crate::hot::Verification;
 use crate::{
-    Caller, Context, Decision, Destination, MAX_CHECKS, Refusal, Reply, Scope, Sid, State, Status,
-    SupportView, Target,
+    Caller, Context, Decision, Destination, MAX_CHECKS, Refusal, Reply, Scope, Sid, State, Status, SupportView, Target,
 };
 
 pub(super) fn check(

@@ -12,8 +12,8 @@ use crate::hot::Verification;
 use crate::message::render;
 use crate::state::Service;
 use crate::{
-    Attempt, CODE_LIFE, Caller, Context, Decision, Effect, MAX_CHECKS, MAX_SENDS, Refusal, Reply, SLOT, Scope,
-    Seconds, Sid, SidKind, Start, State, Status, VerificationView,
+    Attempt, CODE_LIFE, Caller, Context, Decision, Effect, MAX_CHECKS, MAX_SENDS, Refusal, Reply, SLOT, Scope, Seconds,
+    Sid, SidKind, Start, State, Status, VerificationView,
 };
 
 pub(super) fn start(state: &State, caller: &Caller, start: Start, context: &Context<'_>) -> Result<Decision, Refusal> {
@@ -68,9 +68,7 @@ fn open(service: &Service, start: &Start, context: &Context<'_>) -> Result<(), R
 
 /// The ceilings of sending.
 fn ceilings(state: &State, account: Sid, start: &Start, context: &Context<'_>) -> Result<(), Refusal> {
-    for Use { ceiling, key, amount, limit } in
-        of_message(account, &start.subjects, start.cost, &context.rules.limits)
-    {
+    for Use { ceiling, key, amount, limit } in of_message(account, &start.subjects, start.cost, &context.rules.limits) {
         let fits = state.hot.sends.fits(key, amount, limit, context.now);
         fits.map_err(|retry_after| Refusal::SendLimit { ceiling, retry_after })?;
     }

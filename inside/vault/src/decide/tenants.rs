@@ -11,7 +11,8 @@ use adyton_seal::same;
 use super::event;
 use crate::event::EventKind;
 use crate::{
-    AccountView, Admission, Caller, Context, Decision, KeyChanges, KeyList, Refusal, Reply, Scope, Sid, State, TenantView,
+    AccountView, Admission, Caller, Context, Decision, KeyChanges, KeyList, Refusal, Reply, Scope, Sid, State,
+    TenantView,
 };
 
 /// API keys of one tenant at the most.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use adyton_ledger::{Frontier, LogId, VaultId};
 use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
 use adyton_vault::{
-    Admission, Caller, Destination, Event, EventKind, MessageLook, Reply, Rules, ServiceSettings, Shared, Sid, Start, State,
-    Status, Subjects, Target, User, VerificationView,
+    Admission, Caller, Destination, Event, EventKind, MessageLook, Reply, Rules, ServiceSettings, Shared, Sid, Start,
+    State, Status, Subjects, Target, User, VerificationView,
 };
 use tokio::time::sleep;
 

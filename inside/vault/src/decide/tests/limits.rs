@@ -162,7 +162,8 @@ fn sends(bench: &mut Bench, addresses: impl Iterator<Item = String>) -> (usize, 
 /// Subjects that differ wherever the addresses do.
 fn by_number(to: &str) -> Subjects {
     let hash = |salt: u8, text: &str| {
-        let number = text.bytes().fold(u128::from(salt), |sum, byte| sum.wrapping_mul(0x0100_0000_01b3) ^ u128::from(byte));
+        let number =
+            text.bytes().fold(u128::from(salt), |sum, byte| sum.wrapping_mul(0x0100_0000_01b3) ^ u128::from(byte));
         number.to_be_bytes()
     };
     let (destination, channel) = destination(to);
@@ -239,7 +240,10 @@ fn resends_near_the_block_and_never_the_destination() {
     bench.rules.limits.sends_per_destination_hour = 5;
     bench.rules.limits.sends_per_number_block_hour = 5;
     let near: Vec<_> = (0..5).map(|_| bench.near(bench.start_command(NUMBER, None))).collect();
-    assert_eq!(near, [[].to_vec(), [].to_vec(), [].to_vec(), [Ceiling::NumberBlock].to_vec(), [Ceiling::NumberBlock].to_vec()]);
+    assert_eq!(
+        near,
+        [[].to_vec(), [].to_vec(), [].to_vec(), [Ceiling::NumberBlock].to_vec(), [Ceiling::NumberBlock].to_vec()]
+    );
 }
 
 #[test]

@@ -253,7 +253,11 @@ fn a_tick_ends_a_bounded_number_of_loosenings_and_the_next_goes_on() {
     bench.now += 1;
     bench.reboot();
     assert_eq!(ticks(&mut bench), 23_000usize.div_ceil(MAX_TICK_LOOSENINGS), "through a restart");
-    let sids = bench.state.services.values().filter(|service| service.settings.code_length == 6 && service.loosening.is_none());
+    let sids = bench
+        .state
+        .services
+        .values()
+        .filter(|service| service.settings.code_length == 6 && service.loosening.is_none());
     assert_eq!(sids.count(), 23_001, "each took effect");
     assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
 }
