@@ -182,7 +182,8 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     told(&config, events, 8);
     let appender = Appender::start(config.service.clone(), LogId::GOV, events.clone());
     let (stop, mut stopped) = Stop::channel();
-    let mut gov = GovLog::new(vault.id, signer()?, frontier, bucket, boot_id, release.number, appender, stop.clone());
+    let log = (appender, stop.clone());
+    let mut gov = GovLog::new(vault.id, signer()?, frontier, bucket, boot_id, release.number, log);
     if let Some(genesis) = vault.newborn {
         gov.append_entry(genesis).await.map_err(|_| BootError::Fenced)?;
     }

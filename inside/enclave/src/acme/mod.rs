@@ -36,7 +36,7 @@ use tokio::time::{Duration, sleep};
 
 use crate::clock::Clock;
 use crate::egress::{AnswerBudget, Endpoint, EndpointError, Trust};
-use crate::engine::gov::{GovError, GovLog};
+use crate::engine::gov::{AppendError, GovLog};
 use crate::identity::{IdentityError, provider};
 use crate::public::{ACCOUNT_KEY, PublicCertificate, PublicKeys};
 use client::{Challenge, Conversation, Place};
@@ -287,8 +287,8 @@ async fn record(
     let appended =
         surroundings.gov.lock().await.append(&GovRecord::Certificate(record), surroundings.clock.now()).await;
     appended.map_err(|error| match error {
-        GovError::Record => AcmeError::Form("the certificate"),
-        GovError::Stopped => AcmeError::Fenced,
+        AppendError::Record => AcmeError::Form("the certificate"),
+        AppendError::Stopped => AcmeError::Fenced,
     })
 }
 

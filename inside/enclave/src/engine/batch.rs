@@ -80,7 +80,7 @@ impl<T> Batch<T> {
             if record.keep == Keep::Retention {
                 entry.keep = Keep::Retention;
             }
-            entry.records.push(record.bytes.as_bytes());
+            entry.records.push_bytes(record.bytes.as_bytes());
             entry.stored = stored_size(entry.records.len()).unwrap_or(MAX_PADDED);
         }
         self.stored = stored;

@@ -28,7 +28,7 @@ pub struct GovLog {
 
 /// Why a record was not appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GovError {
+pub enum AppendError {
     /// No boot could read it back, or no frame holds it. Nothing is changed, and the log goes on without it.
     Record,
     /// The writer has stopped, and the process ends ([`Stop`]).
@@ -141,7 +141,7 @@ pub fn entry(record: &GovRecord, index: u64, time_bucket: u64, boot_id: [u8; 16]
 }
 
 impl GovLog {
-    /// Continues the log at a frontier.
+    /// Continues the log at a frontier; `stop` is told if that is over.
     pub fn new(
         vault: VaultId,
         signer: SigningKey,
@@ -149,8 +149,7 @@ impl GovLog {
         bucket: u64,
         boot_id: [u8; 16],
         release: u64,
-        appender: Appender,
-        stop: Stop,
+        (appender, stop): (Appender, Stop),
     ) -> Self {
         Self { vault, signer, frontier, bucket, boot_id, release, appender, stop, stopped: false }
     }
@@ -158,9 +157,9 @@ impl GovLog {
     /// Appends a record and waits until it is durable.
     ///
     /// # Errors
-    /// [`GovError`].
-    pub async fn append(&mut self, record: &GovRecord, now: u64) -> Result<(), GovError> {
-        GovRecord::decode(&record.encode()).map_err(|_| GovError::Record)?;
+    /// [`AppendError`].
+    pub async fn append(&mut self, record: &GovRecord, now: u64) -> Result<(), AppendError> {
+        GovRecord::decode(&record.encode()).map_err(|_| AppendError::Record)?;
         let bucket = self.bucket.max(now / 10);
         let record = entry(record, self.frontier.size(), bucket, self.boot_id, self.release);
         self.append_entry(record).await?;
@@ -171,11 +170,11 @@ impl GovLog {
     /// Appends an entry that was built already: the genesis.
     ///
     /// # Errors
-    /// [`GovError`].
-    pub async fn append_entry(&mut self, record: Record) -> Result<(), GovError> {
+    /// [`AppendError`].
+    pub async fn append_entry(&mut self, record: Record) -> Result<(), AppendError> {
         if self.stopped {
             self.stop.report(LogId::GOV, StopReason::ChannelGone);
-            return Err(GovError::Stopped);
+            return Err(AppendError::Stopped);
         }
         let expected_size = self.frontier.size();
         let mut frontier = self.frontier.clone();
@@ -184,7 +183,7 @@ impl GovLog {
         let head = Head { origin: origin(&self.vault, LogId::GOV), size, root: frontier.root() };
         let head = head.sign(&self.signer.public_key(), |text| self.signer.sign(text));
         let sealed = Sealed { expected_size, size, records: vec![record], head };
-        let frame = sealed.frame(size, LogId::GOV.number()).map_err(|_| GovError::Record)?;
+        let frame = sealed.frame(size, LogId::GOV.number()).map_err(|_| AppendError::Record)?;
         // From here on the host has these bytes. A caller that goes away leaves a log that nothing may follow.
         self.stopped = true;
         self.frontier = frontier;
@@ -197,6 +196,6 @@ impl GovLog {
             Err(reason) => reason,
         };
         self.stop.report(LogId::GOV, reason);
-        Err(GovError::Stopped)
+        Err(AppendError::Stopped)
     }
 }

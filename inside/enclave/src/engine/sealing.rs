@@ -10,7 +10,7 @@ use std::fmt;
 
 use adyton_ledger::{Entry, Header, Keep, Kind, LogId, Record, VaultId, commitment, commitments_root, size_class};
 use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, Opaque, Plaintext, Reader, TAG_LEN, keyed_hash_16, put_lp};
-use adyton_vault::{Sid, SidKind};
+use adyton_vault::{Event, Sid, SidKind};
 
 /// Why a stored body does not open. The store is untrusted, so this refuses a boot and says no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +57,14 @@ impl Default for Records {
 }
 
 impl Records {
+    /// Adds an event.
+    pub fn push(&mut self, event: &Event) {
+        self.bytes.put_nested(|out| event.encode(out));
+        self.count += 1;
+    }
+
     /// Adds a record: an encoded event, or a snapshot's manifest.
-    pub fn push(&mut self, record: &[u8]) {
+    pub fn push_bytes(&mut self, record: &[u8]) {
         self.bytes.put_lp(record);
         self.count += 1;
     }

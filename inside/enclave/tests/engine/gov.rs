@@ -1,7 +1,7 @@
 //! The public log: continued only where this vault has signed it.
 
 use adyton_enclave::engine::appender::Appender;
-use adyton_enclave::engine::gov::{GovError, GovLog, GovReplay, GovReplayError, entry, replay};
+use adyton_enclave::engine::gov::{AppendError, GovLog, GovReplay, GovReplayError, entry, replay};
 use adyton_enclave::engine::{Stop, Stopped};
 use adyton_enclave::events::Events;
 use adyton_enclave::store::Store;
@@ -48,7 +48,7 @@ fn boot_record(time: u64) -> GovRecord {
 
 fn log(vault: VaultId, frontier: Frontier, address: Address, stop: &Stop) -> GovLog {
     let appender = Appender::start(address.clone(), LogId::GOV, Events::start(address));
-    GovLog::new(vault, signer(), frontier, 0, BOOT, 1, appender, stop.clone())
+    GovLog::new(vault, signer(), frontier, 0, BOOT, 1, (appender, stop.clone()))
 }
 
 /// Takes a store connection and answers with what it is given, whatever is asked.
@@ -73,7 +73,7 @@ async fn a_log_is_continued_where_its_head_says() {
     gov.append(&policy_record(), 1_800_000_010).await.unwrap();
     // What no boot could read back is not written, and the log goes on without it.
     let too_long = GovRecord::Policy(PolicyRecord { release: 2, policy: vec![b'x'; 65_537] });
-    assert_eq!(gov.append(&too_long, 1_800_000_015).await, Err(GovError::Record));
+    assert_eq!(gov.append(&too_long, 1_800_000_015).await, Err(AppendError::Record));
     gov.append(&boot_record(1_800_000_020), 1_800_000_020).await.unwrap();
 
     let mut store = Store::connect(&address(folder.path())).await.unwrap();
@@ -91,7 +91,7 @@ async fn a_log_is_continued_where_its_head_says() {
     assert!(stopped.try_recv().is_err());
     let mut late = log(vault, Frontier::new(), address(folder.path()), &stop);
     for _ in 0..2 {
-        assert_eq!(late.append(&boot_record(1_800_000_030), 1_800_000_030).await, Err(GovError::Stopped));
+        assert_eq!(late.append(&boot_record(1_800_000_030), 1_800_000_030).await, Err(AppendError::Stopped));
     }
     assert_eq!(stopped.recv().await, Some(Stopped { log: LogId::GOV, reason: StopReason::Conflict }));
     heard.until(|said| said.contains(&Event::Fenced { log: 0, size: 3 })).await;
