@@ -80,13 +80,15 @@ impl Api {
     }
 }
 
+/// Whether a user is a key, and its SID.
+type Name = (bool, [u8; 16]);
+
 /// Keyed hashes of tokens that the decider has found right.
 #[derive(Default)]
-pub struct Known(RwLock<HashMap<(bool, [u8; 16]), [u8; 32]>>);
+pub struct Known(RwLock<HashMap<Name, [u8; 32]>>);
 
 impl Known {
-    /// Whether it is a key, and its SID.
-    fn place(user: User) -> (bool, [u8; 16]) {
+    fn place(user: User) -> Name {
         match user {
             User::Account(sid) => (false, sid.0),
             User::Key(sid) => (true, sid.0),
