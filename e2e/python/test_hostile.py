@@ -219,10 +219,10 @@ def test_forms_and_paths_have_one_reading(up):
         b"To=%2B12025550123&Channel=sms%00",
         FORM + b"&" + b"&".join(b"F%d=" % number for number in range(63)),
         b"&" * 60_000,
-        b'{"To":"+12025550123","Channel":"sms"}',
         b"",
     ]:
         assert code_of(post(up, path, body)) == (400, 60200), body[:60]
+    assert code_of(post(up, path, b'{"To":"+12025550123","Channel":"sms"}')) == (415, 20415)
     for tail in [b"%FF", b"%00", b"%C0%AE", b"%2B12025550123%00", b"%252B12025550123", b"..", b"%2e%2e", b"a" * 9000]:
         assert code_of(ask(up, path + b"/" + tail)) == (400, 60200), tail[:60]
     for odd in [b"//v2/Services", b"/v2/Services/", b"/V2/Services", b"/%76%32/Services", path + b"/../Verifications"]:
@@ -230,10 +230,15 @@ def test_forms_and_paths_have_one_reading(up):
     assert code_of(ask(up, b"/v2/Services/%FF")) == (400, 60200)
     for query in [b"PageSize=%FF", b"PageSize=1&PageSize=2", b"PageSize=01", b"PageSize=1001", b"PageToken=%00"]:
         assert code_of(ask(up, b"/v2/Services?" + query)) == (400, 60200), query
-    # None of it was sent or counted: all five sends are left. A body is a form, whatever it is called.
+    # A body that says that it is no form is not read as one.
+    for kind in [b"application/json", b"multipart/form-data", b"text/plain", b"\xff", b"a" * 999]:
+        assert code_of(post(up, path, FORM, b"Content-Type: " + kind)) == (415, 20415), kind
+    # None of it was sent or counted: all five sends are left.
     assert up.messages(NUMBER) == []
-    for kind in [b"application/x-www-form-urlencoded", b"application/json", b"multipart/form-data", b"\xff", b"a" * 999]:
+    form = b"application/x-www-form-urlencoded"
+    for kind in [form, form.upper(), form + b"; charset=utf-8", form + b" ;x=y"]:
         assert code_of(post(up, path, FORM, b"Content-Type: " + kind)) == (201, None), kind
+    assert code_of(post(up, path, FORM)) == (201, None), "nothing is said of it"
     assert code_of(post(up, path, FORM)) == (429, 60203)
 
 

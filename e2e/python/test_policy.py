@@ -314,14 +314,18 @@ def test_a_tighter_policy_boots_over_looser_settings(tmp_path):
 
 
 @pytest.mark.regression
-@pytest.mark.parametrize("name, to", [("vault.example", "vault.example.vault.example"), ("a.b.c.d.example.com", "a.b.c.example.com")])
+@pytest.mark.parametrize(
+    "name, to",
+    [("vault.example", "vault.example.vault.example"), ("a.b.c.d.example.com", "a.b.c.example.com")],
+)
 def test_a_public_name_that_sdks_rewrite_is_refused(up, tmp_path, name, to):
     """`e2e/node/hosts.test.js` shows that the SDK does."""
     policy = (up.data / "adyton.toml").read_text()
     names = 'names = ["localhost"]'
     assert names in policy
     file = tmp_path / "changed.toml"
-    for key, changed in (("api.names", f'names = ["{name}"]'), ("api.public_names[0]", f'{names}\npublic_names = ["{name}"]')):
+    public = f'{names}\npublic_names = ["{name}"]'
+    for key, changed in (("api.names", f'names = ["{name}"]'), ("api.public_names[0]", public)):
         file.write_text(policy.replace(names, changed))
         code, _, error = adyton("policy", "check", file)
         assert code == 1 and f"{key}: some official SDKs (Node.js, Java, Go) call {to} instead of {name}" in error

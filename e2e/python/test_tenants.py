@@ -206,7 +206,7 @@ def test_what_was_signed_is_not_taken_twice(up, tmp_path):
     for text, field in (
         ("{", "body"),
         ("{}", "body"),
-        ('{"more":1}', "body"),
+        ('{"more":1}', "more: there is no such member"),
         (f'[false,null,["{second}"],[]]', "body"),
         ('{"remove":["SK1"]}', "remove"),
         ('{"reset":true}', "sealed_token"),
