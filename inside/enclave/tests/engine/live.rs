@@ -61,6 +61,7 @@ impl Live {
             public: None,
             sequence: 0,
             settings_hash: [0; 32],
+            settings: String::new(),
         });
         let surroundings =
             Surroundings { clock: Arc::new(Clock::new()), events, effects: sender, appender, current: current.clone() };
