@@ -40,12 +40,15 @@ impl Vault {
 
     /// The same with further arguments of `adyton up`.
     pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Result<Self, Error> {
+        // A vault that exists has its policy.
+        let data = folder.join("vault");
+        let ceilings: &[&str] = if data.join("adyton.toml").exists() { &[] } else { &CEILINGS };
         let began = Instant::now();
         let mut up = Command::new(sibling("adyton")?)
             .args(["up", "--json", "--listen", "127.0.0.1:0", "--data"])
-            .arg(folder.join("vault"))
+            .arg(data)
             .args(arguments)
-            .args(CEILINGS.iter().flat_map(|ceiling| ["--set", ceiling]))
+            .args(ceilings.iter().flat_map(|ceiling| ["--set", ceiling]))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;

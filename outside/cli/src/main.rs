@@ -4,6 +4,7 @@
 #[macro_use]
 mod output;
 
+mod announced;
 mod announcement;
 mod certificate;
 mod client;

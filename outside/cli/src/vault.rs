@@ -11,7 +11,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use adyton_folder::write_private;
 use adyton_ledger::{Genesis, GovRecord, LogId, LogReader, VaultId};
@@ -21,6 +21,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tokio::time::{Duration, Instant, sleep};
 
+use crate::announced::Announced;
 use crate::client::Client;
 use crate::enclave::Enclave;
 use crate::enrolment::{enrol, pem};
@@ -37,11 +38,6 @@ use crate::trust::certificate;
 pub(crate) use crate::wiring::{EnclaveIs, INGRESS, RuntimeDir, Wiring, routes, text, workers};
 
 type Error = Box<dyn std::error::Error>;
-
-/// Longest wait for the API, beyond what the vault itself announces ([`Announced`]).
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Longest delay that is waited for, in seconds.
-const LONGEST_DELAY: u64 = 600;
 
 /// The vault's two processes.
 pub(crate) struct Vault {
@@ -64,51 +60,6 @@ pub(crate) struct Vault {
 struct Pair {
     host: Supervised,
     enclave: Supervised,
-}
-
-/// What the vault says by its events, as the host prints them.
-#[derive(Clone, Default)]
-struct Announced(Arc<Mutex<Said>>);
-
-#[derive(Default)]
-struct Said {
-    /// The last delay of a boot, and when it was announced.
-    delay: Option<(Instant, Duration)>,
-    /// Whether a boot has come to its end since this was asked last.
-    ready: bool,
-}
-
-impl Announced {
-    fn said(&self) -> MutexGuard<'_, Said> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads a line of the host's; tells people of a delay.
-    fn observe(&self, line: &[u8]) {
-        let Ok(event) = serde_json::from_slice::<Value>(line) else { return };
-        if event["event"] == "ready" {
-            self.said().ready = true;
-        }
-        if event["event"] != "boot-delayed" {
-            return;
-        }
-        let (boots, seconds) = (event["boots"].as_u64().unwrap_or(0), event["seconds"].as_u64().unwrap_or(0));
-        eprintln!(
-            "adyton: the vault has booted {boots} times within an hour: this boot waits {seconds} s before it serves"
-        );
-        self.said().delay = Some((Instant::now(), Duration::from_secs(seconds.min(LONGEST_DELAY))));
-    }
-
-    /// Whether a boot has come to its end since this was asked last.
-    fn was_ready(&self) -> bool {
-        std::mem::take(&mut self.said().ready)
-    }
-
-    /// Until when a vault is waited for that began to boot then.
-    fn deadline(&self, began: Instant) -> Instant {
-        let delayed = self.said().delay.map(|(at, delay)| at + delay + PATIENCE);
-        delayed.map_or(began + PATIENCE, |delayed| delayed.max(began + PATIENCE))
-    }
 }
 
 /// A vault that serves, and its first tenant.
@@ -163,7 +114,7 @@ impl Vault {
     pub(crate) fn start(data: &Path, mut wiring: Wiring) -> Result<Self, Error> {
         let (workers, announced) = (workers(), Announced::default());
         let observed = announced.clone();
-        wiring.host.lines = Some(Arc::new(move |line| observed.observe(line)));
+        wiring.host.lines = Some(Arc::new(move |line| observed.observe(line, Instant::now())));
         let mut host_arguments = vec![
             "--data".into(),
             text(data),

@@ -1,6 +1,5 @@
 use adyton_enclave::engine::sealing::{Opener, Place, Records, Sealer};
 use adyton_ledger::{Entry, Keep, Kind};
-use adyton_seal::Plaintext;
 use adyton_vault::{Event, SidKind};
 
 use crate::reader::{self, Vector};
@@ -48,13 +47,8 @@ fn encoded(v: &Vector) -> Records {
     let mut records = Records::default();
     for record in v.hexes("records") {
         match v.text("kind") {
-            "snapshot" => records.push(&record),
-            // Read and written again, which must give the same bytes.
-            _ => {
-                let mut bytes = Plaintext::with_capacity(record.len());
-                Event::decode(&record).unwrap().encode(&mut bytes);
-                records.push(bytes.as_bytes());
-            }
+            "snapshot" => records.push_bytes(&record),
+            _ => records.push(&Event::decode(&record).unwrap()),
         }
     }
     records

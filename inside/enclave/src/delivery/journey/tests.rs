@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use adyton_seal::{Code, SecretText};
-use adyton_vault::{Channel, Part, Rules, Text};
+use adyton_vault::{Channel, Part, Text};
 
 use super::*;
 use crate::delivery::lane::PLACES;
@@ -78,7 +78,7 @@ fn table(count: usize, known: &[usize]) -> Arc<RoutingTable> {
 }
 
 fn current(table: Arc<RoutingTable>, sequence: u64) -> Current {
-    Current { rules: Rules::default(), table, public: None, sequence, settings: String::new(), settings_hash: [0; 32] }
+    Current { table, sequence, ..crate::policy::tests::current() }
 }
 
 impl World {

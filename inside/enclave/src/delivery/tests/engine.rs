@@ -50,14 +50,7 @@ fn engine(world: &World, table: RoutingTable, limits: Limits) -> (Engine, Holder
     };
     // A new vault's budgets begin at none.
     rules.limits.failed_checks_refill = 0;
-    let current = Holder::new(Current {
-        rules,
-        table: Arc::new(table),
-        public: None,
-        sequence: 0,
-        settings: String::new(),
-        settings_hash: [0; 32],
-    });
+    let current = Holder::new(Current { rules, table: Arc::new(table), ..crate::policy::tests::current() });
     let surroundings = writer::Surroundings {
         clock: Arc::clone(&world.clock),
         events: Events::silent(),
