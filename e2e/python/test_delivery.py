@@ -144,7 +144,7 @@ def test_a_real_mail_server_with_tls_and_auth(tls, authority, serve):
     outcomes = deliver(tls, serve(postmaster, tls, context), ca)
     assert outcomes == [
         ("one@example.org", "Ok(())"),
-        ("refused@example.org", "Err(Refused)"),
+        ("refused@example.org", "Err(Recipient)"),
         ("two@example.org", "Ok(())"),
     ]
     assert {(login, password) for login, password in postmaster.auths} == {(b"vault", b"correct horse")}
@@ -167,7 +167,7 @@ def test_a_wrong_password_sends_nothing(authority, serve):
     ca, context = authority
     postmaster = Postmaster()
     outcomes = deliver("implicit", serve(postmaster, "implicit", context), ca, "vault:wrong")
-    assert {outcome for _, outcome in outcomes} == {"Err(NotThisRoute)"}
+    assert {outcome for _, outcome in outcomes} == {"Err(Sender)"}
     assert postmaster.mails == []
 
 
@@ -210,7 +210,7 @@ def test_the_pretend_mail_server_puts_mail_on_the_phone(pretend):
     outcomes = deliver("implicit", port, pretend["tls_ca"], pretend["credentials"]["pretend-mail"])
     assert outcomes == [
         ("one@example.org", "Ok(())"),
-        ("refused@example.org", "Err(Refused)"),
+        ("refused@example.org", "Err(Recipient)"),
         ("two@example.org", "Err(Busy(None))"),
     ]
     with urllib.request.urlopen(f"{pretend['phone']}/messages", timeout=10) as answer:
