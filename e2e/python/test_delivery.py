@@ -310,7 +310,7 @@ def test_a_wrong_password_sends_nothing(authority, serve):
     ca, context = authority
     postmaster = Postmaster()
     outcomes = deliver("implicit", serve(postmaster, "implicit", context), ca, "vault:wrong")
-    assert {outcome for _, outcome in outcomes} == {"Err(NotThisRoute)"}
+    assert {outcome for _, outcome in outcomes} == {"Err(Sender)"}
     assert postmaster.mails == []
 
 

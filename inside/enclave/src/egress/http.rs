@@ -47,6 +47,8 @@ impl Connection {
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
         let (sender, connection) = handshake.await.map_err(|_| EgressError::Protocol)?;
         tokio::spawn(connection);
+        // The server speaks when it is asked.
+        meter.rest();
         Ok(Self { sender, host: HeaderValue::from_str(host).map_err(|_| EgressError::Protocol)?, meter })
     }
 

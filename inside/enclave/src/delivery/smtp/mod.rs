@@ -23,7 +23,7 @@ use adyton_seal::SecretText;
 use adyton_transport::Stream;
 use lettre::Address;
 use lettre::message::Mailbox;
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 
 use super::carrier::{Failure, Letter};
@@ -80,7 +80,8 @@ impl Smtp {
         let envelope = Envelope { from: self.from.email.as_ref(), to: to.as_ref() };
         let until = letter.deadline.min(Instant::now() + BEFORE_POINT);
         let message = dots::stuffed(&message);
-        let mut session = self.offered(&envelope, credential, until).await?;
+        let offered = timeout_at(until, self.offered(&envelope, credential, until)).await;
+        let mut session = offered.unwrap_or(Err(Failure::Transport(EgressError::Timeout)))?;
         // 4.
         if let Err(trouble) = session.message(&message, until).await {
             session.quit().await;

@@ -106,7 +106,7 @@ async fn a_peer_that_takes_nothing_meets_the_same_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn neither_writing_nor_reading_renews_a_budget() {
+async fn writing_or_reading_renews_no_budget() {
     let began = Instant::now();
     let (mut near, far) = metered(BUDGET);
     flood(far, b"", b"a", Some(SECOND));
@@ -139,7 +139,7 @@ async fn each_answer_has_its_own_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_already_meets_the_new_time() {
+async fn a_waiting_reader_meets_the_new_deadline() {
     let began = Instant::now();
     let (mut near, _far) = metered(BUDGET);
     let meter = near.meter().clone();
