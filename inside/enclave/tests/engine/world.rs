@@ -262,7 +262,8 @@ impl World {
         self.in_flight = None;
         let (releases, effects) = self.shard.durable();
         self.read_back();
-        for Effect::Send { verification, attempt, message, .. } in effects {
+        for effect in effects {
+            let Effect::Send { verification, attempt, message, .. } = effect else { continue };
             let sent = self.readable.0.iter().any(|event| match Event::decode(event).unwrap().kind {
                 EventKind::VerificationStarted { attempt: known, .. }
                 | EventKind::VerificationResent { attempt: known, .. } => known == attempt,
