@@ -182,6 +182,7 @@ pub struct SupportView {
 }
 
 /// What to do once the events are durable.
+#[allow(clippy::large_enum_variant, reason = "nearly every effect is a message; a box for each would cost more")]
 pub enum Effect {
     /// Hand a message to a carrier.
     Send {

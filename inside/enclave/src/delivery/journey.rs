@@ -271,7 +271,7 @@ impl<C: Carrier> Journey<C> {
         true
     }
 
-    /// 4. The route is not tried again; what follows it takes its index. The place of the route that was left is kept until
+    /// The route is not tried again (4.); what follows it takes its index. The place of the route that was left is kept until
     /// another is had, so a letter always counts somewhere.
     fn leave_out(&mut self) {
         self.tries_here = 0;
