@@ -98,6 +98,16 @@ fn every_refusal_is_met() {
     assert_eq!(once.len(), Refusal::CODES.len(), "a word stands twice");
 }
 
+#[test]
+fn an_unknown_member_is_named() {
+    let cases = reader::read(include_str!("../../../vectors/attestation.json"));
+    for (case, name) in [("fail_unknown_member", "note"), ("fail_member_in_capitals", "Nonce")] {
+        let v = cases.iter().find(|v| v.name() == case).unwrap();
+        let refusal = Received::parse(&v.hex("document")).err().unwrap();
+        assert_eq!(refusal.to_string(), format!("the payload has a member that no document has: {name:?}"));
+    }
+}
+
 /// Of the first vector, judged by a policy that is changed.
 fn judged(change: impl FnOnce(&mut AppraisalPolicy)) -> Result<String, Refusal> {
     let cases = reader::read(include_str!("../../../vectors/attestation.json"));
