@@ -136,7 +136,7 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener) {
     let credentials = CredentialKey { recipient: Arc::clone(&recipient), vault_id: VAULT.0 };
     let in_force = Arc::new(InForce::new(policy.clone(), credentials, public).unwrap());
     let gov = Appender::start(service.clone(), LogId::GOV, events.clone());
-    let gov = GovLog::new(VAULT, signer(), Frontier::default(), 0, [0; 16], 1, gov);
+    let gov = GovLog::new(VAULT, signer(), Frontier::default(), 0, [0; 16], 1, (gov, Stop::channel().0));
     let current = Current {
         rules: Rules::default(),
         table: Arc::default(),
