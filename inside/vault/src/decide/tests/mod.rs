@@ -105,6 +105,10 @@ impl Bench {
     }
 
     fn run(&mut self, command: Command) -> Result<(Reply, Vec<Effect>), Refusal> {
+        let reported = match &command {
+            Command::ReportDelivery { verification, attempt, .. } => Some((*verification, *attempt)),
+            _ => None,
+        };
         let decision = self.decide(command)?;
         decision.events.into_iter().for_each(|event| self.evolve(event));
         if let Some((verification, attempt)) = reported
