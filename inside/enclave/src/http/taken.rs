@@ -84,9 +84,10 @@ mod tests {
 
     use super::*;
 
+    /// Of a paused clock, which moves on only when nothing else can.
     const SHORT: Duration = Duration::from_millis(200);
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_nobody_takes_ends_the_stream() {
         let (ours, _theirs) = duplex(64);
         let mut ours = Taken::new(ours, SHORT);
@@ -94,7 +95,7 @@ mod tests {
         assert_eq!(ours.write_all(&[0]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn taking_a_little_now_and_then_does_not_extend_the_time() {
         let (ours, mut theirs) = duplex(64);
         let mut ours = Taken::new(ours, SHORT);
@@ -108,7 +109,7 @@ mod tests {
         assert_eq!(ours.write_all(&[0; 6000]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn once_all_is_taken_the_time_begins_anew() {
         let (ours, mut theirs) = duplex(64);
         let mut ours = Taken::new(ours, SHORT * 10);
