@@ -5,9 +5,9 @@
 //! it, a value behind a seal is read as strictly as one before it.
 //!
 //! Scope: [`TARGETS`]; the seeds in `fuzz/corpus/<target>/` ([`corpus`], [`seeds`]); mutation ([`mutate`]) and the loop
-//! that survives panics and ends hangs ([`run`]). It needs no compiler support. What it is not: it does not see which
-//! code an input reaches; an input that a parser accepts is all it learns from. An abort, such as a stack overflow,
-//! ends the process itself: `--trace` keeps every input on disk before it runs.
+//! that survives panics and ends hangs ([`run`]). It needs no compiler support, and it does not see which code an input
+//! reaches: it learns only from inputs that a parser accepts. `fuzz/guided` runs the same targets guided by coverage. An
+//! abort, such as a stack overflow, ends the process itself: `--trace` keeps every input on disk before it runs.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,7 +1,8 @@
 //! Seeds made from the vectors and from the system's own encoders. `adyton-fuzz --write-corpus` writes them; a test
 //! says when a layout has moved away from what is committed.
 //!
-//! Inputs that once failed are committed beside them by hand, under a name that says what was wrong.
+//! Inputs that once failed are committed beside them by hand, under a name that says what was wrong. Inputs named
+//! `found_…` are kept by `cargo xtask fuzz --keep`: together they reach what the seeds do not.
 //!
 //! It is one long file because it is a table: one place for each target, and nothing that could be read apart.
 

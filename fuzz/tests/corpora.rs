@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use adyton_fuzz::corpus::{folder, load};
+use adyton_fuzz::corpus::{Seed, folder, load};
 use adyton_fuzz::run::{Budget, Options, run};
 use adyton_fuzz::{TARGETS, seeds, target};
 
@@ -40,12 +40,20 @@ fn the_committed_seeds_are_those_that_are_made() {
     }
 }
 
+/// The bounds of `cargo xtask fuzz --keep` (`xtask/src/fuzz.rs`) are those of the inputs that it found.
 #[test]
-fn corpora_stay_small() {
+fn corpora_stay_within_their_bounds() {
+    let mut total = 0;
     for target in TARGETS {
-        let bytes: usize = load(&folder(), target).unwrap().iter().map(|seed| seed.input.len()).sum();
+        let (found, made): (Vec<_>, Vec<_>) =
+            load(&folder(), target).unwrap().into_iter().partition(|seed| seed.name.starts_with("found_"));
+        let bytes = |seeds: &[Seed]| seeds.iter().map(|seed| seed.input.len()).sum::<usize>();
         // Attestation documents carry certificates.
         let most = if target.name == "evidence" { 48 } else { 16 };
-        assert!(bytes <= most * 1024, "{}: {bytes} bytes", target.name);
+        assert!(bytes(&made) <= most * 1024, "{}: {} bytes of seeds", target.name, bytes(&made));
+        assert!(bytes(&found) <= 32 * 1024, "{}: {} bytes were found", target.name, bytes(&found));
+        assert!(found.iter().all(|seed| seed.input.len() <= 4096), "{}: a long input was kept", target.name);
+        total += bytes(&made) + bytes(&found);
     }
+    assert!(total <= 2 * 1024 * 1024, "{total} bytes in all");
 }

@@ -1,12 +1,15 @@
-//! `cargo xtask ci`: everything, in order, each step with a time limit; what was not run is printed and counted.
+//! `cargo xtask ci`: every check, each with a time limit. A failed step does not end the run: only the steps that need it
+//! are not run. The summary lists every failure and everything that was not run.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::metadata::{binaries, output};
-use crate::{Error, advisories, differential, layers, licences, nitro, node, phones, python, root, tcb, tools};
+use crate::{
+    Error, advisories, differential, fuzz, layers, licences, nitro, node, phones, python, regressions, root, tcb, tools,
+};
 
 /// How a step ended.
 pub(crate) enum Outcome {
@@ -15,37 +18,88 @@ pub(crate) enum Outcome {
     NotRun(String),
 }
 
-/// Runs every step; stops at the first that fails.
-pub(crate) fn run() -> Result<(), Error> {
+/// A step: its name, the steps that must have passed before it, and what it does.
+type Step<'a> = (&'static str, &'a [&'static str], &'a dyn Fn() -> Outcome);
+
+const RELEASE: &str = "release build";
+
+/// What the command line asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Options {
+    /// A step or test that was not run fails the run.
+    strict: bool,
+    /// Steps that take long are run too.
+    long: bool,
+}
+
+/// Runs every step whose needs are met. The last line printed is always the counts.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Error> {
+    let options = options(arguments)?;
     let not_run = not_run_file();
     std::fs::create_dir_all(not_run.with_file_name(""))?;
     let before = output("git", &["status", "--porcelain"]).ok();
-    let steps: [(&str, &dyn Fn() -> Outcome); 20] = [
-        ("fmt", &|| cargo(&["fmt", "--all", "--check"], 2)),
-        ("clippy", &|| cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], 20)),
-        ("layers", &|| outcome(layers::run())),
-        ("licences", &|| outcome(licences::run())),
-        ("phones", &|| outcome(phones::run(true))),
-        ("advisories", &advisories::step),
-        ("docs", &docs),
-        ("tests", &|| cargo(&["test", "--workspace", "--locked"], 30)),
-        ("vectors", &vectors),
-        ("differential", &differential::step),
-        ("release build", &|| cargo(&["build", "--release", "--workspace", "--locked"], 30)),
-        ("tcb", &tcb_step),
-        ("fuzz smoke", &fuzz),
-        ("end to end", &end_to_end),
-        ("npm SDK", &node::step),
-        ("image", &nitro::image),
-        ("emulator", &|| nitro::prepare(false)),
-        ("nitro", &nitro::smoke),
-        ("reproducible", &reproducible_step),
-        ("clean tree", &|| clean(before.as_deref())),
+    let clean_tree = || clean(before.as_deref());
+    let mut steps: Vec<Step> = vec![
+        ("fmt", &[], &|| cargo(&["fmt", "--all", "--check"], 2)),
+        ("clippy", &[], &|| cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], 20)),
+        ("layers", &[], &|| outcome(layers::run())),
+        ("licences", &[], &|| outcome(licences::run())),
+        ("phones", &[], &|| outcome(phones::run(true))),
+        ("advisories", &[], &advisories::step),
+        ("docs", &[], &docs),
+        ("tests", &[], &|| cargo(&["test", "--workspace", "--locked", "--no-fail-fast"], 30)),
+        ("vectors", &[], &vectors),
+        ("differential", &[], &differential::step),
+        (RELEASE, &[], &|| cargo(&["build", "--release", "--workspace", "--locked"], 30)),
+        ("tcb", &[], &|| match tcb::elsewhere() {
+            Ok(None) => this_program(&["tcb"], 20),
+            Ok(Some(why)) => Outcome::NotRun(why),
+            Err(error) => Outcome::Fail(error.to_string()),
+        }),
+        ("fuzz smoke", &[RELEASE], &fuzz_smoke),
+        ("end to end", &[RELEASE], &end_to_end),
+        ("npm SDK", &[RELEASE], &node::step),
+        ("image", &[RELEASE], &nitro::image),
+        ("emulator", &[RELEASE], &|| nitro::prepare(false)),
+        ("nitro", &["image", "emulator"], &nitro::smoke),
+        ("reproducible", &[], &|| this_program(&["reproducible"], 30)),
     ];
+    if options.long {
+        steps.extend(LONG);
+    }
+    steps.push(("clean tree", &[], &clean_tree));
     let began = Instant::now();
     let rows = run_steps(&steps, &not_run);
-    println!("\n{}", summary(&rows, began.elapsed()));
-    if rows.iter().any(|row| matches!(row.outcome, Outcome::Fail(_))) { Err("a check failed".into()) } else { Ok(()) }
+    println!("\n{}", summary(&rows, began.elapsed(), options.strict));
+    Ok(if passes(&rows, options.strict) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The steps of `--long`.
+const LONG: [Step; 4] = [
+    ("clippy guided", &[], &|| {
+        let package = ["clippy", "-p", "adyton-fuzz-guided", "--features", "guided", "--locked"];
+        cargo(&[&package[..], &["--", "-D", "warnings"]].concat(), 20)
+    }),
+    ("guided fuzzing", &[], &|| this_program(&["fuzz"], fuzz::MINUTES + 60)),
+    ("nitro suites", &["image", "emulator"], &|| this_program(&["nitro"], 120)),
+    ("regressions", &[], &|| {
+        if regressions::has_base() {
+            return this_program(&["regressions"], 120);
+        }
+        Outcome::NotRun("this clone lacks the base commit".into())
+    }),
+];
+
+fn options(arguments: &[String]) -> Result<Options, Error> {
+    let mut options = Options::default();
+    for argument in arguments {
+        match argument.as_str() {
+            "--strict" => options.strict = true,
+            "--long" => options.long = true,
+            other => return Err(format!("ci: {other} is no option: see cargo xtask help").into()),
+        }
+    }
+    Ok(options)
 }
 
 /// A line of the summary.
@@ -55,48 +109,73 @@ struct Row {
     time: Duration,
 }
 
-/// Where a test that cannot run on this machine says so, a line for each.
+/// The file to which a test that cannot run on this machine writes a line.
 pub(crate) fn not_run_file() -> PathBuf {
     root().join("target/not-run")
 }
 
-/// Runs steps until one fails; the others are not run. What tests of a step wrote to the file is counted beside it.
-fn run_steps(steps: &[(&'static str, &dyn Fn() -> Outcome)], not_run: &Path) -> Vec<Row> {
-    let (mut failed, mut rows) = (None, Vec::new());
+/// Runs the steps in their order. A step that needs one that did not pass is not run; all others are, whatever failed.
+fn run_steps(steps: &[Step], not_run: &Path) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
     let _ = std::fs::remove_file(not_run);
-    for (name, step) in steps {
+    for (name, needs, step) in steps {
         let began = Instant::now();
-        let outcome = if let Some(failed) = failed {
-            Outcome::NotRun(format!("{failed} failed"))
-        } else {
-            println!("\n=== {name}");
-            step()
-        };
-        if matches!(outcome, Outcome::Fail(_)) {
-            failed = Some(name);
-        }
+        let outcome = missing(needs, &rows).map_or_else(
+            || {
+                println!("\n=== {name}");
+                step()
+            },
+            Outcome::NotRun,
+        );
         rows.push(Row { name, outcome, time: began.elapsed() });
-        let said = std::fs::read_to_string(not_run).unwrap_or_default();
-        rows.extend(said.lines().map(|why| Row { name, outcome: Outcome::NotRun(why.into()), time: Duration::ZERO }));
+        let tests = std::fs::read_to_string(not_run).unwrap_or_default();
+        rows.extend(tests.lines().map(|why| Row { name, outcome: Outcome::NotRun(why.into()), time: Duration::ZERO }));
         let _ = std::fs::remove_file(not_run);
     }
     rows
 }
 
-fn summary(rows: &[Row], total: Duration) -> String {
-    let (mut text, mut counts) = (String::from("=== summary\n"), [0; 3]);
+/// Why a step cannot run: the first of its needs that did not pass.
+fn missing(needs: &[&str], rows: &[Row]) -> Option<String> {
+    // The first row of a name is the step; the others are its tests.
+    let step = |need: &str| rows.iter().find(|row| row.name == need);
+    needs.iter().find_map(|need| match step(need).map(|row| &row.outcome) {
+        Some(Outcome::Pass) => None,
+        Some(Outcome::Fail(_)) => Some(format!("needs {need}, which failed")),
+        Some(Outcome::NotRun(_)) | None => Some(format!("needs {need}, which was not run")),
+    })
+}
+
+fn counts(rows: &[Row]) -> [usize; 3] {
+    let count = |which: fn(&Outcome) -> bool| rows.iter().filter(|row| which(&row.outcome)).count();
+    [
+        count(|outcome| matches!(outcome, Outcome::Pass)),
+        count(|outcome| matches!(outcome, Outcome::Fail(_))),
+        count(|outcome| matches!(outcome, Outcome::NotRun(_))),
+    ]
+}
+
+fn passes(rows: &[Row], strict: bool) -> bool {
+    let [_, failed, skipped] = counts(rows);
+    failed == 0 && (skipped == 0 || !strict)
+}
+
+fn summary(rows: &[Row], total: Duration, strict: bool) -> String {
+    let mut text = String::from("=== summary\n");
     for Row { name, outcome, time } in rows {
-        let (at, word, detail) = match outcome {
-            Outcome::Pass => (0, "PASS", ""),
-            Outcome::Fail(why) => (1, "FAIL", why.as_str()),
-            Outcome::NotRun(why) => (2, "NOT RUN", why.as_str()),
+        let (word, detail) = match outcome {
+            Outcome::Pass => ("PASS", ""),
+            Outcome::Fail(why) => ("FAIL", why.as_str()),
+            Outcome::NotRun(why) => ("NOT RUN", why.as_str()),
         };
-        counts[at] += 1;
         text += format!("{word:8} {name:14} {:6.1} s  {detail}", time.as_secs_f64()).trim_end();
         text.push('\n');
     }
-    let [passed, failed, not_run] = counts;
-    text + &format!("{passed} PASS, {failed} FAIL, {not_run} NOT RUN, {:.1} s in all", total.as_secs_f64())
+    let [passed, failed, skipped] = counts(rows);
+    if strict && skipped > 0 {
+        text += "--strict: what is NOT RUN fails the run\n";
+    }
+    text + &format!("{:.1} s in all\n{passed} passed, {failed} failed, {skipped} skipped", total.as_secs_f64())
 }
 
 fn outcome(done: Result<(), Error>) -> Outcome {
@@ -151,32 +230,23 @@ pub(crate) fn command(command: &mut Command, minutes: u64) -> Outcome {
     }
 }
 
-/// The enclave as for an image, and what it is built of; as a command of its own, so that it has a time limit.
-fn tcb_step() -> Outcome {
-    match (tcb::elsewhere(), std::env::current_exe()) {
-        (Ok(None), Ok(program)) => command(Command::new(program).arg("tcb"), 20),
-        (Ok(Some(why)), _) => Outcome::NotRun(why),
-        (Err(error), _) => Outcome::Fail(error.to_string()),
-        (_, Err(error)) => Outcome::Fail(error.to_string()),
-    }
-}
-
-/// Two builds of the image from nothing; as a command of its own, so that it has a time limit.
-fn reproducible_step() -> Outcome {
+/// A command of xtask as a process of its own, so that it has a time limit.
+fn this_program(arguments: &[&str], minutes: u64) -> Outcome {
     match std::env::current_exe() {
-        Ok(program) => command(Command::new(program).arg("reproducible"), 30),
+        Ok(program) => command(Command::new(program).args(arguments), minutes),
         Err(error) => Outcome::Fail(error.to_string()),
     }
 }
 
-fn fuzz() -> Outcome {
+/// The corpora and 20 seconds of blind mutation.
+fn fuzz_smoke() -> Outcome {
     match binaries() {
-        Ok(folder) => fuzz_smoke(&folder.join("adyton-fuzz")),
+        Ok(folder) => fuzz_smoke_with(&folder.join("adyton-fuzz")),
         Err(error) => Outcome::Fail(error.to_string()),
     }
 }
 
-fn fuzz_smoke(binary: &Path) -> Outcome {
+fn fuzz_smoke_with(binary: &Path) -> Outcome {
     if !binary.exists() {
         return Outcome::Fail(format!("{} is missing: the release build makes it", binary.display()));
     }
@@ -222,39 +292,83 @@ mod tests {
 
     use super::*;
 
+    fn pass() -> Outcome {
+        Outcome::Pass
+    }
+
+    fn rows(steps: &[Step], not_run: &Path) -> Vec<Row> {
+        let mut rows = run_steps(steps, not_run);
+        rows.iter_mut().for_each(|row| row.time = Duration::from_millis(1500));
+        rows
+    }
+
     #[test]
-    fn the_first_failure_stops_the_rest_and_all_is_counted() {
+    fn failed_step_stops_only_what_needs_it_and_all_failures_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         let not_run = folder.path().join("not-run");
         std::fs::write(&not_run, "left by another run\n").unwrap();
-        let said = || {
+        let tests = || {
             std::fs::write(&not_run, "a_test: no device\nanother: no mount\n").unwrap();
             Outcome::Pass
         };
-        let steps: [(&str, &dyn Fn() -> Outcome); 4] = [
-            ("one", &said),
-            ("two", &|| Outcome::NotRun("no tool".into())),
-            ("three", &|| Outcome::Fail("exit status: 1".into())),
-            ("four", &|| unreachable!()),
+        let steps: [Step; 8] = [
+            ("one", &[], &tests),
+            ("two", &[], &|| Outcome::NotRun("no tool".into())),
+            ("three", &[], &|| Outcome::Fail("exit status: 1".into())),
+            ("four", &["one", "three"], &|| unreachable!()),
+            ("five", &["four"], &|| unreachable!()),
+            ("six", &["two"], &|| unreachable!()),
+            ("seven", &["one"], &pass),
+            ("eight", &[], &|| Outcome::Fail("exit status: 2".into())),
         ];
-        let mut rows = run_steps(&steps, &not_run);
-        rows.iter_mut().for_each(|row| row.time = Duration::from_millis(1500));
+        let rows = rows(&steps, &not_run);
         assert_eq!(
-            summary(&rows, Duration::from_secs(6)),
+            summary(&rows, Duration::from_secs(6), false),
             "=== summary\n\
              PASS     one               1.5 s\n\
              NOT RUN  one               1.5 s  a_test: no device\n\
              NOT RUN  one               1.5 s  another: no mount\n\
              NOT RUN  two               1.5 s  no tool\n\
              FAIL     three             1.5 s  exit status: 1\n\
-             NOT RUN  four              1.5 s  three failed\n\
-             1 PASS, 1 FAIL, 4 NOT RUN, 6.0 s in all"
+             NOT RUN  four              1.5 s  needs three, which failed\n\
+             NOT RUN  five              1.5 s  needs four, which was not run\n\
+             NOT RUN  six               1.5 s  needs two, which was not run\n\
+             PASS     seven             1.5 s\n\
+             FAIL     eight             1.5 s  exit status: 2\n\
+             6.0 s in all\n\
+             2 passed, 2 failed, 6 skipped"
         );
+        assert!(!passes(&rows, false));
+    }
+
+    #[test]
+    fn strict_run_fails_on_what_was_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let not_run = folder.path().join("not-run");
+        let good: [Step; 1] = [("one", &[], &pass)];
+        assert!(passes(&rows(&good, &not_run), true));
+        let lacking: [Step; 2] = [("one", &[], &pass), ("two", &[], &|| Outcome::NotRun("no tool".into()))];
+        let rows = rows(&lacking, &not_run);
+        assert!(passes(&rows, false) && !passes(&rows, true));
+        let text = summary(&rows, Duration::from_secs(6), true);
+        let end = "--strict: what is NOT RUN fails the run\n6.0 s in all\n1 passed, 0 failed, 1 skipped";
+        assert!(text.ends_with(end), "{text}");
+    }
+
+    #[test]
+    fn options_are_read_or_refused_by_name() {
+        let given = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            options(&words).map_err(|error| error.to_string())
+        };
+        assert_eq!(given(&[]), Ok(Options { strict: false, long: false }));
+        assert_eq!(given(&["--long", "--strict"]), Ok(Options { strict: true, long: true }));
+        assert_eq!(given(&["--short"]), Err("ci: --short is no option: see cargo xtask help".into()));
     }
 
     #[test]
     fn without_its_binary_the_fuzz_smoke_fails() {
-        let Outcome::Fail(why) = fuzz_smoke(Path::new("no/adyton-fuzz")) else { unreachable!() };
+        let Outcome::Fail(why) = fuzz_smoke_with(Path::new("no/adyton-fuzz")) else { unreachable!() };
         assert_eq!(why, "no/adyton-fuzz is missing: the release build makes it");
     }
 

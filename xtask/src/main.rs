@@ -5,6 +5,7 @@
 mod advisories;
 mod ci;
 mod differential;
+mod fuzz;
 mod layers;
 mod licences;
 mod metadata;
@@ -12,6 +13,7 @@ mod nitro;
 mod node;
 mod phones;
 mod python;
+mod regressions;
 mod reproducible;
 mod tcb;
 mod threats;
@@ -25,7 +27,15 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "cargo xtask COMMAND
   up [ARGUMENTS]     build every binary in release and run `adyton up`
   bench [ARGUMENTS]  build every binary in release and run `adyton-bench`
-  ci                 set up what is needed, run every check
+  ci [--strict] [--long]
+                     set up what is needed, run every check; --strict fails on what was not run, --long adds guided
+                     fuzzing, the suites on the emulated machine and the regressions
+  fuzz [--minutes N] [--target T] [--keep | --blind]
+                     fuzz the targets guided by coverage, 10 minutes for all together if not given; --keep merges what
+                     reaches new code into fuzz/corpus, --blind only counts coverage, for comparison
+  regressions [--base COMMIT] [--only EXPRESSION]
+                     run the end-to-end tests of mended faults against binaries of an earlier commit, where each must
+                     fail, and against today's, where each must pass; EXPRESSION is pytest's -k
   layers             check the import law (layers.toml), the names of ARCHITECTURE.md and of docs/THREATS.md
   licences           check licences, duplicate versions and the enclave's dependencies (licences.toml)
   tcb [--peer NAME=DIR]...
@@ -49,7 +59,12 @@ fn main() -> ExitCode {
     let done = match (command.as_str(), &rest[..]) {
         ("up", rest) => up(rest),
         ("bench", rest) => bench(rest),
-        ("ci", []) => ci::run(),
+        ("ci", rest) => match ci::run(rest) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        ("fuzz", rest) => fuzz::run(rest),
+        ("regressions", rest) => regressions::run(rest),
         ("layers", []) => layers::run(),
         ("licences", []) => licences::run(),
         ("tcb", rest) => tcb::run(rest),

@@ -42,7 +42,7 @@ pub(crate) struct Dependency {
 impl Metadata {
     /// Asks cargo.
     pub(crate) fn load() -> Result<Self, Error> {
-        let text = output("cargo", &["metadata", "--format-version", "1", "--locked"])?;
+        let text = output("cargo", &["metadata", "--format-version", "1", "--all-features", "--locked"])?;
         Ok(serde_json::from_str(&text)?)
     }
 
@@ -68,7 +68,8 @@ pub(crate) fn built(package: Option<&str>) -> Result<BTreeMap<String, Vec<String
         vec!["tree", "--edges", "normal,build", "--target", TARGET, "--prefix", "none", "--locked", "--format", "{p}"];
     match package {
         Some(package) => arguments.extend(["--package", package]),
-        None => arguments.push("--workspace"),
+        // What only a feature brings is built too, by somebody who asks for it.
+        None => arguments.extend(["--workspace", "--all-features"]),
     }
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in output("cargo", &arguments)?.lines() {

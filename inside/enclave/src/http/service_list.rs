@@ -38,8 +38,8 @@ const PAGE_SIZE: u32 = 50;
 const LARGEST_PAGE: u32 = 1000;
 /// Services that are asked for and rendered together.
 const STEP: usize = 16;
-/// Largest form of a service: its names, its domain, and three addresses at a host name of 253 bytes.
-const LARGEST_SERVICE: usize = 2560;
+/// Largest form of a service: its names, its domain, its app hashes, and three addresses at a host name of 253 bytes.
+const LARGEST_SERVICE: usize = 2816;
 /// One step that HTTP holds, and the next one.
 const LARGEST_LIST: usize = 2 * (STEP + 1) * LARGEST_SERVICE;
 

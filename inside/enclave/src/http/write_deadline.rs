@@ -84,6 +84,7 @@ mod tests {
 
     use super::*;
 
+    /// Of a paused clock, which moves on only when nothing else can.
     const SHORT: Duration = Duration::from_millis(200);
 
     #[tokio::test(start_paused = true)]

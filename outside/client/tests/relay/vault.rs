@@ -23,12 +23,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 pub(crate) const VAULT_ID: [u8; 32] = [7; 32];
-
-/// How late a slow answer comes.
-pub(crate) const SLOW: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// The CA that "the system trusts".
 pub(crate) struct SystemCa {
@@ -134,6 +132,8 @@ pub(crate) struct Vault {
     pub(crate) replaced: Mutex<Option<Arc<Vault>>>,
     /// Paths of requests that are neither for evidence nor for a binding.
     pub(crate) told: Mutex<Vec<String>>,
+    /// One permit lets one answer to `/slow` go.
+    pub(crate) slow: Semaphore,
 }
 
 impl Vault {
@@ -161,6 +161,7 @@ impl Vault {
             first_exporter: Mutex::default(),
             replaced: Mutex::default(),
             told: Mutex::default(),
+            slow: Semaphore::new(0),
         })
     }
 
@@ -223,7 +224,7 @@ impl Vault {
     }
 }
 
-/// Serves a vault over TLS. What is asked of `/slow` is answered late.
+/// Serves a vault over TLS. `/slow` is answered once [`Vault::slow`] has a permit.
 pub(crate) async fn serve(identity: &Identity, vault: Arc<Vault>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -239,9 +240,10 @@ pub(crate) async fn serve(identity: &Identity, vault: Arc<Vault>) -> SocketAddr 
                     stream.get_ref().1.export_keying_material([0; 32], CHANNEL_EXPORTER_LABEL, None).unwrap();
                 let service = service_fn(move |request| {
                     let (answer, slow) = (vault.answer(&request, exporter), request.uri().path() == "/slow");
+                    let vault = Arc::clone(&vault);
                     async move {
                         if slow {
-                            tokio::time::sleep(SLOW).await;
+                            vault.slow.acquire().await.unwrap().forget();
                         }
                         Ok::<_, std::convert::Infallible>(answer)
                     }

@@ -186,7 +186,7 @@ async fn a_refusal_ends_it() {
 #[tokio::test(start_paused = true)]
 async fn what_may_have_been_taken_is_not_repeated() {
     let world = World::new(&[&[Err(Failure::Unconfirmed)], &[Ok(())]]);
-    assert_eq!(world.send().await, (Outcome::GaveUp, Some(0)));
+    assert_eq!(world.send().await, (Outcome::Unconfirmed, Some(0)));
     assert_eq!(world.calls(), [1, 0]);
 }
 
