@@ -28,7 +28,7 @@ fn longest_settings() -> ServiceSettings {
     let app_hashes = (0..8).map(|at| format!("He42w354ol{at}")).collect::<Vec<_>>().join(",");
     ServiceSettings {
         friendly_name: "é".repeat(30),
-        code_length: 10,
+        code_length: 7,
         custom_code: false,
         do_not_share: true,
         web_otp_domain: String::new(),
@@ -194,7 +194,7 @@ fn the_largest_of_each_command_fits_a_batch() {
         created.into_iter().for_each(|kind| state.evolve(Event { at: LONG_AGO, kind }));
         state
     };
-    let update = ServiceUpdate { friendly_name: Some("\u{1D11E}".repeat(64)), ..ServiceUpdate::default() };
+    let update = ServiceUpdate { friendly_name: Some("é".repeat(30)), ..ServiceUpdate::default() };
     for command in [
         // A body has 64 KiB, and the key stands in it in base64.
         tenant(Sid([9; 16]), 48 * 1024),
@@ -217,8 +217,8 @@ fn the_largest_of_each_command_fits_a_batch() {
         let mut full = Full::over(settled());
         full.submit(command);
         let (batches, answers) = full.drain();
+        assert!(matches!(answers[..], [Ok(_)]), "refused before it joined a batch");
         assert_eq!(batches, 1);
-        assert!(matches!(answers[..], [Ok(_)]));
     }
 }
 
