@@ -23,6 +23,10 @@ INSIDE = {"qemu-system-x86": "adyton-enclave"}
 BRIDGE = "vhost-device-vs"
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "regression: fails on binaries of the commit before its fault was mended")
+
+
 class Up:
     """One run of `adyton up`."""
 

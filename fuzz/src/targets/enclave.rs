@@ -137,6 +137,14 @@ pub(crate) fn key_policy(input: &[u8]) {
             }
         }
     }
+    // Nor is anything that a boot needs denied to everybody without a condition.
+    let denials = policy["Statement"].as_array().into_iter().flatten();
+    for denial in denials.filter(|statement| statement["Effect"] == "Deny" && statement["Condition"].is_null()) {
+        for action in ["kms:DescribeKey", "kms:ListGrants", "kms:GetKeyPolicy", "kms:GenerateDataKey", "kms:Decrypt"] {
+            let speaks = texts(&denial["Action"]).any(|pattern| pattern == "*" || pattern == action.to_lowercase());
+            assert!(!speaks || denial["Principal"] != "*", "{action} by {denial}");
+        }
+    }
 }
 
 fn texts(value: &Value) -> impl Iterator<Item = String> {

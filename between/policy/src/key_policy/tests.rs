@@ -43,8 +43,34 @@ fn good() -> Value {
     })
 }
 
+const ROLE: &str = "arn:aws:iam::111122223333:role/adyton-enclave";
+
 fn checked(policy: &Value) -> Result<(), KeyPolicyError> {
     KeyPolicy::check(&policy.to_string(), &pins()).map(drop)
+}
+
+/// What a boot lacks under a policy, as people read it.
+fn lacks(policy: &Value) -> Vec<String> {
+    lacks_with(policy, &pins())
+}
+
+fn lacks_with(policy: &Value, pins: &Pins) -> Vec<String> {
+    match KeyPolicy::check(&policy.to_string(), pins) {
+        Ok(_) => Vec::new(),
+        Err(KeyPolicyError::Withheld(withheld)) => withheld.iter().map(ToString::to_string).collect(),
+        Err(other) => panic!("{other}: {policy}"),
+    }
+}
+
+/// The good policy with one statement more.
+fn with(statement: Value) -> Value {
+    let mut policy = good();
+    policy["Statement"].as_array_mut().unwrap().push(statement);
+    policy
+}
+
+fn deny(actions: Value, condition: Value) -> Value {
+    json!({ "Sid": "D", "Effect": "Deny", "Principal": "*", "Action": actions, "Resource": "*", "Condition": condition })
 }
 
 fn fault(statement: &str, fault: StatementFault) -> Result<(), KeyPolicyError> {
@@ -59,7 +85,7 @@ fn release(member: &str, value: Value) -> Value {
 }
 
 #[test]
-fn the_example_is_accepted_and_so_is_what_narrows() {
+fn the_example_is_accepted_and_so_are_conditions_that_the_enclave_meets() {
     assert_eq!(checked(&good()), Ok(()));
     let condition = |value| checked(&release("Condition", value));
     let (image, policy) = (image(), policy());
@@ -67,20 +93,187 @@ fn the_example_is_accepted_and_so_is_what_narrows() {
         json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy } }),
         json!({ "StringEquals": { IMAGE_PIN: [image] }, "StringEqualsIgnoreCase": { POLICY_PIN: policy.to_uppercase() } }),
         json!({ "StringEquals": { "kms:RecipientAttestation:PCR0": image, POLICY_PIN: policy } }),
-        json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy, "kms:RecipientAttestation:PCR3": "any" } }),
-        json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy, "kms:RecipientAttestation:PCR0": "other" } }),
+        json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy, "kms:RecipientAttestation:PCR0": image } }),
+        json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy, "aws:PrincipalArn": ROLE, "kms:CallerAccount": "111122223333" } }),
+        json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy }, "ForAllValues:StringEquals": { "kms:EncryptionContextKeys": ["adyton-genesis"] } }),
+        json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy }, "Null": { "kms:EncryptionContext:adyton-genesis": false } }),
         json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy }, "StringLike": { IMAGE_PIN: "*" } }),
         json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy }, "Bool": { "aws:SecureTransport": "true" } }),
     ] {
         assert_eq!(condition(value.clone()), Ok(()), "{value}");
     }
-    let mut denied = good();
-    let deny = json!({ "Effect": "Deny", "NotPrincipal": "*", "NotAction": "kms:*", "Resource": "*" });
-    denied["Statement"].as_array_mut().unwrap().push(deny);
-    assert_eq!(checked(&denied), Ok(()));
+    assert_eq!(checked(&release("Principal", json!("*"))), Ok(()));
+}
+
+#[test]
+fn a_denial_that_cannot_concern_the_enclave_is_accepted() {
+    let others = json!({ "AWS": ["arn:aws:iam::111122223333:role/other", "arn:aws:iam::999999999999:root"], "Service": "x.amazonaws.com" });
+    for statement in [
+        json!({ "Effect": "Deny", "Principal": others, "Action": "*", "Resource": "*" }),
+        deny(json!(["kms:ScheduleKeyDeletion", "kms:CreateGrant", "kms:Encrypt*"]), json!({})),
+        // What others ask for is denied, what this enclave asks for is not.
+        deny(json!("kms:Decrypt"), json!({ "StringNotEqualsIgnoreCase": { IMAGE_PIN: image().to_uppercase() } })),
+        deny(json!(["kms:Decrypt", "kms:GenerateDataKey"]), json!({ "Null": { IMAGE_PIN: "true" } })),
+        deny(json!("kms:*"), json!({ "Bool": { "aws:SecureTransport": false } })),
+        deny(json!("kms:*"), json!({ "StringNotEquals": { "kms:CallerAccount": "111122223333" } })),
+        deny(json!("kms:*"), json!({ "ArnNotLike": { "aws:PrincipalArn": ["arn:aws:iam::*:role/adyton-*", "x"] } })),
+    ] {
+        assert_eq!(checked(&with(statement.clone())), Ok(()), "{statement}");
+    }
+}
+
+/// Each of these was told as "releases to this enclave": denials were not read.
+#[test]
+fn a_denial_that_may_concern_the_enclave_refuses_and_names_action_and_statement() {
+    let denied = |action: &str| format!("{action}: statement \"D\" denies it");
+    let may = |action: &str, key: &str| {
+        format!("{action}: statement \"D\" may deny it, depending on {key}, which cannot be evaluated here")
+    };
+    let all = ["kms:DescribeKey", "kms:ListGrants", "kms:GetKeyPolicy", "kms:GenerateDataKey", "kms:Decrypt"];
+    let of_all = |said: &dyn Fn(&str) -> String| all.iter().map(|action| said(action)).collect::<Vec<_>>();
+    let mfa = "aws:MultiFactorAuthPresent";
+    for (statement, expected) in [
+        (deny(json!("kms:Decrypt"), json!({})), vec![denied("kms:Decrypt")]),
+        (deny(json!(["kms:generatedatakey*", "KMS:D?crypt"]), json!({})), vec![denied("kms:GenerateDataKey"), denied("kms:Decrypt")]),
+        (deny(json!("*"), json!({})), of_all(&denied)),
+        (deny(json!("kms:*"), json!({ "BoolIfExists": { mfa: "false" } })), of_all(&denied)),
+        (deny(json!("kms:*"), json!({ "Bool": { mfa: false } })), of_all(&|action| may(action, mfa))),
+        (deny(json!("kms:GetKeyPolicy"), json!({ "NumericLessThan": { "aws:MultiFactorAuthAge": "300" } })), vec![may("kms:GetKeyPolicy", "aws:MultiFactorAuthAge")]),
+        (deny(json!("kms:Decrypt"), json!({ "StringNotEquals": { POLICY_PIN: "ab" } })), vec![denied("kms:Decrypt")]),
+        // DescribeKey brings no document, so the register is not in its context.
+        (deny(json!("kms:D*"), json!({ "StringNotEqualsIgnoreCase": { IMAGE_PIN: image() } })), vec![denied("kms:DescribeKey")]),
+        (deny(json!("kms:Decrypt"), json!({ "StringNotEquals": { "kms:EncryptionContext:app": "x" } })), vec![denied("kms:Decrypt")]),
+        (deny(json!("kms:Decrypt"), json!({ "StringNotEquals": { "aws:SourceVpce": "vpce-1" } })), vec![may("kms:Decrypt", "aws:SourceVpce")]),
+        (deny(json!("kms:Decrypt"), json!({ "StringEquals": { "kms:RecipientAttestation:PCR3": "ab" } })), vec![may("kms:Decrypt", "kms:RecipientAttestation:PCR3")]),
+        (
+            json!({ "Sid": "D", "Effect": "Deny", "Principal": { "AWS": "111122223333" }, "Action": "kms:Decrypt", "Resource": "*" }),
+            vec!["kms:Decrypt: statement \"D\" may deny it: its principal may include the enclave's role".into()],
+        ),
+        (
+            json!({ "Effect": "Deny", "Principal": { "AWS": ROLE }, "Action": "kms:Decrypt", "Resource": "*" }),
+            vec!["kms:Decrypt: statement 4 denies it".into()],
+        ),
+    ] {
+        assert_eq!(lacks(&with(statement.clone())), expected, "{statement}");
+    }
+}
+
+#[test]
+fn an_allowance_that_the_enclave_does_not_meet_for_certain_is_none() {
+    let release_with = |operator: &str, key: &str, value: Value| {
+        let mut condition = json!({ "StringEquals": { IMAGE_PIN: image(), POLICY_PIN: policy() } });
+        condition[operator][key] = value;
+        release("Condition", condition)
+    };
+    let both = |said: &str| vec![format!("kms:GenerateDataKey: {said}"), format!("kms:Decrypt: {said}")];
+    let contradicts = |key: &str| {
+        both(&format!("statement \"Release\" allows it only with another value of {key} than this enclave's"))
+    };
+    let depends = |key: &str| {
+        both(&format!("whether statement \"Release\" allows it depends on {key}, which cannot be evaluated here"))
+    };
+    let (pcr0, pcr3, genesis) = ("kms:RecipientAttestation:PCR0", "kms:RecipientAttestation:PCR3", "kms:EncryptionContext:adyton-genesis");
+    for (operator, key, value, expected) in [
+        ("StringEquals", pcr0, json!("other"), contradicts(pcr0)),
+        ("StringLike", POLICY_PIN, json!("00*"), contradicts(POLICY_PIN)),
+        ("StringEquals", "kms:EncryptionContext:app", json!("x"), contradicts("kms:EncryptionContext:app")),
+        ("ForAllValues:StringEquals", "kms:EncryptionContextKeys", json!(["app"]), contradicts("kms:EncryptionContextKeys")),
+        ("StringEquals", "kms:ViaService", json!("ec2.eu-central-1.amazonaws.com"), contradicts("kms:ViaService")),
+        ("Bool", "aws:MultiFactorAuthPresent", json!("true"), contradicts("aws:MultiFactorAuthPresent")),
+        ("Null", IMAGE_PIN, json!("true"), contradicts(IMAGE_PIN)),
+        ("StringEquals", "aws:PrincipalArn", json!("arn:aws:iam::111122223333:role/other"), contradicts("aws:PrincipalArn")),
+        ("StringEquals", pcr3, json!("any"), depends(pcr3)),
+        ("StringEquals", genesis, json!("07".repeat(32)), depends(genesis)),
+        ("IpAddress", "aws:SourceIp", json!("10.0.0.0/8"), depends("aws:SourceIp")),
+        ("StringEquals", "aws:PrincipalTag/team", json!("${aws:username}"), depends("aws:PrincipalTag/team")),
+    ] {
+        assert_eq!(lacks(&release_with(operator, key, value.clone())), expected, "{operator} {key} {value}");
+    }
+    // With what is known besides, the same conditions hold.
+    let known = pins().with_register(3, &[7; 48]).with_genesis(&[7; 32]);
+    let lacks = |policy: &Value| lacks_with(policy, &known);
+    assert_eq!(lacks(&release_with("StringEquals", pcr3, json!("07".repeat(48)))), Vec::<String>::new());
+    assert_eq!(lacks(&release_with("StringEquals", pcr3, json!("08".repeat(48)))), contradicts(pcr3));
+    assert_eq!(lacks(&release_with("StringEquals", genesis, json!("07".repeat(32)))), Vec::<String>::new());
+    assert_eq!(lacks(&release_with("StringEquals", genesis, json!("08".repeat(32)))), contradicts(genesis));
+}
+
+#[test]
+fn every_action_that_a_boot_needs_is_named_if_it_is_missing() {
+    let without = |action: &str| {
+        let mut policy = good();
+        for statement in policy["Statement"].as_array_mut().unwrap() {
+            statement["Action"].as_array_mut().unwrap().retain(|known| known != action);
+        }
+        lacks(&policy)
+    };
+    for action in ["kms:DescribeKey", "kms:ListGrants", "kms:GetKeyPolicy", "kms:GenerateDataKey", "kms:Decrypt"] {
+        assert_eq!(without(action), [format!("{action}: no statement allows it")]);
+    }
+    // An administrator who may look, and to whom nothing is released, is not the one to be reported.
+    let mut policy = good();
+    policy["Statement"][0]["Principal"] = json!({ "AWS": "arn:aws:iam::111122223333:user/admin" });
+    policy["Statement"][0]["Action"] = json!(["kms:PutKeyPolicy", "kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants"]);
+    policy["Statement"].as_array_mut().unwrap().remove(1);
+    let lacked = ["kms:DescribeKey", "kms:ListGrants", "kms:GetKeyPolicy"];
+    assert_eq!(lacks(&policy), lacked.map(|action| format!("{action}: no statement allows it")));
+    // One principal needs all of it: the role that may look is not the one that is released to.
+    let other = json!({ "AWS": "arn:aws:iam::111122223333:role/other" });
+    let looks = ["kms:DescribeKey", "kms:ListGrants", "kms:GetKeyPolicy"];
+    let releases = ["kms:GenerateDataKey", "kms:Decrypt"];
+    let mut policy = release("Principal", other);
+    policy["Statement"][0]["Action"] = json!(["kms:PutKeyPolicy"]);
+    assert_eq!(lacks(&policy), lacked.map(|action| format!("{action}: no statement allows it")));
+    // An account stands for whom its IAM policies allow, which are not seen here.
+    let account = json!({ "AWS": "arn:aws:iam::111122223333:root" });
+    let said = |action: &str| {
+        let statement = if looks.contains(&action) { "Look" } else { "Release" };
+        format!("{action}: statement \"{statement}\" allows it to an account, whose IAM policies decide: name the enclave's role instead")
+    };
+    assert_eq!(lacks(&release("Principal", account.clone())), releases.map(said));
+    let mut policy = good();
+    policy["Statement"][1]["Principal"] = account;
+    assert_eq!(lacks(&policy)[1..], looks[1..2].iter().chain(&looks[2..]).map(|action| said(action)).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_role_that_asks_can_be_named() {
+    let with_role = |role: &str| KeyPolicy::check(&good().to_string(), &pins().with_role(role)?);
+    assert_eq!(with_role(ROLE).unwrap().releases_to, [ROLE]);
+    assert!(matches!(with_role("arn:aws:iam::111122223333:role/other"), Err(KeyPolicyError::Withheld(_))));
+    for wrong in ["adyton-enclave", "arn:aws:iam::111122223333:root", "*", "arn:aws:iam::111122223333:role/*", ""] {
+        assert_eq!(with_role(wrong), Err(KeyPolicyError::Role(wrong.into())));
+    }
+    let anybody = release("Principal", json!("*")).to_string();
+    assert_eq!(KeyPolicy::check(&anybody, &pins()).unwrap().releases_to, [ROLE], "looking is the role's");
     let mut anybody = release("Principal", json!("*"));
-    anybody["Statement"][0]["Sid"] = Value::Null;
-    assert_eq!(checked(&anybody), Ok(()));
+    anybody["Statement"][1]["Principal"] = json!({ "AWS": "*" });
+    assert_eq!(KeyPolicy::check(&anybody.to_string(), &pins()).unwrap().releases_to, ["*"]);
+}
+
+#[test]
+fn the_output_of_the_aws_command_line_is_read() {
+    let policy = good().to_string();
+    let text_of = |output: &str| KeyPolicy::text_of(output).map(std::borrow::Cow::into_owned);
+    let pretty = serde_json::to_string_pretty(&good()).unwrap();
+    for output in [
+        json!({ "Policy": policy, "PolicyName": "default" }).to_string(),
+        serde_json::to_string_pretty(&json!({ "Policy": policy })).unwrap(),
+        format!("{policy}\n"),
+        format!("{policy}\tdefault\n"),
+    ] {
+        assert_eq!(text_of(&output).unwrap(), policy, "{output}");
+        assert!(KeyPolicy::check(&text_of(&output).unwrap(), &pins()).is_ok());
+    }
+    assert_eq!(text_of(&pretty).unwrap(), pretty);
+    for wrong in [
+        json!({ "Policy": good() }),
+        json!({ "Policy": policy, "PolicyName": "other" }),
+        json!({ "Policy": policy, "Statement": [] }),
+    ] {
+        assert_eq!(text_of(&wrong.to_string()), Err(KeyPolicyError::Output), "{wrong}");
+    }
+    assert_eq!(text_of(&" ".repeat(6 * 32 * 1024 + 1025)), Err(KeyPolicyError::Length));
 }
 
 #[test]
@@ -107,12 +300,39 @@ fn every_loosening_has_its_refusal() {
         assert_eq!(with_action(name), action(name));
     }
     assert_eq!(with_action("kms:PutKeyPolicy"), fault("Release", StatementFault::Mixed));
-    for none in [json!([]), Value::Null, json!([1]), json!({})] {
-        assert_eq!(checked(&release("Action", none)), fault("Release", StatementFault::NoAction));
+    let refused = |effect: &str, member: &str, value: Value| {
+        let mut policy = release("Effect", json!(effect));
+        policy["Statement"][2][member] = value;
+        checked(&policy)
+    };
+    // One closed form for both effects.
+    for effect in ["Allow", "Deny"] {
+        for none in [json!([]), Value::Null, json!([1]), json!({})] {
+            assert_eq!(refused(effect, "Action", none), fault("Release", StatementFault::NoAction));
+        }
+        for member in ["NotAction", "NotPrincipal", "NotResource", "condition", "effect", "X"] {
+            let expected = fault("Release", StatementFault::Member(member.into()));
+            assert_eq!(refused(effect, member, json!("*")), expected);
+            assert_eq!(refused(effect, member, json!("Allow")), expected, "whatever its value");
+        }
+        for resource in [Value::Null, json!([]), json!("arn:aws:kms:eu-central-1:111122223333:key/x"), json!(["*", "*"])] {
+            assert_eq!(refused(effect, "Resource", resource), fault("Release", StatementFault::Resource));
+        }
+        for principal in [
+            Value::Null,
+            json!(ROLE),
+            json!({}),
+            json!({ "AWS": [] }),
+            json!({ "AWS": 1 }),
+            json!({ "aws": "*" }),
+            json!({ "CanonicalUser": "x" }),
+            json!(["*"]),
+        ] {
+            assert_eq!(refused(effect, "Principal", principal), fault("Release", StatementFault::Principal));
+        }
     }
-    for member in ["NotAction", "NotPrincipal", "NotResource", "condition", "effect", "X"] {
-        assert_eq!(checked(&release(member, json!("*"))), fault("Release", StatementFault::Member(member.into())));
-    }
+    let unnamed = Err(KeyPolicyError::Statement { statement: "3".into(), fault: StatementFault::Sid });
+    assert_eq!(checked(&release("Sid", json!(1))), unnamed);
     for effect in [json!("allow"), json!("Permit"), Value::Null, json!(["Deny"])] {
         assert_eq!(checked(&release("Effect", effect)), fault("Release", StatementFault::Effect));
     }
@@ -124,23 +344,50 @@ fn every_loosening_has_its_refusal() {
 }
 
 #[test]
-fn a_policy_that_nobody_may_change_is_said() {
-    let changeable = |policy: &Value| KeyPolicy::check(&policy.to_string(), &pins()).map(|policy| policy.changeable);
-    assert_eq!(changeable(&good()), Ok(true));
+fn who_may_put_another_policy_is_named() {
+    let changers = |policy: &Value| {
+        let changers = KeyPolicy::check(&policy.to_string(), &pins()).unwrap().changers;
+        changers.into_iter().map(|changer| (changer.principal, changer.conditional)).collect::<Vec<_>>()
+    };
+    let account = "account 111122223333 (its root user, and whom its IAM policies allow)".to_owned();
+    let admin = "arn:aws:iam::111122223333:user/admin";
+    assert_eq!(changers(&good()), [(account.clone(), false)]);
+    let mut named = good();
+    named["Statement"][0]["Principal"] = json!({ "AWS": [admin, "111122223333"] });
+    assert_eq!(changers(&named), [(account.clone(), false), (admin.into(), false)]);
+    // Denials count: for certain, or under a condition.
+    let denied = |principal: Value, condition: Value| {
+        let mut statement = deny(json!("kms:Put*"), condition);
+        statement["Principal"] = principal;
+        let mut policy = named.clone();
+        policy["Statement"].as_array_mut().unwrap().push(statement);
+        changers(&policy)
+    };
+    assert_eq!(denied(json!("*"), json!({})), []);
+    assert_eq!(denied(json!({ "AWS": admin }), json!({})), [(account.clone(), true)]);
+    let mfa = json!({ "BoolIfExists": { "aws:MultiFactorAuthPresent": "false" } });
+    assert_eq!(denied(json!("*"), mfa), [(account.clone(), true), (admin.into(), true)]);
+    let but_admin = json!({ "ArnNotEquals": { "aws:PrincipalArn": admin } });
+    assert_eq!(denied(json!("*"), but_admin), [(account, true), (admin.into(), false)]);
+    // Nobody: this policy stays for ever.
     let mut frozen = good();
     frozen["Statement"][0]["Action"] = json!(["kms:DescribeKey"]);
-    assert_eq!(changeable(&frozen), Ok(false));
+    assert_eq!(changers(&frozen), []);
+    let mut only_others = named.clone();
+    only_others["Statement"][0]["Condition"] = json!({ "StringEquals": { "aws:PrincipalArn": "arn:aws:iam::1:user/x" } });
+    only_others["Statement"][0]["Principal"] = json!({ "AWS": admin });
+    assert_eq!(changers(&only_others), []);
 }
 
 #[test]
-fn nobody_lets_everybody_put_another_policy() {
+fn everybody_may_not_change_the_key() {
     let administer = |principal: Value| {
         let mut policy = good();
         policy["Statement"][0]["Principal"] = principal;
         checked(&policy)
     };
     for anybody in
-        [json!("*"), json!({ "AWS": "*" }), json!({ "AWS": ["arn:aws:iam::111122223333:root", "*"] }), Value::Null]
+        [json!("*"), json!({ "AWS": "*" }), json!({ "AWS": ["arn:aws:iam::111122223333:root", "*"] }), json!({ "AWS": "arn:aws:iam::111122223333:role/*" })]
     {
         assert_eq!(administer(anybody), fault("Administer", StatementFault::Everybody));
     }
@@ -202,7 +449,7 @@ fn both_registers_are_pinned_to_one_value() {
 }
 
 #[test]
-fn nothing_stands_in_two_spellings() {
+fn two_spellings_in_a_condition_are_refused() {
     let (image, policy) = (image(), policy());
     let lower = IMAGE_PIN.to_lowercase();
     let two = release(
@@ -226,7 +473,7 @@ fn nothing_stands_in_two_spellings() {
 }
 
 #[test]
-fn the_whole_has_one_form() {
+fn the_policy_has_one_form() {
     let changed = |name: &str, value: Value| {
         let mut policy = good();
         policy[name] = value;
@@ -236,14 +483,13 @@ fn the_whole_has_one_form() {
     assert_eq!(changed("version", json!("2012-10-17")), Err(KeyPolicyError::Member("version".into())));
     assert_eq!(changed("Statement", json!({})), Err(KeyPolicyError::Form));
     assert_eq!(changed("Statement", json!(["x"])), Err(KeyPolicyError::Form));
-    assert_eq!(changed("Statement", json!([])), Err(KeyPolicyError::ReleasesNothing));
-    assert_eq!(checked(&release("Action", json!("kms:Decrypt"))), Err(KeyPolicyError::ReleasesNothing));
+    assert_eq!(changed("Id", json!(7)), Err(KeyPolicyError::Form));
+    assert_eq!(changed("Statement", json!(vec![good()["Statement"][0].clone(); 65])), Err(KeyPolicyError::Form));
+    assert!(matches!(changed("Statement", json!([])), Err(KeyPolicyError::Withheld(lacks)) if lacks.len() == 5));
     assert_eq!(KeyPolicy::check(&" ".repeat(32 * 1024 + 1), &pins()), Err(KeyPolicyError::Length));
     for text in ["", "[]", "{} x", "null"] {
         assert_eq!(KeyPolicy::check(text, &pins()), Err(KeyPolicyError::Form));
     }
-    let deny_only = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Deny", "Action": "kms:Decrypt" }] });
-    assert_eq!(checked(&deny_only), Err(KeyPolicyError::ReleasesNothing));
 }
 
 #[test]
@@ -288,6 +534,25 @@ fn loosened(kind: usize, salt: u8) -> Value {
     }
 }
 
+/// Statements of the closed form: three that allow, and denials of many kinds.
+fn statement(kind: usize) -> Value {
+    let mfa = json!({ "BoolIfExists": { "aws:MultiFactorAuthPresent": "false" } });
+    match kind {
+        0..=2 => good()["Statement"][kind].clone(),
+        3 => deny(json!("kms:Decrypt"), json!({})),
+        4 => deny(json!("kms:*"), mfa),
+        5 => deny(json!("kms:PutKeyPolicy"), mfa),
+        6 => deny(json!("kms:PutKeyPolicy"), json!({})),
+        7 => deny(json!("*"), json!({ "StringNotEqualsIgnoreCase": { IMAGE_PIN: image() } })),
+        8 => deny(json!("kms:Decrypt"), json!({ "StringNotEqualsIgnoreCase": { IMAGE_PIN: image() } })),
+        9 => deny(json!("kms:GenerateDataKey"), json!({ "StringEquals": { "aws:SourceVpc": "vpc-1" } })),
+        10 => deny(json!("kms:CreateGrant"), json!({})),
+        11 => json!({ "Effect": "Deny", "Principal": { "AWS": "arn:aws:iam::111122223333:role/x" }, "Action": "*", "Resource": "*" }),
+        12 => deny(json!("kms:Decrypt"), json!({ "StringLike": { "kms:EncryptionContext:adyton-genesis": "*" } })),
+        _ => deny(json!("kms:D*"), json!({ "Bool": { "aws:SecureTransport": "false" } })),
+    }
+}
+
 proptest! {
     /// Wherever one loosened statement stands among good ones, the policy is refused; without it, it is not.
     #[test]
@@ -317,6 +582,42 @@ proptest! {
         let changed: String = value.chars().enumerate().map(|(place, old)| if place == at { digit } else { old }).collect();
         policy["Statement"][2]["Condition"]["StringEqualsIgnoreCase"][key] = json!(changed);
         prop_assert_eq!(checked(&policy).is_ok(), changed == value);
+    }
+
+    /// The order of statements changes nothing, a denial more never admits more, and a good allowance more never refuses.
+    #[test]
+    fn statements_are_evaluated_together(
+        chosen in prop::collection::vec(0..14usize, 0..8), order in any::<prop::sample::Index>(), denial in 3..14usize,
+        allowance in 0..3usize,
+    ) {
+        let policy = |chosen: &[usize]| {
+            let mut policy = good();
+            policy["Statement"] = chosen.iter().map(|kind| statement(*kind)).collect();
+            KeyPolicy::check(&policy.to_string(), &pins())
+        };
+        let first = policy(&chosen);
+        let mut turned = chosen.clone();
+        if !turned.is_empty() {
+            let at = order.index(turned.len());
+            turned.rotate_left(at);
+        }
+        turned.reverse();
+        prop_assert_eq!(policy(&turned).ok(), first.clone().ok());
+        let more = |kind| {
+            let mut more = chosen.clone();
+            more.insert(order.index(chosen.len() + 1), kind);
+            policy(&more)
+        };
+        match (&first, more(denial)) {
+            (Ok(before), Ok(after)) => {
+                prop_assert!(after.releases_to.iter().all(|role| before.releases_to.contains(role)));
+                let known = |principal: &String| before.changers.iter().any(|changer| changer.principal == *principal);
+                prop_assert!(after.changers.iter().all(|changer| known(&changer.principal)));
+            }
+            (Err(_), Ok(after)) => prop_assert!(false, "a denial admitted {:?}", after),
+            (_, Err(_)) => {}
+        }
+        prop_assert!(first.is_err() || more(allowance).is_ok());
     }
 
     #[test]
