@@ -70,9 +70,16 @@ pub fn all() -> Vec<(&'static str, Seed)> {
                 ("other", key_policy(0xAC, "kms:Decrypt", json!({ "Effect": "Deny", "Action": "kms:CreateGrant" }))),
                 ("star", key_policy(0xAB, "kms:*", json!({ "Effect": "Deny", "Action": "kms:CreateGrant" }))),
                 ("denied", key_policy(0xAB, "kms:Decrypt", json!({ "Effect": "Deny", "Action": "kms:D*" }))),
-                ("not_action", key_policy(0xAB, "kms:Decrypt", json!({ "Effect": "Deny", "NotAction": "kms:Decrypt" }))),
-                ("two_effects", key_policy(0xAB, "kms:Decrypt", json!({ "Effect": "Deny", "effect": "Allow", "Action": "kms:*" }))),
+                (
+                    "not_action",
+                    key_policy(0xAB, "kms:Decrypt", json!({ "Effect": "Deny", "NotAction": "kms:Decrypt" })),
+                ),
+                (
+                    "two_effects",
+                    key_policy(0xAB, "kms:Decrypt", json!({ "Effect": "Deny", "effect": "Allow", "Action": "kms:*" })),
+                ),
                 ("conditional", conditional_key_policy()),
+                ("of_the_aws_cli", of_the_aws_cli(&conditional_key_policy())),
             ],
         ),
         ("manifest", vec![("none", manifest(0)), ("three_chunks", manifest(3))]),
@@ -176,6 +183,11 @@ fn conditional_key_policy() -> Vec<u8> {
         "BoolIfExists": { "aws:MultiFactorAuthPresent": "false" },
     });
     key_policy(0xAB, "kms:Decrypt", json!({ "Effect": "Deny", "Action": "kms:Decrypt", "Condition": condition }))
+}
+
+/// A policy as the AWS command line prints it.
+fn of_the_aws_cli(policy: &[u8]) -> Vec<u8> {
+    json!({ "Policy": String::from_utf8_lossy(policy), "PolicyName": "default" }).to_string().into_bytes()
 }
 
 fn hex(text: &str) -> Vec<u8> {

@@ -135,6 +135,8 @@ pub struct Acme {
     pub trust: String,
     /// A mail address that it may write to.
     pub contact: Option<String>,
+    /// Name of the settings' credential that binds the account to one at the CA (RFC 8555 §7.3.4).
+    pub external_account: Option<String>,
 }
 
 /// `[verification]`.

@@ -1,4 +1,4 @@
-//! `adyton seal`: a route's credential, sealed so that only this vault opens it, for this place only.
+//! `adyton seal`: a credential of a route or of the CA's external account, sealed so that only this vault opens it, for one place.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -35,8 +35,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Err
         return Err(format!("{} holds vault {}, not this one", options.data.display(), found.vault).into());
     }
     let policy = found.policy()?;
-    let route = policy.routes.iter().find(|route| route.credential == options.name);
-    let route = route.ok_or_else(|| format!("no route of the policy names a credential {}", options.name))?;
+    let (host, port) = policy.place_of_credential(&options.name).ok_or_else(|| {
+        format!("neither a route of the policy nor acme.external_account names a credential {}", options.name)
+    })?;
     let mut secret = Vec::new();
     std::io::stdin().take(MAX_SECRET as u64 + 1).read_to_end(&mut secret)?;
     // A line's end is the terminal's.
@@ -44,7 +45,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Err
     if !(1..=MAX_SECRET).contains(&secret.len()) {
         return Err("stdin: a secret of 1 to 4096 bytes is needed".into());
     }
-    let purpose = SealedPurpose::credential(&found.vault.0, &options.name, &route.host, route.port);
+    let purpose = SealedPurpose::credential(&found.vault.0, &options.name, host, port);
     println!("{}", BASE64.encode(&RecipientPublicKey(found.genesis.hpke_key).seal(&purpose, secret)?));
     Ok(ExitCode::SUCCESS)
 }

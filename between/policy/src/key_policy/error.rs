@@ -120,7 +120,9 @@ impl fmt::Display for KeyPolicyError {
         f.write_str("the key's policy: ")?;
         match self {
             Self::Length => f.write_str("longer than 32 KiB"),
-            Self::Form => f.write_str("expected JSON with a list of at most 64 statements and without duplicate member names"),
+            Self::Form => {
+                f.write_str("expected JSON with a list of at most 64 statements and without duplicate member names")
+            }
             Self::Version => f.write_str("expected Version 2012-10-17"),
             Self::Member(name) => write!(f, "unknown member {name:?}: remove it"),
             Self::Statement { statement, fault } => write!(f, "statement {statement}: {fault}"),
@@ -129,7 +131,9 @@ impl fmt::Display for KeyPolicyError {
                 withheld.iter().try_for_each(|withheld| write!(f, "; {withheld}"))
             }
             Self::Role(got) => write!(f, "the role: expected the ARN of an IAM role, got {got:?}"),
-            Self::Output => write!(f, "expected Policy and PolicyName \"default\", as `aws kms get-key-policy` prints them"),
+            Self::Output => {
+                write!(f, "expected Policy and PolicyName \"default\", as `aws kms get-key-policy` prints them")
+            }
         }
     }
 }

@@ -15,7 +15,8 @@ use super::statement::{Effect, Principal, Statement};
 use super::{Changer, Pins, Unmet, Withheld, quoted};
 
 /// Actions that a boot needs (`docs/spec/12-custody-kms.md`, "Requests"): genesis the fourth, every later boot the fifth.
-const NEEDED: [&str; 5] = ["kms:DescribeKey", "kms:ListGrants", "kms:GetKeyPolicy", "kms:GenerateDataKey", "kms:Decrypt"];
+const NEEDED: [&str; 5] =
+    ["kms:DescribeKey", "kms:ListGrants", "kms:GetKeyPolicy", "kms:GenerateDataKey", "kms:Decrypt"];
 /// The action that puts another policy.
 const CHANGES: &str = "kms:PutKeyPolicy";
 /// The encryption context's only member.
@@ -97,7 +98,13 @@ fn enclave_fact(key: &str, action: &str, pins: &Pins) -> Fact {
     match key {
         "kms:encryptioncontextkeys" if releases => Fact::is(GENESIS),
         "kms:encryptioncontextkeys" | "kms:viaservice" | "aws:multifactorauthage" => Fact::absent(),
-        "kms:encryptionalgorithm" => if releases { Fact::is("SYMMETRIC_DEFAULT") } else { Fact::absent() },
+        "kms:encryptionalgorithm" => {
+            if releases {
+                Fact::is("SYMMETRIC_DEFAULT")
+            } else {
+                Fact::absent()
+            }
+        }
         // An instance's role signs in without a second factor: AWS shows `false`, or nothing.
         "aws:multifactorauthpresent" => Fact::OneOf(vec![None, Some(vec!["false".into()])]),
         "aws:securetransport" => Fact::is("true"),

@@ -30,10 +30,7 @@ pub(super) enum Principal {
     /// An account: its number, or the ARN of its root. Its IAM policies decide which of its principals are meant.
     Account(String),
     /// A role or user, by its ARN.
-    Named {
-        arn: String,
-        account: String,
-    },
+    Named { arn: String, account: String },
     /// A service of AWS.
     Service(String),
     /// Anything else: a session, a deleted role, a partial wildcard.

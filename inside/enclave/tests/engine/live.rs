@@ -59,6 +59,7 @@ impl Live {
             rules: RULES.clone(),
             table: Arc::default(),
             public: None,
+            external: Ok(None),
             sequence: 0,
             settings_hash: [0; 32],
         });

@@ -53,7 +53,14 @@ fn created_services(disk: &Disk) -> impl Iterator<Item = Sid> + use<> {
 
 /// Settings of a sequence; what they allow is told apart by their hash.
 fn settings(sequence: u64, hash: u8) -> Current {
-    Current { rules: RULES.clone(), table: Arc::default(), public: None, sequence, settings_hash: [hash; 32] }
+    Current {
+        rules: RULES.clone(),
+        table: Arc::default(),
+        public: None,
+        external: Ok(None),
+        sequence,
+        settings_hash: [hash; 32],
+    }
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ fn table(count: usize, known: &[usize]) -> Arc<RoutingTable> {
 }
 
 fn current(table: Arc<RoutingTable>, sequence: u64) -> Current {
-    Current { rules: Rules::default(), table, public: None, sequence, settings_hash: [0; 32] }
+    Current { rules: Rules::default(), table, public: None, external: Ok(None), sequence, settings_hash: [0; 32] }
 }
 
 impl World {

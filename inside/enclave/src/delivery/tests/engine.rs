@@ -48,8 +48,14 @@ fn engine(world: &World, table: RoutingTable) -> (Engine, Holder, mpsc::Unbounde
     };
     // A new vault's budgets begin at none.
     rules.limits.failed_checks_refill = 0;
-    let current =
-        Holder::new(Current { rules, table: Arc::new(table), public: None, sequence: 0, settings_hash: [0; 32] });
+    let current = Holder::new(Current {
+        rules,
+        table: Arc::new(table),
+        public: None,
+        external: Ok(None),
+        sequence: 0,
+        settings_hash: [0; 32],
+    });
     let surroundings = writer::Surroundings {
         clock: Arc::clone(&world.clock),
         events: Events::silent(),
