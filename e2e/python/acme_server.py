@@ -4,7 +4,9 @@ import base64
 import datetime
 import hashlib
 import http.server
+import hmac
 import json
+import random
 import secrets
 import socket
 import ssl
@@ -35,8 +37,8 @@ def pem(*certificates):
 
 
 class Problem(Exception):
-    def __init__(self, kind, status=403):
-        self.kind, self.status = kind, status
+    def __init__(self, kind, status=403, headers=None):
+        self.kind, self.status, self.headers = kind, status, headers or {}
 
 
 class Ca:
@@ -71,7 +73,11 @@ class AcmeServer:
     def __init__(self, ca=None):
         self.ca, self.vault, self.mood = ca or Ca(), None, None
         self.nonces, self.accounts, self.orders, self.issued = set(), {}, [], []
-        self.proofs, self.refusals = [], []
+        self.proofs, self.refusals, self.requests = [], [], []
+        # Part of the nonces that are refused; identifier and key of the external account that is demanded; whether a chain is the
+        # leaf alone; and faults, each for the next request whose path begins so: path, status, Retry-After.
+        self.refused_nonces, self.external, self.alone, self.faults = 0, None, False, []
+        self.random = random.Random(6)
         server = self
         self.httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"acme": server}))
         self.port = self.httpd.server_address[1]
@@ -120,6 +126,8 @@ class AcmeServer:
         if protected["nonce"] not in self.nonces:
             raise Problem("badNonce", 400)
         self.nonces.discard(protected["nonce"])
+        if self.random.random() < self.refused_nonces:
+            raise Problem("badNonce", 400)
         if protected["url"] != f"https://{HOST}{path}" or protected["alg"] != "ES256":
             raise Problem("malformed", 400)
         if ("jwk" in protected) != (path == "/new-account"):
@@ -141,6 +149,21 @@ class AcmeServer:
             raise Problem("malformed", 400) from None
         payload = json.loads(decoded(body["payload"])) if body["payload"] else None
         return jwk, protected.get("kid"), payload
+
+    def demand_external(self, jwk, payload):
+        """The binding of RFC 8555 §7.3.4, if this CA demands one."""
+        if self.external is None:
+            return
+        kid, key = self.external
+        binding = payload.get("externalAccountBinding")
+        if binding is None:
+            raise Problem("externalAccountRequired")
+        protected = json.loads(decoded(binding["protected"]))
+        assert protected == {"alg": "HS256", "kid": protected["kid"], "url": f"https://{HOST}/new-account"}, protected
+        signed = f"{binding['protected']}.{binding['payload']}".encode()
+        right = hmac.compare_digest(hmac.new(key, signed, hashlib.sha256).digest(), decoded(binding["signature"]))
+        if protected["kid"] != kid or not right or json.loads(decoded(binding["payload"])) != jwk:
+            raise Problem("unauthorized")
 
     def prove(self, name, token, jwk):
         """TLS-ALPN-01: asks the vault for a name, and reads the extension of what it shows."""
@@ -165,11 +188,21 @@ class AcmeServer:
         value = extension.value.value
         return extension.critical and value == b"\x04\x20" + expected and names.get_values_for_type(x509.DNSName) == [name]
 
+    def fail(self, path):
+        """The fault that is due at this path, if there is one."""
+        self.requests.append((time.monotonic(), path))
+        for place, (begins, status, after) in enumerate(self.faults):
+            if path.startswith(begins):
+                del self.faults[place]
+                raise Problem("rateLimited", status, {"Retry-After": str(after)} if after is not None else {})
+
     def answer(self, path, body):
         """Status, headers and body."""
+        self.fail(path)
         jwk, kid, payload = self.verified(path, body)
         number = int(path.rsplit("/", 1)[1]) if path[-1].isdigit() else None
         if path == "/new-account":
+            self.demand_external(jwk, payload)
             known = [url for url, account in self.accounts.items() if account["jwk"] == jwk]
             url = known[0] if known else f"https://{HOST}/account/{len(self.accounts) + 1}"
             self.accounts.setdefault(url, {"jwk": jwk, "contact": payload.get("contact")})
@@ -211,7 +244,7 @@ class AcmeServer:
                 raise Problem("badCSR")
             key = ec.generate_private_key(ec.SECP256R1()).public_key() if self.mood == "key" else request.public_key()
             leaf = self.ca.signed(names[0], key, "between", self.ca.key, names, self.ca.life)
-            order["chain"] = pem(leaf, self.ca.between)
+            order["chain"] = pem(leaf) if self.alone else pem(leaf, self.ca.between)
             self.issued.append(leaf)
             return 200, {}, self.order(number)
         if path.startswith("/certificate/"):
@@ -224,6 +257,7 @@ class AcmeServer:
         place = lambda what: [self.url(f"/{what}/{number * 100 + at}") for at in range(len(order["names"]))]  # noqa: E731
         return {
             "status": status,
+            "identifiers": [{"type": "dns", "value": name} for name in order["names"]],
             "authorizations": place("auth"),
             "finalize": self.url(f"/finalize/{number}"),
         } | ({"certificate": self.url(f"/certificate/{number}")} if order["chain"] else {})
@@ -245,6 +279,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         assert self.headers["User-Agent"].startswith("adyton/") and self.headers["Host"] == HOST
+        try:
+            self.acme.fail(self.path)
+        except Problem as problem:
+            return self.reply(problem.status, problem.headers, {"type": f"urn:ietf:params:acme:error:{problem.kind}"})
         if self.path == "/directory":
             names = {"newNonce": "/new-nonce", "newAccount": "/new-account", "newOrder": "/new-order"}
             self.reply(200, {}, {name: f"https://{HOST}{path}" for name, path in names.items()})
@@ -258,4 +296,4 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.reply(*self.acme.answer(self.path, body))
         except Problem as problem:
             self.acme.refusals.append(problem.kind)
-            self.reply(problem.status, {}, {"type": f"urn:ietf:params:acme:error:{problem.kind}", "detail": "x"})
+            self.reply(problem.status, problem.headers, {"type": f"urn:ietf:params:acme:error:{problem.kind}", "detail": "x"})

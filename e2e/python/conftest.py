@@ -32,6 +32,10 @@ class NotStarted(Exception):
     """The vault did not start. An old binary that lacks an option ends here, too."""
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "regression: fails on binaries of the commit before its fault was mended")
+
+
 class Up:
     """One run of `adyton up`."""
 

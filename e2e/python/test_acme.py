@@ -9,8 +9,9 @@ import urllib.parse
 import urllib.request
 
 import pytest
-from acme_server import HOST, AcmeServer, Ca, pem
+from acme_server import HOST, AcmeServer, Ca, pem, unpadded
 from conftest import BINARIES, Up, eventually
+from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from test_public_certificate import (
     NAME,
@@ -155,6 +156,123 @@ def test_what_goes_wrong_is_said_and_nothing_is_shown(tmp_path, ca, mood, said):
     # Codes go on.
     assert up.verify().verifications.create(to="+12025550123", channel="sms").status == "pending"
     assert up.stop() == 0
+
+
+@pytest.mark.regression
+def test_half_of_all_nonces_may_be_refused(tmp_path, ca):
+    ca.refused_nonces = 0.5
+    up = Vault(tmp_path, ca, TWO_NAMES)
+    certified(up, ca, 1)
+    assert ca.refusals.count("badNonce") > 2 and set(ca.refusals) == {"badNonce"}
+    assert (len(ca.orders), up.asked()["failures"]) == (1, 0)
+    assert up.stop() == 0
+
+
+@pytest.mark.regression
+@pytest.mark.parametrize("path", ["/directory", "/new-nonce", "/new-account", "/new-order", "/auth", "/chall", "/order", "/finalize", "/cert"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_one_temporary_answer_ends_no_order(tmp_path, ca, path, status):
+    ca.faults = [(path, status, 2)]
+    up = Vault(tmp_path, ca)
+    certified(up, ca, 1)
+    assert ca.faults == []
+    assert (len(ca.orders), len(ca.issued), up.asked()["failures"]) == (1, 1, 0)
+    hit = next(place for place, (_, asked) in enumerate(ca.requests) if asked.startswith(path))
+    assert ca.requests[hit + 1][0] - ca.requests[hit][0] >= 2, "as long as it was asked to wait"
+    assert up.stop() == 0
+
+
+@pytest.mark.regression
+def test_an_order_is_resumed_after_a_long_wait_was_asked_and_after_a_restart(tmp_path, ca):
+    ca.faults = [("/certificate", 503, 3600)]
+    up = Vault(tmp_path, ca)
+    status = eventually(lambda: failed_once(up))
+    said = "the CA cannot answer now: rateLimited: it wants to be asked again after 3600 s"
+    assert (status["last_failure"], len(ca.orders), len(ca.issued)) == (said, 1, 1)
+    left = datetime.datetime.fromisoformat(status["renews_at"]) - datetime.datetime.now(datetime.UTC)
+    assert datetime.timedelta(seconds=3480) < left <= datetime.timedelta(seconds=3600)
+    assert up.stop() == 0
+    # The next boot has order and key from the public log: the certificate that was given is fetched, and no other is asked for.
+    up = Vault(tmp_path, ca)
+    certified(up, ca, 1)
+    assert (len(ca.accounts), len(ca.orders), len(ca.issued)) == (1, 1, 1)
+    assert up.stop() == 0
+    assert json.loads(up.log_check().stdout)["ok"] is True
+
+
+@pytest.mark.regression
+def test_a_chain_may_be_the_leaf_alone(tmp_path, ca):
+    ca.alone = True
+    up = Vault(tmp_path, ca)
+
+    def once():
+        certificate, _, _ = shown(up, unverified(["http/1.1"]))
+        assert certificate == ca.issued[-1]
+
+    eventually(once)
+    assert up.stop() == 0
+
+
+@pytest.mark.regression
+def test_an_account_is_bound_to_the_one_that_the_owners_have_at_the_ca(tmp_path, ca):
+    key = bytes(range(32))
+    ca.external = ("kid-1", key)
+    ca.vault = None
+    names = [PUBLIC_NAMES, *ca.policy, 'acme.external_account="ca-account"']
+    up = Up(tmp_path, policy=names, extra=["--route", ca.route])
+    ca.vault = urllib.parse.urlsplit(up.ready["api"]).port
+    unbound = ExternalVault(up)
+    missing = "the settings have no credential ca-account (acme.external_account)"
+    eventually(lambda: unbound.failed(missing))
+    assert ca.requests == [], "the CA is not asked without it"
+
+    def set_to(plaintext):
+        seal = [BINARIES / "adyton", "seal", "--vault", up.ready["vault_id"], "--data", up.data, "--for", "ca-account"]
+        sealed = subprocess.run(seal, input=plaintext, capture_output=True, text=True, check=True).stdout.strip()
+        with open(up.ready["settings"]) as file:
+            text = file.read().replace("[credentials]\n", f'[credentials]\nca-account = "{sealed}"\n')
+        file = tmp_path / "settings.toml"
+        file.write_text(text)
+        place = ["--api", up.ready["api"], "--ca", up.ready["ca"], "--vault", up.ready["vault_id"], "--file", file]
+        command = [BINARIES / "adyton", "settings", "set", *place, "--key", up.ready["owner_key"], "--json"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    refused = set_to("kid-1:short")
+    assert refused.returncode == 1
+    assert "credentials.ca-account: expected KEY-ID:KEY, the key of 32 to 64 bytes in base64url" in refused.stderr
+    assert set_to(f"kid-1:{unpadded(key)}").returncode == 0
+    certified(unbound, ca, 1)
+    assert up.stop() == 0
+
+
+class ExternalVault:
+    """What `certified` asks of a vault."""
+
+    def __init__(self, up):
+        self.up, self.ready = up, up.ready
+
+    def asked(self):
+        context = ssl.create_default_context(cafile=self.ready["ca"])
+        with urllib.request.urlopen(self.ready["api"] + "/adyton/v1/acme", context=context, timeout=10) as answer:
+            return json.load(answer)
+
+    def failed(self, said):
+        # Settings end the wait, and `up` signs the first ones: there may be two attempts.
+        status = self.asked()
+        assert status["failures"] >= 1 and said in status["last_failure"]
+
+
+@pytest.mark.regression
+def test_the_vaults_own_certificate_lives_a_day(up):
+    certificate, _, _ = shown(up, ssl.create_default_context(cafile=up.ready["ca"]), "localhost")
+    now, hour = datetime.datetime.now(datetime.UTC), datetime.timedelta(hours=1)
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    assert end - begin == 25 * hour
+    assert now - 2 * hour < begin <= now - hour and end > now + 15 * hour, "clocks may be off"
+    with open(up.ready["ca"], "rb") as file:
+        ca = x509.load_pem_x509_certificate(file.read())
+    assert (ca.not_valid_before_utc.year, ca.not_valid_after_utc.year) == (1975, 4096), "as long as the vault"
+    assert key_hash(certificate) == evidence(up)["tls_key_sha256"]
 
 
 def test_a_server_that_only_has_the_name_is_told_nothing(tmp_path, ca):

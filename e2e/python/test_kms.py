@@ -152,6 +152,105 @@ def test_a_loosened_key_policy_refuses_the_boot(tmp_path, small, name):
     assert expected in error, error
 
 
+# A key policy as the command prints one, for made-up registers, and how `kms check` judges it with a statement more.
+REGISTERS = ["--pcr", f"0={'ab' * 48}", "--pcr", f"16={'cd' * 48}"]
+ROLE, ADMINISTRATOR = "arn:aws:iam::111122223333:role/enclave", "arn:aws:iam::111122223333:user/admin"
+
+
+def printed():
+    code, out, error = adyton("kms", "key-policy", *REGISTERS, "--role", ROLE, "--administrator", ADMINISTRATOR)
+    assert code == 0, error
+    return json.loads(out)
+
+
+def judged(folder, text, *options):
+    file = folder / "key.json"
+    file.write_text(text if isinstance(text, str) else json.dumps(text))
+    return adyton("kms", "check", file, *REGISTERS, *options)
+
+
+MFA = {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}
+DENIALS = {
+    "its own Decrypt": (statement(Sid="Stop", Effect="Deny", Action="kms:Decrypt"), 'kms:Decrypt: statement "Stop" denies it'),
+    "everything without a second factor": (
+        statement(Sid="Mfa", Effect="Deny", Action="kms:*", Condition=MFA),
+        'kms:DescribeKey: statement "Mfa" denies it',
+    ),
+    "unless another register": (
+        statement(Sid="Other", Effect="Deny", Action="kms:Decrypt", Condition={"StringNotEquals": {POLICY: "00" * 48}}),
+        'kms:Decrypt: statement "Other" denies it',
+    ),
+    "what is not evaluated": (
+        statement(Sid="Net", Effect="Deny", Action="kms:*", Condition={"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}),
+        "depending on aws:SourceVpce, which cannot be evaluated here",
+    ),
+    "two effects": (statement(Effect="Deny", effect="Allow", Action="kms:Decrypt"), 'member "effect" is not evaluated'),
+    "all actions but some": (
+        {"Sid": "Not", "Effect": "Deny", "Principal": "*", "NotAction": "kms:Put*", "Resource": "*"},
+        'statement "Not": member "NotAction" is not evaluated',
+    ),
+}
+
+
+@pytest.mark.regression
+@pytest.mark.parametrize("name", DENIALS)
+def test_a_key_policy_that_no_vault_boots_under_is_refused(tmp_path, name):
+    added, expected = DENIALS[name]
+    policy = printed()
+    assert judged(tmp_path, policy)[0] == 0
+    policy["Statement"].append(added)
+    code, out, error = judged(tmp_path, policy)
+    assert code == 1 and out == "" and expected in error, (out, error)
+    code, out, _ = judged(tmp_path, policy, "--json")
+    assert code == 1 and expected in json.loads(out)["error"] and not json.loads(out)["ok"]
+
+
+@pytest.mark.regression
+def test_each_action_that_a_boot_lacks_is_named(tmp_path):
+    policy = printed()
+    del policy["Statement"][1]
+    code, _, error = judged(tmp_path, policy)
+    assert code == 1
+    for action in ("DescribeKey", "ListGrants", "GetKeyPolicy"):
+        assert f"kms:{action}: no statement allows it" in error
+    assert "kms:Decrypt" not in error
+    code, _, error = judged(tmp_path, printed(), "--role", ROLE + "x")
+    assert code == 1 and "kms:Decrypt: no statement allows it" in error
+
+
+@pytest.mark.regression
+def test_a_key_policy_that_nobody_may_change_is_accepted_only_on_request(tmp_path):
+    policy = printed()
+    assert "\n- arn:aws:iam::111122223333:user/admin\n" in judged(tmp_path, policy)[1]
+    policy["Statement"].append(statement(Effect="Deny", Action="kms:PutKeyPolicy", Principal="*"))
+    code, _, error = judged(tmp_path, policy)
+    assert code == 1 and "nobody may kms:PutKeyPolicy" in error and "--allow-unchangeable" in error
+    code, out, _ = judged(tmp_path, policy, "--allow-unchangeable")
+    assert code == 0 and "Nobody may put another policy" in out
+    policy["Statement"][-1]["Condition"] = MFA
+    code, out, _ = judged(tmp_path, policy)
+    assert code == 0 and "- arn:aws:iam::111122223333:user/admin (under a condition of the policy)" in out
+
+
+@pytest.mark.regression
+def test_what_the_aws_command_line_prints_is_read(tmp_path):
+    text = json.dumps(printed())
+    for output in (json.dumps({"Policy": text, "PolicyName": "default"}, indent=4), text + "\n", text + "\tdefault\n"):
+        code, out, error = judged(tmp_path, output)
+        assert code == 0 and f"A vault boots with the credentials of: {ROLE}" in out, error
+    code, _, error = judged(tmp_path, json.dumps({"Policy": text, "PolicyName": "other"}))
+    assert code == 1 and "expected Policy and PolicyName" in error
+
+
+def test_a_denial_refuses_the_boot(tmp_path, small):
+    policy = policy_of(small)
+    policy["Statement"].append(statement(Effect="Deny", Action="kms:Decrypt", Condition=MFA))
+    put(small, policy)
+    assert small.stop() == 0
+    error = refused_boot(tmp_path)
+    assert 'no vault boots under it; kms:Decrypt: statement "Loose" denies it' in error, error
+
+
 def test_a_grant_refuses_the_boot(tmp_path, small):
     good = policy_of(small)
     loose = json.loads(json.dumps(good))
@@ -189,7 +288,10 @@ def test_another_policy_gets_nothing_until_the_administrator_approves_it_too(tmp
     assert code == 0
     (tmp_path / "key.json").write_text(policy)
     code, out, _ = adyton("kms", "check", tmp_path / "key.json", *registers, "--json")
-    assert (code, json.loads(out)) == (0, {"ok": True, "changeable": True})
+    checked = json.loads(out)
+    assert (code, checked["ok"], checked["releases_to"]) == (0, True, [cloud["role"]])
+    changer = {"principal": cloud["administrator"]["arn"], "conditional": False}
+    assert (checked["changeable"], checked["changers"]) == (True, [changer])
     others = ["--pcr", f"0={before[IMAGE]}", "--pcr", f"16={before[POLICY]}"]
     code, _, said = adyton("kms", "check", tmp_path / "key.json", *others)
     assert code == 1 and f"{POLICY}: expected {before[POLICY]}, got {expected}" in said

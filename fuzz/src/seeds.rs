@@ -69,9 +69,20 @@ pub fn all() -> Vec<(&'static str, Seed)> {
         (
             "key_policy",
             vec![
-                ("good", key_policy(0xAB, "kms:Decrypt")),
-                ("other", key_policy(0xAC, "kms:Decrypt")),
-                ("star", key_policy(0xAB, "kms:*")),
+                ("good", key_policy(0xAB, "kms:Decrypt", json!({ "Effect": "Deny", "Action": "kms:CreateGrant" }))),
+                ("other", key_policy(0xAC, "kms:Decrypt", json!({ "Effect": "Deny", "Action": "kms:CreateGrant" }))),
+                ("star", key_policy(0xAB, "kms:*", json!({ "Effect": "Deny", "Action": "kms:CreateGrant" }))),
+                ("denied", key_policy(0xAB, "kms:Decrypt", json!({ "Effect": "Deny", "Action": "kms:D*" }))),
+                (
+                    "not_action",
+                    key_policy(0xAB, "kms:Decrypt", json!({ "Effect": "Deny", "NotAction": "kms:Decrypt" })),
+                ),
+                (
+                    "two_effects",
+                    key_policy(0xAB, "kms:Decrypt", json!({ "Effect": "Deny", "effect": "Allow", "Action": "kms:*" })),
+                ),
+                ("conditional", conditional_key_policy()),
+                ("of_the_aws_cli", of_the_aws_cli(&conditional_key_policy())),
             ],
         ),
         ("manifest", vec![("none", manifest(0)), ("three_chunks", manifest(3))]),
@@ -166,8 +177,8 @@ fn vectors(seeds: &mut Vec<(&'static str, Seed)>) {
     }
 }
 
-/// The policy of a KMS key, by the registers that the target `key_policy` has.
-fn key_policy(image: u8, action: &str) -> Vec<u8> {
+/// The policy of a KMS key, by the registers that the target `key_policy` has, with a denial.
+fn key_policy(image: u8, action: &str, mut denial: Value) -> Vec<u8> {
     let hex = |byte: u8| HEXLOWER.encode(&[byte; 48]);
     let pins = json!({
         "kms:RecipientAttestation:ImageSha384": hex(image), "kms:RecipientAttestation:PCR16": hex(0xCD),
@@ -175,9 +186,24 @@ fn key_policy(image: u8, action: &str) -> Vec<u8> {
     let allow = |actions: Value| json!({ "Effect": "Allow", "Principal": "*", "Action": actions, "Resource": "*" });
     let mut release = allow(json!([action, "kms:GenerateDataKey"]));
     release["Condition"] = json!({ "StringEqualsIgnoreCase": pins });
-    let statements =
-        json!([allow(json!("kms:DescribeKey")), release, { "Effect": "Deny", "NotAction": "kms:Decrypt" }]);
-    json!({ "Version": "2012-10-17", "Statement": statements }).to_string().into_bytes()
+    denial["Principal"] = "*".into();
+    denial["Resource"] = "*".into();
+    let looks = allow(json!(["kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants"]));
+    json!({ "Version": "2012-10-17", "Statement": [looks, release, denial] }).to_string().into_bytes()
+}
+
+/// The same with a denial under a condition that does not concern the enclave.
+fn conditional_key_policy() -> Vec<u8> {
+    let condition = json!({
+        "StringNotEqualsIgnoreCase": { "kms:RecipientAttestation:ImageSha384": HEXLOWER.encode(&[0xAB; 48]) },
+        "BoolIfExists": { "aws:MultiFactorAuthPresent": "false" },
+    });
+    key_policy(0xAB, "kms:Decrypt", json!({ "Effect": "Deny", "Action": "kms:Decrypt", "Condition": condition }))
+}
+
+/// A policy as the AWS command line prints it.
+fn of_the_aws_cli(policy: &[u8]) -> Vec<u8> {
+    json!({ "Policy": String::from_utf8_lossy(policy), "PolicyName": "default" }).to_string().into_bytes()
 }
 
 fn hex(text: &str) -> Vec<u8> {

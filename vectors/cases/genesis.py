@@ -28,6 +28,7 @@ POLICY = b"version = 1\n"
 OLD, NEW = b"\x0a" * 32, b"\x0b" * 32
 SIGNATURES = [b"SSHSIG one", b"SSHSIG two"]
 ACCOUNT = b"https://acme.example/account/1"
+ORDER = b"https://acme.example/order/7"
 ROOT_7 = tree.root([tree.leaf_hash(f"leaf {n}".encode()) for n in range(7)])
 
 
@@ -103,6 +104,13 @@ def records() -> list[dict]:
         },
         certificate("certificate", b"sealed key", [b"leaf", b"issuer"]),
         certificate("certificate_none_yet", b"", []),
+        {
+            "name": "gov_order",
+            "what": "gov",
+            "hex": spec.order_record(ORDER, b"sealed key").hex(),
+            "record": "order",
+            "fields": {"address": ORDER.hex(), "sealed_key": b"sealed key".hex()},
+        },
     ]
 
 
@@ -154,7 +162,9 @@ def refused_records() -> list[dict]:
             ("certificate_cut", "Truncated", spec.certificate_record(ACCOUNT, b"a", b"b", [b"c"])[:-1]),
             ("certificate_trailing", "TrailingBytes", spec.certificate_record(ACCOUNT, b"a", b"b", [b"c"]) + u8(0)),
             ("certificate_chain_of_9", "Chain { got: 9 }", spec.certificate_record(ACCOUNT, b"a", b"b", [b"c"] * 9)),
-            ("type_17", "Type { got: 17 }", u8(17) + bytes(40)),
+            ("order_cut", "Truncated", spec.order_record(ORDER, b"b")[:-1]),
+            ("order_trailing", "TrailingBytes", spec.order_record(ORDER, b"b") + u8(0)),
+            ("type_18", "Type { got: 18 }", u8(18) + bytes(40)),
             ("settings_unsigned", "Signatures { got: 0 }", spec.settings_record(9, NEW, [])),
         )
     ]

@@ -71,6 +71,10 @@ def settings_record(sequence: int, digest: bytes, signatures: list[bytes]) -> by
     return u8(6) + u64(sequence) + digest + u8(len(signatures)) + b"".join(map(lp, signatures))
 
 
+def order_record(address: bytes, sealed_key: bytes) -> bytes:
+    return u8(17) + lp(address) + lp(sealed_key)
+
+
 def certificate_record(account: bytes, sealed_account_key: bytes, sealed_key: bytes, chain: list[bytes]) -> bytes:
     fields = lp(account) + lp(sealed_account_key) + lp(sealed_key)
     return u8(16) + fields + u8(len(chain)) + b"".join(map(lp, chain))

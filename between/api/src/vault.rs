@@ -81,7 +81,7 @@ pub struct Acme {
     pub directory: String,
     /// Address of the vault's account there (CAA `accounturi`); null until there is one.
     pub account: Option<String>,
-    /// When the next certificate is asked for.
+    /// When the CA is asked next, never a moment that has passed; null while it is being asked.
     pub renews_at: Option<String>,
     /// Faults since the last success.
     pub failures: u32,

@@ -152,6 +152,15 @@ pub struct CertificateRecord {
     pub chain: Vec<Vec<u8>>,
 }
 
+/// An order at a CA that has not ended: a boot resumes it instead of placing another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderRecord {
+    /// The order's address at the CA.
+    pub address: Vec<u8>,
+    /// The key that its certificate will be for, sealed (`docs/spec/06-sealed-values.md`).
+    pub sealed_key: Vec<u8>,
+}
+
 /// Certificates of a chain at the most.
 pub const MAX_CHAIN: usize = 8;
 
@@ -172,6 +181,8 @@ pub enum GovRecord {
     Settings(SettingsRecord),
     /// A CA certified the vault, or took it as a customer.
     Certificate(CertificateRecord),
+    /// The vault placed an order at a CA.
+    Order(OrderRecord),
 }
 
 /// Why bytes are not a record of the public log.
@@ -211,7 +222,7 @@ pub enum GovError {
 impl fmt::Display for GovError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Type { got } => write!(f, "record type: expected 1 to 6 or 16, got {got}"),
+            Self::Type { got } => write!(f, "record type: expected 1 to 6, 16 or 17, got {got}"),
             Self::Version { got } => write!(f, "genesis version: expected 1, got {got}"),
             Self::Profile { got } => write!(f, "profile: expected 1 to 4, got {got}"),
             Self::Signatures { got } => write!(f, "signatures: expected 1 to {MAX_SIGNATURES}, got {got}"),
@@ -293,6 +304,11 @@ impl GovRecord {
                 out.push(u8::try_from(certificate.chain.len()).unwrap_or(u8::MAX));
                 certificate.chain.iter().for_each(|der| put_lp(&mut out, der));
             }
+            Self::Order(order) => {
+                out.push(17);
+                put_lp(&mut out, &order.address);
+                put_lp(&mut out, &order.sealed_key);
+            }
         }
         out
     }
@@ -336,6 +352,7 @@ impl GovRecord {
                 sealed_key: lp(&mut rest)?,
                 chain: chain(&mut rest)?,
             }),
+            17 => Self::Order(OrderRecord { address: lp(&mut rest)?, sealed_key: lp(&mut rest)? }),
             got => return Err(GovError::Type { got }),
         };
         if rest.is_empty() { Ok(record) } else { Err(GovError::TrailingBytes) }

@@ -33,8 +33,8 @@ pub use entry::{
     ENTRY_LEN, Entry, EntryError, HEADER_LEN, Header, Keep, Kind, commitment, commitments_root, size_class,
 };
 pub use gov::{
-    ApprovalRecord, BootRecord, CertificateRecord, Genesis, GovError, GovRecord, MAX_CHAIN, OpsRoot, PolicyRecord,
-    Profile, SettingsRecord,
+    ApprovalRecord, BootRecord, CertificateRecord, Genesis, GovError, GovRecord, MAX_CHAIN, OpsRoot, OrderRecord,
+    PolicyRecord, Profile, SettingsRecord,
 };
 pub use hash::{Hash, sha256};
 pub use head::{Head, HeadError, origin};

@@ -56,7 +56,7 @@ impl Releases {
     /// [`ReleaseError`]; then nothing changed. Public values, all of them.
     pub fn follow(&mut self, record: &GovRecord) -> Result<(), ReleaseError> {
         match record {
-            GovRecord::Genesis(_) | GovRecord::OpsRoot(_) | GovRecord::Certificate(_) => {}
+            GovRecord::Genesis(_) | GovRecord::OpsRoot(_) | GovRecord::Certificate(_) | GovRecord::Order(_) => {}
             GovRecord::Policy(PolicyRecord { release, policy }) => {
                 let shown = self.policy.is_some();
                 if shown || *release != self.number || sha256(policy).0 != self.policy_hash {

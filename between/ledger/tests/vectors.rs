@@ -7,8 +7,8 @@ mod reader;
 
 use adyton_ledger::{
     ApprovalRecord, BootRecord, CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind,
-    LogId, OpsRoot, PolicyRecord, Profile, SettingsRecord, VaultId, commitment, commitments_root, leaf_hash, sha256,
-    size_class, tile_path, verify_consistency, verify_inclusion,
+    LogId, OpsRoot, OrderRecord, PolicyRecord, Profile, SettingsRecord, VaultId, commitment, commitments_root,
+    leaf_hash, sha256, size_class, tile_path, verify_consistency, verify_inclusion,
 };
 use reader::Vector;
 
@@ -162,6 +162,9 @@ fn expected_record(v: &Vector) -> GovRecord {
             sealed_key: fields.hex("sealed_key"),
             chain: v.hexes("chain"),
         }),
+        "order" => {
+            GovRecord::Order(OrderRecord { address: fields.hex("address"), sealed_key: fields.hex("sealed_key") })
+        }
         "settings" => GovRecord::Settings(SettingsRecord {
             sequence: v.number("sequence"),
             hash: fields.fixed("hash"),

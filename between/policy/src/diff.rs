@@ -148,7 +148,7 @@ impl Changes {
             (Some(old), Some(new)) => (old, new),
         };
         // Destructured, so that a new field cannot be forgotten here.
-        let Acme { host, port, path, trust, contact } = new;
+        let Acme { host, port, path, trust, contact, external_account } = new;
         if (&old.host, old.port, &old.path) != (host, *port, path) {
             self.push(
                 Direction::Changes,
@@ -161,6 +161,12 @@ impl Changes {
         }
         if old.contact != *contact {
             self.push(Direction::Changes, "acme.contact: it is another one".into());
+        }
+        if old.external_account != *external_account {
+            let said = |name: &Option<String>| name.clone().unwrap_or_else(|| "none".into());
+            let words =
+                format!("acme.external_account: {}, not {}", said(external_account), said(&old.external_account));
+            self.push(Direction::Changes, words);
         }
     }
 

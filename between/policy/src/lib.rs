@@ -23,7 +23,7 @@ use serde::Deserialize;
 pub use custody::{CredentialSource, Custody, KeyArn};
 pub use diff::{Change, Direction, diff};
 pub use error::PolicyError;
-pub use key_policy::{KeyPolicy, KeyPolicyError, Pins, StatementFault};
+pub use key_policy::{Changer, KeyPolicy, KeyPolicyError, Pins, StatementFault, Unmet, Withheld};
 pub use parse::{Trust, certificate, certificates, is_host, is_peer};
 pub use settings::{PublicCertificate, RouteOrder, Settings, SettingsError, TighterLimits, settings_diff};
 
@@ -135,6 +135,8 @@ pub struct Acme {
     pub trust: String,
     /// A mail address that it may write to.
     pub contact: Option<String>,
+    /// Name of the settings' credential that binds the account to one at the CA (RFC 8555 §7.3.4).
+    pub external_account: Option<String>,
 }
 
 /// `[verification]`.

@@ -151,6 +151,13 @@ impl Policy {
         Ok(policy)
     }
 
+    /// Host and port that a credential of the settings is sealed to, by its name.
+    pub fn place_of_credential(&self, name: &str) -> Option<(&str, u16)> {
+        let of_route = self.routes.iter().find(|route| route.credential == name);
+        let of_acme = self.acme.as_ref().filter(|acme| acme.external_account.as_deref() == Some(name));
+        of_route.map(|route| (&route.host[..], route.port)).or_else(|| of_acme.map(|acme| (&acme.host[..], acme.port)))
+    }
+
     fn check(&self) -> Result<(), PolicyError> {
         if self.version != 1 {
             return Err(PolicyError::Version { got: self.version });
@@ -210,7 +217,14 @@ impl Policy {
         range("acme.path", plain, "a path that begins with /")?;
         range("acme.trust", Trust::parse(&acme.trust).is_some(), TRUST)?;
         let mailbox = |text: &str| text.contains('@') && text.bytes().all(|byte| byte.is_ascii_graphic());
-        range("acme.contact", acme.contact.as_deref().is_none_or(mailbox), "a mail address")
+        range("acme.contact", acme.contact.as_deref().is_none_or(mailbox), "a mail address")?;
+        let Some(name) = &acme.external_account else { return Ok(()) };
+        range("acme.external_account", is_word(name), WORD)?;
+        let why = "a route has a credential of this name, and a credential is sealed to one place";
+        if self.routes.iter().any(|route| route.credential == *name) {
+            return Err(PolicyError::Missing { key: "acme.external_account".into(), why });
+        }
+        Ok(())
     }
 
     fn check_owners(&self) -> Result<(), PolicyError> {
@@ -294,14 +308,18 @@ pub(crate) fn check_limits(limits: &Limits) -> Result<(), PolicyError> {
     range("limits.live_verifications", (1..=4_000_000).contains(&limits.live_verifications), "1 to 4000000")
 }
 
+const WORD: &str = "1 to 32 of a-z, 0-9 and -";
+
+/// Whether a text is a name of a route or of a credential.
+fn is_word(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=32).contains(&text.len()) && text.bytes().all(plain)
+}
+
 fn check_route(key: &str, route: &Route) -> Result<(), PolicyError> {
     let at = |name: &str| format!("{key}.{name}");
-    let word = |text: &str| -> bool {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        (1..=32).contains(&text.len()) && text.bytes().all(plain)
-    };
-    range(&at("name"), word(&route.name), "1 to 32 of a-z, 0-9 and -")?;
-    range(&at("credential"), word(&route.credential), "1 to 32 of a-z, 0-9 and -")?;
+    range(&at("name"), is_word(&route.name), WORD)?;
+    range(&at("credential"), is_word(&route.credential), WORD)?;
     range(&at("channels"), !route.channels.is_empty(), "at least one channel")?;
     peer(&at("host"), &route.host)?;
     range(&at("port"), route.port > 0, "1 to 65535")?;

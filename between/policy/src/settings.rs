@@ -141,7 +141,7 @@ pub enum SettingsError {
     Prefix(String),
     /// A prefix that stands twice in one channel.
     Twice(String),
-    /// A credential that no route of the policy names.
+    /// A credential that neither a route of the policy nor its `[acme]` names.
     Credential(String),
     /// A public certificate where the policy has no public names.
     NoPublicNames,
@@ -167,7 +167,7 @@ impl fmt::Display for SettingsError {
             Self::Route(name) => write!(f, "routes: the policy has no route {name} for this channel"),
             Self::Prefix(prefix) => write!(f, "routes: {prefix}: expected the beginning of a number, such as +44"),
             Self::Twice(prefix) => write!(f, "routes: {prefix:?} stands twice"),
-            Self::Credential(name) => write!(f, "credentials: no route of the policy names {name}"),
+            Self::Credential(name) => write!(f, "credentials: neither a route of the policy nor acme.external_account names {name}"),
             Self::NoPublicNames => f.write_str("public_certificate: the policy has no public names (api.public_names)"),
             Self::Chain => f.write_str(
                 "public_certificate.chain: expected 2 to 8 certificates in PEM and nothing else: the vault's own, then each \
@@ -233,9 +233,7 @@ impl Settings {
                 }
             }
         }
-        if let Some(name) =
-            self.credentials.keys().find(|name| !policy.routes.iter().any(|route| route.credential == **name))
-        {
+        if let Some(name) = self.credentials.keys().find(|name| policy.place_of_credential(name).is_none()) {
             return Err(SettingsError::Credential(name.clone()));
         }
         if let Some(certificate) = &self.public_certificate {

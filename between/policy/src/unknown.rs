@@ -26,7 +26,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("owners", &["threshold", "keys"]),
     ("tenants", &["admission", "loosening_hours"]),
     ("api", &["names", "addresses", "public_names"]),
-    ("acme", &["host", "port", "path", "trust", "contact"]),
+    ("acme", &["host", "port", "path", "trust", "contact", "external_account"]),
     ("custody", &["host", "port", "trust", "key", "credentials"]),
     ("verification", &["channels", "countries", "shortest_code", "custom_code_services"]),
     ("limits", LIMITS),

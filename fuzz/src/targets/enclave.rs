@@ -119,7 +119,8 @@ pub(crate) const KEY_POLICIES: &[&[u8]] = &[
 /// A key policy that is accepted releases to nobody without these registers, however an evaluator fills what it does not
 /// know in the attacker's favour.
 pub(crate) fn key_policy(input: &[u8]) {
-    let Ok(text) = str::from_utf8(input) else { return };
+    let Some(text) = str::from_utf8(input).ok().and_then(|output| KeyPolicy::text_of(output).ok()) else { return };
+    let text = &*text;
     if KeyPolicy::check(text, &Pins::new(&[0xAB; 48], &[0xCD; 48])).is_err() {
         return;
     }
@@ -135,6 +136,14 @@ pub(crate) fn key_policy(input: &[u8]) {
                 let facts = facts.map(|(image, policy)| (&image[..], &policy[..]));
                 assert!(!speaks || !could_hold(&statement["Condition"], facts), "{action} by {statement}");
             }
+        }
+    }
+    // Nor is anything that a boot needs denied to everybody without a condition.
+    let denials = policy["Statement"].as_array().into_iter().flatten();
+    for denial in denials.filter(|statement| statement["Effect"] == "Deny" && statement["Condition"].is_null()) {
+        for action in ["kms:DescribeKey", "kms:ListGrants", "kms:GetKeyPolicy", "kms:GenerateDataKey", "kms:Decrypt"] {
+            let speaks = texts(&denial["Action"]).any(|pattern| pattern == "*" || pattern == action.to_lowercase());
+            assert!(!speaks || denial["Principal"] != "*", "{action} by {denial}");
         }
     }
 }

@@ -118,7 +118,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let signer = || SigningKey::from_seed(&vault.keys.derive(Label::LogSigning, &[])?);
     // 5.
     told(&config, events, 5);
-    let GovReplay { frontier, bucket, releases, boots, certificate } = match vault.newborn {
+    let GovReplay { frontier, bucket, releases, boots, certificate, order } = match vault.newborn {
         Some(_) => GovReplay::newborn(&vault.genesis),
         None => gov::replay(&mut store, &vault.id, &vault.genesis).await?,
     };
@@ -135,17 +135,18 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let sealed_ca =
         SealedCa { certificate: vault.genesis.ca_certificate.clone(), sealed_key: vault.genesis.sealed_ca_key.clone() };
     let ca = Ca::open(&policy.api, &vault.keys, &vault.genesis.nonce, &sealed_ca)?;
-    let (own, tls_key) = ca.leaf(&policy.api)?;
+    let ca_key = ca.spki_hash();
+    let own = Arc::new(ca.boot_key(&policy.api, Arc::clone(&clock))?);
     let bundle = Bundle {
         vault_id: vault.id.0,
         release: release.number,
         policy_hash: measured.hash,
         boot_id,
         profile: vault.genesis.profile.number(),
-        tls_key,
+        tls_key: own.spki_hash(),
         hpke_key: vault.genesis.hpke_key,
         log_key: vault.genesis.log_key,
-        ca_key: ca.spki_hash(),
+        ca_key,
         notaries: NotarySet::default(),
         reveals: Vec::new(),
     };
@@ -165,10 +166,10 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let key = CredentialKey { recipient: Arc::clone(&recipient), vault_id: vault.id.0 };
     let public = Arc::new(PublicKeys::new(&vault.keys, vault.id.0, &policy.api.public_names)?);
     let public_request = public.request()?;
-    let acme = policy.acme.as_ref().map(|acme| Acme::new(acme, config.service.clone())).transpose();
+    let acme = policy.acme.as_ref().map(|acme| Acme::new(acme, config.service.clone(), Arc::clone(&clock))).transpose();
     let mut acme = acme.map_err(|_| BootError::Route("acme".into()))?;
     if let (Some(acme), Some(certificate)) = (&mut acme, &certificate) {
-        acme.resume(certificate, &public, clock.now());
+        acme.resume(certificate, order.as_ref(), &public);
     }
     let in_force = InForce::new(policy.clone(), key, Arc::clone(&public)).map_err(|error| BootError::Route(error.0))?;
     // A credential that the present policy's routes cannot use lets its route rest; it refuses no boot.
@@ -248,7 +249,8 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         hourly_roots(Arc::clone(&gov), config.service.clone(), vault.id, vault.genesis.log_key, Arc::clone(&clock));
     tokio::spawn(roots);
     if let Some(acme) = acme {
-        tokio::spawn(acme.run(acme::Surroundings { keys: public, gov: Arc::clone(&gov), clock: Arc::clone(&clock) }));
+        let deps = acme::Deps { keys: public, records: Arc::clone(&gov), current: current.clone() };
+        tokio::spawn(acme.run(deps));
     }
 
     let evidence = Evidence::start((nsm, config.nsm), &bundle, bundle_hash, signer()?, events.clone());

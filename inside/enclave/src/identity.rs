@@ -1,25 +1,45 @@
-//! Who the vault is to its clients: a CA born at genesis, and a fresh TLS key for every boot (DESIGN §7).
+//! The vault's identity to its clients: a CA born at genesis, and a fresh TLS key for every boot (DESIGN §7).
+//!
+//! 1. the CA lives as long as the vault (`CA_YEARS`) and signs for the policy's names only;
+//! 2. a boot has one TLS key, which evidence names and clients pin;
+//! 3. the certificate for that key lives a day (`LEAF_LIFE`). It is issued anew, for the same key, at the first connection after
+//!    `LEAF_RENEWAL`, so a vault that runs for months needs no restart and never shows a certificate that has expired.
+//!
+//! Limits: nothing revokes the CA. A client that trusts it does so until it is told otherwise.
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use adyton_ledger::sha256;
 use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Opaque, Plaintext, put_lp, random};
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256, PublicKeyData,
-    SanType,
+    SanType, SerialNumber, SignatureAlgorithm, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::ResolvesServerCert;
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 
 use adyton_policy::Api;
 
 use crate::acme::CHALLENGE_PROTOCOL;
+use crate::clock::Clock;
+
+/// Years between which the CA's certificate is valid: as long as a vault may live.
+const CA_YEARS: (i32, i32) = (1975, 4096);
+/// Seconds that a certificate of the boot's key is valid from its issue on.
+const LEAF_LIFE: u64 = 24 * 3600;
+/// Seconds before its issue from which it is valid, for clients whose clocks are behind.
+const LEAF_SKEW: u64 = 3600;
+/// Age in seconds at which it is issued anew. A client's clock may be ahead by the rest of its life.
+const LEAF_RENEWAL: u64 = 8 * 3600;
+/// Seconds until the next try, should the library refuse to sign. The certificate that there is stays.
+const LEAF_RETRY: u64 = 60;
 
 /// Why an identity could not be made.
 #[derive(Debug)]
@@ -114,24 +134,106 @@ impl Ca {
         self.spki_hash
     }
 
-    /// Makes this boot's TLS key and certificate. Also gives SHA-256 of the key's SubjectPublicKeyInfo.
+    /// 2. Makes this boot's TLS key, and the first certificate for it.
     ///
     /// # Errors
     /// [`IdentityError`].
-    pub fn leaf(&self, api: &Api) -> Result<(Arc<CertifiedKey>, [u8; 32]), IdentityError> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    pub fn boot_key(self, api: &Api, clock: Arc<Clock>) -> Result<OwnCertificate, IdentityError> {
+        let mut key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let (point, spki_hash) = (key.der_bytes().to_vec(), sha256(&key.subject_public_key_info()).0);
+        let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        // The library keeps the key's bytes in memory that it does not clear by itself.
+        zeroize::Zeroize::zeroize(&mut key);
+        let key = provider().key_provider.load_private_key(private).map_err(|_| IdentityError::Tls)?;
+        let (ca, names, point) = (self, names(api)?, BootKey(point));
+        let (certified, issued) = (Arc::new(ca.leaf(&names, &point, &key, clock.now())?), clock.now());
+        let held = RwLock::new(Held { certified, renew_at: issued + LEAF_RENEWAL });
+        Ok(OwnCertificate { ca, names, point, key, spki_hash, clock, held })
+    }
+
+    /// 3. A certificate for the boot's key.
+    fn leaf(
+        &self,
+        names: &[SanType],
+        point: &BootKey,
+        key: &Arc<dyn SigningKey>,
+        now: u64,
+    ) -> Result<CertifiedKey, IdentityError> {
         let mut params = CertificateParams::default();
-        params.subject_alt_names = names(api)?;
+        params.subject_alt_names = names.to_vec();
         params.distinguished_name = common_name("Adyton vault");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
-        let leaf = params.signed_by(&key, &self.issuer)?;
-        let spki_hash = sha256(&key.subject_public_key_info()).0;
-        let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let chain = vec![leaf.der().clone(), self.certificate.clone()];
-        let certified = CertifiedKey::from_der(chain, private, &provider()).map_err(|_| IdentityError::Tls)?;
-        Ok((Arc::new(certified), spki_hash))
+        // By itself the library derives it from the key, and two certificates of an issuer must not share one (RFC 5280 §4.1.2.2).
+        let mut serial: [u8; 16] = random()?;
+        serial[0] = serial[0] & 0x7F | 0x40;
+        params.serial_number = Some(SerialNumber::from_slice(&serial));
+        short_lived(&mut params, now);
+        let leaf = params.signed_by(point, &self.issuer)?;
+        Ok(CertifiedKey::new(vec![leaf.der().clone(), self.certificate.clone()], Arc::clone(key)))
+    }
+}
+
+/// Makes a certificate valid for a day; `now` is Unix seconds.
+pub(crate) fn short_lived(params: &mut CertificateParams, now: u64) {
+    let at = |seconds: u64| date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds);
+    params.not_before = at(now.saturating_sub(LEAF_SKEW));
+    params.not_after = at(now + LEAF_LIFE);
+}
+
+/// The public key of a boot.
+struct BootKey(Vec<u8>);
+
+impl PublicKeyData for BootKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ECDSA_P256_SHA256
+    }
+}
+
+struct Held {
+    certified: Arc<CertifiedKey>,
+    renew_at: u64,
+}
+
+/// This boot's TLS key and its certificate, which is renewed as it ages.
+pub struct OwnCertificate {
+    ca: Ca,
+    names: Vec<SanType>,
+    point: BootKey,
+    key: Arc<dyn SigningKey>,
+    spki_hash: [u8; 32],
+    clock: Arc<Clock>,
+    held: RwLock<Held>,
+}
+
+impl OwnCertificate {
+    /// SHA-256 of the key's SubjectPublicKeyInfo.
+    pub fn spki_hash(&self) -> [u8; 32] {
+        self.spki_hash
+    }
+
+    /// 3. The certificate to show now.
+    pub fn certified(&self) -> Arc<CertifiedKey> {
+        let now = self.clock.now();
+        {
+            let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+            if now < held.renew_at {
+                return Arc::clone(&held.certified);
+            }
+        }
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        if now >= held.renew_at {
+            match self.ca.leaf(&self.names, &self.point, &self.key, now) {
+                Ok(certified) => *held = Held { certified: Arc::new(certified), renew_at: now + LEAF_RENEWAL },
+                Err(_) => held.renew_at = now + LEAF_RETRY,
+            }
+        }
+        Arc::clone(&held.certified)
     }
 }
 
@@ -159,6 +261,7 @@ fn ca_params(api: &Api) -> Result<CertificateParams, IdentityError> {
     params.distinguished_name = common_name("Adyton vault CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    (params.not_before, params.not_after) = (date_time_ymd(CA_YEARS.0, 1, 1), date_time_ymd(CA_YEARS.1, 1, 1));
     let dns = api.names.iter().cloned().map(GeneralSubtree::DnsName);
     let addresses = api.addresses.iter().map(|address| GeneralSubtree::IpAddress(only(*address)));
     params.name_constraints =
@@ -194,4 +297,104 @@ fn ca_aad(genesis_nonce: &[u8; 32], certificate: &[u8]) -> Vec<u8> {
     aad.extend_from_slice(genesis_nonce);
     put_lp(&mut aad, certificate);
     aad
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use adyton_attest::validity;
+    use adyton_seal::{RootKey, Secret};
+    use rustls::pki_types::{ServerName, UnixTime};
+    use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+
+    use super::*;
+
+    const HOUR: u64 = 3600;
+
+    fn api() -> Api {
+        Api { names: vec!["vault.test".into()], addresses: vec!["127.0.0.1".parse().unwrap()], public_names: vec![] }
+    }
+
+    /// A CA, opened, and a boot's certificate under it.
+    pub(crate) fn own(clock: &Arc<Clock>) -> (Vec<u8>, OwnCertificate) {
+        let keys = KeyTree::new(&RootKey::new(Secret::init_with(|bytes| bytes.fill(7))), 1);
+        let sealed = make_ca(&api(), &keys, &[1; 32]).unwrap();
+        let ca = Ca::open(&api(), &keys, &[1; 32], &sealed).unwrap();
+        (sealed.certificate.clone(), ca.boot_key(&api(), Arc::clone(clock)).unwrap())
+    }
+
+    fn holds(ca: &[u8], certified: &CertifiedKey, at: u64) -> bool {
+        let ca = CertificateDer::from(ca.to_vec());
+        let leaf = EndEntityCert::try_from(&certified.cert[0]).unwrap();
+        let (anchors, at) =
+            ([anchor_from_trusted_cert(&ca).unwrap()], UnixTime::since_unix_epoch(Duration::from_secs(at)));
+        let algorithms = provider().signature_verification_algorithms;
+        let path = leaf.verify_for_usage(algorithms.all, &anchors, &[], at, KeyUsage::server_auth(), None, None);
+        path.is_ok() && leaf.verify_is_valid_for_subject_name(&ServerName::try_from("vault.test").unwrap()).is_ok()
+    }
+
+    #[test]
+    fn the_boots_certificate_lives_a_day_and_is_renewed_for_the_same_key() {
+        let clock = Arc::new(Clock::new());
+        let began = clock.now() + HOUR;
+        // The clock never falls below this, so it stands still for an hour.
+        clock.at_least(began);
+        let (ca, own) = own(&clock);
+        let first = own.certified();
+        assert_eq!(validity(&first.cert[0]), Some((began - HOUR, began + 24 * HOUR)));
+        assert!(Arc::ptr_eq(&own.certified(), &first));
+        clock.at_least(began + 8 * HOUR - 1);
+        assert!(Arc::ptr_eq(&own.certified(), &first));
+        clock.at_least(began + 8 * HOUR);
+        let second = own.certified();
+        assert_eq!(validity(&second.cert[0]), Some((began + 7 * HOUR, began + 32 * HOUR)));
+        // The key that evidence names and clients pin is the same; the certificate is another one.
+        let spki = |certified: &CertifiedKey| {
+            EndEntityCert::try_from(&certified.cert[0]).unwrap().subject_public_key_info().to_vec()
+        };
+        assert_eq!(sha256(&spki(&first)).0, own.spki_hash());
+        assert_eq!(spki(&first), spki(&second));
+        assert_ne!(first.cert[0], second.cert[0]);
+        // A laptop that slept for a month shows a valid one at its first connection.
+        let later = began + 30 * 24 * HOUR;
+        clock.at_least(later);
+        assert!(holds(&ca, &own.certified(), later));
+        assert!(!holds(&ca, &second, later));
+    }
+
+    #[test]
+    fn clients_whose_clocks_are_off_by_minutes_are_served_at_any_age() {
+        let clock = Arc::new(Clock::new());
+        let began = clock.now() + HOUR;
+        clock.at_least(began);
+        let (ca, own) = own(&clock);
+        for age in [0, 8 * HOUR - 1, 8 * HOUR, 20 * HOUR] {
+            clock.at_least(began + age);
+            let shown = own.certified();
+            for minutes in [0, 1, 15, 55] {
+                assert!(holds(&ca, &shown, began + age - minutes * 60), "{minutes} minutes behind at {age}");
+                assert!(holds(&ca, &shown, began + age + minutes * 60), "{minutes} minutes ahead at {age}");
+            }
+        }
+        assert!(!holds(&ca, &own.certified(), began + 20 * HOUR - HOUR - 1), "an hour behind is too much");
+    }
+
+    #[test]
+    fn serial_numbers_differ() {
+        let clock = Arc::new(Clock::new());
+        let (_, own) = own(&clock);
+        let serial = |certified: &CertifiedKey| EndEntityCert::try_from(&certified.cert[0]).unwrap().serial().to_vec();
+        let first = serial(&own.certified());
+        clock.at_least(clock.now() + 9 * HOUR);
+        assert_ne!(first, serial(&own.certified()));
+        assert_eq!(first.len(), 16);
+    }
+
+    #[test]
+    fn the_ca_lives_as_long_as_the_vault() {
+        let (ca, _) = own(&Arc::new(Clock::new()));
+        // 1975-01-01 and 4096-01-01.
+        assert_eq!(validity(&ca), Some((157_766_400, 67_090_118_400)));
+    }
 }

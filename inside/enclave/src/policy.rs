@@ -14,6 +14,7 @@ use adyton_policy::{
 use adyton_vault::{Channel, Rules, Sid, SidKind};
 use tokio::sync::watch;
 
+use crate::acme::{ExternalAccount, ExternalAccountError};
 use crate::delivery::{self, CredentialKey, RouteConfig, RouteError, RoutingTable, Unusable};
 use crate::public::{PublicCertificate, PublicCertificateError, PublicKeys};
 
@@ -58,6 +59,8 @@ pub struct Current {
     pub table: Arc<RoutingTable>,
     /// For clients that trust public CAs.
     pub public: Option<PublicCertificate>,
+    /// The account with the CA to which the vault's is bound, if the policy names one.
+    pub external: Result<Option<Arc<ExternalAccount>>, ExternalAccountError>,
     /// Sequence of the owners' request that the settings came by; 0 for none.
     pub sequence: u64,
     /// SHA-256 of the settings as they were signed.
@@ -73,6 +76,8 @@ pub enum Resting {
     Credential(Unusable),
     /// The public certificate.
     Certificate(PublicCertificateError),
+    /// The external account at the CA.
+    External(ExternalAccountError),
 }
 
 impl fmt::Display for Resting {
@@ -80,6 +85,7 @@ impl fmt::Display for Resting {
         match self {
             Self::Credential(error) => error.fmt(f),
             Self::Certificate(error) => error.fmt(f),
+            Self::External(error) => error.fmt(f),
         }
     }
 }
@@ -137,8 +143,26 @@ impl InForce {
             resting.push(Resting::Certificate(error));
             None
         });
+        let external = self.external(settings);
+        // Settings without one are settings; the CA is not asked until there is one.
+        if let Err(error @ (ExternalAccountError::Sealed { .. } | ExternalAccountError::Form { .. })) = &external {
+            resting.push(Resting::External(error.clone()));
+        }
         let settings = text.to_owned();
-        (Current { rules, table: Arc::new(table), public, sequence, settings_hash, settings }, resting)
+        (Current { rules, table: Arc::new(table), public, external, sequence, settings_hash, settings }, resting)
+    }
+
+    fn external(&self, settings: &Settings) -> Result<Option<Arc<ExternalAccount>>, ExternalAccountError> {
+        let Some(acme) = &self.policy.acme else { return Ok(None) };
+        let Some(credential) = &acme.external_account else { return Ok(None) };
+        let name = || credential.clone();
+        let sealed = settings.credentials.get(credential);
+        let sealed = sealed.ok_or_else(|| ExternalAccountError::Missing { credential: name() })?;
+        let place = format!("{}:{}", acme.host, acme.port);
+        let opened = self.key.plaintext(credential, (&acme.host, acme.port), sealed);
+        let opened = opened.ok_or_else(|| ExternalAccountError::Sealed { credential: name(), place })?;
+        let account = ExternalAccount::parse(opened.as_bytes());
+        account.map(|account| Some(Arc::new(account))).ok_or_else(|| ExternalAccountError::Form { credential: name() })
     }
 }
 
@@ -200,6 +224,12 @@ impl Holder {
         Arc::clone(&self.0.borrow())
     }
 
+    /// Waits until settings later than those of a sequence are in force.
+    pub async fn after(&self, sequence: u64) {
+        // The sender is this value's own, so it is there.
+        let _ = self.0.subscribe().wait_for(|current| current.sequence > sequence).await;
+    }
+
     /// Settings that were decided take effect, unless later ones already have.
     pub fn set(&self, current: Current) {
         self.0.send_if_modified(|held| {
@@ -218,13 +248,7 @@ pub(crate) mod tests {
 
     /// Nothing is allowed.
     pub(crate) fn current() -> Current {
-        Current {
-            rules: Rules::default(),
-            table: Arc::default(),
-            public: None,
-            sequence: 0,
-            settings_hash: [0; 32],
-            settings: String::new(),
-        }
+        let (rules, table, external, settings) = (Rules::default(), Arc::default(), Ok(None), String::new());
+        Current { rules, table, public: None, external, sequence: 0, settings_hash: [0; 32], settings }
     }
 }

@@ -41,7 +41,7 @@ use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::acme::{CHALLENGE_PROTOCOL, Shared};
-use crate::identity::{IdentityError, provider};
+use crate::identity::{IdentityError, OwnCertificate, provider};
 use crate::policy::Holder;
 
 pub use error::PublicCertificateError;
@@ -129,21 +129,39 @@ impl PublicKeys {
 
     /// The same, for one who sends it on himself.
     pub(crate) fn asked(&self) -> Result<Option<Asked>, IdentityError> {
-        let Some(first) = self.names.first() else { return Ok(None) };
-        let mut key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let mut params = CertificateParams::new(self.names.clone())?;
-        params.distinguished_name = DistinguishedName::new();
-        // Some CAs want one; it repeats a name.
-        if first.len() <= MAX_COMMON_NAME {
-            params.distinguished_name.push(DnType::CommonName, first.as_str());
+        if self.names.is_empty() {
+            return Ok(None);
         }
+        let mut key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut pkcs8 = Plaintext::with_capacity(512);
         pkcs8.put(Zeroizing::new(key.serialize_der()).as_slice());
         let sealed_key = self.seal(CERTIFICATE_KEY, &key.subject_public_key_info(), pkcs8)?;
-        let request = params.serialize_request(&key)?;
+        let request = self.params()?.serialize_request(&key)?;
         // The library keeps the key's bytes in memory that it does not clear by itself.
         key.zeroize();
         Ok(Some(Asked { request, sealed_key }))
+    }
+
+    /// A request for a key that [`PublicKeys::asked`] sealed.
+    pub(crate) fn request_for(&self, sealed: &[u8]) -> Result<CertificateSigningRequest, IdentityError> {
+        let (pkcs8, _) = self.unseal(CERTIFICATE_KEY, sealed)?;
+        let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pkcs8.as_bytes()));
+        let mut key = KeyPair::from_der_and_sign_algo(&der, &PKCS_ECDSA_P256_SHA256)?;
+        let request = self.params()?.serialize_request(&key)?;
+        // The library keeps the key's bytes in memory that it does not clear by itself.
+        key.zeroize();
+        Ok(request)
+    }
+
+    /// What every request has.
+    fn params(&self) -> Result<CertificateParams, IdentityError> {
+        let mut params = CertificateParams::new(self.names.clone())?;
+        params.distinguished_name = DistinguishedName::new();
+        // Some CAs want one; it repeats a name.
+        if let Some(first) = self.names.first().filter(|first| first.len() <= MAX_COMMON_NAME) {
+            params.distinguished_name.push(DnType::CommonName, first.as_str());
+        }
+        Ok(params)
     }
 
     /// The vault's public names.
@@ -228,12 +246,13 @@ impl PublicKeys {
     }
 }
 
-/// A path from the leaf over all that stand between to the last, in their order.
+/// A path from the leaf over all that stand between to the last, in their order. A CA may also give the leaf alone, if clients
+/// know its issuer; settings have an issuer at least.
 fn path(leaf: &EndEntityCert<'_>, issuers: &[CertificateDer<'static>], now: u64) -> Result<(), PublicCertificateError> {
     for (place, issuer) in issuers.iter().enumerate() {
         EndEntityCert::try_from(issuer).map_err(|_| PublicCertificateError::Form(place + 1))?;
     }
-    let (last, between) = issuers.split_last().ok_or(PublicCertificateError::Order)?;
+    let Some((last, between)) = issuers.split_last() else { return valid_now(leaf, now) };
     let anchors = [anchor_from_trusted_cert(last).map_err(|_| PublicCertificateError::Form(issuers.len()))?];
     let algorithms = provider().signature_verification_algorithms;
     let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
@@ -244,9 +263,19 @@ fn path(leaf: &EndEntityCert<'_>, issuers: &[CertificateDer<'static>], now: u64)
     if used.eq(between.iter().cloned()) { Ok(()) } else { Err(PublicCertificateError::Order) }
 }
 
+/// A leaf without issuers: its dates. Who signed it cannot be seen; for whom, key and names say.
+fn valid_now(leaf: &EndEntityCert<'_>, now: u64) -> Result<(), PublicCertificateError> {
+    match adyton_attest::validity(&leaf.der()) {
+        None => Err(PublicCertificateError::Form(0)),
+        Some((from, _)) if now < from => Err(PublicCertificateError::NotYetValid),
+        Some((_, until)) if now > until => Err(PublicCertificateError::Expired),
+        Some(_) => Ok(()),
+    }
+}
+
 /// 4. Which certificate a connection is shown.
 pub struct Resolver {
-    own: Arc<CertifiedKey>,
+    own: Arc<OwnCertificate>,
     current: Holder,
     acme: Option<Arc<Shared>>,
 }
@@ -254,7 +283,7 @@ pub struct Resolver {
 impl Resolver {
     /// `own` is the boot's own; `current` holds the one that the owners imported, `acme` the one that the vault obtained, if
     /// there is one. The owners' goes first.
-    pub fn new(own: Arc<CertifiedKey>, current: Holder, acme: Option<Arc<Shared>>) -> Self {
+    pub fn new(own: Arc<OwnCertificate>, current: Holder, acme: Option<Arc<Shared>>) -> Self {
         Self { own, current, acme }
     }
 
@@ -263,13 +292,13 @@ impl Resolver {
         let name = name.map(str::to_ascii_lowercase);
         let protocols: Vec<&[u8]> = protocols.collect();
         if protocols.contains(&ATTESTED_PROTOCOL) {
-            return Some(Arc::clone(&self.own));
+            return Some(self.own.certified());
         }
         // Nothing is served over such a connection (RFC 8737 §3: the offer is that protocol alone).
         if protocols == [CHALLENGE_PROTOCOL] {
             return self.acme.as_ref()?.challenge(&name?);
         }
-        let own = || Arc::clone(&self.own);
+        let own = || self.own.certified();
         let Some(name) = name else { return Some(own()) };
         let current = self.current.now();
         let imported = current.public.as_ref().filter(|public| public.names(&name));

@@ -18,7 +18,7 @@ use adyton_policy::{KeyPolicy, Pins, Policy, ProfileName};
 use adyton_seal::{HmacKey, Secret};
 use bytes::Bytes;
 use clap::Subcommand;
-use data_encoding::HEXLOWER;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper_util::rt::TokioIo;
@@ -57,13 +57,22 @@ pub(crate) enum Command {
         #[arg(long, value_name = "ARN")]
         administrator: String,
     },
-    /// Holds a key policy to what a vault demands of it, before it is put.
+    /// Checks by a vault's own rule whether a key policy releases to one enclave and to nobody else, before it is put.
     Check {
-        /// The key policy, JSON
+        /// The key policy as JSON, or what `aws kms get-key-policy` prints
         file: PathBuf,
-        /// Registers of the enclave, 0 and 16, as NUMBER=HEX
+        /// Registers of the enclave as NUMBER=HEX: 0, 16, and those that the policy names besides
         #[arg(long = "pcr", value_name = "N=HEX", value_parser = register, required = true)]
         pcrs: Vec<(u8, Pcr)>,
+        /// ARN of the role of the enclave's instance; without it one role of the policy must get everything
+        #[arg(long, value_name = "ARN")]
+        role: Option<String>,
+        /// The vault's genesis nonce, 64 hexadecimal digits, if the policy names it (kms:EncryptionContext:adyton-genesis)
+        #[arg(long, value_name = "HEX", value_parser = nonce)]
+        genesis: Option<[u8; 32]>,
+        /// Accept a policy that nobody may ever change
+        #[arg(long)]
+        allow_unchangeable: bool,
         /// One line of JSON instead of sentences
         #[arg(long)]
         json: bool,
@@ -78,7 +87,19 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
             println!("{:#}", key_policy(administrator, role, image, policy));
             Ok(ExitCode::SUCCESS)
         }
-        Command::Check { file, pcrs, json } => check(file, &Pins::new(find(pcrs, 0)?, find(pcrs, 16)?), *json),
+        Command::Check { file, pcrs, role, genesis, allow_unchangeable, json } => {
+            let mut pins = Pins::new(find(pcrs, 0)?, find(pcrs, 16)?);
+            for (number, pcr) in pcrs {
+                pins = pins.with_register(*number, pcr.bytes());
+            }
+            if let Some(genesis) = genesis {
+                pins = pins.with_genesis(genesis);
+            }
+            if let Some(role) = role {
+                pins = pins.with_role(role)?;
+            }
+            check(file, &pins, *allow_unchangeable, *json)
+        }
     }
 }
 
@@ -87,26 +108,65 @@ fn find(pcrs: &[(u8, Pcr)], number: u8) -> Result<&[u8; 48], Error> {
     Ok(found.ok_or_else(|| format!("--pcr {number}=HEX is missing: registers 0 and 16 are both pinned"))?)
 }
 
-fn check(file: &Path, pins: &Pins, as_json: bool) -> Result<ExitCode, Error> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    match KeyPolicy::check(&text, pins) {
-        Ok(KeyPolicy { changeable }) if as_json => println!("{}", json!({ "ok": true, "changeable": changeable })),
-        Ok(KeyPolicy { changeable: true }) => println!(
-            "{}: it releases to this enclave under this policy alone. Whoever may put another one can release to himself.",
-            file.display()
-        ),
-        Ok(KeyPolicy { changeable: false }) => println!(
-            "{}: it releases to this enclave under this policy alone, and nobody may put another one: no later release of the \
-             vault will get the key.",
-            file.display()
-        ),
-        Err(error) if as_json => {
-            println!("{}", json!({ "ok": false, "error": error.to_string() }));
-            return Ok(ExitCode::FAILURE);
+fn nonce(text: &str) -> Result<[u8; 32], String> {
+    let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| "expected 64 hexadecimal digits".into())
+}
+
+fn check(file: &Path, pins: &Pins, allow_unchangeable: bool, as_json: bool) -> Result<ExitCode, Error> {
+    let output = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let policy = KeyPolicy::text_of(&output).and_then(|text| KeyPolicy::check(&text, pins));
+    let (policy, error) = match policy {
+        Ok(policy) => {
+            let unchangeable = policy.changers.is_empty() && !allow_unchangeable;
+            (Some(policy), unchangeable.then(|| UNCHANGEABLE.to_owned()))
         }
-        Err(error) => return Err(format!("{}: {error}", file.display()).into()),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    if as_json {
+        let (releases_to, changers) = policy.map(|policy| (policy.releases_to, policy.changers)).unwrap_or_default();
+        let changeable = !changers.is_empty();
+        let changers: Vec<Value> = changers
+            .iter()
+            .map(|changer| json!({ "principal": changer.principal, "conditional": changer.conditional }))
+            .collect();
+        let ok = error.is_none();
+        let shown = json!({
+            "ok": ok, "error": error, "releases_to": releases_to, "changeable": changeable, "changers": changers,
+        });
+        println!("{shown}");
+        return Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    match (policy, error) {
+        (Some(policy), None) => println!("{}: {}", file.display(), told(&policy)),
+        (_, error) => return Err(format!("{}: {}", file.display(), error.unwrap_or_default()).into()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why a policy without [`KeyPolicy::changers`] is refused unless it is asked for.
+const UNCHANGEABLE: &str = "the key's policy: nobody may kms:PutKeyPolicy. AWS would refuse every later change, so no other release of \
+    the vault would ever get the key. If that is intended, pass --allow-unchangeable";
+
+fn told(policy: &KeyPolicy) -> String {
+    let roles = policy.releases_to.join(", ");
+    let mut told = format!(
+        "this policy releases the key to this enclave under this policy and to nothing else.\n\
+         A vault boots with the credentials of: {roles}\n"
+    );
+    if policy.changers.is_empty() {
+        told += "Nobody may put another policy: no later release of the vault will get the key.";
+        return told;
+    }
+    told += "These may put another policy, and so release the key to themselves:";
+    for changer in &policy.changers {
+        told += "\n- ";
+        told += &changer.principal;
+        if changer.conditional {
+            told += " (under a condition of the policy)";
+        }
+    }
+    told
 }
 
 /// 1.

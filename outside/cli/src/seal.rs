@@ -1,4 +1,4 @@
-//! `adyton seal`: a route's credential, sealed so that only this vault opens it, for this place only.
+//! `adyton seal`: a credential of a route or of the CA's external account, sealed so that only this vault opens it, for one place.
 //!
 //! 1. the key is the one that the vault's evidence names, or that of an operator who is trusted by name (`trust`);
 //! 2. the policy says for which host and port, and in which form: from a file, or from the folder of a vault on this machine. Its
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use adyton_ledger::sha256;
 use adyton_policy::{Policy, RouteKind};
 use adyton_seal::SealedPurpose;
-use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use zeroize::Zeroizing;
 
 use crate::governance::follow;
@@ -50,14 +50,16 @@ async fn seal(options: &Options) -> Result<ExitCode, Error> {
         return Err("the policy is not the one that is in force there: nothing was sealed".into());
     }
     let policy = Policy::parse(&text)?;
+    let (host, port) = policy.place_of_credential(&options.name).ok_or_else(|| {
+        format!("--for: neither a route of the policy nor acme.external_account names a credential {}", options.name)
+    })?;
     let route = policy.routes.iter().find(|route| route.credential == options.name);
-    let route = route.ok_or_else(|| format!("--for: no route of the policy names a credential {}", options.name))?;
     // 3.
     let mut secret = Zeroizing::new(Vec::with_capacity(MAX_SECRET + 3));
     std::io::stdin().take(MAX_SECRET as u64 + 3).read_to_end(&mut secret)?;
     let secret = without_line_end(&secret);
-    check_form(route.kind, secret)?;
-    let purpose = SealedPurpose::credential(&vault_id.0, &options.name, &route.host, route.port);
+    check_form(route.map(|route| route.kind), secret)?;
+    let purpose = SealedPurpose::credential(&vault_id.0, &options.name, host, port);
     let sealed = BASE64.encode(&key.seal(&purpose, secret)?);
     if options.place.json() {
         println!("{}", serde_json::json!({ "credential": options.name, "sealed": sealed }));
@@ -85,9 +87,9 @@ fn without_line_end(secret: &[u8]) -> &[u8] {
     secret.strip_suffix(b"\r").unwrap_or(secret)
 }
 
-/// The form that a route needs, as the vault reads it (`inside/enclave/src/delivery/credential.rs`). A refusal names no byte of
-/// the secret.
-fn check_form(kind: RouteKind, secret: &[u8]) -> Result<(), String> {
+/// The form that a route needs, or, for `None`, an external account at a CA; as the vault reads it
+/// (`inside/enclave/src/delivery/credential.rs`, `acme/external.rs`). A refusal names no byte of the secret.
+fn check_form(kind: Option<RouteKind>, secret: &[u8]) -> Result<(), String> {
     let refused = |what: &str| Err(format!("stdin: {what}; nothing was sealed"));
     if secret.is_empty() {
         return refused("no secret came; pipe one in, such as `printf %s \"$USER:$PASSWORD\" | adyton seal …`");
@@ -99,7 +101,17 @@ fn check_form(kind: RouteKind, secret: &[u8]) -> Result<(), String> {
     if text.chars().any(char::is_control) {
         return refused("the secret holds a line break or another control character; one at its very end is cut off");
     }
-    if kind == RouteKind::Webhook {
+    if kind.is_none() {
+        let key = text.rsplit_once(':').filter(|(id, _)| !id.is_empty()).map(|(_, key)| key.trim_end_matches('='));
+        let key = key.and_then(|key| BASE64URL_NOPAD.decode(key.as_bytes()).ok()).map(Zeroizing::new);
+        return match key.map(|key| key.len()) {
+            Some(32..=64) => Ok(()),
+            _ => {
+                refused("an external account is KEY-ID:KEY, the key 32 to 64 bytes in base64url, as the CA shows them")
+            }
+        };
+    }
+    if kind == Some(RouteKind::Webhook) {
         let key = HEXLOWER_PERMISSIVE.decode(secret).map(Zeroizing::new);
         return match key.map(|key| key.len()) {
             Ok(32..=64) => Ok(()),
@@ -130,7 +142,7 @@ mod tests {
             (RouteKind::Webhook, &key[..]),
             (RouteKind::Webhook, &"AB".repeat(64)),
         ] {
-            assert_eq!(check_form(kind, secret.as_bytes()), Ok(()), "{secret}");
+            assert_eq!(check_form(Some(kind), secret.as_bytes()), Ok(()), "{secret}");
         }
         for (kind, secret, why) in [
             (RouteKind::Smtp, &b""[..], "no secret came"),
@@ -144,8 +156,20 @@ mod tests {
             (RouteKind::Webhook, &[b'a'; 62], "and this one 31"),
             (RouteKind::Webhook, &[b'a'; 130], "and this one 65"),
         ] {
-            let refused = check_form(kind, secret).err().unwrap_or_default();
+            let refused = check_form(Some(kind), secret).err().unwrap_or_default();
             assert!(refused.contains(why) && refused.ends_with("nothing was sealed"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_external_account_has_its_form() {
+        let key = BASE64URL_NOPAD.encode(&[0xFB; 32]);
+        for secret in [format!("kid:{key}"), format!("https://ca.example/kid:{key}=")] {
+            assert_eq!(check_form(None, secret.as_bytes()), Ok(()), "{secret}");
+        }
+        for secret in [key.clone(), format!(":{key}"), "kid:short".into(), format!("kid:{key}{key}{key}")] {
+            let refused = check_form(None, secret.as_bytes()).err().unwrap_or_default();
+            assert!(refused.contains("KEY-ID:KEY"), "{refused}");
         }
     }
 

@@ -207,6 +207,7 @@ impl<'a> Walk<'a> {
                     return self.before_its_boot(header.boot_id);
                 }
                 // One without a chain tells of the account only.
+                GovRecord::Order(_) => {}
                 GovRecord::Certificate(certificate) if certificate.chain.is_empty() => {}
                 GovRecord::Certificate(certificate) => self.history.certificates.push(certificate),
                 GovRecord::Settings(settings) => self.history.settings.push(settings),

@@ -2,28 +2,32 @@
 
 use core::fmt;
 
-use super::{IMAGE, POLICY, RELEASES};
+use super::allow::{IMAGE, POLICY, RELEASES};
 
 /// Why a key policy is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyPolicyError {
     /// It is longer than AWS allows.
     Length,
-    /// It is not JSON, a name stands twice, or it has no list of statements.
+    /// It is not JSON, a member name occurs twice, or it has no list of at most 64 statements.
     Form,
-    /// Another version of the language.
+    /// It has another version of the policy language.
     Version,
     /// A member that no key policy has.
     Member(String),
-    /// A statement that could release to others.
+    /// A statement that is not read, or could release to others.
     Statement {
         /// Its `Sid`, or its number.
         statement: String,
         /// What is wrong with it.
         fault: StatementFault,
     },
-    /// No statement releases anything.
-    ReleasesNothing,
+    /// No vault boots under it: what the principal that comes nearest lacks.
+    Withheld(Vec<Withheld>),
+    /// The role that was given is not the ARN of one.
+    Role(String),
+    /// An output of the AWS command line has other members than `Policy` and `PolicyName`, or is for another policy.
+    Output,
 }
 
 /// What is wrong with a statement.
@@ -31,19 +35,25 @@ pub enum KeyPolicyError {
 pub enum StatementFault {
     /// Its effect is neither `Allow` nor `Deny`.
     Effect,
-    /// It has a member that is not understood; names it.
+    /// It has a member that is not read; names it.
     Member(String),
+    /// Its `Sid` is not a text.
+    Sid,
+    /// It has no principal in the closed form.
+    Principal,
     /// It has no list of actions.
     NoAction,
+    /// Its resource is not `*`.
+    Resource,
     /// It allows an action that is not of the closed lists; names it.
     Action(String),
     /// It allows an administrative action and one that releases.
     Mixed,
-    /// It lets everybody put another policy.
+    /// It lets everybody change the key.
     Everybody,
     /// Its condition has another form.
     Condition,
-    /// An operator or a key stands in its condition in two spellings.
+    /// An operator or a key occurs in its condition in two spellings.
     TwoSpellings(String),
     /// It releases without pinning a register.
     NoPin {
@@ -63,17 +73,66 @@ pub enum StatementFault {
     },
 }
 
+/// An action that a boot needs and does not get for certain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// The action, such as `kms:Decrypt`.
+    pub action: &'static str,
+    /// Why.
+    pub why: Unmet,
+}
+
+/// Why an action is not allowed for certain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unmet {
+    /// No statement allows it to the principal.
+    NotAllowed,
+    /// The statement that allows it has a condition on a key that does not hold for the enclave.
+    Contradicted {
+        /// The statement.
+        statement: String,
+        /// The condition key.
+        key: String,
+    },
+    /// The statement that allows it may not apply: the key of its condition cannot be evaluated, or its principal.
+    Uncertain {
+        /// The statement.
+        statement: String,
+        /// The condition key.
+        key: Option<String>,
+    },
+    /// A statement denies it.
+    Denied {
+        /// The statement.
+        statement: String,
+    },
+    /// A statement may deny it: the key of its condition cannot be evaluated, or its principal.
+    MayBeDenied {
+        /// The statement.
+        statement: String,
+        /// The condition key.
+        key: Option<String>,
+    },
+}
+
 impl fmt::Display for KeyPolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the key's policy: ")?;
         match self {
             Self::Length => f.write_str("longer than 32 KiB"),
-            Self::Form => f.write_str("not JSON with a list of statements, in which no name stands twice"),
+            Self::Form => {
+                f.write_str("expected JSON with a list of at most 64 statements and without duplicate member names")
+            }
             Self::Version => f.write_str("expected Version 2012-10-17"),
-            Self::Member(name) => write!(f, "it has a member {name:?}, which is not understood: take it out"),
+            Self::Member(name) => write!(f, "unknown member {name:?}: remove it"),
             Self::Statement { statement, fault } => write!(f, "statement {statement}: {fault}"),
-            Self::ReleasesNothing => {
-                write!(f, "no statement allows {} and {} under this enclave's registers", RELEASES[0], RELEASES[1])
+            Self::Withheld(withheld) => {
+                f.write_str("no vault boots under it")?;
+                withheld.iter().try_for_each(|withheld| write!(f, "; {withheld}"))
+            }
+            Self::Role(got) => write!(f, "the role: expected the ARN of an IAM role, got {got:?}"),
+            Self::Output => {
+                write!(f, "expected Policy and PolicyName \"default\", as `aws kms get-key-policy` prints them")
             }
         }
     }
@@ -81,21 +140,53 @@ impl fmt::Display for KeyPolicyError {
 
 impl core::error::Error for KeyPolicyError {}
 
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.action)?;
+        match &self.why {
+            Unmet::NotAllowed => f.write_str("no statement allows it"),
+            Unmet::Contradicted { statement, key } => {
+                write!(f, "statement {statement} allows it only with another value of {key} than this enclave's")
+            }
+            Unmet::Uncertain { statement, key: Some(key) } => {
+                write!(f, "whether statement {statement} allows it depends on {key}, which cannot be evaluated here")
+            }
+            Unmet::Uncertain { statement, key: None } => write!(
+                f,
+                "statement {statement} allows it to an account, whose IAM policies decide: name the enclave's role instead"
+            ),
+            Unmet::Denied { statement } => write!(f, "statement {statement} denies it"),
+            Unmet::MayBeDenied { statement, key: Some(key) } => {
+                write!(f, "statement {statement} may deny it, depending on {key}, which cannot be evaluated here")
+            }
+            Unmet::MayBeDenied { statement, key: None } => {
+                write!(f, "statement {statement} may deny it: its principal may include the enclave's role")
+            }
+        }
+    }
+}
+
 impl fmt::Display for StatementFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Effect => f.write_str("expected an effect Allow or Deny"),
-            Self::Member(name) => write!(f, "it has a member {name:?}, which is not understood: take it out"),
-            Self::NoAction => f.write_str("expected Action, with names that are spelt out"),
+            Self::Effect => f.write_str("expected Effect Allow or Deny"),
+            Self::Member(name) => write!(
+                f,
+                "member {name:?} is not evaluated: expected only Sid, Effect, Principal, Action, Resource and Condition, spelt so"
+            ),
+            Self::Sid => f.write_str("expected a text as Sid"),
+            Self::Principal => f.write_str("expected as Principal \"*\", or an object with names under AWS or Service"),
+            Self::NoAction => f.write_str("expected Action, a name or a list of names"),
+            Self::Resource => f.write_str("expected Resource \"*\", which in a key policy is the key"),
             Self::Action(name) => write!(
                 f,
                 "it allows {name:?}: expected only {} and {} with a condition, or administrative actions that are spelt out",
                 RELEASES[0], RELEASES[1]
             ),
-            Self::Mixed => f.write_str("it allows what administers and what releases: make two statements of it"),
-            Self::Everybody => f.write_str("it lets everybody change the key: name who may"),
-            Self::Condition => f.write_str("its condition has another form than operators, keys and values"),
-            Self::TwoSpellings(name) => write!(f, "{name:?} stands in its condition in two spellings"),
+            Self::Mixed => f.write_str("it allows administrative actions and actions that release: split it in two"),
+            Self::Everybody => f.write_str("it lets everybody change the key: name the principals"),
+            Self::Condition => f.write_str("expected as Condition an object of operators, keys and values, in ASCII"),
+            Self::TwoSpellings(name) => write!(f, "{name:?} occurs in its condition in two spellings"),
             Self::NoPin { register, expected } => write!(
                 f,
                 "it releases without a condition StringEqualsIgnoreCase on {}: expected the one value {expected}",

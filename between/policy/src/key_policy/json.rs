@@ -1,16 +1,17 @@
-//! JSON whose members are read strictly: a name that stands twice in one object refuses the whole.
+//! Strict JSON: a member name that occurs twice in one object refuses the whole text.
 //!
-//! Why: readers differ in which of two they take. A key policy that we read otherwise than AWS does could release to anybody.
+//! Why: readers differ in which of two equal members they use. If this check and AWS read a key policy differently, the key
+//! could be released to anybody.
 
 use core::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// A value; numbers are not told apart, because no rule looks at one.
+/// A value. Numbers have no content here, because no rule reads one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Json {
     Null,
-    Bool,
+    Bool(bool),
     Number,
     Text(String),
     List(Vec<Json>),
@@ -21,6 +22,18 @@ impl Json {
     /// The whole text is one value.
     pub(super) fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
+    }
+
+    /// A text, or the items of a list of texts. `None` for anything else, an empty list included.
+    pub(super) fn texts(&self) -> Option<Vec<&str>> {
+        let text = |json: &'_ Self| matches!(json, Self::Text(_));
+        match self {
+            Self::Text(text) => Some(vec![text]),
+            Self::List(list) if !list.is_empty() && list.iter().all(text) => {
+                Some(list.iter().filter_map(Self::single).collect())
+            }
+            _ => None,
+        }
     }
 
     /// The one text that this is, alone or as a list's only item.
@@ -48,15 +61,15 @@ impl<'de> Visitor<'de> for Strict {
     type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON without a name that stands twice")
+        f.write_str("JSON without duplicate member names")
     }
 
     fn visit_unit<E>(self) -> Result<Json, E> {
         Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Bool)
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
@@ -87,7 +100,7 @@ impl<'de> Visitor<'de> for Strict {
         let mut members: Vec<(String, Json)> = Vec::new();
         while let Some((name, value)) = entries.next_entry::<String, Json>()? {
             if members.iter().any(|(known, _)| *known == name) {
-                return Err(A::Error::custom("a name stands twice"));
+                return Err(A::Error::custom("duplicate member name"));
             }
             members.push((name, value));
         }
@@ -100,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_stands_twice_refuses_the_whole() {
+    fn duplicate_member_names_are_refused() {
         assert!(Json::parse(r#"{"a":[{"b":1,"B":-2,"c":null},true,0.5]}"#).is_some());
         for text in [
             r#"{"a":1,"a":1}"#,

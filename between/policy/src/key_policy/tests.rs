@@ -1,4 +1,6 @@
-#![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets an impossible value should stop")]
+
+mod together;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -43,8 +45,34 @@ fn good() -> Value {
     })
 }
 
+const ROLE: &str = "arn:aws:iam::111122223333:role/adyton-enclave";
+
 fn checked(policy: &Value) -> Result<(), KeyPolicyError> {
     KeyPolicy::check(&policy.to_string(), &pins()).map(drop)
+}
+
+/// What a boot lacks under a policy, as people read it.
+fn lacks(policy: &Value) -> Vec<String> {
+    lacks_with(policy, &pins())
+}
+
+fn lacks_with(policy: &Value, pins: &Pins) -> Vec<String> {
+    match KeyPolicy::check(&policy.to_string(), pins) {
+        Ok(_) => Vec::new(),
+        Err(KeyPolicyError::Withheld(withheld)) => withheld.iter().map(ToString::to_string).collect(),
+        Err(other) => panic!("{other}: {policy}"),
+    }
+}
+
+/// The good policy with one statement more.
+fn with(statement: Value) -> Value {
+    let mut policy = good();
+    policy["Statement"].as_array_mut().unwrap().push(statement);
+    policy
+}
+
+fn deny(actions: Value, condition: Value) -> Value {
+    json!({ "Sid": "D", "Effect": "Deny", "Principal": "*", "Action": actions, "Resource": "*", "Condition": condition })
 }
 
 fn fault(statement: &str, fault: StatementFault) -> Result<(), KeyPolicyError> {
@@ -59,7 +87,7 @@ fn release(member: &str, value: Value) -> Value {
 }
 
 #[test]
-fn the_example_is_accepted_and_so_is_what_narrows() {
+fn the_example_is_accepted_and_so_are_conditions_that_the_enclave_meets() {
     assert_eq!(checked(&good()), Ok(()));
     let condition = |value| checked(&release("Condition", value));
     let (image, policy) = (image(), policy());
@@ -67,20 +95,41 @@ fn the_example_is_accepted_and_so_is_what_narrows() {
         json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy } }),
         json!({ "StringEquals": { IMAGE_PIN: [image] }, "StringEqualsIgnoreCase": { POLICY_PIN: policy.to_uppercase() } }),
         json!({ "StringEquals": { "kms:RecipientAttestation:PCR0": image, POLICY_PIN: policy } }),
-        json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy, "kms:RecipientAttestation:PCR3": "any" } }),
-        json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy, "kms:RecipientAttestation:PCR0": "other" } }),
+        json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy, "kms:RecipientAttestation:PCR0": image } }),
+        json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy, "aws:PrincipalArn": ROLE, "kms:CallerAccount": "111122223333" } }),
+        json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy }, "ForAllValues:StringEquals": { "kms:EncryptionContextKeys": ["adyton-genesis"] } }),
+        json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy }, "Null": { "kms:EncryptionContext:adyton-genesis": false } }),
         json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy }, "StringLike": { IMAGE_PIN: "*" } }),
         json!({ "StringEquals": { IMAGE_PIN: image, POLICY_PIN: policy }, "Bool": { "aws:SecureTransport": "true" } }),
     ] {
         assert_eq!(condition(value.clone()), Ok(()), "{value}");
     }
-    let mut denied = good();
-    let deny = json!({ "Effect": "Deny", "NotPrincipal": "*", "NotAction": "kms:*", "Resource": "*" });
-    denied["Statement"].as_array_mut().unwrap().push(deny);
-    assert_eq!(checked(&denied), Ok(()));
-    let mut anybody = release("Principal", json!("*"));
-    anybody["Statement"][0]["Sid"] = Value::Null;
-    assert_eq!(checked(&anybody), Ok(()));
+    assert_eq!(checked(&release("Principal", json!("*"))), Ok(()));
+}
+
+#[test]
+fn the_output_of_the_aws_command_line_is_read() {
+    let policy = good().to_string();
+    let text_of = |output: &str| KeyPolicy::text_of(output).map(std::borrow::Cow::into_owned);
+    let pretty = serde_json::to_string_pretty(&good()).unwrap();
+    for output in [
+        json!({ "Policy": policy, "PolicyName": "default" }).to_string(),
+        serde_json::to_string_pretty(&json!({ "Policy": policy })).unwrap(),
+        format!("{policy}\n"),
+        format!("{policy}\tdefault\n"),
+    ] {
+        assert_eq!(text_of(&output).unwrap(), policy, "{output}");
+        assert!(KeyPolicy::check(&text_of(&output).unwrap(), &pins()).is_ok());
+    }
+    assert_eq!(text_of(&pretty).unwrap(), pretty);
+    for wrong in [
+        json!({ "Policy": good() }),
+        json!({ "Policy": policy, "PolicyName": "other" }),
+        json!({ "Policy": policy, "Statement": [] }),
+    ] {
+        assert_eq!(text_of(&wrong.to_string()), Err(KeyPolicyError::Output), "{wrong}");
+    }
+    assert_eq!(text_of(&" ".repeat(6 * 32 * 1024 + 1025)), Err(KeyPolicyError::Length));
 }
 
 #[test]
@@ -107,12 +156,41 @@ fn every_loosening_has_its_refusal() {
         assert_eq!(with_action(name), action(name));
     }
     assert_eq!(with_action("kms:PutKeyPolicy"), fault("Release", StatementFault::Mixed));
-    for none in [json!([]), Value::Null, json!([1]), json!({})] {
-        assert_eq!(checked(&release("Action", none)), fault("Release", StatementFault::NoAction));
+    let refused = |effect: &str, member: &str, value: Value| {
+        let mut policy = release("Effect", json!(effect));
+        policy["Statement"][2][member] = value;
+        checked(&policy)
+    };
+    // One closed form for both effects.
+    for effect in ["Allow", "Deny"] {
+        for none in [json!([]), Value::Null, json!([1]), json!({})] {
+            assert_eq!(refused(effect, "Action", none), fault("Release", StatementFault::NoAction));
+        }
+        for member in ["NotAction", "NotPrincipal", "NotResource", "condition", "effect", "X"] {
+            let expected = fault("Release", StatementFault::Member(member.into()));
+            assert_eq!(refused(effect, member, json!("*")), expected);
+            assert_eq!(refused(effect, member, json!("Allow")), expected, "whatever its value");
+        }
+        for resource in
+            [Value::Null, json!([]), json!("arn:aws:kms:eu-central-1:111122223333:key/x"), json!(["*", "*"])]
+        {
+            assert_eq!(refused(effect, "Resource", resource), fault("Release", StatementFault::Resource));
+        }
+        for principal in [
+            Value::Null,
+            json!(ROLE),
+            json!({}),
+            json!({ "AWS": [] }),
+            json!({ "AWS": 1 }),
+            json!({ "aws": "*" }),
+            json!({ "CanonicalUser": "x" }),
+            json!(["*"]),
+        ] {
+            assert_eq!(refused(effect, "Principal", principal), fault("Release", StatementFault::Principal));
+        }
     }
-    for member in ["NotAction", "NotPrincipal", "NotResource", "condition", "effect", "X"] {
-        assert_eq!(checked(&release(member, json!("*"))), fault("Release", StatementFault::Member(member.into())));
-    }
+    let unnamed = Err(KeyPolicyError::Statement { statement: "3".into(), fault: StatementFault::Sid });
+    assert_eq!(checked(&release("Sid", json!(1))), unnamed);
     for effect in [json!("allow"), json!("Permit"), Value::Null, json!(["Deny"])] {
         assert_eq!(checked(&release("Effect", effect)), fault("Release", StatementFault::Effect));
     }
@@ -124,24 +202,18 @@ fn every_loosening_has_its_refusal() {
 }
 
 #[test]
-fn a_policy_that_nobody_may_change_is_said() {
-    let changeable = |policy: &Value| KeyPolicy::check(&policy.to_string(), &pins()).map(|policy| policy.changeable);
-    assert_eq!(changeable(&good()), Ok(true));
-    let mut frozen = good();
-    frozen["Statement"][0]["Action"] = json!(["kms:DescribeKey"]);
-    assert_eq!(changeable(&frozen), Ok(false));
-}
-
-#[test]
-fn nobody_lets_everybody_put_another_policy() {
+fn everybody_may_not_change_the_key() {
     let administer = |principal: Value| {
         let mut policy = good();
         policy["Statement"][0]["Principal"] = principal;
         checked(&policy)
     };
-    for anybody in
-        [json!("*"), json!({ "AWS": "*" }), json!({ "AWS": ["arn:aws:iam::111122223333:root", "*"] }), Value::Null]
-    {
+    for anybody in [
+        json!("*"),
+        json!({ "AWS": "*" }),
+        json!({ "AWS": ["arn:aws:iam::111122223333:root", "*"] }),
+        json!({ "AWS": "arn:aws:iam::111122223333:role/*" }),
+    ] {
         assert_eq!(administer(anybody), fault("Administer", StatementFault::Everybody));
     }
     assert_eq!(administer(json!({ "AWS": ["arn:aws:iam::111122223333:root", "111122223333"] })), Ok(()));
@@ -202,7 +274,7 @@ fn both_registers_are_pinned_to_one_value() {
 }
 
 #[test]
-fn nothing_stands_in_two_spellings() {
+fn two_spellings_in_a_condition_are_refused() {
     let (image, policy) = (image(), policy());
     let lower = IMAGE_PIN.to_lowercase();
     let two = release(
@@ -226,7 +298,7 @@ fn nothing_stands_in_two_spellings() {
 }
 
 #[test]
-fn the_whole_has_one_form() {
+fn the_policy_has_one_form() {
     let changed = |name: &str, value: Value| {
         let mut policy = good();
         policy[name] = value;
@@ -236,14 +308,13 @@ fn the_whole_has_one_form() {
     assert_eq!(changed("version", json!("2012-10-17")), Err(KeyPolicyError::Member("version".into())));
     assert_eq!(changed("Statement", json!({})), Err(KeyPolicyError::Form));
     assert_eq!(changed("Statement", json!(["x"])), Err(KeyPolicyError::Form));
-    assert_eq!(changed("Statement", json!([])), Err(KeyPolicyError::ReleasesNothing));
-    assert_eq!(checked(&release("Action", json!("kms:Decrypt"))), Err(KeyPolicyError::ReleasesNothing));
+    assert_eq!(changed("Id", json!(7)), Err(KeyPolicyError::Form));
+    assert_eq!(changed("Statement", json!(vec![good()["Statement"][0].clone(); 65])), Err(KeyPolicyError::Form));
+    assert!(matches!(changed("Statement", json!([])), Err(KeyPolicyError::Withheld(lacks)) if lacks.len() == 5));
     assert_eq!(KeyPolicy::check(&" ".repeat(32 * 1024 + 1), &pins()), Err(KeyPolicyError::Length));
     for text in ["", "[]", "{} x", "null"] {
         assert_eq!(KeyPolicy::check(text, &pins()), Err(KeyPolicyError::Form));
     }
-    let deny_only = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Deny", "Action": "kms:Decrypt" }] });
-    assert_eq!(checked(&deny_only), Err(KeyPolicyError::ReleasesNothing));
 }
 
 #[test]
@@ -288,6 +359,27 @@ fn loosened(kind: usize, salt: u8) -> Value {
     }
 }
 
+/// Statements of the closed form: three that allow, and denials of many kinds.
+fn statement(kind: usize) -> Value {
+    let mfa = json!({ "BoolIfExists": { "aws:MultiFactorAuthPresent": "false" } });
+    match kind {
+        0..=2 => good()["Statement"][kind].clone(),
+        3 => deny(json!("kms:Decrypt"), json!({})),
+        4 => deny(json!("kms:*"), mfa),
+        5 => deny(json!("kms:PutKeyPolicy"), mfa),
+        6 => deny(json!("kms:PutKeyPolicy"), json!({})),
+        7 => deny(json!("*"), json!({ "StringNotEqualsIgnoreCase": { IMAGE_PIN: image() } })),
+        8 => deny(json!("kms:Decrypt"), json!({ "StringNotEqualsIgnoreCase": { IMAGE_PIN: image() } })),
+        9 => deny(json!("kms:GenerateDataKey"), json!({ "StringEquals": { "aws:SourceVpc": "vpc-1" } })),
+        10 => deny(json!("kms:CreateGrant"), json!({})),
+        11 => {
+            json!({ "Effect": "Deny", "Principal": { "AWS": "arn:aws:iam::111122223333:role/x" }, "Action": "*", "Resource": "*" })
+        }
+        12 => deny(json!("kms:Decrypt"), json!({ "StringLike": { "kms:EncryptionContext:adyton-genesis": "*" } })),
+        _ => deny(json!("kms:D*"), json!({ "Bool": { "aws:SecureTransport": "false" } })),
+    }
+}
+
 proptest! {
     /// Wherever one loosened statement stands among good ones, the policy is refused; without it, it is not.
     #[test]
@@ -317,6 +409,42 @@ proptest! {
         let changed: String = value.chars().enumerate().map(|(place, old)| if place == at { digit } else { old }).collect();
         policy["Statement"][2]["Condition"]["StringEqualsIgnoreCase"][key] = json!(changed);
         prop_assert_eq!(checked(&policy).is_ok(), changed == value);
+    }
+
+    /// The order of statements changes nothing, a denial more never admits more, and a good allowance more never refuses.
+    #[test]
+    fn statements_are_evaluated_together(
+        chosen in prop::collection::vec(0..14usize, 0..8), order in any::<prop::sample::Index>(), denial in 3..14usize,
+        allowance in 0..3usize,
+    ) {
+        let policy = |chosen: &[usize]| {
+            let mut policy = good();
+            policy["Statement"] = chosen.iter().map(|kind| statement(*kind)).collect();
+            KeyPolicy::check(&policy.to_string(), &pins())
+        };
+        let first = policy(&chosen);
+        let mut turned = chosen.clone();
+        if !turned.is_empty() {
+            let at = order.index(turned.len());
+            turned.rotate_left(at);
+        }
+        turned.reverse();
+        prop_assert_eq!(policy(&turned).ok(), first.clone().ok());
+        let more = |kind| {
+            let mut more = chosen.clone();
+            more.insert(order.index(chosen.len() + 1), kind);
+            policy(&more)
+        };
+        match (&first, more(denial)) {
+            (Ok(before), Ok(after)) => {
+                prop_assert!(after.releases_to.iter().all(|role| before.releases_to.contains(role)));
+                let known = |principal: &String| before.changers.iter().any(|changer| changer.principal == *principal);
+                prop_assert!(after.changers.iter().all(|changer| known(&changer.principal)));
+            }
+            (Err(_), Ok(after)) => prop_assert!(false, "a denial admitted {:?}", after),
+            (_, Err(_)) => {}
+        }
+        prop_assert!(first.is_err() || more(allowance).is_ok());
     }
 
     #[test]

@@ -35,6 +35,7 @@ port = 443
 path = "/directory"
 trust = "public-roots"
 contact = "security@example.com"
+external_account = "ca-account"
 
 [custody]
 host = "kms.adyton.test"
@@ -221,6 +222,12 @@ fn ranges_and_kinds() {
         ("\"/directory\"", "\"directory\"", "the policy: acme.path: expected a path that begins with /"),
         ("security@example.com", "security", "the policy: acme.contact: expected a mail address"),
         (
+            "\"ca-account\"",
+            "\"first\"",
+            "the policy: acme.external_account: a route has a credential of this name, and a credential is sealed to one place",
+        ),
+        ("\"ca-account\"", "\"CA\"", "the policy: acme.external_account: expected 1 to 32 of a-z, 0-9 and -"),
+        (
             "\"acme.example\"",
             "\"127.1\"",
             "the policy: acme.host: a DNS name is needed, without a dot at its end, and neither an address nor localhost",
@@ -298,6 +305,7 @@ fn differences_in_plain_words() {
         .replace("\"+44\"", "\"+49\"")
         .replace("\"verify.example.com\"", "\"codes.example.com\"")
         .replace("\"/directory\"", "\"/other\"")
+        .replace("external_account = \"ca-account\"\n", "")
         .replace("admission = \"owners\"", "admission = \"open\"")
         .replace(
             "sends_per_number_block_hour = 100",
@@ -311,6 +319,7 @@ fn differences_in_plain_words() {
         (Direction::Loosens, "api.public_names: codes.example.com is added"),
         (Direction::Tightens, "api.public_names: verify.example.com is removed"),
         (Direction::Changes, "acme: acme.example:443/other is asked, not acme.example:443/directory"),
+        (Direction::Changes, "acme.external_account: none, not ca-account"),
         (Direction::Loosens, "verification.countries: +49 is added"),
         (Direction::Tightens, "verification.countries: +44 is removed"),
         (Direction::Loosens, "limits.failed_checks_refill_seconds: 120 becomes 60"),

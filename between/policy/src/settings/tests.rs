@@ -19,6 +19,11 @@ fn choices_within_the_policy() {
     let limits = settings.limits.within(&policy.limits);
     assert_eq!((limits.failed_checks, limits.sends_per_number_block_hour), (5, 100), "the rest stays the policy's");
     assert!(parse("version = 1\n").is_ok());
+    // The CA's external account is a credential too, sealed to the CA's place.
+    assert!(parse("version = 1\n[credentials]\nca-account = \"AAAA\"\n").is_ok());
+    assert_eq!(policy.place_of_credential("ca-account"), Some(("acme.example", 443)));
+    assert_eq!(policy.place_of_credential("first"), Some(("api.carrier.example", 443)));
+    assert_eq!(policy.place_of_credential("other"), None);
 }
 
 #[test]
@@ -53,7 +58,7 @@ fn what_the_policy_does_not_allow() {
         ),
         (
             "version = 1\n[credentials]\nother = \"AAAA\"",
-            "the settings: credentials: no route of the policy names other",
+            "the settings: credentials: neither a route of the policy nor acme.external_account names other",
         ),
         (
             "version = 1\n[public_certificate]\nchain = \"\"\nsealed_keys = \"\"",

@@ -2,6 +2,8 @@
 
 use adyton_ledger::sha256;
 use adyton_seal::{EcdsaKey, Opaque};
+
+use super::external::ExternalAccount;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
@@ -37,6 +39,16 @@ pub(super) fn signed(
     Ok(json!({ "protected": protected, "payload": payload, "signature": signature }).to_string().into_bytes())
 }
 
+/// The binding of an account's key to an account that the CA knows already, for a request to `url` (RFC 8555 §7.3.4): the key,
+/// authenticated by HS256 (RFC 7518 §3.2).
+pub(super) fn binding(key: &EcdsaKey, external: &ExternalAccount, url: &str) -> Value {
+    let protected = format!(r#"{{"alg":"HS256","kid":{},"url":{}}}"#, json!(external.key_id), json!(url));
+    let (protected, payload) =
+        (BASE64URL_NOPAD.encode(protected.as_bytes()), BASE64URL_NOPAD.encode(jwk(key).as_bytes()));
+    let signature = external.key.tag(&[protected.as_bytes(), b".", payload.as_bytes()]);
+    json!({ "protected": protected, "payload": payload, "signature": BASE64URL_NOPAD.encode(&signature) })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
@@ -45,6 +57,21 @@ mod tests {
 
     fn decoded(text: &Value) -> Value {
         serde_json::from_slice(&BASE64URL_NOPAD.decode(text.as_str().unwrap().as_bytes()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_binding_authenticates_the_accounts_key_for_one_address() {
+        let key = EcdsaKey::generate().unwrap();
+        let secret = [9; 40];
+        let text = format!("kid:1:{}", BASE64URL_NOPAD.encode(&secret));
+        let external = ExternalAccount::parse(text.as_bytes()).unwrap();
+        let bound = binding(&key, &external, "https://acme.example/new-account");
+        let expected = json!({ "alg": "HS256", "kid": "kid:1", "url": "https://acme.example/new-account" });
+        assert_eq!(decoded(&bound["protected"]), expected);
+        assert_eq!(decoded(&bound["payload"]).to_string(), jwk(&key));
+        let signed = format!("{}.{}", bound["protected"].as_str().unwrap(), bound["payload"].as_str().unwrap());
+        let tag = adyton_seal::HmacKey::from_shared(&secret).unwrap().tag(&[signed.as_bytes()]);
+        assert_eq!(bound["signature"], BASE64URL_NOPAD.encode(&tag));
     }
 
     #[test]

@@ -1,31 +1,39 @@
 //! Certificates of a public CA without anybody's doing (RFC 8555), where the policy names one (`[acme]`).
 //!
 //! 1. the account: its key is born here once, and sealed in the public log with the account's address, which is shown
-//!    ([`Shared::status`]) so that the owner of the names can allow this account only (CAA `accounturi`, RFC 8657);
-//! 2. when there is no certificate, or its names are not the policy's, or two thirds of its life are over: an order;
+//!    ([`Shared::status`]) so that the owner of the names can allow this account only (CAA `accounturi`, RFC 8657). Where the policy
+//!    names an external account, the first request is bound to it ([`ExternalAccount`]);
+//! 2. when there is no certificate, or its names are not the policy's, or two thirds of its life are over: an order. Its address and
+//!    the sealed key of its certificate go to the public log at once;
 //! 3. each name is proven by TLS-ALPN-01 (RFC 8737), which is answered in here ([`Shared::challenge`]): the host never holds
 //!    an answer, only the connection in which it is given;
-//! 4. a fresh key and its request; the chain that comes back must hold as an imported one must ([`crate::public`]), and be for
-//!    all public names;
-//! 5. key and chain go to the public log, and are shown from then on. A boot takes them from there.
-//!
-//! A fault is tried again after a minute at first, after twelve hours at last: CAs count failures.
+//! 4. a request for that key is handed in;
+//! 5. the chain that comes back must hold as an imported one must ([`crate::public`]), and be for all public names. Key and chain go
+//!    to the public log, and are shown from then on. A boot takes them from there;
+//! 6. what fails is tried again: after a minute at first, after twelve hours at last, for CAs count failures, and never before the
+//!    CA's `Retry-After` is over. The order is resumed, by a later boot too, as long as it can still come to a certificate: CAs
+//!    limit how many certificates they give for the same names.
 //!
 //! Why a client of our own: what a CA says here is a page of JSON over the connector that there is, and a library would bring
 //! five crates, two of them second versions, and hold keys in types that can be printed.
 //!
 //! Limits: one certificate for all public names, so that one of them that cannot be proven keeps all of them without; no
 //! revocation, no change of the account's key, no other challenge. The clock is the vault's. What it is not: a
-//! protection from whoever holds the host or the names' zone. Without the CAA record he gets a certificate too, under an
-//! account of his own (`docs/THREATS.md`).
+//! protection from those who hold the host or the names' zone. Without the CAA record they get a certificate too, under an
+//! account of their own (`docs/THREATS.md`).
 
 mod client;
+mod error;
+mod external;
 mod jws;
+mod retry;
+mod transport;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use adyton_ledger::{CertificateRecord, GovRecord, sha256};
+use adyton_ledger::{CertificateRecord, GovRecord, OrderRecord, sha256};
 use adyton_seal::EcdsaKey;
 use adyton_transport::Address;
 use rcgen::{CertificateParams, CustomExtension, KeyPair, PKCS_ECDSA_P256_SHA256};
@@ -37,16 +45,21 @@ use tokio::time::{Duration, sleep};
 use crate::clock::Clock;
 use crate::egress::{AnswerBudget, Endpoint, EndpointError, Trust};
 use crate::engine::gov::{AppendError, GovLog};
-use crate::identity::{IdentityError, provider};
+use crate::identity::{IdentityError, provider, short_lived};
+use crate::policy::Holder;
 use crate::public::{ACCOUNT_KEY, PublicCertificate, PublicKeys};
-use client::{Challenge, Conversation, Place};
+use client::{Challenge, Conversation, Place, Step};
 
-pub use client::AcmeError;
+pub use error::AcmeError;
+pub use external::{ExternalAccount, ExternalAccountError};
+pub use transport::{Transport, Wire};
 
 /// The protocol (ALPN) by which a CA asks for a challenge's answer.
 pub const CHALLENGE_PROTOCOL: &[u8] = b"acme-tls/1";
 /// Waits after faults, the last one for every further fault.
 const WAITS: [u64; 5] = [60, 300, 1800, 7200, 43_200];
+/// Attempts with one order.
+const ORDER_ATTEMPTS: u32 = 10;
 /// Shortest wait for a renewal, should a CA give certificates of seconds.
 const SHORTEST: u64 = 5;
 
@@ -57,7 +70,7 @@ pub struct Status {
     pub directory: String,
     /// Address of the account, once there is one.
     pub account: Option<String>,
-    /// When the next certificate is asked for, Unix seconds.
+    /// When the CA is asked next, Unix seconds: not a moment that has passed. `None` while it is being asked, and if it never is.
     pub renews_at: Option<u64>,
     /// Faults since the last success.
     pub failures: u32,
@@ -68,6 +81,7 @@ pub struct Status {
 /// What is shown, and what others may know.
 #[derive(Default)]
 pub struct Shared {
+    clock: Option<Arc<Clock>>,
     challenges: RwLock<BTreeMap<String, Arc<CertifiedKey>>>,
     certificate: RwLock<Option<Arc<PublicCertificate>>>,
     status: RwLock<Status>,
@@ -91,7 +105,15 @@ impl Shared {
 
     /// What others may know.
     pub fn status(&self) -> Status {
-        self.status.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut status = self.status.read().unwrap_or_else(PoisonError::into_inner).clone();
+        // A sleep ends a moment late, or much later if the machine was suspended.
+        let now = self.clock.as_ref().map_or(0, |clock| clock.now());
+        status.renews_at = status.renews_at.map(|at| at.max(now));
+        status
+    }
+
+    fn answer(&self, name: &str, answer: Arc<CertifiedKey>) {
+        self.challenges.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), answer);
     }
 
     fn note(&self, change: impl FnOnce(&mut Status)) {
@@ -103,14 +125,26 @@ impl Shared {
     }
 }
 
-/// What it takes besides.
-pub struct Surroundings {
+/// Writes records of the public log.
+pub trait Records: Send + Sync {
+    /// Appends a record and waits until it is durable.
+    fn append(&self, record: GovRecord, now: u64) -> impl Future<Output = Result<(), AppendError>> + Send;
+}
+
+impl Records for Arc<Mutex<GovLog>> {
+    async fn append(&self, record: GovRecord, now: u64) -> Result<(), AppendError> {
+        self.lock().await.append(&record, now).await
+    }
+}
+
+/// What it depends on.
+pub struct Deps<R> {
     /// Seals and opens keys.
     pub keys: Arc<PublicKeys>,
     /// The public log.
-    pub gov: Arc<Mutex<GovLog>>,
-    /// Time.
-    pub clock: Arc<Clock>,
+    pub records: R,
+    /// The settings in force, which hold the external account.
+    pub current: Holder,
 }
 
 /// An account at the CA.
@@ -120,12 +154,24 @@ struct Account {
     address: String,
 }
 
-/// The one who asks the CA.
-pub struct Acme {
+/// An order that has not ended.
+#[derive(Clone)]
+struct Placed {
+    address: String,
+    sealed_key: Vec<u8>,
+    attempts: u32,
+}
+
+/// Obtains and renews the certificate.
+pub struct Acme<T = Wire> {
     place: Place,
+    transport: T,
+    clock: Arc<Clock>,
     contact: Option<String>,
+    external_account: Option<String>,
     shared: Arc<Shared>,
     account: Option<Account>,
+    order: Option<Placed>,
 }
 
 impl Acme {
@@ -133,19 +179,27 @@ impl Acme {
     ///
     /// # Errors
     /// [`EndpointError`].
-    pub fn new(policy: &adyton_policy::Acme, service: Address) -> Result<Self, EndpointError> {
-        let adyton_policy::Acme { host, port, path, trust, contact } = policy;
-        let trust = Trust::parse(trust).ok_or(EndpointError::Certificate)?;
-        let endpoint = Endpoint::new(host, *port, &trust, service, AnswerBudget::CA)?;
+    pub fn new(policy: &adyton_policy::Acme, service: Address, clock: Arc<Clock>) -> Result<Self, EndpointError> {
+        let trust = Trust::parse(&policy.trust).ok_or(EndpointError::Certificate)?;
+        let endpoint = Endpoint::new(&policy.host, policy.port, &trust, service, AnswerBudget::CA)?;
+        Ok(Self::over(policy, Wire::new(endpoint), clock))
+    }
+}
+
+impl<T: Transport> Acme<T> {
+    /// The same over any transport.
+    fn over(policy: &adyton_policy::Acme, transport: T, clock: Arc<Clock>) -> Self {
+        let adyton_policy::Acme { host, port, path, trust: _, contact, external_account } = policy;
         let mut origins = vec![format!("https://{host}:{port}")];
         if *port == 443 {
             origins.push(format!("https://{host}"));
         }
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::new(Shared { clock: Some(Arc::clone(&clock)), ..Shared::default() });
         let directory = format!("{}{path}", origins.last().map_or("", String::as_str));
         shared.note(|status| status.directory = directory);
-        let place = Place { endpoint, origins, directory: path.clone() };
-        Ok(Self { place, contact: contact.clone(), shared, account: None })
+        let place = Place { origins, directory: path.clone() };
+        let (contact, external_account) = (contact.clone(), external_account.clone());
+        Self { place, transport, clock, contact, external_account, shared, account: None, order: None }
     }
 
     /// What is shown, and what others may know.
@@ -153,60 +207,75 @@ impl Acme {
         Arc::clone(&self.shared)
     }
 
-    /// Takes over what the public log shows, as far as it is this CA's and this vault's.
-    pub fn resume(&mut self, record: &CertificateRecord, keys: &PublicKeys, now: u64) {
-        let address = String::from_utf8(record.account.clone()).ok().filter(|here| self.place.path(here).is_ok());
+    /// Takes over what the public log shows, as far as it is this CA's and this vault's: account, certificate, and an order that has
+    /// not ended.
+    pub fn resume(&mut self, record: &CertificateRecord, order: Option<&OrderRecord>, keys: &PublicKeys) {
+        let here = |address: &[u8]| {
+            String::from_utf8(address.to_vec()).ok().filter(|address| self.place.path(address).is_ok())
+        };
+        let (address, placed) = (here(&record.account), order.and_then(|order| Some((here(&order.address)?, order))));
         let key = keys.unseal(ACCOUNT_KEY, &record.sealed_account_key);
         let key = key.and_then(|(pkcs8, _)| EcdsaKey::from_pkcs8(&pkcs8));
         if let (Some(address), Ok(key)) = (address, key) {
             self.shared.note(|status| status.account = Some(address.clone()));
             self.account = Some(Account { key, sealed_key: record.sealed_account_key.clone(), address });
+            let placed = placed.filter(|(_, order)| keys.spki(&order.sealed_key).is_ok());
+            self.order =
+                placed.map(|(address, order)| Placed { address, sealed_key: order.sealed_key.clone(), attempts: 0 });
         }
         // One that has expired, or is for names that are the policy's no longer, is not shown.
-        if let Ok(certificate) = keys.certify(&record.sealed_key, record.chain.clone(), now) {
+        if let Ok(certificate) = keys.certify(&record.sealed_key, record.chain.clone(), self.clock.now()) {
             self.shared.show(Arc::new(certificate));
         }
     }
 
     /// Keeps a certificate, for ever.
-    pub async fn run(mut self, surroundings: Surroundings) {
+    pub async fn run<R: Records>(mut self, deps: Deps<R>) {
         let mut failures = 0u32;
         loop {
-            let now = surroundings.clock.now();
-            let due = self.due(&surroundings.keys);
-            self.shared.note(|status| status.renews_at = Some(due.max(now)));
+            let now = self.clock.now();
+            let due = self.due(&deps.keys);
             if due > now {
+                self.shared.note(|status| status.renews_at = Some(due));
                 // Looked at again every hour: a clock may be set, and a sleep does not know.
                 sleep(Duration::from_secs((due - now).clamp(SHORTEST, 3600))).await;
                 continue;
             }
-            let renewed = self.renew(&surroundings).await;
+            self.shared.note(|status| status.renews_at = None);
+            let settings = deps.current.now().sequence;
+            let renewed = self.renew(&deps).await;
             self.shared.challenges.write().unwrap_or_else(PoisonError::into_inner).clear();
+            let (now, due) = (self.clock.now(), self.due(&deps.keys));
             // What is due at once would be asked for again and again, and each is in the log for ever.
-            let due = self.due(&surroundings.keys);
-            let renewed =
-                renewed.and_then(|()| if due > surroundings.clock.now() { Ok(()) } else { Err(AcmeError::Life) });
-            let wait = match renewed {
+            match renewed.and(if due > now { Ok(()) } else { Err(AcmeError::Life) }) {
                 Ok(()) => {
                     failures = 0;
                     self.shared.note(|status| {
                         (status.renews_at, status.failures, status.last_failure) = (Some(due), 0, None);
                     });
-                    SHORTEST
+                    sleep(Duration::from_secs(SHORTEST)).await;
                 }
                 Err(error) => {
                     failures = failures.saturating_add(1);
-                    let said = Some(error.to_string());
-                    self.shared.note(|status| (status.failures, status.last_failure) = (failures, said));
-                    if matches!(error, AcmeError::Fenced) {
+                    let (said, fenced) = (Some(error.to_string()), error == AcmeError::Fenced);
+                    let wait = wait_after(&error, failures);
+                    self.shared.note(|status| {
+                        let next = (!fenced).then(|| now.saturating_add(wait));
+                        (status.renews_at, status.failures, status.last_failure) = (next, failures, said);
+                    });
+                    if fenced {
                         // Nothing more is written by this boot.
                         return;
                     }
-                    let place = usize::try_from(failures).unwrap_or(usize::MAX).min(WAITS.len()) - 1;
-                    WAITS[place]
+                    self.give_up_order(&error);
+                    // New settings may bring the external account that an account needs.
+                    let unbound = self.account.is_none() && self.external_account.is_some();
+                    tokio::select! {
+                        () = sleep(Duration::from_secs(wait)) => {}
+                        () = deps.current.after(settings), if unbound => {}
+                    }
                 }
-            };
-            sleep(Duration::from_secs(wait)).await;
+            }
         }
     }
 
@@ -221,82 +290,140 @@ impl Acme {
         }
     }
 
-    async fn renew(&mut self, surroundings: &Surroundings) -> Result<(), AcmeError> {
-        let Surroundings { keys, clock, .. } = surroundings;
+    /// 6. Another order is placed once this one cannot come to a certificate, or was tried often enough.
+    fn give_up_order(&mut self, error: &AcmeError) {
+        self.order = self.order.take().filter(|order| !error.ends_order() && order.attempts < ORDER_ATTEMPTS);
+    }
+
+    async fn renew<R: Records>(&mut self, deps: &Deps<R>) -> Result<(), AcmeError> {
+        let Deps { keys, records, current } = deps;
         // 1.
         if self.account.is_none() {
-            let account = self.enrol(keys).await?;
-            record(surroundings, &account, Vec::new(), Vec::new()).await?;
+            let account = self.enrol(keys, current).await?;
+            let nothing = (Vec::new(), Vec::new());
+            append(records, certificate_record(&account, nothing), self.clock.now()).await?;
             self.shared.note(|status| status.account = Some(account.address.clone()));
             self.account = Some(account);
         }
         let account = self.account.as_ref().ok_or(AcmeError::Key)?;
+        let signer = (&account.key, Some(account.address.clone()));
+        let mut ca = Conversation::begin(&self.place, signer, (&mut self.transport, &self.clock)).await?;
         // 2.
-        let mut ca = Conversation::begin(&self.place, &account.key, Some(account.address.clone())).await?;
-        let order = ca.order(keys.names()).await?;
-        // 3.
-        for authorization in &order.authorizations {
-            let Some(challenge) = ca.challenge(authorization).await? else { continue };
-            if !keys.names().contains(&challenge.name) {
-                return Err(AcmeError::Form("identifier"));
+        let (mut order, placed) = match &mut self.order {
+            Some(placed) => {
+                placed.attempts += 1;
+                (ca.order(&placed.address).await?, placed.clone())
             }
-            let answer = answer(&challenge, &account.key).map_err(|_| AcmeError::Key)?;
-            let challenges = &self.shared.challenges;
-            challenges.write().unwrap_or_else(PoisonError::into_inner).insert(challenge.name.clone(), answer);
-            ca.prove(&challenge, authorization).await?;
-        }
-        // 4.
-        let asked = keys.asked().map_err(|_| AcmeError::Key)?.ok_or(AcmeError::Names)?;
-        let pem = ca.finalize(&order, asked.request.der()).await?;
-        let chain = adyton_policy::certificates(&pem).ok_or(AcmeError::Form("the certificate"))?;
-        if !(2..=adyton_ledger::MAX_CHAIN).contains(&chain.len()) {
-            return Err(AcmeError::Form("the certificate"));
-        }
-        let certificate =
-            keys.certify(&asked.sealed_key, chain.clone(), clock.now()).map_err(AcmeError::Certificate)?;
-        if !keys.names().iter().all(|name| certificate.names(name)) {
+            none => {
+                let sealed_key = keys.asked().map_err(|_| AcmeError::Key)?.ok_or(AcmeError::Names)?.sealed_key;
+                let order = ca.place_order(keys.names()).await?;
+                let placed = Placed { address: order.address.clone(), sealed_key, attempts: 1 };
+                let record =
+                    OrderRecord { address: placed.address.clone().into_bytes(), sealed_key: placed.sealed_key.clone() };
+                append(records, GovRecord::Order(record), self.clock.now()).await?;
+                *none = Some(placed.clone());
+                (order, placed)
+            }
+        };
+        if !order.is_for(keys.names()) {
             return Err(AcmeError::Names);
         }
+        let pem = loop {
+            match order.step()? {
+                // 3.
+                Step::Prove => {
+                    for authorization in &order.authorizations {
+                        let Some(challenge) = ca.challenge(authorization).await? else { continue };
+                        if !keys.names().contains(&challenge.name) {
+                            return Err(AcmeError::Form("identifier"));
+                        }
+                        let answer = answer(&challenge, &account.key, self.clock.now()).map_err(|_| AcmeError::Key)?;
+                        self.shared.answer(&challenge.name, answer);
+                        ca.prove(&challenge, authorization).await?;
+                    }
+                    order = ca.until_ready(&placed.address).await?;
+                }
+                // 4.
+                Step::Finalize => {
+                    let request = keys.request_for(&placed.sealed_key).map_err(|_| AcmeError::Key)?;
+                    ca.finalize(&order, request.der()).await?;
+                    order = ca.until_issued(&placed.address).await?;
+                }
+                Step::Wait => order = ca.until_issued(&placed.address).await?,
+                Step::Fetch => break ca.fetch(&order).await?,
+            }
+        };
         // 5.
-        record(surroundings, account, asked.sealed_key, chain).await?;
+        let (certificate, chain) = self.judged(&pem, keys, &placed)?;
+        let certified = certificate_record(account, (placed.sealed_key, chain));
+        append(records, certified, self.clock.now()).await?;
+        self.order = None;
         self.shared.show(Arc::new(certificate));
         Ok(())
     }
 
+    /// 5. What the CA gave, if it can be used.
+    fn judged(
+        &self,
+        pem: &str,
+        keys: &PublicKeys,
+        placed: &Placed,
+    ) -> Result<(PublicCertificate, Vec<Vec<u8>>), AcmeError> {
+        let chain = adyton_policy::certificates(pem).ok_or(AcmeError::Form("the certificate"))?;
+        if !(1..=adyton_ledger::MAX_CHAIN).contains(&chain.len()) {
+            return Err(AcmeError::Form("the certificate"));
+        }
+        let certificate = keys.certify(&placed.sealed_key, chain.clone(), self.clock.now());
+        let certificate = certificate.map_err(AcmeError::Certificate)?;
+        if !keys.names().iter().all(|name| certificate.names(name)) {
+            return Err(AcmeError::Names);
+        }
+        Ok((certificate, chain))
+    }
+
     /// 1. A key, and an account for it.
-    async fn enrol(&self, keys: &PublicKeys) -> Result<Account, AcmeError> {
+    async fn enrol(&mut self, keys: &PublicKeys, current: &Holder) -> Result<Account, AcmeError> {
+        let current = current.now();
+        let external = match &self.external_account {
+            None => None,
+            Some(_) => Some(current.external.as_ref().map_err(|error| AcmeError::External(error.clone()))?),
+        };
         let key = EcdsaKey::generate()?;
         let sealed_key = keys.seal(ACCOUNT_KEY, &key.public_der()?, key.to_pkcs8()?)?;
-        let address = Conversation::begin(&self.place, &key, None).await?.account(self.contact.as_deref()).await?;
+        let mut ca = Conversation::begin(&self.place, (&key, None), (&mut self.transport, &self.clock)).await?;
+        let address = ca.account(self.contact.as_deref(), external.and_then(|external| external.as_deref())).await?;
         Ok(Account { key, sealed_key, address })
     }
 }
 
-async fn record(
-    surroundings: &Surroundings,
-    account: &Account,
-    sealed_key: Vec<u8>,
-    chain: Vec<Vec<u8>>,
-) -> Result<(), AcmeError> {
-    let record = CertificateRecord {
+/// Seconds until the next attempt, by the number of faults: never before the CA wants to be asked again.
+fn wait_after(error: &AcmeError, failures: u32) -> u64 {
+    let place = usize::try_from(failures).unwrap_or(usize::MAX).clamp(1, WAITS.len()) - 1;
+    WAITS[place].max(error.retry_after().unwrap_or(0))
+}
+
+fn certificate_record(account: &Account, (sealed_key, chain): (Vec<u8>, Vec<Vec<u8>>)) -> GovRecord {
+    GovRecord::Certificate(CertificateRecord {
         account: account.address.clone().into_bytes(),
         sealed_account_key: account.sealed_key.clone(),
         sealed_key,
         chain,
-    };
-    let appended =
-        surroundings.gov.lock().await.append(&GovRecord::Certificate(record), surroundings.clock.now()).await;
-    appended.map_err(|error| match error {
+    })
+}
+
+async fn append(records: &impl Records, record: GovRecord, now: u64) -> Result<(), AcmeError> {
+    records.append(record, now).await.map_err(|error| match error {
         AppendError::Record => AcmeError::Form("the certificate"),
         AppendError::Stopped => AcmeError::Fenced,
     })
 }
 
 /// 3. A certificate that answers a challenge (RFC 8737 §3), under a key of its own.
-fn answer(challenge: &Challenge, key: &EcdsaKey) -> Result<Arc<CertifiedKey>, IdentityError> {
+fn answer(challenge: &Challenge, key: &EcdsaKey, now: u64) -> Result<Arc<CertifiedKey>, IdentityError> {
     let digest = sha256(jws::key_authorization(key, &challenge.token).as_bytes()).0;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::new([challenge.name.clone()])?;
+    short_lived(&mut params, now);
     params.custom_extensions = vec![CustomExtension::new_acme_identifier(&digest)];
     let certificate = params.self_signed(&key)?;
     let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use adyton_ledger::base64;
 use adyton_policy::{AddressRetention, ContentRetention, Policy, Route, Settings};
-use adyton_seal::{RecipientKey, SealedPurpose};
+use adyton_seal::{Plaintext, RecipientKey, SealedPurpose};
 use data_encoding::HEXLOWER;
 
 use super::{Credential, CredentialError, Retention, RouteConfig, RouteKind, RoutingTable, Sender, SmtpTls};
@@ -106,15 +106,20 @@ pub struct CredentialKey {
 }
 
 impl CredentialKey {
+    /// What a sealed value of the settings holds; `None` if it does not open for this vault, name, host and port.
+    pub(crate) fn plaintext(&self, name: &str, (host, port): (&str, u16), sealed: &str) -> Option<Plaintext> {
+        let purpose = SealedPurpose::credential(&self.vault_id, name, host, port);
+        self.recipient.open(&purpose, &base64::decode(sealed.as_bytes())?).ok()
+    }
+
     fn open(&self, route: &RouteConfig, sealed: &str) -> Result<Credential, Unusable> {
         let unusable = |form| Unusable {
             credential: route.credential.clone(),
             route: format!("{} ({}:{})", route.name, route.host, route.port),
             form,
         };
-        let purpose = SealedPurpose::credential(&self.vault_id, &route.credential, &route.host, route.port);
-        let sealed = base64::decode(sealed.as_bytes()).ok_or_else(|| unusable(None))?;
-        let plaintext = self.recipient.open(&purpose, &sealed).map_err(|_| unusable(None))?;
+        let plaintext = self.plaintext(&route.credential, (&route.host, route.port), sealed);
+        let plaintext = plaintext.ok_or_else(|| unusable(None))?;
         Credential::parse(&route.kind, plaintext.as_bytes()).map_err(|error| unusable(Some(error)))
     }
 }

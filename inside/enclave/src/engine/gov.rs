@@ -2,8 +2,8 @@
 
 use adyton_frame::StopReason;
 use adyton_ledger::{
-    CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind, LogId, Record, Releases,
-    StoredRecord, VaultId, origin, sha256,
+    CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind, LogId, OrderRecord, Record,
+    Releases, StoredRecord, VaultId, origin, sha256,
 };
 use adyton_seal::SigningKey;
 
@@ -63,6 +63,8 @@ pub struct GovReplay {
     pub boots: Vec<u64>,
     /// What the vault last obtained from a CA.
     pub certificate: Option<CertificateRecord>,
+    /// The vault's last order at a CA, if no certificate came after it.
+    pub order: Option<OrderRecord>,
 }
 
 impl GovReplay {
@@ -74,6 +76,7 @@ impl GovReplay {
             releases: Releases::new(genesis),
             boots: Vec::new(),
             certificate: None,
+            order: None,
         }
     }
 }
@@ -87,7 +90,7 @@ impl GovReplay {
 /// [`GovReplayError`].
 pub async fn replay(store: &mut Store, vault: &VaultId, genesis: &Genesis) -> Result<GovReplay, GovReplayError> {
     let mut replayed = GovReplay::newborn(genesis);
-    let GovReplay { frontier, bucket, releases, boots, certificate } = &mut replayed;
+    let GovReplay { frontier, bucket, releases, boots, certificate, order } = &mut replayed;
     let status = store.status(LogId::GOV).await?;
     // Public values, all of them.
     let head =
@@ -110,7 +113,13 @@ pub async fn replay(store: &mut Store, vault: &VaultId, genesis: &Genesis) -> Re
             releases.follow(&record).map_err(|_| GovReplayError::Faulty)?;
             match record {
                 GovRecord::Boot(boot) => boots.push(boot.time),
-                GovRecord::Certificate(record) => *certificate = Some(record),
+                GovRecord::Certificate(record) => {
+                    if !record.chain.is_empty() {
+                        *order = None;
+                    }
+                    *certificate = Some(record);
+                }
+                GovRecord::Order(record) => *order = Some(record),
                 _ => {}
             }
             *bucket = header.time_bucket.max(*bucket);

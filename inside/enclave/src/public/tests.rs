@@ -18,7 +18,7 @@ pub(crate) fn keys(vault: u8) -> PublicKeys {
 }
 
 /// The key of a request, as a CA knows it.
-struct Subject(Vec<u8>);
+pub(crate) struct Subject(pub(crate) Vec<u8>);
 
 impl PublicKeyData for Subject {
     fn der_bytes(&self) -> &[u8] {
@@ -154,6 +154,16 @@ fn a_chain_has_an_order() {
     ] {
         assert_eq!(open(chain), Err(PublicCertificateError::Order));
     }
+    // Settings have an issuer at least; the leaf alone, which a CA may give, is judged by key, names and dates.
+    assert_eq!(settings(&[&leaf], &sealed_key).public_certificate.unwrap().chain(), None);
+    let alone = |leaf: &Vec<u8>, now| {
+        let sealed = base64::decode(sealed_key.as_bytes()).unwrap();
+        keys.certify(&sealed, vec![leaf.clone()], now).map(|public| public.names)
+    };
+    assert_eq!(alone(&leaf, NOW), holds);
+    assert_eq!(alone(&leaf, NOW - 60 * 86_400), Err(PublicCertificateError::NotYetValid));
+    assert_eq!(alone(&leaf, NOW + 90 * 86_400), Err(PublicCertificateError::Expired));
+    assert_eq!(alone(between, NOW), Err(PublicCertificateError::OtherKey));
     assert_eq!(open(&[between, &leaf]), Err(PublicCertificateError::OtherKey));
     assert_eq!(open(&[&leaf, &vec![0x30, 0]]), Err(PublicCertificateError::Form(1)));
     assert_eq!(open(&[&vec![0x30, 0], between]), Err(PublicCertificateError::Form(0)));
@@ -180,9 +190,10 @@ fn the_name_that_is_asked_for_decides_and_who_wants_evidence_gets_the_boots_own(
     let leaf = cas.sign(&sealed_key, |_| ());
     let public = keys.open(&settings(&[&leaf, &cas.chain[0]], &sealed_key), NOW).unwrap().unwrap();
     let shown = Arc::clone(&public.certified);
-    let own = Arc::new(CertifiedKey::new(vec![vec![1].into()], Arc::clone(&shown.key)));
+    let boots = Arc::new(crate::identity::tests::own(&Arc::default()).1);
+    let own = boots.certified();
     let mut current = crate::policy::tests::current();
-    let holder = |current: Current| Resolver::new(Arc::clone(&own), Holder::new(current), None);
+    let holder = |current: Current| Resolver::new(Arc::clone(&boots), Holder::new(current), None);
     let nothing = holder(crate::policy::tests::current());
     current.public = Some(public);
     let resolver = holder(current);

@@ -6,7 +6,10 @@ use adyton_enclave::engine::{Stop, Stopped};
 use adyton_enclave::events::Events;
 use adyton_enclave::store::Store;
 use adyton_frame::{Event, Frame, Message, StopReason, StoredBytes};
-use adyton_ledger::{BootRecord, Frontier, Genesis, GovRecord, LogId, PolicyRecord, Profile, Record, VaultId, sha256};
+use adyton_ledger::{
+    BootRecord, CertificateRecord, Frontier, Genesis, GovRecord, LogId, OrderRecord, PolicyRecord, Profile, Record,
+    VaultId, sha256,
+};
 use adyton_transport::{Address, FrameReader, FrameWriter, Listener, accept_channel};
 
 use crate::disk::Disk;
@@ -78,8 +81,8 @@ async fn a_log_is_continued_where_its_head_says() {
 
     let mut store = Store::connect(&address(folder.path())).await.unwrap();
     let replayed = replay(&mut store, &vault, &genesis()).await.unwrap();
-    let GovReplay { frontier, bucket, releases, boots, certificate } = replayed;
-    assert_eq!(certificate, None);
+    let GovReplay { frontier, bucket, releases, boots, certificate, order } = replayed;
+    assert_eq!((certificate, order), (None, None));
     assert_eq!((frontier.size(), bucket, boots), (3, 180_000_002, vec![1_800_000_020]));
     assert_eq!((releases.number(), releases.policy()), (1, Some(POLICY)));
     for (vault, log_key) in [(VaultId([9; 32]), signer().public_key()), (vault, [9; 32])] {
@@ -95,6 +98,35 @@ async fn a_log_is_continued_where_its_head_says() {
     }
     assert_eq!(stopped.recv().await, Some(Stopped { log: LogId::GOV, reason: StopReason::Conflict }));
     heard.until(|said| said.contains(&Event::Fenced { log: 0, size: 3 })).await;
+}
+
+/// An order is resumed until a certificate comes after it; that an account was made ends none.
+#[tokio::test]
+async fn the_last_order_without_a_certificate_is_found() {
+    let (folder, heard) = (tempfile::tempdir().unwrap(), Heard::default());
+    let _host = Host::start(Disk::default().store().unwrap(), folder.path(), &heard);
+    let vault = VaultId::of_genesis(&first().entry);
+    let mut gov = log(vault, Frontier::new(), address(folder.path()), &Stop::channel().0);
+    gov.append_entry(first()).await.unwrap();
+    let order = |number: u8| OrderRecord { address: vec![number], sealed_key: vec![number; 3] };
+    let certificate = |chain: Vec<Vec<u8>>| CertificateRecord {
+        account: b"https://acme.example/account/1".to_vec(),
+        sealed_account_key: vec![1],
+        sealed_key: vec![2],
+        chain,
+    };
+    let mut store = Store::connect(&address(folder.path())).await.unwrap();
+    for (record, expected) in [
+        (GovRecord::Certificate(certificate(vec![])), None),
+        (GovRecord::Order(order(1)), Some(order(1))),
+        (GovRecord::Order(order(2)), Some(order(2))),
+        (GovRecord::Certificate(certificate(vec![])), Some(order(2))),
+        (GovRecord::Certificate(certificate(vec![vec![3]])), None),
+        (GovRecord::Order(order(3)), Some(order(3))),
+    ] {
+        gov.append(&record, 1_800_000_020).await.unwrap();
+        assert_eq!(replay(&mut store, &vault, &genesis()).await.unwrap().order, expected, "{record:?}");
+    }
 }
 
 #[tokio::test]

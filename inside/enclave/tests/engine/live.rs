@@ -61,6 +61,7 @@ impl Live {
             rules: RULES.clone(),
             table: Arc::default(),
             public: None,
+            external: Ok(None),
             sequence: 0,
             settings: String::new(),
             settings_hash: [0; 32],

@@ -57,6 +57,7 @@ fn settings(sequence: u64, hash: u8) -> Current {
         rules: RULES.clone(),
         table: Arc::default(),
         public: None,
+        external: Ok(None),
         sequence,
         settings: String::new(),
         settings_hash: [hash; 32],

@@ -130,8 +130,7 @@ pub(super) fn policy(answer: &[u8], pins: &Pins) -> Result<(), KeyError> {
     if answer.policy_name.is_some_and(|name| name != "default") {
         return Err(KeyError::Answer("GetKeyPolicy"));
     }
-    KeyPolicy::check(&answer.policy, pins)?;
-    Ok(())
+    Ok(KeyPolicy::check(&answer.policy, pins).map(drop)?)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Custody in profile `small`: an AWS KMS key gives its secret to attested code (`docs/spec/12-custody-kms.md`).
 //!
-//! 1. the registers of a document of one's own NSM: what a key policy has to name. Zeros are debug mode, and refuse;
+//! 1. the registers of a document of its own NSM, which a key policy has to name. Zeros mean debug mode, and refuse;
 //! 2. credentials of the instance's role (`credentials`), relayed by the host;
 //! 3. the key and its policy: refused unless they release to these registers alone (`key`). That comes before
 //!    genesis and at every boot;
@@ -84,7 +84,7 @@ impl Kms {
         clock: &Clock,
         genesis_nonce: &[u8; 32],
     ) -> Result<Released, CustodyError> {
-        let mut session = self.checked(nsm, clock).await?;
+        let mut session = self.checked(nsm, clock, genesis_nonce).await?;
         // 4.
         let (recipient, document) = recipient(nsm).await?;
         // 5.
@@ -107,7 +107,7 @@ impl Kms {
         genesis_nonce: &[u8; 32],
         ciphertext: &[u8],
     ) -> Result<WrapKey, CustodyError> {
-        let mut session = self.checked(nsm, clock).await?;
+        let mut session = self.checked(nsm, clock, genesis_nonce).await?;
         // 4.
         let (recipient, document) = recipient(nsm).await?;
         // 5.
@@ -120,9 +120,14 @@ impl Kms {
     }
 
     /// A connection to the KMS, whose key was found to release to this enclave alone.
-    async fn checked<'a>(&'a self, nsm: &mut Nsm, clock: &'a Clock) -> Result<Session<'a>, CustodyError> {
+    async fn checked<'a>(
+        &'a self,
+        nsm: &mut Nsm,
+        clock: &'a Clock,
+        genesis_nonce: &[u8; 32],
+    ) -> Result<Session<'a>, CustodyError> {
         // 1.
-        let pins = pins(&nsm.attest(Claims::default()).await?)?;
+        let pins = pins(&nsm.attest(Claims::default()).await?)?.with_genesis(genesis_nonce);
         // 2.
         let credentials = Credentials::of_instance(&self.service).await.map_err(CustodyError::Credentials)?;
         let connection = Connection::open(&self.endpoint).await?;
@@ -178,7 +183,9 @@ fn pins(document: &[u8]) -> Result<Pins, CustodyError> {
     let code: Option<Vec<_>> = code.collect();
     let image = code.and_then(|code| code.first().copied()).ok_or(CustodyError::DebugMode)?;
     let policy = own.pcrs.get(&16).filter(|pcr| **pcr != [0; 48]).ok_or(CustodyError::NoPolicyRegister)?;
-    Ok(Pins::new(image, policy))
+    let registers =
+        own.pcrs.iter().fold(Pins::new(image, policy), |pins, (number, pcr)| pins.with_register(*number, pcr));
+    Ok(registers)
 }
 
 /// 4.
