@@ -233,13 +233,33 @@ fn reason(log: &str) -> Option<&str> {
     panic.or_else(|| log.lines().find_map(|line| line.strip_prefix("SUMMARY: ")))
 }
 
-/// 3. A feature is an edge here, not how often it was taken: the corpus stays small.
+/// Step 3. What was kept before stays, so that a run changes little; where there is no room left, all are chosen anew.
 fn keep(program: &Path, target: &str) -> Result<(), Error> {
+    let committed = committed(target);
+    let (mut kept, mut dropped) = bounded(merge(program, target, true)?);
+    if dropped > 0 {
+        (kept, dropped) = bounded(merge(program, target, false)?);
+    }
+    for name in files(&committed)?.iter().filter(|name| name.starts_with(KEPT)) {
+        fs::remove_file(committed.join(name))?;
+    }
+    let bytes: usize = kept.iter().map(|(_, input)| input.len()).sum();
+    for (name, input) in &kept {
+        fs::write(committed.join(name), input)?;
+    }
+    println!("{target:18} keeps {} inputs, {bytes} bytes; {dropped} are over the bound", kept.len());
+    Ok(())
+}
+
+/// The inputs that reach what the committed ones do not, and with `stay` those that were kept before; each with the name
+/// that it is kept by. A feature is an edge here, not how often it was taken: the corpus stays small.
+fn merge(program: &Path, target: &str, stay: bool) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let (committed, merged) = (committed(target), root().join("target/fuzz/merged").join(target));
     let _ = fs::remove_dir_all(&merged);
     fs::create_dir_all(&merged)?;
-    let seeds: BTreeSet<String> = files(&committed)?.into_iter().filter(|name| !name.starts_with(KEPT)).collect();
-    for name in &seeds {
+    let is_seed = |name: &String| !name.starts_with(KEPT);
+    let seeds: BTreeSet<String> = files(&committed)?.into_iter().filter(is_seed).collect();
+    for name in files(&committed)?.iter().filter(|name| stay || is_seed(name)) {
         fs::copy(committed.join(name), merged.join(name))?;
     }
     let log = root().join("target/fuzz").join(format!("{target}-merge.log"));
@@ -250,20 +270,11 @@ fn keep(program: &Path, target: &str) -> Result<(), Error> {
     }
     let mut found = Vec::new();
     for name in files(&merged)?.difference(&seeds) {
-        found.push((name.clone(), fs::read(merged.join(name))?));
+        // libFuzzer names a new input by its SHA-1.
+        let kept = name.strip_prefix(KEPT).unwrap_or(name);
+        found.push((format!("{KEPT}{}", kept.get(..16).unwrap_or(kept)), fs::read(merged.join(name))?));
     }
-    let (kept, dropped) = bounded(found);
-    for name in files(&committed)?.iter().filter(|name| name.starts_with(KEPT)) {
-        fs::remove_file(committed.join(name))?;
-    }
-    let bytes: usize = kept.iter().map(|(_, input)| input.len()).sum();
-    for (name, input) in &kept {
-        // libFuzzer names an input by its SHA-1.
-        let short = name.get(..16).unwrap_or(name);
-        fs::write(committed.join(format!("{KEPT}{short}")), input)?;
-    }
-    println!("{target:18} keeps {} inputs, {bytes} bytes; {dropped} are over the bound", kept.len());
-    Ok(())
+    Ok(found)
 }
 
 /// The smallest inputs within the bounds of a committed corpus, and how many are not.
