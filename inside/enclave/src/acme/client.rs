@@ -376,7 +376,8 @@ mod tests {
     use hyper::header::HeaderValue;
 
     use super::*;
-    use crate::egress::{AnswerBudget, Trust};
+    use crate::acme::Wire;
+    use crate::egress::{AnswerBudget, EgressError, Endpoint};
 
     #[tokio::test]
     async fn a_ca_that_does_not_end_its_answer_is_cut_off() {

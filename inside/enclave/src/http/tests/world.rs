@@ -30,7 +30,7 @@ use crate::evidence::Channel;
 use crate::hashes;
 use crate::http::*;
 use crate::platform::{Nsm, NsmAddress};
-use crate::policy::{Current, InForce};
+use crate::policy::InForce;
 use crate::public::PublicKeys;
 
 const OPS: LogId = LogId::from_number(1);
@@ -137,14 +137,7 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener) {
     let in_force = Arc::new(InForce::new(policy.clone(), credentials, public).unwrap());
     let gov = Appender::start(service.clone(), LogId::GOV, events.clone());
     let gov = GovLog::new(VAULT, signer(), Frontier::default(), 0, [0; 16], 1, (gov, Stop::channel().0));
-    let current = Current {
-        rules: Rules::default(),
-        table: Arc::default(),
-        public: None,
-        sequence: 0,
-        settings: String::new(),
-        settings_hash: [0; 32],
-    };
+    let current = crate::policy::tests::current();
     let current = Holder::new(current);
     let surroundings = Surroundings {
         clock: Arc::clone(&clock),
