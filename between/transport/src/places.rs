@@ -7,7 +7,7 @@
 //!
 //! Both halves use it: the enclave knows when a connection waits for its next request, the host only which side spoke last.
 //!
-//! Limits: nothing ends a busy connection. Whoever keeps all places busy makes others wait.
+//! Limits: nothing ends a busy connection. A client that keeps all places busy makes others wait.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

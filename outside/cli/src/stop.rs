@@ -4,7 +4,7 @@
 //! no child: children die with the thread that started them.
 //!
 //! 1. the handlers are there before the first child is started;
-//! 2. the first signal sets [`is_asked`], ends builds that are under way, and wakes whoever waits in [`Stop::asked`];
+//! 2. the first signal sets [`is_asked`], ends builds that are under way, and wakes the tasks that wait in [`Stop::asked`];
 //! 3. further ones change nothing: what was begun is stopped in order.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,7 +68,7 @@ impl Stop {
         }
     }
 
-    /// Whether this process is asked to stop, now or within a moment. For whoever found that a child has ended: a signal that is sent
+    /// Whether this process is asked to stop, now or within a moment. For a caller that found that a child has ended: a signal that is sent
     /// to every process of a group or a service reaches them in any order.
     pub(crate) async fn settles(&mut self) -> bool {
         timeout(SETTLING, self.asked()).await.is_ok()

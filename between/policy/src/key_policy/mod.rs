@@ -10,7 +10,7 @@
 //!
 //! The result names the principals that a vault boots with, and who may put another policy.
 //!
-//! Principals are not checked in 3: what is released is sealed to the attested key, whoever asks. IAM policies are not seen here.
+//! Principals are not checked in 3: what is released is sealed to the attested key, so only the enclave can open it. IAM policies are not seen here.
 //! They cannot give more than a statement allows to the account, and what they deny stops a boot at the KMS.
 //!
 //! Why here: a vault checks its key by this rule, and people's tools apply the same rule before a policy is put.

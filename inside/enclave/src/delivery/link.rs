@@ -1,6 +1,6 @@
 //! An HTTP connection to a carrier that knows whether a request has left.
 //!
-//! 1. The connection is polled by whoever sends a request, never by a task of its own: who gives a request up, stops it.
+//! 1. The connection is polled by the task that sends a request, not by one of its own: dropping the request stops the writing.
 //! 2. Once the last byte of a request was handed to TLS the request has left ([`Progress::leaves`]). Until then a carrier
 //!    cannot have acted on it: its length was announced and not reached.
 //! 3. The head of the answer is the answer. Its body is read within [`MAX_BODY`] and [`BODY_PATIENCE`]; one that is longer,

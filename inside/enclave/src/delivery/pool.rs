@@ -1,4 +1,4 @@
-//! HTTP connections of one route, used again, and what their answers mean whoever gives them.
+//! Pooled HTTP connections of one route, and what an answer means that is the same for every carrier.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;

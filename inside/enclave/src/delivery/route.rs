@@ -28,7 +28,7 @@ pub struct RouteConfig {
 /// How a carrier is spoken with.
 #[derive(Clone, Debug)]
 pub enum RouteKind {
-    /// The Messages resource of Twilio, or of whoever speaks like it.
+    /// The Messages resource of Twilio, or of a service with the same API.
     TwilioMessages {
         /// The account's SID.
         account: String,

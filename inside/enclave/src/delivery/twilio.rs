@@ -1,4 +1,4 @@
-//! The Messages resource of Twilio, or of whoever speaks like it.
+//! The Messages resource of Twilio, or of a service with the same API.
 //!
 //! The carrier is asked to keep neither the text (`ContentRetention=discard`) nor the number (`AddressRetention=
 //! obfuscate`), unless the policy leaves that to the account. An account that cannot do what it is asked refuses the message

@@ -29,7 +29,7 @@ impl fmt::Display for Stopped {
     }
 }
 
-/// Tells whoever runs the vault that a writer has stopped.
+/// Reports that a writer has stopped to the task that runs the vault.
 #[derive(Clone)]
 pub struct Stop(mpsc::Sender<Stopped>);
 

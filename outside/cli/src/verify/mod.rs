@@ -1,6 +1,6 @@
 //! `adyton verify`: asks a vault for evidence as a stranger would, and judges it (`docs/spec/10-appraisal.md`).
 //!
-//! 1. a connection to whoever answers, his evidence for a new nonce, appraised by what the arguments demand;
+//! 1. a connection to the server that answers, its evidence for a new nonce, appraised by what the arguments demand;
 //! 2. the connection's key and binding, so that what was judged is what was spoken with (`adyton-client`);
 //! 3. what is trusted and what is not, in words or as one line of JSON.
 //!

@@ -4,7 +4,7 @@
 //!    becomes one;
 //! 2. a line that begins with a point gets another one in front.
 //!
-//! The final point is not part of it: whoever sends that has to know that from then on the message may have been taken.
+//! The final point is not part of it: its sender has to know that from then on the message may have been taken.
 
 use zeroize::Zeroizing;
 

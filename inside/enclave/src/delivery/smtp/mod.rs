@@ -161,7 +161,7 @@ impl Smtp {
 async fn in_the_clear<S: Wire>(stream: S, hello: &str, until: Instant) -> Result<S, Failure> {
     let mut session = Session::new(stream);
     session.greeted(until).await?;
-    // Nothing more is said to a server, or to whoever stands before it, that does not offer TLS.
+    // Nothing more is sent to a server that does not offer TLS, or to a relay that removed the offer.
     if session.hello(hello, until).await?.starttls {
         session.starttls(until).await
     } else {
