@@ -173,7 +173,7 @@ def test_an_unknown_member_is_named(up, tmp_path):
 @pytest.mark.parametrize(
     "number, said",
     [
-        ("+5215512345678", "write a number of Mexico as +52 and ten digits, without the 1 of before 2019"),
+        ("+5215512345678", "write a number of Mexico as +52 and ten digits, without the 1 that was dialled until 2019"),
         ("+541112345678", "write a mobile number of Argentina as +54 9 and the area code, without 15"),
         ("+22997123456", "write a number of Benin as +229 01 and the eight digits of before 2024"),
         ("+4901701234567", "leave out the 0 behind +49: it is dialled only inside the country"),

@@ -77,6 +77,9 @@ def run(script, code=lambda: ""):
 
 
 def test_the_printed_python(printed):
+    # Byte for byte, as it is pasted: indented.
+    pasted = re.search(r"^Send a first code.*\n\n((?: .*\n)+)", printed.text, re.MULTILINE)[1]
+    assert run(pasted, printed.code) == "pending\ncode: approved\n"
     assert run(printed.lines("Send a first code"), printed.code) == "pending\ncode: approved\n"
 
 

@@ -159,7 +159,7 @@ def test_two_tenants_are_kept_apart(vault, acme, tmp_path):
     ghost.file = tmp_path / "nobody.json"
     ghost.file.write_text(json.dumps(acme.kept | {"account_sid": f"AC{unknown}"}))
     assert refused == answer(other.post(ghost.signed(2, body, key=other.ssh_key)))
-    assert refused == (403, 20403, "The signatures do not do: a signature is of a key that is not one of the signers'")
+    assert refused == (403, 20403, "The signatures are refused: a signature is of a key that is not one of the signers'")
     # Meanwhile nothing of it has touched the first one.
     assert acme.sdk((key, secret)).services(service).fetch().friendly_name == "Acme"
     assert verify.verification_checks.create(to=NUMBER, code=vault.code(NUMBER)).status == "approved"
@@ -241,7 +241,7 @@ def test_a_loosening_takes_two_proofs_waits_and_can_be_taken_back(vault, acme, t
     assert answer(acme.post(wrong_key)) == (
         403,
         20403,
-        "The signatures do not do: a signature is of a key that is not one of the signers'",
+        "The signatures are refused: a signature is of a key that is not one of the signers'",
     )
     verify = acme.key("verify")
     again = acme.signed(2, request["body"], "service-loosen")
@@ -312,7 +312,7 @@ def test_support_sees_no_digits_and_not_too_often(vault, acme):
 def test_what_was_begun_and_lost_is_finished_and_what_was_refused_leaves_nothing(vault, acme, tmp_path):
     stranger, before, begun = make_key(tmp_path / "stranger"), acme.kept, acme.folder / "tenant.json.next"
     refused = acme.error("tenant", "reset", "--key", stranger)
-    assert "answered 403 (20403): The signatures do not do" in refused
+    assert "answered 403 (20403): The signatures are refused" in refused
     assert f"{stranger} signed, and only the tenant's own SSH key counts." in refused
     assert acme.kept == before and not begun.exists()
     out = tmp_path / "key.json"

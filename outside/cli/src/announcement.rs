@@ -49,12 +49,11 @@ Metrics: {}
 Send a first code with the Python SDK (pip install twilio; unset TWILIO_REGION and TWILIO_EDGE):
 
   export REQUESTS_CA_BUNDLE={ca}
-  python3 -c '
-  from twilio.rest import Client
-  client = Client(\"{account}\", \"{token}\")
-  client.verify.base_url = \"{api}\"
-  verify = client.verify.v2.services(\"{service}\")
-  print(verify.verifications.create(to=\"+12025550123\", channel=\"sms\").status)
+  python3 -c 'from twilio.rest import Client; \\
+  client = Client(\"{account}\", \"{token}\"); \\
+  client.verify.base_url = \"{api}\"; \\
+  verify = client.verify.v2.services(\"{service}\"); \\
+  print(verify.verifications.create(to=\"+12025550123\", channel=\"sms\").status); \\
   print(verify.verification_checks.create(to=\"+12025550123\", code=input(\"code: \")).status)'
 
 or with curl:

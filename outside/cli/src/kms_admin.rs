@@ -158,7 +158,7 @@ fn told(policy: &KeyPolicy) -> String {
         told += "Nobody may put another policy: no later release of the vault will get the key.";
         return told;
     }
-    told += "These may put another policy, and so release the key to themselves:";
+    told += "These principals can replace the key policy, and so release the key to themselves:";
     for changer in &policy.changers {
         told += "\n- ";
         told += &changer.principal;

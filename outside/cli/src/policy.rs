@@ -152,7 +152,8 @@ fn gathered(path: &Path, request: &Request) -> Result<Vec<String>, Error> {
 /// Shows the difference, asks, and adds this owner's signature to the approval of the next release.
 fn approve(options: &Approve) -> Result<ExitCode, Error> {
     let vault = follow(&options.data)?;
-    let file = options.policy.clone().unwrap_or_else(|| options.data.join("adyton.toml"));
+    let in_folder = options.data.join("adyton.toml");
+    let file = options.policy.clone().unwrap_or_else(|| in_folder.clone());
     let (body, policy) = read(&file)?;
     if sha256(body.as_bytes()).0 == vault.releases.policy_hash() {
         return Err(format!("{}: this policy is in force already", file.display()).into());
@@ -206,7 +207,12 @@ fn approve(options: &Approve) -> Result<ExitCode, Error> {
         println!("{}", json!({ "release": sequence, "missing": missing, "approval": path, "changes": changes }));
     } else {
         match missing {
-            0 => println!("Approved as release {sequence}: the vault takes it at its next boot."),
+            0 if file == in_folder => println!("Approved as release {sequence}: the vault takes it at its next boot."),
+            0 => println!(
+                "Approved as release {sequence}. It is not in the vault's folder yet: copy {} to {}, then restart the vault.",
+                file.display(),
+                in_folder.display()
+            ),
             1 => println!("Signed as release {sequence}: one more owner must run this command."),
             _ => println!("Signed as release {sequence}: {missing} more owners must run this command."),
         }

@@ -44,7 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
 async fn seal(options: &Options) -> Result<ExitCode, Error> {
     let text = policy_text(options)?;
     // 1.
-    let Connection { vault_id, key, policy_hash, .. } = options.place.connect(None).await?;
+    let Connection { vault_id, key, policy_hash, code_is_known, .. } = options.place.connect(None).await?;
     // 2. Both are public.
     if sha256(&text).0 != policy_hash {
         return Err("the policy is not the one that is in force there: nothing was sealed".into());
@@ -62,7 +62,7 @@ async fn seal(options: &Options) -> Result<ExitCode, Error> {
     let purpose = SealedPurpose::credential(&vault_id.0, &options.name, host, port);
     let sealed = BASE64.encode(&key.seal(&purpose, secret)?);
     if options.place.json() {
-        println!("{}", serde_json::json!({ "credential": options.name, "sealed": sealed }));
+        println!("{}", serde_json::json!({ "credential": options.name, "sealed": sealed, "code_is_known": code_is_known }));
     } else {
         println!("{sealed}");
     }

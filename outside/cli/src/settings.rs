@@ -97,9 +97,11 @@ async fn in_force(client: &Client, vault_id: &VaultId, key: &PathBuf) -> Result<
 
 async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf]) -> Result<ExitCode, Error> {
     let body = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let Changed { sequence, changes, warnings } = compare_and_change(place, body, keys).await?;
+    let Changed { sequence, changes, warnings, code_is_known } = compare_and_change(place, body, keys).await?;
     if place.json() {
-        println!("{}", json!({ "sequence": sequence, "changes": changes, "warnings": warnings }));
+        let answer =
+            json!({ "sequence": sequence, "changes": changes, "warnings": warnings, "code_is_known": code_is_known });
+        println!("{answer}");
     } else {
         println!("The settings are in force (request {sequence} of the owners).");
     }
@@ -112,12 +114,17 @@ pub(crate) struct Changed {
     pub(crate) sequence: u64,
     pub(crate) changes: Vec<String>,
     pub(crate) warnings: Vec<String>,
+    /// Whether the vault's code is one that was demanded.
+    pub(crate) code_is_known: bool,
 }
 
 /// Prints what changes against the settings in force, and warnings; then signs and posts.
 pub(crate) async fn compare_and_change(place: &Place, body: String, keys: &[PathBuf]) -> Result<Changed, Error> {
-    let Connection { client, vault_id, .. } = place.connect(None).await?;
+    let Connection { client, vault_id, code_is_known, .. } = place.connect(None).await?;
     let shown = in_force(&client, &vault_id, keys.first().ok_or("--key is missing")?).await?;
+    if shown.text == body {
+        return Err("these settings are in force already: nothing was signed".into());
+    }
     // What is not even TOML is refused here; all other rules are the vault's, which knows the policy.
     let changes = settings_diff(&shown.text, &body)?;
     let warnings = without_credential(&shown, &body);
@@ -126,7 +133,7 @@ pub(crate) async fn compare_and_change(place: &Place, body: String, keys: &[Path
     }
     warnings.iter().for_each(|warning| eprintln!("adyton: warning: {warning}"));
     let sequence = change(&client, &vault_id, body, keys).await?.sequence;
-    Ok(Changed { sequence, changes, warnings })
+    Ok(Changed { sequence, changes, warnings, code_is_known })
 }
 
 fn print_changes(changes: &[String]) {

@@ -21,6 +21,9 @@ use crate::client::{Client, expect};
 
 type Error = Box<dyn std::error::Error>;
 
+/// Oldest document by default, in seconds.
+const MAX_AGE: u64 = 60;
+
 /// What a vault's evidence must show, besides its id.
 #[derive(clap::Args)]
 pub(crate) struct Demands {
@@ -40,7 +43,7 @@ pub(crate) struct Demands {
     #[arg(long = "accept-reveal", value_name = "NAME")]
     reveals: Vec<String>,
     /// Oldest document, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = MAX_AGE)]
     max_age: u64,
 }
 
@@ -88,8 +91,15 @@ impl Demands {
         names(0) || (names(1) && names(2))
     }
 
-    fn are_of_evidence(&self) -> bool {
-        !self.pcrs.is_empty() || self.certified
+    /// The demands that are given and that only evidence can meet. A root is not one: `ADYTON_ROOT` may stay exported.
+    fn of_evidence(&self) -> Vec<&'static str> {
+        let given = [
+            (!self.pcrs.is_empty(), "--pcr (or ADYTON_PCR, which `unset ADYTON_PCR` removes)"),
+            (self.certified, "--certified"),
+            (!self.reveals.is_empty(), "--accept-reveal"),
+            (self.max_age != MAX_AGE, "--max-age"),
+        ];
+        given.into_iter().filter(|(given, _)| *given).map(|(_, name)| name).collect()
     }
 }
 
@@ -175,7 +185,7 @@ impl Target {
         });
         let seen = seen.await.map_err(|error| format!("{}: {error}\nNothing was sent.", self.api))?;
         let (key, policy_hash, code_is_known) = seen.ok_or("nothing was appraised")?;
-        if !code_is_known && !self.json {
+        if !code_is_known {
             eprintln!("A platform vouches for this vault; which code it runs was not compared (--pcr).");
         }
         Ok(Connection { client: Client::from(client), vault_id, key, policy_hash, code_is_known })
@@ -186,12 +196,10 @@ impl Place {
     /// A connection to the vault: appraised, or of the operator who is trusted by name.
     pub(crate) async fn connect(&self, remembered: Option<&Remembered<'_>>) -> Result<Connection, Error> {
         let Some(ca) = &self.trust_operator else { return self.target.appraise(remembered).await };
-        if self.target.demands.are_of_evidence() {
-            return Err(
-                "--trust-operator asks for no evidence, so --pcr (ADYTON_PCR) and --certified would compare nothing: \
-                        leave them out"
-                    .into(),
-            );
+        let useless = self.target.demands.of_evidence();
+        if !useless.is_empty() {
+            let useless = useless.join(", ");
+            return Err(format!("--trust-operator asks for no evidence: leave out {useless}").into());
         }
         let vault_id = self.target.vault_id(remembered)?;
         let client = adyton_client::Client::trusting_the_operator(self.target.api.clone(), &certificate(ca)?)?;

@@ -11,6 +11,8 @@ pub enum KeyPolicyError {
     Length,
     /// It is not JSON, a member name occurs twice, or it has no list of at most 64 statements.
     Form,
+    /// It is not JSON, or a member stands twice in an object.
+    Json,
     /// It has another version of the policy language.
     Version,
     /// A member that no key policy has.
@@ -120,9 +122,10 @@ impl fmt::Display for KeyPolicyError {
         f.write_str("the key's policy: ")?;
         match self {
             Self::Length => f.write_str("longer than 32 KiB"),
-            Self::Form => {
-                f.write_str("expected JSON with a list of at most 64 statements and without duplicate member names")
-            }
+            Self::Form => f.write_str("expected an object with `Version` and a `Statement` of at most 64 statements"),
+            Self::Json => f.write_str(
+                "this is not JSON in UTF-8 without duplicate member names: expected a key policy, as `aws kms get-key-policy` prints it",
+            ),
             Self::Version => f.write_str("expected Version 2012-10-17"),
             Self::Member(name) => write!(f, "unknown member {name:?}: remove it"),
             Self::Statement { statement, fault } => write!(f, "statement {statement}: {fault}"),
@@ -153,7 +156,8 @@ impl fmt::Display for Withheld {
             }
             Unmet::Uncertain { statement, key: None } => write!(
                 f,
-                "statement {statement} allows it to an account, whose IAM policies decide: name the enclave's role instead"
+                "statement {statement} allows it to an account, a session or a wildcard, of which it cannot be seen here whether \
+                 the enclave's role is meant: name the role's ARN instead"
             ),
             Unmet::Denied { statement } => write!(f, "statement {statement} denies it"),
             Unmet::MayBeDenied { statement, key: Some(key) } => {

@@ -5,9 +5,11 @@
 //! ([`Truth`]). To be allowed for certain, an action needs one allowance that applies for certain and no denial that may apply.
 //!
 //! 1. what a request of the enclave has in its context ([`enclave_fact`]), for each action that a boot needs;
-//! 2. the principals to try: the role that was given, or every principal that an allowance names, and "anybody";
+//! 2. the principals to try: the role that was given, or every role that an allowance names, and "anybody": the enclave has its
+//!    credentials from an instance's role;
 //! 3. if every principal lacks something, the one that comes nearest is reported;
-//! 4. who may put another policy: every principal that may be allowed to and is not denied for certain.
+//! 4. who may put another policy: every principal that may be allowed to and is not denied for certain. A deleted one is nobody,
+//!    and a service of AWS puts no key policies.
 
 use super::allow::RELEASES;
 use super::condition::{Fact, Truth, holds, like};
@@ -50,6 +52,8 @@ impl Asker<'_> {
         }
         match self {
             Self::Enclave(_, pins) => enclave_fact(&key, action, pins),
+            // KMS takes no other connections.
+            Self::Person(_) if key == "aws:securetransport" => Fact::is("true"),
             Self::Person(_) => Fact::Unknown,
         }
     }
@@ -61,6 +65,7 @@ impl Asker<'_> {
         };
         match (name, asker) {
             (Principal::Everybody, _) => Truth::Yes,
+            (Principal::Deleted(_), _) => Truth::No,
             (name, asker) if name == asker => Truth::Yes,
             // Which principals of an account are meant is in its IAM policies.
             (Principal::Account(account), Principal::Named { account: own, .. }) if account != own => Truth::No,
@@ -166,7 +171,7 @@ pub(super) fn boots(statements: &[Statement<'_>], pins: &Pins) -> Result<Vec<Str
     // 2.
     let allow = statements.iter().filter(|statement| statement.effect == Effect::Allow);
     let mut askers: Vec<&Principal> = allow.flat_map(|statement| &statement.principals).collect();
-    askers.retain(|principal| matches!(principal, Principal::Named { .. }));
+    askers.retain(|principal| principal.is_role());
     askers.sort_unstable();
     askers.dedup();
     let askers: Vec<Option<&Principal>> = match &pins.role {
@@ -199,6 +204,7 @@ pub(super) fn changers(statements: &[Statement<'_>]) -> Vec<Changer> {
     let allow = statements.iter().filter(|statement| statement.effect == Effect::Allow);
     let allow = allow.filter(|statement| statement.actions.contains(&CHANGES));
     let mut principals: Vec<&Principal> = allow.flat_map(|statement| &statement.principals).collect();
+    principals.retain(|principal| !matches!(principal, Principal::Deleted(_) | Principal::Service(_)));
     principals.sort_unstable();
     principals.dedup();
     let mut changers = Vec::new();

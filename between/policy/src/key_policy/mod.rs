@@ -127,7 +127,7 @@ impl KeyPolicy {
         if text.len() > MAX_POLICY {
             return Err(KeyPolicyError::Length);
         }
-        let policy = Json::parse(text).ok_or(KeyPolicyError::Form)?;
+        let policy = Json::parse(text).ok_or(KeyPolicyError::Json)?;
         let statements = statements(&policy)?;
         let mut read = Vec::with_capacity(statements.len());
         for (place, statement) in statements.iter().enumerate() {
@@ -145,7 +145,8 @@ impl KeyPolicy {
     }
 
     /// The text of a policy in what the AWS command line prints: `aws kms get-key-policy` prints an object with the policy as a
-    /// text, `--output text` the policy itself, with or without its name behind it. Any other text is given back as it is.
+    /// text, with `--query Policy` that text alone in quotation marks, with `--output text` the policy itself, with or without its
+    /// name behind it. Any other text is given back as it is.
     ///
     /// # Errors
     /// [`KeyPolicyError::Length`], [`KeyPolicyError::Output`].
@@ -166,6 +167,9 @@ impl KeyPolicy {
             }
             return policy.map(Cow::Owned).ok_or(KeyPolicyError::Output);
         }
+        if let Some(Json::Text(policy)) = Json::parse(output) {
+            return Ok(Cow::Owned(policy));
+        }
         let text = output.trim_end();
         Ok(Cow::Borrowed(text.strip_suffix(POLICY_NAME).and_then(|text| text.strip_suffix('\t')).unwrap_or(text)))
     }
@@ -181,6 +185,7 @@ fn statements(policy: &Json) -> Result<&[Json], KeyPolicyError> {
             ("Version", _) => return Err(KeyPolicyError::Version),
             ("Id", Json::Text(_)) => {}
             ("Statement", Json::List(list)) if list.len() <= MAX_STATEMENTS => statements = Some(&list[..]),
+            ("Statement", one @ Json::Object(_)) => statements = Some(core::slice::from_ref(one)),
             ("Id" | "Statement", _) => return Err(KeyPolicyError::Form),
             _ => return Err(KeyPolicyError::Member(quoted(name))),
         }

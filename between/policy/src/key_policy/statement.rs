@@ -33,7 +33,10 @@ pub(super) enum Principal {
     Named { arn: String, account: String },
     /// A service of AWS.
     Service(String),
-    /// Anything else: a session, a deleted role, a partial wildcard.
+    /// What AWS shows in place of a principal that was deleted: its unique id. Nobody is that principal any more, and one that is
+    /// made anew under the same name has another id.
+    Deleted(String),
+    /// Anything else: a session, a partial wildcard.
     Other(String),
 }
 
@@ -59,7 +62,18 @@ impl Principal {
                 return Self::Named { arn: name.into(), account: account.into() };
             }
         }
+        // "Unique identifiers" of the IAM User Guide: a prefix of four letters, then letters and digits.
+        let is_id = (16..=128).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        if is_id && (name.starts_with("AIDA") || name.starts_with("AROA")) {
+            return Self::Deleted(name.into());
+        }
         Self::Other(name.into())
+    }
+
+    /// Whether it is a role: the only kind of principal whose credentials an instance has.
+    pub(super) fn is_role(&self) -> bool {
+        matches!(self, Self::Named { arn, .. } if arn.contains(":role/"))
     }
 
     /// Whether the name may stand for principals that are not spelt out.
@@ -77,7 +91,7 @@ impl Principal {
             Self::Everybody => "*".into(),
             Self::Account(account) => format!("account {account} (its root user, and whom its IAM policies allow)"),
             Self::Named { arn, .. } => quoted(arn),
-            Self::Service(name) | Self::Other(name) => quoted(name),
+            Self::Service(name) | Self::Deleted(name) | Self::Other(name) => quoted(name),
         }
     }
 }

@@ -115,6 +115,7 @@ fn the_output_of_the_aws_command_line_is_read() {
     for output in [
         json!({ "Policy": policy, "PolicyName": "default" }).to_string(),
         serde_json::to_string_pretty(&json!({ "Policy": policy })).unwrap(),
+        format!("{}\n", json!(policy)),
         format!("{policy}\n"),
         format!("{policy}\tdefault\n"),
     ] {
@@ -294,7 +295,7 @@ fn two_spellings_in_a_condition_are_refused() {
         Err(KeyPolicyError::Statement { fault: StatementFault::TwoSpellings(_), .. })
     ));
     let twice = good().to_string().replacen("\"Effect\":\"Allow\"", "\"Effect\":\"Allow\",\"Effect\":\"Deny\"", 1);
-    assert_eq!(KeyPolicy::check(&twice, &pins()), Err(KeyPolicyError::Form));
+    assert_eq!(KeyPolicy::check(&twice, &pins()), Err(KeyPolicyError::Json));
 }
 
 #[test]
@@ -306,14 +307,23 @@ fn the_policy_has_one_form() {
     };
     assert_eq!(changed("Version", json!("2008-10-17")), Err(KeyPolicyError::Version));
     assert_eq!(changed("version", json!("2012-10-17")), Err(KeyPolicyError::Member("version".into())));
-    assert_eq!(changed("Statement", json!({})), Err(KeyPolicyError::Form));
+    // One statement need not be in a list.
+    let (statement, fault) = ("1".into(), StatementFault::Effect);
+    assert_eq!(changed("Statement", json!({})), Err(KeyPolicyError::Statement { statement, fault }));
+    assert_eq!(changed("Statement", json!(7)), Err(KeyPolicyError::Form));
     assert_eq!(changed("Statement", json!(["x"])), Err(KeyPolicyError::Form));
     assert_eq!(changed("Id", json!(7)), Err(KeyPolicyError::Form));
     assert_eq!(changed("Statement", json!(vec![good()["Statement"][0].clone(); 65])), Err(KeyPolicyError::Form));
     assert!(matches!(changed("Statement", json!([])), Err(KeyPolicyError::Withheld(lacks)) if lacks.len() == 5));
     assert_eq!(KeyPolicy::check(&" ".repeat(32 * 1024 + 1), &pins()), Err(KeyPolicyError::Length));
-    for text in ["", "[]", "{} x", "null"] {
-        assert_eq!(KeyPolicy::check(text, &pins()), Err(KeyPolicyError::Form));
+    for (text, refusal) in [
+        ("", KeyPolicyError::Json),
+        ("{} x", KeyPolicyError::Json),
+        ("An error occurred (AccessDeniedException)", KeyPolicyError::Json),
+        ("[]", KeyPolicyError::Form),
+        ("null", KeyPolicyError::Form),
+    ] {
+        assert_eq!(KeyPolicy::check(text, &pins()), Err(refusal));
     }
 }
 

@@ -107,7 +107,7 @@ impl ApiError {
     }
 
     pub(crate) fn signers(error: &SignersError) -> Self {
-        Self::new(StatusCode::FORBIDDEN, 20403, &format!("The signatures do not do: {error}"))
+        Self::new(StatusCode::FORBIDDEN, 20403, &format!("The signatures are refused: {error}"))
     }
 
     /// Settings that the owners signed and the policy does not allow. Their text may be quoted: they wrote it.

@@ -35,7 +35,7 @@ const OTHERS: [Spelling; 9] = [
     spelling(55, "..8", 10, BRAZIL),
     spelling(55, "..9", 10, BRAZIL),
     // Gabon: eight digits for all since 2019; mobile numbers got a 0 before the old seven (ITU, national plan of +241).
-    spelling(241, "", 7, "write a number of Gabon with eight digits: +241 0 and the seven digits of before 2019"),
+    spelling(241, "", 7, "write a number of Gabon with eight digits: +241 0 and the seven digits in use until 2019"),
     // Belarus: 8, then 0, is dialled before a number of nine digits; numbers that begin with 801 and 803 have ten.
     spelling(375, "801", 11, BELARUS),
     spelling(375, "803", 11, BELARUS),
@@ -44,7 +44,7 @@ const OTHERS: [Spelling; 9] = [
 /// Forms that the table refuses already, so that they are only named here.
 const REFUSED_BY_THE_TABLE: [Spelling; 12] = [
     // Mexico: a 1 stood before mobile numbers until 2019 (IFT, Plan Técnico Fundamental de Numeración).
-    spelling(52, "1", 11, "write a number of Mexico as +52 and ten digits, without the 1 of before 2019"),
+    spelling(52, "1", 11, "write a number of Mexico as +52 and ten digits, without the 1 that was dialled until 2019"),
     // Argentina: inside the country a mobile number is dialled with 15 behind the area code.
     spelling(54, "..15", 12, ARGENTINA),
     spelling(54, "...15", 12, ARGENTINA),

@@ -109,7 +109,7 @@ fn one_telephone_has_one_number() {
 #[test]
 fn a_refused_form_names_the_accepted_one() {
     for (text, expected) in [
-        ("+5215512345678", "write a number of Mexico as +52 and ten digits, without the 1 of before 2019"),
+        ("+5215512345678", "write a number of Mexico as +52 and ten digits, without the 1 that was dialled until 2019"),
         ("+541112345678", "write a mobile number of Argentina as +54 9 and the area code, without 15"),
         ("+54111512345678", "write a mobile number of Argentina as +54 9 and the area code, without 15"),
         (
@@ -117,7 +117,7 @@ fn a_refused_form_names_the_accepted_one() {
             "write a mobile number of Brazil with a 9 behind the area code: +55, two digits, 9, eight digits",
         ),
         ("+22997123456", "write a number of Benin as +229 01 and the eight digits of before 2024"),
-        ("+2417712345", "write a number of Gabon with eight digits: +241 0 and the seven digits of before 2019"),
+        ("+2417712345", "write a number of Gabon with eight digits: +241 0 and the seven digits in use until 2019"),
         (
             "+23777123456",
             "write a number of Cameroon as +237, 6 (mobile) or 2 (fixed), and the eight digits of before 2014",

@@ -153,10 +153,17 @@ fn every_action_that_a_boot_needs_is_named_if_it_is_missing() {
     assert_eq!(lacks(&policy), lacked.map(|action| format!("{action}: no statement allows it")));
     // An account stands for whom its IAM policies allow, which are not seen here.
     let account = json!({ "AWS": "arn:aws:iam::111122223333:root" });
+    // A user's credentials are none that an instance has, and a deleted role is nobody.
+    for principal in ["arn:aws:iam::111122223333:user/alice", "AROAEXAMPLEID1234567"] {
+        let mut policy = release("Principal", json!({ "AWS": principal }));
+        policy["Statement"][1]["Principal"] = json!({ "AWS": principal });
+        assert_eq!(lacks(&policy).len(), 5, "{principal}");
+    }
     let said = |action: &str| {
         let statement = if looks.contains(&action) { "Look" } else { "Release" };
         format!(
-            "{action}: statement \"{statement}\" allows it to an account, whose IAM policies decide: name the enclave's role instead"
+            "{action}: statement \"{statement}\" allows it to an account, a session or a wildcard, of which it cannot be seen here whether \
+             the enclave's role is meant: name the role's ARN instead"
         )
     };
     assert_eq!(lacks(&release("Principal", account.clone())), releases.map(said));
@@ -209,6 +216,17 @@ fn who_may_put_another_policy_is_named() {
     assert_eq!(denied(json!("*"), mfa), [(account.clone(), true), (admin.into(), true)]);
     let but_admin = json!({ "ArnNotEquals": { "aws:PrincipalArn": admin } });
     assert_eq!(denied(json!("*"), but_admin), [(account, true), (admin.into(), false)]);
+    // A deleted principal is nobody, a service puts no policies, and every request is over TLS.
+    for principal in [
+        json!({ "AWS": "AIDAEXAMPLEID1234567" }),
+        json!({ "AWS": "AROAEXAMPLEID1234567" }),
+        json!({ "Service": "ec2.amazonaws.com" }),
+    ] {
+        let mut nobody = good();
+        nobody["Statement"][0]["Principal"] = principal.clone();
+        assert_eq!(changers(&nobody), [], "{principal}");
+    }
+    assert_eq!(denied(json!("*"), json!({ "Bool": { "aws:SecureTransport": "true" } })), []);
     // Nobody: this policy stays for ever.
     let mut frozen = good();
     frozen["Statement"][0]["Action"] = json!(["kms:DescribeKey"]);
