@@ -255,6 +255,11 @@ pub enum Refusal {
     FixedAtCreation,
     /// The request names an app that is not one of the service's.
     AppHash,
+    /// A name brings eleven letters and digits in a row that the service's name does not have: they could be an app's hash.
+    LongWord {
+        /// The name is one request's, and not a new one of the service.
+        custom: bool,
+    },
     /// A message of this service would not fit into a text message.
     ServiceTooLong {
         /// Characters that are too many.

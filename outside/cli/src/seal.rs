@@ -62,7 +62,10 @@ async fn seal(options: &Options) -> Result<ExitCode, Error> {
     let purpose = SealedPurpose::credential(&vault_id.0, &options.name, host, port);
     let sealed = BASE64.encode(&key.seal(&purpose, secret)?);
     if options.place.json() {
-        println!("{}", serde_json::json!({ "credential": options.name, "sealed": sealed, "code_is_known": code_is_known }));
+        println!(
+            "{}",
+            serde_json::json!({ "credential": options.name, "sealed": sealed, "code_is_known": code_is_known })
+        );
     } else {
         println!("{sealed}");
     }

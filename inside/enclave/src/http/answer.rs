@@ -199,6 +199,11 @@ impl ApiError {
                 "AppHash",
                 "it is not one of the service's AppHashes, which are fixed when a service is created",
             ),
+            Refusal::LongWord { custom } => Self::because(
+                if custom { "CustomFriendlyName" } else { "FriendlyName" },
+                "a run of 11 or more letters, digits, + and / could be an Android app's hash: only one that the service's \
+                 name has already is accepted",
+            ),
             Refusal::ServiceTooLong { excess } => Self::because(
                 "FriendlyName",
                 &format!(

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::tenants::expect;
 use super::{event, stop};
 use crate::event::EventKind;
-use crate::message::{TooLong, check_service};
+use crate::message::{TooLong, brings_a_hash, check_service};
 use crate::state::Service;
 use crate::{
     Caller, Context, Decision, Event, Loosening, Refusal, Reply, Scope, Seconds, ServiceSettings, ServiceUpdate,
@@ -105,6 +105,9 @@ pub(super) fn update(
     let other_app = settings.app_hashes.iter().any(|hash| !old.app_hashes.contains(hash));
     if other_domain || other_app || (old.do_not_share && !settings.do_not_share) {
         return Err(Refusal::FixedAtCreation);
+    }
+    if brings_a_hash(&settings.friendly_name, &old.friendly_name) {
+        return Err(Refusal::LongWord { custom: false });
     }
     let mut view = view(sid, service);
     // Whoever makes a service stronger does not want what was asked for before to undo it.

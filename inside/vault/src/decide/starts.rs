@@ -9,7 +9,7 @@ use super::{event, stop, view};
 use crate::ceilings::{Use, of_message};
 use crate::event::EventKind;
 use crate::hot::Verification;
-use crate::message::{TooLong, render};
+use crate::message::{TooLong, brings_a_hash, render};
 use crate::state::Service;
 use crate::{
     Attempt, CODE_LIFE, Caller, Context, Decision, Effect, MAX_CHECKS, MAX_REPEATS, MAX_SENDS, Outcome, Refusal, Reply,
@@ -61,6 +61,9 @@ fn open(service: &Service, start: &Start, context: &Context<'_>) -> Result<(), R
     // Phones hand the code to the app that the hash names.
     if start.look.app_hash.as_ref().is_some_and(|hash| !service.settings.app_hashes.contains(hash)) {
         return Err(Refusal::AppHash);
+    }
+    if start.look.name.as_ref().is_some_and(|name| brings_a_hash(name.text(), &service.settings.friendly_name)) {
+        return Err(Refusal::LongWord { custom: true });
     }
     let custom = service.settings.custom_code && rules.custom_code_services.contains(&start.service);
     match &start.custom_code {

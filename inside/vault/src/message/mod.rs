@@ -24,6 +24,7 @@ use crate::{Channel, ServiceSettings};
 use sms::LastLines;
 
 pub use locale::Locale;
+pub(crate) use name::brings_a_hash;
 pub use name::{NameError, ServiceName, gsm7_septets};
 pub use text::{Part, Text};
 

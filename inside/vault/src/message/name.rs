@@ -3,6 +3,8 @@
 use alloc::string::{String, ToString};
 use core::fmt;
 
+use super::AppHash;
+
 /// Longest name, in septets.
 const LONGEST: usize = 30;
 /// Longest name outside the GSM 7-bit alphabet, in UTF-16 units, of which a message has room for 70 in all.
@@ -102,6 +104,17 @@ fn looks_like_a_code(text: &str) -> bool {
         Some(*digits)
     });
     digits.max().is_some_and(|most| most > 3)
+}
+
+/// Whether a name brings eleven characters in a row that could be an Android app's hash ([`AppHash`]) and that `known` does not hold.
+///
+/// Android hands a message to an app whose hash stands anywhere in it, so a name is as good a place as the line for hashes. Words are
+/// no exception: a hash of lower-case letters alone takes about 10,000 tries to find.
+pub(crate) fn brings_a_hash(name: &str, known: &str) -> bool {
+    let in_hash = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let could_be = |window: &&[u8]| window.iter().all(in_hash);
+    let stands_in_known = |window: &[u8]| known.as_bytes().windows(AppHash::LENGTH).any(|known| known == window);
+    name.as_bytes().windows(AppHash::LENGTH).filter(could_be).any(|window| !stands_in_known(window))
 }
 
 /// Length in septets of the GSM 7-bit default alphabet (3GPP TS 23.038 §6.2.1), its extension counting two; `None` if a

@@ -140,6 +140,14 @@ proptest! {
             }
         };
         let text = message.text.expose();
+        if look.name.as_ref().is_none_or(|name| !brings_a_hash(name.text(), &service.friendly_name)) {
+            // All that could be an app's hash: the service's own, its names, and words of the language.
+            let words = locale.words();
+            let mut known = alloc::vec![&service.friendly_name[..], &service.web_otp_domain];
+            known.extend([words.before_name, words.before_code, words.do_not_share]);
+            known.extend(look.app_hash.as_ref().map(AppHash::text));
+            prop_assert!(!brings_a_hash(text, &known.join("\n")), "{}", text);
+        }
         prop_assert_eq!(first_code(text), Some(code.expose()), "{}", text);
         prop_assert_eq!(text.contains(locale.words().do_not_share), service.do_not_share, "{}", text);
         let shown = look.name.as_ref().map_or(&service.friendly_name[..], ServiceName::text);

@@ -36,7 +36,10 @@ const SNA: &str = "silent network authentication is not offered";
 
 /// Parameters of a service that the vault has.
 const SERVICE: &[Parameter] = &[
-    offered("FriendlyName", "Stands in the message: 1 to 30 characters of the GSM alphabet, or 15 others."),
+    offered(
+        "FriendlyName",
+        "Stands in the message: 1 to 30 characters of the GSM alphabet, or 15 others. An update brings no run of 11 or more letters, digits, `+` and `/` that the name did not have: it could be an Android app's hash.",
+    ),
     offered("CodeLength", "From the policy's floor to 10; 6 by default. A shorter one waits (`adyton tenant loosen`)."),
     offered(
         "DoNotShareWarningEnabled",
@@ -91,7 +94,8 @@ const VERIFICATION: &[Parameter] = &[
     offered(
         "CustomFriendlyName",
         "Instead of the service's name, by the same rules. One that leaves no room for warning, domain or app hash is \
-         refused.",
+         refused, and so is a run of 11 or more letters, digits, `+` and `/` that the service's name does not have: it could be an \
+         Android app's hash.",
     ),
     offered("Locale", "`en`, `de`, `fr` or `es`, with any region; `en` by default. It is not guessed from the number."),
     offered("AppHash", "One of the service's `AppHashes`; text messages only. It stands beside the domain."),

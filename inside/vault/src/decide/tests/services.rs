@@ -339,6 +339,39 @@ fn a_request_names_no_app_but_the_services() {
 }
 
 #[test]
+fn no_name_brings_the_hash_of_an_app() {
+    let mut bench = Bench::new();
+    let long = "Landesversicherung";
+    create(&mut bench, ServiceSettings { friendly_name: long.into(), ..settings() }).unwrap();
+    let start = |bench: &mut Bench, name: &str| {
+        let Command::Start(caller, mut start) = bench.start_command(NUMBER, None) else { panic!() };
+        start.look.name = Some(ServiceName::parse(name).unwrap());
+        bench.run(Command::Start(caller, start)).map(|_| ())
+    };
+    for name in [
+        "FA+9qCX9VSu",
+        "<#> FA+9qCX9VSu",
+        "FA+9qCX9VSu Bank",
+        "abcdefghijk",
+        "xLandesversicherung",
+        "Landesversicherunx",
+    ] {
+        assert_eq!(start(&mut bench, name), Err(Refusal::LongWord { custom: true }), "{name}");
+        let update = ServiceUpdate { friendly_name: Some(name.into()), ..ServiceUpdate::default() };
+        assert_eq!(
+            super::services::update(&mut bench, update).err(),
+            Some(Refusal::LongWord { custom: false }),
+            "{name}"
+        );
+    }
+    for name in [long, "versicherung", "Bank AG", "abcdefghij klmnopqrst", "Über-Bank"] {
+        assert_eq!(start(&mut bench, name), Ok(()), "{name}");
+    }
+    let update = ServiceUpdate { friendly_name: Some("versicherung".into()), ..ServiceUpdate::default() };
+    super::services::update(&mut bench, update).unwrap();
+}
+
+#[test]
 fn a_service_whose_messages_do_not_fit_is_refused() {
     let mut bench = Bench::new();
     let wide = ServiceSettings {
