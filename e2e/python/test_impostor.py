@@ -247,4 +247,4 @@ def test_what_is_sealed_has_the_form_that_its_route_needs(up, tmp_path):
     code, _, error = adyton(*seal, text="user:password")
     assert code == 1 and "--policy FILE, or --data DIR" in error
     code, _, error = adyton("seal", *up.place(), "--data", up.data, "--for", "nobody", text="user:password")
-    assert code == 1 and "no route of the policy names a credential nobody" in error
+    assert code == 1 and "neither a route of the policy nor acme.external_account names a credential nobody" in error

@@ -117,12 +117,14 @@ fn changes(old: &Policy, new: &Policy) -> Vec<(&'static str, String)> {
 }
 
 fn print_changes(changes: &[(&'static str, String)]) {
+    in_words(changes).iter().for_each(|line| println!("{line}"));
+}
+
+fn in_words(changes: &[(&'static str, String)]) -> Vec<String> {
     if changes.is_empty() {
-        println!("nothing changes that a vault would notice");
+        return vec!["nothing changes that a vault would notice".into()];
     }
-    for (direction, words) in changes {
-        println!("{direction:9} {words}");
-    }
+    changes.iter().map(|(direction, words)| format!("{direction:9} {words}")).collect()
 }
 
 /// Signatures that the approval's file holds already. A file of another text is refused: its signatures approve nothing else, and
@@ -171,6 +173,10 @@ fn approve(options: &Approve) -> Result<ExitCode, Error> {
     if !options.json {
         println!("vault {}, release {sequence}:", vault.vault);
         print_changes(&changes);
+    } else if !options.yes {
+        // Standard output is one line of JSON; what is asked for is shown all the same.
+        eprintln!("vault {}, release {sequence}:", vault.vault);
+        in_words(&changes).iter().for_each(|line| eprintln!("{line}"));
     }
     if !options.yes {
         match consent::ask(&format!("Sign this as release {sequence}?")) {

@@ -26,14 +26,38 @@ impl Unsigned<'_> {
     /// Signs it with a number and posts it; if another number is next, the vault says which, and it is signed once more.
     /// Gives the status and the body of a success.
     pub(crate) async fn post(self, client: &Client, vault: &VaultId, sequence: u64) -> Result<(u16, Bytes), Error> {
+        self.post_numbered(client, vault, sequence).await.map(|(_, answer)| answer)
+    }
+
+    /// The same, with the number under which it was accepted.
+    pub(crate) async fn post_numbered(
+        self,
+        client: &Client,
+        vault: &VaultId,
+        sequence: u64,
+    ) -> Result<(u64, (u16, Bytes)), Error> {
         let (status, body) = self.attempt(client, vault, sequence).await?;
-        if status != 409 {
-            return accepted(status, body);
+        let Some(expected) = expected(status, &body)? else { return Ok((sequence, accepted(status, body)?)) };
+        let (status, body) = self.attempt(client, vault, expected).await?;
+        Ok((expected, accepted(status, body)?))
+    }
+
+    /// Signs it with this number and no other: for what was compared with the state under that number.
+    pub(crate) async fn post_exactly(
+        self,
+        client: &Client,
+        vault: &VaultId,
+        sequence: u64,
+    ) -> Result<(u16, Bytes), Error> {
+        let (status, body) = self.attempt(client, vault, sequence).await?;
+        match expected(status, &body)? {
+            None => accepted(status, body),
+            Some(_) => {
+                Err("another request of the owners came in between, so what was compared may have changed: nothing \
+                            was changed; run the command again"
+                    .into())
+            }
         }
-        let refused: ErrorBody = serde_json::from_slice(&body)?;
-        let Some(expected) = refused.details.get("expected") else { return accepted(status, body) };
-        let (status, body) = self.attempt(client, vault, expected.parse()?).await?;
-        accepted(status, body)
     }
 
     async fn attempt(&self, client: &Client, vault: &VaultId, sequence: u64) -> Result<(u16, Bytes), Error> {
@@ -51,6 +75,15 @@ impl Unsigned<'_> {
         headers.extend(authorization.map(|value| ("authorization", value)));
         client.request("POST", "/adyton/v1/requests", &headers, serde_json::to_string(&signed)?).await
     }
+}
+
+/// The number that the vault expects instead, if that is why it refused.
+fn expected(status: u16, body: &Bytes) -> Result<Option<u64>, Error> {
+    if status != 409 {
+        return Ok(None);
+    }
+    let refused: ErrorBody = serde_json::from_slice(body)?;
+    Ok(refused.details.get("expected").map(|expected| expected.parse()).transpose()?)
 }
 
 fn accepted(status: u16, body: Bytes) -> Result<(u16, Bytes), Error> {

@@ -70,7 +70,7 @@ async fn show(place: &Place) -> Result<ExitCode, Error> {
 
 async fn show_text(place: &Place, key: &PathBuf) -> Result<ExitCode, Error> {
     let Connection { client, vault_id, .. } = place.connect(None).await?;
-    let shown = in_force(&client, &vault_id, key).await?;
+    let (_, shown) = in_force(&client, &vault_id, key).await?;
     if place.json() {
         let sha256 = sha256(shown.text.as_bytes()).to_string();
         println!("{}", json!({ "sequence": shown.sequence, "sha256": sha256, "text": shown.text }));
@@ -81,8 +81,8 @@ async fn show_text(place: &Place, key: &PathBuf) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The settings in force, asked for by one owner.
-async fn in_force(client: &Client, vault_id: &VaultId, key: &PathBuf) -> Result<ShownSettings, Error> {
+/// The settings in force, asked for by one owner, and the number that the owners' next request has as long as they are.
+async fn in_force(client: &Client, vault_id: &VaultId, key: &PathBuf) -> Result<(u64, ShownSettings), Error> {
     let now = vault(client).await?;
     let unsigned = Unsigned {
         action: Action::SettingsShow,
@@ -91,8 +91,8 @@ async fn in_force(client: &Client, vault_id: &VaultId, key: &PathBuf) -> Result<
         keys: std::slice::from_ref(key),
         authorization: None,
     };
-    let (_, answer) = unsigned.post(client, vault_id, now.owners_sequence + 1).await?;
-    Ok(serde_json::from_slice(&answer)?)
+    let (next, (_, answer)) = unsigned.post_numbered(client, vault_id, now.owners_sequence + 1).await?;
+    Ok((next, serde_json::from_slice(&answer)?))
 }
 
 async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf]) -> Result<ExitCode, Error> {
@@ -103,7 +103,7 @@ async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf]) -> Result<ExitCode
             json!({ "sequence": sequence, "changes": changes, "warnings": warnings, "code_is_known": code_is_known });
         println!("{answer}");
     } else {
-        println!("The settings are in force (request {sequence} of the owners).");
+        println!("The settings in force are those of request {sequence} of the owners.");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -121,9 +121,13 @@ pub(crate) struct Changed {
 /// Prints what changes against the settings in force, and warnings; then signs and posts.
 pub(crate) async fn compare_and_change(place: &Place, body: String, keys: &[PathBuf]) -> Result<Changed, Error> {
     let Connection { client, vault_id, code_is_known, .. } = place.connect(None).await?;
-    let shown = in_force(&client, &vault_id, keys.first().ok_or("--key is missing")?).await?;
+    let (next, shown) = in_force(&client, &vault_id, keys.first().ok_or("--key is missing")?).await?;
     if shown.text == body {
-        return Err("these settings are in force already: nothing was signed".into());
+        if !place.json() {
+            println!("These settings are in force already: nothing was signed.");
+        }
+        let (sequence, changes) = (shown.sequence, Vec::new());
+        return Ok(Changed { sequence, changes, warnings: without_credential(&shown, &body), code_is_known });
     }
     // What is not even TOML is refused here; all other rules are the vault's, which knows the policy.
     let changes = settings_diff(&shown.text, &body)?;
@@ -132,7 +136,8 @@ pub(crate) async fn compare_and_change(place: &Place, body: String, keys: &[Path
         print_changes(&changes);
     }
     warnings.iter().for_each(|warning| eprintln!("adyton: warning: {warning}"));
-    let sequence = change(&client, &vault_id, body, keys).await?.sequence;
+    // Under the number that was next when they were shown: what another owner changes meanwhile is not undone unseen.
+    let sequence = replace(&client, &vault_id, body, keys, next).await?.sequence;
     Ok(Changed { sequence, changes, warnings, code_is_known })
 }
 
@@ -156,7 +161,7 @@ fn without_credential(shown: &ShownSettings, text: &str) -> Vec<String> {
     .collect()
 }
 
-/// Signs settings for a vault and posts them.
+/// Signs settings for a vault and posts them, whatever the ones in force are.
 pub(crate) async fn change(
     client: &Client,
     vault_id: &VaultId,
@@ -167,7 +172,18 @@ pub(crate) async fn change(
     if now.vault_id != vault_id.to_string() {
         return Err(format!("vault {} answers there, not {vault_id}: nothing was signed", now.vault_id).into());
     }
+    replace(client, vault_id, body, keys, now.owners_sequence + 1).await
+}
+
+/// Replaces the settings that are in force as long as this is the owners' next number.
+async fn replace(
+    client: &Client,
+    vault_id: &VaultId,
+    body: String,
+    keys: &[PathBuf],
+    next: u64,
+) -> Result<AcceptedRequest, Error> {
     let unsigned = Unsigned { action: Action::Settings, signer: Signer::Owners, body, keys, authorization: None };
-    let (_, answer) = unsigned.post(client, vault_id, now.owners_sequence + 1).await?;
+    let (_, answer) = unsigned.post_exactly(client, vault_id, next).await?;
     Ok(serde_json::from_slice(&answer)?)
 }

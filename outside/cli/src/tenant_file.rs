@@ -9,6 +9,8 @@ use adyton_seal::{RecipientPublicKey, SealedPurpose};
 use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
 
+use adyton_attest::Root;
+
 use crate::trust::Remembered;
 
 type Error = Box<dyn std::error::Error>;
@@ -49,7 +51,8 @@ impl TenantFile {
         let wrong = |what: &str| format!("{}: {what}", file.display());
         let vault_id = self.vault().map_err(|_| wrong("vault_id is not a vault's id"))?;
         let root = self.root.as_ref().map(|root| BASE64.decode(root.as_bytes())).transpose();
-        Ok(Remembered { file, vault_id, root: root.map_err(|_| wrong("root is not base64"))? })
+        let root = root.map_err(|_| wrong("root is not base64"))?.map_or_else(Root::aws, Root::explicit);
+        Ok(Remembered { file, vault_id, root })
     }
 
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {

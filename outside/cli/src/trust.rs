@@ -48,20 +48,20 @@ pub(crate) struct Demands {
 }
 
 impl Demands {
-    /// The demands as the client checks them; `remembered` is the root that the tenant's file names.
-    pub(crate) fn attestation(&self, vault_id: VaultId, remembered: Option<&[u8]>) -> Result<Attestation, Error> {
-        let given = self.root()?;
+    /// The demands as the client checks them; `remembered` is the root that the tenant's file names, if there is a file.
+    pub(crate) fn attestation(&self, vault_id: VaultId, remembered: Option<&Root>) -> Result<Attestation, Error> {
+        let given = self.root()?.map(Root::explicit);
         // Both are public.
         let root = match (given, remembered) {
-            (Some(given), Some(remembered)) if given != remembered => {
+            (Some(given), Some(remembered)) if given != *remembered => {
                 return Err(
                     "--root (ADYTON_ROOT) is not the root that the tenant's file names: leave it out, or name the \
                             file of the other vault's tenant"
                         .into(),
                 );
             }
-            (Some(root), _) => Root::explicit(root),
-            (None, Some(root)) => Root::explicit(root.to_vec()),
+            (Some(root), _) => root,
+            (None, Some(root)) => root.clone(),
             (None, None) => Root::aws(),
         };
         let mut policy = AppraisalPolicy::any_code(vault_id.0);
@@ -133,8 +133,8 @@ pub(crate) struct Place {
 pub(crate) struct Remembered<'a> {
     pub(crate) file: &'a Path,
     pub(crate) vault_id: VaultId,
-    /// DER of the platform's root.
-    pub(crate) root: Option<Vec<u8>>,
+    /// The platform's root; AWS's if the file names none.
+    pub(crate) root: Root,
 }
 
 /// A vault that was appraised, or whose operator is trusted.
@@ -167,8 +167,7 @@ impl Target {
     /// Asks for evidence, and gives a connection to what convinced.
     pub(crate) async fn appraise(&self, remembered: Option<&Remembered<'_>>) -> Result<Connection, Error> {
         let vault_id = self.vault_id(remembered)?;
-        let root = remembered.and_then(|known| known.root.as_deref());
-        let attestation = self.demands.attestation(vault_id, root)?;
+        let attestation = self.demands.attestation(vault_id, remembered.map(|known| &known.root))?;
         if attestation.root.is_aws() && !self.demands.name_code() {
             return Err(
                 "under AWS's root any enclave can claim this vault's id: name the code that must run, with --pcr \
@@ -266,4 +265,43 @@ pub(crate) fn register(text: &str) -> Result<(u8, Pcr), String> {
     let value = HEXLOWER.decode(value.as_bytes()).ok().and_then(|value| <[u8; 48]>::try_from(value).ok());
     let value = value.ok_or("a register holds 48 bytes: 96 lower-case hexadecimal digits")?;
     Ok((number, Pcr::new(value).ok_or("a register of zeros is that of an enclave in debug mode")?))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+
+    fn demands(root: Option<PathBuf>) -> Demands {
+        Demands { root, pcrs: Vec::new(), policy: None, certified: false, reveals: Vec::new(), max_age: MAX_AGE }
+    }
+
+    #[test]
+    fn a_tenants_file_that_names_no_root_means_aws_and_refuses_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut laptops = vec![0x30, 0x82, 0, 4];
+        laptops.extend([1; 4]);
+        let file = folder.path().join("root.der");
+        std::fs::write(&file, &laptops).unwrap();
+        let id = VaultId([7; 32]);
+        let root = |given: Option<&PathBuf>, remembered: Option<&Root>| {
+            demands(given.cloned()).attestation(id, remembered).map(|demanded| demanded.root)
+        };
+        let laptops = Root::explicit(laptops);
+        assert_eq!(root(None, None).unwrap(), Root::aws());
+        assert_eq!(root(Some(&file), None).unwrap(), laptops);
+        assert_eq!(root(None, Some(&laptops)).unwrap(), laptops);
+        assert_eq!(root(Some(&file), Some(&laptops)).unwrap(), laptops);
+        let refused = root(Some(&file), Some(&Root::aws())).unwrap_err().to_string();
+        assert!(refused.starts_with("--root (ADYTON_ROOT) is not the root that the tenant's file names"), "{refused}");
+    }
+
+    #[test]
+    fn demands_that_only_evidence_can_meet_are_named() {
+        let none = demands(None);
+        assert_eq!(none.of_evidence(), Vec::<&str>::new());
+        let all = Demands { certified: true, reveals: vec!["x".into()], max_age: 5, ..none };
+        assert_eq!(all.of_evidence(), ["--certified", "--accept-reveal", "--max-age"]);
+    }
 }
