@@ -274,7 +274,7 @@ fn end_to_end() -> Outcome {
     tests.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "e2e/python"]);
     // They need an image: `nitro`.
     tests.args(nitro::SUITES.map(|suite| format!("--ignore={suite}"))).env("ADYTON_BIN_DIR", binaries);
-    command(&mut tests, 25)
+    command(&mut tests, 50)
 }
 
 fn clean(before: Option<&str>) -> Outcome {
