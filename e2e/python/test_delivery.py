@@ -166,6 +166,14 @@ def test_a_host_that_cuts_the_carriers_answers_gets_a_message_sent_once(start):
     host.stop()
 
 
+@pytest.mark.regression
+def test_a_server_error_after_which_the_carrier_may_have_the_message_is_not_repeated(up):
+    set_faults(up.ready, {FINE: "taken-then-error"})
+    started = up.verify().verifications.create(to=FINE, channel="sms")
+    assert outcomes(up, started.sid) == ["unconfirmed"]
+    assert len(up.messages(FINE)) == 1
+
+
 def test_a_success_whose_body_is_cut_off_is_a_message_taken(up):
     set_faults(up.ready, {FINE: "cut"})
     started = up.verify().verifications.create(to=FINE, channel="sms")
@@ -219,7 +227,7 @@ class Postmaster:
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("refused@"):
-            return "550 no such mailbox"
+            return "550 5.1.1 no such mailbox"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

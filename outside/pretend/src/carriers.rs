@@ -115,6 +115,9 @@ async fn messages(
     if fault == Some(Fault::Cut) {
         return cut(StatusCode::CREATED);
     }
+    if fault == Some(Fault::TakenThenError) {
+        return twilio_error(StatusCode::INTERNAL_SERVER_ERROR, 20500, "Internal Server Error");
+    }
     (StatusCode::CREATED, Json(json!({ "sid": sid, "status": "queued", "account_sid": account }))).into_response()
 }
 
@@ -171,6 +174,9 @@ async fn webhook(State(carriers): State<Arc<Carriers>>, headers: HeaderMap, body
     if fault == Some(Fault::Cut) {
         return cut(StatusCode::OK);
     }
+    if fault == Some(Fault::TakenThenError) {
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "it failed within");
+    }
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     (status, Json(json!({ "id": posted.id }))).into_response()
 }
@@ -196,8 +202,14 @@ fn open(gateway: &RecipientKey, id: &str, sealed: &str) -> Option<String> {
 fn failing(fault: Fault) -> Option<Response> {
     let no_body = Json(Value::Null);
     match fault {
-        Fault::Slow | Fault::Late | Fault::Cut | Fault::Refuse | Fault::Suspended | Fault::NoRedaction => None,
-        Fault::Failure => Some((StatusCode::INTERNAL_SERVER_ERROR, no_body).into_response()),
+        Fault::Slow
+        | Fault::Late
+        | Fault::Cut
+        | Fault::TakenThenError
+        | Fault::Refuse
+        | Fault::Suspended
+        | Fault::NoRedaction => None,
+        Fault::Failure => Some(twilio_error(StatusCode::SERVICE_UNAVAILABLE, 20503, "Service unavailable")),
         Fault::Busy => Some((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], no_body).into_response()),
         Fault::Garbage => Some((StatusCode::IM_A_TEAPOT, "<html>who are you</html>").into_response()),
         Fault::Redirect => {

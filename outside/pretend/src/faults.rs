@@ -22,8 +22,10 @@ pub enum Fault {
     Slow,
     /// It takes the message, and says so when nobody waits any more.
     Late,
-    /// It fails.
+    /// It is out of service and says so: it has not taken the message.
     Failure,
+    /// It takes the message, and answers that it failed within.
+    TakenThenError,
     /// It asks for patience.
     Busy,
     /// It says something that makes no sense.

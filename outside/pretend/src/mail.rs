@@ -56,12 +56,12 @@ impl MailServer {
                 }
                 "RCPT" if from.is_some() => match address(rest, "TO:") {
                     Some(address) => match self.faults.of(&address).await {
-                        Some(Fault::Refuse) => "550 no such mailbox",
+                        Some(Fault::Refuse) => "550 5.1.1 no such mailbox",
                         Some(Fault::Busy | Fault::Failure | Fault::Redirect) => "451 try again later",
                         Some(Fault::Garbage) => "who are you?",
                         Some(Fault::Close) => return Ok(()),
                         Some(Fault::Suspended | Fault::NoRedaction) => "550 5.7.1 relaying denied",
-                        Some(Fault::Slow | Fault::Late | Fault::Cut) | None => {
+                        Some(Fault::Slow | Fault::Late | Fault::Cut | Fault::TakenThenError) | None => {
                             to = Some(address);
                             "250 recipient taken"
                         }
@@ -75,7 +75,8 @@ impl MailServer {
                         let fault = self.faults.of(&to).await;
                         let taken = self.put(from, to, &content);
                         after(fault).await;
-                        if fault == Some(Fault::Cut) {
+                        // Every reply with a code is definite, so a mail server that fails within breaks off.
+                        if matches!(fault, Some(Fault::Cut | Fault::TakenThenError)) {
                             return Ok(());
                         }
                         if taken { "250 message taken" } else { "554 no message" }

@@ -60,6 +60,9 @@ pub(super) enum Failure {
     Sender,
     /// No carrier will deliver to this address: it does not exist, or its owner wants no messages.
     Recipient,
+    /// This route refused when it heard the recipient, by a reply that does not say whether it concerns the recipient or the
+    /// sender.
+    PerhapsRecipient,
     /// The whole letter left and no readable answer came: the carrier may have taken it.
     Unconfirmed,
 }
@@ -70,7 +73,7 @@ impl Failure {
         match self {
             Self::Transport(error) => error.class(),
             Self::Busy(_) | Self::Unconfirmed => DeliveryFailure::Timeout,
-            Self::NotThisRoute | Self::Sender | Self::Recipient => DeliveryFailure::Refused,
+            Self::NotThisRoute | Self::Sender | Self::Recipient | Self::PerhapsRecipient => DeliveryFailure::Refused,
         }
     }
 }

@@ -3,10 +3,11 @@
 //! 1. The routes are tried in order. A route that could not be reached is tried [`TRIES`] times, the last one left as often as
 //!    there is time; one that is busy is left at once for the next.
 //! 2. Between tries at one route it waits ([`backoff`]), at least as long as the carrier asked for. From one route to the next it
-//!    does not wait: only after the last one, before it begins again with the first.
+//!    does not wait: only after the last one, until the first of them may be tried again.
 //! 3. A route whose breaker is open, whose turn does not come or which has no place is passed over.
 //! 4. A route that refuses this letter, or the sender, is not tried again. A carrier that refuses the recipient ends the
-//!    journey.
+//!    journey. If a reply leaves open which of them it refuses, the next route is tried; once every route has given such a
+//!    reply, the recipient counts as refused.
 //! 5. A hand-over that left and was not confirmed is the last one, for a carrier may have the letter: no route is tried any
 //!    more. Only a carrier that deduplicates by the letter's key gets it again, after each of [`REPEAT_AFTER`], and only once the
 //!    vault has counted the repeat as a message.
@@ -52,6 +53,13 @@ pub(super) trait Counting: Send + Sync {
     fn count_repeat(&self) -> impl Future<Output = bool> + Send;
 }
 
+/// A route that is left.
+struct Leg {
+    route: u8,
+    /// It is not tried before.
+    ready: Instant,
+}
+
 /// A letter under way.
 pub(super) struct Journey<C> {
     pub(super) lanes: Arc<[Lane<C>]>,
@@ -59,16 +67,18 @@ pub(super) struct Journey<C> {
     pub(super) events: Events,
     pub(super) letter: Letter,
     /// Routes that are left.
-    routes: Vec<u8>,
-    /// The one that is tried, as an index into `routes`.
+    legs: Vec<Leg>,
+    /// The one that is tried, as an index into `legs`.
     at: usize,
-    /// The place that is held there.
-    place: Place,
+    /// The place that is held, and at which route.
+    place: (u8, Place),
     failures: u32,
     tries_here: u32,
     last: Option<u8>,
     /// Whether any carrier answered anything.
     answered: bool,
+    /// Whether every route that was left out perhaps refused the recipient.
+    perhaps_recipient: bool,
     /// The route that may have the letter.
     unconfirmed: Option<u8>,
 }
@@ -84,20 +94,23 @@ impl<C: Carrier> Journey<C> {
     ) -> Option<Self> {
         let mut routes = current.now().table.order(letter.channel, letter.to.expose());
         routes.sort_by_key(|route| avoid.contains(route));
-        let held = |(at, route): (usize, &u8)| Some((at, lanes.get(usize::from(*route))?.place()?));
+        let held = |(at, route): (usize, &u8)| Some((at, (*route, lanes.get(usize::from(*route))?.place()?)));
         let (at, place) = routes.iter().enumerate().find_map(held)?;
+        let now = Instant::now();
+        let legs = routes.into_iter().map(|route| Leg { route, ready: now }).collect();
         Some(Self {
             lanes,
             current,
             events,
             letter,
-            routes,
+            legs,
             at,
             place,
             failures: 0,
             tries_here: 0,
             last: None,
             answered: false,
+            perhaps_recipient: true,
             unconfirmed: None,
         })
     }
@@ -142,8 +155,11 @@ impl<C: Carrier> Journey<C> {
     /// `None` once nothing more is to be handed over.
     async fn go(&mut self, counting: &impl Counting) -> Option<Arrival> {
         loop {
-            let Some(route) = self.routes.get(self.at).copied() else { return Some((Outcome::GaveUp, self.last)) };
-            let patience = (self.routes.len() > 1).then_some(TURN_PATIENCE);
+            let Some(route) = self.legs.get(self.at).map(|leg| leg.route) else {
+                let outcome = if self.perhaps_recipient { Outcome::Refused } else { Outcome::GaveUp };
+                return Some((outcome, self.last));
+            };
+            let patience = (self.legs.len() > 1).then_some(TURN_PATIENCE);
             let failure = match self.hand_over(route, patience).await {
                 Ok(()) => return Some((Outcome::Accepted, Some(route))),
                 // 6.
@@ -164,7 +180,11 @@ impl<C: Carrier> Journey<C> {
                 Failure::Transport(_) => self.try_again().await,
                 Failure::Busy(asked) => self.be_back(asked.unwrap_or_default()).await,
                 // 4.
-                Failure::NotThisRoute | Failure::Sender => self.leave_out(),
+                Failure::NotThisRoute | Failure::Sender => {
+                    self.perhaps_recipient = false;
+                    self.leave_out().await;
+                }
+                Failure::PerhapsRecipient => self.leave_out().await,
                 Failure::Recipient => return Some((Outcome::Refused, self.last)),
                 // 5.
                 Failure::Unconfirmed => return self.repeat(route, counting).await,
@@ -208,7 +228,9 @@ impl<C: Carrier> Journey<C> {
                     Ok(()) => return Some((Outcome::Accepted, Some(route))),
                     Err(_) if self.letter.progress.is_over() => return None,
                     Err(Miss::Carrier(Failure::Recipient)) => return Some((Outcome::Refused, Some(route))),
-                    Err(Miss::Carrier(Failure::NotThisRoute | Failure::Sender)) => return unconfirmed,
+                    Err(Miss::Carrier(Failure::NotThisRoute | Failure::PerhapsRecipient | Failure::Sender)) => {
+                        return unconfirmed;
+                    }
                     Err(Miss::Carrier(Failure::Unconfirmed)) => break,
                     Err(Miss::Carrier(Failure::Transport(_))) => self.wait(Duration::ZERO),
                     Err(Miss::Carrier(Failure::Busy(asked))) => self.wait(asked.unwrap_or_default()),
@@ -231,7 +253,7 @@ impl<C: Carrier> Journey<C> {
     async fn try_again(&mut self) {
         self.tries_here += 1;
         let again = self.wait(Duration::ZERO);
-        if self.routes.len() == 1 || self.tries_here < TRIES {
+        if self.legs.len() == 1 || self.tries_here < TRIES {
             sleep_until(again).await;
         } else {
             self.next_route(again).await;
@@ -241,45 +263,52 @@ impl<C: Carrier> Journey<C> {
     /// The carrier asked for patience: at the next route, or here if there is none.
     async fn be_back(&mut self, at_least: Duration) {
         let again = self.wait(at_least);
-        if self.routes.len() == 1 {
+        if self.legs.len() == 1 {
             sleep_until(again).await;
         } else {
             self.next_route(again).await;
         }
     }
 
-    /// Moves on to the next route that has a place. After the last one it waits until `again` and begins anew.
+    /// Moves on to the next route. This one is not tried before `again`.
     async fn next_route(&mut self, again: Instant) {
-        self.tries_here = 0;
-        for next in self.at + 1..self.routes.len() {
-            if self.move_to(next) {
-                return;
-            }
+        if let Some(leg) = self.legs.get_mut(self.at) {
+            leg.ready = again;
         }
-        sleep_until(again.max(Instant::now() + backoff::wait(self.failures.max(1), random()))).await;
-        for next in 0..self.at {
-            if self.move_to(next) {
-                return;
-            }
-        }
-    }
-
-    fn move_to(&mut self, next: usize) -> bool {
-        let lane = self.routes.get(next).and_then(|route| self.lanes.get(usize::from(*route)));
-        let Some(place) = lane.and_then(Lane::place) else { return false };
-        (self.at, self.place) = (next, place);
-        true
+        self.go_on(self.at + 1).await;
     }
 
     /// The route is not tried again (4.); what follows it takes its index. The place of the route that was left is kept until
     /// another is had, so a letter always counts somewhere.
-    fn leave_out(&mut self) {
+    async fn leave_out(&mut self) {
+        self.legs.remove(self.at);
+        self.go_on(self.at).await;
+    }
+
+    /// Moves on to the first route from here that may be tried and has a place. After the last one it waits until one may be tried
+    /// again, and begins anew. If no route is left it does not move.
+    async fn go_on(&mut self, mut from: usize) {
         self.tries_here = 0;
-        self.routes.remove(self.at);
-        if self.at == self.routes.len() {
-            self.at = 0;
+        loop {
+            let now = Instant::now();
+            let ready = |leg: &Leg| leg.ready <= now;
+            if (from..self.legs.len()).any(|next| self.legs.get(next).is_some_and(ready) && self.move_to(next)) {
+                return;
+            }
+            let Some(first) = self.legs.iter().map(|leg| leg.ready).min() else { return };
+            sleep_until(first.max(now + backoff::wait(self.failures.max(1), random()))).await;
+            from = 0;
         }
-        let _ = self.move_to(self.at);
+    }
+
+    fn move_to(&mut self, next: usize) -> bool {
+        let Some(route) = self.legs.get(next).map(|leg| leg.route) else { return false };
+        if route != self.place.0 {
+            let Some(place) = self.lanes.get(usize::from(route)).and_then(Lane::place) else { return false };
+            self.place = (route, place);
+        }
+        self.at = next;
+        true
     }
 }
 

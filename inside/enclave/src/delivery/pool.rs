@@ -65,14 +65,13 @@ impl Pool {
     }
 }
 
-/// What a status means that is not a success, for every carrier that speaks HTTP. The two by which a proxy says that the
-/// server behind it did not answer leave open whether that server took the message.
+/// What a status means that is not a success. A server error leaves open whether the server took the message before it failed,
+/// or whether a server behind it did; only 503 is a definite refusal (RFC 9110 §15.6.4).
 pub(super) fn by_status(status: StatusCode, retry_after: Option<Duration>) -> Failure {
     match status.as_u16() {
         401..=403 => Failure::Sender,
-        408 | 425 | 429 => Failure::Busy(retry_after),
-        502 | 504 => Failure::Unconfirmed,
-        500..=599 => Failure::Busy(retry_after),
+        408 | 425 | 429 | 503 => Failure::Busy(retry_after),
+        500..=599 => Failure::Unconfirmed,
         _ => Failure::NotThisRoute,
     }
 }
@@ -125,13 +124,13 @@ mod tests {
     }
 
     #[test]
-    fn a_status_has_its_meaning() {
+    fn status_without_definite_refusal_is_unconfirmed() {
         let wait = Some(Duration::from_secs(9));
         for (statuses, expected) in [
             (&[301, 302, 307, 400, 404, 405, 410, 418, 422, 451][..], Failure::NotThisRoute),
             (&[401, 402, 403], Failure::Sender),
-            (&[408, 425, 429, 500, 501, 503, 505, 599], Failure::Busy(wait)),
-            (&[502, 504], Failure::Unconfirmed),
+            (&[408, 425, 429, 503], Failure::Busy(wait)),
+            (&[500, 501, 502, 504, 505, 507, 520, 522, 524, 599], Failure::Unconfirmed),
         ] {
             for status in statuses {
                 let status = StatusCode::from_u16(*status).unwrap_or_default();

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use adyton_vault::Seconds;
 use bytes::Bytes;
+use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
 use tokio::time::Duration;
@@ -94,8 +95,10 @@ struct Refused {
 /// What an answer means.
 ///
 /// 1. A success is a message taken, whatever its body, unless that readably says that the message has failed.
-/// 2. A refusal (4xx) has its meaning by its code, if the table has it.
-/// 3. Everything else has its meaning by its status.
+/// 2. A refusal (4xx, 503) has its meaning by its code, if the table has it.
+/// 3. A 503 without such a code confirms nothing: a proxy that has lost the server behind it answers so, and there is no
+///    idempotency key by which that server could tell a repeat.
+/// 4. Everything else has its meaning by its status.
 fn classify(answer: &Answer, now: Seconds) -> Result<(), Failure> {
     let wait = retry_after(&answer.headers, now);
     // 1.
@@ -109,10 +112,16 @@ fn classify(answer: &Answer, now: Seconds) -> Result<(), Failure> {
         };
     }
     // 2.
-    let refused = serde_json::from_slice::<Refused>(&answer.body).ok().filter(|_| answer.status.is_client_error());
-    let by_code = refused.and_then(|refused| by_code(refused.code, wait));
-    // 3.
-    Err(by_code.unwrap_or_else(|| by_status(answer.status, wait)))
+    let unavailable = answer.status == StatusCode::SERVICE_UNAVAILABLE;
+    let has_code = unavailable || answer.status.is_client_error();
+    let refused = serde_json::from_slice::<Refused>(&answer.body).ok().filter(|_| has_code);
+    Err(match refused.and_then(|refused| by_code(refused.code, wait)) {
+        Some(failure) => failure,
+        // 3.
+        None if unavailable => Failure::Unconfirmed,
+        // 4.
+        None => by_status(answer.status, wait),
+    })
 }
 
 /// The table of error codes of `docs/spec/07-delivery.md`; `None` for a code that it does not have.
@@ -123,7 +132,7 @@ fn by_code(code: u32, wait: Option<Duration>) -> Option<Failure> {
         | 21660 | 21661 | 21701 | 21703 | 30002 | 30029 | 30030 | 30032 | 30034 | 63038 | 70051 | 90010 => {
             Failure::Sender
         }
-        14107 | 20429 | 21611 | 30001 => Failure::Busy(wait),
+        14107 | 20429 | 20503 | 21611 | 30001 => Failure::Busy(wait),
         21266 | 21408 | 21612 | 21617 | 30003 | 30004 | 30007 | 30008 => Failure::NotThisRoute,
         _ => return None,
     })
@@ -134,7 +143,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use hyper::StatusCode;
     use hyper::header::{HeaderMap, RETRY_AFTER};
 
     const WAIT: Duration = Duration::from_secs(7);
@@ -172,7 +180,7 @@ mod tests {
     #[test]
     fn each_code_means_what_the_spec_page_says() {
         let table = table();
-        assert_eq!(table.len(), 46);
+        assert_eq!(table.len(), 47);
         for (code, expected) in &table {
             assert_eq!(answer(400, &refused(*code)), Err(*expected), "{code}");
             let failed = format!(r#"{{"sid":"SM01","status":"failed","error_code":{code}}}"#);
@@ -215,14 +223,31 @@ mod tests {
             (401, "<html>who are you</html>".into(), Failure::Sender),
             (403, String::new(), Failure::Sender),
             (404, "not found".into(), Failure::NotThisRoute),
+            (408, String::new(), Failure::Busy(Some(WAIT))),
+            (425, String::new(), Failure::Busy(Some(WAIT))),
             (429, String::new(), Failure::Busy(Some(WAIT))),
-            (500, refused(21_211), Failure::Busy(Some(WAIT))),
-            (503, "garbage".into(), Failure::Busy(Some(WAIT))),
-            (502, String::new(), Failure::Unconfirmed),
-            (504, String::new(), Failure::Unconfirmed),
             (301, String::new(), Failure::NotThisRoute),
         ] {
             assert_eq!(answer(status, &body), Err(expected), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn server_error_is_unconfirmed_unless_503_with_known_code() {
+        for status in [500, 501, 502, 504, 505, 507, 520, 521, 522, 524, 599] {
+            for body in [refused(20_500), refused(20_503), refused(21_211), "<html></html>".into(), String::new()] {
+                assert_eq!(answer(status, &body), Err(Failure::Unconfirmed), "{status} {body}");
+            }
+        }
+        for (body, expected) in [
+            (refused(20_503), Failure::Busy(Some(WAIT))),
+            (refused(20_429), Failure::Busy(Some(WAIT))),
+            (refused(20_500), Failure::Unconfirmed),
+            // A proxy answers so when it has lost the server that it gave the request to.
+            ("upstream connect error or disconnect/reset before headers".into(), Failure::Unconfirmed),
+            (String::new(), Failure::Unconfirmed),
+        ] {
+            assert_eq!(answer(503, &body), Err(expected), "{body}");
         }
     }
 }

@@ -184,6 +184,38 @@ async fn a_refusal_ends_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn refusal_that_may_concern_the_recipient_counts_as_one_once_every_route_has_it() {
+    let (perhaps, other) = (Err(Failure::PerhapsRecipient), Err(Failure::NotThisRoute));
+    for (scripts, outcome, last) in [
+        (&[perhaps][..], Outcome::Refused, 0),
+        (&[perhaps, perhaps], Outcome::Refused, 1),
+        (&[perhaps, Ok(())], Outcome::Accepted, 1),
+        (&[perhaps, other], Outcome::GaveUp, 1),
+        (&[other, perhaps], Outcome::GaveUp, 1),
+        (&[perhaps, Err(Failure::Sender)], Outcome::GaveUp, 1),
+        (&[perhaps, Err(Failure::Unconfirmed)], Outcome::Unconfirmed, 1),
+        (&[perhaps, Err(Failure::Busy(None))], Outcome::GaveUp, 1),
+    ] {
+        let scripts: Vec<_> = scripts.iter().map(std::slice::from_ref).collect();
+        assert_eq!(World::new(&scripts).send().await, (outcome, Some(last)), "{scripts:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn busy_carrier_is_asked_a_bounded_number_of_times_until_the_code_ends() {
+    for script in [Err(Failure::Busy(None)), Err(Failure::Busy(Some(Duration::ZERO)))] {
+        for routes in 1..=3 {
+            let world = World::new(&vec![&[script][..]; routes]);
+            let began = Instant::now();
+            assert_eq!(world.send().await.0, Outcome::GaveUp);
+            assert_eq!(began.elapsed(), LIFE);
+            // `docs/LIMITS.md`; `backoff` has the waits that this follows from.
+            assert!(world.calls().iter().all(|calls| (2..=66).contains(calls)), "{:?}", world.calls());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_may_have_been_taken_is_not_repeated() {
     let world = World::new(&[&[Err(Failure::Unconfirmed)], &[Ok(())]]);
     assert_eq!(world.send().await, (Outcome::Unconfirmed, Some(0)));
@@ -244,6 +276,22 @@ async fn what_a_carrier_asks_for_is_waited() {
     let began = Instant::now();
     assert_eq!(world.send().await, (Outcome::Accepted, Some(1)));
     assert_eq!((world.calls(), began.elapsed()), (vec![1, 1], Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_of_one_route_holds_for_that_route_only() {
+    // The other route is left out: that does not end the wait.
+    let world = World::new(&[&[Err(Failure::Busy(Some(MINUTE))), Ok(())], &[Err(Failure::NotThisRoute)]]);
+    let began = Instant::now();
+    assert_eq!(world.send().await, (Outcome::Accepted, Some(0)));
+    assert_eq!((world.calls(), began.elapsed()), (vec![2, 1], MINUTE));
+    // The last route asks for more than a code lives: the first one is asked again after its own wait.
+    let world = World::new(&[&[Err(Failure::Busy(None)), Ok(())], &[Err(Failure::Busy(Some(2 * LIFE)))]]);
+    let began = Instant::now();
+    assert_eq!(world.send().await, (Outcome::Accepted, Some(0)));
+    assert_eq!(world.calls(), [2, 1]);
+    // The waits after a first and a second failure are no longer.
+    assert!(began.elapsed() <= Duration::from_millis(400), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

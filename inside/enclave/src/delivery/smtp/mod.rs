@@ -7,7 +7,7 @@
 //! 5. the final point. What fails from there on, without a code that can be read, may have been taken, and is
 //!    [`Failure::Unconfirmed`];
 //! 6. a connection that took a letter is kept, with the credential it was opened by, for the next one. If it breaks before the
-//!    final point, the letter goes over a new one, and that says nothing about the server.
+//!    server waits for the message, or the server refuses on it, the letter goes over a new one at once, whose answer decides.
 //!
 //! Limits: lettre keeps copies of the message while it makes it, and rustls while it encrypts; neither zeroizes them.
 
@@ -107,7 +107,7 @@ impl Smtp {
             match session.offer(envelope, until).await {
                 Ok(()) => return Ok(session),
                 Err(trouble) => {
-                    let again = trouble.is_of_a_kept_connection();
+                    let again = trouble.may_be_the_kept_connections();
                     session.quit().await;
                     if !again {
                         return Err(trouble.into());

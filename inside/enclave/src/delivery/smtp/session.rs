@@ -50,12 +50,15 @@ impl From<Trouble> for Failure {
 }
 
 impl Trouble {
-    /// Whether it may be the connection's age alone: it broke, or the server ends it, or takes no further message on it.
-    pub(super) fn is_of_a_kept_connection(&self) -> bool {
-        match self {
-            Self::Broken(_) => true,
-            Self::Replied(stage, reply) => reply.code == 421 || (*stage == Stage::Mail && reply.code / 100 == 4),
-            Self::NoAuth => false,
+    /// Whether it may be the kept connection's fault, so that a fresh one decides: it broke, or the server refused the next
+    /// message on it. What concerns the recipient by its code does not depend on the connection, and a recipient that is refused
+    /// for now is tried again later in any case.
+    pub(super) fn may_be_the_kept_connections(&self) -> bool {
+        let Self::Replied(stage, reply) = self else { return true };
+        match verdict(*stage, reply) {
+            Failure::Recipient => false,
+            Failure::Busy(_) => *stage == Stage::Mail || reply.code == 421,
+            _ => true,
         }
     }
 }
@@ -139,19 +142,22 @@ impl<S: Wire> Session<S> {
         until: Instant,
     ) -> Result<(), Trouble> {
         let (user, password) = (user.expose(), password.expose());
-        let last = if offers.plain {
+        if offers.plain {
             // RFC 4616.
             let response = base64(&["\0", user, "\0", password]);
-            self.ask(&["AUTH PLAIN ", &response], until).await?
-        } else if offers.login {
-            let asked = self.ask(&["AUTH LOGIN"], until).await?;
-            expect(asked, 334, Stage::Auth)?;
-            let asked = self.ask(&[&base64(&[user])], until).await?;
-            expect(asked, 334, Stage::Auth)?;
-            self.ask(&[&base64(&[password])], until).await?
-        } else {
+            let reply = self.ask(&["AUTH PLAIN ", &response], until).await?;
+            if !(offers.login && refuses_mechanism(&reply)) {
+                return expect(reply, 235, Stage::Auth).map(drop);
+            }
+        }
+        if !offers.login {
             return Err(Trouble::NoAuth);
-        };
+        }
+        let asked = self.ask(&["AUTH LOGIN"], until).await?;
+        expect(asked, 334, Stage::Auth)?;
+        let asked = self.ask(&[&base64(&[user])], until).await?;
+        expect(asked, 334, Stage::Auth)?;
+        let last = self.ask(&[&base64(&[password])], until).await?;
         expect(last, 235, Stage::Auth).map(drop)
     }
 
@@ -273,6 +279,12 @@ impl<S: Wire> Session<S> {
         })
         .await
     }
+}
+
+/// Whether a reply to AUTH refuses the mechanism, not the credential: a command or parameter that the server does not know
+/// (RFC 5321 §4.2.2), or a mechanism that it does not take here (RFC 4954 §6).
+fn refuses_mechanism(reply: &Reply) -> bool {
+    matches!(reply.code, 500 | 501 | 502 | 504 | 534 | 538)
 }
 
 fn expect(reply: Reply, code: u16, stage: Stage) -> Result<Reply, Trouble> {

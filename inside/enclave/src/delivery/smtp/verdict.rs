@@ -6,7 +6,8 @@
 //! 2. 5yz before RCPT: the sender, for nothing else was said yet;
 //! 3. 530, 534, 535, 538: the sender, at whatever stage;
 //! 4. an enhanced status code, by its subject and detail;
-//! 5. without one, by code and stage.
+//! 5. without one, by code and stage. To RCPT servers say 550 to 554 both for an unknown mailbox and for a sender who may not
+//!    relay, so such a reply ends nothing before every route has given it.
 //!
 //! Where it is in doubt, another route may try: one attempt more costs less than a message that nobody gets.
 
@@ -69,7 +70,8 @@ fn permanent(stage: Stage, reply: &Reply) -> Failure {
         (Some((_, 7, _)), _) => Failure::Sender,
         (Some(_), _) => Failure::NotThisRoute,
         // 5.
-        (None, 550 | 552 | 556) if stage == Stage::Rcpt => Failure::Recipient,
+        (None, 556) if stage == Stage::Rcpt => Failure::Recipient,
+        (None, 550..=554) if stage == Stage::Rcpt => Failure::PerhapsRecipient,
         (None, _) => Failure::NotThisRoute,
     }
 }
@@ -80,9 +82,10 @@ mod tests {
 
     /// The rows of spec 07, each by its reply.
     #[test]
-    fn refusals_concern_the_sender_or_the_recipient() {
+    fn each_refusal_concerns_what_the_spec_page_says() {
         use Stage::{Auth, Data, Greeting, Hello, Mail, Rcpt};
         let (sender, recipient, other) = (Failure::Sender, Failure::Recipient, Failure::NotThisRoute);
+        let perhaps = Failure::PerhapsRecipient;
         let busy = Failure::Busy(None);
         for (stages, reply, expected) in [
             // 1.
@@ -127,14 +130,15 @@ mod tests {
             (&[Rcpt, Data], "554 5.6.0 content", other),
             (&[Rcpt, Data], "550 5.0.0 undefined", other),
             // 5.
-            (&[Rcpt], "550 no such mailbox", recipient),
-            (&[Rcpt], "550", recipient),
-            (&[Rcpt], "550 4.7.1 of another class", recipient),
-            (&[Rcpt], "552 full", recipient),
             (&[Rcpt], "556 no mail there", recipient),
-            (&[Rcpt], "551 not local", other),
-            (&[Rcpt], "553 not allowed", other),
-            (&[Rcpt], "554 relay access denied", other),
+            (&[Rcpt], "550 no such mailbox", perhaps),
+            (&[Rcpt], "550", perhaps),
+            (&[Rcpt], "550 4.7.1 of another class", perhaps),
+            (&[Rcpt], "551 not local", perhaps),
+            (&[Rcpt], "552 full", perhaps),
+            (&[Rcpt], "553 not allowed", perhaps),
+            (&[Rcpt], "554 relay access denied", perhaps),
+            (&[Rcpt], "503 no MAIL yet", other),
             (&[Data], "550 rejected", other),
             (&[Data], "554 looks like spam", other),
             // Nothing that is expected or a refusal.

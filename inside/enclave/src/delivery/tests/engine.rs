@@ -182,6 +182,29 @@ async fn a_message_whose_answer_is_cut_off_leaves_once() {
 }
 
 #[tokio::test]
+async fn server_error_of_messages_resource_is_not_repeated() {
+    let vault = Vault::new(twilio(), &[(500, r#"{"code":20500}"#)], Limits::default()).await;
+    verification(&vault.engine, start_of(vault.service)).await;
+    until(|| vault.engine.counters().told().unconfirmed == 1).await;
+    assert_eq!(vault.asked(), 1);
+}
+
+#[tokio::test]
+async fn server_error_of_gateway_is_repeated_under_the_same_id_and_counted() {
+    let limits = Limits { sends_per_destination_hour: 2, ..Limits::default() };
+    let vault = Vault::new(super::http::webhook(), &[(500, ""), (204, "")], limits).await;
+    verification(&vault.engine, start_of(vault.service)).await;
+    until(|| vault.engine.counters().told().accepted == 1).await;
+    {
+        let asked = vault.server.asked.lock().unwrap();
+        let id = |at: usize| serde_json::from_str::<serde_json::Value>(&asked[at].body).unwrap()["id"].to_string();
+        assert_eq!((asked.len(), id(0)), (2, id(1)));
+    }
+    let refused = vault.engine.submit(start_of(vault.service)).await.err();
+    assert!(matches!(refused, Some(Failure::Refused(Refusal::SendLimit { ceiling: Ceiling::Destination, .. }))));
+}
+
+#[tokio::test]
 async fn a_gateway_that_deduplicates_sees_as_many_repeats_as_are_counted() {
     for (most, seen) in [(1, 1), (2, 2), (3, 3)] {
         let limits = Limits { sends_per_destination_hour: most, ..Limits::default() };

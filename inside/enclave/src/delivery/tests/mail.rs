@@ -11,12 +11,21 @@ use crate::egress::{EgressError, TrustRefusal};
 /// Replies by verb, in place of the usual ones.
 type Replies = &'static [(&'static str, &'static str)];
 
+struct Again {
+    verb: &'static str,
+    reply: &'static str,
+    /// Whether it was told it on any connection, or on this one.
+    on_any: bool,
+}
+
 #[derive(Default)]
 struct MailServer {
     starttls: bool,
     replies: Replies,
     /// It closes a connection, without a word, when it is told this for the second time there.
     closes_at: Option<&'static str>,
+    /// What it replies to this when it was told it before.
+    again: Option<Again>,
     /// Lines as they came, each after `clear:` or `tls:` and the connection's number.
     told: Mutex<Vec<String>>,
     mails: Mutex<Vec<String>>,
@@ -58,6 +67,7 @@ impl MailServer {
             let Some(line) = line(&mut stream).await else { return false };
             let verb = line.split([' ', ':']).next().unwrap_or_default();
             let again = self.told().iter().any(|told| told.starts_with(&format!("{wire} {verb}")));
+            let before = self.told().iter().any(|told| told.split([' ', ':']).nth(2) == Some(verb));
             self.told.lock().unwrap().push(format!("{wire} {line}"));
             if again && self.closes_at == Some(verb) {
                 return false;
@@ -72,7 +82,10 @@ impl MailServer {
                 _ => "250 ok",
             };
             let changed = self.replies.iter().find(|(changed, _)| *changed == verb);
-            let reply = changed.map_or(usual, |(_, reply)| reply);
+            let changed = changed.map_or(usual, |(_, reply)| reply);
+            let repeated =
+                self.again.as_ref().filter(|row| row.verb == verb && if row.on_any { before } else { again });
+            let reply = repeated.map_or(changed, |row| row.reply);
             say(&mut stream, reply).await;
             match verb {
                 "STARTTLS" => return reply.starts_with("220"),
@@ -192,7 +205,8 @@ async fn replies_have_their_class() {
         (&[("AUTH", "454 later")], Err(Failure::Busy(None))),
         (&[("EHLO", "250 mail")], Err(Failure::NotThisRoute)),
         (&[("MAIL", "550 not you")], Err(Failure::Sender)),
-        (&[("RCPT", "550 no such mailbox")], Err(Failure::Recipient)),
+        (&[("RCPT", "550 5.1.1 no such mailbox")], Err(Failure::Recipient)),
+        (&[("RCPT", "550 no such mailbox")], Err(Failure::PerhapsRecipient)),
         (&[("RCPT", "550 5.7.1 relaying denied")], Err(Failure::Sender)),
         (&[("RCPT", "451 greylisted")], Err(Failure::Busy(None))),
         (&[("DATA", "421 closing")], Err(Failure::Busy(None))),
@@ -291,6 +305,56 @@ async fn a_kept_connection_that_breaks_before_the_final_point_is_replaced_at_onc
         }
         let hellos = server.told().iter().filter(|line| line.contains("EHLO")).count();
         assert_eq!((hellos, server.mails.lock().unwrap().len()), (2, 2), "{closes_at}");
+    }
+}
+
+/// How two hand-overs in a row end, how many connections there were, and how many mails.
+async fn handed_twice(verb: &'static str, reply: &'static str, on_any: bool) -> (Result<(), Failure>, usize, usize) {
+    let identity = identity();
+    let server = MailServer { again: Some(Again { verb, reply, on_any }), ..MailServer::default() };
+    let (server, address) = server.serve(identity.acceptor).await;
+    let world = World::new(address);
+    let carrier = world.carrier(&smtp(SmtpTls::Implicit), identity.trust);
+    let credential = credential(b"user:password");
+    assert_eq!(carrier.hand_over(&letter(TO), &credential).await, Ok(()), "{verb}: {reply}");
+    let second = carrier.hand_over(&letter(TO), &credential).await;
+    let hellos = server.told().iter().filter(|line| line.contains("EHLO")).count();
+    (second, hellos, server.mails.lock().unwrap().len())
+}
+
+#[tokio::test]
+async fn refusal_on_kept_connection_is_decided_by_fresh_one() {
+    for (verb, reply) in [
+        ("MAIL", "503 nested MAIL"),
+        ("MAIL", "550 5.7.0 too many messages this session"),
+        ("MAIL", "530 5.7.0 authentication required"),
+        ("MAIL", "500 what?"),
+        ("MAIL", "452 4.5.3 too many messages"),
+        ("MAIL", "421 4.4.2 idle for too long"),
+        ("RCPT", "421 4.7.0 closing"),
+        ("RCPT", "503 5.5.1 MAIL first"),
+        ("RCPT", "550 5.7.0 too many messages this session"),
+        ("RCPT", "550 too many recipients this session"),
+        ("DATA", "503 5.5.1 no valid recipients"),
+        ("DATA", "421 closing"),
+    ] {
+        assert_eq!(handed_twice(verb, reply, false).await, (Ok(()), 2, 2), "{verb}: {reply}");
+    }
+    // The fresh one refuses as well.
+    for (verb, reply, expected) in [
+        ("MAIL", "550 5.7.0 too many messages today", Failure::Sender),
+        ("MAIL", "452 4.5.3 too many messages", Failure::Busy(None)),
+        ("RCPT", "550 no such mailbox", Failure::PerhapsRecipient),
+        ("DATA", "554 5.5.1 no valid recipients", Failure::NotThisRoute),
+    ] {
+        assert_eq!(handed_twice(verb, reply, true).await, (Err(expected), 2, 1), "{verb}: {reply}");
+    }
+    // What concerns the recipient, or asks to come back later, is not asked twice.
+    for (verb, reply, expected) in [
+        ("RCPT", "550 5.1.1 no such mailbox", Failure::Recipient),
+        ("RCPT", "450 4.7.1 greylisted", Failure::Busy(None)),
+    ] {
+        assert_eq!(handed_twice(verb, reply, false).await, (Err(expected), 1, 1), "{verb}: {reply}");
     }
 }
 

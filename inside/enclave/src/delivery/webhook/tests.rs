@@ -141,6 +141,9 @@ fn answers_have_their_class() {
         (404, Failure::NotThisRoute),
         (307, Failure::NotThisRoute),
         (429, Failure::Busy(Some(Duration::from_secs(9)))),
+        (503, Failure::Busy(Some(Duration::from_secs(9)))),
+        (500, Failure::Unconfirmed),
+        (520, Failure::Unconfirmed),
         (504, Failure::Unconfirmed),
     ] {
         assert_eq!(classify(status), Err(expected), "{status}");

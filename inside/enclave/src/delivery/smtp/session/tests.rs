@@ -48,6 +48,9 @@ impl Server {
         }
         while let Some(line) = told_line(&mut stream).await {
             let verb = line.split([' ', ':']).next().unwrap_or_default().to_owned();
+            // A row may name more than the verb.
+            let longer = self.replies.iter().find(|(row, _)| row.contains(' ') && line.starts_with(row));
+            let row = longer.map_or(verb.clone(), |(row, _)| (*row).to_owned());
             self.seen.lock().unwrap().lines.push(line);
             let usual: &[u8] = match verb.as_str() {
                 "EHLO" => b"250-mail\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n",
@@ -57,7 +60,7 @@ impl Server {
                 "QUIT" => return,
                 _ => b"250 ok\r\n",
             };
-            if self.play(&mut stream, &verb, usual).await.is_none() {
+            if self.play(&mut stream, &row, usual).await.is_none() {
                 return;
             }
             if verb == "DATA" {
@@ -221,13 +224,32 @@ async fn after_the_final_point_what_has_no_code_may_have_been_taken() {
 async fn a_refusal_is_one_in_any_encoding() {
     let replies: [(Replies, Failure); 5] = [
         (&[(".", Say(b"550 5.1.1 unbekannt: \xE4\r\n"))], Failure::Recipient),
-        (&[("RCPT", Say(b"550 unbekannt: \xE4\r\n"))], Failure::Recipient),
+        (&[("RCPT", Say(b"550 unbekannt: \xE4\r\n"))], Failure::PerhapsRecipient),
         (&[("RCPT", Say(b"550 5.7.1 \xE4\r\n"))], Failure::Sender),
         (&[(".", Say(b"452 \xE4\n"))], Failure::Busy(None)),
         (&[(".", Close(b"554 5.2.252 SendAsDenied"))], Failure::NotThisRoute),
     ];
     for (row, (replies, expected)) in replies.into_iter().enumerate() {
         assert_eq!(handed_over(replies, LIFE).await.0, Err(expected), "row {row}");
+    }
+}
+
+/// What servers say to RCPT of a sender, with a code that they use for unknown mailboxes as well: it must not end the attempt.
+#[tokio::test(start_paused = true)]
+async fn sender_refusals_without_enhanced_code_leave_other_routes_open() {
+    let replies: [&[u8]; 5] = [
+        b"550 relay not permitted, authentication required\r\n",
+        b"550-Please turn on SMTP Authentication in your mail client, or login to the\r\n\
+          550-IMAP/POP3 server before sending your message.  mail.example.net\r\n\
+          550 [192.0.2.1]:4711 is not permitted to relay through this server without authentication.\r\n",
+        b"550 Sender verify failed\r\n",
+        b"550 192.0.2.1 is listed at zen.spamhaus.org\r\n",
+        b"552 sender account over quota\r\n",
+    ];
+    for reply in replies {
+        let row: Replies = Box::leak(Box::new([("RCPT", Say(reply))]));
+        let (handed, seen) = handed_over(row, LIFE).await;
+        assert_eq!((handed, seen.mails.len()), (Err(Failure::PerhapsRecipient), 0), "{}", reply.escape_ascii());
     }
 }
 
@@ -324,6 +346,48 @@ async fn login_is_spoken_where_plain_is_not() {
     let (handed, seen) = handed_over(&[("EHLO", Say(b"250-mail\r\n250 AUTH XOAUTH2\r\n"))], LIFE).await;
     assert_eq!(handed, Err(Failure::NotThisRoute));
     assert!(seen.lines.iter().all(|line| !line.starts_with("AUTH")), "{:?}", seen.lines);
+}
+
+#[tokio::test(start_paused = true)]
+async fn login_is_tried_where_the_server_does_not_take_plain() {
+    const LOGIN: [(&str, Play); 3] = [
+        ("AUTH LOGIN", Say(b"334 VXNlcm5hbWU6\r\n")),
+        ("dXNlcg==", Say(b"334\r\n")),
+        ("cGFzc3dvcmQ=", Say(b"235 in\r\n")),
+    ];
+    let with = |plain: &'static [u8]| -> Replies {
+        Box::leak(Box::new([LOGIN[0], LOGIN[1], LOGIN[2], ("AUTH PLAIN", Say(plain))]))
+    };
+    let refusals: [&[u8]; 6] = [
+        b"504 unrecognized authentication type\r\n",
+        b"504 5.5.4 unrecognized authentication type\r\n",
+        b"534 5.7.9 mechanism is too weak\r\n",
+        b"538 5.7.11 encryption required\r\n",
+        b"501 5.5.2 syntax\r\n",
+        b"502 not implemented\r\n",
+    ];
+    for refusal in refusals {
+        let (handed, seen) = handed_over(with(refusal), LIFE).await;
+        assert_eq!(handed, Ok(()), "{}", refusal.escape_ascii());
+        assert_eq!(seen.lines[2..5], ["AUTH LOGIN", "dXNlcg==", "cGFzc3dvcmQ="]);
+    }
+    // The credential was refused, the server closes, or it asks for patience: the password is not shown once more.
+    for (refusal, expected) in [
+        (&b"535 5.7.8 bad credentials\r\n"[..], Failure::Sender),
+        (b"530 5.7.0 go away\r\n", Failure::Sender),
+        (b"525 5.7.13 disabled\r\n", Failure::Sender),
+        (b"454 4.7.0 later\r\n", Failure::Busy(None)),
+        (b"421 closing\r\n", Failure::Busy(None)),
+    ] {
+        let (handed, seen) = handed_over(with(refusal), LIFE).await;
+        assert_eq!(handed, Err(expected), "{}", refusal.escape_ascii());
+        assert_eq!(seen.lines.iter().filter(|line| line.starts_with("AUTH")).count(), 1);
+    }
+    // It was not offered, or is refused as well: its answer is the last.
+    let only_plain: Replies = &[("EHLO", Say(b"250-mail\r\n250 AUTH PLAIN\r\n")), ("AUTH PLAIN", Say(b"504 no\r\n"))];
+    assert_eq!(handed_over(only_plain, LIFE).await.0, Err(Failure::Sender));
+    let neither: Replies = &[("AUTH PLAIN", Say(b"504 no\r\n")), ("AUTH LOGIN", Say(b"535 no\r\n"))];
+    assert_eq!(handed_over(neither, LIFE).await.0, Err(Failure::Sender));
 }
 
 /// How STARTTLS ends, and what the server was told in the clear.
