@@ -235,8 +235,8 @@ mod tests {
         let address = NsmAddress::Socket(path);
         let nsm = Nsm::connect(&address).await.unwrap();
         let evidence = Evidence::start((nsm, address), b"bundle", [7; 32], signer(), events);
-        let bound = evidence.bind(Channel([1; 32]));
+        let bound = evidence.bind(&Channel::new([1; 32]));
         assert_eq!(bound, signer().sign(&channel_message(&[1; 32], &[7; 32])));
-        assert_ne!(bound, evidence.bind(Channel([2; 32])));
+        assert_ne!(bound, evidence.bind(&Channel::new([2; 32])));
     }
 }

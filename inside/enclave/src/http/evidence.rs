@@ -30,10 +30,7 @@ pub(crate) async fn fetch(State(api): State<Arc<Api>>, RawQuery(query): RawQuery
     Ok(json(StatusCode::OK, &evidence))
 }
 
-pub(crate) async fn bind(
-    State(api): State<Arc<Api>>,
-    Extension(channel): Extension<Channel>,
-) -> Response {
+pub(crate) async fn bind(State(api): State<Arc<Api>>, Extension(channel): Extension<Channel>) -> Response {
     json(StatusCode::OK, &ChannelBinding { signature: BASE64.encode(&api.evidence.bind(&channel)) })
 }
 

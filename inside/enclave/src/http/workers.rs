@@ -32,7 +32,7 @@ pub(super) const STRANGERS: usize = 1024;
 /// Jobs of one account or of the owners, waiting or running, for what their signatures asked for.
 pub(super) const EACH: usize = 4;
 /// Longest wait for a worker.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Number of [`Kind`]s.
 const KINDS: usize = 5;
 
@@ -253,6 +253,33 @@ impl Workers {
     }
 }
 
+/// Places that are taken until it is dropped.
+#[cfg(test)]
+pub(super) struct Filled(Workers, Kind, usize);
+
+#[cfg(test)]
+impl Workers {
+    /// Takes every free place of a kind, and no worker.
+    pub(super) fn filled(&self, kind: Kind) -> Filled {
+        let (at, account) = kind.queue();
+        let free = kind.places().saturating_sub(self.taken(kind));
+        if let Some(queue) = self.pool().queues.get_mut(at) {
+            *queue.taken.entry(account).or_default() += free;
+        }
+        Filled(self.clone(), kind, free)
+    }
+}
+
+#[cfg(test)]
+impl Drop for Filled {
+    fn drop(&mut self) {
+        let (at, account) = self.1.queue();
+        if let Some(taken) = self.0.pool().queues.get_mut(at).and_then(|queue| queue.taken.get_mut(&account)) {
+            *taken -= self.2;
+        }
+    }
+}
+
 #[cfg(test)]
 impl Drop for Occupied {
     fn drop(&mut self) {
@@ -276,7 +303,10 @@ mod tests {
     const TWO: Sid = Sid([2; 16]);
 
     /// Starts a job of each of these kinds and waits until all have places. Each writes its number into the list.
-    async fn started(workers: &Workers, kinds: &[Kind]) -> (Vec<JoinHandle<Result<(), Overloaded>>>, Arc<Mutex<Vec<usize>>>) {
+    async fn started(
+        workers: &Workers,
+        kinds: &[Kind],
+    ) -> (Vec<JoinHandle<Result<(), Overloaded>>>, Arc<Mutex<Vec<usize>>>) {
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut jobs = Vec::new();
         for (number, kind) in kinds.iter().copied().enumerate() {
