@@ -32,10 +32,7 @@ use crate::http::*;
 use crate::platform::{Nsm, NsmAddress};
 use crate::policy::InForce;
 use crate::public::PublicKeys;
-use ssh_signer::SshSigner;
-
-#[path = "../../../../../vectors/ssh_signer.rs"]
-mod ssh_signer;
+use crate::ssh_signer::SshSigner;
 
 const OPS: LogId = LogId::from_number(1);
 const VAULT: VaultId = VaultId([9; 32]);
