@@ -186,6 +186,14 @@ impl SignedRequest {
         self
     }
 
+    /// What can be refused without verifying a signature.
+    ///
+    /// # Errors
+    /// Those of [`Signers::admit`].
+    pub fn admit(&self, signers: &Signers) -> Result<(), SignersError> {
+        signers.admit(&self.signatures)
+    }
+
     /// Whether those who may have signed it, for this vault.
     ///
     /// # Errors

@@ -13,7 +13,7 @@
 //! What it is not: it judges nothing. The evidence is for others; what the enclave believes of its own platform is in
 //! [`crate::boot`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use adyton_attest::{CHANNEL_EXPORTER_LABEL, MAX_NONCES, NonceProof, NonceTree, channel_message};
 use adyton_frame::Event;
@@ -62,21 +62,29 @@ pub struct Evidence {
     log_key: SigningKey,
 }
 
-/// 32 bytes that only the two ends of one TLS connection compute (RFC 9266); they are no secret.
-#[derive(Clone, Copy)]
-pub struct Channel([u8; 32]);
+/// 32 bytes that only the two ends of one TLS connection compute (RFC 9266); they are no secret. Copies share the signature that binds
+/// the connection, which is made once.
+#[derive(Clone)]
+pub struct Channel {
+    exported: [u8; 32],
+    signature: Arc<OnceLock<[u8; 64]>>,
+}
 
 impl Channel {
     /// Of a connection whose handshake is complete; `None` if it exports nothing.
     pub fn of<T>(stream: &TlsStream<T>) -> Option<Self> {
         let (_, connection) = stream.get_ref();
-        connection.export_keying_material([0; 32], CHANNEL_EXPORTER_LABEL, None).ok().map(Self)
+        connection.export_keying_material([0; 32], CHANNEL_EXPORTER_LABEL, None).ok().map(Self::new)
     }
 
     /// Of a connection without TLS.
     #[cfg(test)]
     pub(crate) fn for_test() -> Self {
-        Self([0; 32])
+        Self::new([0; 32])
+    }
+
+    fn new(exported: [u8; 32]) -> Self {
+        Self { exported, signature: Arc::default() }
     }
 }
 
@@ -113,9 +121,10 @@ impl Evidence {
         answered.await.map_err(|_| EvidenceError::Platform)
     }
 
-    /// The log key's signature that binds a connection to the bundle.
-    pub fn bind(&self, channel: Channel) -> [u8; 64] {
-        self.log_key.sign(&channel_message(&channel.0, &self.bundle_hash))
+    /// The log key's signature that binds a connection to the bundle. It is made at most once for each connection, on the thread that
+    /// serves it: that costs less than the connection's TLS handshake did there, and waits for nobody.
+    pub fn bind(&self, channel: &Channel) -> [u8; 64] {
+        *channel.signature.get_or_init(|| self.log_key.sign(&channel_message(&channel.exported, &self.bundle_hash)))
     }
 }
 
@@ -226,8 +235,8 @@ mod tests {
         let address = NsmAddress::Socket(path);
         let nsm = Nsm::connect(&address).await.unwrap();
         let evidence = Evidence::start((nsm, address), b"bundle", [7; 32], signer(), events);
-        let bound = evidence.bind(Channel([1; 32]));
+        let bound = evidence.bind(&Channel::new([1; 32]));
         assert_eq!(bound, signer().sign(&channel_message(&[1; 32], &[7; 32])));
-        assert_ne!(bound, evidence.bind(Channel([2; 32])));
+        assert_ne!(bound, evidence.bind(&Channel::new([2; 32])));
     }
 }

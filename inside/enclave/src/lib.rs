@@ -29,4 +29,7 @@ pub mod policy;
 pub mod process;
 pub mod public;
 pub mod signed;
+#[cfg(test)]
+#[path = "../../../vectors/ssh_signer.rs"]
+mod ssh_signer;
 pub mod store;

@@ -1,7 +1,6 @@
 //! Who may sign, and how many of them must.
 
 use alloc::collections::BTreeSet;
-use alloc::vec::Vec;
 use core::fmt;
 
 use super::{SshPublicKey, SshSignature, SshSignatureError};
@@ -28,6 +27,8 @@ pub enum SignersError {
     Signature(SshSignatureError),
     /// One is of a key that is not among the signers.
     Stranger,
+    /// Two are of one key.
+    Twice,
     /// Too few different keys have signed.
     Threshold {
         /// How many must.
@@ -43,6 +44,7 @@ impl fmt::Display for SignersError {
             Self::Count => write!(f, "expected 1 to {MAX_SIGNATURES} signatures"),
             Self::Signature(error) => error.fmt(f),
             Self::Stranger => f.write_str("a signature is of a key that is not one of the signers'"),
+            Self::Twice => f.write_str("two signatures are of one key: give one of each"),
             Self::Threshold { expected, got } => {
                 write!(f, "expected signatures of {expected} different keys, got {got}")
             }
@@ -65,22 +67,34 @@ impl Signers {
         Self { keys: BTreeSet::new(), threshold: 1 }
     }
 
-    /// Every signature must be a signer's, and enough different signers must be among them.
+    /// What can be refused without verifying a signature: each must be of another signer's key. So there are never more to verify
+    /// than there are signers.
+    ///
+    /// # Errors
+    /// [`SignersError::Count`], [`SignersError::Stranger`] or [`SignersError::Twice`].
+    pub fn admit(&self, signatures: &[SshSignature]) -> Result<(), SignersError> {
+        if !(1..=MAX_SIGNATURES).contains(&signatures.len()) {
+            return Err(SignersError::Count);
+        }
+        if signatures.iter().any(|signature| !self.keys.contains(&signature.key)) {
+            return Err(SignersError::Stranger);
+        }
+        if signatures.iter().map(|signature| &signature.key).collect::<BTreeSet<_>>().len() < signatures.len() {
+            return Err(SignersError::Twice);
+        }
+        Ok(())
+    }
+
+    /// Every signature must be another signer's, and there must be enough.
     ///
     /// # Errors
     /// [`SignersError`], the first rule that is broken.
     pub fn verify(&self, message: &[u8], signatures: &[SshSignature]) -> Result<(), SignersError> {
-        if !(1..=MAX_SIGNATURES).contains(&signatures.len()) {
-            return Err(SignersError::Count);
+        self.admit(signatures)?;
+        for signature in signatures {
+            signature.verify(NAMESPACE, message).map_err(SignersError::Signature)?;
         }
-        // A stranger's costs nothing.
-        if signatures.iter().any(|signature| !self.keys.contains(&signature.key)) {
-            return Err(SignersError::Stranger);
-        }
-        let verified = signatures.iter().map(|signature| signature.verify(NAMESPACE, message));
-        let verified: Vec<_> = verified.collect::<Result<_, _>>().map_err(SignersError::Signature)?;
-        // A key that signs twice counts once.
-        let got = verified.into_iter().collect::<BTreeSet<_>>().len();
+        let got = signatures.len();
         if got < self.threshold {
             return Err(SignersError::Threshold { expected: self.threshold, got });
         }

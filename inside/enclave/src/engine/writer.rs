@@ -47,8 +47,8 @@ enum Request {
     /// Settings, and what they allow.
     Settings(String, Box<Current>, Fresh, Ticket),
     Snapshot(Vec<u8>, Ticket),
-    /// Who signs for an account.
-    Signer(Sid, oneshot::Sender<Option<Vec<u8>>>),
+    /// Who signs for an account, and with which sequence next.
+    Signer(Sid, oneshot::Sender<Option<(Vec<u8>, u64)>>),
 }
 
 /// A handle on a running shard.
@@ -157,11 +157,12 @@ impl Engine {
         self.ask(|ticket| Request::Settings(text, Box::new(current), fresh, ticket)).await
     }
 
-    /// OpenSSH public key that signs for an account, if there is one.
+    /// OpenSSH public key that signs for an account, if there is one, and the sequence that its next request must have. It may be
+    /// about to change; the decider has the last word.
     ///
     /// # Errors
     /// [`Failure::Unavailable`].
-    pub async fn signer(&self, account: Sid) -> Result<Option<Vec<u8>>, Failure> {
+    pub async fn signer(&self, account: Sid) -> Result<Option<(Vec<u8>, u64)>, Failure> {
         let (sender, answer) = oneshot::channel();
         self.requests.try_send(Request::Signer(account, sender)).map_err(|_| Failure::Unavailable)?;
         timeout(PATIENCE, answer).await.ok().and_then(Result::ok).ok_or(Failure::Unavailable)
@@ -311,9 +312,9 @@ impl Writer {
                 }
             }
             Request::Signer(account, sender) => {
-                let signer = self.shard.state().signer(account).map(|(key, _)| key.to_vec());
+                let signer = self.shard.state().signer(account).map(|(key, next)| (key.to_vec(), next));
                 // Whoever asked may be gone.
-                let _ = sender.send(signer.filter(|key| !key.is_empty()));
+                let _ = sender.send(signer.filter(|(key, _)| !key.is_empty()));
             }
         }
     }

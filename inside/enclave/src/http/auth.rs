@@ -6,7 +6,7 @@
 //! the decider decides every time.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use adyton_ledger::base64;
 use adyton_seal::{SecretText, same};
@@ -22,6 +22,9 @@ use crate::hashes;
 
 /// Credentials that are remembered as verified.
 const MAX_KNOWN: usize = 65_536;
+
+/// Stands for the account of a key that the vault does not know. No account has it.
+const NOBODY: Sid = Sid([0; 16]);
 
 /// What an `Authorization` header claims. Nothing of it was checked.
 pub struct BasicCredentials {
@@ -68,7 +71,7 @@ impl Api {
         let account = match user {
             User::Account(account) => account,
             // An unknown key goes the same way as a known one and is refused by the decider.
-            User::Key(key) => self.engine.account_of(key).unwrap_or(Sid([0; 16])),
+            User::Key(key) => self.engine.account_of(key).unwrap_or(NOBODY),
         };
         let token_hash = hashes::token_hash(&self.token_key, user, token.expose().as_bytes());
         Ok(Claimed { caller: Caller { user, token_hash }, account })
@@ -85,7 +88,14 @@ type Name = (bool, [u8; 16]);
 
 /// Keyed hashes of tokens that the decider has found right.
 #[derive(Default)]
-pub struct Known(RwLock<HashMap<Name, [u8; 32]>>);
+pub struct Known(RwLock<Remembered>);
+
+#[derive(Default)]
+struct Remembered {
+    hashes: HashMap<Name, [u8; 32]>,
+    /// How often everything was forgotten.
+    generation: u64,
+}
 
 impl Known {
     fn place(user: User) -> Name {
@@ -96,21 +106,39 @@ impl Known {
     }
 
     fn has(&self, caller: &Caller) -> bool {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(&Self::place(caller.user)).is_some_and(|hash| same(hash, &caller.token_hash))
+        self.read().hashes.get(&Self::place(caller.user)).is_some_and(|hash| same(hash, &caller.token_hash))
     }
 
-    fn add(&self, caller: &Caller) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MAX_KNOWN {
-            known.clear();
+    /// What [`Self::add`] needs; to be read before the decider is asked.
+    pub(super) fn generation(&self) -> u64 {
+        self.read().generation
+    }
+
+    /// Remembers what the decider found right, unless something was forgotten since: the answer may be older than the change.
+    pub(super) fn add(&self, caller: &Caller, generation: u64) {
+        let mut known = self.write();
+        if known.generation != generation {
+            return;
         }
-        known.insert(Self::place(caller.user), caller.token_hash);
+        if known.hashes.len() >= MAX_KNOWN {
+            known.hashes.clear();
+        }
+        known.hashes.insert(Self::place(caller.user), caller.token_hash);
     }
 
     /// Keys changed: everybody is asked about again.
     pub(crate) fn forget(&self) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut known = self.write();
+        known.hashes.clear();
+        known.generation += 1;
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Remembered> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Remembered> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,6 +146,11 @@ impl Api {
     /// Who pays for a request: its account if its token is right, otherwise nobody known.
     pub(crate) async fn payer(&self, headers: &HeaderMap) -> Payer {
         let Ok(Claimed { caller, account }) = self.claimed(headers) else { return Payer::Stranger };
+        // A key that the vault does not know, or no longer, is nobody's.
+        if account == NOBODY {
+            return Payer::Stranger;
+        }
+        let generation = self.known.generation();
         if self.known.has(&caller) {
             return Payer::Account(account);
         }
@@ -126,7 +159,7 @@ impl Api {
         let asked = self.engine.submit(Command::FetchService { caller: probe, service: Sid([0; 16]) }).await;
         match asked {
             Ok(_) | Err(Failure::Refused(Refusal::NotFound(_) | Refusal::Scope)) => {
-                self.known.add(&caller);
+                self.known.add(&caller, generation);
                 Payer::Account(account)
             }
             Err(_) => Payer::Stranger,
@@ -161,10 +194,22 @@ mod tests {
         let known = Known::default();
         let caller = |user, hash| Caller { user, token_hash: [hash; 32] };
         let (account, key) = (User::Account(Sid([1; 16])), User::Key(Sid([1; 16])));
-        known.add(&caller(account, 1));
+        known.add(&caller(account, 1), known.generation());
         assert!(known.has(&caller(account, 1)));
         assert!(!known.has(&caller(account, 2)) && !known.has(&caller(key, 1)));
         known.forget();
         assert!(!known.has(&caller(account, 1)));
+    }
+
+    #[test]
+    fn verified_before_a_change_of_keys_is_not_remembered_after_it() {
+        let known = Known::default();
+        let caller = Caller { user: User::Key(Sid([1; 16])), token_hash: [1; 32] };
+        let asked = known.generation();
+        known.forget();
+        known.add(&caller, asked);
+        assert!(!known.has(&caller));
+        known.add(&caller, known.generation());
+        assert!(known.has(&caller));
     }
 }

@@ -111,7 +111,7 @@ where
         let phase = Arc::clone(&phase);
         move |mut request: Request<Incoming>| {
             phase.set(BUSY);
-            request.extensions_mut().insert(channel);
+            request.extensions_mut().insert(channel.clone());
             let kept = wants_to_be_kept(&request);
             // A router is always ready.
             let answered = router.clone().call(request);

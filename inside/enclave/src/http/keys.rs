@@ -1,18 +1,21 @@
 //! The tenant's request `tenant-keys`: keys that its client made and sealed, and keys that go. Nobody else makes or resets
 //! them (DESIGN §7).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use adyton_api::{AcceptedRequest, ChangeKeys, NewKey, Object};
 use adyton_ledger::{Request, base64};
 use adyton_seal::SealedPurpose;
-use adyton_vault::{Command, KeyChanges, Scope, Scopes, Sid, SidKind, User};
+use adyton_vault::{Command, KeyChanges, KeyList, Refusal, Scope, Scopes, Sid, SidKind, User};
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::Api;
 use super::answer::{ApiError, json};
 use super::json::MemberError;
+use super::workers::Kind;
+use crate::engine::Failure;
 
 /// Keys that one request may bring or take.
 const MOST: usize = 100;
@@ -75,37 +78,82 @@ impl KeysRequest {
             added: add.iter().map(added).collect::<Result<_, _>>()?,
         })
     }
+
+    /// The list in which a key's SID stands twice.
+    fn repeated(&self) -> Option<KeyList> {
+        let different = |sids: &mut dyn Iterator<Item = &Sid>| sids.collect::<BTreeSet<_>>().len();
+        if different(&mut self.added.iter().map(|(sid, ..)| sid)) < self.added.len() {
+            return Some(KeyList::Added);
+        }
+        (different(&mut self.removed.iter()) < self.removed.len()).then_some(KeyList::Removed)
+    }
 }
 
-/// Carries out a request whose signature was verified.
+/// Carries out a request whose signature was verified and whose sequence is the next one.
 pub(super) async fn change(api: &Arc<Api>, account: Sid, request: &Request) -> Result<Response, ApiError> {
     let changes = KeysRequest::parse(request.body.as_bytes())?;
-    let opening = Arc::clone(api);
-    let changes = api.workers.run(move || opened(&opening, account, changes)).await??;
+    // Before anything is opened.
+    if let Some(list) = changes.repeated() {
+        return Err(ApiError::failure(Failure::Refused(Refusal::KeyTwice(list)), ""));
+    }
+    let changes = opened(api, account, changes).await?;
     let command = Command::ChangeKeys { account, sequence: request.sequence, changes };
-    api.engine.submit(command).await.map_err(|failure| ApiError::failure(failure, "/Keys"))?;
-    api.known.forget();
+    // A task of its own: what was decided is forgotten even if the client is gone.
+    let submitting = Arc::clone(api);
+    let submitted = tokio::spawn(async move {
+        let _forget = Forget::now(&submitting);
+        submitting.engine.submit(command).await
+    });
+    let submitted = submitted.await.unwrap_or(Err(Failure::Unavailable));
+    submitted.map_err(|failure| ApiError::failure(failure, "/Keys"))?;
     let accepted = AcceptedRequest { action: request.action.text().into(), sequence: request.sequence };
     Ok(json(StatusCode::OK, &accepted))
 }
 
-/// Opens the secrets and hashes them, in a worker.
-fn opened(api: &Api, account: Sid, changes: KeysRequest) -> Result<KeyChanges, ApiError> {
+/// Has verified credentials forgotten before a change and, whatever becomes of it, after.
+struct Forget<'a>(&'a Api);
+
+impl<'a> Forget<'a> {
+    fn now(api: &'a Api) -> Self {
+        api.known.forget();
+        Self(api)
+    }
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.0.known.forget();
+    }
+}
+
+/// Opens the secrets and hashes them: each is a job of its own in a worker, so that a long list waits its turn again and again.
+async fn opened(api: &Arc<Api>, account: Sid, changes: KeysRequest) -> Result<KeyChanges, ApiError> {
     let account_sid = account.text(SidKind::Account);
-    let token = |sealed: &Vec<u8>| {
-        let purpose = SealedPurpose::tenant_token(&api.vault_id, &account_sid);
-        api.token_hash(User::Account(account), &purpose, sealed)
+    let KeysRequest { reset, sealed_token, removed, added: sealed_keys } = changes;
+    let token_hash = match sealed_token {
+        None => None,
+        Some(sealed) => {
+            let purpose = SealedPurpose::tenant_token(&api.vault_id, &account_sid);
+            Some(hashed(api, account, User::Account(account), purpose, sealed).await?)
+        }
     };
-    let added = |(key, scopes, sealed): &(Sid, Scopes, Vec<u8>)| {
+    let mut added = Vec::with_capacity(sealed_keys.len());
+    for (key, scopes, sealed) in sealed_keys {
         let purpose = SealedPurpose::api_key(&api.vault_id, &account_sid, &key.text(SidKind::Key));
-        Ok((*key, *scopes, api.token_hash(User::Key(*key), &purpose, sealed)?))
-    };
-    Ok(KeyChanges {
-        reset: changes.reset,
-        token_hash: changes.sealed_token.as_ref().map(token).transpose()?,
-        removed: changes.removed,
-        added: changes.added.iter().map(added).collect::<Result<_, ApiError>>()?,
-    })
+        added.push((key, scopes, hashed(api, account, User::Key(key), purpose, sealed).await?));
+    }
+    Ok(KeyChanges { reset, token_hash, removed, added })
+}
+
+async fn hashed(
+    api: &Arc<Api>,
+    account: Sid,
+    user: User,
+    purpose: SealedPurpose,
+    sealed: Vec<u8>,
+) -> Result<[u8; 32], ApiError> {
+    let opening = Arc::clone(api);
+    api.workers.run(Kind::Tenant(account), move || opening.token_hash(user, &purpose, &sealed)).await?
 }
 
 #[cfg(test)]
@@ -113,6 +161,13 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
     use super::*;
+
+    #[test]
+    fn waiting_change_of_keys_fits_its_row_of_the_memory_table() {
+        // docs/LIMITS.md, "requests that wait for the decider". Lists that are read grow to the next power of two.
+        let lists = MOST.next_power_of_two() * size_of::<Sid>() + MOST * size_of::<(Sid, Scopes, [u8; 32])>();
+        assert!(2 * size_of::<Command>() + lists <= 8192);
+    }
 
     const KEY: &str = "SK00000000000000000000000000000001";
 

@@ -1,8 +1,9 @@
 //! `POST /adyton/v1/requests`: what owners and tenants signed (`docs/spec/08-signed-requests.md`).
 //!
 //! 1. the form;
-//! 2. the signatures, in a worker (`workers`): anybody may send them;
-//! 3. what the body says; of settings also the sequence, and in a worker their credentials; the owners' by one request at a time;
+//! 2. the signatures: what keys they are of, then in a worker (`workers`) whether they verify; anybody may send them;
+//! 3. the sequence, before anything is opened; what the body says, and in a worker what is sealed in it; the owners' by one request
+//!    at a time;
 //! 4. settings go to the public log; then the decider, which has the last word on the sequence.
 //!
 //! For the owners', steps 3 and 4 are a task of their own: a client that hangs up does not leave them half done.
@@ -20,6 +21,7 @@ use tokio::sync::Mutex;
 
 use super::answer::{ApiError, json};
 use super::body::Body;
+use super::workers::Kind;
 use super::{Api, keys, loosening, tenants};
 use crate::clock::Clock;
 use crate::engine::Failure;
@@ -62,34 +64,42 @@ pub(crate) async fn submit(
     // 1.
     let signed = signed::parse(&body).map_err(|error| ApiError::signed_request(&error))?;
     let Request { action, signer, .. } = *signed.unverified();
-    let signers = match (action, signer) {
+    let (signers, next, kind) = match (action, signer) {
         (Action::Settings | Action::TenantCreate, Signer::Owners) => {
-            api.owners.signers.clone().ok_or_else(ApiError::no_owners)?
+            let signers = api.owners.signers.clone().ok_or_else(ApiError::no_owners)?;
+            (signers, 0, Kind::OwnersSignatures)
         }
-        (Action::SettingsShow, Signer::Owners) => api.owners.readers.clone().ok_or_else(ApiError::no_owners)?,
-        (Action::TenantKeys | Action::ServiceLoosen, Signer::Tenant(account)) => api.tenants_signers(account).await?,
+        (Action::SettingsShow, Signer::Owners) => {
+            let readers = api.owners.readers.clone().ok_or_else(ApiError::no_owners)?;
+            (readers, 0, Kind::OwnersSignatures)
+        }
+        (Action::TenantKeys | Action::ServiceLoosen, Signer::Tenant(account)) => {
+            let (signers, next) = api.tenants_signers(account).await?;
+            (signers, next, Kind::TenantsSignatures(Sid(account)))
+        }
         _ => return Err(ApiError::action()),
     };
     // 2.
+    signed.admit(&signers).map_err(|error| ApiError::signers(&error))?;
     let vault = VaultId(api.vault_id);
-    let verified = api.workers.run(move || signed.verify(&vault, &signers)).await?;
+    let verified = api.workers.run(kind, move || signed.verify(&vault, &signers)).await?;
     let verified = verified.map_err(|error| ApiError::signers(&error))?;
     // 3. and 4.
     match (action, signer) {
         (Action::Settings | Action::TenantCreate, _) => {
             let turn = Arc::clone(&api.owners.turn).try_lock_owned().map_err(|_| ApiError::busy())?;
             let asked = tokio::spawn(async move {
-                let answer = match action {
-                    Action::Settings => change_settings(&api, verified).await,
-                    _ => admit(&api, verified.request()).await,
-                };
+                let answer = owners_request(&api, verified).await;
                 drop(turn);
                 answer
             });
             asked.await.map_err(|_| ApiError::busy())?
         }
         (Action::SettingsShow, _) => show_settings(&api, verified.request()),
-        (Action::TenantKeys, Signer::Tenant(account)) => keys::change(&api, Sid(account), verified.request()).await,
+        (Action::TenantKeys, Signer::Tenant(account)) => {
+            in_turn(verified.request(), next)?;
+            keys::change(&api, Sid(account), verified.request()).await
+        }
         (Action::ServiceLoosen, Signer::Tenant(account)) => {
             loosening::schedule(&api, Sid(account), verified.request(), &headers).await
         }
@@ -98,21 +108,29 @@ pub(crate) async fn submit(
 }
 
 impl Api {
-    /// Who signs for an account. One that the vault does not know answers as one whose key did not sign.
-    async fn tenants_signers(&self, account: [u8; 16]) -> Result<Arc<Signers>, ApiError> {
-        let key = self.engine.signer(Sid(account)).await.map_err(|failure| ApiError::failure(failure, ""))?;
-        let key = key.and_then(|key| SshPublicKey::from_blob(&key).ok());
-        Ok(Arc::new(key.and_then(|key| Signers::new([key], 1)).unwrap_or_else(Signers::nobody)))
+    /// Who signs for an account, and the sequence of its next request. One that the vault does not know answers as one whose key did
+    /// not sign.
+    async fn tenants_signers(&self, account: [u8; 16]) -> Result<(Arc<Signers>, u64), ApiError> {
+        let found = self.engine.signer(Sid(account)).await.map_err(|failure| ApiError::failure(failure, ""))?;
+        let (key, next) = found.unwrap_or_default();
+        let signers = SshPublicKey::from_blob(&key).ok().and_then(|key| Signers::new([key], 1));
+        Ok((Arc::new(signers.unwrap_or_else(Signers::nobody)), next))
+    }
+}
+
+/// Refuses another sequence than the next one before anything is opened. The decider has the last word.
+fn in_turn(request: &Request, expected: u64) -> Result<(), ApiError> {
+    if request.sequence == expected {
+        Ok(())
+    } else {
+        Err(ApiError::failure(Failure::Refused(Refusal::Sequence { expected }), ""))
     }
 }
 
 /// The settings' text and the policy's routes. It changes nothing and takes no sequence; a copy of the request is refused once the
 /// owners have signed anything else.
 fn show_settings(api: &Api, request: &Request) -> Result<Response, ApiError> {
-    let expected = api.engine.next_owners_sequence();
-    if request.sequence != expected {
-        return Err(ApiError::failure(Failure::Refused(Refusal::Sequence { expected }), ""));
-    }
+    in_turn(request, api.engine.next_owners_sequence())?;
     let current = api.current.now();
     let routes = api.owners.in_force.policy.routes.iter();
     let routes = routes
@@ -125,23 +143,25 @@ fn show_settings(api: &Api, request: &Request) -> Result<Response, ApiError> {
     Ok(json(StatusCode::OK, &shown))
 }
 
-/// In the owners' turn, so that it does not take the sequence of settings that `gov` shows already.
-async fn admit(api: &Arc<Api>, request: &Request) -> Result<Response, ApiError> {
-    tenants::admit(api, request.body.as_bytes(), Some(request.sequence)).await
+/// Steps 3 and 4 of what the owners signed, in their turn: a tenant's admission does not take the sequence of settings that `gov` shows
+/// already.
+async fn owners_request(api: &Arc<Api>, verified: VerifiedRequest) -> Result<Response, ApiError> {
+    let request = verified.request();
+    in_turn(request, api.engine.next_owners_sequence())?;
+    match request.action {
+        Action::Settings => change_settings(api, verified).await,
+        _ => tenants::admit(api, request.body.as_bytes(), Some(request.sequence)).await,
+    }
 }
 
 /// Steps 3 and 4. Nobody else changes the settings meanwhile.
 async fn change_settings(api: &Api, verified: VerifiedRequest) -> Result<Response, ApiError> {
     // 3.
     let request = verified.request();
-    let expected = api.engine.next_owners_sequence();
-    if request.sequence != expected {
-        return Err(ApiError::failure(Failure::Refused(Refusal::Sequence { expected }), ""));
-    }
     // Credentials are opened there.
     let (in_force, body) = (Arc::clone(&api.owners.in_force), request.body.clone());
     let (sequence, now) = (request.sequence, api.owners.clock.now());
-    let current = api.workers.run(move || in_force.with(&body, sequence, now)).await?;
+    let current = api.workers.run(Kind::Owners, move || in_force.with(&body, sequence, now)).await?;
     let (current, resting) = current.map_err(|error| ApiError::settings(&error))?;
     if let Some(error) = resting.first() {
         return Err(ApiError::resting(error));

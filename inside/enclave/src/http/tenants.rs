@@ -17,6 +17,7 @@ use super::answer::{ApiError, json};
 use super::body::Body;
 use super::json::MemberError;
 use super::services::pending;
+use super::workers::Kind;
 use crate::engine::Failure;
 use crate::hashes;
 
@@ -84,7 +85,8 @@ pub(crate) async fn create(State(api): State<Arc<Api>>, Body(body): Body) -> Res
 pub(super) async fn admit(api: &Arc<Api>, body: &[u8], admitted: Option<u64>) -> Result<Response, ApiError> {
     let TenantRequest { account, friendly_name, sealed_token, ssh_key } = TenantRequest::parse(body)?;
     let opening = Arc::clone(api);
-    let token_hash = api.workers.run(move || {
+    let kind = if admitted.is_some() { Kind::Owners } else { Kind::Stranger };
+    let token_hash = api.workers.run(kind, move || {
         let purpose = SealedPurpose::tenant_token(&opening.vault_id, &account.text(SidKind::Account));
         opening.token_hash(User::Account(account), &purpose, &sealed_token)
     });

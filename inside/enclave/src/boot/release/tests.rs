@@ -4,10 +4,7 @@ use adyton_ledger::{Request, RequestError, SshSignatureError, sha256};
 use adyton_seal::{Secret, SigningKey};
 
 use super::*;
-use ssh_signer::SshSigner;
-
-#[path = "../../../../../vectors/ssh_signer.rs"]
-mod ssh_signer;
+use crate::ssh_signer::SshSigner;
 
 const VAULT: VaultId = VaultId([0xAB; 32]);
 /// Hash of the policy in force.

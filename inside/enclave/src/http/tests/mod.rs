@@ -4,4 +4,5 @@
 
 mod requests;
 mod shares;
+mod signed;
 mod world;

@@ -1,4 +1,4 @@
-//! Heads, methods and workers.
+//! Heads and methods.
 
 use axum::body::Body;
 use axum::http::header::ALLOW;
@@ -6,37 +6,6 @@ use axum::http::{Method, Request, Version};
 
 use super::world::{World, request};
 use crate::http::BUDGET;
-use crate::http::workers::QUEUE;
-
-#[tokio::test]
-async fn a_check_is_answered_while_workers_are_busy_and_one_job_too_many_is_refused() {
-    let world = World::new(BUDGET).await;
-    let busy = world.api.workers.occupied().await;
-    let binding = || request(Method::GET, "/.well-known/adyton/binding", 1).body(Body::empty()).unwrap();
-    let world = std::sync::Arc::new(world);
-    // As many as may wait; those whose worker is occupied have places too.
-    let waiting: Vec<_> = (0..QUEUE + 2)
-        .map(|_| {
-            let world = std::sync::Arc::clone(&world);
-            let binding = binding();
-            tokio::spawn(async move { world.ask(binding).await.0 })
-        })
-        .collect();
-    while !world.api.workers.is_full() {
-        tokio::task::yield_now().await;
-    }
-    let refused = world.send(binding()).await;
-    assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
-    // The decider answers: there is no such verification.
-    let path = format!("/v2/Services/VA{}/VerificationCheck", "01".repeat(16));
-    let form = format!("VerificationSid=VE{}&Code=123456", "02".repeat(16));
-    let check = request(Method::POST, &path, 1).body(Body::from(form)).unwrap();
-    assert_eq!(world.ask(check).await, (404, Some(20404)));
-    drop(busy);
-    for asked in waiting {
-        assert_eq!(asked.await.unwrap(), 200);
-    }
-}
 
 #[tokio::test]
 async fn a_request_of_http_1_1_names_one_well_formed_host() {

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use adyton_ledger::{Frontier, LogId, VaultId};
+use adyton_ledger::{Frontier, LogId, Request as SignedByPerson, SshPublicKey, VaultId, sha256};
 use adyton_policy::Policy;
 use adyton_seal::{HmacKey, KeyTree, Label, RecipientKey, RootKey, Secret, SigningKey};
 use adyton_transport::Address;
-use adyton_vault::{Admission, Command, Context, Fresh, Rules, Sid, SidKind, State, User};
+use adyton_vault::{Admission, Command, Context, Fresh, KeyChanges, Rules, Scope, Scopes, Sid, SidKind, State, User};
 use axum::body::Body;
 use axum::http::request::Builder;
 use axum::http::{Method, Request, Response};
@@ -32,6 +32,7 @@ use crate::http::*;
 use crate::platform::{Nsm, NsmAddress};
 use crate::policy::InForce;
 use crate::public::PublicKeys;
+use crate::ssh_signer::SshSigner;
 
 const OPS: LogId = LogId::from_number(1);
 const VAULT: VaultId = VaultId([9; 32]);
@@ -79,9 +80,42 @@ impl World {
 
 /// A request of a tenant to the vault's own name.
 pub(super) fn request(method: Method, path: &str, of: u8) -> Builder {
-    let credentials = BASE64.encode(format!("{}:{TOKEN}", account(of).text(SidKind::Account)).as_bytes());
+    request_by(method, path, &account(of).text(SidKind::Account))
+}
+
+/// A request by an account or an API key, which have all the same token.
+pub(super) fn request_by(method: Method, path: &str, user: &str) -> Builder {
+    let credentials = BASE64.encode(format!("{user}:{TOKEN}").as_bytes());
     let request = Request::builder().method(method).uri(path);
     request.header("Host", "localhost").header("Authorization", format!("Basic {credentials}"))
+}
+
+/// SID of the one API key of a tenant.
+pub(super) fn api_key(number: u8) -> Sid {
+    Sid([number + 16; 16])
+}
+
+/// Sequence of the next request of each tenant.
+pub(super) const NEXT: u64 = 2;
+
+/// Signs as a person does: the tenants by their numbers, the owners' only one by 9.
+pub(super) fn person(number: u8) -> SshSigner<impl Fn(&[u8]) -> [u8; 64]> {
+    let key = SigningKey::from_seed(&Secret::init_with(|bytes| bytes.fill(number))).unwrap();
+    SshSigner { public: key.public_key(), sign: move |text: &[u8]| key.sign(text) }
+}
+
+/// A request that a person signed, so many times.
+pub(super) fn signed(by: u8, request: &SignedByPerson, copies: usize) -> Request<Body> {
+    let hash = sha256(request.text(&VAULT).as_bytes()).0;
+    let body = adyton_api::SignedRequest {
+        action: request.action.text().into(),
+        signer: request.signer.to_string(),
+        sequence: request.sequence,
+        body: request.body.clone(),
+        signatures: vec![person(by).armored(&hash); copies],
+    };
+    let asked = Request::post("/adyton/v1/requests").header("Host", "localhost");
+    asked.body(Body::from(serde_json::to_vec(&body).unwrap())).unwrap()
 }
 
 fn keys() -> KeyTree {
@@ -105,8 +139,16 @@ fn shard() -> Shard<crate::engine::writer::Ticket> {
         let account = account(number);
         let token_hash = hashes::token_hash(&token_key(), User::Account(account), TOKEN.as_bytes());
         let friendly_name = format!("Tenant {number}");
-        let command = Command::CreateTenant { account, token_hash, friendly_name, ssh_key: Vec::new(), admitted: None };
+        let ssh_key = person(number).line().parse::<SshPublicKey>().unwrap().blob().to_vec();
+        let command = Command::CreateTenant { account, token_hash, friendly_name, ssh_key, admitted: None };
         let fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
+        drop(shard.submit(command, &Context { now: 1_800_000_000, fresh, rules: &rules }, None));
+        let key = api_key(number);
+        let token_hash = hashes::token_hash(&token_key(), User::Key(key), TOKEN.as_bytes());
+        let added = vec![(key, Scopes::of(&[Scope::Verify]), token_hash)];
+        let changes = KeyChanges { reset: false, token_hash: None, removed: Vec::new(), added };
+        let fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
+        let command = Command::ChangeKeys { account, sequence: NEXT - 1, changes };
         drop(shard.submit(command, &Context { now: 1_800_000_000, fresh, rules: &rules }, None));
     }
     drop(shard.seal(1_800_000_000).unwrap().unwrap());
@@ -119,9 +161,10 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener) {
     let policy = Policy::parse(
         format!(
             "version = 1\nprofile = \"dev\"\nretention_days = 30\n[attestation]\nroot = \"\"\"\n{PEM}\"\"\"\n\
-             [tenants]\nadmission = \"open\"\nloosening_hours = 24\n[api]\nnames = [\"localhost\"]\naddresses = []\n\
+             [owners]\nthreshold = 1\nkeys = [{:?}]\n[tenants]\nadmission = \"open\"\nloosening_hours = 24\n[api]\nnames = [\"localhost\"]\naddresses = []\n\
              [custody]\nhost = \"kms.adyton.test\"\nport = 443\ntrust = \"\"\"\n{PEM}\"\"\"\n\
-             [verification]\nchannels = []\ncountries = []\n"
+             [verification]\nchannels = []\ncountries = []\n",
+            person(9).line()
         )
         .as_bytes(),
     )

@@ -1,0 +1,172 @@
+//! Requests with signatures or sealed values: whose places they take, and what is refused before anything is opened.
+
+use std::time::Duration;
+
+use adyton_ledger::{Action, Request as SignedByPerson, Signer};
+use adyton_vault::SidKind;
+use axum::body::Body;
+use axum::http::{Method, Request};
+use http_body_util::BodyExt;
+use tokio::task::yield_now;
+use tokio::time::sleep;
+
+use super::world::{NEXT, World, account, api_key, person, request, request_by, signed};
+use crate::http::BUDGET;
+use crate::http::budget::Payer;
+use crate::http::workers::Kind;
+
+/// `tenant-keys` of a tenant.
+fn keys_request(of: u8, sequence: u64, body: &str) -> SignedByPerson {
+    let signer = Signer::Tenant(account(of).0);
+    SignedByPerson { action: Action::TenantKeys, signer, sequence, body: body.into(), replaces: None }
+}
+
+/// A reset of a tenant whose token does not open.
+fn reset(of: u8) -> Request<Body> {
+    signed(of, &keys_request(of, NEXT, r#"{"reset":true,"sealed_token":"AQE="}"#), 1)
+}
+
+/// Settings of the owners that are none.
+fn settings(sequence: u64, copies: usize) -> Request<Body> {
+    let (action, signer) = (Action::Settings, Signer::Owners);
+    signed(9, &SignedByPerson { action, signer, sequence, body: "no settings".into(), replaces: None }, copies)
+}
+
+/// A tenant that introduces itself with a token that does not open.
+fn introduction() -> Request<Body> {
+    let (account, ssh_key) = (account(7).text(SidKind::Account), person(7).line());
+    let body =
+        format!(r#"{{"account_sid":"{account}","friendly_name":"Seven","sealed_token":"AQE=","ssh_key":"{ssh_key}"}}"#);
+    Request::post("/adyton/v1/tenants").header("Host", "localhost").body(Body::from(body)).unwrap()
+}
+
+fn binding() -> Request<Body> {
+    Request::get("/.well-known/adyton/binding").header("Host", "localhost").body(Body::empty()).unwrap()
+}
+
+/// Status and message of the answer.
+async fn message(world: &World, request: Request<Body>) -> (u16, String) {
+    let answer = world.send(request).await;
+    let status = answer.status().as_u16();
+    let body: serde_json::Value =
+        serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    (status, body["message"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_binding_and_a_check_need_no_worker() {
+    let world = World::new(BUDGET).await;
+    let _busy = world.api.workers.occupied();
+    let kinds = [Kind::OwnersSignatures, Kind::TenantsSignatures(account(1)), Kind::Owners, Kind::Stranger];
+    let _full = kinds.map(|kind| world.api.workers.filled(kind));
+    assert_eq!(world.ask(binding()).await, (200, None));
+    // The decider answers: there is no such verification.
+    let path = format!("/v2/Services/VA{}/VerificationCheck", "01".repeat(16));
+    let form = format!("VerificationSid=VE{}&Code=123456", "02".repeat(16));
+    let check = request(Method::POST, &path, 1).body(Body::from(form)).unwrap();
+    assert_eq!(world.ask(check).await, (404, Some(20404)));
+}
+
+#[tokio::test]
+async fn full_places_of_strangers_and_of_one_tenant_stop_nobody_else() {
+    let world = World::new(BUDGET).await;
+    let strangers = world.api.workers.filled(Kind::Stranger);
+    let tenant = world.api.workers.filled(Kind::Tenant(account(1)));
+    for refused in [introduction(), reset(1)] {
+        let refused = world.send(refused).await;
+        assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
+    }
+    assert_eq!(world.ask(binding()).await, (200, None));
+    // These were opened and read.
+    let opened = (400, "sealed_token does not open".to_owned());
+    assert_eq!(message(&world, reset(2)).await, opened);
+    let (status, read) = message(&world, settings(1, 1)).await;
+    assert!(status == 400 && read.contains("settings"), "{status} {read}");
+    drop((strangers, tenant));
+    assert_eq!(message(&world, reset(1)).await, opened);
+    assert_eq!(message(&world, introduction()).await, opened);
+}
+
+#[tokio::test]
+async fn another_sequence_or_a_repeated_key_is_refused_before_anything_is_opened() {
+    let world = World::new(BUDGET).await;
+    // Whatever would open something meets no place.
+    let _full = [Kind::Tenant(account(1)), Kind::Owners].map(|kind| world.api.workers.filled(kind));
+    let key = format!(r#"{{"key_sid":"SK{}","scopes":["verify"],"sealed_secret":"AQE="}}"#, "05".repeat(16));
+    let add = |keys: &[&str]| format!(r#"{{"add":[{}]}}"#, keys.join(","));
+    for (sequence, body, expected) in [
+        (NEXT, add(&[&key]), (503, Some(20503))),
+        (NEXT + 1, add(&[&key]), (409, Some(20409))),
+        (NEXT - 1, add(&[&key]), (409, Some(20409))),
+        (NEXT, add(&[&key, &key]), (400, Some(60200))),
+    ] {
+        assert_eq!(world.ask(signed(1, &keys_request(1, sequence, &body), 1)).await, expected, "{sequence} {body}");
+    }
+    assert_eq!(world.ask(settings(1, 1)).await, (503, Some(20503)));
+    assert_eq!(world.ask(settings(2, 1)).await, (409, Some(20409)));
+    let admission = SignedByPerson {
+        action: Action::TenantCreate,
+        signer: Signer::Owners,
+        sequence: 2,
+        body: String::from_utf8(introduction().into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap(),
+        replaces: None,
+    };
+    assert_eq!(world.ask(signed(9, &admission, 1)).await, (409, Some(20409)));
+}
+
+#[tokio::test]
+async fn signatures_that_cannot_do_are_refused_without_a_worker() {
+    let world = World::new(BUDGET).await;
+    let kinds = [Kind::OwnersSignatures, Kind::TenantsSignatures(account(1))];
+    let _full = kinds.map(|kind| world.api.workers.filled(kind));
+    let refused = |rule: &str| (403, format!("The signatures are refused: {rule}"));
+    let twice = "two signatures are of one key: give one of each";
+    assert_eq!(message(&world, settings(1, 32)).await, refused(twice));
+    let keys = keys_request(1, NEXT, r#"{"sealed_token":"AQE="}"#);
+    assert_eq!(message(&world, signed(1, &keys, 2)).await, refused(twice));
+    let stranger = "a signature is of a key that is not one of the signers'";
+    assert_eq!(message(&world, signed(2, &keys, 1)).await, refused(stranger));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_key_pays_no_longer_even_if_the_client_cuts_its_connection() {
+    let world = std::sync::Arc::new(World::new(BUDGET).await);
+    let key = api_key(1).text(SidKind::Key);
+    let by_key = request_by(Method::GET, "/health", &key).body(Body::empty()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(world.api.payer(by_key.headers()).await, Payer::Account(account(1)));
+    }
+    // The store is away: the change is decided, and its answer waits.
+    let removal = signed(1, &keys_request(1, NEXT, &format!(r#"{{"remove":["{key}"]}}"#)), 1);
+    let before = world.api.known.generation();
+    let asked = tokio::spawn({
+        let world = std::sync::Arc::clone(&world);
+        async move { world.ask(removal).await }
+    });
+    while world.api.engine.account_of(api_key(1)).is_some() {
+        yield_now().await;
+    }
+    asked.abort();
+    assert!(asked.await.unwrap_err().is_cancelled());
+    assert_eq!(world.api.payer(by_key.headers()).await, Payer::Stranger);
+    // The end of the wait has everything forgotten once more.
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.api.known.generation(), before + 2);
+}
+
+#[tokio::test]
+async fn a_refused_change_of_keys_has_verified_credentials_forgotten_too() {
+    let world = World::new(BUDGET).await;
+    let before = world.api.known.generation();
+    let unknown = format!(r#"{{"remove":["SK{}"]}}"#, "05".repeat(16));
+    assert_eq!(world.ask(signed(1, &keys_request(1, NEXT, &unknown), 1)).await, (404, Some(20404)));
+    assert_eq!(world.api.known.generation(), before + 2);
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_a_stranger() {
+    let world = World::new(BUDGET).await;
+    let key = format!("SK{}", "05".repeat(16));
+    let request = request_by(Method::GET, "/health", &key).body(Body::empty()).unwrap();
+    assert_eq!(world.api.payer(request.headers()).await, Payer::Stranger);
+}
