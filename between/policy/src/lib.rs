@@ -25,7 +25,9 @@ pub use diff::{Change, Direction, diff};
 pub use error::PolicyError;
 pub use key_policy::{Changer, KeyPolicy, KeyPolicyError, Pins, StatementFault, Unmet, Withheld};
 pub use parse::{Trust, certificate, certificates, is_host, is_peer};
-pub use settings::{PublicCertificate, RouteOrder, Settings, SettingsError, TighterLimits, settings_diff};
+pub use settings::{
+    AcmeSettings, PublicCertificate, RouteOrder, Settings, SettingsError, TighterLimits, settings_diff,
+};
 
 /// A policy whose every value is in its range.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub use diff::settings_diff;
 
 use crate::parse::{certificates, check_limits};
-use crate::{ChannelName, Limits, Policy, PolicyError, unknown};
+use crate::{Acme, ChannelName, Limits, Policy, PolicyError, unknown};
 
 /// Longest text.
 const MAX_TEXT: usize = 64 * 1024;
@@ -32,6 +32,34 @@ pub struct Settings {
     pub credentials: BTreeMap<String, String>,
     /// What the vault shows under its public names.
     pub public_certificate: Option<PublicCertificate>,
+    /// The owners' word on the vault's account at its CA.
+    pub acme: Option<AcmeSettings>,
+}
+
+/// `[acme]`: which account at the policy's CA the vault gives up.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcmeSettings {
+    /// Address of an account that the vault does not use any more: it makes another one in its place.
+    pub retired_account: String,
+}
+
+/// Longest address of an account, as the vault takes it from a CA.
+const MAX_ACCOUNT: usize = 1024;
+
+impl AcmeSettings {
+    /// Whether it is an address at this CA.
+    fn is_at(&self, acme: &Acme) -> bool {
+        let Acme { host, port, .. } = acme;
+        let mut origins = vec![format!("https://{host}:{port}/")];
+        if *port == 443 {
+            origins.push(format!("https://{host}/"));
+        }
+        let address = &self.retired_account;
+        address.len() <= MAX_ACCOUNT
+            && address.bytes().all(|byte| byte.is_ascii_graphic())
+            && origins.iter().any(|origin| address.starts_with(origin))
+    }
 }
 
 /// `[public_certificate]`: what a public CA signed, and the key that it signed for, which only the vault opens.
@@ -147,6 +175,8 @@ pub enum SettingsError {
     NoPublicNames,
     /// What should be a chain of certificates is none.
     Chain,
+    /// A retired account that is not at the policy's CA.
+    RetiredAccount,
     /// A ceiling that is looser than the policy's; names it.
     Looser(&'static str),
     /// A ceiling outside its range.
@@ -172,6 +202,10 @@ impl fmt::Display for SettingsError {
             Self::Chain => f.write_str(
                 "public_certificate.chain: expected 2 to 8 certificates in PEM and nothing else: the vault's own, then each \
                  one's issuer",
+            ),
+            Self::RetiredAccount => f.write_str(
+                "acme.retired_account: expected the address of an account at the policy's CA, as `adyton certificate account` \
+                 shows it",
             ),
             Self::Looser(name) => write!(f, "limits.{name}: looser than the policy allows"),
             Self::Limits(error) => error.fmt(f),
@@ -241,6 +275,11 @@ impl Settings {
                 return Err(SettingsError::NoPublicNames);
             }
             certificate.chain().ok_or(SettingsError::Chain)?;
+        }
+        if let Some(acme) = &self.acme
+            && !policy.acme.as_ref().is_some_and(|ca| acme.is_at(ca))
+        {
+            return Err(SettingsError::RetiredAccount);
         }
         let limits = self.limits.asked(&policy.limits);
         check_limits(&limits).map_err(SettingsError::Limits)?;

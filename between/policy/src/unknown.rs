@@ -67,7 +67,8 @@ const LIMITS: &[&str] = &[
 
 /// (path, keys) of the settings.
 const SETTINGS: &[(&str, &[&str])] = &[
-    ("", &["version", "routes", "limits", "credentials", "public_certificate"]),
+    ("", &["version", "routes", "limits", "credentials", "public_certificate", "acme"]),
+    ("acme", &["retired_account"]),
     ("public_certificate", &["chain", "sealed_key"]),
     ("routes", &["sms", "email"]),
     ("routes.sms", &["prefix", "use"]),

@@ -61,6 +61,8 @@ pub struct Current {
     pub public: Option<PublicCertificate>,
     /// The account with the CA to which the vault's is bound, if the policy names one.
     pub external: Result<Option<Arc<ExternalAccount>>, ExternalAccountError>,
+    /// Address of an account at the CA that is not to be used any more.
+    pub retired_account: Option<String>,
     /// Sequence of the owners' request that the settings came by; 0 for none.
     pub sequence: u64,
     /// SHA-256 of the settings as they were signed.
@@ -148,8 +150,10 @@ impl InForce {
         if let Err(error @ (ExternalAccountError::Sealed { .. } | ExternalAccountError::Form { .. })) = &external {
             resting.push(Resting::External(error.clone()));
         }
-        let settings = text.to_owned();
-        (Current { rules, table: Arc::new(table), public, external, sequence, settings_hash, settings }, resting)
+        let retired_account = settings.acme.as_ref().map(|acme| acme.retired_account.clone());
+        let (table, settings) = (Arc::new(table), text.to_owned());
+        let current = Current { rules, table, public, external, retired_account, sequence, settings_hash, settings };
+        (current, resting)
     }
 
     fn external(&self, settings: &Settings) -> Result<Option<Arc<ExternalAccount>>, ExternalAccountError> {
@@ -249,6 +253,7 @@ pub(crate) mod tests {
     /// Nothing is allowed.
     pub(crate) fn current() -> Current {
         let (rules, table, external, settings) = (Rules::default(), Arc::default(), Ok(None), String::new());
-        Current { rules, table, public: None, external, sequence: 0, settings_hash: [0; 32], settings }
+        let (public, retired_account) = (None, None);
+        Current { rules, table, public, external, retired_account, sequence: 0, settings_hash: [0; 32], settings }
     }
 }

@@ -206,9 +206,11 @@ impl<'a> Walk<'a> {
                     self.history.approvals.push(approval);
                     return self.before_its_boot(header.boot_id);
                 }
-                // One without a chain tells of the account only.
                 GovRecord::Order(_) => {}
+                // One without a chain, or with the last one's, tells of the account only.
                 GovRecord::Certificate(certificate) if certificate.chain.is_empty() => {}
+                GovRecord::Certificate(certificate)
+                    if self.history.certificates.last().is_some_and(|last| last.chain == certificate.chain) => {}
                 GovRecord::Certificate(certificate) => self.history.certificates.push(certificate),
                 GovRecord::Settings(settings) => self.history.settings.push(settings),
             }

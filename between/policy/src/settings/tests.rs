@@ -85,6 +85,26 @@ fn what_the_policy_does_not_allow() {
 }
 
 #[test]
+fn a_retired_account_is_at_the_policys_ca() {
+    let of = |address: &str| parse(&format!("version = 1\n[acme]\nretired_account = \"{address}\"\n"));
+    for address in ["https://acme.example/acct/1", "https://acme.example:443/acct/1"] {
+        assert_eq!(of(address).unwrap().acme.unwrap().retired_account, address);
+    }
+    let expected = "the settings: acme.retired_account: expected the address of an account at the policy's CA, as `adyton certificate \
+                    account` shows it";
+    let long = format!("https://acme.example/{}", "a".repeat(1024));
+    for address in
+        ["", "acct/1", "http://acme.example/acct/1", "https://other.example/acct/1", "https://acme.example/a b", &long]
+    {
+        assert_eq!(of(address).unwrap_err(), expected, "{address}");
+    }
+    let said = parse("version = 1\n[acme]\nretired_acount = \"\"\n").unwrap_err();
+    assert_eq!(said, "the settings: acme.retired_acount: unknown key; did you mean retired_account?");
+    // What an earlier policy allowed is passed over by a vault without a CA.
+    assert!(Settings::kept("version = 1\n[acme]\nretired_account = \"https://acme.example/acct/1\"\n").is_ok());
+}
+
+#[test]
 fn a_public_certificate_needs_public_names() {
     const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
     let text = format!("version = 1\n[public_certificate]\nchain = \"\"\"\n{PEM}{PEM}\"\"\"\nsealed_key = \"AAAA\"\n");

@@ -6,7 +6,11 @@
 //! 3. a temporary refusal ([`retry::is_temporary`]) is repeated after the time of `Retry-After`, at most [`LONGEST_PAUSE`], and as
 //!    often in a conversation as [`PAUSES`] has entries. Beyond that the conversation ends with [`AcmeError::Busy`], which names
 //!    the time to wait;
-//! 4. polling waits as `Retry-After` says, else [`POLL_INTERVAL`], and ends after [`POLL_TIMEOUT`].
+//! 4. polling waits as `Retry-After` of the answer before it says, but at most [`LONGEST_POLL`]: on an answer of 200 it is a
+//!    suggestion (RFC 8555 §7.5.1), and some CAs suggest a day for what takes minutes. Without it polls come after
+//!    [`POLL_INTERVAL`] at first, then after a tenth of the time since the first one. Polling ends after [`POLL_TIMEOUT`];
+//! 5. an answer to a challenge or a finalization can be lost although the CA acted. So what the CA refuses then is held against
+//!    what the authorization or the order says: that decides what is done next.
 
 use adyton_seal::EcdsaKey;
 use bytes::Bytes;
@@ -23,10 +27,12 @@ use crate::egress::http::Answer;
 
 /// Longest address of an account or an order.
 const LONGEST_ADDRESS: usize = 1024;
-/// Polling interval, unless the CA names another one.
+/// Shortest polling interval, unless the CA names another one.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
-/// Longest time that one order or authorization is polled for.
-const POLL_TIMEOUT: Duration = Duration::from_secs(600);
+/// Longest wait before a poll that a CA may ask for, in seconds.
+const LONGEST_POLL: u64 = 600;
+/// Longest time that one order or authorization is polled for in one attempt.
+const POLL_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Most nonces that one request is signed with. A CA that refuses every second one refuses as many in a row once in a million.
 pub(super) const MAX_NONCES: usize = 20;
 /// Waits after temporary answers without `Retry-After`, in seconds; as many as a conversation makes.
@@ -75,6 +81,7 @@ pub(super) struct Order {
     finalize: String,
     certificate: Option<String>,
     error: Option<String>,
+    retry_after: Option<u64>,
 }
 
 /// What is to be done with an order.
@@ -97,7 +104,7 @@ pub(super) struct Challenge {
 }
 
 impl Order {
-    fn read(address: String, order: &Value) -> Result<Self, AcmeError> {
+    fn read(address: String, order: &Value, retry_after: Option<u64>) -> Result<Self, AcmeError> {
         let list = |name: &'static str| order[name].as_array().ok_or(AcmeError::Form(name));
         let names = list("identifiers")?.iter().map(|name| text(name, "value").map(str::to_ascii_lowercase));
         let names = names.collect::<Result<Vec<_>, _>>()?;
@@ -115,6 +122,7 @@ impl Order {
             finalize: text(order, "finalize")?.to_owned(),
             certificate: order["certificate"].as_str().map(str::to_owned),
             error: order["error"]["type"].as_str().map(word),
+            retry_after,
         })
     }
 
@@ -182,55 +190,92 @@ impl<'a, T: Transport> Conversation<'a, T> {
         let answer = self.post(&self.new_order.clone(), Some(&json!({ "identifiers": names }))).await?;
         let address = located(&answer)?;
         self.place.path(&address)?;
-        Order::read(address, &body(&answer)?)
+        Order::read(address, &body(&answer)?, None)
     }
 
     /// An order as it is now.
     pub(super) async fn order(&mut self, address: &str) -> Result<Order, AcmeError> {
-        Order::read(address.to_owned(), &body(&self.post(address, None).await?)?)
+        let answer = self.post(address, None).await?;
+        Order::read(address.to_owned(), &body(&answer)?, self.retry_after(&answer.headers))
     }
 
-    /// The challenge of an authorization that is still open; `None` if it is not.
-    pub(super) async fn challenge(&mut self, authorization: &str) -> Result<Option<Challenge>, AcmeError> {
+    /// The name of an authorization, in lower case, and its challenge; `None` once the authorization is valid.
+    pub(super) async fn challenge(&mut self, authorization: &str) -> Result<(String, Option<Challenge>), AcmeError> {
         let authorization = body(&self.post(authorization, None).await?)?;
+        let name = text(&authorization["identifier"], "value")?.to_ascii_lowercase();
         match text(&authorization, "status")? {
-            "valid" => return Ok(None),
+            "valid" => return Ok((name, None)),
             "pending" | "processing" => {}
             _ => return Err(failed(&authorization)),
         }
         let challenges = authorization["challenges"].as_array().map(Vec::as_slice).unwrap_or_default();
         let ours = challenges.iter().find(|challenge| challenge["type"] == "tls-alpn-01");
         let ours = ours.ok_or(AcmeError::Challenge)?;
-        Ok(Some(Challenge {
-            name: text(&authorization["identifier"], "value")?.to_ascii_lowercase(),
-            address: text(ours, "url")?.to_owned(),
-            token: text(ours, "token")?.to_owned(),
-        }))
+        let (address, token) = (text(ours, "url")?.to_owned(), text(ours, "token")?.to_owned());
+        Ok((name.clone(), Some(Challenge { name, address, token })))
     }
 
     /// Tells the CA that a challenge's answer is there, and waits until its authorization is valid.
     pub(super) async fn prove(&mut self, challenge: &Challenge, authorization: &str) -> Result<(), AcmeError> {
-        self.post(&challenge.address, Some(&json!({}))).await?;
-        let authorization = self.poll(authorization, |status| matches!(status, "pending" | "processing")).await?;
+        let first = match self.post(&challenge.address, Some(&json!({}))).await {
+            Ok(answer) => self.retry_after(&answer.headers),
+            // 5.
+            Err(AcmeError::Refused(reason)) => {
+                let answer = self.post(authorization, None).await?;
+                if !is_taken(&body(&answer)?, challenge) {
+                    return Err(AcmeError::Refused(reason));
+                }
+                self.retry_after(&answer.headers)
+            }
+            Err(error) => return Err(error),
+        };
+        let waits = |status: &str| matches!(status, "pending" | "processing");
+        let (authorization, _) = self.poll(authorization, first, waits).await?;
         if text(&authorization, "status")? == "valid" { Ok(()) } else { Err(failed(&authorization)) }
     }
 
     /// The order once its names are proven: ready, or beyond that.
     pub(super) async fn until_ready(&mut self, address: &str) -> Result<Order, AcmeError> {
-        let order = self.poll(address, |status| status == "pending").await?;
-        Order::read(address.to_owned(), &order)
+        let (order, retry_after) = self.poll(address, None, |status| status == "pending").await?;
+        Order::read(address.to_owned(), &order, retry_after)
     }
 
-    /// Hands the request in. The order is as it was answered.
-    pub(super) async fn finalize(&mut self, order: &Order, request: &[u8]) -> Result<(), AcmeError> {
-        let csr = data_encoding::BASE64URL_NOPAD.encode(request);
-        self.post(&order.finalize, Some(&json!({ "csr": csr }))).await.map(drop)
+    /// Hands the request in. The order is as the CA shows it afterwards. It is ready again if the CA did not take the request;
+    /// a pause goes before that, so a conversation meets it at most as often as [`PAUSES`] has entries.
+    pub(super) async fn finalize(&mut self, order: &Order, request: &[u8]) -> Result<Order, AcmeError> {
+        let payload = json!({ "csr": data_encoding::BASE64URL_NOPAD.encode(request) });
+        let answer = match self.signed(&order.finalize, Some(&payload)).await {
+            Ok(answer) => answer,
+            Err(broken @ AcmeError::Egress(_)) => {
+                self.pause(None, broken).await?;
+                return self.order(&order.address).await;
+            }
+            Err(error) => return Err(error),
+        };
+        let retry_after = self.retry_after(&answer.headers);
+        if answer.status.is_success() {
+            return self.until_issued(&order.address, retry_after).await;
+        }
+        // 5.
+        let reason = reason(&answer);
+        if retry::is_temporary(answer.status, &reason) || reason == "orderNotReady" {
+            self.pause(retry_after, AcmeError::Busy { reason, retry_after }).await?;
+            return self.order(&order.address).await;
+        }
+        let refused = self.refusal(reason);
+        let now = self.order(&order.address).await?;
+        if matches!(&now.status[..], "pending" | "ready") { Err(refused) } else { Ok(now) }
     }
 
-    /// The order once its certificate is there, or it has failed.
-    pub(super) async fn until_issued(&mut self, address: &str) -> Result<Order, AcmeError> {
-        let order = self.poll(address, |status| matches!(status, "pending" | "ready" | "processing")).await?;
-        Order::read(address.to_owned(), &order)
+    /// An order that is in processing, once its certificate is there or it has failed.
+    pub(super) async fn until_processed(&mut self, order: &Order) -> Result<Order, AcmeError> {
+        self.until_issued(&order.address, order.retry_after).await
+    }
+
+    async fn until_issued(&mut self, address: &str, first: Option<u64>) -> Result<Order, AcmeError> {
+        let waits = |status: &str| matches!(status, "pending" | "ready" | "processing");
+        let (order, retry_after) = self.poll(address, first, waits).await?;
+        Order::read(address.to_owned(), &order, retry_after)
     }
 
     /// Fetches what was signed, in PEM.
@@ -240,26 +285,28 @@ impl<'a, T: Transport> Conversation<'a, T> {
         String::from_utf8(answer.body.to_vec()).map_err(|_| AcmeError::Form("the certificate"))
     }
 
-    /// 4. An order or authorization, once its status is no longer one to wait for.
-    async fn poll(&mut self, address: &str, waits: fn(&str) -> bool) -> Result<Value, AcmeError> {
+    /// An order or authorization, once its status is no longer one to wait for, with its `Retry-After` (4). `first` is that of
+    /// the answer before.
+    async fn poll(
+        &mut self,
+        address: &str,
+        first: Option<u64>,
+        waits: fn(&str) -> bool,
+    ) -> Result<(Value, Option<u64>), AcmeError> {
+        let bounded = |asked: u64| Duration::from_secs(asked.clamp(1, LONGEST_POLL));
         let began = Instant::now();
+        let mut wait = first.map_or(Duration::ZERO, bounded);
         loop {
-            let answer = self.post(address, None).await?;
-            let now = body(&answer)?;
-            if !waits(text(&now, "status")?) {
-                return Ok(now);
-            }
-            let wait = match self.retry_after(&answer.headers) {
-                Some(seconds) if seconds > LONGEST_PAUSE => {
-                    return Err(AcmeError::Busy { reason: word(text(&now, "status")?), retry_after: Some(seconds) });
-                }
-                Some(seconds) => Duration::from_secs(seconds.max(1)),
-                None => POLL_INTERVAL,
-            };
             if began.elapsed() + wait > POLL_TIMEOUT {
-                return Err(AcmeError::Slow);
+                return Err(AcmeError::Slow { retry_after: wait.as_secs() });
             }
             sleep(wait).await;
+            let answer = self.post(address, None).await?;
+            let (now, retry_after) = (body(&answer)?, self.retry_after(&answer.headers));
+            if !waits(text(&now, "status")?) {
+                return Ok((now, retry_after));
+            }
+            wait = retry_after.map_or_else(|| POLL_INTERVAL.max(began.elapsed() / 10), bounded);
         }
     }
 
@@ -267,23 +314,38 @@ impl<'a, T: Transport> Conversation<'a, T> {
         retry::retry_after(headers, self.clock.now())
     }
 
-    /// 3. Waits after a temporary answer, or ends the conversation.
-    async fn pause(&mut self, answer: &Answer, reason: String) -> Result<(), AcmeError> {
-        let retry_after = self.retry_after(&answer.headers);
+    /// 3. Waits after a temporary answer, or ends the conversation with `error`.
+    async fn pause(&mut self, retry_after: Option<u64>, error: AcmeError) -> Result<(), AcmeError> {
         match (PAUSES.get(self.pauses), retry_after) {
             (Some(pause), asked) if asked.is_none_or(|asked| asked <= LONGEST_PAUSE) => {
                 self.pauses += 1;
                 sleep(Duration::from_secs(asked.unwrap_or(*pause).max(1))).await;
                 Ok(())
             }
-            _ => Err(AcmeError::Busy { reason, retry_after }),
+            _ => Err(error),
         }
     }
 
+    /// The answer to a request that may be repeated.
     async fn post(&mut self, address: &str, payload: Option<&Value>) -> Result<Answer, AcmeError> {
-        let path = self.place.path(address)?.to_owned();
-        let mut nonces = 0;
         loop {
+            let answer = self.signed(address, payload).await?;
+            if answer.status.is_success() {
+                return Ok(answer);
+            }
+            let reason = reason(&answer);
+            if !retry::is_temporary(answer.status, &reason) {
+                return Err(self.refusal(reason));
+            }
+            let retry_after = self.retry_after(&answer.headers);
+            self.pause(retry_after, AcmeError::Busy { reason, retry_after }).await?;
+        }
+    }
+
+    /// The answer to a request with a nonce that the CA took (2).
+    async fn signed(&mut self, address: &str, payload: Option<&Value>) -> Result<Answer, AcmeError> {
+        let path = self.place.path(address)?.to_owned();
+        for _ in 0..MAX_NONCES {
             let nonce = match self.nonce.take() {
                 Some(nonce) => nonce,
                 None => self.fresh_nonce().await?,
@@ -291,21 +353,17 @@ impl<'a, T: Transport> Conversation<'a, T> {
             let signed = jws::signed(self.key, self.account.as_deref(), (&nonce, address), payload)?;
             let answer = self.transport.send(&path, Some(Bytes::from(signed))).await?;
             self.nonce = nonce_of(&answer);
-            if answer.status.is_success() {
+            if answer.status.is_success() || reason(&answer) != "badNonce" {
                 return Ok(answer);
             }
-            let reason = reason(&answer);
-            if reason == "badNonce" {
-                // 2.
-                nonces += 1;
-                if nonces == MAX_NONCES {
-                    return Err(AcmeError::Nonces);
-                }
-            } else if retry::is_temporary(answer.status, &reason) {
-                self.pause(&answer, reason).await?;
-            } else {
-                return Err(AcmeError::Refused(reason));
-            }
+        }
+        Err(AcmeError::Nonces)
+    }
+
+    fn refusal(&self, reason: String) -> AcmeError {
+        match &self.account {
+            Some(account) if reason == "accountDoesNotExist" => AcmeError::Account { address: account.clone() },
+            _ => AcmeError::Refused(reason),
         }
     }
 
@@ -322,11 +380,21 @@ impl<'a, T: Transport> Conversation<'a, T> {
             }
             let reason = reason(&answer);
             if !retry::is_temporary(answer.status, &reason) {
-                return Err(AcmeError::Refused(reason));
+                return Err(AcmeError::Unserved(reason));
             }
-            self.pause(&answer, reason).await?;
+            let retry_after = self.retry_after(&answer.headers);
+            self.pause(retry_after, AcmeError::Busy { reason, retry_after }).await?;
         }
     }
+}
+
+/// 5. Whether the CA has taken a challenge, or is beyond it.
+fn is_taken(authorization: &Value, challenge: &Challenge) -> bool {
+    let mut challenges = authorization["challenges"].as_array().into_iter().flatten();
+    let taken = |shown: &Value| {
+        shown["url"] == challenge.address && matches!(shown["status"].as_str(), Some("processing" | "valid"))
+    };
+    authorization["status"] == "valid" || challenges.any(taken)
 }
 
 /// Why an authorization has failed: the problem of one of its challenges, or its status.
@@ -370,72 +438,4 @@ fn word(kind: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
-
-    use hyper::header::HeaderValue;
-
-    use super::*;
-    use crate::acme::Wire;
-    use crate::egress::{AnswerBudget, EgressError, Endpoint};
-
-    #[tokio::test]
-    async fn a_ca_that_does_not_end_its_answer_is_cut_off() {
-        use crate::egress::played::{Begins, Flood, HTTP, NAME};
-        for (first, again) in HTTP {
-            let flood = Flood::start(Begins::AskedInTls, first, again);
-            let endpoint = Endpoint::new(NAME, 443, &flood.trust, flood.service.clone(), AnswerBudget::CA).unwrap();
-            let place = Place { origins: Vec::new(), directory: "/directory".into() };
-            let key = EcdsaKey::generate().unwrap();
-            let (mut wire, clock) = (Wire::new(endpoint), Clock::new());
-            let refused = Conversation::begin(&place, (&key, None), (&mut wire, &clock)).await.err();
-            assert_eq!(refused, Some(AcmeError::Egress(EgressError::TooLong)), "{}", first.escape_ascii());
-            flood.assert_bounded(AnswerBudget::CA);
-        }
-    }
-
-    #[test]
-    fn a_cas_addresses_are_at_its_host() {
-        let origins = vec!["https://acme.example".into(), "https://acme.example:443".into()];
-        let place = Place { origins, directory: "/directory".into() };
-        assert_eq!(place.path("https://acme.example/acct/1"), Ok("/acct/1"));
-        assert_eq!(place.path("https://acme.example:443/a?b=c"), Ok("/a?b=c"));
-        for address in [
-            "https://acme.example",
-            "https://acme.example.evil.net/a",
-            "https://acme.example@evil.net/a",
-            "https://acme.example:8443/a",
-            "https://evil.net/acme.example/a",
-            "http://acme.example/a",
-            "https://acme.example/a b",
-            "https://acme.example/a\r\nHost: evil",
-            "/a",
-            "",
-        ] {
-            assert_eq!(place.path(address), Err(AcmeError::Address), "{address}");
-        }
-    }
-
-    /// It goes into the public log for ever, which reads no field beyond its limit, and into a record of the DNS.
-    #[test]
-    fn an_accounts_address_is_short_and_plain() {
-        let located = |location: &str| {
-            let headers = [(LOCATION, HeaderValue::from_str(location).unwrap())].into_iter().collect();
-            located(&Answer { status: hyper::StatusCode::OK, headers, body: Bytes::new() })
-        };
-        assert!(located("https://acme.example/acme/acct/1?x=%20~").is_ok());
-        for refused in ["https://acme.example/a\"b", "https://acme.example/a;b", "https://acme.example/a b"] {
-            assert_eq!(located(refused), Err(AcmeError::Form("location")), "{refused}");
-        }
-        assert!(located(&"a".repeat(LONGEST_ADDRESS)).is_ok());
-        assert_eq!(located(&"a".repeat(LONGEST_ADDRESS + 1)), Err(AcmeError::Form("location")));
-    }
-
-    #[test]
-    fn a_reason_is_a_word() {
-        assert_eq!(word("urn:ietf:params:acme:error:caa"), "caa");
-        assert_eq!(word("403"), "403");
-        assert_eq!(word("<script>\n\"x\""), "scriptx");
-        assert_eq!(word(&"x".repeat(100)).len(), 40);
-    }
-}
+mod tests;

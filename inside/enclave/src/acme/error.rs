@@ -26,12 +26,22 @@ pub enum AcmeError {
         /// After how many seconds it wants to be asked again.
         retry_after: Option<u64>,
     },
+    /// It refused its directory or a nonce: that says nothing about an order. Its word for the reason, or the status.
+    Unserved(String),
+    /// It does not know the vault's account any more (`accountDoesNotExist`).
+    Account {
+        /// Address of the account.
+        address: String,
+    },
     /// It refused every nonce.
     Nonces,
     /// It offers no challenge that is answered inside.
     Challenge,
     /// An order or authorization did not end in time.
-    Slow,
+    Slow {
+        /// After how many seconds it may be polled again.
+        retry_after: u64,
+    },
     /// A key could not be made, sealed or opened.
     Key,
     /// Its certificate is not taken.
@@ -47,9 +57,13 @@ pub enum AcmeError {
 }
 
 impl AcmeError {
-    /// Seconds after which the CA wants to be asked again, if it says so.
+    /// Seconds after which the CA may be asked again, if there is a limit.
     pub(super) fn retry_after(&self) -> Option<u64> {
-        if let Self::Busy { retry_after, .. } = self { *retry_after } else { None }
+        match self {
+            Self::Busy { retry_after, .. } => *retry_after,
+            Self::Slow { retry_after } => Some(*retry_after),
+            _ => None,
+        }
     }
 
     /// Whether an order cannot come to a usable certificate any more.
@@ -69,9 +83,15 @@ impl fmt::Display for AcmeError {
             Self::Busy { reason, retry_after: Some(seconds) } => {
                 write!(f, "the CA cannot answer now: {reason}: it wants to be asked again after {seconds} s")
             }
+            Self::Unserved(reason) => write!(f, "the CA refused its directory or a nonce: {reason}"),
+            Self::Account { address } => write!(
+                f,
+                "the CA does not know the account {address} any more: for another account the owners sign settings with \
+                 [acme] retired_account = \"{address}\""
+            ),
             Self::Nonces => write!(f, "the CA refused {MAX_NONCES} nonces of one request"),
             Self::Challenge => f.write_str("the CA offers no tls-alpn-01"),
-            Self::Slow => f.write_str("the CA did not come to an end in time"),
+            Self::Slow { .. } => f.write_str("the CA did not come to an end in time"),
             Self::Key => f.write_str("a key could not be made or opened"),
             Self::Certificate(error) => error.fmt(f),
             Self::Names => f.write_str("the CA's certificate is not for all public names"),

@@ -2,11 +2,14 @@
 //!
 //! 1. the account: its key is born here once, and sealed in the public log with the account's address, which is shown
 //!    ([`Shared::status`]) so that the owner of the names can allow this account only (CAA `accounturi`, RFC 8657). Where the policy
-//!    names an external account, the first request is bound to it ([`ExternalAccount`]);
+//!    names an external account, the first request is bound to it ([`ExternalAccount`]). Another account is made only if the
+//!    settings retire this one by its address: the names may be bound to it, so a new one is the owners' decision;
 //! 2. when there is no certificate, or its names are not the policy's, or two thirds of its life are over: an order. Its address and
 //!    the sealed key of its certificate go to the public log at once;
 //! 3. each name is proven by TLS-ALPN-01 (RFC 8737), which is answered in here ([`Shared::challenge`]): the host never holds
-//!    an answer, only the connection in which it is given;
+//!    an answer, only the connection in which it is given. An answer stays, over failed attempts too, until its authorization is
+//!    seen valid or its order ends or is given up: a CA may ask at any time while the authorization is pending. There is at most
+//!    one answer for each public name;
 //! 4. a request for that key is handed in;
 //! 5. the chain that comes back must hold as an imported one must ([`crate::public`]), and be for all public names. Key and chain go
 //!    to the public log, and are shown from then on. A boot takes them from there;
@@ -27,11 +30,11 @@ mod error;
 mod external;
 mod jws;
 mod retry;
+mod shared;
 mod transport;
 
-use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use adyton_ledger::{CertificateRecord, GovRecord, OrderRecord, sha256};
 use adyton_seal::EcdsaKey;
@@ -46,12 +49,13 @@ use crate::clock::Clock;
 use crate::egress::{AnswerBudget, Endpoint, EndpointError, Trust};
 use crate::engine::gov::{AppendError, GovLog};
 use crate::identity::{IdentityError, provider, short_lived};
-use crate::policy::Holder;
+use crate::policy::{Current, Holder};
 use crate::public::{ACCOUNT_KEY, PublicCertificate, PublicKeys};
 use client::{Challenge, Conversation, Place, Step};
 
 pub use error::AcmeError;
 pub use external::{ExternalAccount, ExternalAccountError};
+pub use shared::{Shared, Status};
 pub use transport::{Transport, Wire};
 
 /// The protocol (ALPN) by which a CA asks for a challenge's answer.
@@ -62,68 +66,6 @@ const WAITS: [u64; 5] = [60, 300, 1800, 7200, 43_200];
 const ORDER_ATTEMPTS: u32 = 10;
 /// Shortest wait for a renewal, should a CA give certificates of seconds.
 const SHORTEST: u64 = 5;
-
-/// What others may know.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// Address of the directory.
-    pub directory: String,
-    /// Address of the account, once there is one.
-    pub account: Option<String>,
-    /// When the CA is asked next, Unix seconds: not a moment that has passed. `None` while it is being asked, and if it never is.
-    pub renews_at: Option<u64>,
-    /// Faults since the last success.
-    pub failures: u32,
-    /// The last one.
-    pub last_failure: Option<String>,
-}
-
-/// What is shown, and what others may know.
-#[derive(Default)]
-pub struct Shared {
-    clock: Option<Arc<Clock>>,
-    challenges: RwLock<BTreeMap<String, Arc<CertifiedKey>>>,
-    certificate: RwLock<Option<Arc<PublicCertificate>>>,
-    status: RwLock<Status>,
-}
-
-impl Shared {
-    /// 3. The answer to a challenge for a name, which is in lower case.
-    pub fn challenge(&self, name: &str) -> Option<Arc<CertifiedKey>> {
-        self.challenges.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    /// 5. The certificate that is for a name, which is in lower case.
-    pub fn certified(&self, name: &str) -> Option<Arc<CertifiedKey>> {
-        self.certificate().filter(|certificate| certificate.names(name)).map(|found| Arc::clone(found.certified()))
-    }
-
-    /// The certificate that there is.
-    pub fn certificate(&self) -> Option<Arc<PublicCertificate>> {
-        self.certificate.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// What others may know.
-    pub fn status(&self) -> Status {
-        let mut status = self.status.read().unwrap_or_else(PoisonError::into_inner).clone();
-        // A sleep ends a moment late, or much later if the machine was suspended.
-        let now = self.clock.as_ref().map_or(0, |clock| clock.now());
-        status.renews_at = status.renews_at.map(|at| at.max(now));
-        status
-    }
-
-    fn answer(&self, name: &str, answer: Arc<CertifiedKey>) {
-        self.challenges.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), answer);
-    }
-
-    fn note(&self, change: impl FnOnce(&mut Status)) {
-        change(&mut self.status.write().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn show(&self, certificate: Arc<PublicCertificate>) {
-        *self.certificate.write().unwrap_or_else(PoisonError::into_inner) = Some(certificate);
-    }
-}
 
 /// Writes records of the public log.
 pub trait Records: Send + Sync {
@@ -172,7 +114,11 @@ pub struct Acme<T = Wire> {
     shared: Arc<Shared>,
     account: Option<Account>,
     order: Option<Placed>,
+    obtained: Obtained,
 }
+
+/// The sealed key of the certificate that is shown, and its chain; empty if there is none.
+type Obtained = (Vec<u8>, Vec<Vec<u8>>);
 
 impl Acme {
     /// Prepares the CA of a policy; `service` is the host's address.
@@ -194,12 +140,22 @@ impl<T: Transport> Acme<T> {
         if *port == 443 {
             origins.push(format!("https://{host}"));
         }
-        let shared = Arc::new(Shared { clock: Some(Arc::clone(&clock)), ..Shared::default() });
+        let shared = Arc::new(Shared::new(Arc::clone(&clock)));
         let directory = format!("{}{path}", origins.last().map_or("", String::as_str));
         shared.note(|status| status.directory = directory);
         let place = Place { origins, directory: path.clone() };
         let (contact, external_account) = (contact.clone(), external_account.clone());
-        Self { place, transport, clock, contact, external_account, shared, account: None, order: None }
+        Self {
+            place,
+            transport,
+            clock,
+            contact,
+            external_account,
+            shared,
+            account: None,
+            order: None,
+            obtained: Obtained::default(),
+        }
     }
 
     /// What is shown, and what others may know.
@@ -225,6 +181,7 @@ impl<T: Transport> Acme<T> {
         }
         // One that has expired, or is for names that are the policy's no longer, is not shown.
         if let Ok(certificate) = keys.certify(&record.sealed_key, record.chain.clone(), self.clock.now()) {
+            self.obtained = (record.sealed_key.clone(), record.chain.clone());
             self.shared.show(Arc::new(certificate));
         }
     }
@@ -244,10 +201,16 @@ impl<T: Transport> Acme<T> {
             self.shared.note(|status| status.renews_at = None);
             let settings = deps.current.now().sequence;
             let renewed = self.renew(&deps).await;
-            self.shared.challenges.write().unwrap_or_else(PoisonError::into_inner).clear();
             let (now, due) = (self.clock.now(), self.due(&deps.keys));
             // What is due at once would be asked for again and again, and each is in the log for ever.
-            match renewed.and(if due > now { Ok(()) } else { Err(AcmeError::Life) }) {
+            let renewed = renewed.and(if due > now { Ok(()) } else { Err(AcmeError::Life) });
+            if let Err(error) = &renewed {
+                self.give_up_order(error);
+            }
+            if self.order.is_none() || renewed == Err(AcmeError::Fenced) {
+                self.shared.withdraw_all();
+            }
+            match renewed {
                 Ok(()) => {
                     failures = 0;
                     self.shared.note(|status| {
@@ -267,12 +230,12 @@ impl<T: Transport> Acme<T> {
                         // Nothing more is written by this boot.
                         return;
                     }
-                    self.give_up_order(&error);
-                    // New settings may bring the external account that an account needs.
+                    // New settings may bring the external account that an account needs, or another account.
                     let unbound = self.account.is_none() && self.external_account.is_some();
                     tokio::select! {
                         () = sleep(Duration::from_secs(wait)) => {}
                         () = deps.current.after(settings), if unbound => {}
+                        () = retired(&deps.current, &error) => failures = 0,
                     }
                 }
             }
@@ -295,13 +258,23 @@ impl<T: Transport> Acme<T> {
         self.order = self.order.take().filter(|order| !error.ends_order() && order.attempts < ORDER_ATTEMPTS);
     }
 
+    /// 1. An account that the owners retired is given up, and its order with it.
+    fn retire_account(&mut self, current: &Current) {
+        let retired = |account: &Account| current.retired_account.as_deref() == Some(&account.address[..]);
+        if self.account.as_ref().is_some_and(retired) {
+            (self.account, self.order) = (None, None);
+            self.shared.withdraw_all();
+            self.shared.note(|status| status.account = None);
+        }
+    }
+
     async fn renew<R: Records>(&mut self, deps: &Deps<R>) -> Result<(), AcmeError> {
         let Deps { keys, records, current } = deps;
         // 1.
+        self.retire_account(&current.now());
         if self.account.is_none() {
             let account = self.enrol(keys, current).await?;
-            let nothing = (Vec::new(), Vec::new());
-            append(records, certificate_record(&account, nothing), self.clock.now()).await?;
+            append(records, certificate_record(&account, self.obtained.clone()), self.clock.now()).await?;
             self.shared.note(|status| status.account = Some(account.address.clone()));
             self.account = Some(account);
         }
@@ -329,35 +302,43 @@ impl<T: Transport> Acme<T> {
             return Err(AcmeError::Names);
         }
         let pem = loop {
-            match order.step()? {
+            let step = order.step()?;
+            if !matches!(step, Step::Prove) {
+                self.shared.withdraw_all();
+            }
+            match step {
                 // 3.
                 Step::Prove => {
                     for authorization in &order.authorizations {
-                        let Some(challenge) = ca.challenge(authorization).await? else { continue };
+                        let (name, challenge) = ca.challenge(authorization).await?;
+                        let Some(challenge) = challenge else {
+                            self.shared.withdraw(&name);
+                            continue;
+                        };
                         if !keys.names().contains(&challenge.name) {
                             return Err(AcmeError::Form("identifier"));
                         }
                         let answer = answer(&challenge, &account.key, self.clock.now()).map_err(|_| AcmeError::Key)?;
                         self.shared.answer(&challenge.name, answer);
                         ca.prove(&challenge, authorization).await?;
+                        self.shared.withdraw(&name);
                     }
                     order = ca.until_ready(&placed.address).await?;
                 }
                 // 4.
                 Step::Finalize => {
                     let request = keys.request_for(&placed.sealed_key).map_err(|_| AcmeError::Key)?;
-                    ca.finalize(&order, request.der()).await?;
-                    order = ca.until_issued(&placed.address).await?;
+                    order = ca.finalize(&order, request.der()).await?;
                 }
-                Step::Wait => order = ca.until_issued(&placed.address).await?,
+                Step::Wait => order = ca.until_processed(&order).await?,
                 Step::Fetch => break ca.fetch(&order).await?,
             }
         };
         // 5.
         let (certificate, chain) = self.judged(&pem, keys, &placed)?;
-        let certified = certificate_record(account, (placed.sealed_key, chain));
-        append(records, certified, self.clock.now()).await?;
-        self.order = None;
+        let obtained = (placed.sealed_key, chain);
+        append(records, certificate_record(account, obtained.clone()), self.clock.now()).await?;
+        (self.order, self.obtained) = (None, obtained);
         self.shared.show(Arc::new(certificate));
         Ok(())
     }
@@ -392,7 +373,23 @@ impl<T: Transport> Acme<T> {
         let sealed_key = keys.seal(ACCOUNT_KEY, &key.public_der()?, key.to_pkcs8()?)?;
         let mut ca = Conversation::begin(&self.place, (&key, None), (&mut self.transport, &self.clock)).await?;
         let address = ca.account(self.contact.as_deref(), external.and_then(|external| external.as_deref())).await?;
+        // It would be given up again in each attempt.
+        if current.retired_account.as_ref() == Some(&address) {
+            return Err(AcmeError::Form("the address of a new account"));
+        }
         Ok(Account { key, sealed_key, address })
+    }
+}
+
+/// Waits until the owners have retired the account that the CA does not know, and for ever after another error.
+async fn retired(current: &Holder, error: &AcmeError) {
+    let AcmeError::Account { address } = error else { return std::future::pending().await };
+    loop {
+        let now = current.now();
+        if now.retired_account.as_ref() == Some(address) {
+            return;
+        }
+        current.after(now.sequence).await;
     }
 }
 
@@ -402,7 +399,7 @@ fn wait_after(error: &AcmeError, failures: u32) -> u64 {
     WAITS[place].max(error.retry_after().unwrap_or(0))
 }
 
-fn certificate_record(account: &Account, (sealed_key, chain): (Vec<u8>, Vec<Vec<u8>>)) -> GovRecord {
+fn certificate_record(account: &Account, (sealed_key, chain): Obtained) -> GovRecord {
     GovRecord::Certificate(CertificateRecord {
         account: account.address.clone().into_bytes(),
         sealed_account_key: account.sealed_key.clone(),

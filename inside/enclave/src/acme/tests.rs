@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets an impossible value should stop")]
 
+mod accounts;
 mod faults;
 mod scripted;
+mod waits;
 
 use super::*;
 use crate::public::tests::{Cas, NAME, NOW, keys, named, params_until};
@@ -125,9 +127,10 @@ fn the_next_attempt_is_not_before_the_ca_wants_to_be_asked() {
         (busy(Some(150)), 1, 150),
         (busy(Some(150)), 2, 300),
         (busy(Some(604_800)), 9, 604_800),
-        (AcmeError::Slow, 1, 60),
-        (AcmeError::Slow, 5, 43_200),
-        (AcmeError::Slow, u32::MAX, 43_200),
+        (AcmeError::Slow { retry_after: 2 }, 1, 60),
+        (AcmeError::Slow { retry_after: 2 }, 5, 43_200),
+        (AcmeError::Slow { retry_after: 600 }, 1, 600),
+        (AcmeError::Slow { retry_after: 2 }, u32::MAX, 43_200),
     ] {
         assert_eq!(wait_after(&error, failures), expected, "{error} {failures}");
     }

@@ -4,9 +4,13 @@ use std::future::Future;
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use tokio::time::{Duration, Instant};
 
 use crate::egress::http::{Answer, Connection};
 use crate::egress::{EgressError, Endpoint};
+
+/// Longest time that a connection is kept without a request: what lies between may have forgotten it.
+const LONGEST_IDLE: Duration = Duration::from_secs(60);
 
 /// Sends one request and gives its answer, whatever its status.
 pub trait Transport: Send + Sync {
@@ -14,10 +18,10 @@ pub trait Transport: Send + Sync {
     fn send(&mut self, path: &str, body: Option<Bytes>) -> impl Future<Output = Result<Answer, EgressError>> + Send;
 }
 
-/// The CA's server. A connection is kept for further requests.
+/// The CA's server. A connection is kept for further requests, for a minute.
 pub struct Wire {
     endpoint: Endpoint,
-    connection: Option<Connection>,
+    connection: Option<(Connection, Instant)>,
 }
 
 impl Wire {
@@ -31,9 +35,10 @@ impl Transport for Wire {
         let agent = HeaderValue::from_static(concat!("adyton/", env!("CARGO_PKG_VERSION")));
         let kind = body.is_some().then(|| (CONTENT_TYPE, HeaderValue::from_static("application/jose+json")));
         let headers: Vec<(HeaderName, HeaderValue)> = [(USER_AGENT, agent)].into_iter().chain(kind).collect();
-        let kept = self.connection.take().filter(|connection| !connection.is_closed());
+        let kept = self.connection.take();
+        let kept = kept.filter(|(connection, used)| !connection.is_closed() && used.elapsed() <= LONGEST_IDLE);
         let mut connection = match kept {
-            Some(connection) => connection,
+            Some((connection, _)) => connection,
             None => Connection::open(&self.endpoint).await?,
         };
         let answer = match body {
@@ -41,7 +46,7 @@ impl Transport for Wire {
             None => connection.get(path, headers).await?,
         };
         // One that failed is of no more use.
-        self.connection = Some(connection);
+        self.connection = Some((connection, Instant::now()));
         Ok(answer)
     }
 }

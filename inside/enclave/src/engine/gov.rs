@@ -63,7 +63,7 @@ pub struct GovReplay {
     pub boots: Vec<u64>,
     /// What the vault last obtained from a CA.
     pub certificate: Option<CertificateRecord>,
-    /// The vault's last order at a CA, if no certificate came after it.
+    /// The vault's last order at a CA, if neither a certificate nor another account came after it.
     pub order: Option<OrderRecord>,
 }
 
@@ -114,7 +114,9 @@ pub async fn replay(store: &mut Store, vault: &VaultId, genesis: &Genesis) -> Re
             match record {
                 GovRecord::Boot(boot) => boots.push(boot.time),
                 GovRecord::Certificate(record) => {
-                    if !record.chain.is_empty() {
+                    let same = certificate.as_ref().is_some_and(|last| last.account == record.account);
+                    // An order belongs to its account.
+                    if !record.chain.is_empty() || !same {
                         *order = None;
                     }
                     *certificate = Some(record);

@@ -100,7 +100,7 @@ async fn a_log_is_continued_where_its_head_says() {
     heard.until(|said| said.contains(&Event::Fenced { log: 0, size: 3 })).await;
 }
 
-/// An order is resumed until a certificate comes after it; that an account was made ends none.
+/// An order is resumed until a certificate or another account comes after it.
 #[tokio::test]
 async fn the_last_order_without_a_certificate_is_found() {
     let (folder, heard) = (tempfile::tempdir().unwrap(), Heard::default());
@@ -109,8 +109,9 @@ async fn the_last_order_without_a_certificate_is_found() {
     let mut gov = log(vault, Frontier::new(), address(folder.path()), &Stop::channel().0);
     gov.append_entry(first()).await.unwrap();
     let order = |number: u8| OrderRecord { address: vec![number], sealed_key: vec![number; 3] };
+    let account = |number: u8| format!("https://acme.example/account/{number}").into_bytes();
     let certificate = |chain: Vec<Vec<u8>>| CertificateRecord {
-        account: b"https://acme.example/account/1".to_vec(),
+        account: account(1),
         sealed_account_key: vec![1],
         sealed_key: vec![2],
         chain,
@@ -123,6 +124,7 @@ async fn the_last_order_without_a_certificate_is_found() {
         (GovRecord::Certificate(certificate(vec![])), Some(order(2))),
         (GovRecord::Certificate(certificate(vec![vec![3]])), None),
         (GovRecord::Order(order(3)), Some(order(3))),
+        (GovRecord::Certificate(CertificateRecord { account: account(2), ..certificate(vec![]) }), None),
     ] {
         gov.append(&record, 1_800_000_020).await.unwrap();
         assert_eq!(replay(&mut store, &vault, &genesis()).await.unwrap().order, expected, "{record:?}");

@@ -62,6 +62,7 @@ impl Live {
             table: Arc::default(),
             public: None,
             external: Ok(None),
+            retired_account: None,
             sequence: 0,
             settings: String::new(),
             settings_hash: [0; 32],

@@ -58,6 +58,7 @@ fn settings(sequence: u64, hash: u8) -> Current {
         table: Arc::default(),
         public: None,
         external: Ok(None),
+        retired_account: None,
         sequence,
         settings: String::new(),
         settings_hash: [hash; 32],

@@ -11,7 +11,7 @@ use super::*;
 
 /// The public log, in memory.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<GovRecord>>>);
+pub(super) struct Log(Arc<Mutex<Vec<GovRecord>>>);
 
 impl Records for Log {
     async fn append(&self, record: GovRecord, _: u64) -> Result<(), AppendError> {
@@ -21,13 +21,19 @@ impl Records for Log {
 }
 
 impl Log {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+
     /// As `gov::replay` reads it.
-    fn replayed(&self) -> (CertificateRecord, Option<OrderRecord>) {
+    pub(super) fn replayed(&self) -> (CertificateRecord, Option<OrderRecord>) {
         let (mut certificate, mut order) = (None, None);
         for record in self.0.lock().unwrap().iter().cloned() {
             match record {
                 GovRecord::Certificate(record) => {
-                    order = order.filter(|_| record.chain.is_empty());
+                    let same =
+                        certificate.as_ref().is_some_and(|last: &CertificateRecord| last.account == record.account);
+                    order = order.filter(|_| record.chain.is_empty() && same);
                     certificate = Some(record);
                 }
                 GovRecord::Order(record) => order = Some(record),
@@ -39,15 +45,15 @@ impl Log {
 }
 
 /// A vault, its CA and its log.
-struct Vault {
-    ca: ScriptedCa,
-    log: Log,
-    shared: Arc<Shared>,
-    current: Holder,
+pub(super) struct Vault {
+    pub(super) ca: ScriptedCa,
+    pub(super) log: Log,
+    pub(super) shared: Arc<Shared>,
+    pub(super) current: Holder,
     running: tokio::task::JoinHandle<()>,
 }
 
-fn boot(ca: &ScriptedCa, log: &Log, change: impl FnOnce(&mut adyton_policy::Acme)) -> Vault {
+pub(super) fn boot(ca: &ScriptedCa, log: &Log, change: impl FnOnce(&mut adyton_policy::Acme)) -> Vault {
     let mut policy = policy("acme.example");
     change(&mut policy);
     let mut current = crate::policy::tests::current();
@@ -56,7 +62,7 @@ fn boot(ca: &ScriptedCa, log: &Log, change: impl FnOnce(&mut adyton_policy::Acme
     }
     let keys = Arc::new(keys(1));
     let mut acme = Acme::over(&policy, ca.clone(), ca.clock());
-    if !log.0.lock().unwrap().is_empty() {
+    if !log.is_empty() {
         let (certificate, order) = log.replayed();
         acme.resume(&certificate, order.as_ref(), &keys);
     }
@@ -68,12 +74,12 @@ fn boot(ca: &ScriptedCa, log: &Log, change: impl FnOnce(&mut adyton_policy::Acme
 }
 
 impl Vault {
-    fn new(ca: &ScriptedCa) -> Self {
+    pub(super) fn new(ca: &ScriptedCa) -> Self {
         boot(ca, &Log::default(), |_| ())
     }
 
     /// Waits, at most for a month of paused time.
-    async fn until(&self, holds: impl Fn(&Self) -> bool) {
+    pub(super) async fn until(&self, holds: impl Fn(&Self) -> bool) {
         for _ in 0..30 * 86_400 {
             if holds(self) {
                 return;
@@ -83,17 +89,17 @@ impl Vault {
         panic!("{:?}: {:?}", self.shared.status(), self.ca.state().seen);
     }
 
-    async fn certified(&self) {
+    pub(super) async fn certified(&self) {
         self.until(|vault| vault.shared.certified(NAME).is_some() && vault.shared.status().renews_at.is_some()).await;
     }
 
-    async fn failed(&self, failures: u32) -> Status {
+    pub(super) async fn failed(&self, failures: u32) -> Status {
         self.until(|vault| vault.shared.status().failures >= failures).await;
         self.shared.status()
     }
 
     /// Orders that were placed, and certificates that were given.
-    fn counts(&self) -> (usize, usize) {
+    pub(super) fn counts(&self) -> (usize, usize) {
         let state = self.ca.state();
         (state.orders.len(), state.issued)
     }
@@ -106,7 +112,7 @@ impl Drop for Vault {
 }
 
 /// One fault at the first request for a path that begins so.
-fn once(begins: &'static str, status: u16, kind: &'static str, retry_after: Option<String>) -> Fault {
+pub(super) fn once(begins: &'static str, status: u16, kind: &'static str, retry_after: Option<String>) -> Fault {
     let mut left = 1;
     Box::new(move |path, _| {
         let hit = left > 0 && path.starts_with(begins);
@@ -116,7 +122,7 @@ fn once(begins: &'static str, status: u16, kind: &'static str, retry_after: Opti
 }
 
 /// Seconds between the first request for a path that begins so and the next request.
-fn pause_after(ca: &ScriptedCa, begins: &str) -> u64 {
+pub(super) fn pause_after(ca: &ScriptedCa, begins: &str) -> u64 {
     let state = ca.state();
     let at = state.seen.iter().position(|(_, seen)| seen.starts_with(begins)).unwrap();
     state.seen[at + 1].0 - state.seen[at].0
@@ -207,14 +213,6 @@ async fn polling_waits_as_the_ca_says() {
     let last = &polls[polls.len() - 4..];
     assert!(last.windows(2).all(|pair| pair[1] - pair[0] >= 30), "{polls:?}");
     assert_eq!((vault.counts(), vault.shared.status().failures), ((1, 1), 0));
-    // Longer than a conversation waits: the attempt ends, the order stays.
-    let ca = ScriptedCa::new();
-    ca.state().processing = (1, Some(400));
-    let vault = Vault::new(&ca);
-    let said = "the CA cannot answer now: processing: it wants to be asked again after 400 s";
-    assert_eq!(vault.failed(1).await.last_failure.as_deref(), Some(said));
-    vault.certified().await;
-    assert_eq!(vault.counts(), (1, 1));
 }
 
 /// A CA that cannot give its certificate for hours, or whose connections break: the order is resumed, not placed again.

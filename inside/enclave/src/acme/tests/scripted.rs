@@ -29,11 +29,14 @@ pub(super) enum Faulty {
     Problem(u16, &'static str, Option<String>),
     /// The connection breaks once the CA has carried the request out.
     Lost,
+    /// A problem as above, once the CA has carried the request out.
+    Late(u16, &'static str),
 }
 
 pub(super) struct Placed {
     pub(super) names: Vec<String>,
     proven: Vec<String>,
+    failed: Vec<String>,
     pub(super) status: &'static str,
     chain: Option<String>,
     /// Polls that are answered `processing`, with this `Retry-After`.
@@ -53,10 +56,20 @@ pub(super) struct State {
     pub(super) seen: Vec<Seen>,
     pub(super) fault: Option<Fault>,
     pub(super) accounts: Vec<Value>,
+    /// Addresses of accounts that the CA does not know any more.
+    pub(super) forgotten: Vec<String>,
     pub(super) orders: Vec<Placed>,
     pub(super) issued: usize,
     pub(super) with_issuer: bool,
     pub(super) processing: (usize, Option<u64>),
+    /// How many seconds after a challenge was posted its answer is looked at; at once by default.
+    pub(super) validates_after: Option<u64>,
+    /// `Retry-After` of an authorization that is looked at later.
+    pub(super) pending_retry_after: Option<u64>,
+    /// `Retry-After` of the answers to a challenge's post.
+    pub(super) challenge_retry_after: Option<u64>,
+    /// `Retry-After` of the answer to a finalization, whose order is then shown as `processing`.
+    pub(super) finalize_retry_after: Option<u64>,
     pub(super) nonce_refusals: usize,
     root: Issuer<'static, KeyPair>,
     root_der: Vec<u8>,
@@ -86,10 +99,15 @@ impl ScriptedCa {
             seen: Vec::new(),
             fault: None,
             accounts: Vec::new(),
+            forgotten: Vec::new(),
             orders: Vec::new(),
             issued: 0,
             with_issuer: true,
             processing: (0, None),
+            validates_after: None,
+            pending_retry_after: None,
+            challenge_retry_after: None,
+            finalize_retry_after: None,
             nonce_refusals: 0,
             root: Issuer::new(params, key),
             root_der,
@@ -112,11 +130,46 @@ impl ScriptedCa {
 
 impl Transport for ScriptedCa {
     async fn send(&mut self, path: &str, body: Option<Bytes>) -> Result<Answer, EgressError> {
-        self.state().answer(path, body.as_deref())
+        let (answered, later) = {
+            let mut state = self.state();
+            (state.answer(path, body.as_deref()), state.validates_after)
+        };
+        if let (Some(later), Some(number)) = (later, path.strip_prefix("/chall/")) {
+            let (ca, (order, name)) = (self.clone(), numbers(number));
+            tokio::spawn(async move {
+                sleep(Duration::from_secs(later)).await;
+                ca.state().validate(order, name);
+            });
+        }
+        answered
     }
 }
 
+/// The numbers of an order and of a name in it.
+fn numbers(text: &str) -> (usize, usize) {
+    let (order, name) = text.split_once('-').unwrap_or((text, "0"));
+    (order.parse().unwrap(), name.parse().unwrap())
+}
+
 impl State {
+    /// Looks at the answer for a name, as a CA does: an authorization is decided once.
+    fn validate(&mut self, order: usize, name: usize) {
+        let placed = &mut self.orders[order];
+        let asked = placed.names[name].clone();
+        if placed.proven.contains(&asked) || placed.failed.contains(&asked) {
+            return;
+        }
+        if self.shared.as_ref().unwrap().challenge(&asked).is_none() {
+            placed.failed.push(asked);
+            placed.status = "invalid";
+            return;
+        }
+        placed.proven.push(asked);
+        if placed.proven.len() == placed.names.len() && placed.status == "pending" {
+            placed.status = "ready";
+        }
+    }
+
     fn answer(&mut self, path: &str, body: Option<&[u8]>) -> Result<Answer, EgressError> {
         let elapsed = self.began.elapsed().as_secs();
         self.clock.at_least(self.start + elapsed);
@@ -129,7 +182,11 @@ impl State {
             return Ok(self.problem(status, kind, retry_after));
         }
         let answered = self.carry_out(path, body);
-        if matches!(fault, Some(Faulty::Lost)) { Err(EgressError::Protocol) } else { Ok(answered) }
+        match fault {
+            Some(Faulty::Lost) => Err(EgressError::Protocol),
+            Some(Faulty::Late(status, kind)) => Ok(self.problem(status, kind, None)),
+            _ => Ok(answered),
+        }
     }
 
     fn problem(&mut self, status: u16, kind: &str, retry_after: Option<String>) -> Answer {
@@ -173,24 +230,28 @@ impl State {
             self.nonce_refusals += 1;
             return self.problem(400, "badNonce", None);
         }
+        if self.forgotten.iter().any(|account| protected["kid"] == **account) {
+            return self.problem(400, "accountDoesNotExist", None);
+        }
         let payload = serde_json::from_slice(&decoded("payload")).unwrap_or(Value::Null);
         self.granted(path, &payload)
     }
 
     fn granted(&mut self, path: &str, payload: &Value) -> Answer {
         let (kind, number) = path[1..].split_once('/').unwrap_or((&path[1..], "0"));
-        let (order, name) = number.split_once('-').unwrap_or((number, "0"));
-        let (order, name): (usize, usize) = (order.parse().unwrap(), name.parse().unwrap());
+        let (order, name) = numbers(number);
         match kind {
             "new-account" => {
                 self.accounts.push(payload.clone());
-                self.reply(201, Some(("location", format!("{CA}/account/1"))), "{}".into())
+                let address = format!("{CA}/account/{}", self.accounts.len());
+                self.reply(201, Some(("location", address)), "{}".into())
             }
             "new-order" => {
                 let names = payload["identifiers"].as_array().unwrap().iter();
                 let names = names.map(|name| name["value"].as_str().unwrap().to_owned()).collect();
                 let processing = self.processing;
-                self.orders.push(Placed { names, proven: Vec::new(), status: "pending", chain: None, processing });
+                let (proven, failed) = (Vec::new(), Vec::new());
+                self.orders.push(Placed { names, proven, failed, status: "pending", chain: None, processing });
                 let number = self.orders.len() - 1;
                 let order = self.order(number).to_string();
                 self.reply(201, Some(("location", format!("{CA}/order/{number}"))), order)
@@ -209,32 +270,44 @@ impl State {
                 self.reply(200, shown, answer)
             }
             "auth" => {
-                let asked = &self.orders[order].names[name];
-                let status = if self.orders[order].proven.contains(asked) { "valid" } else { "pending" };
+                let Placed { names, proven, failed, .. } = &self.orders[order];
+                let asked = &names[name];
+                let status = match () {
+                    () if proven.contains(asked) => "valid",
+                    () if failed.contains(asked) => "invalid",
+                    () => "pending",
+                };
                 let challenge = json!({ "type": "tls-alpn-01", "url": format!("{CA}/chall/{number}"), "token": "t" });
                 let answer = json!({
                     "status": status, "identifier": { "type": "dns", "value": asked }, "challenges": [challenge],
                 });
-                self.reply(200, None, answer.to_string())
+                let later = self.pending_retry_after.filter(|_| status == "pending");
+                self.reply(200, later.map(|seconds| ("retry-after", seconds.to_string())), answer.to_string())
             }
             "chall" => {
-                let placed = &mut self.orders[order];
-                let asked = placed.names[name].clone();
-                if self.shared.as_ref().unwrap().challenge(&asked).is_some() {
-                    placed.proven.push(asked);
+                let asked = &self.orders[order].names[name];
+                if self.orders[order].proven.contains(asked) {
+                    return self.problem(400, "malformed", None);
                 }
-                if placed.proven.len() == placed.names.len() && placed.status == "pending" {
-                    placed.status = "ready";
+                if self.validates_after.is_none() {
+                    self.validate(order, name);
                 }
-                self.reply(200, None, "{}".into())
+                let later = self.challenge_retry_after.map(|seconds| ("retry-after", seconds.to_string()));
+                self.reply(200, later, "{}".into())
             }
             "finalize" => {
-                assert_eq!(self.orders[order].status, "ready");
+                if self.orders[order].status != "ready" {
+                    return self.problem(403, "orderNotReady", None);
+                }
                 let chain = self.sign(&self.orders[order].names.clone(), payload["csr"].as_str().unwrap());
                 self.issued += 1;
                 (self.orders[order].chain, self.orders[order].status) = (Some(chain), "valid");
-                let answer = self.order(order).to_string();
-                self.reply(200, None, answer)
+                let mut answer = self.order(order);
+                if self.finalize_retry_after.is_some() {
+                    answer["status"] = "processing".into();
+                }
+                let later = self.finalize_retry_after.map(|seconds| ("retry-after", seconds.to_string()));
+                self.reply(200, later, answer.to_string())
             }
             "certificate" => {
                 let chain = self.orders[order].chain.clone().unwrap();
