@@ -63,7 +63,7 @@ fn enough_owners_of_the_policy_in_force_approve_exactly_this_one() {
     assert_eq!((verified.body_hash(), verified.signatures().len()), (new.hash, 2));
     let few = SignersError::Threshold { expected: 2, got: 1 };
     assert_eq!(refusal(&file(&request(&new, 2), &[1]), &new), Some(ApprovalError::Signers(few)));
-    assert_eq!(refusal(&file(&request(&new, 2), &[1, 1]), &new), Some(ApprovalError::Signers(few)));
+    assert_eq!(refusal(&file(&request(&new, 2), &[1, 1]), &new), Some(ApprovalError::Signers(SignersError::Twice)));
     let stranger = Some(ApprovalError::Signers(SignersError::Stranger));
     assert_eq!(refusal(&file(&request(&new, 2), &[1, 2, 3]), &new), stranger);
 }
