@@ -66,9 +66,10 @@ impl AcmeError {
         }
     }
 
-    /// Whether an order cannot come to a usable certificate any more.
+    /// Whether an order cannot come to a certificate any more. One whose certificate is of no use, or not yet, is kept and fetched
+    /// again: another order would give the same, and CAs limit duplicates.
     pub(super) fn ends_order(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Challenge | Self::Certificate(_) | Self::Names | Self::Life)
+        matches!(self, Self::Refused(_) | Self::Challenge)
     }
 }
 
@@ -95,7 +96,7 @@ impl fmt::Display for AcmeError {
             Self::Key => f.write_str("a key could not be made or opened"),
             Self::Certificate(error) => error.fmt(f),
             Self::Names => f.write_str("the CA's certificate is not for all public names"),
-            Self::Life => f.write_str("the CA's certificate would have to be renewed at once"),
+            Self::Life => f.write_str("the CA's certificate would have to be renewed within an hour"),
             Self::Fenced => f.write_str("another vault writes the public log"),
             Self::External(error) => error.fmt(f),
         }

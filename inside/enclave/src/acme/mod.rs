@@ -64,8 +64,12 @@ pub const CHALLENGE_PROTOCOL: &[u8] = b"acme-tls/1";
 const WAITS: [u64; 5] = [60, 300, 1800, 7200, 43_200];
 /// Attempts with one order.
 const ORDER_ATTEMPTS: u32 = 10;
-/// Shortest wait for a renewal, should a CA give certificates of seconds.
+/// Shortest wait of the loop.
 const SHORTEST: u64 = 5;
+/// How long a certificate must be of use before its renewal is due: each one stays in the public log, which every boot reads.
+const LEAST_USE: u64 = 3600;
+/// Longest chain that is logged, in bytes of DER.
+const MAX_CHAIN_BYTES: usize = 16 * 1024;
 
 /// Writes records of the public log.
 pub trait Records: Send + Sync {
@@ -244,13 +248,9 @@ impl<T: Transport> Acme<T> {
 
     /// 2. When the next certificate is asked for.
     fn due(&self, keys: &PublicKeys) -> u64 {
-        let Some(certificate) = self.shared.certificate() else { return 0 };
-        match certificate.validity() {
-            Some((from, until)) if keys.names().iter().all(|name| certificate.names(name)) => {
-                from.saturating_add(until.saturating_sub(from) / 3 * 2)
-            }
-            _ => 0,
-        }
+        let certificate = self.shared.certificate();
+        let certificate = certificate.filter(|found| keys.names().iter().all(|name| found.names(name)));
+        certificate.and_then(|certificate| due(&certificate)).unwrap_or(0)
     }
 
     /// 6. Another order is placed once this one cannot come to a certificate, or was tried often enough.
@@ -299,6 +299,8 @@ impl<T: Transport> Acme<T> {
             }
         };
         if !order.is_for(keys.names()) {
+            // The policy's names have changed.
+            self.order = None;
             return Err(AcmeError::Names);
         }
         let pem = loop {
@@ -351,13 +353,17 @@ impl<T: Transport> Acme<T> {
         placed: &Placed,
     ) -> Result<(PublicCertificate, Vec<Vec<u8>>), AcmeError> {
         let chain = adyton_policy::certificates(pem).ok_or(AcmeError::Form("the certificate"))?;
-        if !(1..=adyton_ledger::MAX_CHAIN).contains(&chain.len()) {
+        let bytes: usize = chain.iter().map(Vec::len).sum();
+        if !(1..=adyton_ledger::MAX_CHAIN).contains(&chain.len()) || bytes > MAX_CHAIN_BYTES {
             return Err(AcmeError::Form("the certificate"));
         }
         let certificate = keys.certify(&placed.sealed_key, chain.clone(), self.clock.now());
         let certificate = certificate.map_err(AcmeError::Certificate)?;
         if !keys.names().iter().all(|name| certificate.names(name)) {
             return Err(AcmeError::Names);
+        }
+        if due(&certificate).is_none_or(|due| due < self.clock.now().saturating_add(LEAST_USE)) {
+            return Err(AcmeError::Life);
         }
         Ok((certificate, chain))
     }
@@ -379,6 +385,12 @@ impl<T: Transport> Acme<T> {
         }
         Ok(Account { key, sealed_key, address })
     }
+}
+
+/// 2. When two thirds of a certificate's life are over.
+fn due(certificate: &PublicCertificate) -> Option<u64> {
+    let (from, until) = certificate.validity()?;
+    Some(from.saturating_add(until.saturating_sub(from) / 3 * 2))
 }
 
 /// Waits until the owners have retired the account that the CA does not know, and for ever after another error.

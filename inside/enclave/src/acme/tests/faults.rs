@@ -296,6 +296,36 @@ async fn an_order_that_has_failed_or_is_for_other_names_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_certificate_of_minutes_is_neither_logged_nor_ordered_again() {
+    let ca = ScriptedCa::new();
+    // Two thirds of it are a second less than an hour.
+    ca.state().life = 5398;
+    let vault = Vault::new(&ca);
+    let status = vault.failed(1).await;
+    assert_eq!(status.last_failure.unwrap(), "the CA's certificate would have to be renewed within an hour");
+    vault.failed(6).await;
+    assert_eq!(vault.counts(), (1, 1), "the order is fetched again, and no other is placed");
+    assert!(vault.log.replayed().0.chain.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_is_renewed_when_two_thirds_of_its_life_are_over() {
+    let ca = ScriptedCa::new();
+    ca.state().life = 3 * 86_400;
+    let vault = Vault::new(&ca);
+    vault.certified().await;
+    let (first, status) = (vault.log.replayed().0, vault.shared.status());
+    let due = status.renews_at.unwrap();
+    ca.clock().at_least(due - 60);
+    sleep(Duration::from_secs(59)).await;
+    assert_eq!(vault.counts(), (1, 1));
+    ca.clock().at_least(due);
+    vault.until(|vault| vault.counts() == (2, 2) && vault.log.replayed().0.chain != first.chain).await;
+    assert_eq!(vault.shared.status().account, status.account);
+    assert_ne!(vault.log.replayed().0.sealed_key, first.sealed_key);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_chain_may_be_the_leaf_alone() {
     let ca = ScriptedCa::new();
     ca.state().with_issuer = false;

@@ -61,6 +61,8 @@ pub(super) struct State {
     pub(super) orders: Vec<Placed>,
     pub(super) issued: usize,
     pub(super) with_issuer: bool,
+    /// Seconds for which a certificate lives.
+    pub(super) life: u64,
     pub(super) processing: (usize, Option<u64>),
     /// How many seconds after a challenge was posted its answer is looked at; at once by default.
     pub(super) validates_after: Option<u64>,
@@ -103,6 +105,7 @@ impl ScriptedCa {
             orders: Vec::new(),
             issued: 0,
             with_issuer: true,
+            life: 90 * 86_400,
             processing: (0, None),
             validates_after: None,
             pending_retry_after: None,
@@ -330,7 +333,7 @@ impl State {
         order
     }
 
-    /// A certificate of ninety days for the key of a request.
+    /// A certificate for the key of a request.
     fn sign(&self, names: &[String], csr: &str) -> String {
         let csr = BASE64URL_NOPAD.decode(csr.as_bytes()).unwrap();
         // The end of a P-256 key's header; its point of 65 bytes follows.
@@ -339,7 +342,7 @@ impl State {
         let mut leaf = CertificateParams::new(names.to_vec()).unwrap();
         let at_second = |seconds: u64| date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds);
         let now = self.clock.now();
-        (leaf.not_before, leaf.not_after) = (at_second(now - 3600), at_second(now + 90 * 86_400));
+        (leaf.not_before, leaf.not_after) = (at_second(now), at_second(now + self.life));
         let leaf = leaf.signed_by(&Subject(csr[at..at + 65].to_vec()), &self.root).unwrap().der().to_vec();
         let chain = if self.with_issuer { vec![leaf, self.root_der.clone()] } else { vec![leaf] };
         let pem =
