@@ -217,13 +217,15 @@ impl<C: Carrier> Journey<C> {
     async fn repeat(&mut self, route: u8, counting: &impl Counting) -> Option<Arrival> {
         let unconfirmed = Some((Outcome::Unconfirmed, Some(route)));
         let deduplicates = self.lanes.get(usize::from(route)).is_some_and(|lane| lane.carrier().deduplicates());
+        let mut asked = Duration::ZERO;
         for wait in REPEAT_AFTER.into_iter().filter(|_| deduplicates) {
-            sleep(wait).await;
+            sleep(wait.max(asked)).await;
             if !counting.count_repeat().await {
                 return unconfirmed;
             }
-            // One that is counted and does not leave is tried again while there is time.
-            loop {
+            // One that is counted and does not leave is tried again while there is time. One that left is used up, whatever
+            // the answer.
+            asked = loop {
                 let again = match self.hand_over(route, None).await {
                     Ok(()) => return Some((Outcome::Accepted, Some(route))),
                     Err(_) if self.letter.progress.is_over() => return None,
@@ -231,28 +233,27 @@ impl<C: Carrier> Journey<C> {
                     Err(Miss::Carrier(Failure::NotThisRoute | Failure::PerhapsRecipient | Failure::Sender)) => {
                         return unconfirmed;
                     }
-                    Err(Miss::Carrier(Failure::Unconfirmed)) => break,
-                    Err(Miss::Carrier(Failure::Transport(_))) => self.wait(Duration::ZERO),
-                    Err(Miss::Carrier(Failure::Busy(asked))) => self.wait(asked.unwrap_or_default()),
+                    Err(Miss::Carrier(Failure::Unconfirmed)) => break Duration::ZERO,
+                    Err(Miss::Carrier(Failure::Busy(asked))) => break asked.unwrap_or_default(),
+                    Err(Miss::Carrier(Failure::Transport(_)) | Miss::Turn) => self.wait(),
                     Err(Miss::Open(until)) => until,
-                    Err(Miss::Turn) => self.wait(Duration::ZERO),
                 };
                 sleep_until(again).await;
-            }
+            };
         }
         unconfirmed
     }
 
-    /// 2. Until when to wait after one more failure.
-    fn wait(&mut self, at_least: Duration) -> Instant {
+    /// 2. Until when to wait after one more failure to reach a route.
+    fn wait(&mut self) -> Instant {
         self.failures += 1;
-        Instant::now() + at_least.max(backoff::wait(self.failures, random()))
+        Instant::now() + backoff::wait(self.failures, backoff::UNREACHED, random())
     }
 
     /// The route could not be reached: here once more, or at the next one.
     async fn try_again(&mut self) {
         self.tries_here += 1;
-        let again = self.wait(Duration::ZERO);
+        let again = self.wait();
         if self.legs.len() == 1 || self.tries_here < TRIES {
             sleep_until(again).await;
         } else {
@@ -262,7 +263,8 @@ impl<C: Carrier> Journey<C> {
 
     /// The carrier asked for patience: at the next route, or here if there is none.
     async fn be_back(&mut self, at_least: Duration) {
-        let again = self.wait(at_least);
+        self.failures += 1;
+        let again = Instant::now() + at_least.max(backoff::wait(self.failures, backoff::BUSY, random()));
         if self.legs.len() == 1 {
             sleep_until(again).await;
         } else {
@@ -296,7 +298,7 @@ impl<C: Carrier> Journey<C> {
                 return;
             }
             let Some(first) = self.legs.iter().map(|leg| leg.ready).min() else { return };
-            sleep_until(first.max(now + backoff::wait(self.failures.max(1), random()))).await;
+            sleep_until(first.max(now + backoff::wait(self.failures.max(1), backoff::UNREACHED, random()))).await;
             from = 0;
         }
     }

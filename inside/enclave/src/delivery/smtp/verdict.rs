@@ -55,7 +55,8 @@ fn permanent(stage: Stage, reply: &Reply) -> Failure {
     match (reply.enhanced(), reply.code) {
         // 4. The sender's address; a list or a relay that others do not share.
         (Some((_, 1, 7 | 8)), _) => Failure::Sender,
-        (Some((_, 1, 9)), _) => Failure::NotThisRoute,
+        // A mailer that does not conform; an address, and it is not said whose.
+        (Some((_, 1, 0 | 9)), _) => Failure::NotThisRoute,
         (Some((_, 1, _)), _) => Failure::Recipient,
         // The mailbox. Microsoft's own details, from 250 on, are about who submits.
         (Some((_, 2, 252 | 253)), _) => Failure::Sender,
@@ -129,6 +130,8 @@ mod tests {
             (&[Rcpt, Data], "501 5.5.4 bad arguments", other),
             (&[Rcpt, Data], "554 5.6.0 content", other),
             (&[Rcpt, Data], "550 5.0.0 undefined", other),
+            // Postfix writes 5.1.0 in place of 5.1.1 if that concerns the sender and is said at RCPT only.
+            (&[Rcpt, Data], "550 5.1.0 <codes@example.com>: Sender address rejected: User unknown", other),
             // 5.
             (&[Rcpt], "556 no mail there", recipient),
             (&[Rcpt], "550 no such mailbox", perhaps),
