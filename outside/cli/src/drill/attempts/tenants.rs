@@ -154,6 +154,11 @@ async fn another_look(drill: &mut Drill) -> Result<Finding, Error> {
     if (status, code(&body)) != (400, Some(60200)) {
         return Ok(Finding::leak(format!("an app that the service does not list was answered with {status}")));
     }
+    let named = [("To", &to[..]), ("Channel", "sms"), ("CustomFriendlyName", "He42w354ol9")];
+    let (status, body) = stack.ask("POST", &path, &named, &token).await?;
+    if (status, code(&body)) != (400, Some(60200)) {
+        return Ok(Finding::leak(format!("an app's hash as a name was answered with {status}")));
+    }
     // The longest names in and outside the alphabet of text messages.
     let names = ["\u{e9}".repeat(30), "\u{416}".repeat(15)];
     for (before, name) in names.iter().enumerate() {
@@ -167,7 +172,7 @@ async fn another_look(drill: &mut Drill) -> Result<Finding, Error> {
     }
     Ok(Finding::closed(
         ClosedBy::Api,
-        "the app is refused, and messages under the longest names keep warning and domain",
+        "the app is refused, as a name too, and messages under the longest names keep warning and domain",
     ))
 }
 
