@@ -106,7 +106,7 @@ impl Demands {
 /// A vault, and what it must show.
 #[derive(clap::Args)]
 pub(crate) struct Target {
-    /// The vault's API, such as https://vault.example.com
+    /// The vault's API, such as `https://vault.example.com`
     #[arg(long, value_name = "URL", env = "ADYTON_API")]
     api: Endpoint,
     /// The vault's id, from where you trust it; a tenant's file has it
