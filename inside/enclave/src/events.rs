@@ -32,7 +32,7 @@ impl Events {
                     connection = None;
                 }
                 if let Some(sent) = sent {
-                    // Whoever waited may have lost patience.
+                    // The requester may have given up waiting.
                     let _ = sent.send(());
                 }
             }
