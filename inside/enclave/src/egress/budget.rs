@@ -54,8 +54,6 @@ struct State {
     left: usize,
     /// When the answer must be complete; `None` between answers.
     until: Option<Instant>,
-    /// Whether anything was written since the answer's budget began.
-    sent: bool,
     exceeded: Option<EgressError>,
     /// Who waits to read, and has to look at a new time.
     reader: Option<Waker>,
@@ -63,8 +61,8 @@ struct State {
 
 impl Meter {
     fn new(answers: AnswerBudget, bytes: usize, until: Instant) -> Self {
-        let (sent, exceeded, reader) = (false, None, None);
-        Self(Arc::new(Mutex::new(State { answers, left: bytes, until: Some(until), sent, exceeded, reader })))
+        let (exceeded, reader) = (None, None);
+        Self(Arc::new(Mutex::new(State { answers, left: bytes, until: Some(until), exceeded, reader })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -85,7 +83,7 @@ impl Meter {
 
     pub(super) fn allow(&self, bytes: usize, until: Instant) {
         let mut state = self.lock();
-        (state.left, state.until, state.sent) = (bytes, Some(until), false);
+        (state.left, state.until) = (bytes, Some(until));
         if let Some(reader) = state.reader.take() {
             reader.wake();
         }
@@ -94,11 +92,6 @@ impl Meter {
     /// The answer is complete. Until the next one begins no time is counted; bytes still are.
     pub fn rest(&self) {
         self.lock().until = None;
-    }
-
-    /// Whether anything of a request may have left since the answer's budget began.
-    pub fn sent(&self) -> bool {
-        self.lock().sent
     }
 
     /// By which error the stream failed, if its peer was over budget.
@@ -184,9 +177,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.check(cx)?;
-        let count = ready!(Pin::new(&mut this.stream).poll_write(cx, buf))?;
-        this.meter.lock().sent |= count > 0;
-        Poll::Ready(Ok(count))
+        Pin::new(&mut this.stream).poll_write(cx, buf)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

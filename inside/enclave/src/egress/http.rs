@@ -57,11 +57,6 @@ impl Connection {
         self.sender.is_closed()
     }
 
-    /// Whether anything of the last request may have left.
-    pub fn sent(&self) -> bool {
-        self.meter.sent()
-    }
-
     /// `POST path`; what came back, whatever its status.
     ///
     /// # Errors

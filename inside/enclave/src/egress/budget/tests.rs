@@ -124,9 +124,7 @@ async fn each_answer_has_its_own_budget() {
     let (mut near, mut far) = metered(BUDGET);
     for _ in 0..3 {
         near.meter().begin();
-        assert!(!near.meter().sent());
         near.write_all(b"?").await.unwrap();
-        assert!(near.meter().sent());
         sleep(BUDGET.time - SECOND).await;
         far.write_all(&[b'a'; HELD]).await.unwrap();
         near.read_exact(&mut [0; HELD]).await.unwrap();
