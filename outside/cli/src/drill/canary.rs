@@ -3,10 +3,15 @@
 //!
 //! What is found as often among decoys as among canaries is chance. A ten-digit code as semi-octets is five bytes, which
 //! random data of 4 MiB hold with a probability of one in 260,000; the excess over decoys is what counts.
+//!
+//! No decoy shares a pattern with a canary, in any encoding: two numbers that differ in the last digit alone can leave the
+//! same characters in base64, and the decoy would then be found wherever the canary is.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::Error;
+use super::encoding::Encoding;
 
 /// What a secret is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,23 +61,39 @@ pub(crate) struct Secret {
 pub(crate) struct Planted {
     pub(crate) canaries: Vec<Secret>,
     pub(crate) decoys: Vec<Secret>,
+    /// All patterns of the canaries.
+    patterns: HashSet<(Encoding, Vec<u8>)>,
 }
 
 impl Planted {
-    /// Remembers a secret that the vault has, and makes its decoy.
+    /// Remembers a secret that the vault has, and makes its decoy. An older decoy that shares a pattern with the new secret
+    /// is made again.
     pub(crate) fn plant(&mut self, kind: Kind, value: &str) -> Result<(), Error> {
         if self.canaries.iter().any(|known| known.value == value) {
             return Ok(());
         }
-        let decoy = loop {
-            let decoy = like(value)?;
-            if self.canaries.iter().all(|known| known.value != decoy) && decoy != value {
-                break decoy;
-            }
-        };
+        self.patterns.extend(patterns(value));
         self.canaries.push(Secret { kind, value: value.into() });
-        self.decoys.push(Secret { kind, value: decoy });
+        for number in 0..self.decoys.len() {
+            if self.shares_a_pattern(&self.decoys[number].value) {
+                self.decoys[number].value = self.decoy_of(&self.canaries[number].value)?;
+            }
+        }
+        self.decoys.push(Secret { kind, value: self.decoy_of(value)? });
         Ok(())
+    }
+
+    fn decoy_of(&self, value: &str) -> Result<String, Error> {
+        loop {
+            let decoy = like(value)?;
+            if !self.shares_a_pattern(&decoy) {
+                return Ok(decoy);
+            }
+        }
+    }
+
+    fn shares_a_pattern(&self, decoy: &str) -> bool {
+        patterns(decoy).any(|pattern| self.patterns.contains(&pattern))
     }
 
     /// A new number of Washington, as the vault's numbering plan takes it.
@@ -108,6 +129,12 @@ impl Planted {
         self.plant(Kind::Typed, &typed)?;
         Ok(typed)
     }
+}
+
+/// The patterns of a value in all encodings; a very short value has none in some.
+fn patterns(value: &str) -> impl Iterator<Item = (Encoding, Vec<u8>)> {
+    let of = move |encoding: Encoding| encoding.patterns(value).into_iter().map(move |pattern| (encoding, pattern));
+    Encoding::ALL.into_iter().flat_map(of).filter(|(_, pattern)| !pattern.is_empty())
 }
 
 /// A random text of the same shape: digits for digits, letters for letters, hexadecimal for hexadecimal. A number keeps its
@@ -181,6 +208,24 @@ mod tests {
             let mut planted = Planted::default();
             planted.plant(Kind::Code, "2").unwrap();
             assert_ne!(planted.decoys[0].value, "2");
+        }
+    }
+
+    /// Values of two digits, of which many share patterns: the last digit of some is not in base64 at all.
+    #[test]
+    fn no_decoy_shares_a_pattern_with_any_canary() {
+        assert!(patterns("25").any(|pattern| patterns("26").any(|other| other == pattern)), "the test's own premise");
+        for _ in 0..50 {
+            let mut planted = Planted::default();
+            for _ in 0..4 {
+                planted.plant(Kind::Code, &random_of(b"23456789", 2).unwrap()).unwrap();
+            }
+            for decoy in &planted.decoys {
+                for canary in &planted.canaries {
+                    let shared = patterns(&decoy.value).find(|pattern| patterns(&canary.value).any(|other| other == *pattern));
+                    assert_eq!(shared, None, "{} and {}", decoy.value, canary.value);
+                }
+            }
         }
     }
 }

@@ -10,7 +10,7 @@
 use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
 
 /// An encoding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Encoding {
     /// As it is.
     Raw,
