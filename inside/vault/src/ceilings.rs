@@ -55,7 +55,8 @@ impl State {
             EventKind::VerificationStarted { account, sent, .. } => {
                 used = message(*account, sent).map_or(used, |all| all.map(Some))
             }
-            EventKind::VerificationResent { verification, sent, .. } => {
+            EventKind::VerificationResent { verification, sent, .. }
+            | EventKind::SendRepeated { verification, sent, .. } => {
                 if let Some(live) = self.hot.verifications.get(verification) {
                     used = message(live.account, sent).map_or(used, |all| all.map(Some));
                 }

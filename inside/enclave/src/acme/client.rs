@@ -2,7 +2,8 @@
 //!
 //! 1. every address that the CA names must be at the policy's host and port: the policy names no other place. What the CA
 //!    says is public, and is believed only as far as a certificate that it gives holds ([`crate::public`]);
-//! 2. a request whose nonce is refused is signed anew with the nonce that came with the refusal (§6.5), [`MAX_NONCES`] times;
+//! 2. a request whose nonce is refused is signed anew with the nonce that came with the refusal (§6.5), [`MAX_NONCES`] times. A
+//!    refusal that is temporary as well, by its status, counts as temporary;
 //! 3. a temporary refusal ([`retry::is_temporary`]) is repeated after the time of `Retry-After`, at most [`LONGEST_PAUSE`], and as
 //!    often in a conversation as [`PAUSES`] has entries. Beyond that the conversation ends with [`AcmeError::Busy`], which names
 //!    the time to wait;
@@ -353,7 +354,8 @@ impl<'a, T: Transport> Conversation<'a, T> {
             let signed = jws::signed(self.key, self.account.as_deref(), (&nonce, address), payload)?;
             let answer = self.transport.send(&path, Some(Bytes::from(signed))).await?;
             self.nonce = nonce_of(&answer);
-            if answer.status.is_success() || reason(&answer) != "badNonce" {
+            let reason = reason(&answer);
+            if answer.status.is_success() || reason != "badNonce" || retry::is_temporary(answer.status, &reason) {
                 return Ok(answer);
             }
         }

@@ -222,7 +222,8 @@ mod tests {
             }
             for decoy in &planted.decoys {
                 for canary in &planted.canaries {
-                    let shared = patterns(&decoy.value).find(|pattern| patterns(&canary.value).any(|other| other == *pattern));
+                    let shared =
+                        patterns(&decoy.value).find(|pattern| patterns(&canary.value).any(|other| other == *pattern));
                     assert_eq!(shared, None, "{} and {}", decoy.value, canary.value);
                 }
             }

@@ -164,9 +164,15 @@ async fn one_temporary_answer_ends_nothing_wherever_it_comes() {
         "/finalize",
         "/certificate",
     ] {
-        for (status, kind) in
-            [(429, "rateLimited"), (503, "x"), (500, "serverInternal"), (502, "x"), (403, "rateLimited")]
-        {
+        // A refused nonce is repeated at once, unless the status says to wait.
+        for (status, kind) in [
+            (429, "rateLimited"),
+            (503, "x"),
+            (500, "serverInternal"),
+            (502, "x"),
+            (403, "rateLimited"),
+            (429, "badNonce"),
+        ] {
             for (asked, least) in [(None, 5), (Some("17"), 17), (Some("date"), 17)] {
                 let ca = ScriptedCa::new();
                 let date = std::time::UNIX_EPOCH + Duration::from_secs(ca.clock().now() + 18);

@@ -247,6 +247,17 @@ fn resends_near_the_block_and_never_the_destination() {
 }
 
 #[test]
+fn counted_repeats_near_the_block() {
+    let mut bench = Bench::new();
+    bench.rules.limits.sends_per_number_block_hour = 3;
+    let (view, _) = bench.start(NUMBER).unwrap();
+    let attempt = view.attempts[0].sid;
+    let repeat =
+        || Command::CountRepeat { verification: view.verification, attempt, subjects: subjects(NUMBER), cost: 10_000 };
+    assert_eq!([bench.near(repeat()), bench.near(repeat())], [[].to_vec(), [Ceiling::NumberBlock].to_vec()]);
+}
+
+#[test]
 fn looks_of_support_near_their_ceiling() {
     let mut bench = Bench::new();
     let added = [(Sid([7; 16]), Scopes::of(&[Scope::Support]), [7; 32])].to_vec();
