@@ -95,8 +95,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     })
 }
 
-/// 1. Refuses what cannot be done before anything is made, and takes the folders.
-fn prepare(options: &Options) -> Result<(Folders, MadeFolders, fs::File), Error> {
+/// 1. Refuses what cannot be done before anything is made, and takes the folders: they, their lock, and what is removed if the
+/// vault is not finished.
+fn prepare(options: &Options) -> Result<(Folders, fs::File, MadeFolders), Error> {
     if !options.listen.ip().is_loopback() {
         return Err(
             "--listen: a laptop's vault protects nothing from this machine, so it listens on loopback only".into()
@@ -133,7 +134,7 @@ fn prepare(options: &Options) -> Result<(Folders, MadeFolders, fs::File), Error>
     if !is_new {
         check_listen(options.listen)?;
     }
-    Ok((folders, made, lock))
+    Ok((folders, lock, made))
 }
 
 /// Whether the host will be able to listen there.
@@ -147,8 +148,9 @@ fn check_listen(listen: SocketAddr) -> Result<(), Error> {
 }
 
 async fn up(options: &Options, stop: &mut Stop) -> Result<(), Error> {
-    // 1. What is declared first is dropped last: folders go when no child writes there any more.
-    let (folders, mut made, _lock) = prepare(options)?;
+    // 1. What is declared first is dropped last: folders go when no child writes there any more, and before another `up` can
+    // take them.
+    let (folders, _lock, mut made) = prepare(options)?;
     let runtime = RuntimeDir::new()?;
     let parts = match options.enclave {
         EnclaveKind::Process => None,
