@@ -198,6 +198,31 @@ def test_an_order_is_resumed_after_a_long_wait_was_asked_and_after_a_restart(tmp
 
 
 @pytest.mark.regression
+def test_owners_replace_an_account_that_the_ca_does_not_know_any_more(tmp_path, ca):
+    account = f"https://{HOST}/account/1"
+    ca.faults = [("/certificate", 503, 3600)]
+    up = Vault(tmp_path, ca)
+    eventually(lambda: failed_once(up))
+    assert up.stop() == 0
+    ca.accounts[account]["jwk"] = None
+    up = Vault(tmp_path, ca)
+    status = eventually(lambda: failed_once(up))
+    wanted = f'[acme] retired_account = "{account}"'
+    assert status["last_failure"].endswith(f"for another account the owners sign settings with {wanted}")
+    with open(up.ready["settings"]) as settings:
+        text = settings.read() + "\n" + wanted.replace("] ", "]\n") + "\n"
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    command = [BINARIES / "adyton", "settings", "set", *up.place(), "--file", file, "--key", up.ready["owner_key"]]
+    set_to = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert set_to.returncode == 0, set_to.stderr
+    certified(up, ca, 2)
+    assert up.asked()["account"] == f"https://{HOST}/account/2"
+    assert (len(ca.accounts), len(ca.orders)) == (2, 2)
+    assert up.stop() == 0
+
+
+@pytest.mark.regression
 def test_a_chain_may_be_the_leaf_alone(tmp_path, ca):
     ca.alone = True
     up = Vault(tmp_path, ca)
