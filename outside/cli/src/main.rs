@@ -22,6 +22,7 @@ mod kms_admin;
 mod laptop;
 mod log_check;
 mod machine;
+mod patience;
 mod policy;
 mod processes;
 mod requests;
