@@ -5,9 +5,10 @@
 //! rule that was misspelt would be a rule that is not kept.
 //!
 //! Scope: text to types, ranges, plain words for a difference; and the rule for the policy of a KMS key ([`KeyPolicy`]), which a
-//! vault and people's tools hold it to alike. What it is *not*: it hashes nothing, opens no file and
+//! vault and people's tools hold it to alike, and so that for the form of a credential ([`CredentialForm`]). What it is *not*: it hashes nothing, opens no file and
 //! decides nothing.
 
+mod credential;
 mod custody;
 mod diff;
 mod error;
@@ -20,6 +21,7 @@ use core::net::IpAddr;
 
 use serde::Deserialize;
 
+pub use credential::{CredentialFault, CredentialForm, CredentialParts};
 pub use custody::{CredentialSource, Custody, KeyArn};
 pub use diff::{Change, Direction, diff};
 pub use error::PolicyError;
