@@ -14,6 +14,7 @@ mod diff;
 mod error;
 mod key_policy;
 mod parse;
+mod quoted;
 mod settings;
 mod unknown;
 
@@ -27,6 +28,7 @@ pub use diff::{Change, Direction, diff};
 pub use error::PolicyError;
 pub use key_policy::{Changer, KeyPolicy, KeyPolicyError, Pins, StatementFault, Unmet, Withheld};
 pub use parse::{Trust, certificate, certificates, is_host, is_peer};
+pub use quoted::quoted;
 pub use settings::{
     AcmeSettings, PublicCertificate, RouteOrder, Settings, SettingsError, TighterLimits, settings_diff,
 };
