@@ -4,6 +4,9 @@
 //! obfuscate`), unless the policy leaves that to the account. An account that cannot do what it is asked refuses the message
 //! (30029, 30030): that is the sender's fault, and the route is passed over.
 //!
+//! It is asked to send the text as it is (`SmartEncoded=false`): with smart encoding, which messaging services have by default,
+//! other characters than the vault judged would reach the phone.
+//!
 //! Nothing makes Twilio take two requests for one message, so no request that may have left is repeated.
 
 use std::sync::Arc;
@@ -71,6 +74,7 @@ fn form(letter: &Letter, sender: &Sender, retention: Retention) -> Bytes {
         Sender::MessagingService(service) => form.append_pair("MessagingServiceSid", service),
     };
     form.append_pair("Body", letter.text.expose());
+    form.append_pair("SmartEncoded", "false");
     if retention.discard_content {
         form.append_pair("ContentRetention", "discard");
     }

@@ -118,6 +118,7 @@ async fn a_messages_resource_gets_the_form_it_needs() {
         ("To", "+15550100123"),
         ("MessagingServiceSid", "MG01"),
         ("Body", "Your Example verification code is: 975310"),
+        ("SmartEncoded", "false"),
         ("ContentRetention", "discard"),
         ("AddressRetention", "obfuscate"),
     ];
