@@ -14,6 +14,7 @@ mod error;
 mod key_policy;
 mod parse;
 mod settings;
+mod succession;
 mod unknown;
 
 use core::net::IpAddr;
@@ -28,6 +29,7 @@ pub use parse::{Trust, certificate, certificates, is_host, is_peer};
 pub use settings::{
     AcmeSettings, PublicCertificate, RouteOrder, Settings, SettingsError, TighterLimits, settings_diff,
 };
+pub use succession::{SuccessionError, may_follow};
 
 /// A policy whose every value is in its range.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
