@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use adyton_api::ErrorBody;
-use adyton_client::Request;
+use adyton_client::{ClientError, Request};
 use bytes::Bytes;
 
 type Error = Box<dyn std::error::Error>;
@@ -72,9 +72,24 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Whether the vault has refused, so that nothing happened.
+/// A failure on this side of the connection, before a request left.
+#[derive(Debug)]
+pub(crate) struct Unsent(pub(crate) Error);
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Unsent {}
+
+/// Whether it is known that nothing happened: no request left, or the vault has refused it.
 pub(crate) fn nothing_happened(error: &Error) -> bool {
-    error.downcast_ref::<Refused>().is_some_and(Refused::is_final)
+    let unsent = |error: &ClientError| !matches!(error, ClientError::OutcomeUnknown(_));
+    error.is::<Unsent>()
+        || error.downcast_ref().is_some_and(unsent)
+        || error.downcast_ref().is_some_and(Refused::is_final)
 }
 
 /// Says what to do about a refusal with this status.
@@ -92,4 +107,27 @@ pub(crate) fn hinted(error: Error, status: u16, hint: &str) -> Error {
 /// The body of an answer with this status.
 pub(crate) fn expect(status: u16, (got, body): (u16, Bytes)) -> Result<Bytes, Error> {
     if got == status { Ok(body) } else { Err(Refused::new(got, &body).into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_sent_and_not_refused_may_have_happened() {
+        let unknown = || ClientError::OutcomeUnknown(Box::new(ClientError::TimedOut));
+        let errors: [(Error, bool); 7] = [
+            (Box::new(Unsent("no key".into())), true),
+            (Box::new(ClientError::TimedOut), true),
+            (Box::new(Refused::new(409, b"{}")), true),
+            (Box::new(Refused::new(500, b"")), false),
+            (Box::new(Refused::new(302, b"")), false),
+            (Box::new(unknown()), false),
+            ("whatever else".into(), false),
+        ];
+        for (error, nothing) in errors {
+            assert_eq!(nothing_happened(&error), nothing, "{error:?}");
+        }
+        assert_eq!(Unsent(Box::new(unknown())).to_string(), unknown().to_string());
+    }
 }
