@@ -131,8 +131,8 @@ def test_what_the_owners_import_goes_first(tmp_path, ca):
 @pytest.mark.parametrize(
     ("mood", "said"),
     [
-        ("caa", "the CA refused: caa"),
-        ("unproven", "the CA refused: unauthorized"),
+        ("caa", "the CA refused: caa: a CAA record of a name does not allow this CA or this account (`adyton certificate account`)"),
+        ("unproven", "the CA refused: unauthorized: a name was not proven, or the account is deactivated (then the owners sign settings with [acme] retired_account)"),
         ("dns", "the CA offers no tls-alpn-01"),
         ("elsewhere", "the CA names an address that is not at its host"),
         ("key", "public_certificate.chain: the first certificate is not for the sealed key"),
@@ -219,6 +219,16 @@ def test_owners_replace_an_account_that_the_ca_does_not_know_any_more(tmp_path, 
     certified(up, ca, 2)
     assert up.asked()["account"] == f"https://{HOST}/account/2"
     assert (len(ca.accounts), len(ca.orders)) == (2, 2)
+    assert up.stop() == 0
+
+
+@pytest.mark.regression
+@pytest.mark.parametrize(("path", "status"), [("/certificate", 522), ("/order", 520), ("/chall", 599)])
+def test_a_fault_of_the_network_before_the_ca_leaves_the_order(tmp_path, ca, path, status):
+    ca.faults = [(path, status, 2)]
+    up = Vault(tmp_path, ca)
+    certified(up, ca, 1)
+    assert (ca.faults, len(ca.orders), len(ca.issued), up.asked()["failures"]) == ([], 1, 1, 0)
     assert up.stop() == 0
 
 
