@@ -24,7 +24,7 @@ use serde::Deserialize;
 pub use custody::{CredentialSource, Custody, KeyArn};
 pub use diff::{Change, Direction, diff};
 pub use error::PolicyError;
-pub use key_policy::{Changer, KeyPolicy, KeyPolicyError, Pins, StatementFault, Unmet, Withheld};
+pub use key_policy::{Changer, IamPrincipal, KeyPolicy, KeyPolicyError, Pins, StatementFault, Unmet, Withheld};
 pub use parse::{Trust, certificate, certificates, is_host, is_peer};
 pub use settings::{
     AcmeSettings, PublicCertificate, RouteOrder, Settings, SettingsError, TighterLimits, settings_diff,
