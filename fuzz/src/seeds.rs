@@ -44,7 +44,15 @@ pub fn all() -> Vec<(&'static str, Seed)> {
         ("evidence", evidence()),
         ("sealed_value", vec![("token", hex(SEALED_TOKEN)), ("plaintext", vec![b'A'; 32]), ("empty", Vec::new())]),
         ("code", texts(&["123456", "0000", "1234567890", "12345678901", "+12345", "\u{0661}\u{0662}\u{0663}"])),
-        ("reader", vec![("every_operation", reader()), ("lp_beyond_the_end", vec![1, 3, 0, 0, 0, 9, 1])]),
+        (
+            "reader",
+            vec![
+                ("every_operation", reader()),
+                ("lp_beyond_the_end", vec![1, 3, 0, 0, 0, 9, 1]),
+                ("lp_beyond_its_bound", vec![1, 3 | 1 << 3, 0, 0, 0, 2, 1, 2]),
+                ("list_beyond_the_end", vec![1, 7 | 2 << 3, 1, 2, 3]),
+            ],
+        ),
         ("event", events()),
         ("evolve", histories()),
         ("state", states()),
@@ -301,9 +309,11 @@ fn image_signature() -> Named {
 }
 
 fn reader() -> Vec<u8> {
-    let operations = [0, 1, 2, 3, 4, 5 | 3 << 3, 6, 7];
+    let operations = [0, 1, 2, 3, 4, 5 | 3 << 3, 6, 7, 1 | 1 << 3, 3 | 2 << 3, 4 | 1 << 3, 7 | 2 << 3];
     let numbers = [1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3];
-    [&[8][..], &operations, &numbers, &lp(b"\xFF\xFE"), &lp("ä".as_bytes()), b"abc", &[6; 16], &[7; 32]].concat()
+    let fields = [&numbers[..], &lp(b"\xFF\xFE"), &lp("ä".as_bytes()), b"abc", &[6; 16], &[7; 32]].concat();
+    let variants = [&[0, 4][..], &lp(b"in"), &lp(&lp(b"nested")), &[0, 1, 0, 2]].concat();
+    [&[12][..], &operations, &fields, &variants].concat()
 }
 
 const ACCOUNT: Sid = Sid([1; 16]);

@@ -13,7 +13,6 @@
 extern crate alloc;
 
 pub mod base64;
-mod bytes;
 mod check;
 mod entry;
 mod gov;
