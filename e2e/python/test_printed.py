@@ -110,7 +110,7 @@ def test_the_printed_check_of_the_log(printed):
 
 def test_the_python_of_the_readme(printed):
     example = re.search(r"^```python\n(from twilio.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)[1]
-    curl = re.search(r"^ *(curl .*/v2/Services/.*) \\\\$", printed.text, re.MULTILINE)[1]
+    curl = re.search(r"^ *(curl .*/v2/Services/.*) \\$", printed.text, re.MULTILINE)[1]
     _, _, ca, _, user, url = shlex.split(curl)
     api = url.split("/v2/")[0]
     account_sid, auth_token = user.split(":")

@@ -9,8 +9,10 @@ use adyton_api::SignedRequest;
 use adyton_folder::write_private;
 use adyton_host::Approvals;
 use adyton_ledger::{Action, Request, Signer, SignersError, sha256};
-use adyton_policy::{Direction, Policy, diff, may_follow};
+use adyton_policy::{Direction, Policy, Trust, diff, may_follow};
 use clap::Subcommand;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 use serde_json::json;
 
 use crate::consent;
@@ -92,11 +94,27 @@ fn read(file: &Path) -> Result<(String, Policy), Error> {
     Ok((text, policy))
 }
 
-/// Reads a policy, and refuses one that no vault of the folder boots under, whoever approves it.
+/// Reads a policy, and refuses one that the vault does not boot under, whoever approves it.
 fn read_for(vault: &Governance, file: &Path) -> Result<(String, Policy), Error> {
     let (text, policy) = read(file)?;
     may_follow(&vault.first_policy()?, &policy).map_err(|error| format!("{}: {error}", file.display()))?;
+    if let Some(key) = no_certificate(&policy) {
+        return Err(format!("{}: {key}: what stands there in PEM is no X.509 certificate", file.display()).into());
+    }
     Ok((text, policy))
+}
+
+/// The key of the first certificate that a vault's TLS does not take, though its text is PEM; it refuses to boot then.
+fn no_certificate(policy: &Policy) -> Option<String> {
+    let of_routes = policy.routes.iter().map(|route| (format!("routes.{}.trust", route.name), &route.trust));
+    let of_acme = policy.acme.iter().map(|acme| ("acme.trust".to_owned(), &acme.trust));
+    let custody = ("custody.trust".to_owned(), &policy.custody.trust);
+    let is_wrong = |trust: &str| match Trust::parse(trust) {
+        Some(Trust::Ca(der)) => RootCertStore::empty().add(CertificateDer::from(der)).is_err(),
+        _ => false,
+    };
+    let wrong = core::iter::once(custody).chain(of_acme).chain(of_routes).find(|(_, trust)| is_wrong(trust));
+    wrong.map(|(key, _)| key)
 }
 
 fn check(file: &Path, data: Option<&Path>, as_json: bool) -> Result<ExitCode, Error> {
