@@ -53,8 +53,8 @@ pub(crate) enum Command {
         /// ARN of the role of the enclave's instance
         #[arg(long, value_name = "ARN")]
         role: String,
-        /// Who administers the key: an account's number or root, or the ARN of a role or user. He can release the root key to himself, by
-        /// another key policy
+        /// Who administers the key: an account's number or root, or the ARN of a role or user. It can release the root key to itself,
+        /// by another key policy
         #[arg(long, value_name = "ARN|ACCOUNT")]
         administrator: String,
     },
