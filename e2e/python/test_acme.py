@@ -263,9 +263,11 @@ def test_an_account_is_bound_to_the_one_that_the_owners_have_at_the_ca(tmp_path,
         return subprocess.run(command, input=plaintext, capture_output=True, text=True, timeout=60)
 
     # The command line seals nothing that the vault could not use.
+    refused = seal(f"kid 1:{unpadded(key)}")
+    assert (refused.returncode, refused.stdout) == (1, "") and "the KEY-ID of KEY-ID:KEY has" in refused.stderr
     refused = seal("kid-1:short")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "an external account is KEY-ID:KEY, the key 32 to 64 bytes in base64url" in refused.stderr
+    assert "expected KEY-ID:KEY, the key of 32 to 64 bytes in base64url" in refused.stderr
     sealed = seal(f"kid-1:{unpadded(key)}")
     assert sealed.returncode == 0, sealed.stderr
     with open(up.ready["settings"]) as settings:

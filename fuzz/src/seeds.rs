@@ -39,7 +39,17 @@ pub fn all() -> Vec<(&'static str, Seed)> {
         ("address", texts(&["unix:/run/adyton/service.sock", "vsock:3:5000", "vsock:+3:5000", "unix:", "tcp:1:2"])),
         ("frontier", frontiers()),
         ("proof", vec![("one_of_seven", [&[7, 3, 5][..], &[1; 96]].concat()), ("empty", vec![0, 0, 0])]),
-        ("tile_path", vec![("first", vec![0; 11]), ("partial", tile(1, 1_234_067, 16)), ("last", vec![0xFF; 11])]),
+        (
+            "tile_request",
+            texts(&[
+                "/gov/checkpoint",
+                "/ops-0/tile/entries/x001/x234/067.p/112",
+                "/ops-65534/tile/63/000",
+                "/ops-00/checkpoint",
+                "/gov/tile/0/x000/001",
+                "/gov/",
+            ]),
+        ),
         ("vault_id", texts(&[&"ab".repeat(32), &"AB".repeat(32), &"ab".repeat(31)])),
         ("evidence", evidence()),
         ("sealed_value", vec![("token", hex(SEALED_TOKEN)), ("plaintext", vec![b'A'; 32]), ("empty", Vec::new())]),
@@ -174,6 +184,7 @@ fn vectors(seeds: &mut Vec<(&'static str, Seed)>) {
         match &what[..] {
             "entry" => add("entry", &name, hex(&field(&vector, "entry"))),
             "header" => add("entry", &name, hex(&field(&vector, "hex"))),
+            "tile_path" => add("tile_path", &name, field(&vector, "path").into_bytes()),
             "head" => add("head", &name, field(&vector, "note").into_bytes()),
             "gov" => add("gov_record", &name, hex(&field(&vector, "hex"))),
             "event" => add("event", &name, hex(&field(&vector, "hex"))),
@@ -257,10 +268,6 @@ fn frontiers() -> Named {
         out
     };
     vec![("empty", encoded(0)), ("seven", encoded(7)), ("largest", [&[0xFF; 8][..], &[64], &[1; 2048]].concat())]
-}
-
-fn tile(level: u8, number: u64, width: u16) -> Vec<u8> {
-    [&[level][..], &number.to_be_bytes(), &width.to_be_bytes()].concat()
 }
 
 /// Evidence of the vectors, and real documents.

@@ -30,7 +30,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "head", run: ledger::head, dictionary: ledger::NOTES },
     Target { name: "frontier", run: ledger::frontier, dictionary: ledger::DICTIONARY },
     Target { name: "proof", run: ledger::proof, dictionary: ledger::DICTIONARY },
-    Target { name: "tile_path", run: ledger::tile_path, dictionary: ledger::DICTIONARY },
+    Target { name: "tile_path", run: ledger::tile_path, dictionary: ledger::TILES },
     Target { name: "vault_id", run: ledger::vault_id, dictionary: ledger::DICTIONARY },
     Target { name: "ssh_key", run: ledger::ssh_key, dictionary: ledger::SSH },
     Target { name: "ssh_signature", run: ledger::ssh_signature, dictionary: ledger::SSH },
@@ -68,6 +68,7 @@ pub const TARGETS: &[Target] = &[
     // outside/host
     Target { name: "domain_name", run: host::domain_name, dictionary: host::NAMES },
     Target { name: "route", run: host::route, dictionary: host::NAMES },
+    Target { name: "tile_request", run: host::tile_request, dictionary: ledger::TILES },
     // outside/image
     Target { name: "eif", run: image::eif, dictionary: image::DICTIONARY },
     Target { name: "ramdisk", run: image::ramdisk, dictionary: image::ARCHIVES },

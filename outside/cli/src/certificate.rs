@@ -193,7 +193,7 @@ async fn import(import: &Import) -> Result<ExitCode, Error> {
         };
         with_certificate(base, &certificate)
     };
-    let (changed, text) = edit_and_change(place, key, edit).await?;
+    let (changed, text) = edit_and_change(place, key, false, edit).await?;
     if let Some(file) = file {
         write_private(file, text.as_bytes())?;
     }

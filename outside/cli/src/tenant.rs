@@ -17,7 +17,7 @@ use clap::Subcommand;
 use data_encoding::{BASE64, BASE64_NOPAD};
 use serde_json::{Value, json};
 
-use crate::client::{Client, Unsent, expect, hinted, nothing_happened};
+use crate::client::{Client, Refused, Unsent, expect, hinted, nothing_happened};
 use crate::quote::sh;
 use crate::requests::Unsigned;
 use crate::ssh::public_key;
@@ -209,10 +209,10 @@ async fn create(tenant: &Tenant, name: &str, ssh_key: &Path, request: Option<&Pa
 
 async fn introduce(client: &Client, introduction: String) -> Result<(), Error> {
     let headers = [("content-type", "application/json")];
-    let answer = client.request("POST", "/adyton/v1/tenants", &headers, introduction).await?;
+    let answer = client.ask("POST", "/adyton/v1/tenants", &headers, introduction).await?;
     let closed = "Run this again with --request FILE, and ask an owner for `adyton tenant admit --request FILE --key \
                   OWNER-KEY`.";
-    expect(201, answer).map(drop).map_err(|error| hinted(error, 403, closed))
+    if answer.status == 201 { Ok(()) } else { Err(hinted(Refused::of(&answer).into(), 403, closed)) }
 }
 
 /// The account of a tenant whose file was there, if the vault knows it: an earlier run may have ended before it was introduced.

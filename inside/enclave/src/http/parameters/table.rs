@@ -38,7 +38,7 @@ const SNA: &str = "silent network authentication is not offered";
 const SERVICE: &[Parameter] = &[
     offered(
         "FriendlyName",
-        "Stands in the message: 1 to 30 characters of the GSM alphabet, or 15 others. An update brings no run of 11 or more letters, digits, `+` and `/` that the name did not have: it could be an Android app's hash.",
+        "Stands in the message: 1 to 30 characters of the GSM alphabet, or 15 others. An update brings no run of 11 or more letters, digits, `+` and `/` that the name did not have: it could be an Android app's hash. Characters count as what carriers may put in their place ([limits](LIMITS.md#a-text-message)).",
     ),
     offered("CodeLength", "From the policy's floor to 10; 6 by default. A shorter one waits (`adyton tenant loosen`)."),
     offered(
