@@ -193,6 +193,39 @@ def test_set_is_refused_on_a_vault_that_exists(tmp_path):
 
 
 @pytest.mark.regression
+def test_folders_that_are_not_apart_are_refused(tmp_path):
+    data = tmp_path / "vault"
+    for option, folder in [("--client-dir", data), ("--pretend-dir", data / "pretend")]:
+        command = [BINARIES / "adyton", "up", "--json", "--data", data, option, folder, "--listen", "127.0.0.1:0"]
+        run = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        line = run.stdout.readline()
+        run.send_signal(signal.SIGINT)
+        _, error = run.communicate(timeout=PATIENCE)
+        assert not line and run.returncode == 1 and "the three are kept apart" in error, (line, error)
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.regression
+def test_an_empty_variable_is_no_folder(tmp_path):
+    def up(**variables):
+        command = [BINARIES / "adyton", "up", "--json", "--listen", "127.0.0.1:0"]
+        environment = {**os.environ, **variables}
+        (tmp_path / "here").mkdir(exist_ok=True)
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        run = subprocess.Popen(list(map(str, command)), cwd=tmp_path / "here", env=environment, text=True, **streams)
+        line = run.stdout.readline()
+        run.send_signal(signal.SIGINT)
+        _, error = run.communicate(timeout=PATIENCE)
+        assert list((tmp_path / "here").iterdir()) == []
+        return line, run.returncode, error
+
+    line, code, error = up(XDG_DATA_HOME="", HOME="")
+    assert (line, code) == ("", 1) and "neither XDG_DATA_HOME nor HOME names a folder" in error, error
+    line, code, _ = up(XDG_DATA_HOME="", HOME=str(tmp_path / "home"))
+    assert line and code == 0 and (tmp_path / "home/.local/share/adyton/vault").is_dir()
+
+
+@pytest.mark.regression
 def test_a_reader_that_is_gone_ends_it_quietly(tmp_path):
     policy = pathlib.Path(__file__).parents[2] / "outside/image/tests/adyton.toml"
     for command in (

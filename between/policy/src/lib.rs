@@ -16,6 +16,7 @@ mod key_policy;
 mod parse;
 mod quoted;
 mod settings;
+mod succession;
 mod unknown;
 
 use core::net::IpAddr;
@@ -26,12 +27,13 @@ pub use credential::{CredentialFault, CredentialForm, CredentialParts};
 pub use custody::{CredentialSource, Custody, KeyArn};
 pub use diff::{Change, Direction, diff};
 pub use error::PolicyError;
-pub use key_policy::{Changer, KeyPolicy, KeyPolicyError, Pins, StatementFault, Unmet, Withheld};
+pub use key_policy::{Changer, IamPrincipal, KeyPolicy, KeyPolicyError, Pins, StatementFault, Unmet, Withheld};
 pub use parse::{Trust, certificate, certificates, is_host, is_peer};
 pub use quoted::quoted;
 pub use settings::{
     AcmeSettings, PublicCertificate, RouteOrder, Settings, SettingsError, TighterLimits, settings_diff,
 };
+pub use succession::{SuccessionError, may_follow};
 
 /// A policy whose every value is in its range.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

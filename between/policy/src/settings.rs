@@ -221,6 +221,16 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`], the first rule that is broken.
     pub fn parse(text: &str, policy: &Policy) -> Result<Self, SettingsError> {
+        let settings = Self::read(text)?;
+        settings.check(policy)?;
+        Ok(settings)
+    }
+
+    /// Reads a text as settings of some policy: its keys and their types.
+    ///
+    /// # Errors
+    /// [`SettingsError`], the first rule that is broken.
+    pub fn read(text: &str) -> Result<Self, SettingsError> {
         if text.len() > MAX_TEXT {
             return Err(SettingsError::Length);
         }
@@ -229,9 +239,7 @@ impl Settings {
         if let Some((path, nearest)) = unknown::in_settings(&table) {
             return Err(SettingsError::UnknownKey { path, nearest });
         }
-        let settings: Self = toml::from_str(text).map_err(toml)?;
-        settings.check(policy)?;
-        Ok(settings)
+        toml::from_str(text).map_err(toml)
     }
 
     /// Reads a text that an earlier policy allowed. What the present one does not know is passed over by those who use it,

@@ -5,6 +5,7 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use crate::folders::Folders;
+use crate::quote::sh;
 use crate::vault::{Serving, Vault};
 
 /// Everything that a program needs to use the vault. `pcr0` is register 0 of the enclave that was started.
@@ -34,11 +35,12 @@ pub(crate) fn announcement(
 /// For people.
 pub(crate) fn instructions(up: &Value, folders: &Folders) {
     let field = |name: &str| up[name].as_str().unwrap_or_default();
+    // Paths, as a shell reads them.
+    let path = |name: &str| sh(field(name));
     let (api, ca, account, token, service) =
-        (field("api"), field("ca"), field("account_sid"), field("auth_token"), field("service_sid"));
-    let (tenant, tenant_key, owner_key, settings, vault_id) =
-        (field("tenant"), field("tenant_key"), field("owner_key"), field("settings"), field("vault_id"));
-    let (root, pcr0, data) = (field("root"), field("pcr0"), folders.data.display());
+        (field("api"), path("ca"), field("account_sid"), field("auth_token"), field("service_sid"));
+    let (tenant, tenant_key, owner_key) = (path("tenant"), path("tenant_key"), path("owner_key"));
+    let (vault_id, root, pcr0, data) = (field("vault_id"), path("root"), field("pcr0"), sh(folders.data.display()));
     println!(
         "The vault is up at {api}
 vault id {vault_id}
@@ -73,7 +75,7 @@ or the adyton command, for the tenant and for the owner:
   export ADYTON_TENANT={tenant}
   adyton key create --key {tenant_key} --scope support --out support.json
   adyton tenant show
-  adyton settings set --key {owner_key} --file {settings}
+  adyton settings show --key {owner_key}
 
 Ask it what it is: adyton verify {api} --vault-id {vault_id} --root {root} --pcr 0={pcr0}
 Check the log: adyton log check --data {data}

@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use adyton_api::ErrorBody;
-use adyton_client::Request;
+use adyton_client::{ClientError, Request};
 use bytes::Bytes;
 
 use crate::patience::Patience;
@@ -74,6 +74,10 @@ impl Client {
                 (Ok(answer), _) => return Ok(Answer { status: answer.status, body: answer.body, is_repeated }),
                 // It was the evidence for another connection that was refused: the request has not left.
                 (Err(error), Some(patience)) if patience.waits_for(&error).await => {}
+                // One of 503 may have been carried out, whatever became of its repetition.
+                (Err(error), _) if is_repeated && !matches!(error, ClientError::OutcomeUnknown(_)) => {
+                    return Err(ClientError::OutcomeUnknown(Box::new(error)).into());
+                }
                 (Err(error), _) => return Err(error.into()),
             }
         }
@@ -88,6 +92,8 @@ pub(crate) struct Refused {
     message: String,
     /// What to do about it.
     hint: Option<String>,
+    /// Whether the request was answered with 503 before.
+    is_repeated: bool,
 }
 
 impl Refused {
@@ -96,12 +102,16 @@ impl Refused {
             Ok(error) => format!("the vault answered {status} ({}): {}", error.code, error.message),
             Err(_) => format!("the vault answered {status}: {}", String::from_utf8_lossy(body)),
         };
-        Self { status, message, hint: None }
+        Self { status, message, hint: None, is_repeated: false }
+    }
+
+    pub(crate) fn of(answer: &Answer) -> Self {
+        Self { is_repeated: answer.is_repeated, ..Self::new(answer.status, &answer.body) }
     }
 
     /// Whether nothing happened; of a fault on the vault's side that is not known.
     pub(crate) fn is_final(&self) -> bool {
-        (400..500).contains(&self.status)
+        (400..500).contains(&self.status) && !self.is_repeated
     }
 }
 
@@ -114,9 +124,24 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Whether the vault has refused, so that nothing happened.
+/// A failure on this side of the connection, before a request left.
+#[derive(Debug)]
+pub(crate) struct Unsent(pub(crate) Error);
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Unsent {}
+
+/// Whether it is known that nothing happened: no request left, or the vault has refused it.
 pub(crate) fn nothing_happened(error: &Error) -> bool {
-    error.downcast_ref::<Refused>().is_some_and(Refused::is_final)
+    let unsent = |error: &ClientError| !matches!(error, ClientError::OutcomeUnknown(_));
+    error.is::<Unsent>()
+        || error.downcast_ref().is_some_and(unsent)
+        || error.downcast_ref().is_some_and(Refused::is_final)
 }
 
 /// Says what to do about a refusal with this status.
@@ -134,4 +159,29 @@ pub(crate) fn hinted(error: Error, status: u16, hint: &str) -> Error {
 /// The body of an answer with this status.
 pub(crate) fn expect(status: u16, (got, body): (u16, Bytes)) -> Result<Bytes, Error> {
     if got == status { Ok(body) } else { Err(Refused::new(got, &body).into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_sent_and_not_refused_may_have_happened() {
+        let unknown = || ClientError::OutcomeUnknown(Box::new(ClientError::TimedOut));
+        let repeated = Answer { status: 409, body: Bytes::new(), is_repeated: true };
+        let errors: [(Error, bool); 8] = [
+            (Box::new(Refused::of(&repeated)), false),
+            (Box::new(Unsent("no key".into())), true),
+            (Box::new(ClientError::TimedOut), true),
+            (Box::new(Refused::new(409, b"{}")), true),
+            (Box::new(Refused::new(500, b"")), false),
+            (Box::new(Refused::new(302, b"")), false),
+            (Box::new(unknown()), false),
+            ("whatever else".into(), false),
+        ];
+        for (error, nothing) in errors {
+            assert_eq!(nothing_happened(&error), nothing, "{error:?}");
+        }
+        assert_eq!(Unsent(Box::new(unknown())).to_string(), unknown().to_string());
+    }
 }

@@ -6,7 +6,7 @@ use adyton_api::{ErrorBody, SignedRequest};
 use adyton_ledger::{Action, Request, Signer, VaultId};
 use bytes::Bytes;
 
-use crate::client::{Answer, Client, Refused};
+use crate::client::{Answer, Client, Refused, Unsent};
 use crate::ssh::sign;
 
 type Error = Box<dyn std::error::Error>;
@@ -73,7 +73,16 @@ impl Unsigned<'_> {
     }
 
     async fn attempt(&self, client: &Client, vault: &VaultId, sequence: u64) -> Result<Answer, Error> {
-        let Self { action, signer, body, keys, authorization } = self;
+        // An attempt comes first, or after one that the vault refused: without this one nothing has happened.
+        let signed = self.signed(vault, sequence).map_err(Unsent)?;
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(self.authorization.map(|value| ("authorization", value)));
+        client.ask("POST", "/adyton/v1/requests", &headers, signed).await
+    }
+
+    /// The request with its signatures, as JSON.
+    fn signed(&self, vault: &VaultId, sequence: u64) -> Result<String, Error> {
+        let Self { action, signer, body, keys, authorization: _ } = self;
         let request = Request { action: *action, signer: *signer, sequence, body: body.clone(), replaces: None };
         let text = request.text(vault);
         let signed = SignedRequest {
@@ -83,9 +92,7 @@ impl Unsigned<'_> {
             body: request.body,
             signatures: keys.iter().map(|key| sign(key, &text)).collect::<Result<_, _>>()?,
         };
-        let mut headers = vec![("content-type", "application/json")];
-        headers.extend(authorization.map(|value| ("authorization", value)));
-        client.ask("POST", "/adyton/v1/requests", &headers, serde_json::to_string(&signed)?).await
+        Ok(serde_json::to_string(&signed)?)
     }
 }
 
@@ -94,13 +101,15 @@ fn expected(answer: &Answer) -> Result<Option<u64>, Error> {
     if answer.status != 409 {
         return Ok(None);
     }
-    let refused: ErrorBody = serde_json::from_slice(&answer.body)?;
-    Ok(refused.details.get("expected").map(|expected| expected.parse()).transpose()?)
+    let read = serde_json::from_slice::<ErrorBody>(&answer.body).ok();
+    let Some(refused) = read else { return Err(Refused::of(answer).into()) };
+    let number = refused.details.get("expected").map(|expected| expected.parse()).transpose();
+    number.map_err(|_| Refused::of(answer).into())
 }
 
-fn accepted(Answer { status, body, .. }: Answer) -> Result<(u16, Bytes), Error> {
-    match status {
-        200 | 201 => Ok((status, body)),
-        _ => Err(Refused::new(status, &body).into()),
+fn accepted(answer: Answer) -> Result<(u16, Bytes), Error> {
+    match answer.status {
+        200 | 201 => Ok((answer.status, answer.body)),
+        _ => Err(Refused::of(&answer).into()),
     }
 }

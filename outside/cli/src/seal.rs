@@ -5,7 +5,7 @@
 //!    hash must be the one that the vault shows;
 //! 3. the secret is read from stdin and held to that form before it is sealed.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -55,6 +55,13 @@ async fn seal(options: &Options) -> Result<ExitCode, Error> {
     })?;
     let route = policy.routes.iter().find(|route| route.credential == options.name);
     // 3.
+    if std::io::stdin().is_terminal() {
+        return Err(
+            "stdin: a terminal shows what is typed: pipe the secret in, such as `printf %s \"$USER:$PASSWORD\" | adyton seal …`; \
+             nothing was sealed"
+                .into(),
+        );
+    }
     let mut secret = Zeroizing::new(Vec::with_capacity(MAX_SECRET + 3));
     std::io::stdin().take(MAX_SECRET as u64 + 3).read_to_end(&mut secret)?;
     let secret = without_line_end(&secret);
@@ -75,13 +82,22 @@ async fn seal(options: &Options) -> Result<ExitCode, Error> {
 
 fn policy_text(options: &Options) -> Result<Vec<u8>, Error> {
     let read = |file: &Path| std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()));
-    match (options.place.target.demands.policy_file(), &options.data) {
+    let demands = &options.place.target.demands;
+    match (demands.policy_file(), &options.data) {
         (Some(file), None) => Ok(read(file)?),
+        (Some(_), Some(_)) => Err("--policy FILE and --data DIR both name a policy: leave one of them out".into()),
         (None, Some(data)) => {
             let found = follow(data)?;
             Ok(found.releases.policy().ok_or("the vault has not booted under its policy yet: start it first")?.to_vec())
         }
-        _ => Err("name the policy that says where the credential is for: --policy FILE, or --data DIR".into()),
+        (None, None) if demands.names_a_hash() => Err(
+            "--policy: a hash does not say where the credential is for: name the policy's file, or the vault's folder besides, \
+             with --data DIR"
+                .into(),
+        ),
+        (None, None) => {
+            Err("name the policy that says where the credential is for: --policy FILE, or --data DIR".into())
+        }
     }
 }
 

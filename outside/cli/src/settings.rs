@@ -27,7 +27,7 @@ pub(crate) enum Command {
     Show {
         #[command(flatten)]
         place: Place,
-        /// An owner's SSH key: prints the text that is in force, and nothing else
+        /// An owner's SSH key, which signs the question: prints the text that is in force, and nothing else
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
     },
@@ -64,11 +64,11 @@ async fn show(place: &Place) -> Result<ExitCode, Error> {
         println!("{}", serde_json::to_string(&vault)?);
     } else {
         println!("vault {}, release {}, policy {}", vault.vault_id, vault.release, vault.policy_hash);
-        println!("settings {}; the owners signed {} requests", vault.settings_sha256, vault.owners_sequence);
+        println!("settings {}; the owners' last request is {}", vault.settings_sha256, vault.owners_sequence);
         if let Some(fingerprint) = &vault.public_certificate_sha256 {
             println!("public certificate {fingerprint}");
         }
-        println!("Their text is for owners: --key FILE.");
+        println!("Their text is for owners: --key OWNER-KEY.");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -102,7 +102,8 @@ async fn in_force(client: &Client, vault_id: &VaultId, key: &PathBuf) -> Result<
 
 async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf], yes: bool) -> Result<ExitCode, Error> {
     let body = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let Changed { sequence, changes, warnings, code_is_known } = compare_and_change(place, body, keys, yes).await?;
+    let changed = compare_and_change(place, body, keys, yes).await?;
+    let Changed { sequence, changes, warnings, code_is_known, .. } = changed;
     if place.json() {
         let answer =
             json!({ "sequence": sequence, "changes": changes, "warnings": warnings, "code_is_known": code_is_known });
@@ -115,6 +116,8 @@ async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf], yes: bool) -> Resu
 
 /// Settings that took effect.
 pub(crate) struct Changed {
+    /// Whether anything was signed for it: they may have been in force already.
+    pub(crate) changed: bool,
     /// Of the owners' request.
     pub(crate) sequence: u64,
     pub(crate) changes: Vec<String>,
@@ -123,24 +126,31 @@ pub(crate) struct Changed {
     pub(crate) code_is_known: bool,
 }
 
-/// Prints what changes against the settings in force, and warnings; asks, unless `yes`, before a credential goes that a route needs;
-/// then signs and posts.
-pub(crate) async fn compare_and_change(
+/// Changes the settings to this text.
+async fn compare_and_change(place: &Place, body: String, keys: &[PathBuf], yes: bool) -> Result<Changed, Error> {
+    // What is not settings is refused before it leaves; all other rules are the vault's, which knows the policy.
+    Settings::read(&body)?;
+    edit_and_change(place, keys, yes, |_| Ok(body)).await.map(|(changed, _)| changed)
+}
+
+/// Makes settings from the text in force, prints what changes, and warnings; asks, unless `yes`, before a credential goes that a
+/// route needs; then signs and posts. Gives their text too.
+pub(crate) async fn edit_and_change(
     place: &Place,
-    body: String,
     keys: &[PathBuf],
     yes: bool,
-) -> Result<Changed, Error> {
+    edit: impl FnOnce(&str) -> Result<String, Error>,
+) -> Result<(Changed, String), Error> {
     let Connection { client, vault_id, code_is_known, .. } = place.connect(None).await?;
     let (next, shown) = in_force(&client, &vault_id, keys.first().ok_or("--key is missing")?).await?;
+    let body = edit(&shown.text)?;
     if shown.text == body {
         if !place.json() {
-            println!("These settings are in force already: nothing was signed.");
+            println!("These settings are in force already: nothing was changed.");
         }
-        let (sequence, changes) = (shown.sequence, Vec::new());
-        return Ok(Changed { sequence, changes, warnings: without_credential(&shown, &body), code_is_known });
+        let (sequence, changes, warnings) = (shown.sequence, Vec::new(), without_credential(&shown, &body));
+        return Ok((Changed { changed: false, sequence, changes, warnings, code_is_known }, body));
     }
-    // What is not even TOML is refused here; all other rules are the vault's, which knows the policy.
     let changes = settings_diff(&shown.text, &body)?;
     let warnings = without_credential(&shown, &body);
     if !place.json() {
@@ -164,8 +174,8 @@ pub(crate) async fn compare_and_change(
         }
     }
     // Under the number that was next when they were shown: what another owner changes meanwhile is not undone unseen.
-    let sequence = replace(&client, &vault_id, body, keys, next).await?.sequence;
-    Ok(Changed { sequence, changes, warnings, code_is_known })
+    let sequence = replace(&client, &vault_id, body.clone(), keys, next).await?.sequence;
+    Ok((Changed { changed: true, sequence, changes, warnings, code_is_known }, body))
 }
 
 fn print_changes(changes: &[String]) {
@@ -196,7 +206,7 @@ fn removed_credentials(shown: &ShownSettings, text: &str) -> Option<String> {
 fn without_credential(shown: &ShownSettings, text: &str) -> Vec<String> {
     let warning = |needed: &RouteCredential| {
         format!(
-            "route {} has no credential {}: no message leaves by it (`adyton seal --for {}`)",
+            "route {} has no credential {}: no message leaves by it (`adyton seal --policy FILE --for {}`)",
             needed.route, needed.credential, needed.credential
         )
     };

@@ -13,6 +13,7 @@
 //! A signal ends it cleanly in every step (`stop`). A new vault that is not finished leaves no folder behind.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ use crate::folders::{Folders, MadeFolders};
 use crate::kms_admin::{Caller, measure};
 use crate::output;
 use crate::processes::{Process, Surroundings, sibling};
+use crate::quote::sh;
 use crate::stop::Stop;
 use crate::vault::{RuntimeDir, Vault, Wiring, start_platform, write_policy};
 
@@ -113,8 +115,8 @@ fn prepare(options: &Options) -> Result<(Folders, fs::File, MadeFolders), Error>
             "--set is for a new vault, and this one has its policy: change {} and have its owners approve it (`adyton policy \
              approve --data {} --key {}`), or name another folder with --data",
             named.data.join("adyton.toml").display(),
-            named.data.display(),
-            named.client.join("owner").display()
+            sh(named.data.display()),
+            sh(named.client.join("owner").display())
         )
         .into());
     }
@@ -123,7 +125,8 @@ fn prepare(options: &Options) -> Result<(Folders, fs::File, MadeFolders), Error>
         check_listen(options.listen)?;
     }
     let folders = named.made()?;
-    let lock = fs::File::create(folders.data.join("lock"))?;
+    let lock = folders.data.join("lock");
+    let lock = fs::File::create(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         made.keep();
         let folder = folders.data.display();
@@ -140,10 +143,12 @@ fn prepare(options: &Options) -> Result<(Folders, fs::File, MadeFolders), Error>
 /// Whether the host will be able to listen there.
 fn check_listen(listen: SocketAddr) -> Result<(), Error> {
     std::net::TcpListener::bind(listen).map(drop).map_err(|error| {
-        format!(
-            "--listen {listen}: {error}: stop what listens there, or name another address, such as --listen 127.0.0.1:0"
-        )
-        .into()
+        let remedy = match error.kind() {
+            ErrorKind::AddrInUse => "stop what listens there, or name another address",
+            ErrorKind::PermissionDenied => "this port needs a privilege: name another one",
+            _ => "name another address",
+        };
+        format!("--listen {listen}: {error}: {remedy}, such as --listen 127.0.0.1:0").into()
     })
 }
 

@@ -16,6 +16,9 @@ pub enum ClientError {
     Http(hyper::Error),
     /// A header or path of the request has characters that it may not have.
     Request,
+    /// The request left, and no answer came that can be read: whether it was carried out is not known. With every other error of a
+    /// request nothing of it was sent.
+    OutcomeUnknown(Box<ClientError>),
     /// Nothing came in time.
     TimedOut,
     /// The answer is larger than any that a vault gives.
@@ -45,6 +48,16 @@ pub enum ClientError {
     },
 }
 
+impl ClientError {
+    /// A failure of a request that was about to leave, or had left.
+    pub(crate) fn of_exchange(self) -> Self {
+        match self {
+            Self::Request => self,
+            error => Self::OutcomeUnknown(Box::new(error)),
+        }
+    }
+}
+
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hex = |bytes: &[u8; 32]| data_encoding::HEXLOWER.encode(bytes);
@@ -53,6 +66,7 @@ impl fmt::Display for ClientError {
             Self::Tls(error) => write!(f, "the TLS handshake failed: {error}"),
             Self::Http(error) => write!(f, "the vault's answer cannot be read: {error}"),
             Self::Request => f.write_str("the request has a path or header that HTTP does not allow"),
+            Self::OutcomeUnknown(error) => write!(f, "{error}: whether the request was carried out is not known"),
             Self::TimedOut => f.write_str("the vault did not answer in time"),
             Self::TooLarge => f.write_str("the answer is larger than any that a vault gives"),
             Self::RateLimited { retry_after } => {
@@ -87,6 +101,7 @@ impl std::error::Error for ClientError {
             Self::Tls(error) => Some(error),
             Self::Http(error) => Some(error),
             Self::Refused(refusal) => Some(refusal),
+            Self::OutcomeUnknown(error) => Some(error),
             _ => None,
         }
     }

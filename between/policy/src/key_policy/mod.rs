@@ -41,6 +41,41 @@ const MAX_STATEMENTS: usize = 64;
 /// The policy that a key has; there is no other name.
 const POLICY_NAME: &str = "default";
 
+/// A principal that a key policy may name, as it is spelt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IamPrincipal {
+    text: String,
+    principal: Principal,
+}
+
+impl IamPrincipal {
+    /// The ARN of a role.
+    ///
+    /// # Errors
+    /// [`KeyPolicyError::Role`].
+    pub fn role(text: &str) -> Result<Self, KeyPolicyError> {
+        Self::of_kind(text, Principal::is_role).ok_or_else(|| KeyPolicyError::Role(quoted(text)))
+    }
+
+    /// Who may administer a key: an account's number or root, or the ARN of a role or user.
+    ///
+    /// # Errors
+    /// [`KeyPolicyError::Administrator`].
+    pub fn administrator(text: &str) -> Result<Self, KeyPolicyError> {
+        Self::of_kind(text, Principal::is_administrator).ok_or_else(|| KeyPolicyError::Administrator(quoted(text)))
+    }
+
+    fn of_kind(text: &str, is_kind: impl Fn(&Principal) -> bool) -> Option<Self> {
+        let principal = Principal::aws(text);
+        is_kind(&principal).then(|| Self { text: text.into(), principal })
+    }
+
+    /// As it is spelt.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
 /// The enclave and its request, as far as a key policy can name them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pins {
@@ -84,11 +119,7 @@ impl Pins {
     /// # Errors
     /// [`KeyPolicyError::Role`] if it is not the ARN of a role.
     pub fn with_role(mut self, arn: &str) -> Result<Self, KeyPolicyError> {
-        let role = Principal::aws(arn);
-        if !role.is_role() {
-            return Err(KeyPolicyError::Role(quoted(arn)));
-        }
-        self.role = Some(role);
+        self.role = Some(IamPrincipal::role(arn)?.principal);
         Ok(self)
     }
 

@@ -58,7 +58,7 @@ host = "api.carrier.example"
 port = 443
 trust = "public-roots"
 credential = "first"
-account = "AC1"
+account = "AC0123456789abcdef0123456789abcdef"
 from = "+12025550100"
 
 [[routes]]
@@ -265,7 +265,12 @@ fn ranges_and_kinds() {
             "names = [\"VERIFY.example.com\"]",
             "the policy: api.public_names[0]: it is among api.names or stands here twice; a name shows one kind of certificate",
         ),
-        ("account = \"AC1\"\n", "", "the policy: routes[0].account: twilio-messages needs an account"),
+        (
+            "account = \"AC0123456789abcdef0123456789abcdef\"\n",
+            "",
+            "the policy: routes[0].account: twilio-messages needs an account",
+        ),
+        ("account = \"AC0", "account = \"AC", "the policy: routes[0].account: expected AC and 32 hexadecimal digits"),
         (
             "from = \"+12025550100\"\n",
             "",
@@ -414,7 +419,7 @@ fn a_policy_with_a_name_that_sdks_rewrite_says_why() {
 #[test]
 fn what_a_carrier_is_asked_not_to_keep_is_the_policys_and_of_twilios_routes_only() {
     let with = |lines: &str| {
-        let text = text().replace("account = \"AC1\"\n", &format!("account = \"AC1\"\n{lines}"));
+        let text = text().replace("account = \"AC0", &format!("{lines}account = \"AC0"));
         Policy::parse(text.as_bytes())
     };
     let both = "content_retention = \"account-default\"\naddress_retention = \"account-default\"\n";

@@ -39,12 +39,12 @@ impl fmt::Display for ExternalAccountError {
             Self::Missing { credential } => {
                 write!(
                     f,
-                    "the settings have no credential {credential} (acme.external_account): seal it with `adyton seal --for {credential}`"
+                    "the settings have no credential {credential} (acme.external_account): seal it with `adyton seal --policy FILE --for {credential}`"
                 )
             }
             Self::Sealed { credential, place } => write!(
                 f,
-                "credentials.{credential}: it does not open for the CA {place}; `adyton seal --for {credential}` seals it anew"
+                "credentials.{credential}: it does not open for the CA {place}; `adyton seal --policy FILE --for {credential}` seals it anew"
             ),
             Self::Form { credential } => write!(
                 f,

@@ -383,7 +383,7 @@ async fn an_account_is_bound_to_the_one_that_the_policy_names() {
     let bound = |policy: &mut adyton_policy::Acme| policy.external_account = Some("ca-account".into());
     let vault = boot(&ca, &Log::default(), bound);
     let status = vault.failed(1).await;
-    let said = "the settings have no credential ca-account (acme.external_account): seal it with `adyton seal --for ca-account`";
+    let said = "the settings have no credential ca-account (acme.external_account): seal it with `adyton seal --policy FILE --for ca-account`";
     assert_eq!(status.last_failure.as_deref(), Some(said));
     assert!(ca.state().seen.is_empty(), "the CA is not asked without it");
     // Settings with it end the wait.

@@ -59,7 +59,7 @@ fn code(body: &[u8]) -> Option<u64> {
 /// A second tenant with a service of its own.
 async fn second(stack: &Stack, drill: &Drill) -> Result<(TenantFile, String), Error> {
     let tenant = TenantFile::new(&stack.serving.vault_id, None)?;
-    let key = make_key(&drill.scratch.join(format!("tenant-{}", random_hex()?)), "another tenant")?;
+    let key = make_key(&drill.scratch.join(format!("tenant-{}", random_hex()?)), "another tenant")?.parse()?;
     let request = tenant.introduction(&RecipientPublicKey(stack.serving.genesis.hpke_key), "Another", &key)?;
     let json = [("content-type", "application/json")];
     let body = serde_json::to_string(&request)?;
