@@ -1,6 +1,6 @@
 //! Admission: what every request must pass before its handler runs.
 //!
-//! 1. its `Host` is well-formed (`host`; RFC 9112 §3.2);
+//! 1. its `Host` is well-formed (`host`; RFC 9112 §3.2), its body in no coding (`coding`);
 //! 2. its payer is found: the account, if the token is right (`auth`), or nobody known;
 //! 3. bytes for body and answer are taken from the budget (`budget`), before either is read or made;
 //! 4. the body is read (`body`), whatever is asked for;
@@ -23,7 +23,7 @@ use hyper::body::Body as _;
 
 use super::answer::ApiError;
 use super::budget::Charge;
-use super::{Api, body, host};
+use super::{Api, body, coding, host};
 
 /// Largest answer, but for those below: a service or a verification.
 const ANSWER: usize = 4 * 1024;
@@ -46,6 +46,9 @@ pub(crate) async fn admit(State(api): State<Arc<Api>>, request: Request, next: N
         Ok(Some(host)) => drop(head.extensions.insert(host)),
         Ok(None) => {}
         Err(error) => return refuse(error, body, waits).await,
+    }
+    if let Err(error) = coding::check(&head.headers, &body) {
+        return refuse(error, body, waits).await;
     }
     // 2.
     let payer = api.payer(&head.headers).await;

@@ -59,7 +59,7 @@ impl IntoResponse for BodyError {
         match self {
             Self::TooLarge(true) => ApiError::too_large().into_response(),
             Self::TooLarge(false) => closing(ApiError::too_large().into_response()),
-            Self::Malformed => closing(ApiError::parameter("body").into_response()),
+            Self::Malformed => closing(ApiError::malformed_body().into_response()),
             Self::TooSlow => closing(ApiError::too_slow().into_response()),
         }
     }
@@ -105,7 +105,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let body = request.into_body().collect().await.map_err(|_| ApiError::parameter("body"))?;
+        let body = request.into_body().collect().await.map_err(|_| ApiError::malformed_body())?;
         Ok(Self(body.to_bytes()))
     }
 }

@@ -30,7 +30,7 @@ use super::Api;
 use super::answer::{ApiError, json};
 use super::budget::{Charge, Payer};
 use super::host::base;
-use super::parameters::{self, Given};
+use super::parameters::{self, Given, Unfit};
 use super::services::{decimal, service};
 use crate::engine::Failure;
 
@@ -51,19 +51,17 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
     let paging = given.parameters(&parameters::LIST_SERVICES)?;
-    let number = |name: &'static str| match paging.get(name) {
-        None => Ok(None),
-        Some(text) => decimal::<u32>(text).map(Some).ok_or_else(|| ApiError::parameter(name)),
-    };
-    let page_size = number("PageSize")?.unwrap_or(PAGE_SIZE);
-    if !(1..=LARGEST_PAGE).contains(&page_size) {
-        return Err(ApiError::parameter("PageSize"));
-    }
-    let page = number("Page")?.unwrap_or(0);
-    let token = match paging.get("PageToken") {
-        None => None,
-        Some(text) => Some(PageToken::parse(text).ok_or_else(|| ApiError::parameter("PageToken"))?),
-    };
+    let size = |text: &str| decimal(text).filter(|size| (1..=LARGEST_PAGE).contains(size)).ok_or(Unfit::Form);
+    let page_size = paging.read("PageSize", size)?.unwrap_or(PAGE_SIZE);
+    let token = paging.read("PageToken", |text| PageToken::parse(text).ok_or(Unfit::Form))?;
+    // A client that counts pages without tokens would get the first one for ever.
+    let page = paging.read("Page", |text| match decimal::<u32>(text) {
+        Some(page) if page > 0 && token.is_none() => Err(Unfit::rule(
+            "without PageToken there is only page 0; follow next_page_url of the page before, which has the token",
+        )),
+        page => page.ok_or(Unfit::Form),
+    })?;
+    let page = page.unwrap_or(0);
     let charge = api.budget.answer(payer, LARGEST_LIST)?;
     let left = usize::try_from(page_size).unwrap_or(usize::MAX);
     let mut listing = Listing { api, caller, headers, page_size, page, token, last: token, left };
