@@ -294,6 +294,22 @@ def test_no_request_takes_away_warning_and_domain(up):
 
 
 @pytest.mark.regression
+def test_no_name_becomes_a_hash_a_code_or_a_link_on_its_way(up):
+    """Carriers put plain characters in the place of others, such as full-width letters."""
+    status, service = up.service()
+    assert status == 201
+    http = Http(up)
+    http.service = f"/v2/Services/{service['sid']}"
+    for name in ("Ｈe42w354ol9", "ʜe42w354ol9", "He42÷w54ol9", "call 493ー817", "Code꞉ 493ː817", "http：//ai", "a﹫b"):
+        assert error(http.start(CustomFriendlyName=name)) == (400, 60200), name
+        assert error(http("POST", http.service, {"FriendlyName": name})) == (400, 60200), name
+    # The carrier is asked to replace nothing.
+    assert http.start(CustomFriendlyName="ＮＴＴ東日本").status_code == 201
+    up.code(NUMBER)
+    assert "ＮＴＴ東日本" in up.messages(NUMBER)[0]["body"]
+
+
+@pytest.mark.regression
 def test_an_app_stands_beside_warning_and_domain(up):
     settings = {"DoNotShareWarningEnabled": "true", "WebOtpDomain": "login.bank.example", "AppHashes": f"{HASH},AAAAAAAAAAA"}
     status, service = up.service(**settings)

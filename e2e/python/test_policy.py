@@ -192,7 +192,16 @@ def test_settings_are_shown_to_an_owner_and_compared_before_they_are_signed(tmp_
 
     changed = text.replace("pretend-mail", "#pretend-mail") + "\n[limits]\nfailed_checks = 5\n"
     file.write_text(changed)
-    code, out, error = adyton("settings", "set", *place, "--file", file, "--key", key)
+    # A credential that a route needs does not go unasked.
+    set_it = ("settings", "set", *place, "--file", file, "--key", key)
+    loss = "this removes credential pretend-mail, which route pretend-mail needs"
+    for how in ((), ("--json",)):
+        code, out, error = adyton(*set_it, *how)
+        assert code == 1 and loss in error and "give --yes" in error, error
+    code, said = on_a_terminal("n", *set_it)
+    assert code == 1 and said.index("credentials.pretend-mail: removed") < said.index("[y/N]"), said
+    assert "nothing was signed" in said and vault(up)["owners_sequence"] == 1
+    code, out, error = adyton(*set_it, "--yes")
     assert code == 0 and out.splitlines()[:2] == ["credentials.pretend-mail: removed", "limits.failed_checks: 5 is added"]
     assert "warning: route pretend-mail has no credential pretend-mail: no message leaves by it" in error
     file.write_text(text)
@@ -256,7 +265,8 @@ def test_settings_are_signed_bounded_and_taken_in_turn(tmp_path, stranger):
         file.write_text(text)
         place = ("--api", up.ready["api"], "--root", up.ready["root"], "--json")
         named_id = named or up.ready["vault_id"]
-        return adyton("settings", "set", *place, "--vault-id", named_id, "--file", file, "--key", key)
+        # No credential stands in these texts.
+        return adyton("settings", "set", *place, "--yes", "--vault-id", named_id, "--file", file, "--key", key)
 
     key, before = up.ready["owner_key"], vault(up)
     sequence = before["owners_sequence"]

@@ -125,9 +125,9 @@ def test_an_interrupt_while_a_child_ends_is_clean(tmp_path, runs):
         run.assert_nothing_left()
 
 
-@pytest.mark.regression
 def test_a_signal_to_every_process_ends_them_all_cleanly(tmp_path, runs):
-    """As a service manager sends it: to each process, in any order."""
+    """As a service manager sends it: to each process, in any order. Old binaries failed a few times in a hundred, so this
+    is no regression test."""
     for count in range(6):
         run = Run(tmp_path / str(count), data=tmp_path / "vault")
         runs.append(run)

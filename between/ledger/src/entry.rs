@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use adyton_wire::length;
+
 use crate::hash::hash_parts;
 use crate::{Hash, leaf_hash, node_hash, sha256};
 
@@ -227,8 +229,7 @@ pub fn size_class(len: usize) -> Option<usize> {
 
 /// The commitment of one event.
 pub fn commitment(salt: &[u8; 16], event: &[u8]) -> Hash {
-    let length = u32::try_from(event.len()).unwrap_or(u32::MAX).to_be_bytes();
-    hash_parts(&[&[0], salt, &length, event])
+    hash_parts(&[&[0], salt, &length(event), event])
 }
 
 /// The RFC 9162 root over commitments; of none, SHA-256 of nothing.

@@ -3,7 +3,7 @@
 use core::fmt::Display;
 
 use crate::settings::looser;
-use crate::{Acme, AddressRetention, Admission, ContentRetention, Custody, Limits, Policy, Route, SmtpTls};
+use crate::{Acme, AddressRetention, Admission, ContentRetention, Custody, Limits, Policy, Route, SmtpTls, quoted};
 
 /// Whether a change gives or takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,10 +108,10 @@ impl Changes {
 
     fn set(&mut self, key: &str, old: &[String], new: &[String], added: Direction, removed: Direction) {
         for value in new.iter().filter(|value| !old.contains(value)) {
-            self.push(added, format!("{key}: {value} is added"));
+            self.push(added, format!("{key}: {} is added", quoted(value)));
         }
         for value in old.iter().filter(|value| !new.contains(value)) {
-            self.push(removed, format!("{key}: {value} is removed"));
+            self.push(removed, format!("{key}: {} is removed", quoted(value)));
         }
     }
 

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 use adyton_enclave::engine::sealing::{BodyError, Opener};
 use adyton_enclave::engine::snapshot::{Manifest, Scope};
 use adyton_ledger::{Entry, Hash, Header, Keep, Kind, sha256};
-use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Plaintext, RootKey, Secret, put_lp};
+use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Plaintext, RootKey, Secret};
+use adyton_wire::Put;
 
 use super::ledger::{OPS, VAULT};
 use crate::accepted;
@@ -56,11 +57,11 @@ pub(crate) fn entry_body(input: &[u8]) {
     };
     let aad = |header: &Header| {
         let mut aad = Vec::new();
-        put_lp(&mut aad, b"adyton entry v1");
-        aad.extend_from_slice(&VAULT.0);
-        put_lp(&mut aad, b"ops-0");
-        aad.extend_from_slice(&5u64.to_be_bytes());
-        aad.extend_from_slice(&header.encode());
+        aad.put_lp(b"adyton entry v1");
+        aad.put(&VAULT.0);
+        aad.put_lp(b"ops-0");
+        aad.put_u64(5u64);
+        aad.put(&header.encode());
         aad
     };
     let mut body = seal(Label::Log, &[b"ops-0", &BOOT], 5, &aad(&header), input);
@@ -77,9 +78,9 @@ pub(crate) fn entry_body(input: &[u8]) {
     let Ok(records) = open(&header, &body) else { return };
     accepted();
     let mut nested = u32::try_from(records.len()).unwrap().to_be_bytes().to_vec();
-    records.iter().for_each(|record| put_lp(&mut nested, record));
+    records.iter().for_each(|record| nested.put_lp(record));
     let mut expected = Vec::new();
-    put_lp(&mut expected, &nested);
+    expected.put_lp(&nested);
     expected.resize(input.len(), 0);
     assert_eq!(expected, input);
     let other = Header { release: 2, ..header.clone() };
@@ -93,12 +94,12 @@ pub(crate) fn entry_body(input: &[u8]) {
 pub(crate) fn snapshot(input: &[u8]) {
     let Some(covered) = input.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)) else { return };
     let mut aad = Vec::new();
-    put_lp(&mut aad, b"adyton snapshot v1");
-    aad.extend_from_slice(&VAULT.0);
-    put_lp(&mut aad, b"ops-0");
-    aad.extend_from_slice(&SNAPSHOT);
-    aad.extend_from_slice(&covered.to_be_bytes());
-    aad.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1]);
+    aad.put_lp(b"adyton snapshot v1");
+    aad.put(&VAULT.0);
+    aad.put_lp(b"ops-0");
+    aad.put(&SNAPSHOT);
+    aad.put_u64(covered);
+    aad.put(&[0, 0, 0, 0, 0, 0, 0, 1]);
     let chunk = seal(Label::Snapshot, &[b"ops-0", &BOOT, &SNAPSHOT], 0, &aad, input);
     let mut manifest = Manifest { id: SNAPSHOT, covered, chunks: vec![sha256(&chunk)] };
     let scope = Scope { keys: keys(), vault: VAULT, log: OPS, boot_id: BOOT };

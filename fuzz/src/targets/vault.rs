@@ -1,7 +1,8 @@
 //! Events, the state of snapshots, SIDs and destinations: `adyton-vault`.
 
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
 use adyton_vault::{Channel, Class, Destination, Event, EventError, EventKind, Sid, SidKind, SnapshotError, State};
+use adyton_wire::Reader;
 
 use crate::accepted;
 

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
+use adyton_wire::{Put, Reader};
 
 use crate::budgets::Budget;
 use crate::event::{EventError, flag, loosening, put_loosening, put_settings, settings};
@@ -30,8 +31,8 @@ impl fmt::Display for SnapshotError {
 
 impl core::error::Error for SnapshotError {}
 
-impl From<adyton_seal::Opaque> for SnapshotError {
-    fn from(_: adyton_seal::Opaque) -> Self {
+impl From<adyton_wire::WireError> for SnapshotError {
+    fn from(_: adyton_wire::WireError) -> Self {
         Self
     }
 }

@@ -70,6 +70,9 @@ pub(crate) struct Import {
     /// An owner's SSH key; repeated as often as the policy's threshold says
     #[arg(long, value_name = "FILE", required = true)]
     key: Vec<PathBuf>,
+    /// Removes credentials that routes need and the file lacks without asking, for scripts
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Carries out a command.
@@ -144,10 +147,10 @@ async fn request(asked: &Asked) -> Result<ExitCode, Error> {
 
 /// 3. What else the file changes against the settings in force is shown. The file changes once the vault has taken what it then says.
 async fn import(import: &Import) -> Result<ExitCode, Error> {
-    let Import { place, chain, sealed_key, file, key } = import;
+    let Import { place, chain, sealed_key, file, key, yes } = import;
     let read = |path: &PathBuf| fs::read_to_string(path).map_err(|error| at(path, &error));
     let text = with_certificate(&read(file)?, &read(chain)?, &read(sealed_key)?)?;
-    let changed = compare_and_change(place, text.clone(), key).await?;
+    let changed = compare_and_change(place, text.clone(), key, *yes).await?;
     write_private(file, text.as_bytes()).map_err(|error| at(file, &error))?;
     if place.json() {
         println!(

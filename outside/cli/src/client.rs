@@ -1,5 +1,6 @@
-//! Requests to one vault, and its refusals. Owners' and tenants' commands get a client by `trust`, which appraises evidence;
-//! `up` and the drill trust this machine, on which they started the vault.
+//! Requests to one vault, and its refusals. Owners' and tenants' commands get a client by `trust`, which appraises evidence, and
+//! wait if the vault asks them to (`patience`); `up` and the drill trust this machine, on which they started the vault, and take
+//! every answer as it is.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,24 +9,38 @@ use adyton_api::ErrorBody;
 use adyton_client::Request;
 use bytes::Bytes;
 
+use crate::patience::Patience;
+
 type Error = Box<dyn std::error::Error>;
 
 /// Speaks with one vault.
-pub(crate) struct Client(adyton_client::Client);
+pub(crate) struct Client {
+    sender: adyton_client::Client,
+    /// `None` takes every answer as it is.
+    patience: Option<Patience>,
+}
 
-impl From<adyton_client::Client> for Client {
-    fn from(client: adyton_client::Client) -> Self {
-        Self(client)
-    }
+/// What a vault answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+    /// Whether the request was sent before and answered with 503: it may have been carried out then.
+    pub(crate) is_repeated: bool,
 }
 
 impl Client {
     /// For a vault that this process started: trusts its CA (DER) and asks for no evidence.
     pub(crate) fn new(address: SocketAddr, ca: &[u8]) -> Result<Self, Error> {
-        Ok(Self(adyton_client::Client::trusting_the_operator(address.into(), ca)?))
+        let sender = adyton_client::Client::trusting_the_operator(address.into(), ca)?;
+        Ok(Self { sender, patience: None })
     }
 
-    /// One request: status and body.
+    /// Waits and tries again if the vault asks for that.
+    pub(crate) fn patient(sender: adyton_client::Client, patience: Patience) -> Self {
+        Self { sender, patience: Some(patience) }
+    }
+
+    /// One request: status and body of the answer.
     pub(crate) async fn request(
         &self,
         method: &str,
@@ -33,8 +48,35 @@ impl Client {
         headers: &[(&str, &str)],
         body: String,
     ) -> Result<(u16, Bytes), Error> {
-        let answer = self.0.send(&Request { method, path, headers, body: body.into() }).await?;
-        Ok((answer.status, answer.body))
+        let Answer { status, body, is_repeated } = self.ask(method, path, headers, body).await?;
+        if is_repeated && (400..500).contains(&status) {
+            eprintln!("adyton: the vault answered 503 before this: it may have carried out the request then");
+        }
+        Ok((status, body))
+    }
+
+    /// The same, and whether the request may have been carried out before.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Result<Answer, Error> {
+        let request = Request { method, path, headers, body: body.into() };
+        let mut is_repeated = false;
+        loop {
+            match (self.sender.send(&request).await, &self.patience) {
+                (Ok(answer), Some(patience)) if patience.waits(answer.status, answer.retry_after).await => {
+                    // Of a 429 nothing happened.
+                    is_repeated |= answer.status == 503;
+                }
+                (Ok(answer), _) => return Ok(Answer { status: answer.status, body: answer.body, is_repeated }),
+                // It was the evidence for another connection that was refused: the request has not left.
+                (Err(error), Some(patience)) if patience.waits_for(&error).await => {}
+                (Err(error), _) => return Err(error.into()),
+            }
+        }
     }
 }
 

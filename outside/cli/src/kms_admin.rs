@@ -114,7 +114,7 @@ fn nonce(text: &str) -> Result<[u8; 32], String> {
 }
 
 fn check(file: &Path, pins: &Pins, allow_unchangeable: bool, as_json: bool) -> Result<ExitCode, Error> {
-    let output = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let output = text_of_file(file)?;
     let policy = KeyPolicy::text_of(&output).and_then(|text| KeyPolicy::check(&text, pins));
     let (policy, error) = match policy {
         Ok(policy) => {
@@ -142,6 +142,17 @@ fn check(file: &Path, pins: &Pins, allow_unchangeable: bool, as_json: bool) -> R
         (_, error) => return Err(format!("{}: {}", file.display(), error.unwrap_or_default()).into()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The text of a file. Shells on Windows write UTF-16, or UTF-8 with a byte order mark, which is skipped.
+fn text_of_file(file: &Path) -> Result<String, Error> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| named(&error))?;
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        return Err(named(&"this is UTF-16: expected UTF-8 (in PowerShell `… | Out-File -Encoding utf8 FILE`)").into());
+    }
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    Ok(String::from_utf8(text.to_vec()).map_err(|_| named(&"not UTF-8"))?)
 }
 
 /// Why a policy without [`KeyPolicy::changers`] is refused unless it is asked for.

@@ -21,7 +21,9 @@ mod keys;
 mod kms_admin;
 mod laptop;
 mod log_check;
+mod log_key;
 mod machine;
+mod patience;
 mod policy;
 mod processes;
 mod requests;
@@ -104,6 +106,15 @@ enum Log {
         #[arg(long)]
         json: bool,
     },
+    /// Prints the verifier's key of each log (C2SP signed-note), by which tools check its heads.
+    Key {
+        /// The vault's folder.
+        #[arg(long)]
+        data: PathBuf,
+        /// One line of JSON instead of a line for each key.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -114,6 +125,7 @@ fn main() -> ExitCode {
         Command::Drill(options) => drill::run(&options),
         Command::DrillControl(options) => drill::control::run(&options),
         Command::Log(Log::Check { data, json }) => log_check::run(&data, json),
+        Command::Log(Log::Key { data, json }) => log_key::run(&data, json),
         Command::Policy(command) => policy::run(&command),
         Command::Image(command) => image::run(&command),
         Command::Seal(options) => seal::run(&options),

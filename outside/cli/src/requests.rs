@@ -6,7 +6,7 @@ use adyton_api::{ErrorBody, SignedRequest};
 use adyton_ledger::{Action, Request, Signer, VaultId};
 use bytes::Bytes;
 
-use crate::client::{Client, Refused};
+use crate::client::{Answer, Client, Refused};
 use crate::ssh::sign;
 
 type Error = Box<dyn std::error::Error>;
@@ -36,10 +36,17 @@ impl Unsigned<'_> {
         vault: &VaultId,
         sequence: u64,
     ) -> Result<(u64, (u16, Bytes)), Error> {
-        let (status, body) = self.attempt(client, vault, sequence).await?;
-        let Some(expected) = expected(status, &body)? else { return Ok((sequence, accepted(status, body)?)) };
-        let (status, body) = self.attempt(client, vault, expected).await?;
-        Ok((expected, accepted(status, body)?))
+        let answer = self.attempt(client, vault, sequence).await?;
+        let Some(expected) = expected(&answer)? else { return Ok((sequence, accepted(answer)?)) };
+        if answer.is_repeated && self.action != Action::SettingsShow {
+            return Err(
+                "the vault answered 503, and has taken a request with this number since: it may have been this \
+                        one. Look what is in force, and run the command again if it was not"
+                    .into(),
+            );
+        }
+        let answer = self.attempt(client, vault, expected).await?;
+        Ok((expected, accepted(answer)?))
     }
 
     /// Signs it with this number and no other: for what was compared with the state under that number.
@@ -49,9 +56,14 @@ impl Unsigned<'_> {
         vault: &VaultId,
         sequence: u64,
     ) -> Result<(u16, Bytes), Error> {
-        let (status, body) = self.attempt(client, vault, sequence).await?;
-        match expected(status, &body)? {
-            None => accepted(status, body),
+        let answer = self.attempt(client, vault, sequence).await?;
+        match expected(&answer)? {
+            None => accepted(answer),
+            Some(_) if answer.is_repeated => Err(
+                "the vault answered 503, and has taken a request of the owners since: it may have been this one. Look \
+                     what is in force (`adyton settings show`)"
+                    .into(),
+            ),
             Some(_) => {
                 Err("another request of the owners came in between, so what was compared may have changed: nothing \
                             was changed; run the command again"
@@ -60,7 +72,7 @@ impl Unsigned<'_> {
         }
     }
 
-    async fn attempt(&self, client: &Client, vault: &VaultId, sequence: u64) -> Result<(u16, Bytes), Error> {
+    async fn attempt(&self, client: &Client, vault: &VaultId, sequence: u64) -> Result<Answer, Error> {
         let Self { action, signer, body, keys, authorization } = self;
         let request = Request { action: *action, signer: *signer, sequence, body: body.clone(), replaces: None };
         let text = request.text(vault);
@@ -73,20 +85,20 @@ impl Unsigned<'_> {
         };
         let mut headers = vec![("content-type", "application/json")];
         headers.extend(authorization.map(|value| ("authorization", value)));
-        client.request("POST", "/adyton/v1/requests", &headers, serde_json::to_string(&signed)?).await
+        client.ask("POST", "/adyton/v1/requests", &headers, serde_json::to_string(&signed)?).await
     }
 }
 
 /// The number that the vault expects instead, if that is why it refused.
-fn expected(status: u16, body: &Bytes) -> Result<Option<u64>, Error> {
-    if status != 409 {
+fn expected(answer: &Answer) -> Result<Option<u64>, Error> {
+    if answer.status != 409 {
         return Ok(None);
     }
-    let refused: ErrorBody = serde_json::from_slice(body)?;
+    let refused: ErrorBody = serde_json::from_slice(&answer.body)?;
     Ok(refused.details.get("expected").map(|expected| expected.parse()).transpose()?)
 }
 
-fn accepted(status: u16, body: Bytes) -> Result<(u16, Bytes), Error> {
+fn accepted(Answer { status, body, .. }: Answer) -> Result<(u16, Bytes), Error> {
     match status {
         200 | 201 => Ok((status, body)),
         _ => Err(Refused::new(status, &body).into()),

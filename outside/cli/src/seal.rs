@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use adyton_ledger::sha256;
-use adyton_policy::{Policy, RouteKind};
+use adyton_policy::{CredentialFault, CredentialForm, Policy};
 use adyton_seal::SealedPurpose;
-use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
+use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 use crate::governance::follow;
@@ -20,7 +20,7 @@ use crate::trust::{Connection, Place};
 
 type Error = Box<dyn std::error::Error>;
 
-/// Longest secret.
+/// Longest secret, beyond which no form goes.
 const MAX_SECRET: usize = 4096;
 
 /// What sealing needs.
@@ -58,7 +58,8 @@ async fn seal(options: &Options) -> Result<ExitCode, Error> {
     let mut secret = Zeroizing::new(Vec::with_capacity(MAX_SECRET + 3));
     std::io::stdin().take(MAX_SECRET as u64 + 3).read_to_end(&mut secret)?;
     let secret = without_line_end(&secret);
-    check_form(route.map(|route| route.kind), secret)?;
+    let form = route.map_or(CredentialForm::ExternalAccount, |route| CredentialForm::of_route(route.kind));
+    check_form(form, secret)?;
     let purpose = SealedPurpose::credential(&vault_id.0, &options.name, host, port);
     let sealed = BASE64.encode(&key.seal(&purpose, secret)?);
     if options.place.json() {
@@ -90,89 +91,33 @@ fn without_line_end(secret: &[u8]) -> &[u8] {
     secret.strip_suffix(b"\r").unwrap_or(secret)
 }
 
-/// The form that a route needs, or, for `None`, an external account at a CA; as the vault reads it
-/// (`inside/enclave/src/delivery/credential.rs`, `acme/external.rs`). A refusal names no byte of the secret.
-fn check_form(kind: Option<RouteKind>, secret: &[u8]) -> Result<(), String> {
-    let refused = |what: &str| Err(format!("stdin: {what}; nothing was sealed"));
-    if secret.is_empty() {
-        return refused("no secret came; pipe one in, such as `printf %s \"$USER:$PASSWORD\" | adyton seal …`");
-    }
-    if secret.len() > MAX_SECRET {
-        return refused("the secret is longer than 4096 bytes");
-    }
-    let Ok(text) = std::str::from_utf8(secret) else { return refused("the secret is not UTF-8") };
-    if text.chars().any(char::is_control) {
-        return refused("the secret holds a line break or another control character; one at its very end is cut off");
-    }
-    if kind.is_none() {
-        let key = text.rsplit_once(':').filter(|(id, _)| !id.is_empty()).map(|(_, key)| key.trim_end_matches('='));
-        let key = key.and_then(|key| BASE64URL_NOPAD.decode(key.as_bytes()).ok()).map(Zeroizing::new);
-        return match key.map(|key| key.len()) {
-            Some(32..=64) => Ok(()),
-            _ => {
-                refused("an external account is KEY-ID:KEY, the key 32 to 64 bytes in base64url, as the CA shows them")
-            }
-        };
-    }
-    if kind == Some(RouteKind::Webhook) {
-        let key = HEXLOWER_PERMISSIVE.decode(secret).map(Zeroizing::new);
-        return match key.map(|key| key.len()) {
-            Ok(32..=64) => Ok(()),
-            Ok(bytes) => {
-                refused(&format!("a webhook's key has 32 to 64 bytes as hexadecimal digits, and this one {bytes}"))
-            }
-            Err(_) => refused(
-                "a webhook's key is 32 to 64 bytes as hexadecimal digits, such as `openssl rand -hex 32` prints",
-            ),
-        };
-    }
-    match text.split_once(':') {
-        Some((user, password)) if !user.is_empty() && !password.is_empty() => Ok(()),
-        _ => refused("this route needs user:password, and neither may be empty"),
-    }
+/// The form, as the vault reads it. A refusal names no byte of the secret.
+fn check_form(form: CredentialForm, secret: &[u8]) -> Result<(), String> {
+    let Err(fault) = form.read(secret) else { return Ok(()) };
+    let hint = match fault {
+        CredentialFault::Empty => "; pipe one in, such as `printf %s \"$USER:$PASSWORD\" | adyton seal …`",
+        CredentialFault::Control => "; one line end at its very end is cut off",
+        CredentialFault::Hexadecimal => ", such as `openssl rand -hex 32` prints",
+        _ => "",
+    };
+    Err(format!("stdin: {fault}{hint}; nothing was sealed"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_kind_of_route_has_its_form_and_a_refusal_names_it() {
-        let key = "ab".repeat(32);
-        for (kind, secret) in [
-            (RouteKind::TwilioMessages, "AC0123:token"),
-            (RouteKind::Smtp, "a:b:c"),
-            (RouteKind::Webhook, &key[..]),
-            (RouteKind::Webhook, &"AB".repeat(64)),
-        ] {
-            assert_eq!(check_form(Some(kind), secret.as_bytes()), Ok(()), "{secret}");
-        }
-        for (kind, secret, why) in [
-            (RouteKind::Smtp, &b""[..], "no secret came"),
-            (RouteKind::Smtp, b"no colon", "user:password"),
-            (RouteKind::TwilioMessages, b":token", "user:password"),
-            (RouteKind::TwilioMessages, b"AC0123:", "user:password"),
-            (RouteKind::Smtp, b"user:two\nlines", "control character"),
-            (RouteKind::Smtp, b"user:\xFF", "UTF-8"),
-            (RouteKind::Smtp, &[b'a'; 4097], "4096"),
-            (RouteKind::Webhook, b"user:password", "hexadecimal"),
-            (RouteKind::Webhook, &[b'a'; 62], "and this one 31"),
-            (RouteKind::Webhook, &[b'a'; 130], "and this one 65"),
-        ] {
-            let refused = check_form(Some(kind), secret).err().unwrap_or_default();
-            assert!(refused.contains(why) && refused.ends_with("nothing was sealed"), "{refused}");
-        }
-    }
+    include!("../../../between/policy/src/credential/cases.rs");
 
     #[test]
-    fn an_external_account_has_its_form() {
-        let key = BASE64URL_NOPAD.encode(&[0xFB; 32]);
-        for secret in [format!("kid:{key}"), format!("https://ca.example/kid:{key}=")] {
-            assert_eq!(check_form(None, secret.as_bytes()), Ok(()), "{secret}");
-        }
-        for secret in [key.clone(), format!(":{key}"), "kid:short".into(), format!("kid:{key}{key}{key}")] {
-            let refused = check_form(None, secret.as_bytes()).err().unwrap_or_default();
-            assert!(refused.contains("KEY-ID:KEY"), "{refused}");
+    fn what_the_vault_would_not_read_is_not_sealed() {
+        for (form, secret, fault) in cases() {
+            let refused = check_form(form, &secret).err();
+            assert_eq!(refused.is_some(), fault.is_some(), "{}", String::from_utf8_lossy(&secret));
+            let said = refused.zip(fault).is_none_or(|(refused, fault)| {
+                refused.starts_with(&format!("stdin: {fault}")) && refused.ends_with("; nothing was sealed")
+            });
+            assert!(said, "{fault:?}");
         }
     }
 

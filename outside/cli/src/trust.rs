@@ -18,6 +18,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::client::{Client, expect};
+use crate::patience::Patience;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -176,18 +177,26 @@ impl Target {
             );
         }
         let client = adyton_client::Client::attested(self.api.clone(), attestation);
-        let seen = client.appraise(|appraised| {
-            appraised.map(|appraised| {
-                let bundle = appraised.bundle();
-                (RecipientPublicKey(bundle.hpke_key), bundle.policy_hash, appraised.code_is_known())
-            })
-        });
-        let seen = seen.await.map_err(|error| format!("{}: {error}\nNothing was sent.", self.api))?;
+        let patience = Patience::default();
+        let seen = loop {
+            let seen = client.appraise(|appraised| {
+                appraised.map(|appraised| {
+                    let bundle = appraised.bundle();
+                    (RecipientPublicKey(bundle.hpke_key), bundle.policy_hash, appraised.code_is_known())
+                })
+            });
+            match seen.await {
+                Ok(seen) => break seen,
+                Err(error) if patience.waits_for(&error).await => {}
+                Err(error) => return Err(format!("{}: {error}\nNothing was sent.", self.api).into()),
+            }
+        };
         let (key, policy_hash, code_is_known) = seen.ok_or("nothing was appraised")?;
         if !code_is_known {
             eprintln!("A platform vouches for this vault; which code it runs was not compared (--pcr).");
         }
-        Ok(Connection { client: Client::from(client), vault_id, key, policy_hash, code_is_known })
+        let client = Client::patient(client, patience);
+        Ok(Connection { client, vault_id, key, policy_hash, code_is_known })
     }
 }
 
@@ -202,7 +211,7 @@ impl Place {
         }
         let vault_id = self.target.vault_id(remembered)?;
         let client = adyton_client::Client::trusting_the_operator(self.target.api.clone(), &certificate(ca)?)?;
-        let client = Client::from(client);
+        let client = Client::patient(client, Patience::default());
         let vault = vault(&client).await?;
         if vault.vault_id != vault_id.to_string() {
             return Err(format!("vault {} answers there, not {vault_id}: nothing was sent", vault.vault_id).into());

@@ -96,7 +96,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
 }
 
 /// 1. Refuses what cannot be done before anything is made, and takes the folders: they, their lock, and what is removed if the
-/// vault is not finished.
+///    vault is not finished.
 fn prepare(options: &Options) -> Result<(Folders, fs::File, MadeFolders), Error> {
     if !options.listen.ip().is_loopback() {
         return Err(

@@ -24,6 +24,8 @@ pub enum ClientError {
     NoEvidence {
         /// The HTTP status.
         status: u16,
+        /// Seconds after which it may be asked again, if the answer names them.
+        retry_after: Option<u64>,
     },
     /// The server limits how often evidence is asked for: nothing was shown, and nothing is wrong.
     RateLimited {
@@ -60,10 +62,10 @@ impl fmt::Display for ClientError {
                     None => f.write_str("try again later"),
                 }
             }
-            Self::NoEvidence { status: 503 } => f.write_str(
+            Self::NoEvidence { status: 503, .. } => f.write_str(
                 "no evidence: the server answered 503; its platform is away or it is starting: try again later",
             ),
-            Self::NoEvidence { status } => {
+            Self::NoEvidence { status, .. } => {
                 write!(f, "no evidence: the server answered {status}; is it a vault of this version?")
             }
             Self::Form(what) => write!(f, "the evidence cannot be read: {what}"),

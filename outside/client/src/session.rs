@@ -135,7 +135,7 @@ impl Session {
         match self.send(&Request { method: "GET", path, headers: &[], body: Bytes::new() }).await? {
             Response { status: 200, body, .. } => Ok(body),
             Response { status: 429, retry_after, .. } => Err(ClientError::RateLimited { retry_after }),
-            Response { status, .. } => Err(ClientError::NoEvidence { status }),
+            Response { status, retry_after, .. } => Err(ClientError::NoEvidence { status, retry_after }),
         }
     }
 }

@@ -156,16 +156,18 @@ impl fmt::Display for Withheld {
             }
             Unmet::Uncertain { statement, key: None } => write!(
                 f,
-                "statement {statement} allows it to an account, a session or a wildcard, of which it cannot be seen here whether \
-                 the enclave's role is meant: name the role's ARN instead"
+                "statement {statement} allows it to others than a role (an account, a user, a session, a unique id, a wildcard), \
+                 and whether the enclave's role is one of them cannot be seen here: name the role's ARN instead"
             ),
             Unmet::Denied { statement } => write!(f, "statement {statement} denies it"),
             Unmet::MayBeDenied { statement, key: Some(key) } => {
                 write!(f, "statement {statement} may deny it, depending on {key}, which cannot be evaluated here")
             }
-            Unmet::MayBeDenied { statement, key: None } => {
-                write!(f, "statement {statement} may deny it: its principal may include the enclave's role")
-            }
+            Unmet::MayBeDenied { statement, key: None } => write!(
+                f,
+                "statement {statement} may deny it: its principal may include the enclave's role (a unique id that AWS shows is \
+                 one of a deleted principal: remove it)"
+            ),
         }
     }
 }

@@ -47,13 +47,14 @@ pub struct Pins {
     registers: BTreeMap<u8, String>,
     genesis: Option<String>,
     role: Option<Principal>,
+    in_force: bool,
 }
 
 impl Pins {
     /// Of registers 0 and 16.
     pub fn new(image: &[u8; 48], policy: &[u8; 48]) -> Self {
         let registers = BTreeMap::from([(0, hex(image)), (16, hex(policy))]);
-        Self { registers, genesis: None, role: None }
+        Self { registers, genesis: None, role: None, in_force: false }
     }
 
     /// With another register. A condition on a register that is not given cannot be evaluated.
@@ -70,18 +71,25 @@ impl Pins {
         self
     }
 
+    /// For a policy that KMS shows as the one in force. There a unique id stands for a principal that was deleted, so it is
+    /// nobody. Anywhere else a unique id may be anybody's: AWS takes a policy with the id of a living role or user.
+    #[must_use]
+    pub fn for_policy_in_force(mut self) -> Self {
+        self.in_force = true;
+        self
+    }
+
     /// With the ARN of the role that asks. Without it, one principal that the policy names must get everything.
     ///
     /// # Errors
-    /// [`KeyPolicyError::Role`] if it is not the ARN of a role or user.
+    /// [`KeyPolicyError::Role`] if it is not the ARN of a role.
     pub fn with_role(mut self, arn: &str) -> Result<Self, KeyPolicyError> {
-        match Principal::aws(arn) {
-            role @ Principal::Named { .. } => {
-                self.role = Some(role);
-                Ok(self)
-            }
-            _ => Err(KeyPolicyError::Role(quoted(arn))),
+        let role = Principal::aws(arn);
+        if !role.is_role() {
+            return Err(KeyPolicyError::Role(quoted(arn)));
         }
+        self.role = Some(role);
+        Ok(self)
     }
 
     fn register(&self, number: u8) -> &str {
@@ -141,7 +149,7 @@ impl KeyPolicy {
         }
         // 4.
         let releases_to = evaluate::boots(&read, pins).map_err(KeyPolicyError::Withheld)?;
-        Ok(Self { releases_to, changers: evaluate::changers(&read) })
+        Ok(Self { releases_to, changers: evaluate::changers(&read, pins) })
     }
 
     /// The text of a policy in what the AWS command line prints: `aws kms get-key-policy` prints an object with the policy as a

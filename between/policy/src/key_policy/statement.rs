@@ -33,9 +33,9 @@ pub(super) enum Principal {
     Named { arn: String, account: String },
     /// A service of AWS.
     Service(String),
-    /// What AWS shows in place of a principal that was deleted: its unique id. Nobody is that principal any more, and one that is
-    /// made anew under the same name has another id.
-    Deleted(String),
+    /// The unique id of a role or user. A policy that is put may name a living one so; in a policy that KMS shows, an id stands
+    /// for one that was deleted, and whose name another may have now.
+    UniqueId(String),
     /// Anything else: a session, a partial wildcard.
     Other(String),
 }
@@ -66,7 +66,7 @@ impl Principal {
         let is_id = (16..=128).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         if is_id && (name.starts_with("AIDA") || name.starts_with("AROA")) {
-            return Self::Deleted(name.into());
+            return Self::UniqueId(name.into());
         }
         Self::Other(name.into())
     }
@@ -91,7 +91,10 @@ impl Principal {
             Self::Everybody => "*".into(),
             Self::Account(account) => format!("account {account} (its root user, and whom its IAM policies allow)"),
             Self::Named { arn, .. } => quoted(arn),
-            Self::Service(name) | Self::Deleted(name) | Self::Other(name) => quoted(name),
+            Self::UniqueId(id) => {
+                format!("{} (a unique id: a role or user; nobody if AWS shows it so, for it was deleted)", quoted(id))
+            }
+            Self::Service(name) | Self::Other(name) => quoted(name),
         }
     }
 }

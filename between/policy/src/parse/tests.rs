@@ -131,6 +131,7 @@ fn an_unknown_key_names_itself_and_its_neighbour() {
             "the policy: routes.credental: unknown key; did you mean credential?",
         ),
         ("version = 1", "version = 1\nqqqqqqqqqqqqq = 1", "the policy: qqqqqqqqqqqqq: unknown key"),
+        ("[owners]", "[owners]\n\"qq\\nqqqqqqqqqqqqq\" = 1", "the policy: owners.\"qq\\nqqqqqqqqqqqqq\": unknown key"),
     ] {
         assert_eq!(refused(from, to), expected);
     }
@@ -328,6 +329,22 @@ fn differences_in_plain_words() {
         (Direction::Changes, "routes.first: messages go to other.example:443, not api.carrier.example:443"),
     ];
     assert_eq!(said, expected.map(|(direction, words)| (direction, words.to_owned())));
+}
+
+/// An owner's key may have a comment, and a line's end.
+#[test]
+fn texts_of_a_difference_stay_in_their_line() {
+    let old = Policy::parse(text().as_bytes()).unwrap();
+    for (comment, shown) in
+        [("anna\\n", "anna\\n\""), ("ann\u{202E}a", "ann\\u{202e}a\""), ("a\u{2028}loosens", "a\\u{2028}loosens\"")]
+    {
+        let changed = text().replace(OWNER, &OWNER.replace("owner", comment));
+        let new = Policy::parse(changed.as_bytes()).unwrap();
+        let said: Vec<_> = diff(&old, &new).into_iter().map(|change| change.words).collect();
+        let key = OWNER.trim_end_matches("owner");
+        let expected = [format!("owners.keys: \"{key}{shown} is added"), format!("owners.keys: {OWNER} is removed")];
+        assert_eq!(said, expected);
+    }
 }
 
 #[test]

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use adyton_ledger::{Entry, Header, Keep, Kind, LogId, Record, VaultId, commitment, commitments_root, size_class};
-use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, Opaque, Plaintext, Reader, TAG_LEN, keyed_hash_16, put_lp};
+use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, Opaque, Plaintext, TAG_LEN, keyed_hash_16};
 use adyton_vault::{Event, Sid, SidKind};
+use adyton_wire::{Put, Reader, WireError};
 
 /// Why a stored body does not open. The store is untrusted, so this refuses a boot and says no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,12 @@ impl std::error::Error for BodyError {}
 
 impl From<Opaque> for BodyError {
     fn from(_: Opaque) -> Self {
+        Self
+    }
+}
+
+impl From<WireError> for BodyError {
+    fn from(_: WireError) -> Self {
         Self
     }
 }
@@ -239,9 +246,9 @@ impl<'a> Opener<'a> {
 
 fn aad(vault: &VaultId, log_name: &str, index: u64, header: &[u8; 128]) -> Vec<u8> {
     let mut aad = Vec::with_capacity(224);
-    put_lp(&mut aad, b"adyton entry v1");
+    aad.put_lp(b"adyton entry v1");
     aad.extend_from_slice(&vault.0);
-    put_lp(&mut aad, log_name.as_bytes());
+    aad.put_lp(log_name.as_bytes());
     aad.extend_from_slice(&index.to_be_bytes());
     aad.extend_from_slice(header);
     aad

@@ -20,6 +20,7 @@ use adyton_seal::{Opaque, Plaintext, SigningKey};
 use adyton_vault::{
     Ceiling, Class, Command, Context, Decision, Effect, Event, EventKind, Refusal, Reply, Seconds, State, decide,
 };
+use adyton_wire::Put;
 
 use super::batch::{Batch, NewRecord, OpenEntry};
 use super::sealing::{Place, Sealer};

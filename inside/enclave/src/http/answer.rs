@@ -168,6 +168,17 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, message).after(1)
     }
 
+    /// The body was not complete when others needed its room.
+    pub(crate) fn made_room() -> Self {
+        let message = "The body was not complete when others needed its room: send it again, without pauses";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, message).after(1)
+    }
+
+    /// A body where none is read.
+    pub(crate) fn no_body() -> Self {
+        Self::because("body", "this request takes none")
+    }
+
     pub(crate) fn overloaded() -> Self {
         let message = "Too many requests with signatures or sealed values wait: try again";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, message).after(1)

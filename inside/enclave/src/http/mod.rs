@@ -5,8 +5,8 @@
 //!
 //! 1. a connection's TLS handshake, within a time; from here on the client must read what it is sent (`write_deadline`);
 //! 2. HTTP/1.1, with limits on the head's size, fields and time (`connection`);
-//! 3. admission (`admission`): the host is well-formed, the body in no coding (`coding`), body and answer fit the payer's share of the byte budget (`budget`), the
-//!    body is read;
+//! 3. admission (`admission`): the host is well-formed, the body in no coding (`coding`) and read, within the payer's share of the byte
+//!    budget (`budget`);
 //! 4. the host must be one of the vault's own names (`host`), but for health and evidence;
 //! 5. parsing and normalising, before anything is counted or compared; asymmetric cryptography in `workers`;
 //! 6. the decider, by the engine.
@@ -23,6 +23,7 @@ mod form;
 mod host;
 mod json;
 mod keys;
+mod large;
 mod loosening;
 mod parameters;
 mod path;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 use adyton_ledger::Profile;
 use adyton_seal::{HmacKey, KeyTree, RecipientKey};
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware;
@@ -52,7 +54,6 @@ use crate::acme;
 use crate::engine::Engine;
 use crate::evidence::Evidence;
 use crate::policy::Holder;
-use crate::public;
 use parameters::{CHECK, CREATE_SERVICE, FETCH_SERVICE, FETCH_VERIFICATION, START};
 
 pub use auth::{BasicCredentials, Known};
@@ -66,6 +67,7 @@ pub use loosening::LooseningRequest;
 pub use requests::Owners;
 pub use service_list::PageToken;
 pub use tenants::{TenantRequest, TenantRequestError};
+pub(crate) use vault::certificate_answer;
 pub use workers::Workers;
 
 /// What the handlers share.
@@ -84,8 +86,8 @@ pub struct Api {
     pub vault_id: [u8; 32],
     /// The vault's own names.
     pub hosts: Hosts,
-    /// What a public CA may be asked to sign, if the policy has public names.
-    pub public_request: Option<public::Request>,
+    /// The answer with what a public CA may be asked to sign, if the policy has public names.
+    pub public_request: Option<Bytes>,
     /// What the vault obtains from a CA by itself, if the policy names one.
     pub acme: Option<Arc<acme::Shared>>,
     /// What is allowed now.

@@ -166,7 +166,7 @@ impl Given {
         // 1.
         let body = match (resource.place, self.content_type) {
             _ if self.body.is_empty() => Form::default(),
-            (Place::Query, _) => return Err(ApiError::because("body", "this request takes none")),
+            (Place::Query, _) => return Err(ApiError::no_body()),
             (Place::Body, ContentType::Form) if self.body.first() != Some(&b'{') => Form::parse(&self.body)?,
             (Place::Body, ContentType::Form | ContentType::Json) => {
                 let rule = "JSON is not read here; send a form (application/x-www-form-urlencoded)";

@@ -17,19 +17,18 @@ use std::task::{Context, Poll, ready};
 
 use adyton_api::{Meta, ServiceList};
 use adyton_vault::{Caller, Command, Reply, Seconds, ServiceView, Sid};
-use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use data_encoding::BASE64URL_NOPAD;
 use hyper::body::Frame;
 
 use super::Api;
-use super::answer::{ApiError, json};
-use super::budget::{Charge, Payer};
+use super::answer::ApiError;
+use super::budget::Charge;
 use super::host::base;
+use super::large::paid;
 use super::parameters::{self, Given, Unfit};
 use super::services::{decimal, service};
 use crate::engine::Failure;
@@ -43,13 +42,8 @@ const LARGEST_SERVICE: usize = 2816;
 /// One step that HTTP holds, and the next one.
 const LARGEST_LIST: usize = 2 * (STEP + 1) * LARGEST_SERVICE;
 
-pub(crate) async fn list(
-    State(api): State<Arc<Api>>,
-    Extension(payer): Extension<Payer>,
-    headers: HeaderMap,
-    given: Given,
-) -> Result<Response, ApiError> {
-    let caller = api.caller(&headers)?;
+pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap, given: Given) -> Result<Response, ApiError> {
+    let claimed = api.claimed(&headers)?;
     let paging = given.parameters(&parameters::LIST_SERVICES)?;
     let size = |text: &str| decimal(text).filter(|size| (1..=LARGEST_PAGE).contains(size)).ok_or(Unfit::Form);
     let page_size = paging.read("PageSize", size)?.unwrap_or(PAGE_SIZE);
@@ -62,7 +56,9 @@ pub(crate) async fn list(
         page => page.ok_or(Unfit::Form),
     })?;
     let page = page.unwrap_or(0);
-    let charge = api.budget.answer(payer, LARGEST_LIST)?;
+    // Nobody pays for a list but who was verified.
+    let payer = api.verified(&claimed).await.map_err(|failure| ApiError::failure(failure, "/Services"))?;
+    let (charge, caller) = (api.budget.take(payer, LARGEST_LIST)?, claimed.caller);
     let left = usize::try_from(page_size).unwrap_or(usize::MAX);
     let mut listing = Listing { api, caller, headers, page_size, page, token, last: token, left };
     // 1.
@@ -70,15 +66,16 @@ pub(crate) async fn list(
     if !more || listing.left == 0 {
         let meta = listing.meta(more);
         let services = views.into_iter().map(|view| service(view, &listing.headers)).collect();
-        return Ok(json(StatusCode::OK, &ServiceList { meta, services }));
+        let list = serde_json::to_vec(&ServiceList { meta, services });
+        let list = list.map_err(|_| ApiError::failure(Failure::Unavailable, "/Services"))?;
+        return Ok(paid(StatusCode::OK, Body::from(charge.hold_answer(list))));
     }
     // 2.
     let mut first = b"{\"services\":[".to_vec();
     listing.render(&mut first, views, true).map_err(|_| ApiError::failure(Failure::Unavailable, "/Services"))?;
     let charge = Arc::new(charge);
     let stream = ListStream { charge, ready: Some(first), making: None, listing: Some(listing) };
-    let head = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
-    Ok((StatusCode::OK, head, Body::new(stream)).into_response())
+    Ok(paid(StatusCode::OK, Body::new(stream)))
 }
 
 /// A page that is being made.

@@ -7,6 +7,7 @@ use adyton_api::{Account, ApiKey, CreateTenant, ServiceLoosening, Tenant, timest
 use adyton_ledger::{SshKeyError, SshPublicKey, base64, sha256};
 use adyton_seal::SealedPurpose;
 use adyton_vault::{AccountView, Command, Loosening, Reply, Scopes, Sid, SidKind, TenantView, User};
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -15,7 +16,9 @@ use data_encoding::BASE64_NOPAD;
 use super::Api;
 use super::answer::{ApiError, json};
 use super::body::Body;
+use super::budget::Payer;
 use super::json::{MemberError, parse as parse_json};
+use super::large::measured;
 use super::services::pending;
 use super::workers::Kind;
 use crate::engine::Failure;
@@ -77,13 +80,21 @@ impl From<TenantRequestError> for ApiError {
     }
 }
 
-pub(crate) async fn create(State(api): State<Arc<Api>>, Body(body): Body) -> Result<Response, ApiError> {
-    admit(&api, &body, None).await
+pub(crate) async fn create(
+    State(api): State<Arc<Api>>,
+    Extension(payer): Extension<Payer>,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
+    // What is parsed is held while it waits for a worker, in place of the body.
+    let _parsed = api.budget.take(payer, body.len())?;
+    let request = TenantRequest::parse(&body)?;
+    drop(body);
+    admit(&api, request, None).await
 }
 
 /// Creates a tenant; `admitted` is the sequence of the owners' request that says so, whose signatures were verified.
-pub(super) async fn admit(api: &Arc<Api>, body: &[u8], admitted: Option<u64>) -> Result<Response, ApiError> {
-    let TenantRequest { account, friendly_name, sealed_token, ssh_key } = TenantRequest::parse(body)?;
+pub(super) async fn admit(api: &Arc<Api>, request: TenantRequest, admitted: Option<u64>) -> Result<Response, ApiError> {
+    let TenantRequest { account, friendly_name, sealed_token, ssh_key } = request;
     let opening = Arc::clone(api);
     let kind = if admitted.is_some() { Kind::Owners } else { Kind::Stranger };
     let token_hash = api.workers.run(kind, move || {
@@ -99,11 +110,15 @@ pub(super) async fn admit(api: &Arc<Api>, body: &[u8], admitted: Option<u64>) ->
     }
 }
 
-pub(crate) async fn fetch(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(crate) async fn fetch(
+    State(api): State<Arc<Api>>,
+    Extension(payer): Extension<Payer>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
     let reply = api.engine.submit(Command::FetchTenant { caller }).await;
     match reply.map_err(|failure| ApiError::failure(failure, "/adyton/v1/account"))? {
-        Reply::Account(view) => Ok(json(StatusCode::OK, &account(view))),
+        Reply::Account(view) => measured(&api.budget, payer, StatusCode::OK, &account(view)),
         _ => Err(ApiError::failure(Failure::Unavailable, "")),
     }
 }

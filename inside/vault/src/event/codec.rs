@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
+use adyton_wire::{Put, Reader};
 
 use super::{Channel, Event, EventError, EventKind};
 use crate::{AppHash, Loosening, Outcome, Scopes, ServiceSettings, Sid, User};

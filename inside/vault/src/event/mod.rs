@@ -252,8 +252,8 @@ impl fmt::Display for EventError {
 
 impl core::error::Error for EventError {}
 
-impl From<adyton_seal::Opaque> for EventError {
-    fn from(_: adyton_seal::Opaque) -> Self {
+impl From<adyton_wire::WireError> for EventError {
+    fn from(_: adyton_wire::WireError) -> Self {
         Self
     }
 }

@@ -7,6 +7,7 @@
 //! such a run. App hashes and domains, which may, come last.
 
 mod email;
+mod fold;
 mod locale;
 mod name;
 mod sms;

@@ -113,7 +113,7 @@ fn refusal(url: &Endpoint, error: &ClientError) -> Value {
 /// Whether nothing was shown, so that there is nothing to judge.
 fn is_away(error: &ClientError) -> bool {
     use ClientError::{Http, Io, NoEvidence, RateLimited, TimedOut};
-    matches!(error, Io(_) | TimedOut | Http(_) | RateLimited { .. } | NoEvidence { status: 503 })
+    matches!(error, Io(_) | TimedOut | Http(_) | RateLimited { .. } | NoEvidence { status: 503, .. })
 }
 
 /// A word for programs.

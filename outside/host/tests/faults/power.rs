@@ -15,12 +15,15 @@ use crate::vault::{BOOT, Batch, OPS, Vault, checked_size};
 enum Step {
     Append { operations: u64, body: usize },
     Snapshot,
+    BuildTiles,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (1..6u64, prop_oneof![Just(272usize), Just(5000), Just(100_000)])
             .prop_map(|(operations, body)| Step::Append { operations, body }),
+        2 => (200..400u64).prop_map(|operations| Step::Append { operations, body: 272 }),
+        2 => Just(Step::BuildTiles),
         1 => Just(Step::Snapshot),
     ]
 }
@@ -43,6 +46,8 @@ fn work(disk: &Disk, vault: &mut Vault, steps: &[Step]) -> (Vec<Record>, Option<
     for step in steps {
         let (batch, snapshot) = match step {
             Step::Append { operations, body } => (vault.batch(*operations, *body), None),
+            Step::BuildTiles if store.build_tiles(OPS, 1).is_err() => return (answered, None),
+            Step::BuildTiles => continue,
             Step::Snapshot => {
                 let below = answered.len() as u64;
                 if store.put_chunk(OPS, [1; 16], 0, &[7; 9000]).is_err() {
@@ -97,5 +102,12 @@ proptest! {
             store.append(OPS, next.expected_size, &next.records, &next.head).unwrap();
             prop_assert_eq!(checked_size(&store), next.size());
         }
+        // Tiles that are gone are built again, and are those of the entries.
+        while store.build_tiles(OPS, 1).unwrap() {}
+        for number in 0..store.status(OPS).unwrap().size / 256 {
+            prop_assert!(store.tile(OPS, 0, number).unwrap().is_some());
+        }
+        let size = store.status(OPS).unwrap().size;
+        prop_assert_eq!(checked_size(&store), size);
     }
 }

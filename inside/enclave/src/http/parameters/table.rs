@@ -39,7 +39,7 @@ const SERVICE: &[Parameter] = &[
     offered(
         "FriendlyName",
         "a name of 1 to 30 characters of the GSM alphabet, or of 1 to 15 others",
-        "It stands in the message. An update brings no run of 11 or more letters, digits, `+` and `/` that the name did not have: it could be an Android app's hash.",
+        "It stands in the message. An update brings no run of 11 or more letters, digits, `+` and `/` that the name did not have: it could be an Android app's hash. Characters count as what carriers may put in their place ([limits](LIMITS.md#a-text-message)).",
     ),
     offered(
         "CodeLength",

@@ -38,7 +38,7 @@ const OPS: LogId = LogId::from_number(1);
 const VAULT: VaultId = VaultId([9; 32]);
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
 /// Every tenant's token.
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// Account SID of a tenant, 1 or 2; others do not exist.
 pub(super) fn account(number: u8) -> Sid {
@@ -48,9 +48,9 @@ pub(super) fn account(number: u8) -> Sid {
 /// A vault, and what it needs to live.
 pub(super) struct World {
     pub(super) api: Arc<Api>,
-    router: Router,
+    pub(super) router: Router,
     _folder: TempDir,
-    _platform: UnixListener,
+    _platform: Option<UnixListener>,
 }
 
 impl World {
@@ -59,7 +59,12 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let (api, platform) = api(folder.path().to_owned(), budget).await;
         let api = Arc::new(api);
-        Self { router: router(Arc::clone(&api)), api, _folder: folder, _platform: platform }
+        Self { router: router(Arc::clone(&api)), api, _folder: folder, _platform: Some(platform) }
+    }
+
+    /// The same, whose platform gives no document and says so at once.
+    pub(super) async fn without_platform(budget: usize) -> Self {
+        Self { _platform: None, ..Self::new(budget).await }
     }
 
     /// Sends a request as it is.
@@ -90,9 +95,19 @@ pub(super) fn request_by(method: Method, path: &str, user: &str) -> Builder {
     request.header("Host", "localhost").header("Authorization", format!("Basic {credentials}"))
 }
 
-/// SID of the one API key of a tenant.
+/// SID of a tenant's API key of scope `verify`.
 pub(super) fn api_key(number: u8) -> Sid {
-    Sid([number + 16; 16])
+    key_of(number, Scope::Verify)
+}
+
+/// SID of a tenant's API key of each scope.
+pub(super) fn key_of(number: u8, scope: Scope) -> Sid {
+    let sixteens = match scope {
+        Scope::Verify => 1,
+        Scope::Admin => 2,
+        Scope::Support => 3,
+    };
+    Sid([number + 16 * sixteens; 16])
 }
 
 /// Sequence of the next request of each tenant.
@@ -143,10 +158,11 @@ fn shard() -> Shard<crate::engine::writer::Ticket> {
         let command = Command::CreateTenant { account, token_hash, friendly_name, ssh_key, admitted: None };
         let fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
         drop(shard.submit(command, &Context { now: 1_800_000_000, fresh, rules: &rules }, None));
-        let key = api_key(number);
-        let token_hash = hashes::token_hash(&token_key(), User::Key(key), TOKEN.as_bytes());
-        let added = vec![(key, Scopes::of(&[Scope::Verify]), token_hash)];
-        let changes = KeyChanges { reset: false, token_hash: None, removed: Vec::new(), added };
+        let added = [Scope::Verify, Scope::Admin, Scope::Support].map(|scope| {
+            let key = key_of(number, scope);
+            (key, Scopes::of(&[scope]), hashes::token_hash(&token_key(), User::Key(key), TOKEN.as_bytes()))
+        });
+        let changes = KeyChanges { reset: false, token_hash: None, removed: Vec::new(), added: added.into() };
         let fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
         let command = Command::ChangeKeys { account, sequence: NEXT - 1, changes };
         drop(shard.submit(command, &Context { now: 1_800_000_000, fresh, rules: &rules }, None));
