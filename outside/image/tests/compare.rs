@@ -43,10 +43,9 @@ fn each_file_is_named_and_the_policy_put_in_words() {
     };
     assert_eq!((&name[..], a.size, b.size, a.note.as_deref()), ("init", 1, 3, Some("file 0755")));
     let longer = POLICY.replace("retention_days = 30", "retention_days = 60");
-    let [Difference::File { name, .. }, Difference::Policy { changes: Ok(changes) }] =
-        &measured(&one, &image("k", "i", &longer))[..]
-    else {
-        panic!("unexpected")
+    let found = measured(&one, &image("k", "i", &longer));
+    let [Difference::File { name, .. }, Difference::Policy { changes: Ok(changes) }] = &found[..] else {
+        panic!("{found:?}")
     };
     assert_eq!((&name[..], changes.len()), ("adyton.toml", 1));
     assert!(changes[0].words.contains("retention_days"), "{}", changes[0].words);
