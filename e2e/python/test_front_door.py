@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import gzip
 import json
 import pathlib
 import re
@@ -132,6 +133,52 @@ def test_one_host_in_any_spelling_and_no_other(up):
     # HTTP/1.0 need not name one, and has no part in what depends on it.
     assert Wire(up).say(b"GET /health HTTP/1.0\r\n\r\n").hear().startswith(b"HTTP/1.0 200 OK\r\n")
     assert answer(Wire(up).say(b"GET /v2/Services HTTP/1.0\r\n\r\n").hear())[:2] == (421, 20421)
+
+
+@pytest.mark.regression
+def test_a_target_that_is_a_whole_address_names_the_host(up):
+    whole = f"{up.ready['api']}/v2/Services".encode()
+    for host in (b"evil.example", b"localhost:1", b""):
+        wire = Wire(up)
+        asked = b"GET " + whole + b" HTTP/1.1\r\nConnection: close\r\nHost: " + host + b"\r\n" + wire.basic + b"\r\n"
+        heard = wire.say(asked).hear()
+        assert answer(heard)[0] == 200, host
+        # Addresses are built from the target, too.
+        assert f'"url":"{up.ready["api"]}/v2/Services?PageSize=50&Page=0"'.encode() in heard, host
+    assert ask(up, b"https://evil.example/v2/Services")[:2] == (421, 20421)
+    assert ask(up, whole, b"Host: localhost")[:2] == (400, 60200), "a second one"
+    # Without such a target an empty field names no host.
+    wire = Wire(up)
+    heard = wire.say(b"GET /v2/Services HTTP/1.1\r\nConnection: close\r\nHost:\r\n" + wire.basic + b"\r\n").hear()
+    assert answer(heard)[:2] == (421, 20421)
+
+
+@pytest.mark.regression
+def test_a_body_in_a_coding_is_neither_read_nor_sent(up):
+    path = f"/v2/Services/{up.ready['service_sid']}/Verifications".encode()
+    form = f"To={NUMBER.replace('+', '%2B')}&Channel=sms".encode()
+    compressed = gzip.compress(form)
+    for coding in (b"gzip", b"br", b"identity, gzip"):
+        for body in (form, compressed):
+            status, code, headers = post(up, path, body, b"Content-Encoding: " + coding)
+            assert (status, code, headers.get("accept-encoding")) == (415, 20415, "identity"), coding
+    chunked = lambda body: b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"  # noqa: E731
+    for lines, expected in [
+        ([b"Transfer-Encoding: gzip, chunked"], (501, 20501)),
+        ([b"Transfer-Encoding: gzip", b"Transfer-Encoding: chunked"], (501, 20501)),
+        ([b"Transfer-Encoding: identity, chunked"], (501, 20501)),
+        ([b"Transfer-Encoding: chunked, chunked"], (400, 60200)),
+        ([b"Transfer-Encoding: chunked, gzip"], (400, None)),
+    ]:
+        assert ask(up, path, *lines, method=b"POST", body=chunked(form))[:2] == expected, lines
+    # A client that asks first is told before it sends.
+    wire = Wire(up)
+    headers = (b"Expect: 100-continue", b"Content-Encoding: gzip", b"Content-Length: %d" % len(compressed))
+    assert answer(wire.say(wire.head(b"POST", path, *headers) + b"\r\n").hear())[:2] == (415, 20415)
+    assert up.messages(NUMBER) == []
+    assert post(up, path, form, b"Content-Encoding: identity")[0] == 201
+    assert ask(up, path, b"Transfer-Encoding: Chunked", method=b"POST", body=chunked(form))[0] == 201
+    assert ask(up, SERVICES, b"Content-Encoding: gzip")[0] == 200, "nothing is encoded"
 
 
 @pytest.mark.regression

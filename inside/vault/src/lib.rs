@@ -38,7 +38,7 @@ mod snapshot;
 mod state;
 
 pub use command::{Caller, Command, Context, Fresh, KeyChanges, ServiceUpdate, Shared, Start, Subjects, Target, User};
-pub use decide::{MAX_TICK_LOOSENINGS, MAX_WAITING_LOOSENINGS, decide};
+pub use decide::{LONGEST_CODE, MAX_TICK_LOOSENINGS, MAX_WAITING_LOOSENINGS, decide};
 pub use destination::{Destination, DestinationError};
 pub use event::{Channel, Class, Event, EventError, EventKind};
 pub use message::{
@@ -47,8 +47,8 @@ pub use message::{
 };
 pub use phone::{Country, WrittenInstead};
 pub use reply::{
-    AccountView, Attempt, Ceiling, Decision, Effect, KeyList, Outcome, Reason, Refusal, Reply, ServiceView, Status,
-    SupportView, TenantView, VerificationView,
+    AccountView, Attempt, Ceiling, CodeLengthGiven, Decision, Effect, KeyList, Outcome, Reason, Refusal, Reply,
+    ServiceView, Status, SupportView, TenantView, VerificationView,
 };
 pub use rules::{Admission, Limits, Rules, Scope, Scopes};
 pub use sid::{Sid, SidError, SidKind};

@@ -292,7 +292,12 @@ pub enum Refusal {
     /// The vault admits no further tenant without its owners.
     TenantsClosed,
     /// The code length is outside what the policy allows.
-    CodeLength,
+    CodeLength {
+        /// Where it was given.
+        given: CodeLengthGiven,
+        /// The policy's floor; the longest is [`crate::LONGEST_CODE`].
+        shortest: u8,
+    },
     /// The vault, or the tenant's share of it, is full.
     Full,
 }
@@ -304,6 +309,17 @@ pub enum KeyList {
     Removed,
     /// The keys that come.
     Added,
+}
+
+/// Where a request gives the length of codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeLengthGiven {
+    /// In a service's settings.
+    Service,
+    /// In a loosening of a service.
+    Loosening,
+    /// By the code that the request itself supplies.
+    CustomCode,
 }
 
 /// A ceiling of sending.

@@ -3,7 +3,7 @@
 //! 1. its `Host` is well-formed (`host`; RFC 9112 §3.2);
 //! 2. health, readiness, evidence and binding take no body, ask nobody and are charged to nobody: they are answered whatever
 //!    others do ([`OPEN`]);
-//! 3. its payer is found: the account's token or key, if it is right (`auth`); signed requests and nobody known have their own
+//! 3. its body is in no coding (`coding`), and its payer is found: the account's token or key, if it is right (`auth`); signed requests and nobody known have their own
 //!    shares;
 //! 4. the body is read, whatever is asked for, and charged as it arrives (`body`, `budget`);
 //! 5. a large answer keeps its bytes until the client has taken them. Its handler has measured and charged it (`large`).
@@ -27,7 +27,7 @@ use hyper::body::Body as _;
 use super::answer::ApiError;
 use super::budget::{Payer, STEP, Upload};
 use super::large::{Paid, charged};
-use super::{Api, body, host};
+use super::{Api, body, coding, host};
 
 /// What is asked for before anybody is known, and by whoever watches the vault.
 pub(super) const OPEN: [&str; 4] = ["/health", "/ready", "/.well-known/adyton/evidence", "/.well-known/adyton/binding"];
@@ -55,6 +55,9 @@ pub(crate) async fn admit(State(api): State<Arc<Api>>, request: Request, next: N
         return next.run(Request::from_parts(head, HttpBody::empty())).await;
     }
     // 3.
+    if let Err(error) = coding::check(&head.headers, &body) {
+        return refuse(error, body, waits).await;
+    }
     let payer = if path == Some(SIGNED) { Payer::Signer } else { api.payer(&head.headers).await };
     head.extensions.insert(payer);
     // 4.

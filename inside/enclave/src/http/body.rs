@@ -75,7 +75,7 @@ impl IntoResponse for BodyError {
             Self::TooLarge(ended) => (ApiError::too_large(), ended),
             Self::OverShare(ended) => (ApiError::over_share(), ended),
             Self::MadeRoom => (ApiError::made_room(), false),
-            Self::Malformed => (ApiError::parameter("body"), false),
+            Self::Malformed => (ApiError::malformed_body(), false),
             Self::TooSlow => (ApiError::too_slow(), false),
         };
         let response = error.into_response();
@@ -138,7 +138,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let body = request.into_body().collect().await.map_err(|_| ApiError::parameter("body"))?;
+        let body = request.into_body().collect().await.map_err(|_| ApiError::malformed_body())?;
         Ok(Self(body.to_bytes()))
     }
 }

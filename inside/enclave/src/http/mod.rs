@@ -5,7 +5,8 @@
 //!
 //! 1. a connection's TLS handshake, within a time; from here on the client must read what it is sent (`write_deadline`);
 //! 2. HTTP/1.1, with limits on the head's size, fields and time (`connection`);
-//! 3. admission (`admission`): the host is well-formed, the body is read, within the payer's share of the byte budget (`budget`);
+//! 3. admission (`admission`): the host is well-formed, the body in no coding (`coding`) and read, within the payer's share of the byte
+//!    budget (`budget`);
 //! 4. the host must be one of the vault's own names (`host`), but for health and evidence;
 //! 5. parsing and normalising, before anything is counted or compared; asymmetric cryptography in `workers`;
 //! 6. the decider, by the engine.
@@ -15,6 +16,7 @@ mod answer;
 mod auth;
 mod body;
 mod budget;
+mod coding;
 mod connection;
 mod evidence;
 mod form;
@@ -57,9 +59,9 @@ use parameters::{CHECK, CREATE_SERVICE, FETCH_SERVICE, FETCH_VERIFICATION, START
 pub use auth::{BasicCredentials, Known};
 pub use budget::{BUDGET, Budget};
 pub use connection::{MAX_CONNECTIONS, serve};
-pub use form::{FieldError, Form};
+pub use form::{FieldError, Form, FormRule};
 pub use host::Hosts;
-pub use json::MemberError;
+pub use json::{JsonBody, MemberError, parse as parse_json};
 pub use keys::KeysRequest;
 pub use loosening::LooseningRequest;
 pub use requests::Owners;

@@ -29,7 +29,7 @@ use super::answer::ApiError;
 use super::budget::Charge;
 use super::host::base;
 use super::large::paid;
-use super::parameters::{self, Given};
+use super::parameters::{self, Given, Unfit};
 use super::services::{decimal, service};
 use crate::engine::Failure;
 
@@ -45,19 +45,17 @@ const LARGEST_LIST: usize = 2 * (STEP + 1) * LARGEST_SERVICE;
 pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap, given: Given) -> Result<Response, ApiError> {
     let claimed = api.claimed(&headers)?;
     let paging = given.parameters(&parameters::LIST_SERVICES)?;
-    let number = |name: &'static str| match paging.get(name) {
-        None => Ok(None),
-        Some(text) => decimal::<u32>(text).map(Some).ok_or_else(|| ApiError::parameter(name)),
-    };
-    let page_size = number("PageSize")?.unwrap_or(PAGE_SIZE);
-    if !(1..=LARGEST_PAGE).contains(&page_size) {
-        return Err(ApiError::parameter("PageSize"));
-    }
-    let page = number("Page")?.unwrap_or(0);
-    let token = match paging.get("PageToken") {
-        None => None,
-        Some(text) => Some(PageToken::parse(text).ok_or_else(|| ApiError::parameter("PageToken"))?),
-    };
+    let size = |text: &str| decimal(text).filter(|size| (1..=LARGEST_PAGE).contains(size)).ok_or(Unfit::Form);
+    let page_size = paging.read("PageSize", size)?.unwrap_or(PAGE_SIZE);
+    let token = paging.read("PageToken", |text| PageToken::parse(text).ok_or(Unfit::Form))?;
+    // A client that counts pages without tokens would get the first one for ever.
+    let page = paging.read("Page", |text| match decimal::<u32>(text) {
+        Some(page) if page > 0 && token.is_none() => Err(Unfit::rule(
+            "without PageToken there is only page 0; follow next_page_url of the page before, which has the token",
+        )),
+        page => page.ok_or(Unfit::Form),
+    })?;
+    let page = page.unwrap_or(0);
     // Nobody pays for a list but who was verified.
     let payer = api.verified(&claimed).await.map_err(|failure| ApiError::failure(failure, "/Services"))?;
     let (charge, caller) = (api.budget.take(payer, LARGEST_LIST)?, claimed.caller);

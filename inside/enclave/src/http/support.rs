@@ -20,7 +20,8 @@ pub(crate) async fn look(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
-    let verification = Sid::parse(SidKind::Verification, &verification).map_err(|_| ApiError::parameter("sid"))?;
+    let verification = Sid::parse(SidKind::Verification, &verification)
+        .map_err(|error| ApiError::because("sid", &error.to_string()))?;
     let reply = api.engine.submit(Command::Support { caller, verification }).await;
     match reply.map_err(|failure| ApiError::failure(failure, ""))? {
         Reply::Support(view) => Ok(json(StatusCode::OK, &support(verification, view))),

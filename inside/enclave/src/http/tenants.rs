@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use adyton_api::{Account, ApiKey, CreateTenant, Object, ServiceLoosening, Tenant, timestamp};
+use adyton_api::{Account, ApiKey, CreateTenant, ServiceLoosening, Tenant, timestamp};
 use adyton_ledger::{SshKeyError, SshPublicKey, base64, sha256};
 use adyton_seal::SealedPurpose;
 use adyton_vault::{AccountView, Command, Loosening, Reply, Scopes, Sid, SidKind, TenantView, User};
@@ -17,7 +17,7 @@ use super::Api;
 use super::answer::{ApiError, json};
 use super::body::Body;
 use super::budget::Payer;
-use super::json::MemberError;
+use super::json::{MemberError, parse as parse_json};
 use super::large::measured;
 use super::services::pending;
 use super::workers::Kind;
@@ -54,16 +54,16 @@ impl TenantRequest {
     /// # Errors
     /// [`TenantRequestError`], the first field that is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, TenantRequestError> {
-        let request: Result<Object<CreateTenant>, _> = serde_json::from_slice(body);
-        let Object(request) = request.map_err(|error| TenantRequestError::Member(MemberError::of(&error)))?;
-        let field = |name| TenantRequestError::Member(MemberError::Field(name));
+        let request: CreateTenant = parse_json(body).map_err(TenantRequestError::Member)?;
+        let field = |name, expected| TenantRequestError::Member(MemberError::field(name, expected));
         let account = Sid::parse(SidKind::Account, &request.account_sid);
         let friendly_name = tenant_name(&request.friendly_name);
         let sealed_token = base64::decode(request.sealed_token.as_bytes());
         let ssh_key: Result<SshPublicKey, _> = request.ssh_key.parse();
         Ok(Self {
-            account: account.map_err(|_| field("account_sid"))?,
-            friendly_name: friendly_name.ok_or(field("friendly_name"))?,
+            account: account.map_err(|_| field("account_sid", "AC and 32 hexadecimal digits"))?,
+            friendly_name: friendly_name
+                .ok_or(field("friendly_name", "1 to 64 characters, none of them a control character"))?,
             ssh_key: ssh_key.map_err(TenantRequestError::SshKey)?.blob().to_vec(),
             sealed_token: sealed_token.ok_or(TenantRequestError::SealedToken)?,
         })
@@ -74,7 +74,7 @@ impl From<TenantRequestError> for ApiError {
     fn from(error: TenantRequestError) -> Self {
         match error {
             TenantRequestError::Member(error) => error.into(),
-            TenantRequestError::SealedToken => Self::sealed(),
+            TenantRequestError::SealedToken => Self::sealed("sealed_token"),
             TenantRequestError::SshKey(error) => Self::because("ssh_key", &error.to_string()),
         }
     }
@@ -126,10 +126,11 @@ pub(crate) async fn fetch(
 impl Api {
     /// Opens a token that a client made and sealed, and hashes it at once. Runs in a worker.
     pub(super) fn token_hash(&self, user: User, purpose: &SealedPurpose, sealed: &[u8]) -> Result<[u8; 32], ApiError> {
-        let token = self.recipient.open(purpose, sealed).map_err(|_| ApiError::sealed())?;
+        let refused = || ApiError::sealed(if matches!(user, User::Key(_)) { "sealed_secret" } else { "sealed_token" });
+        let token = self.recipient.open(purpose, sealed).map_err(|_| refused())?;
         let well_formed = (32..=64).contains(&token.len()) && token.as_bytes().iter().all(u8::is_ascii_alphanumeric);
         if !well_formed {
-            return Err(ApiError::sealed());
+            return Err(refused());
         }
         Ok(hashes::token_hash(&self.token_key, user, token.as_bytes()))
     }

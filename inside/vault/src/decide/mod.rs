@@ -3,7 +3,7 @@
 //! The order is always: who asks, what it may touch, what the rules and limits say, and only then secrets. So a refusal
 //! tells nothing about things that are not the caller's.
 
-pub use services::{MAX_TICK_LOOSENINGS, MAX_WAITING_LOOSENINGS};
+pub use services::{LONGEST_CODE, MAX_TICK_LOOSENINGS, MAX_WAITING_LOOSENINGS};
 pub(crate) use starts::slot;
 
 mod checks;

@@ -10,12 +10,12 @@ use crate::event::EventKind;
 use crate::message::{TooLong, brings_a_hash, check_service};
 use crate::state::Service;
 use crate::{
-    Caller, Context, Decision, Event, Loosening, Refusal, Reply, Scope, Seconds, ServiceSettings, ServiceUpdate,
-    ServiceView, Sid, State,
+    Caller, CodeLengthGiven, Context, Decision, Event, Loosening, Refusal, Reply, Scope, Seconds, ServiceSettings,
+    ServiceUpdate, ServiceView, Sid, State,
 };
 
 /// The longest code.
-const LONGEST_CODE: u8 = 10;
+pub const LONGEST_CODE: u8 = 10;
 /// The highest floor of code lengths that a policy can set.
 const HIGHEST_FLOOR: u8 = 6;
 /// Services of one tenant at the most.
@@ -46,7 +46,8 @@ fn of_account(account: Sid) -> core::ops::RangeInclusive<(Sid, Seconds, Sid)> {
 /// What the policy says of a service's settings.
 fn allowed(sid: Sid, settings: &ServiceSettings, context: &Context<'_>) -> Result<(), Refusal> {
     if !(context.rules.shortest_code..=LONGEST_CODE).contains(&settings.code_length) {
-        return Err(Refusal::CodeLength);
+        let shortest = context.rules.shortest_code;
+        return Err(Refusal::CodeLength { given: CodeLengthGiven::Service, shortest });
     }
     if settings.custom_code && !context.rules.custom_code_services.contains(&sid) {
         return Err(Refusal::CustomCode);
@@ -192,7 +193,10 @@ pub(super) fn loosen(
     let at = context.now.saturating_add(context.rules.loosening_wait);
     let loosening = Loosening { code_length, custom_code, at };
     loosening.apply(&mut settings);
-    allowed(sid, &settings, context)?;
+    allowed(sid, &settings, context).map_err(|refusal| match refusal {
+        Refusal::CodeLength { shortest, .. } => Refusal::CodeLength { given: CodeLengthGiven::Loosening, shortest },
+        other => other,
+    })?;
     let mut view = view(sid, service);
     view.loosening = Some(loosening);
     let kind = EventKind::LooseningScheduled { account, sequence, service: sid, loosening };

@@ -12,8 +12,8 @@ use crate::hot::Verification;
 use crate::message::{TooLong, brings_a_hash, render};
 use crate::state::Service;
 use crate::{
-    Attempt, CODE_LIFE, Caller, Context, Decision, Effect, MAX_CHECKS, MAX_REPEATS, MAX_SENDS, Outcome, Refusal, Reply,
-    SLOT, Scope, Seconds, Sid, SidKind, Start, State, Status, Subjects, VerificationView,
+    Attempt, CODE_LIFE, Caller, CodeLengthGiven, Context, Decision, Effect, MAX_CHECKS, MAX_REPEATS, MAX_SENDS,
+    Outcome, Refusal, Reply, SLOT, Scope, Seconds, Sid, SidKind, Start, State, Status, Subjects, VerificationView,
 };
 
 pub(super) fn start(state: &State, caller: &Caller, start: Start, context: &Context<'_>) -> Result<Decision, Refusal> {
@@ -68,7 +68,9 @@ fn open(service: &Service, start: &Start, context: &Context<'_>) -> Result<(), R
     let custom = service.settings.custom_code && rules.custom_code_services.contains(&start.service);
     match &start.custom_code {
         Some(_) if !custom => Err(Refusal::CustomCode),
-        Some(code) if code.expose().len() < usize::from(rules.shortest_code) => Err(Refusal::CodeLength),
+        Some(code) if code.expose().len() < usize::from(rules.shortest_code) => {
+            Err(Refusal::CodeLength { given: CodeLengthGiven::CustomCode, shortest: rules.shortest_code })
+        }
         _ => Ok(()),
     }
 }

@@ -78,7 +78,8 @@ async fn full_places_of_strangers_and_of_one_tenant_stop_nobody_else() {
     }
     assert_eq!(world.ask(binding()).await, (200, None));
     // These were opened and read.
-    let opened = (400, "sealed_token does not open".to_owned());
+    let told = "it does not open: expected base64 of 32 to 64 letters and digits, sealed to this vault for this use";
+    let opened = (400, format!("Invalid parameter: sealed_token: {told}"));
     assert_eq!(message(&world, reset(2)).await, opened);
     let (status, read) = message(&world, settings(1, 1)).await;
     assert!(status == 400 && read.contains("settings"), "{status} {read}");
