@@ -123,7 +123,7 @@ impl<T> Shard<T> {
     }
 
     /// Decides a command; the answer comes back at once only if nothing is waiting to be durable.
-    pub fn submit(&mut self, command: Command, context: &Context<'_>, ticket: T) -> Option<Release<T>> {
+    pub fn submit(&mut self, command: Command, context: &mut Context<'_>, ticket: T) -> Option<Release<T>> {
         let (answer, effects, near) = match self.decide(command, context) {
             Ok((reply, effects, near)) => (Ok(reply), effects, near),
             Err(refusal) => (Err(refusal), Vec::new(), Vec::new()),
@@ -143,7 +143,7 @@ impl<T> Shard<T> {
     fn decide(
         &mut self,
         command: Command,
-        context: &Context<'_>,
+        context: &mut Context<'_>,
     ) -> Result<(Reply, Vec<Effect>, Vec<Ceiling>), Refusal> {
         let Decision { events, reply, effects } = decide(&self.state, command, context)?;
         let records: Vec<_> = events.iter().map(|event| self.record(event)).collect();

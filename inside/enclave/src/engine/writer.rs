@@ -319,10 +319,10 @@ impl Writer {
         }
     }
 
-    fn decide(&mut self, command: Command, fresh: Fresh, ticket: Ticket) {
+    fn decide(&mut self, command: Command, mut fresh: Fresh, ticket: Ticket) {
         let current = self.surroundings.current.now();
-        let context = Context { now: self.surroundings.clock.now(), fresh, rules: &current.rules };
-        if let Some(release) = self.shard.submit(command, &context, ticket) {
+        let mut context = Context { now: self.surroundings.clock.now(), fresh: &mut fresh, rules: &current.rules };
+        if let Some(release) = self.shard.submit(command, &mut context, ticket) {
             answer(release);
         }
         self.shared.count_owners(&self.shard);

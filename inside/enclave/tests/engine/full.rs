@@ -16,7 +16,9 @@ use proptest::prelude::*;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
-use crate::fixtures::{ACCOUNT, KEYS, OPS, TOKEN, VAULT, boot, caller, context, create_tenant, shard, signer, start};
+use crate::fixtures::{
+    ACCOUNT, KEYS, OPS, TOKEN, VAULT, boot, caller, context, create_tenant, fresh, shard, signer, start,
+};
 use crate::host::PATIENCE;
 use crate::live::Live;
 
@@ -78,7 +80,7 @@ impl Full {
 
     fn submit(&mut self, command: Command) {
         self.counter += 1;
-        self.shard.submit(command, &context(self.now, self.counter), ());
+        self.shard.submit(command, &mut context(self.now, &mut fresh(self.counter)), ());
     }
 
     /// The SID of what the last command made, as `context` draws it.
