@@ -13,7 +13,7 @@ use adyton_enclave::store::Store;
 use adyton_ledger::{Frontier, Head, Keep, Kind, LogId, Record, VaultId, origin};
 use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Plaintext, RootKey, Secret, SigningKey};
 use adyton_transport::Address;
-use adyton_vault::{Channel, Event, EventKind, Sid};
+use adyton_vault::{AccountId, AttemptId, Channel, Event, ServiceId, Subject, VerificationId, verification};
 
 use crate::vault::sibling;
 use crate::{Beside, Error, Options, Row, disk, postgres};
@@ -59,18 +59,19 @@ impl Writer {
             sid[..8].copy_from_slice(&self.events.to_be_bytes());
             records.push(&Event {
                 at: NOW,
-                kind: EventKind::VerificationStarted {
-                    verification: Sid(sid),
-                    account: Sid([1; 16]),
-                    service: Sid([2; 16]),
+                kind: verification::Event::VerificationStarted {
+                    verification: VerificationId::from_bytes(sid),
+                    account: AccountId::from_bytes([1; 16]),
+                    service: ServiceId::from_bytes([2; 16]),
                     channel: Channel::Sms,
-                    subject: sid,
-                    attempt: Sid(sid),
+                    subject: Subject::from_bytes(sid),
+                    attempt: AttemptId::from_bytes(sid),
                     code_length: 6,
                     sent: None,
                     destination: None,
                     custom_code: None,
-                },
+                }
+                .into(),
             });
         }
         records
@@ -87,7 +88,7 @@ impl Writer {
                 keep: Keep::UntilSnapshot,
                 index: self.frontier.size(),
                 time_bucket: NOW / 10,
-                tenant: Some(Sid([1; 16])),
+                tenant: Some(AccountId::from_bytes([1; 16])),
             };
             let record = self.sealer.seal(&place, &records)?;
             self.frontier.push(record.entry.leaf_hash());

@@ -1,6 +1,6 @@
-//! A token bucket in the form of the generic cell rate algorithm (ITU-T I.371): one instant, `full_again`, at which the
-//! bucket will be full. A spent token moves it by one refill. The instant is computed by a decider and stands in its event,
-//! so replay needs no limits.
+//! A token bucket in the form of the generic cell rate algorithm (ITU-T I.371): one instant,
+//! `full_again`, at which the bucket will be full. A spent token moves it by one refill. The
+//! instant is computed by a decider and stands in its event, so replay needs no limits.
 
 use crate::Seconds;
 
@@ -44,7 +44,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// A full bucket gives its size and no more at once; later one for each refill; and a wait that is named suffices.
+        /// A full bucket gives its size and no more at once; later one for each refill; and a wait
+        /// that is named suffices.
         #[test]
         fn tokens_come_back_at_their_pace(size in 1u32..20, refill in 1u64..500, now in 0u64..1_000_000, later in 0u64..5000) {
             let bucket = TokenBucket { size, refill };

@@ -5,7 +5,8 @@
 pub enum Class {
     /// Hot: matters within one boot; its body goes at the next snapshot.
     H,
-    /// Spent: survives a restart by its sum, which a snapshot holds; its body goes at the next one too.
+    /// Spent: survives a restart by its sum, which a snapshot holds; its body goes at the next one
+    /// too.
     P,
     /// Sync: survives everything.
     S,

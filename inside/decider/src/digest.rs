@@ -5,13 +5,14 @@ use core::marker::PhantomData;
 
 use adyton_seal::same;
 
-/// A keyed hash of a token that a client holds (`token hash` of `docs/spec/00-conventions.md`). It is compared in constant
-/// time only, so there is no `==` and nothing prints it.
+/// A keyed hash of a token that a client holds (`token hash` of `docs/spec/00-conventions.md`). It
+/// is compared in constant time only, so there is no `==` and nothing prints it.
 #[derive(Clone, Copy)]
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// What an unknown user's token is compared with, so that unknown and known users cost the same.
+    /// What an unknown user's token is compared with, so that unknown and known users cost the
+    /// same.
     pub const NONE: Self = Self([0; 32]);
 
     /// Takes what the edge has hashed.
@@ -30,8 +31,9 @@ impl TokenHash {
     }
 }
 
-/// A keyed hash of purpose `P` by which state and log know something that is a secret itself, such as an address
-/// (`docs/spec/00-conventions.md`, keyed hashes). Hashes of different purposes cannot be compared.
+/// A keyed hash of purpose `P` by which state and log know something that is a secret itself, such
+/// as an address (`docs/spec/00-conventions.md`, keyed hashes). Hashes of different purposes cannot
+/// be compared.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyedHash<P>([u8; 16], PhantomData<P>);
 

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-/// Events and effects of one operation. It is kept whole, as one part of the log, or discarded whole: a workflow that
-/// refuses after another one has agreed leaves nothing of either.
+/// Events and effects of one operation. It is kept whole, as one part of the log, or discarded
+/// whole: a workflow that refuses after another one has agreed leaves nothing of either.
 #[must_use]
 pub struct Draft<E, F> {
     /// What happened, in order; the state changes by these.

@@ -5,8 +5,8 @@ use zeroize::Zeroizing;
 
 use crate::Id;
 
-/// Randomness for one command: `HMAC-SHA-256(seed, u32 n)` for its n-th draw, so that no command can run out of it and no
-/// two draws share a byte, whichever workflows take part.
+/// Randomness for one command: `HMAC-SHA-256(seed, u32 n)` for its n-th draw, so that no command
+/// can run out of it and no two draws share a byte, whichever workflows take part.
 pub struct Fresh {
     seed: Secret<32>,
     draws: u32,

@@ -6,7 +6,8 @@ use adyton_seal::{Opaque, Plaintext, Reader};
 
 use crate::Class;
 
-/// What is logged. There is no serde here on purpose: it may hold secrets, and its bytes are a spec page's.
+/// What is logged. There is no serde here on purpose: it may hold secrets, and its bytes are a spec
+/// page's.
 pub trait Record: Sized {
     /// The freshness class.
     fn class(&self) -> Class;
@@ -19,9 +20,21 @@ pub trait Record: Sized {
     /// # Errors
     /// [`Corrupt`] for bytes that [`Record::encode`] does not write.
     fn decode(reader: &mut Reader<'_>) -> Result<Self, Corrupt>;
+
+    /// Reads one that fills the bytes.
+    ///
+    /// # Errors
+    /// [`Corrupt`], also for bytes behind it.
+    fn decode_all(bytes: &[u8]) -> Result<Self, Corrupt> {
+        let mut reader = Reader::new(bytes);
+        let record = Self::decode(&mut reader)?;
+        reader.finish()?;
+        Ok(record)
+    }
 }
 
-/// Bytes of the log or of a snapshot do not decode. They were authentic, so this is a bug or another version's bytes.
+/// Bytes of the log or of a snapshot do not decode. They were authentic, so this is a bug or
+/// another version's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupt;
 

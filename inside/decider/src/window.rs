@@ -1,7 +1,8 @@
 //! How much was counted lately, by key. Class H: a restart forgets it.
 //!
-//! A sliding hour over two fixed ones: the hour before counts by the part of it that is still within sixty minutes. It
-//! holds two numbers for each key, whatever the limit is, so the limit stays with the decider.
+//! A sliding hour over two fixed ones: the hour before counts by the part of it that is still
+//! within sixty minutes. It holds two numbers for each key, whatever the limit is, so the limit
+//! stays with the decider.
 
 use alloc::collections::BTreeMap;
 
@@ -65,7 +66,8 @@ impl<K: Ord> SlidingHours<K> {
             return Ok(());
         }
         let current = window.at(now / HOUR);
-        // Only the hour before ebbs away now; if that is not enough, the present one begins to at its end.
+        // Only the hour before ebbs away now; if that is not enough, the present one begins to at
+        // its end.
         let room = limit.saturating_sub(amount).saturating_sub(current.now);
         if current.before > 0 && current.now.saturating_add(amount) <= limit {
             // before * left / HOUR <= room
@@ -99,8 +101,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever is counted, no sixty minutes hold more than the limit and its half again (the error of two fixed
-        /// hours), and what is refused fits after the wait.
+        /// Whatever is counted, no sixty minutes hold more than the limit and its half again (the
+        /// error of two fixed hours), and what is refused fits after the wait.
         #[test]
         fn a_limit_holds(steps in proptest::collection::vec((0u64..1200, 1u64..5), 1..200), limit in 5u64..50) {
             let (mut hours, mut now, mut counted) = (SlidingHours::new(1), 0u64, alloc::vec::Vec::new());

@@ -1,7 +1,7 @@
 //! Where a code is sent: a phone number or an e-mail address, as a secret.
 //!
-//! Only one spelling of each is accepted, and whatever is counted or compared is counted under that one, so that no
-//! spelling changes the outcome of an attempt.
+//! Only one spelling of each is accepted, and whatever is counted or compared is counted under that
+//! one, so that no spelling changes the outcome of an attempt.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,17 +12,19 @@ use zeroize::Zeroizing;
 use crate::phone::{self, Country, Numbering, WrittenInstead};
 use crate::{Channel, email};
 
-/// Digits at a number's end that tell the numbers of one block apart: a block has 10,000 numbers, in every plan.
+/// Digits at a number's end that tell the numbers of one block apart: a block has 10,000 numbers,
+/// in every plan.
 ///
-/// Pumping uses runs of consecutive numbers, which plans allot to operators by the thousand, ten thousand or more. A longer
-/// beginning would cut such a run into more blocks, each with a ceiling of its own. A shorter one would put the people of a
-/// town into one: an area code of the North American plan has 8,000,000 numbers, a mobile beginning such as +49 1512 has
-/// 10,000,000. Where numbers are so short that a block is a whole network (+683, +290), the country has fewer people than a block
-/// has numbers, and fraud is fond of it.
+/// Pumping uses runs of consecutive numbers, which plans allot to operators by the thousand, ten
+/// thousand or more. A longer beginning would cut such a run into more blocks, each with a ceiling
+/// of its own. A shorter one would put the people of a town into one: an area code of the North
+/// American plan has 8,000,000 numbers, a mobile beginning such as +49 1512 has 10,000,000. Where
+/// numbers are so short that a block is a whole network (+683, +290), the country has fewer people
+/// than a block has numbers, and fraud is fond of it.
 const BLOCK_DIGITS: usize = 4;
 
-/// An address. It identifies a person, so it is a secret: zeroized on drop, never printed, and not written to the log
-/// (the log knows it by its keyed hash).
+/// An address. It identifies a person, so it is a secret: zeroized on drop, never printed, and not
+/// written to the log (the log knows it by its keyed hash).
 pub struct Destination {
     text: Zeroizing<Vec<u8>>,
     /// Of a phone number.
@@ -38,8 +40,8 @@ pub enum DestinationError {
     CallingCode,
     /// The country of this calling code has no numbers of this length.
     NationalLength,
-    /// Behind the calling code comes what no number of this length begins with: a prefix dialled only inside the country,
-    /// or the beginning of a form from before the country's plan changed.
+    /// Behind the calling code comes what no number of this length begins with: a prefix dialled
+    /// only inside the country, or the beginning of a form from before the country's plan changed.
     NationalBeginning,
     /// An e-mail address without an `@`.
     EmailForm,
@@ -93,8 +95,8 @@ impl Destination {
         Ok(Self { text: Zeroizing::new(text.as_bytes().to_vec()), numbering })
     }
 
-    /// How a phone number that [`Destination::phone`] refuses is written instead, if a rule knows. It names prefixes, and no
-    /// other digit of the number.
+    /// How a phone number that [`Destination::phone`] refuses is written instead, if a rule knows.
+    /// It names prefixes, and no other digit of the number.
     pub fn written_instead(text: &str) -> Option<WrittenInstead> {
         phone::written_instead(text)
     }
@@ -107,13 +109,14 @@ impl Destination {
         Ok(Self { text: email::normal(text)?, numbering: None })
     }
 
-    /// The address. Every caller of this is a place to review: the tenant that gave it, and the message's address.
+    /// The address. Every caller of this is a place to review: the tenant that gave it, and the
+    /// message's address.
     pub fn expose(&self) -> &str {
         core::str::from_utf8(&self.text).unwrap_or_default()
     }
 
-    /// What is counted for it: the address itself, an e-mail's local part in lower case, since no provider tells two
-    /// people apart by it.
+    /// What is counted for it: the address itself, an e-mail's local part in lower case, since no
+    /// provider tells two people apart by it.
     pub fn counted(&self) -> Zeroizing<String> {
         Zeroizing::new(self.expose().to_ascii_lowercase())
     }
@@ -123,14 +126,15 @@ impl Destination {
         self.numbering.map(|numbering| numbering.country)
     }
 
-    /// Whether whoever sends to it pays a third party for it, as far as the number's beginning tells: premium-rate and
-    /// shared-cost numbers, which are what fraud with text messages is after.
+    /// Whether whoever sends to it pays a third party for it, as far as the number's beginning
+    /// tells: premium-rate and shared-cost numbers, which are what fraud with text messages is
+    /// after.
     pub fn is_premium_rate(&self) -> bool {
         self.numbering.is_some_and(|numbering| numbering.premium_rate)
     }
 
-    /// What many addresses share: of a number its block, which is the number without its last four digits; of an e-mail
-    /// address the domain.
+    /// What many addresses share: of a number its block, which is the number without its last four
+    /// digits; of an e-mail address the domain.
     pub fn prefix(&self) -> &str {
         let text = self.expose();
         match text.rsplit_once('@') {

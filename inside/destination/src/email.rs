@@ -1,6 +1,7 @@
-//! The one form of an e-mail address that is accepted: RFC 5321 §4.1.2's dot-string local part and a domain of at least
-//! two labels (RFC 1035 §2.3.1), ASCII only. No quoted strings, comments, address literals or lists: whoever needs them
-//! is not somebody to send a code to, and each is a second spelling. International domains come as `xn--`.
+//! The one form of an e-mail address that is accepted: RFC 5321 §4.1.2's dot-string local part and
+//! a domain of at least two labels (RFC 1035 §2.3.1), ASCII only. No quoted strings, comments,
+//! address literals or lists: whoever needs them is not somebody to send a code to, and each is a
+//! second spelling. International domains come as `xn--`.
 
 use alloc::vec::Vec;
 
@@ -19,7 +20,8 @@ const LONGEST_LABEL: usize = 63;
 /// The address with its domain in lower case.
 ///
 /// # Errors
-/// [`DestinationError`] `EmailForm`, `EmailLength`, `LocalPart` or `Domain`, the first rule that is broken.
+/// [`DestinationError`] `EmailForm`, `EmailLength`, `LocalPart` or `Domain`, the first rule that is
+/// broken.
 pub(crate) fn normal(text: &str) -> Result<Zeroizing<Vec<u8>>, DestinationError> {
     let (local, domain) = text.split_once('@').ok_or(DestinationError::EmailForm)?;
     if text.len() > LONGEST {
@@ -46,8 +48,8 @@ fn is_atext(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
 }
 
-/// Whether a text is a DNS name of at least two labels: letters, digits and inner hyphens; the last label begins with a
-/// letter, which no address literal's does.
+/// Whether a text is a DNS name of at least two labels: letters, digits and inner hyphens; the last
+/// label begins with a letter, which no address literal's does.
 pub fn is_domain(domain: &str) -> bool {
     let label = |label: &str| {
         (1..=LONGEST_LABEL).contains(&label.len())

@@ -3,16 +3,18 @@
 //! 1. E.164 form: `+`, then 7 to 15 ASCII digits that do not begin with 0 (ITU-T E.164 §6).
 //! 2. The calling code is one of a country.
 //! 3. The rest, the national number, has a length that the country uses.
-//! 4. It begins as numbers of that length do: not with what is dialled only inside the country (`+49 0170 …`), and not as
-//!    numbers did before the country's plan changed ([`spellings`]). So a telephone has one accepted number.
-//! 5. Where several regions share a calling code, the beginning of the national number says which it is.
+//! 4. It begins as numbers of that length do: not with what is dialled only inside the country
+//!    (`+49 0170 …`), and not as numbers did before the country's plan changed ([`spellings`]). So
+//!    a telephone has one accepted number.
+//! 5. Where several regions share a calling code, the beginning of the national number says which
+//!    it is.
 //!
-//! What this is not: it does not say that a number is assigned, or that it can take text messages. Numbers for fiction
-//! (+1 202 555 01xx, +44 7700 900xxx) are numbers like any other. Calling codes of no country are refused: nobody gets a
-//! verification code there, and fraud does.
+//! What this is not: it does not say that a number is assigned, or that it can take text messages.
+//! Numbers for fiction (+1 202 555 01xx, +44 7700 900xxx) are numbers like any other. Calling codes
+//! of no country are refused: nobody gets a verification code there, and fraud does.
 //!
-//! Limits: step 4 knows what the table knows. If a network still delivers to a form that neither the metadata nor the list
-//! of spellings has, that form counts as another number.
+//! Limits: step 4 knows what the table knows. If a network still delivers to a form that neither
+//! the metadata nor the list of spellings has, that form counts as another number.
 
 mod spellings;
 mod table;
@@ -28,10 +30,11 @@ const DIGITS: core::ops::RangeInclusive<usize> = 7..=15;
 /// Where a phone number belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Country {
-    /// Digits after the `+` that name the country, or the group of countries that share them (ITU-T E.164, annex).
+    /// Digits after the `+` that name the country, or the group of countries that share them (ITU-T
+    /// E.164, annex).
     pub calling_code: u16,
-    /// Its two letters (ISO 3166-1 alpha-2; AC, TA and XK as CLDR has them). If the beginning of a number tells nothing,
-    /// the one that answers for the calling code.
+    /// Its two letters (ISO 3166-1 alpha-2; AC, TA and XK as CLDR has them). If the beginning of a
+    /// number tells nothing, the one that answers for the calling code.
     pub region: &'static str,
 }
 
@@ -94,7 +97,8 @@ impl Plan {
     }
 }
 
-/// How a number that is refused is written instead. It names prefixes, and no other digit of the number.
+/// How a number that is refused is written instead. It names prefixes, and no other digit of the
+/// number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WrittenInstead {
     /// With a `+` instead of the prefix of international calls, `00`.
@@ -141,7 +145,8 @@ pub(crate) fn written_instead(text: &str) -> Option<WrittenInstead> {
     Some(WrittenInstead::Without { calling_code: plan.calling_code, prefix })
 }
 
-/// The plan of the calling code that digits begin with, and the national number. No code is the beginning of another.
+/// The plan of the calling code that digits begin with, and the national number. No code is the
+/// beginning of another.
 fn plan(digits: &str) -> Option<(&'static Plan, &str)> {
     (1..=3).find_map(|count| {
         let (code, national) = digits.split_at_checked(count)?;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use adyton_frame::MAX_FRAME;
 use adyton_ledger::{Keep, Kind};
 use adyton_seal::Plaintext;
-use adyton_vault::Sid;
+use adyton_vault::AccountId;
 
 use super::sealing::{Records, stored_size};
 use super::shard::Held;
@@ -33,7 +33,7 @@ pub(super) struct NewRecord {
     /// How long its body must be kept at least.
     pub(super) keep: Keep,
     /// Whose it is.
-    pub(super) tenant: Option<Sid>,
+    pub(super) tenant: Option<AccountId>,
     /// Its bytes.
     pub(super) bytes: Plaintext,
 }
@@ -42,7 +42,7 @@ pub(super) struct NewRecord {
 pub(super) struct OpenEntry {
     pub(super) kind: Kind,
     pub(super) keep: Keep,
-    pub(super) tenant: Option<Sid>,
+    pub(super) tenant: Option<AccountId>,
     pub(super) records: Records,
     /// Bytes that it takes in a frame.
     stored: usize,
@@ -91,7 +91,7 @@ impl<T> Batch<T> {
     /// much.
     fn places(&self, records: &[NewRecord]) -> Option<(Vec<usize>, usize)> {
         let mut places = Vec::with_capacity(records.len());
-        let mut new: Vec<(Kind, Option<Sid>)> = Vec::new();
+        let mut new: Vec<(Kind, Option<AccountId>)> = Vec::new();
         let mut lengths: BTreeMap<usize, usize> = BTreeMap::new();
         for record in records {
             let place = self.place(record, &new).unwrap_or_else(|| {
@@ -112,11 +112,11 @@ impl<T> Batch<T> {
     }
 
     /// One entry per tenant and batch; whatever concerns no tenant has one of its own.
-    fn place(&self, record: &NewRecord, new: &[(Kind, Option<Sid>)]) -> Option<usize> {
+    fn place(&self, record: &NewRecord, new: &[(Kind, Option<AccountId>)]) -> Option<usize> {
         if record.kind != Kind::Ops {
             return None;
         }
-        let same = |kind: Kind, tenant: Option<Sid>| (kind, tenant) == (record.kind, record.tenant);
+        let same = |kind: Kind, tenant: Option<AccountId>| (kind, tenant) == (record.kind, record.tenant);
         let open = self.entries.iter().rposition(|entry| same(entry.kind, entry.tenant));
         open.or_else(|| Some(self.entries.len() + new.iter().position(|(kind, tenant)| same(*kind, *tenant))?))
     }

@@ -2,7 +2,7 @@
 
 use adyton_ledger::{EntryError, Frontier, Head, HeadError, Header, Kind, LogId, StoredRecord, VaultId, origin};
 use adyton_seal::KeyTree;
-use adyton_vault::{Event, State};
+use adyton_vault::{Event, Record as _, State};
 
 use super::sealing::{BodyError, Opener};
 use super::snapshot::{Manifest, Scope};
@@ -97,7 +97,7 @@ impl<'a> Replay<'a> {
         self.opener.open(&record.entry, &header, body, |bytes| {
             if header.kind != Kind::Snapshot {
                 // What was hot is void after this boot's own first entry: only what survives is kept.
-                state.evolve_cold(Event::decode(bytes).map_err(|_| BodyError)?);
+                state.evolve_cold(Event::decode_all(bytes).map_err(|_| BodyError)?);
                 *events += 1;
             }
             Ok(())

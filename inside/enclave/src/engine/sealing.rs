@@ -10,7 +10,7 @@ use std::fmt;
 
 use adyton_ledger::{Entry, Header, Keep, Kind, LogId, Record, VaultId, commitment, commitments_root, size_class};
 use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, Opaque, Plaintext, Reader, TAG_LEN, keyed_hash_16, put_lp};
-use adyton_vault::{Event, Sid, SidKind};
+use adyton_vault::{AccountId, Event, Record as _};
 
 /// Why a stored body does not open. The store is untrusted, so this refuses a boot and says no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub struct Place {
     /// Unix seconds / 10.
     pub time_bucket: u64,
     /// Whose it is.
-    pub tenant: Option<Sid>,
+    pub tenant: Option<AccountId>,
 }
 
 /// Seals the entries of one log in one boot. It is the only holder of K_boot.
@@ -105,7 +105,7 @@ pub struct Sealer {
     commitment: HmacKey,
     pseudonym: HmacKey,
     /// Pseudonyms of today, so that each is computed once a day.
-    today: (u32, BTreeMap<Sid, [u8; 16]>),
+    today: (u32, BTreeMap<AccountId, [u8; 16]>),
 }
 
 impl Sealer {
@@ -179,13 +179,13 @@ impl Sealer {
         self.commitment.tag_16(&message)
     }
 
-    fn pseudonym(&mut self, tenant: Sid, time_bucket: u64) -> [u8; 16] {
+    fn pseudonym(&mut self, tenant: AccountId, time_bucket: u64) -> [u8; 16] {
         let day = u32::try_from(time_bucket / 8640).unwrap_or(u32::MAX);
         if self.today.0 != day {
             self.today = (day, BTreeMap::new());
         }
         *self.today.1.entry(tenant).or_insert_with(|| {
-            let account = tenant.text(SidKind::Account);
+            let account = tenant.text();
             keyed_hash_16(&self.pseudonym, &[account.as_bytes(), &day.to_be_bytes()])
         })
     }

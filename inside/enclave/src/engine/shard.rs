@@ -18,7 +18,8 @@ use adyton_ledger::VaultId;
 use adyton_ledger::{Frontier, Head, Keep, Kind, Record, origin};
 use adyton_seal::{Opaque, Plaintext, SigningKey};
 use adyton_vault::{
-    Ceiling, Class, Command, Context, Decision, Effect, Event, EventKind, Refusal, Reply, Seconds, State, decide,
+    BootId, Ceiling, Class, Command, Context, Draft, Effect, Event, EventKind, Record as _, Refusal, Reply, Seconds,
+    State, decide,
 };
 
 use super::batch::{Batch, NewRecord, OpenEntry};
@@ -145,14 +146,15 @@ impl<T> Shard<T> {
         command: Command,
         context: &mut Context<'_>,
     ) -> Result<(Reply, Vec<Effect>, Vec<Ceiling>), Refusal> {
-        let Decision { events, reply, effects } = decide(&self.state, command, context)?;
+        let decision = decide(&self.state, command, context);
+        let (reply, Draft { events, effects }) = (decision.answer?, decision.draft);
         let records: Vec<_> = events.iter().map(|event| self.record(event)).collect();
         if !self.add(&records) {
             return Err(Refusal::TooLarge);
         }
         let mut near = Vec::new();
         for event in events {
-            near.extend(self.state.ceilings_near(&event, &context.rules.limits));
+            near.extend(self.state.ceilings_near(&event, &context.rules.verification.limits));
             self.state.evolve(event);
         }
         Ok((reply, effects, near))
@@ -160,7 +162,7 @@ impl<T> Shard<T> {
 
     /// Begins this boot in the log: voids what was hot.
     pub fn boot(&mut self, boot_id: [u8; 16], now: Seconds) {
-        let event = Event { at: now, kind: EventKind::Booted { boot_id } };
+        let event = Event { at: now, kind: EventKind::Booted(BootId(boot_id)) };
         let added = self.add(&[self.record(&event)]);
         debug_assert!(added, "25 bytes fit any batch");
         self.state.evolve(event);
@@ -182,7 +184,7 @@ impl<T> Shard<T> {
 
     /// An event as a record; the state is that before it.
     fn record(&self, event: &Event) -> NewRecord {
-        let kind = if matches!(event.kind, EventKind::Booted { .. }) { Kind::Boot } else { Kind::Ops };
+        let kind = if matches!(event.kind, EventKind::Booted(_)) { Kind::Boot } else { Kind::Ops };
         let keep = match (kind, event.class()) {
             // What is prepaid stands in the snapshot with its sum.
             (Kind::Ops, Class::H | Class::P) => Keep::UntilSnapshot,

@@ -7,7 +7,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use adyton_frame::{Event, StopReason};
 use adyton_ledger::LogId;
 use adyton_seal::Secret;
-use adyton_vault::{Ceiling, Command, Context, Effect, Fresh, Refusal, Reply, Sid};
+use adyton_vault::{
+    AccountId, Ceiling, ChangeSettings, Command, Context, Effect, Fresh, KeyId, Refusal, Reply, Tick, tenancy,
+    verification,
+};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
@@ -48,7 +51,7 @@ enum Request {
     Settings(String, Box<Current>, Fresh, Ticket),
     Snapshot(Vec<u8>, Ticket),
     /// Who signs for an account, and with which sequence next.
-    Signer(Sid, oneshot::Sender<Option<(Vec<u8>, u64)>>),
+    Signer(AccountId, oneshot::Sender<Option<(Vec<u8>, u64)>>),
 }
 
 /// A handle on a running shard.
@@ -66,7 +69,7 @@ struct Shared {
     /// Entries known to be durable.
     durable: AtomicU64,
     /// API keys and their accounts.
-    accounts: RwLock<BTreeMap<Sid, Sid>>,
+    accounts: RwLock<BTreeMap<KeyId, AccountId>>,
     /// Sequence of the owners' next request.
     next_owners_sequence: AtomicU64,
     /// What was done.
@@ -133,7 +136,9 @@ impl Engine {
         let answer = self.ask(|ticket| Request::Command(command, fresh, ticket)).await;
         match &answer {
             Ok(reply) => self.shared.counters.count(countable, reply),
-            Err(Failure::Refused(Refusal::SendLimit { ceiling, .. })) => self.shared.counters.refused_by(*ceiling),
+            Err(Failure::Refused(Refusal::Verification(verification::Refusal::SendLimit { ceiling, .. }))) => {
+                self.shared.counters.refused_by(*ceiling)
+            }
             Err(_) => {}
         }
         answer
@@ -162,7 +167,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Failure::Unavailable`].
-    pub async fn signer(&self, account: Sid) -> Result<Option<(Vec<u8>, u64)>, Failure> {
+    pub async fn signer(&self, account: AccountId) -> Result<Option<(Vec<u8>, u64)>, Failure> {
         let (sender, answer) = oneshot::channel();
         self.requests.try_send(Request::Signer(account, sender)).map_err(|_| Failure::Unavailable)?;
         timeout(PATIENCE, answer).await.ok().and_then(Result::ok).ok_or(Failure::Unavailable)
@@ -184,7 +189,7 @@ impl Engine {
     }
 
     /// The account that an API key belongs to. It may be about to change; the decider has the last word.
-    pub fn account_of(&self, key: Sid) -> Option<Sid> {
+    pub fn account_of(&self, key: KeyId) -> Option<AccountId> {
         self.shared.accounts.read().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
     }
 
@@ -285,14 +290,14 @@ impl Writer {
     fn tick(&mut self) {
         self.shared.counters.live(self.shard.state().live());
         if let Ok(fresh) = fresh() {
-            self.take(Request::Command(Command::Tick, fresh, None));
+            self.take(Request::Command(Tick.into(), fresh, None));
         }
     }
 
     fn take(&mut self, request: Request) {
         match request {
             Request::Command(command, fresh, ticket) => {
-                let keys = matches!(command, Command::ChangeKeys { .. });
+                let keys = matches!(command, Command::Tenancy(tenancy::Command::ChangeKeys(_)));
                 self.decide(command, fresh, ticket);
                 if keys {
                     self.shared.name_keys(&self.shard);
@@ -301,7 +306,7 @@ impl Writer {
             Request::Settings(text, current, fresh, ticket) => {
                 let sequence = current.sequence;
                 let next = self.shard.state().next_owners_sequence();
-                self.decide(Command::ChangeSettings { sequence, text }, fresh, ticket);
+                self.decide(ChangeSettings { sequence, text }.into(), fresh, ticket);
                 if self.shard.state().next_owners_sequence() != next {
                     self.surroundings.current.set(*current);
                 }

@@ -16,7 +16,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use adyton_vault::Sid;
+use adyton_vault::AccountId;
 use axum::body::Bytes;
 use zeroize::Zeroizing;
 
@@ -27,7 +27,7 @@ pub const BUDGET: usize = 256 * 1024 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Payer {
     /// An account whose token was verified.
-    Account(Sid),
+    Account(AccountId),
     /// Nobody known.
     Stranger,
 }
@@ -43,14 +43,14 @@ enum Share {
 impl Payer {
     fn body(self) -> Share {
         match self {
-            Self::Account(account) => Share::Account(account.0),
+            Self::Account(account) => Share::Account(*account.as_bytes()),
             Self::Stranger => Share::StrangersBodies,
         }
     }
 
     fn answer(self) -> Share {
         match self {
-            Self::Account(account) => Share::Account(account.0),
+            Self::Account(account) => Share::Account(*account.as_bytes()),
             Self::Stranger => Share::StrangersAnswers,
         }
     }
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     fn account(number: u8) -> Payer {
-        Payer::Account(Sid([number; 16]))
+        Payer::Account(AccountId::from_bytes([number; 16]))
     }
 
     #[test]

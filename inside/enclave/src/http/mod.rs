@@ -25,6 +25,7 @@ mod keys;
 mod loosening;
 mod parameters;
 mod path;
+mod refusals;
 mod requests;
 mod service_list;
 mod services;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 
 use adyton_ledger::Profile;
 use adyton_seal::{HmacKey, KeyTree, RecipientKey};
+use adyton_vault::Ask;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -48,6 +50,7 @@ use axum::middleware;
 use axum::routing::{delete, get, post};
 
 use crate::acme;
+use crate::ask::{AskError, ask};
 use crate::engine::Engine;
 use crate::evidence::Evidence;
 use crate::policy::Holder;
@@ -103,6 +106,13 @@ pub struct Api {
     pub workers: Workers,
     /// Credentials that were verified.
     pub known: Known,
+}
+
+impl Api {
+    /// Puts a request to its decider.
+    pub(crate) async fn ask<A: Ask>(&self, request: A) -> Result<A::Reply, AskError<A::Refusal>> {
+        ask(&self.engine, request).await
+    }
 }
 
 /// The routes.

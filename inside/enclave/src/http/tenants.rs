@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
-use adyton_api::{Account, ApiKey, CreateTenant, Object, ServiceLoosening, Tenant, timestamp};
+use adyton_api::{Account, ApiKey, Object, ServiceLoosening, Tenant, timestamp};
 use adyton_ledger::{SshKeyError, SshPublicKey, base64, sha256};
 use adyton_seal::SealedPurpose;
-use adyton_vault::{AccountView, Command, Loosening, Reply, Scopes, Sid, SidKind, TenantView, User};
+use adyton_vault::{
+    AccountId, AccountView, CreateTenant, FetchAccount, KeyId, Loosening, Scopes, ServiceId, TenantView, TokenHash,
+    User, tenancy,
+};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -18,14 +21,13 @@ use super::body::Body;
 use super::json::MemberError;
 use super::services::pending;
 use super::workers::Kind;
-use crate::engine::Failure;
 use crate::hashes;
 
-/// A [`CreateTenant`] whose fields have their form. Its token was not opened.
+/// An [`adyton_api::CreateTenant`] whose fields have their form. Its token was not opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantRequest {
     /// The account that the client chose.
-    pub account: Sid,
+    pub account: AccountId,
     /// A name for people.
     pub friendly_name: String,
     /// The token, sealed to the vault.
@@ -51,10 +53,10 @@ impl TenantRequest {
     /// # Errors
     /// [`TenantRequestError`], the first field that is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, TenantRequestError> {
-        let request: Result<Object<CreateTenant>, _> = serde_json::from_slice(body);
+        let request: Result<Object<adyton_api::CreateTenant>, _> = serde_json::from_slice(body);
         let Object(request) = request.map_err(|error| TenantRequestError::Member(MemberError::of(&error)))?;
         let field = |name| TenantRequestError::Member(MemberError::Field(name));
-        let account = Sid::parse(SidKind::Account, &request.account_sid);
+        let account = AccountId::parse(&request.account_sid);
         let friendly_name = tenant_name(&request.friendly_name);
         let sealed_token = base64::decode(request.sealed_token.as_bytes());
         let ssh_key: Result<SshPublicKey, _> = request.ssh_key.parse();
@@ -87,30 +89,25 @@ pub(super) async fn admit(api: &Arc<Api>, body: &[u8], admitted: Option<u64>) ->
     let opening = Arc::clone(api);
     let kind = if admitted.is_some() { Kind::Owners } else { Kind::Stranger };
     let token_hash = api.workers.run(kind, move || {
-        let purpose = SealedPurpose::tenant_token(&opening.vault_id, &account.text(SidKind::Account));
+        let purpose = SealedPurpose::tenant_token(&opening.vault_id, &account.text());
         opening.token_hash(User::Account(account), &purpose, &sealed_token)
     });
     let token_hash = token_hash.await??;
-    let command = Command::CreateTenant { account, token_hash, friendly_name, ssh_key, admitted };
-    let reply = api.engine.submit(command).await;
-    match reply.map_err(|failure| ApiError::failure(failure, "/adyton/v1/tenants"))? {
-        Reply::Tenant(view) => Ok(json(StatusCode::CREATED, &tenant(view))),
-        _ => Err(ApiError::failure(Failure::Unavailable, "")),
-    }
+    let view = api.ask(CreateTenant { account, token_hash, friendly_name, ssh_key, admitted }).await;
+    let view = view.map_err(|failure| ApiError::failure(failure, "/adyton/v1/tenants"))?;
+    Ok(json(StatusCode::CREATED, &tenant(view)))
 }
 
 pub(crate) async fn fetch(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
-    let reply = api.engine.submit(Command::FetchTenant { caller }).await;
-    match reply.map_err(|failure| ApiError::failure(failure, "/adyton/v1/account"))? {
-        Reply::Account(view) => Ok(json(StatusCode::OK, &account(view))),
-        _ => Err(ApiError::failure(Failure::Unavailable, "")),
-    }
+    let view = api.ask(FetchAccount { caller }).await;
+    let view = view.map_err(|failure| ApiError::failure(failure, "/adyton/v1/account"))?;
+    Ok(json(StatusCode::OK, &account(view)))
 }
 
 impl Api {
     /// Opens a token that a client made and sealed, and hashes it at once. Runs in a worker.
-    pub(super) fn token_hash(&self, user: User, purpose: &SealedPurpose, sealed: &[u8]) -> Result<[u8; 32], ApiError> {
+    pub(super) fn token_hash(&self, user: User, purpose: &SealedPurpose, sealed: &[u8]) -> Result<TokenHash, ApiError> {
         let token = self.recipient.open(purpose, sealed).map_err(|_| ApiError::sealed())?;
         let well_formed = (32..=64).contains(&token.len()) && token.as_bytes().iter().all(u8::is_ascii_alphanumeric);
         if !well_formed {
@@ -121,17 +118,18 @@ impl Api {
 }
 
 fn tenant(TenantView { account, friendly_name, created }: TenantView) -> Tenant {
-    Tenant { account_sid: account.text(SidKind::Account), friendly_name, date_created: timestamp(created) }
+    Tenant { account_sid: account.text(), friendly_name, date_created: timestamp(created) }
 }
 
-fn account(AccountView { tenant: of, ssh_key, next_sequence, keys, loosenings }: AccountView) -> Account {
+fn account(AccountView { account, loosenings }: AccountView) -> Account {
+    let tenancy::AccountView { tenant: of, ssh_key, next_sequence, keys } = account;
     let Tenant { account_sid, friendly_name, date_created } = tenant(of);
-    let key = |(sid, scopes): (Sid, Scopes)| ApiKey {
-        key_sid: sid.text(SidKind::Key),
+    let key = |(sid, scopes): (KeyId, Scopes)| ApiKey {
+        key_sid: sid.text(),
         scopes: scopes.list().map(|scope| scope.text().into()).collect(),
     };
-    let waiting = |(sid, loosening): (Sid, Loosening)| ServiceLoosening {
-        service_sid: sid.text(SidKind::Service),
+    let waiting = |(sid, loosening): (ServiceId, Loosening)| ServiceLoosening {
+        service_sid: sid.text(),
         loosening: pending(&loosening),
     };
     Account {

@@ -9,8 +9,9 @@ use adyton_enclave::store::Store;
 use adyton_ledger::{LogId, VaultId};
 use adyton_seal::{KeyTree, Label, Plaintext, RootKey, Secret, SigningKey};
 use adyton_vault::{
-    Admission, Caller, Channel, Command, Context, Destination, Event, Fresh, Limits, MessageLook, Rules,
-    ServiceSettings, Shared, Sid, Start, Subjects, User,
+    AccountId, Admission, Caller, Channel, Command, Context, CreateService, CreateTenant, Destination, Event, Fresh,
+    KeyedHash, Limits, MessageLook, Record as _, Rules, ServiceId, ServiceSettings, Shared, Start, Subjects, TokenHash,
+    User, services, tenancy, verification,
 };
 
 use crate::disk::Disk;
@@ -18,8 +19,8 @@ use crate::host::{Heard, Host, address};
 
 pub(crate) const OPS: LogId = LogId::from_number(1);
 pub(crate) const VAULT: VaultId = VaultId([9; 32]);
-pub(crate) const ACCOUNT: Sid = Sid([1; 16]);
-pub(crate) const TOKEN: [u8; 32] = [2; 32];
+pub(crate) const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
+pub(crate) const TOKEN: TokenHash = TokenHash::from_bytes([2; 32]);
 
 pub(crate) static KEYS: LazyLock<KeyTree> = LazyLock::new(keys);
 
@@ -39,9 +40,9 @@ pub(crate) fn create_tenant() -> Command {
     tenant(TOKEN)
 }
 
-pub(crate) fn tenant(token_hash: [u8; 32]) -> Command {
+pub(crate) fn tenant(token_hash: TokenHash) -> Command {
     let friendly_name = "Acme".into();
-    Command::CreateTenant { account: ACCOUNT, token_hash, friendly_name, ssh_key: Vec::new(), admitted: None }
+    CreateTenant { account: ACCOUNT, token_hash, friendly_name, ssh_key: Vec::new(), admitted: None }.into()
 }
 
 pub(crate) fn create_service() -> Command {
@@ -57,32 +58,38 @@ pub(crate) fn service_of(caller: Caller) -> Command {
         web_otp_domain: String::new(),
         app_hashes: Vec::new(),
     };
-    Command::CreateService { caller, settings }
+    CreateService { caller, settings }.into()
 }
 
-pub(crate) fn start(service: Sid, who: u8) -> Command {
+pub(crate) fn start(service: ServiceId, who: u8) -> Command {
     let destination = Destination::phone(&format!("+1202555012{who}")).unwrap();
-    let subjects = Subjects { in_service: [who; 16], in_tenant: [who; 16], shared: Shared::NumberBlock([9; 16]) };
+    let subjects = Subjects {
+        in_service: KeyedHash::from_bytes([who; 16]),
+        in_tenant: KeyedHash::from_bytes([who; 16]),
+        shared: Shared::NumberBlock(KeyedHash::from_bytes([9; 16])),
+    };
     let (channel, look) = (Channel::Sms, MessageLook::default());
-    Command::Start(caller(), Start { service, destination, subjects, channel, custom_code: None, look, cost: 0 })
+    Start { caller: caller(), service, destination, subjects, channel, custom_code: None, look, cost: 0 }.into()
 }
 
 /// Everything is open and nothing has a ceiling that a test would reach.
 pub(crate) static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
-    admission: Admission::Open,
-    channels: [Channel::Sms].into(),
-    calling_codes: [1].into(),
-    limits: Limits {
-        failed_checks: u32::MAX,
-        failed_checks_refill: 0,
-        failed_checks_consecutive: u32::MAX,
-        sends_per_destination_hour: u32::MAX,
-        sends_per_number_block_hour: u32::MAX,
-        sends_per_mail_domain_hour: u32::MAX,
-        sends_per_tenant_hour: u32::MAX,
-        ..Limits::default()
+    tenancy: tenancy::Rules { admission: Admission::Open },
+    services: services::Rules::default(),
+    verification: verification::Rules {
+        channels: [Channel::Sms].into(),
+        calling_codes: [1].into(),
+        limits: Limits {
+            failed_checks: u32::MAX,
+            failed_checks_refill: 0,
+            failed_checks_consecutive: u32::MAX,
+            sends_per_destination_hour: u32::MAX,
+            sends_per_number_block_hour: u32::MAX,
+            sends_per_mail_domain_hour: u32::MAX,
+            sends_per_tenant_hour: u32::MAX,
+            ..Limits::default()
+        },
     },
-    ..Rules::default()
 });
 
 pub(crate) fn context(now: u64, fresh: &mut Fresh) -> Context<'_> {

@@ -5,7 +5,7 @@ use adyton_enclave::engine::sealing::Opener;
 use adyton_enclave::store::Store;
 use adyton_frame::Event;
 use adyton_ledger::{Entry, Frontier, Keep, Kind, LogReader, LogStore, Record, Retirement, StoredRecord};
-use adyton_vault::{Reply, Sid, State, decide};
+use adyton_vault::{Record as _, Reply, ServiceId, State, decide, services};
 use tempfile::TempDir;
 use tokio::time::{Duration, sleep, timeout};
 
@@ -23,8 +23,10 @@ fn taken(said: &[Event], at_least: u64) -> Option<u64> {
 }
 
 /// A service and a live code in it, in entries of their own.
-async fn work(live: &Live, who: u8) -> Sid {
-    let Reply::Service(view) = live.submit(create_service).await else { panic!("not a service") };
+async fn work(live: &Live, who: u8) -> ServiceId {
+    let Reply::Services(services::Reply::Service(view)) = live.submit(create_service).await else {
+        panic!("not a service")
+    };
     live.submit(|| start(view.service, who)).await;
     view.service
 }
@@ -56,7 +58,7 @@ fn reboot(disk: &Disk) -> Replay<'static> {
             let header = entry.header().unwrap();
             let Some(body) = body.filter(|_| header.kind != Kind::Snapshot) else { continue };
             let mut evolve = |event: &[u8]| {
-                state.evolve_cold(adyton_vault::Event::decode(event).unwrap());
+                state.evolve_cold(adyton_vault::Event::decode_all(event).unwrap());
                 Ok(())
             };
             opener.open(&entry, &header, &body, &mut evolve).unwrap();
@@ -86,7 +88,8 @@ async fn snapshots_are_taken_retired_and_booted_from_while_the_host_comes_and_go
         let found = reboot(&live.disk);
         assert_eq!(found.covered, covered);
         for service in &services {
-            assert!(decide(&found.state, start(*service, 9), &mut context(1_900_000_000, &mut fresh(1))).is_ok());
+            let decided = decide(&found.state, start(*service, 9), &mut context(1_900_000_000, &mut fresh(1)));
+            assert!(decided.answer.is_ok());
         }
         live.start_host();
     }

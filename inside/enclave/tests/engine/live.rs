@@ -15,7 +15,7 @@ use adyton_enclave::engine::{Engine, Failure, Shard, Stop, Stopped};
 use adyton_enclave::events::Events;
 use adyton_enclave::policy::{Current, Holder};
 use adyton_ledger::{AppendOutcome, LogReader, LogStore};
-use adyton_vault::{Command, Effect, Reply, State};
+use adyton_vault::{Command, Effect, Reply, State, Tick};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep, timeout};
@@ -120,7 +120,7 @@ impl Live {
     /// Waits until new work is refused at once.
     pub(crate) async fn until_away(&self) {
         let away = async {
-            while at_once(self.engine.submit(Command::Tick)).await.is_pending() {
+            while at_once(self.engine.submit(Tick.into())).await.is_pending() {
                 sleep(Duration::from_millis(5)).await;
             }
         };

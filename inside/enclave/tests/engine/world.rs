@@ -13,7 +13,10 @@ use adyton_enclave::engine::snapshot::{Manifest, Scope};
 use adyton_enclave::engine::{Held, Release, Sealed, Shard};
 use adyton_host::{RedbStore, StoreError};
 use adyton_ledger::{AppendOutcome, Hash, Kind, LogReader, LogStore, Retirement};
-use adyton_vault::{Command, Effect, Event, EventKind, Reply, Sid, State, Status, decide};
+use adyton_vault::{
+    AttemptId, BootId, Command, Effect, Event, EventKind, Record as _, Reply, ServiceId, State, Status, VerificationId,
+    decide, services, verification,
+};
 
 use crate::disk::Disk;
 use crate::fixtures::{KEYS, OPS, VAULT, boot, context, create_tenant, encoded, fresh, shard, start};
@@ -74,7 +77,7 @@ pub(crate) struct Point {
 pub(crate) struct Copy {
     disk: Disk,
     stored: Point,
-    acknowledged: BTreeSet<Sid>,
+    acknowledged: BTreeSet<ServiceId>,
     retired: bool,
 }
 
@@ -96,10 +99,10 @@ pub(crate) struct World {
     newest_snapshot: Option<[u8; 16]>,
     retired: bool,
     pub(crate) seen: Rc<RefCell<Seen>>,
-    pub(crate) service: Option<Sid>,
-    pub(crate) live: Option<(Sid, Sid, String)>,
+    pub(crate) service: Option<ServiceId>,
+    pub(crate) live: Option<(VerificationId, AttemptId, String)>,
     /// Services whose creation was answered.
-    pub(crate) acknowledged: BTreeSet<Sid>,
+    pub(crate) acknowledged: BTreeSet<ServiceId>,
 }
 
 impl World {
@@ -142,7 +145,7 @@ impl World {
         };
         let now = world.now();
         world.shard.boot(boot_id, now);
-        world.decided.push(encoded(&Event { at: now, kind: EventKind::Booted { boot_id } }));
+        world.decided.push(encoded(&Event { at: now, kind: EventKind::Booted(BootId(boot_id)) }));
         world.append(Fault::None);
         world
     }
@@ -159,9 +162,8 @@ impl World {
     pub(crate) fn submit(&mut self, command: impl Fn() -> Command) {
         self.pass(1);
         let (counter, now) = (self.seen.borrow().counter, self.now());
-        if let Ok(decision) = decide(self.shard.state(), command(), &mut context(now, &mut fresh(counter))) {
-            self.decided.extend(decision.events.iter().map(encoded));
-        }
+        let decision = decide(self.shard.state(), command(), &mut context(now, &mut fresh(counter)));
+        self.decided.extend(decision.draft.events.iter().map(encoded));
         let ticket = Ticket { decided: self.decided.len(), retirement: None };
         if let Some(release) = self.shard.submit(command(), &mut context(now, &mut fresh(counter)), ticket) {
             self.released(release);
@@ -174,11 +176,13 @@ impl World {
         self.read_back();
         assert!(release.ticket.decided <= self.readable.0.len(), "an answer tells of what is not durable");
         match release.answer {
-            Ok(Reply::Service(view)) => {
+            Ok(Reply::Services(services::Reply::Service(view))) => {
                 self.acknowledged.insert(view.service);
                 self.service = Some(view.service);
             }
-            Ok(Reply::Verification(view)) if view.status == Status::Approved => self.live = None,
+            Ok(Reply::Verification(verification::Reply::Verification(view))) if view.status == Status::Approved => {
+                self.live = None
+            }
             _ => {}
         }
         // As the follower does, which takes one snapshot after the other: an older one's retirement never comes later.
@@ -263,14 +267,16 @@ impl World {
         let Held { releases, effects, .. } = self.shard.durable();
         self.read_back();
         for effect in effects {
-            let Effect::Send { verification, attempt, message, .. } = effect else { continue };
-            let sent = self.readable.0.iter().any(|event| match Event::decode(event).unwrap().kind {
-                EventKind::VerificationStarted { attempt: known, .. }
-                | EventKind::VerificationResent { attempt: known, .. } => known == attempt,
+            let Effect::Send { verification: sid, attempt, message, .. } = effect else { continue };
+            let sent = self.readable.0.iter().any(|event| match Event::decode_all(event).unwrap().kind {
+                EventKind::Verification(
+                    verification::Event::VerificationStarted { attempt: known, .. }
+                    | verification::Event::VerificationResent { attempt: known, .. },
+                ) => known == attempt,
                 _ => false,
             });
             assert!(sent, "a message leaves before it is durable");
-            self.live = Some((verification, attempt, message.code.expose().into()));
+            self.live = Some((sid, attempt, message.code.expose().into()));
         }
         releases.into_iter().for_each(|release| self.released(release));
     }
@@ -375,7 +381,7 @@ impl World {
     fn expect_acknowledged(&self) {
         for service in &self.acknowledged {
             let decided = decide(self.shard.state(), start(*service, 9), &mut context(self.now(), &mut fresh(1)));
-            assert!(decided.is_ok(), "an acknowledged service is gone");
+            assert!(decided.answer.is_ok(), "an acknowledged service is gone");
         }
     }
 }

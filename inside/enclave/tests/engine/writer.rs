@@ -8,7 +8,7 @@ use adyton_enclave::policy::Current;
 use adyton_frame::{Event, StopReason};
 use adyton_ledger::{AppendOutcome, LogReader, LogStore};
 use adyton_transport::{Listener, Stream, accept_channel};
-use adyton_vault::{Effect, EventKind, Refusal, Reply, Sid};
+use adyton_vault::{Effect, EventKind, OtherSequence, Record as _, Refusal, Reply, ServiceId, services, tenancy};
 use tokio::time::timeout;
 
 use crate::disk::Disk;
@@ -16,13 +16,13 @@ use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, create_service, create_tena
 use crate::host::{PATIENCE, address};
 use crate::live::{Live, at_once};
 
-fn service(reply: Reply) -> Sid {
-    let Reply::Service(view) = reply else { panic!("not a service") };
+fn service(reply: Reply) -> ServiceId {
+    let Reply::Services(services::Reply::Service(view)) = reply else { panic!("not a service") };
     view.service
 }
 
 /// Whether a boot from this disk knows the service.
-fn knows(disk: &Disk, service: Sid) -> bool {
+fn knows(disk: &Disk, service: ServiceId) -> bool {
     let disk = disk.clone();
     std::thread::spawn(move || {
         let mut events = created_services(&disk);
@@ -33,7 +33,7 @@ fn knows(disk: &Disk, service: Sid) -> bool {
 }
 
 /// Services that the log on a disk tells of, in order; a boot from it is possible.
-fn created_services(disk: &Disk) -> impl Iterator<Item = Sid> + use<> {
+fn created_services(disk: &Disk) -> impl Iterator<Item = ServiceId> + use<> {
     boot(disk);
     let mut opener = adyton_enclave::engine::sealing::Opener::new(&KEYS, VAULT, OPS);
     let mut created = Vec::new();
@@ -41,7 +41,8 @@ fn created_services(disk: &Disk) -> impl Iterator<Item = Sid> + use<> {
         let header = record.entry.header().unwrap();
         let body = record.body.unwrap();
         let each = |event: &[u8]| {
-            if let EventKind::ServiceCreated { service, .. } = adyton_vault::Event::decode(event).unwrap().kind {
+            let kind = adyton_vault::Event::decode_all(event).unwrap().kind;
+            if let EventKind::Services(services::Event::ServiceCreated { service, .. }) = kind {
                 created.push(service);
             }
             Ok(())
@@ -49,6 +50,10 @@ fn created_services(disk: &Disk) -> impl Iterator<Item = Sid> + use<> {
         opener.open(&record.entry, &header, &body, each).unwrap();
     }
     created.into_iter()
+}
+
+fn other_sequence(expected: u64) -> Failure {
+    Failure::Refused(Refusal::Tenancy(tenancy::Refusal::Sequence(OtherSequence { expected })))
 }
 
 /// Settings of a sequence; what they allow is told apart by their hash.
@@ -71,14 +76,14 @@ async fn settings_are_in_force_once_they_are_decided_and_in_their_turn_only() {
     assert_eq!(live.engine.next_owners_sequence(), 1);
     for wrong in [0, 2] {
         let refused = live.engine.change_settings("version = 1".into(), settings(wrong, 1)).await.map(drop);
-        assert_eq!(refused, Err(Failure::Refused(Refusal::Sequence { expected: 1 })));
+        assert_eq!(refused, Err(other_sequence(1)));
         assert_eq!((live.current.now().settings_hash, live.engine.next_owners_sequence()), ([0; 32], 1));
     }
     let changed = live.engine.change_settings("version = 1".into(), settings(1, 2)).await;
-    assert!(matches!(changed, Ok(Reply::Done)));
+    assert!(matches!(changed, Ok(Reply::Tenancy(tenancy::Reply::Done))));
     assert_eq!((live.current.now().settings_hash, live.engine.next_owners_sequence()), ([2; 32], 2));
     let again = live.engine.change_settings("version = 1".into(), settings(1, 3)).await.map(drop);
-    assert_eq!(again, Err(Failure::Refused(Refusal::Sequence { expected: 2 })));
+    assert_eq!(again, Err(other_sequence(2)));
     assert_eq!(live.current.now().settings_hash, [2; 32]);
     // The log has them for the next boot.
     live.kill_host();

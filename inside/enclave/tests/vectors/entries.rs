@@ -1,6 +1,6 @@
 use adyton_enclave::engine::sealing::{Opener, Place, Records, Sealer};
 use adyton_ledger::{Entry, Keep, Kind};
-use adyton_vault::{Event, SidKind};
+use adyton_vault::{Event, Record as _};
 
 use crate::reader::{self, Vector};
 use crate::{keys, log, sid, vault};
@@ -39,7 +39,7 @@ fn place(v: &Vector) -> Place {
         keep: [Keep::UntilSnapshot, Keep::Retention, Keep::Forever][v.small::<usize>("keep")],
         index: v.number("index"),
         time_bucket: v.number("time_bucket"),
-        tenant: v.has("account").then(|| sid(v, SidKind::Account, "account")),
+        tenant: v.has("account").then(|| sid(v, "account")),
     }
 }
 
@@ -48,7 +48,7 @@ fn encoded(v: &Vector) -> Records {
     for record in v.hexes("records") {
         match v.text("kind") {
             "snapshot" => records.push_bytes(&record),
-            _ => records.push(&Event::decode(&record).unwrap()),
+            _ => records.push(&Event::decode_all(&record).unwrap()),
         }
     }
     records

@@ -1,7 +1,7 @@
 use adyton_enclave::engine::snapshot::{Manifest, Scope};
 use adyton_ledger::{Frontier, Hash, leaf_hash, sha256};
 use adyton_seal::KeyTree;
-use adyton_vault::{Event, EventKind, ServiceSettings, SidKind, State};
+use adyton_vault::{Event, ServiceSettings, State, TokenHash, services, tenancy};
 
 use crate::reader::{self, Vector};
 use crate::{keys, log, sid, vault};
@@ -82,16 +82,21 @@ fn state(v: &Vector) -> State {
     let mut state = State::new();
     let name = |v: &Vector| v.text("friendly_name").repeat(v.small("times"));
     for tenant in v.list("tenants") {
-        let account = sid(&tenant, SidKind::Account, "account");
-        let (token_hash, friendly_name) = (tenant.fixed("token_hash"), name(&tenant));
-        let kind =
-            EventKind::TenantCreated { account, token_hash, ssh_key: b"ssh".to_vec(), admitted: None, friendly_name };
-        state.evolve(Event { at: tenant.number("created"), kind });
+        let account = sid(&tenant, "account");
+        let (token_hash, friendly_name) = (TokenHash::from_bytes(tenant.fixed("token_hash")), name(&tenant));
+        let created = tenancy::Event::TenantCreated {
+            account,
+            token_hash,
+            ssh_key: b"ssh".to_vec(),
+            admitted: None,
+            friendly_name,
+        };
+        state.evolve(Event { at: tenant.number("created"), kind: created.into() });
     }
     for service in v.list("services") {
-        let kind = EventKind::ServiceCreated {
-            account: sid(&service, SidKind::Account, "account"),
-            service: sid(&service, SidKind::Service, "service"),
+        let created = services::Event::ServiceCreated {
+            account: sid(&service, "account"),
+            service: sid(&service, "service"),
             settings: ServiceSettings {
                 friendly_name: name(&service),
                 code_length: service.small("code_length"),
@@ -101,7 +106,7 @@ fn state(v: &Vector) -> State {
                 app_hashes: Vec::new(),
             },
         };
-        state.evolve(Event { at: service.number("created"), kind });
+        state.evolve(Event { at: service.number("created"), kind: created.into() });
     }
     state
 }

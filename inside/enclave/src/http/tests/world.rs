@@ -6,7 +6,10 @@ use adyton_ledger::{Frontier, LogId, Request as SignedByPerson, SshPublicKey, Va
 use adyton_policy::Policy;
 use adyton_seal::{HmacKey, KeyTree, Label, RecipientKey, RootKey, Secret, SigningKey};
 use adyton_transport::Address;
-use adyton_vault::{Admission, Command, Context, Fresh, KeyChanges, Rules, Scope, Scopes, Sid, SidKind, State, User};
+use adyton_vault::{
+    AccountId, Admission, ChangeKeys, Context, CreateTenant, Fresh, KeyChanges, KeyId, NewKey, Rules, Scope, Scopes,
+    State, User, tenancy,
+};
 use axum::body::Body;
 use axum::http::request::Builder;
 use axum::http::{Method, Request, Response};
@@ -41,8 +44,8 @@ const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// Account SID of a tenant, 1 or 2; others do not exist.
-pub(super) fn account(number: u8) -> Sid {
-    Sid([number; 16])
+pub(super) fn account(number: u8) -> AccountId {
+    AccountId::from_bytes([number; 16])
 }
 
 /// A vault, and what it needs to live.
@@ -80,7 +83,7 @@ impl World {
 
 /// A request of a tenant to the vault's own name.
 pub(super) fn request(method: Method, path: &str, of: u8) -> Builder {
-    request_by(method, path, &account(of).text(SidKind::Account))
+    request_by(method, path, &account(of).text())
 }
 
 /// A request by an account or an API key, which have all the same token.
@@ -91,8 +94,8 @@ pub(super) fn request_by(method: Method, path: &str, user: &str) -> Builder {
 }
 
 /// SID of the one API key of a tenant.
-pub(super) fn api_key(number: u8) -> Sid {
-    Sid([number + 16; 16])
+pub(super) fn api_key(number: u8) -> KeyId {
+    KeyId::from_bytes([number + 16; 16])
 }
 
 /// Sequence of the next request of each tenant.
@@ -134,21 +137,21 @@ fn signer() -> SigningKey {
 fn shard() -> Shard<crate::engine::writer::Ticket> {
     let sealer = Sealer::new(&keys(), VAULT, OPS, [0; 16], 1).unwrap();
     let mut shard = Shard::new(State::new(), &VAULT, sealer, signer(), Frontier::default(), 0);
-    let rules = Rules { admission: Admission::Open, ..Rules::default() };
+    let rules = Rules { tenancy: tenancy::Rules { admission: Admission::Open }, ..Rules::default() };
     for number in [1, 2] {
         let account = account(number);
         let token_hash = hashes::token_hash(&token_key(), User::Account(account), TOKEN.as_bytes());
         let friendly_name = format!("Tenant {number}");
         let ssh_key = person(number).line().parse::<SshPublicKey>().unwrap().blob().to_vec();
-        let command = Command::CreateTenant { account, token_hash, friendly_name, ssh_key, admitted: None };
+        let command = CreateTenant { account, token_hash, friendly_name, ssh_key, admitted: None }.into();
         let mut fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
         drop(shard.submit(command, &mut Context { now: 1_800_000_000, fresh: &mut fresh, rules: &rules }, None));
         let key = api_key(number);
         let token_hash = hashes::token_hash(&token_key(), User::Key(key), TOKEN.as_bytes());
-        let added = vec![(key, Scopes::of(&[Scope::Verify]), token_hash)];
-        let changes = KeyChanges { reset: false, token_hash: None, removed: Vec::new(), added };
+        let added = vec![NewKey { key, scopes: Scopes::of(&[Scope::Verify]), token_hash }];
+        let changes = KeyChanges { added, ..KeyChanges::default() };
         let mut fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
-        let command = Command::ChangeKeys { account, sequence: NEXT - 1, changes };
+        let command = ChangeKeys { account, sequence: NEXT - 1, changes }.into();
         drop(shard.submit(command, &mut Context { now: 1_800_000_000, fresh: &mut fresh, rules: &rules }, None));
     }
     drop(shard.seal(1_800_000_000).unwrap().unwrap());
