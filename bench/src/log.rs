@@ -4,16 +4,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use adyton_enclave::engine::Sealed;
 use adyton_enclave::engine::appender::Appender;
 use adyton_enclave::engine::replay::replay;
-use adyton_enclave::engine::sealing::{Place, Records, Sealer};
 use adyton_enclave::events::Events;
 use adyton_enclave::store::Store;
+use adyton_engine::Sealed;
+use adyton_engine::sealing::{Place, Records, Sealer};
 use adyton_ledger::{Frontier, Head, Keep, Kind, LogId, Record, VaultId, origin};
 use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Plaintext, RootKey, Secret, SigningKey};
 use adyton_transport::Address;
-use adyton_vault::{Channel, Event, EventKind, Sid};
+use adyton_vault::{Channel, Event, EventKind, Sid, SidKind};
 
 use crate::vault::sibling;
 use crate::{Beside, Error, Options, Row, disk, postgres};
@@ -87,7 +87,7 @@ impl Writer {
                 keep: Keep::UntilSnapshot,
                 index: self.frontier.size(),
                 time_bucket: NOW / 10,
-                tenant: Some(Sid([1; 16])),
+                tenant: Some(Sid([1; 16]).text(SidKind::Account)),
             };
             let record = self.sealer.seal(&place, &records)?;
             self.frontier.push(record.entry.leaf_hash());

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use adyton_enclave::engine::Sealed;
+use adyton_engine::Sealed;
 use data_encoding::HEXLOWER;
 use tempfile::TempDir;
 

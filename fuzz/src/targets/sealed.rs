@@ -3,10 +3,12 @@
 
 use std::sync::OnceLock;
 
-use adyton_enclave::engine::sealing::{BodyError, Opener};
-use adyton_enclave::engine::snapshot::{Manifest, Scope};
+use adyton_engine::sealing::{BodyError, Opener};
+use adyton_engine::snapshot::{Manifest, Scope};
 use adyton_ledger::{Entry, Hash, Header, Keep, Kind, sha256};
 use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Plaintext, RootKey, Secret, put_lp};
+
+use adyton_vault::State;
 
 use super::ledger::{OPS, VAULT};
 use crate::accepted;
@@ -102,7 +104,7 @@ pub(crate) fn snapshot(input: &[u8]) {
     let chunk = seal(Label::Snapshot, &[b"ops-0", &BOOT, &SNAPSHOT], 0, &aad, input);
     let mut manifest = Manifest { id: SNAPSHOT, covered, chunks: vec![sha256(&chunk)] };
     let scope = Scope { keys: keys(), vault: VAULT, log: OPS, boot_id: BOOT };
-    let Ok((state, frontier)) = scope.open(&manifest, std::slice::from_ref(&chunk)) else { return };
+    let Ok((state, frontier)) = scope.open::<State>(&manifest, std::slice::from_ref(&chunk)) else { return };
     accepted();
     let mut expected = covered.to_be_bytes().to_vec();
     frontier.encode(&mut expected);
@@ -110,5 +112,5 @@ pub(crate) fn snapshot(input: &[u8]) {
     assert_eq!(expected, input);
     assert_eq!(frontier.size(), covered);
     manifest.covered = covered.wrapping_add(1);
-    assert_eq!(scope.open(&manifest, &[chunk]).err(), Some(BodyError));
+    assert_eq!(scope.open::<State>(&manifest, &[chunk]).err(), Some(BodyError));
 }

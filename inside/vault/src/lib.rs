@@ -28,6 +28,7 @@ mod destination;
 mod event;
 mod evolve;
 mod hot;
+mod machine;
 mod message;
 mod phone;
 mod reply;
@@ -41,6 +42,7 @@ pub use command::{Caller, Command, Context, Fresh, KeyChanges, ServiceUpdate, Sh
 pub use decide::{MAX_TICK_LOOSENINGS, MAX_WAITING_LOOSENINGS, decide};
 pub use destination::{Destination, DestinationError};
 pub use event::{Channel, Class, Event, EventError, EventKind};
+pub use machine::Consequence;
 pub use message::{
     AppHash, AppHashesError, Locale, Message, MessageLook, NameError, Part, ServiceName, Text, WebOtpDomain,
     gsm7_septets,

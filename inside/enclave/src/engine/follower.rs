@@ -12,14 +12,15 @@
 
 use std::sync::Arc;
 
+use adyton_engine::snapshot::Scope;
+use adyton_engine::{Machine, Replay, ReplayError};
 use adyton_frame::Event;
 use adyton_ledger::{Frontier, Head, LogId, Retirement, VaultId, origin};
 use adyton_seal::{KeyTree, random};
 use adyton_vault::State;
 use tokio::time::{Duration, sleep};
 
-use super::replay::{Replay, ReplayError, replay};
-use super::snapshot::Scope;
+use super::replay::{ReadError, replay, up_to};
 use super::writer::Engine;
 use crate::clock::Clock;
 use crate::events::Events;
@@ -85,7 +86,7 @@ impl Follower {
             };
             // 1.
             if let Err((index, error)) = self.follow(&mut store, &mut second).await {
-                if !matches!(error, ReplayError::Store(_)) && !faulty {
+                if !matches!(error, ReadError::Store(_)) && !faulty {
                     faulty = true;
                     self.events.emit(Event::LogFaulty { log: self.log.number(), index });
                 }
@@ -97,7 +98,7 @@ impl Follower {
                 && replay.frontier.size().saturating_sub(tried) >= self.every
             {
                 tried = replay.frontier.size();
-                replay.state.drop_full_budgets(self.clock.now());
+                replay.state.compact(self.clock.now());
                 if self.snapshot(&mut store, replay).await.is_none() {
                     continue;
                 }
@@ -111,26 +112,26 @@ impl Follower {
     async fn follow<'a>(
         &'a self,
         store: &mut Store,
-        second: &mut Option<Replay<'a>>,
-    ) -> Result<(), (u64, ReplayError)> {
+        second: &mut Option<Replay<'a, State>>,
+    ) -> Result<(), (u64, ReadError)> {
         let mut behind = match second.take() {
             Some(behind) => behind,
             None => replay(store, &self.keys, self.vault, self.log, &self.log_key).await.map_err(|error| (0, error))?,
         };
         let done = self.up_to_head(store, &mut behind).await.map_err(|error| (behind.frontier.size(), error));
-        if matches!(done, Ok(()) | Err((_, ReplayError::Store(_)))) {
+        if matches!(done, Ok(()) | Err((_, ReadError::Store(_)))) {
             *second = Some(behind);
         }
         done
     }
 
-    async fn up_to_head(&self, store: &mut Store, behind: &mut Replay<'_>) -> Result<(), ReplayError> {
+    async fn up_to_head(&self, store: &mut Store, behind: &mut Replay<'_, State>) -> Result<(), ReadError> {
         let status = store.status(self.log).await?;
         let head = Head::open(&status.head, &origin(&self.vault, self.log), &self.log_key);
-        behind.up_to(&head.map_err(ReplayError::Head)?, store).await
+        up_to(behind, self.log, &head.map_err(ReplayError::Head)?, store).await
     }
 
-    async fn snapshot(&self, store: &mut Store, replay: &Replay<'_>) -> Option<()> {
+    async fn snapshot(&self, store: &mut Store, replay: &Replay<'_, State>) -> Option<()> {
         let scope = Scope { keys: &self.keys, vault: self.vault, log: self.log, boot_id: self.boot_id };
         // 2.
         let (manifest, chunks) = scope.seal(random().ok()?, &replay.state, &replay.frontier).ok()?;

@@ -1,5 +1,6 @@
 //! The public log: genesis, boots, hourly roots of the operations logs.
 
+use adyton_engine::Sealed;
 use adyton_frame::StopReason;
 use adyton_ledger::{
     CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind, LogId, OrderRecord, Record,
@@ -8,7 +9,6 @@ use adyton_ledger::{
 use adyton_seal::SigningKey;
 
 use super::appender::Appender;
-use super::shard::Sealed;
 use super::stop::Stop;
 use crate::store::{Store, StoreError};
 

@@ -2,15 +2,15 @@
 
 use std::sync::LazyLock;
 
-use adyton_enclave::engine::Shard;
-use adyton_enclave::engine::replay::{Replay, replay};
-use adyton_enclave::engine::sealing::Sealer;
+use adyton_enclave::engine::replay::replay;
 use adyton_enclave::store::Store;
+use adyton_engine::sealing::Sealer;
+use adyton_engine::{Replay, Shard};
 use adyton_ledger::{LogId, VaultId};
 use adyton_seal::{KeyTree, Label, Plaintext, RootKey, Secret, SigningKey};
 use adyton_vault::{
     Admission, Caller, Channel, Command, Context, Destination, Event, Fresh, Limits, MessageLook, Rules,
-    ServiceSettings, Shared, Sid, Start, Subjects, User,
+    ServiceSettings, Shared, Sid, Start, State, Subjects, User,
 };
 
 use crate::disk::Disk;
@@ -101,7 +101,7 @@ pub(crate) fn encoded(event: &Event) -> Vec<u8> {
 }
 
 /// What a process finds on a disk whose host it asks over a socket.
-pub(crate) fn boot(disk: &Disk) -> Replay<'static> {
+pub(crate) fn boot(disk: &Disk) -> Replay<'static, State> {
     let folder = tempfile::tempdir().unwrap();
     let host = Host::start(disk.store().unwrap(), folder.path(), &Heard::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -114,7 +114,7 @@ pub(crate) fn boot(disk: &Disk) -> Replay<'static> {
 }
 
 /// A writer that goes on from what a boot found.
-pub(crate) fn shard<T>(replayed: Replay<'_>, boot_id: [u8; 16]) -> Shard<T> {
+pub(crate) fn shard<T>(replayed: Replay<'_, State>, boot_id: [u8; 16]) -> Shard<State, T> {
     let sealer = Sealer::new(&KEYS, VAULT, OPS, boot_id, 1).unwrap();
     let Replay { state, frontier, bucket, .. } = replayed;
     Shard::new(state, &VAULT, sealer, signer(), frontier, bucket)

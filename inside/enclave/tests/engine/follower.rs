@@ -1,8 +1,8 @@
 //! The follower for real: against a host that is killed and comes back, and against hosts that show another log.
 
-use adyton_enclave::engine::replay::Replay;
-use adyton_enclave::engine::sealing::Opener;
 use adyton_enclave::store::Store;
+use adyton_engine::Replay;
+use adyton_engine::sealing::Opener;
 use adyton_frame::Event;
 use adyton_ledger::{Entry, Frontier, Keep, Kind, LogReader, LogStore, Record, Retirement, StoredRecord};
 use adyton_vault::{Reply, Sid, State, decide};
@@ -46,7 +46,7 @@ async fn until_retired(live: &Live, below: u64) {
 }
 
 /// What a boot from this disk finds, beside what all entries whose bodies are still there give.
-fn reboot(disk: &Disk) -> Replay<'static> {
+fn reboot(disk: &Disk) -> Replay<'static, adyton_vault::State> {
     let disk = disk.clone();
     std::thread::spawn(move || {
         let found = boot(&disk);

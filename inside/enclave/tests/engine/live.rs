@@ -9,11 +9,11 @@ use std::task::Poll;
 use adyton_enclave::clock::Clock;
 use adyton_enclave::engine::appender::Appender;
 use adyton_enclave::engine::follower::Follower;
-use adyton_enclave::engine::replay::Replay;
 use adyton_enclave::engine::writer::Surroundings;
-use adyton_enclave::engine::{Engine, Failure, Shard, Stop, Stopped};
+use adyton_enclave::engine::{Engine, Failure, Stop, Stopped};
 use adyton_enclave::events::Events;
 use adyton_enclave::policy::{Current, Holder};
+use adyton_engine::{Replay, Shard};
 use adyton_ledger::{AppendOutcome, LogReader, LogStore};
 use adyton_vault::{Command, Effect, Reply, State};
 use tempfile::TempDir;
@@ -36,7 +36,7 @@ pub(crate) struct Live {
     /// Why the writer stopped.
     pub(crate) stopped: mpsc::Receiver<Stopped>,
     /// What the boot found.
-    pub(crate) found: Replay<'static>,
+    pub(crate) found: Replay<'static, State>,
     boot_id: [u8; 16],
 }
 
@@ -135,7 +135,7 @@ pub(crate) async fn at_once<F: Future>(future: F) -> Poll<F::Output> {
 }
 
 /// Replay, and this boot's own first entry.
-fn begin_boot<T>(disk: &Disk, boot_id: [u8; 16]) -> (Shard<T>, Replay<'static>) {
+fn begin_boot<T>(disk: &Disk, boot_id: [u8; 16]) -> (Shard<State, T>, Replay<'static, State>) {
     let found = boot(disk);
     let cold = State::decode_cold(&found.state.cold_bytes()).unwrap();
     let mut second = Replay::from_snapshot(&KEYS, VAULT, OPS, cold, found.frontier.clone());

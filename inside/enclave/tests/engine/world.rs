@@ -7,13 +7,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use adyton_enclave::engine::replay::Replay;
-use adyton_enclave::engine::sealing::Opener;
-use adyton_enclave::engine::snapshot::{Manifest, Scope};
-use adyton_enclave::engine::{Held, Release, Sealed, Shard};
+use adyton_engine::sealing::Opener;
+use adyton_engine::snapshot::{Manifest, Scope};
+use adyton_engine::{Held, Release, Replay, Sealed, Shard};
 use adyton_host::{RedbStore, StoreError};
 use adyton_ledger::{AppendOutcome, Hash, Kind, LogReader, LogStore, Retirement};
-use adyton_vault::{Command, Effect, Event, EventKind, Reply, Sid, State, Status, decide};
+use adyton_vault::{Command, Consequence, Effect, Event, EventKind, Reply, Sid, State, Status, decide};
 
 use crate::disk::Disk;
 use crate::fixtures::{KEYS, OPS, VAULT, boot, context, create_tenant, encoded, shard, start};
@@ -82,12 +81,12 @@ pub(crate) struct Copy {
 pub(crate) struct World {
     disk: Disk,
     pub(crate) store: Option<RedbStore>,
-    pub(crate) shard: Shard<Ticket>,
+    pub(crate) shard: Shard<State, Ticket>,
     pub(crate) in_flight: Option<(Sealed, Point)>,
     /// What the store has, as far as the writer made it.
     pub(crate) stored: Point,
     /// The second state, from which snapshots are taken.
-    behind: Replay<'static>,
+    behind: Replay<'static, State>,
     boot_id: [u8; 16],
     /// Events that this boot decided, encoded, in order.
     decided: Vec<Vec<u8>>,
@@ -170,7 +169,7 @@ impl World {
 
     /// An answer leaves. Whatever was decided before it, by itself included, must be in the store at this moment: so
     /// neither a reply nor a refusal tells of what may still be lost.
-    fn released(&mut self, release: Release<Ticket>) {
+    fn released(&mut self, release: Release<State, Ticket>) {
         self.read_back();
         assert!(release.ticket.decided <= self.readable.0.len(), "an answer tells of what is not durable");
         match release.answer {
@@ -181,8 +180,14 @@ impl World {
             Ok(Reply::Verification(view)) if view.status == Status::Approved => self.live = None,
             _ => {}
         }
+    }
+
+    /// A snapshot's manifest is durable.
+    fn stands(&mut self, ticket: Ticket) {
+        self.read_back();
+        assert!(ticket.decided <= self.readable.0.len(), "a snapshot stands before what it covers");
         // As the follower does, which takes one snapshot after the other: an older one's retirement never comes later.
-        if let Some(retirement) = release.ticket.retirement.filter(|old| Some(old.snapshot) == self.newest_snapshot) {
+        if let Some(retirement) = ticket.retirement.filter(|old| Some(old.snapshot) == self.newest_snapshot) {
             self.store.as_mut().unwrap().retire(OPS, retirement).unwrap();
             self.retired = true;
         }
@@ -260,10 +265,10 @@ impl World {
             return;
         }
         self.in_flight = None;
-        let Held { releases, effects, .. } = self.shard.durable();
+        let Held { releases, effects, snapshots } = self.shard.durable();
         self.read_back();
         for effect in effects {
-            let Effect::Send { verification, attempt, message, .. } = effect else { continue };
+            let Consequence::Deliver(Effect::Send { verification, attempt, message, .. }) = effect else { continue };
             let sent = self.readable.0.iter().any(|event| match Event::decode(event).unwrap().kind {
                 EventKind::VerificationStarted { attempt: known, .. }
                 | EventKind::VerificationResent { attempt: known, .. } => known == attempt,
@@ -273,6 +278,7 @@ impl World {
             self.live = Some((verification, attempt, message.code.expose().into()));
         }
         releases.into_iter().for_each(|release| self.released(release));
+        snapshots.into_iter().for_each(|ticket| self.stands(ticket));
     }
 
     /// Takes a snapshot of what is durable, as far as told.
@@ -297,7 +303,8 @@ impl World {
         self.newest_snapshot = Some(id);
         let retirement = Retirement { below: covered, bucket: 0, snapshot: id, boot_id: self.boot_id };
         let retirement = (reach == Reach::Retired).then_some(retirement);
-        self.shard.snapshot(&manifest.encode(), Ticket { decided: self.decided.len(), retirement });
+        let ticket = Ticket { decided: self.decided.len(), retirement };
+        assert!(self.shard.snapshot(&manifest.encode(), ticket).is_ok());
     }
 
     /// The process dies and the next one boots.
@@ -382,7 +389,7 @@ impl World {
 
 /// The whole log replayed without a snapshot's help.
 fn from_nothing(store: &RedbStore) -> Point {
-    let mut replay = Replay::new(&KEYS, VAULT, OPS);
+    let mut replay = Replay::<State>::new(&KEYS, VAULT, OPS);
     for record in store.read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
         replay.entry(&record).unwrap();
     }

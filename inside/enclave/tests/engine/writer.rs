@@ -35,7 +35,7 @@ fn knows(disk: &Disk, service: Sid) -> bool {
 /// Services that the log on a disk tells of, in order; a boot from it is possible.
 fn created_services(disk: &Disk) -> impl Iterator<Item = Sid> + use<> {
     boot(disk);
-    let mut opener = adyton_enclave::engine::sealing::Opener::new(&KEYS, VAULT, OPS);
+    let mut opener = adyton_engine::sealing::Opener::new(&KEYS, VAULT, OPS);
     let mut created = Vec::new();
     for record in disk.store().unwrap().read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
         let header = record.entry.header().unwrap();

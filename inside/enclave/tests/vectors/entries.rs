@@ -1,4 +1,4 @@
-use adyton_enclave::engine::sealing::{Opener, Place, Records, Sealer};
+use adyton_engine::sealing::{Opener, Place, Records, Sealer};
 use adyton_ledger::{Entry, Keep, Kind};
 use adyton_vault::{Event, SidKind};
 
@@ -39,7 +39,7 @@ fn place(v: &Vector) -> Place {
         keep: [Keep::UntilSnapshot, Keep::Retention, Keep::Forever][v.small::<usize>("keep")],
         index: v.number("index"),
         time_bucket: v.number("time_bucket"),
-        tenant: v.has("account").then(|| sid(v, SidKind::Account, "account")),
+        tenant: v.has("account").then(|| sid(v, SidKind::Account, "account").text(SidKind::Account)),
     }
 }
 

@@ -15,10 +15,11 @@ use super::http::Server;
 use super::*;
 use crate::delivery::table::tests::{credentials, route};
 use crate::engine::appender::Appender;
-use crate::engine::sealing::{BodyError, Opener, Sealer};
-use crate::engine::{Failure, Shard, Stop, writer};
+use crate::engine::{Failure, Stop, writer};
 use crate::policy::Current;
 use crate::store::Store;
+use adyton_engine::Shard;
+use adyton_engine::sealing::{BodyError, Opener, Sealer};
 
 const OPS: LogId = LogId::from_number(1);
 const VAULT: VaultId = VaultId([9; 32]);

@@ -3,15 +3,17 @@
 //! Padding makes a small record large: each entry is padded to a size class, and there is an entry for each tenant. So sizes
 //! are counted as they will be stored, and what does not fit is told before anything is changed.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use adyton_frame::MAX_FRAME;
 use adyton_ledger::{Keep, Kind};
 use adyton_seal::Plaintext;
-use adyton_vault::Sid;
 
-use super::sealing::{Records, stored_size};
-use super::shard::Held;
+use crate::Machine;
+use crate::sealing::{Records, stored_size};
+use crate::shard::Held;
 
 /// Entries of one batch at the most.
 const MAX_ENTRIES: usize = 512;
@@ -27,53 +29,54 @@ const ENOUGH: usize = MAX_PADDED / 2;
 const RECORD_HEAD: usize = 4;
 
 /// A record that wants to join a batch.
-pub(super) struct NewRecord {
+pub(crate) struct NewRecord {
     /// What its entry holds.
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
     /// How long its body must be kept at least.
-    pub(super) keep: Keep,
+    pub(crate) keep: Keep,
     /// Whose it is.
-    pub(super) tenant: Option<Sid>,
+    pub(crate) tenant: Option<String>,
     /// Its bytes.
-    pub(super) bytes: Plaintext,
+    pub(crate) bytes: Plaintext,
 }
 
 /// An entry that records still join.
-pub(super) struct OpenEntry {
-    pub(super) kind: Kind,
-    pub(super) keep: Keep,
-    pub(super) tenant: Option<Sid>,
-    pub(super) records: Records,
+pub(crate) struct OpenEntry {
+    pub(crate) kind: Kind,
+    pub(crate) keep: Keep,
+    pub(crate) tenant: Option<String>,
+    pub(crate) records: Records,
     /// Bytes that it takes in a frame.
     stored: usize,
 }
 
 /// Entries that are sealed together, and what waits for them.
-pub(super) struct Batch<T> {
-    pub(super) entries: Vec<OpenEntry>,
-    pub(super) held: Held<T>,
+pub(crate) struct Batch<M: Machine, T> {
+    pub(crate) entries: Vec<OpenEntry>,
+    pub(crate) held: Held<M, T>,
     /// Bytes that the entries take in a frame.
     stored: usize,
 }
 
-impl<T> Default for Batch<T> {
+impl<M: Machine, T> Default for Batch<M, T> {
     fn default() -> Self {
         Self { entries: Vec::new(), held: Held::default(), stored: 0 }
     }
 }
 
-impl<T> Batch<T> {
+impl<M: Machine, T> Batch<M, T> {
     /// Whether no further command should be decided into it.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.entries.len() >= MAX_ENTRIES || self.stored >= ENOUGH
     }
 
     /// Adds records, if all of them fit; otherwise nothing changes.
-    pub(super) fn add(&mut self, records: &[NewRecord]) -> bool {
+    pub(crate) fn add(&mut self, records: &[NewRecord]) -> bool {
         let Some((places, stored)) = self.places(records) else { return false };
         for (record, place) in records.iter().zip(places) {
             if place == self.entries.len() {
-                let NewRecord { kind, keep, tenant, .. } = *record;
+                let NewRecord { kind, keep, ref tenant, .. } = *record;
+                let tenant = tenant.clone();
                 self.entries.push(OpenEntry { kind, keep, tenant, records: Records::default(), stored: 0 });
             }
             let entry = &mut self.entries[place];
@@ -91,11 +94,11 @@ impl<T> Batch<T> {
     /// much.
     fn places(&self, records: &[NewRecord]) -> Option<(Vec<usize>, usize)> {
         let mut places = Vec::with_capacity(records.len());
-        let mut new: Vec<(Kind, Option<Sid>)> = Vec::new();
+        let mut new: Vec<(Kind, Option<&str>)> = Vec::new();
         let mut lengths: BTreeMap<usize, usize> = BTreeMap::new();
         for record in records {
             let place = self.place(record, &new).unwrap_or_else(|| {
-                new.push((record.kind, record.tenant));
+                new.push((record.kind, record.tenant.as_deref()));
                 self.entries.len() + new.len() - 1
             });
             let before = self.entries.get(place).map_or(0, |entry| entry.records.len());
@@ -112,12 +115,12 @@ impl<T> Batch<T> {
     }
 
     /// One entry per tenant and batch; whatever concerns no tenant has one of its own.
-    fn place(&self, record: &NewRecord, new: &[(Kind, Option<Sid>)]) -> Option<usize> {
+    fn place(&self, record: &NewRecord, new: &[(Kind, Option<&str>)]) -> Option<usize> {
         if record.kind != Kind::Ops {
             return None;
         }
-        let same = |kind: Kind, tenant: Option<Sid>| (kind, tenant) == (record.kind, record.tenant);
-        let open = self.entries.iter().rposition(|entry| same(entry.kind, entry.tenant));
+        let same = |kind: Kind, tenant: Option<&str>| (kind, tenant) == (record.kind, record.tenant.as_deref());
+        let open = self.entries.iter().rposition(|entry| same(entry.kind, entry.tenant.as_deref()));
         open.or_else(|| Some(self.entries.len() + new.iter().position(|(kind, tenant)| same(*kind, *tenant))?))
     }
 }

@@ -11,25 +11,25 @@
 //!
 //! A store that fails leaves the batch in flight; the shell retries the same bytes. A conflict fences the shard.
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use adyton_frame::{MAX_FRAME, encode_append};
 use adyton_ledger::VaultId;
 use adyton_ledger::{Frontier, Head, Keep, Kind, Record, origin};
 use adyton_seal::{Opaque, Plaintext, SigningKey};
-use adyton_vault::{
-    Ceiling, Class, Command, Context, Decision, Effect, Event, EventKind, Refusal, Reply, Seconds, State, decide,
-};
 
-use super::batch::{Batch, NewRecord, OpenEntry};
-use super::sealing::{Place, Sealer};
+use crate::batch::{Batch, NewRecord, OpenEntry};
+use crate::sealing::{Place, Sealer};
+use crate::{Class, Decision, Machine, Mode, Record as _};
 
 /// An answer whose time has come.
-pub struct Release<T> {
+pub struct Release<M: Machine, T> {
     /// Who waits for it.
     pub ticket: T,
     /// The answer.
-    pub answer: Result<Reply, Refusal>,
+    pub answer: M::Answer,
 }
 
 /// A sealed batch: the bytes to append, and to append again if the store fails.
@@ -59,50 +59,55 @@ impl Sealed {
 }
 
 /// What waits until a batch is durable, in order.
-pub struct Held<T> {
+pub struct Held<M: Machine, T> {
     /// Answers.
-    pub releases: Vec<Release<T>>,
+    pub releases: Vec<Release<M, T>>,
     /// What to do.
-    pub effects: Vec<Effect>,
-    /// Ceilings that what happened brought near.
-    pub near: Vec<Ceiling>,
+    pub effects: Vec<M::Effect>,
+    /// Who waits for the manifest of a snapshot.
+    pub snapshots: Vec<T>,
 }
 
-impl<T> Default for Held<T> {
+impl<M: Machine, T> Default for Held<M, T> {
     fn default() -> Self {
-        Self { releases: Vec::new(), effects: Vec::new(), near: Vec::new() }
+        Self { releases: Vec::new(), effects: Vec::new(), snapshots: Vec::new() }
     }
 }
 
 /// The writer of one shard. `T` is whoever waits for an answer.
-pub struct Shard<T> {
-    state: State,
+pub struct Shard<M: Machine, T> {
+    state: M,
     sealer: Sealer,
     signer: SigningKey,
     origin: String,
     frontier: Frontier,
     bucket: u64,
     /// Oldest first; the last one takes what is decided. None is empty.
-    open: VecDeque<Batch<T>>,
-    in_flight: Option<Held<T>>,
+    open: VecDeque<Batch<M, T>>,
+    in_flight: Option<Held<M, T>>,
+    /// The last sweep found as much as it may take.
+    swept_full: bool,
 }
 
-impl<T> Shard<T> {
+impl<M: Machine, T> Shard<M, T> {
     /// Continues a log: `state` and `frontier` are what replay gave, `bucket` its last time bucket.
-    pub fn new(
-        state: State,
-        vault: &VaultId,
-        sealer: Sealer,
-        signer: SigningKey,
-        frontier: Frontier,
-        bucket: u64,
-    ) -> Self {
+    pub fn new(state: M, vault: &VaultId, sealer: Sealer, signer: SigningKey, frontier: Frontier, bucket: u64) -> Self {
         let origin = origin(vault, sealer.log());
-        Self { state, sealer, signer, origin, frontier, bucket, open: VecDeque::new(), in_flight: None }
+        Self {
+            state,
+            sealer,
+            signer,
+            origin,
+            frontier,
+            bucket,
+            open: VecDeque::new(),
+            in_flight: None,
+            swept_full: false,
+        }
     }
 
     /// The state, evolved by everything decided, durable or not.
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &M {
         &self.state
     }
 
@@ -123,66 +128,77 @@ impl<T> Shard<T> {
     }
 
     /// Decides a command; the answer comes back at once only if nothing is waiting to be durable.
-    pub fn submit(&mut self, command: Command, context: &Context<'_>, ticket: T) -> Option<Release<T>> {
-        let (answer, effects, near) = match self.decide(command, context) {
-            Ok((reply, effects, near)) => (Ok(reply), effects, near),
-            Err(refusal) => (Err(refusal), Vec::new(), Vec::new()),
-        };
+    pub fn submit(&mut self, command: M::Command, context: &M::Context<'_>, ticket: T) -> Option<Release<M, T>> {
+        let decision = self.state.decide(command, context);
+        let (answer, effects) = self.take(decision);
         let release = Release { ticket, answer };
-        let held = self.open.back_mut().map(|batch| &mut batch.held).or(self.in_flight.as_mut());
-        let Some(held) = held else {
+        let Some(held) = self.held() else {
             debug_assert!(effects.is_empty(), "an effect follows events");
             return Some(release);
         };
         held.releases.push(release);
         held.effects.extend(effects);
-        held.near.extend(near);
         None
     }
 
-    fn decide(
-        &mut self,
-        command: Command,
-        context: &Context<'_>,
-    ) -> Result<(Reply, Vec<Effect>, Vec<Ceiling>), Refusal> {
-        let Decision { events, reply, effects } = decide(&self.state, command, context)?;
-        let records: Vec<_> = events.iter().map(|event| self.record(event)).collect();
+    /// Lets time pass: what is due happens, at most `cap` events of it ([`Shard::owes_sweep`]).
+    pub fn sweep(&mut self, context: &M::Context<'_>, cap: usize) {
+        let decision = self.state.sweep(context, cap);
+        self.swept_full = !decision.events.is_empty() && decision.events.len() >= cap;
+        let (_, effects) = self.take(decision);
+        if let Some(held) = self.held() {
+            held.effects.extend(effects);
+        }
+    }
+
+    /// Whether the last sweep left something that is due.
+    pub fn owes_sweep(&self) -> bool {
+        self.swept_full
+    }
+
+    /// Logs and applies what was decided, or refuses all of it.
+    fn take(&mut self, decision: Decision<M>) -> (M::Answer, Vec<M::Effect>) {
+        let Decision { events, answer, effects } = decision;
+        let records: Vec<_> = events.iter().map(|event| self.record(Kind::Ops, event)).collect();
         if !self.add(&records) {
-            return Err(Refusal::TooLarge);
+            return (M::too_large(), Vec::new());
         }
-        let mut near = Vec::new();
-        for event in events {
-            near.extend(self.state.ceilings_near(&event, &context.rules.limits));
-            self.state.evolve(event);
-        }
-        Ok((reply, effects, near))
+        events.into_iter().for_each(|event| self.state.apply(event, Mode::Live));
+        (answer, effects)
+    }
+
+    /// Where what is told now has to wait; `None` if everything is durable.
+    fn held(&mut self) -> Option<&mut Held<M, T>> {
+        self.open.back_mut().map(|batch| &mut batch.held).or(self.in_flight.as_mut())
     }
 
     /// Begins this boot in the log: voids what was hot.
-    pub fn boot(&mut self, boot_id: [u8; 16], now: Seconds) {
-        let event = Event { at: now, kind: EventKind::Booted { boot_id } };
-        let added = self.add(&[self.record(&event)]);
-        debug_assert!(added, "25 bytes fit any batch");
-        self.state.evolve(event);
+    pub fn boot(&mut self, boot_id: [u8; 16], now: u64) {
+        let event = M::boot(boot_id, now);
+        let added = self.add(&[self.record(Kind::Boot, &event)]);
+        debug_assert!(added, "a boot's event fits any batch");
+        self.state.apply(event, Mode::Live);
     }
 
-    /// Adds a snapshot's manifest to the open batch; `ticket` is answered once it is durable, or at once if no batch holds it.
-    pub fn snapshot(&mut self, manifest: &[u8], ticket: T) -> Option<Release<T>> {
+    /// Adds a snapshot's manifest to the open batch; `ticket` is in [`Held::snapshots`] once it is durable.
+    ///
+    /// # Errors
+    /// The ticket, if no batch holds the manifest.
+    pub fn snapshot(&mut self, manifest: &[u8], ticket: T) -> Result<(), T> {
         let mut bytes = Plaintext::with_capacity(manifest.len());
         bytes.put(manifest);
         let added = self.add(&[NewRecord { kind: Kind::Snapshot, keep: Keep::Forever, tenant: None, bytes }]);
         match self.open.back_mut().filter(|_| added) {
             Some(batch) => {
-                batch.held.releases.push(Release { ticket, answer: Ok(Reply::Done) });
-                None
+                batch.held.snapshots.push(ticket);
+                Ok(())
             }
-            None => Some(Release { ticket, answer: Err(Refusal::TooLarge) }),
+            None => Err(ticket),
         }
     }
 
     /// An event as a record; the state is that before it.
-    fn record(&self, event: &Event) -> NewRecord {
-        let kind = if matches!(event.kind, EventKind::Booted { .. }) { Kind::Boot } else { Kind::Ops };
+    fn record(&self, kind: Kind, event: &M::Event) -> NewRecord {
         let keep = match (kind, event.class()) {
             // What is prepaid stands in the snapshot with its sum.
             (Kind::Ops, Class::H | Class::P) => Keep::UntilSnapshot,
@@ -211,7 +227,7 @@ impl<T> Shard<T> {
     ///
     /// # Errors
     /// [`Opaque`] if the library refuses; the shard must then stop.
-    pub fn seal(&mut self, now: Seconds) -> Result<Option<Sealed>, Opaque> {
+    pub fn seal(&mut self, now: u64) -> Result<Option<Sealed>, Opaque> {
         if self.in_flight.is_some() {
             return Ok(None);
         }
@@ -234,7 +250,7 @@ impl<T> Shard<T> {
     }
 
     /// The batch in flight is durable: gives out what waited for it.
-    pub fn durable(&mut self) -> Held<T> {
+    pub fn durable(&mut self) -> Held<M, T> {
         self.in_flight.take().unwrap_or_default()
     }
 }

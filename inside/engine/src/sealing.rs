@@ -5,12 +5,15 @@
 //! 2. the commitments of its events and their root;
 //! 3. the header, which 4. is associated data of the body's seal, with the index as nonce.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use adyton_ledger::{Entry, Header, Keep, Kind, LogId, Record, VaultId, commitment, commitments_root, size_class};
 use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, Opaque, Plaintext, Reader, TAG_LEN, keyed_hash_16, put_lp};
-use adyton_vault::{Event, Sid, SidKind};
+
+use crate::{Corrupt, Record as Event};
 
 /// Why a stored body does not open. The store is untrusted, so this refuses a boot and says no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +25,16 @@ impl fmt::Display for BodyError {
     }
 }
 
-impl std::error::Error for BodyError {}
+impl core::error::Error for BodyError {}
 
 impl From<Opaque> for BodyError {
     fn from(_: Opaque) -> Self {
+        Self
+    }
+}
+
+impl From<Corrupt> for BodyError {
+    fn from(_: Corrupt) -> Self {
         Self
     }
 }
@@ -58,7 +67,7 @@ impl Default for Records {
 
 impl Records {
     /// Adds an event.
-    pub fn push(&mut self, event: &Event) {
+    pub fn push(&mut self, event: &impl Event) {
         self.bytes.put_nested(|out| event.encode(out));
         self.count += 1;
     }
@@ -91,7 +100,7 @@ pub struct Place {
     /// Unix seconds / 10.
     pub time_bucket: u64,
     /// Whose it is.
-    pub tenant: Option<Sid>,
+    pub tenant: Option<String>,
 }
 
 /// Seals the entries of one log in one boot. It is the only holder of K_boot.
@@ -105,7 +114,7 @@ pub struct Sealer {
     commitment: HmacKey,
     pseudonym: HmacKey,
     /// Pseudonyms of today, so that each is computed once a day.
-    today: (u32, BTreeMap<Sid, [u8; 16]>),
+    today: (u32, BTreeMap<String, [u8; 16]>),
 }
 
 impl Sealer {
@@ -160,7 +169,7 @@ impl Sealer {
             body_len: u32::try_from(class + TAG_LEN).map_err(|_| Opaque)?,
             index: place.index,
             time_bucket: place.time_bucket,
-            tenant: place.tenant.map_or([0; 16], |tenant| self.pseudonym(tenant, place.time_bucket)),
+            tenant: place.tenant.as_deref().map_or([0; 16], |tenant| self.pseudonym(tenant, place.time_bucket)),
             boot_id: self.boot_id,
             release: self.release,
             commitments: commitments_root(&commitments),
@@ -179,15 +188,17 @@ impl Sealer {
         self.commitment.tag_16(&message)
     }
 
-    fn pseudonym(&mut self, tenant: Sid, time_bucket: u64) -> [u8; 16] {
+    fn pseudonym(&mut self, tenant: &str, time_bucket: u64) -> [u8; 16] {
         let day = u32::try_from(time_bucket / 8640).unwrap_or(u32::MAX);
         if self.today.0 != day {
             self.today = (day, BTreeMap::new());
         }
-        *self.today.1.entry(tenant).or_insert_with(|| {
-            let account = tenant.text(SidKind::Account);
-            keyed_hash_16(&self.pseudonym, &[account.as_bytes(), &day.to_be_bytes()])
-        })
+        if let Some(known) = self.today.1.get(tenant) {
+            return *known;
+        }
+        let pseudonym = keyed_hash_16(&self.pseudonym, &[tenant.as_bytes(), &day.to_be_bytes()]);
+        self.today.1.insert(tenant.into(), pseudonym);
+        pseudonym
     }
 }
 

@@ -1,0 +1,117 @@
+//! The vault as the engine runs it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use adyton_engine::{Corrupt, Decision as Decided, Machine, Mode, Record};
+use adyton_seal::{Plaintext, Reader};
+
+use crate::{
+    Ceiling, Class, Command, Context, Decision, Effect, Event, EventError, EventKind, MAX_TICK_LOOSENINGS, Refusal,
+    Reply, Seconds, SidKind, SnapshotError, State, decide,
+};
+
+/// What follows once events are durable.
+#[allow(clippy::large_enum_variant, reason = "nearly every one is a message; a box for each would cost more")]
+pub enum Consequence {
+    /// Something of delivery is to be done.
+    Deliver(Effect),
+    /// What happened brought this ceiling near.
+    CeilingNear(Ceiling),
+}
+
+impl Record for Event {
+    fn class(&self) -> adyton_engine::Class {
+        match self.class() {
+            Class::H => adyton_engine::Class::H,
+            Class::P => adyton_engine::Class::P,
+            Class::S => adyton_engine::Class::S,
+            Class::A => adyton_engine::Class::A,
+        }
+    }
+
+    fn encode(&self, out: &mut Plaintext) {
+        self.encode(out);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        let event = Self::decode(reader.rest())?;
+        reader.take(reader.rest().len())?;
+        Ok(event)
+    }
+}
+
+impl From<EventError> for Corrupt {
+    fn from(_: EventError) -> Self {
+        Self
+    }
+}
+
+impl From<SnapshotError> for Corrupt {
+    fn from(_: SnapshotError) -> Self {
+        Self
+    }
+}
+
+impl Machine for State {
+    type Command = Command;
+    type Context<'a> = Context<'a>;
+    type Event = Event;
+    type Answer = Result<Reply, Refusal>;
+    type Effect = Consequence;
+
+    fn decide(&self, command: Command, context: &Context<'_>) -> Decided<Self> {
+        match decide(self, command, context) {
+            Ok(Decision { events, reply, effects }) => {
+                // No command counts twice against one ceiling, so the state before it tells what is near after it.
+                let near = events.iter().flat_map(|event| self.ceilings_near(event, &context.rules.limits));
+                let near = near.map(Consequence::CeilingNear);
+                let effects = effects.into_iter().map(Consequence::Deliver).chain(near).collect();
+                Decided { events, answer: Ok(reply), effects }
+            }
+            Err(refusal) => Decided { events: Vec::new(), answer: Err(refusal), effects: Vec::new() },
+        }
+    }
+
+    fn sweep(&self, context: &Context<'_>, cap: usize) -> Decided<Self> {
+        let mut decided = Machine::decide(self, Command::Tick, context);
+        // The effects are those of the first event. A tick has a cap of its own ([`MAX_TICK_LOOSENINGS`]).
+        debug_assert!(
+            (1..=MAX_TICK_LOOSENINGS).contains(&cap),
+            "or fewer events than the cap would not say that all is done"
+        );
+        decided.events.truncate(cap);
+        decided
+    }
+
+    fn boot(boot_id: [u8; 16], now: Seconds) -> Event {
+        Event { at: now, kind: EventKind::Booted { boot_id } }
+    }
+
+    fn too_large() -> Self::Answer {
+        Err(Refusal::TooLarge)
+    }
+
+    fn apply(&mut self, event: Event, mode: Mode) {
+        match mode {
+            Mode::Live => self.evolve(event),
+            Mode::Cold => self.evolve_cold(event),
+        }
+    }
+
+    fn compact(&mut self, now: Seconds) {
+        self.drop_full_budgets(now);
+    }
+
+    fn tenant_of(&self, event: &Event) -> Option<String> {
+        self.tenant_of(event).map(|account| account.text(SidKind::Account))
+    }
+
+    fn save(&self, out: &mut Plaintext) {
+        self.encode_cold(out);
+    }
+
+    fn load(bytes: &[u8]) -> Result<Self, Corrupt> {
+        Ok(Self::decode_cold(bytes)?)
+    }
+}
