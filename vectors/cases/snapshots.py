@@ -81,7 +81,7 @@ def states() -> list[dict]:
         out.append({"name": f"state_{name}", "what": "state"} | fields)
 
     def fail(name: str, encoded: bytes) -> None:
-        out.append({"name": f"fail_state_{name}", "what": "state", "hex": encoded.hex(), "refusal": "SnapshotError"})
+        out.append({"name": f"fail_state_{name}", "what": "state", "hex": encoded.hex(), "refusal": "Corrupt"})
 
     last = spec.counters(0, 0)
 

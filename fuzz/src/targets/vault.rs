@@ -1,7 +1,7 @@
 //! Events, the state of snapshots, SIDs and destinations: `adyton-vault`.
 
 use adyton_seal::{Plaintext, Reader};
-use adyton_vault::{Channel, Class, Destination, Event, EventError, EventKind, Sid, SidKind, SnapshotError, State};
+use adyton_vault::{Channel, Class, Corrupt, Destination, Event, EventKind, Sid, SidKind, State};
 
 use crate::accepted;
 
@@ -24,8 +24,8 @@ pub(crate) fn event(input: &[u8]) {
     let mut again = Plaintext::with_capacity(input.len());
     event.encode(&mut again);
     assert_eq!(again.as_bytes(), input);
-    assert_eq!(Event::decode(&[input, &[0]].concat()).err(), Some(EventError));
-    assert_eq!(Event::decode(&input[..input.len() - 1]).err(), Some(EventError));
+    assert_eq!(Event::decode(&[input, &[0]].concat()).err(), Some(Corrupt));
+    assert_eq!(Event::decode(&input[..input.len() - 1]).err(), Some(Corrupt));
 }
 
 /// `lp(event) || …`: any history can be replayed. Hot events change nothing that survives a restart, a boot leaves
@@ -64,7 +64,7 @@ pub(crate) fn evolve(input: &[u8]) {
     let bytes = state.cold_bytes();
     match State::decode_cold(&bytes) {
         Ok(read) => assert_eq!(read.cold_bytes(), bytes),
-        Err(SnapshotError) => assert!(orphans, "a state does not come back from its snapshot"),
+        Err(Corrupt) => assert!(orphans, "a state does not come back from its snapshot"),
     }
 }
 
@@ -73,8 +73,8 @@ pub(crate) fn state(input: &[u8]) {
     let Ok(state) = State::decode_cold(input) else { return };
     accepted();
     assert_eq!(state.cold_bytes(), input);
-    assert_eq!(State::decode_cold(&[input, &[0]].concat()).err(), Some(SnapshotError));
-    assert_eq!(State::decode_cold(&input[..input.len() - 1]).err(), Some(SnapshotError));
+    assert_eq!(State::decode_cold(&[input, &[0]].concat()).err(), Some(Corrupt));
+    assert_eq!(State::decode_cold(&input[..input.len() - 1]).err(), Some(Corrupt));
     assert_eq!(state.live() + state.slots(), 0);
 }
 

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
+use adyton_decider::BootId;
 use adyton_engine::sealing::Sealer;
 use adyton_engine::{Replay, Shard};
 use adyton_frame::Event;
@@ -201,7 +202,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     state.encode_cold(&mut cold);
     let cold = State::decode_cold(cold.as_bytes()).map_err(|_| BootError::Crypto)?;
     let mut shard = Shard::new(state, &vault.id, sealer, signer()?, ops_frontier.clone(), ops_bucket);
-    shard.boot(boot_id, clock.now());
+    shard.boot(BootId(boot_id), clock.now());
     let mut appender = Appender::start(config.service.clone(), OPS, events.clone());
     if let Some(sealed) = shard.seal(clock.now())? {
         let appended = appender.append(sealed.frame(sealed.size, OPS.number())?).await;

@@ -22,6 +22,6 @@ pub mod sealing;
 mod shard;
 pub mod snapshot;
 
-pub use machine::{Class, Corrupt, Decision, Machine, Mode, Record};
+pub use machine::{Decided, Machine, Mode};
 pub use replay::{Replay, ReplayError};
 pub use shard::{Held, Release, Sealed, Shard};

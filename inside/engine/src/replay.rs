@@ -2,12 +2,13 @@
 
 use core::fmt;
 
+use adyton_decider::Record;
 use adyton_ledger::{EntryError, Frontier, Head, HeadError, Header, Kind, LogId, StoredRecord, VaultId};
 use adyton_seal::{KeyTree, Reader};
 
 use crate::sealing::{BodyError, Opener};
 use crate::snapshot::Manifest;
-use crate::{Machine, Mode, Record};
+use crate::{Machine, Mode};
 
 /// Why a log cannot be replayed. The boot is refused; the vault never guesses.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use adyton_decider::{BootId, Class, Context, Decision, Draft, Record as _, Seconds};
 use adyton_frame::{MAX_FRAME, encode_append};
 use adyton_ledger::VaultId;
 use adyton_ledger::{Frontier, Head, Keep, Kind, Record, origin};
@@ -22,7 +23,7 @@ use adyton_seal::{Opaque, Plaintext, SigningKey};
 
 use crate::batch::{Batch, NewRecord, OpenEntry};
 use crate::sealing::{Place, Sealer};
-use crate::{Class, Decision, Machine, Mode, Record as _};
+use crate::{Decided, Machine, Mode};
 
 /// An answer whose time has come.
 pub struct Release<M: Machine, T> {
@@ -128,7 +129,12 @@ impl<M: Machine, T> Shard<M, T> {
     }
 
     /// Decides a command; the answer comes back at once only if nothing is waiting to be durable.
-    pub fn submit(&mut self, command: M::Command, context: &M::Context<'_>, ticket: T) -> Option<Release<M, T>> {
+    pub fn submit(
+        &mut self,
+        command: M::Command,
+        context: &mut Context<'_, M::Rules>,
+        ticket: T,
+    ) -> Option<Release<M, T>> {
         let decision = self.state.decide(command, context);
         let (answer, effects) = self.take(decision);
         let release = Release { ticket, answer };
@@ -142,9 +148,9 @@ impl<M: Machine, T> Shard<M, T> {
     }
 
     /// Lets time pass: what is due happens, at most `cap` events of it ([`Shard::owes_sweep`]).
-    pub fn sweep(&mut self, context: &M::Context<'_>, cap: usize) {
+    pub fn sweep(&mut self, context: &mut Context<'_, M::Rules>, cap: usize) {
         let decision = self.state.sweep(context, cap);
-        self.swept_full = !decision.events.is_empty() && decision.events.len() >= cap;
+        self.swept_full = !decision.draft.events.is_empty() && decision.draft.events.len() >= cap;
         let (_, effects) = self.take(decision);
         if let Some(held) = self.held() {
             held.effects.extend(effects);
@@ -157,8 +163,8 @@ impl<M: Machine, T> Shard<M, T> {
     }
 
     /// Logs and applies what was decided, or refuses all of it.
-    fn take(&mut self, decision: Decision<M>) -> (M::Answer, Vec<M::Effect>) {
-        let Decision { events, answer, effects } = decision;
+    fn take(&mut self, decision: Decided<M>) -> (M::Answer, Vec<M::Effect>) {
+        let Decision { draft: Draft { events, effects }, answer } = decision;
         let records: Vec<_> = events.iter().map(|event| self.record(Kind::Ops, event)).collect();
         if !self.add(&records) {
             return (M::too_large(), Vec::new());
@@ -173,7 +179,7 @@ impl<M: Machine, T> Shard<M, T> {
     }
 
     /// Begins this boot in the log: voids what was hot.
-    pub fn boot(&mut self, boot_id: [u8; 16], now: u64) {
+    pub fn boot(&mut self, boot_id: BootId, now: Seconds) {
         let event = M::boot(boot_id, now);
         let added = self.add(&[self.record(Kind::Boot, &event)]);
         debug_assert!(added, "a boot's event fits any batch");
@@ -227,7 +233,7 @@ impl<M: Machine, T> Shard<M, T> {
     ///
     /// # Errors
     /// [`Opaque`] if the library refuses; the shard must then stop.
-    pub fn seal(&mut self, now: u64) -> Result<Option<Sealed>, Opaque> {
+    pub fn seal(&mut self, now: Seconds) -> Result<Option<Sealed>, Opaque> {
         if self.in_flight.is_some() {
             return Ok(None);
         }

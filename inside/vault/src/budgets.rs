@@ -1,9 +1,6 @@
 //! Failed-check budgets of (service, destination): class P, so they outlive cancel, approve, new sends and restarts.
 //!
-//! A budget is a token bucket in the form of the generic cell rate algorithm (ITU-T I.371): one instant, `full_again`,
-//! at which the bucket will be full. A wrong code moves it by one refill; a check needs one token before anything is
-//! compared, and only a wrong code spends it. The instant is computed by the decider and stands in the event, so replay
-//! needs no limits.
+//! A budget is a [`TokenBucket`]: a check needs one token before anything is compared, and only a wrong code spends it.
 //!
 //! After a boot that is not the vault's first every bucket begins empty, unseen destinations included: a host that
 //! restarts the vault, over an old folder or not, gains nothing that waiting would not have given it sooner.
@@ -17,6 +14,8 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+
+use adyton_decider::{NoToken, TokenBucket};
 
 use crate::{Limits, Seconds, Sid};
 
@@ -52,13 +51,6 @@ pub(crate) struct Budgets {
     empty_at: Option<Seconds>,
 }
 
-/// The place has no token now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoToken {
-    /// Seconds until it has one.
-    pub(crate) retry_after: Seconds,
-}
-
 impl Budgets {
     /// A boot begins.
     pub(crate) fn boot(&mut self, at: Seconds) {
@@ -76,12 +68,9 @@ impl Budgets {
                 return Err(NoToken { retry_after: open - now });
             }
         }
-        let refill = limits.failed_checks_refill;
-        let size = refill.saturating_mul(limits.failed_checks.into());
-        let from_boot = self.empty_at.map_or(0, |at| at.saturating_add(size));
-        let full_again = budget.full_again.max(from_boot).max(now).saturating_add(refill);
-        let latest = now.saturating_add(size);
-        if full_again > latest { Err(NoToken { retry_after: full_again - latest }) } else { Ok(full_again) }
+        let bucket = TokenBucket { size: limits.failed_checks, refill: limits.failed_checks_refill };
+        let from_boot = self.empty_at.map_or(0, |at| at.saturating_add(bucket.span()));
+        bucket.spend(budget.full_again.max(from_boot), now)
     }
 
     /// Whether the tenant has room for one more place, should `place` be a new one.

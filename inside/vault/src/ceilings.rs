@@ -70,7 +70,7 @@ impl State {
     }
 
     fn is_near(&self, used: &Use, now: Seconds) -> bool {
-        let after = self.hot.sends.lately(used.key, now).saturating_add(used.amount);
+        let after = self.hot.sends.0.lately(&used.key, now).saturating_add(used.amount);
         // A message that costs nothing brings nobody closer to a cap.
         used.amount > 0 && after.saturating_mul(5) >= used.limit.saturating_mul(4)
     }

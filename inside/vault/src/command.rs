@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use adyton_seal::{Code, Secret};
+use adyton_seal::Code;
 
 use crate::{AppHash, Channel, Destination, MessageLook, Outcome, Rules, Scopes, Seconds, ServiceSettings, Sid};
 
@@ -24,46 +24,8 @@ pub struct Caller {
     pub token_hash: [u8; 32],
 }
 
-/// 64 fresh random bytes for one command.
-pub struct Fresh(Secret<64>);
-
-impl Fresh {
-    /// Takes 64 random bytes over.
-    pub fn new(bytes: Secret<64>) -> Self {
-        Self(bytes)
-    }
-
-    /// A SID for the main thing the command makes.
-    pub(crate) fn sid(&self) -> Sid {
-        Sid(self.part(0))
-    }
-
-    /// A SID for the attempt to send.
-    pub(crate) fn attempt(&self) -> Sid {
-        Sid(self.part(16))
-    }
-
-    /// A slot key, should this command open a slot.
-    pub(crate) fn slot_key(&self) -> Secret<32> {
-        Secret::init_with(|out| out.copy_from_slice(&self.0.expose()[32..64]))
-    }
-
-    fn part(&self, from: usize) -> [u8; 16] {
-        let mut out = [0; 16];
-        out.copy_from_slice(&self.0.expose()[from..from + 16]);
-        out
-    }
-}
-
 /// Everything a decider may know besides its state and the command.
-pub struct Context<'a> {
-    /// The platform's time, never below the last logged one.
-    pub now: Seconds,
-    /// Fresh randomness.
-    pub fresh: Fresh,
-    /// What policy and settings allow.
-    pub rules: &'a Rules,
-}
+pub type Context<'a> = adyton_decider::Context<'a, Rules>;
 
 /// Keyed hashes of a destination, by which state and log know it (`docs/spec/00-conventions.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -86,7 +86,7 @@ impl State {
             EventKind::VerificationCanceled { verification } => self.end(verification, Reason::Canceled, at),
             EventKind::Expired => self.expired(at),
             EventKind::BudgetsForgotten => self.budgets.forget_old(at, owner(&self.services)),
-            EventKind::SupportLooked { account, .. } => self.hot.sends.add(Counted::Support(account), 1, at),
+            EventKind::SupportLooked { account, .. } => self.hot.sends.0.add(Counted::Support(account), 1, at),
             EventKind::SlotOpened { .. }
             | EventKind::VerificationStarted { .. }
             | EventKind::VerificationResent { .. }
@@ -187,7 +187,7 @@ impl State {
         self.ended.forget(at);
         if self.hot.swept != at / 3600 {
             self.hot.swept = at / 3600;
-            self.hot.sends.forget(at);
+            self.hot.sends.0.forget(at);
             self.budgets.drop_full(at, owner(&self.services));
         }
     }
@@ -265,9 +265,9 @@ impl Hot {
     /// Counts a sending against the ceilings.
     fn count(&mut self, account: Sid, sent: Option<(Subjects, u64)>, at: Seconds) {
         let Some((subjects, cost)) = sent else { return };
-        self.sends.add(Counted::Destination(subjects.in_tenant), 1, at);
-        self.sends.add(Counted::Shared(subjects.shared), 1, at);
-        self.sends.add(Counted::Tenant(account), 1, at);
-        self.sends.add(Counted::Spend(account), cost, at);
+        self.sends.0.add(Counted::Destination(subjects.in_tenant), 1, at);
+        self.sends.0.add(Counted::Shared(subjects.shared), 1, at);
+        self.sends.0.add(Counted::Tenant(account), 1, at);
+        self.sends.0.add(Counted::Spend(account), cost, at);
     }
 }

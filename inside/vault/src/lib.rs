@@ -38,10 +38,11 @@ mod sid;
 mod snapshot;
 mod state;
 
-pub use command::{Caller, Command, Context, Fresh, KeyChanges, ServiceUpdate, Shared, Start, Subjects, Target, User};
+pub use adyton_decider::{Class, Corrupt, Fresh, Seconds};
+pub use command::{Caller, Command, Context, KeyChanges, ServiceUpdate, Shared, Start, Subjects, Target, User};
 pub use decide::{MAX_TICK_LOOSENINGS, MAX_WAITING_LOOSENINGS, decide};
 pub use destination::{Destination, DestinationError};
-pub use event::{Channel, Class, Event, EventError, EventKind};
+pub use event::{Channel, Event, EventKind};
 pub use machine::Consequence;
 pub use message::{
     AppHash, AppHashesError, Locale, Message, MessageLook, NameError, Part, ServiceName, Text, WebOtpDomain,
@@ -54,7 +55,6 @@ pub use reply::{
 };
 pub use rules::{Admission, Limits, Rules, Scope, Scopes};
 pub use sid::{Sid, SidError, SidKind};
-pub use snapshot::SnapshotError;
 pub use state::{Loosening, ServiceSettings, State};
 
 /// Life of a code in seconds, from its first sending; a resend does not extend it.
@@ -67,6 +67,3 @@ pub const MAX_SENDS: usize = 5;
 pub const MAX_REPEATS: u8 = 2;
 /// Wrong codes that one verification bears.
 pub const MAX_CHECKS: u8 = 5;
-
-/// Unix seconds, UTC.
-pub type Seconds = u64;

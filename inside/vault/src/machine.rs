@@ -1,14 +1,14 @@
 //! The vault as the engine runs it.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
-use adyton_engine::{Corrupt, Decision as Decided, Machine, Mode, Record};
+use adyton_decider::{BootId, Decision as Decided, Draft, Record};
+use adyton_engine::{Machine, Mode};
 use adyton_seal::{Plaintext, Reader};
 
 use crate::{
-    Ceiling, Class, Command, Context, Decision, Effect, Event, EventError, EventKind, MAX_TICK_LOOSENINGS, Refusal,
-    Reply, Seconds, SidKind, SnapshotError, State, decide,
+    Ceiling, Class, Command, Context, Corrupt, Decision, Effect, Event, EventKind, MAX_TICK_LOOSENINGS, Refusal, Reply,
+    Rules, Seconds, SidKind, State, decide,
 };
 
 /// What follows once events are durable.
@@ -21,13 +21,8 @@ pub enum Consequence {
 }
 
 impl Record for Event {
-    fn class(&self) -> adyton_engine::Class {
-        match self.class() {
-            Class::H => adyton_engine::Class::H,
-            Class::P => adyton_engine::Class::P,
-            Class::S => adyton_engine::Class::S,
-            Class::A => adyton_engine::Class::A,
-        }
+    fn class(&self) -> Class {
+        self.class()
     }
 
     fn encode(&self, out: &mut Plaintext) {
@@ -35,56 +30,42 @@ impl Record for Event {
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        let event = Self::decode(reader.rest())?;
-        reader.take(reader.rest().len())?;
-        Ok(event)
-    }
-}
-
-impl From<EventError> for Corrupt {
-    fn from(_: EventError) -> Self {
-        Self
-    }
-}
-
-impl From<SnapshotError> for Corrupt {
-    fn from(_: SnapshotError) -> Self {
-        Self
+        Self::decode(reader.take(reader.rest().len())?)
     }
 }
 
 impl Machine for State {
     type Command = Command;
-    type Context<'a> = Context<'a>;
+    type Rules = Rules;
     type Event = Event;
     type Answer = Result<Reply, Refusal>;
     type Effect = Consequence;
 
-    fn decide(&self, command: Command, context: &Context<'_>) -> Decided<Self> {
+    fn decide(&self, command: Command, context: &mut Context<'_>) -> Decided<Event, Consequence, Self::Answer> {
         match decide(self, command, context) {
             Ok(Decision { events, reply, effects }) => {
                 // No command counts twice against one ceiling, so the state before it tells what is near after it.
                 let near = events.iter().flat_map(|event| self.ceilings_near(event, &context.rules.limits));
                 let near = near.map(Consequence::CeilingNear);
                 let effects = effects.into_iter().map(Consequence::Deliver).chain(near).collect();
-                Decided { events, answer: Ok(reply), effects }
+                Decided { draft: Draft { events, effects }, answer: Ok(reply) }
             }
-            Err(refusal) => Decided { events: Vec::new(), answer: Err(refusal), effects: Vec::new() },
+            Err(refusal) => Decided::answer(Err(refusal)),
         }
     }
 
-    fn sweep(&self, context: &Context<'_>, cap: usize) -> Decided<Self> {
+    fn sweep(&self, context: &mut Context<'_>, cap: usize) -> Decided<Event, Consequence, Self::Answer> {
         let mut decided = Machine::decide(self, Command::Tick, context);
         // The effects are those of the first event. A tick has a cap of its own ([`MAX_TICK_LOOSENINGS`]).
         debug_assert!(
             (1..=MAX_TICK_LOOSENINGS).contains(&cap),
             "or fewer events than the cap would not say that all is done"
         );
-        decided.events.truncate(cap);
+        decided.draft.events.truncate(cap);
         decided
     }
 
-    fn boot(boot_id: [u8; 16], now: Seconds) -> Event {
+    fn boot(BootId(boot_id): BootId, now: Seconds) -> Event {
         Event { at: now, kind: EventKind::Booted { boot_id } }
     }
 
@@ -112,6 +93,6 @@ impl Machine for State {
     }
 
     fn load(bytes: &[u8]) -> Result<Self, Corrupt> {
-        Ok(Self::decode_cold(bytes)?)
+        Self::decode_cold(bytes)
     }
 }

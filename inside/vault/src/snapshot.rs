@@ -1,14 +1,13 @@
 //! The state that survives a restart, as bytes (`docs/spec/04-snapshots.md`, `state`).
 
 use alloc::vec::Vec;
-use core::fmt;
 
 use adyton_seal::{Plaintext, Reader};
 
 use crate::budgets::Budget;
-use crate::event::{EventError, flag, loosening, put_loosening, put_settings, settings};
+use crate::event::{flag, loosening, put_loosening, put_settings, settings};
 use crate::state::{ApiKey, Service, Tenant};
-use crate::{Scopes, Sid, State};
+use crate::{Corrupt, Scopes, Sid, State};
 
 const VERSION: u32 = 1;
 const TENANT: u8 = 1;
@@ -17,30 +16,6 @@ const SETTINGS: u8 = 3;
 const API_KEY: u8 = 4;
 const BUDGET: u8 = 5;
 const COUNTERS: u8 = 6;
-
-/// A snapshot's bytes do not decode. They were authentic, so this is a bug or another version's snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SnapshotError;
-
-impl fmt::Display for SnapshotError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a snapshot does not decode: written by another version?")
-    }
-}
-
-impl core::error::Error for SnapshotError {}
-
-impl From<adyton_seal::Opaque> for SnapshotError {
-    fn from(_: adyton_seal::Opaque) -> Self {
-        Self
-    }
-}
-
-impl From<EventError> for SnapshotError {
-    fn from(_: EventError) -> Self {
-        Self
-    }
-}
 
 impl State {
     /// Writes classes S and P; nothing hot.
@@ -110,11 +85,11 @@ impl State {
     /// Reads what [`State::encode_cold`] wrote; the whole input is one state.
     ///
     /// # Errors
-    /// [`SnapshotError`] for anything else: records that do not ascend, repeated SIDs and unknown tenants included.
-    pub fn decode_cold(bytes: &[u8]) -> Result<Self, SnapshotError> {
+    /// [`Corrupt`] for anything else: records that do not ascend, repeated SIDs and unknown tenants included.
+    pub fn decode_cold(bytes: &[u8]) -> Result<Self, Corrupt> {
         let mut reader = Reader::new(bytes);
         if reader.u32()? != VERSION {
-            return Err(SnapshotError);
+            return Err(Corrupt);
         }
         let mut state = Self::new();
         let count = reader.u32()?;
@@ -123,7 +98,7 @@ impl State {
         for _ in 0..count {
             let bytes = reader.lp()?;
             if bytes <= last {
-                return Err(SnapshotError);
+                return Err(Corrupt);
             }
             last = bytes;
             let mut record = Reader::new(bytes);
@@ -146,15 +121,15 @@ impl State {
             };
             record.finish()?;
             if !new {
-                return Err(SnapshotError);
+                return Err(Corrupt);
             }
         }
         reader.finish()?;
         // Every snapshot ends with its counters.
-        if last.first() == Some(&COUNTERS) { Ok(state) } else { Err(SnapshotError) }
+        if last.first() == Some(&COUNTERS) { Ok(state) } else { Err(Corrupt) }
     }
 
-    fn read_tenant(&mut self, record: &mut Reader<'_>) -> Result<bool, SnapshotError> {
+    fn read_tenant(&mut self, record: &mut Reader<'_>) -> Result<bool, Corrupt> {
         let account = Sid(record.array()?);
         let tenant = Tenant {
             token_hash: record.array()?,
@@ -168,7 +143,7 @@ impl State {
         Ok(self.tenants.insert(account, tenant).is_none())
     }
 
-    fn read_service(&mut self, record: &mut Reader<'_>) -> Result<bool, SnapshotError> {
+    fn read_service(&mut self, record: &mut Reader<'_>) -> Result<bool, Corrupt> {
         let (account, sid) = (Sid(record.array()?), Sid(record.array()?));
         let service = Service {
             account,
@@ -187,15 +162,15 @@ impl State {
         Ok(known && self.services.insert(sid, service).is_none())
     }
 
-    fn read_api_key(&mut self, record: &mut Reader<'_>) -> Result<bool, SnapshotError> {
+    fn read_api_key(&mut self, record: &mut Reader<'_>) -> Result<bool, Corrupt> {
         let (sid, account) = (Sid(record.array()?), Sid(record.array()?));
-        let scopes = Scopes::from_bits(record.u8()?).ok_or(SnapshotError)?;
+        let scopes = Scopes::from_bits(record.u8()?).ok_or(Corrupt)?;
         let key = ApiKey { account, scopes, token_hash: record.array()? };
         let known = self.tenants.contains_key(&account);
         Ok(known && self.keys.insert(sid, key).is_none())
     }
 
-    fn read_budget(&mut self, record: &mut Reader<'_>) -> Result<bool, SnapshotError> {
+    fn read_budget(&mut self, record: &mut Reader<'_>) -> Result<bool, Corrupt> {
         let place = (Sid(record.array()?), record.array()?);
         let budget = Budget { full_again: 0, consecutive: record.u32()?, last: record.u64()? };
         // Counting nothing, it would not have been written.

@@ -286,10 +286,10 @@ impl Writer {
 
     fn tick(&mut self) {
         self.shared.counters.live(self.shard.state().live());
-        if let Ok(fresh) = fresh() {
+        if let Ok(mut fresh) = fresh() {
             let current = self.surroundings.current.now();
-            let context = Context { now: self.surroundings.clock.now(), fresh, rules: &current.rules };
-            self.shard.sweep(&context, MAX_TICK_LOOSENINGS);
+            let mut context = Context { now: self.surroundings.clock.now(), fresh: &mut fresh, rules: &current.rules };
+            self.shard.sweep(&mut context, MAX_TICK_LOOSENINGS);
         }
     }
 
@@ -323,10 +323,10 @@ impl Writer {
         }
     }
 
-    fn decide(&mut self, command: Command, fresh: Fresh, ticket: Ticket) {
+    fn decide(&mut self, command: Command, mut fresh: Fresh, ticket: Ticket) {
         let current = self.surroundings.current.now();
-        let context = Context { now: self.surroundings.clock.now(), fresh, rules: &current.rules };
-        if let Some(release) = self.shard.submit(command, &context, ticket) {
+        let mut context = Context { now: self.surroundings.clock.now(), fresh: &mut fresh, rules: &current.rules };
+        if let Some(release) = self.shard.submit(command, &mut context, ticket) {
             answer(release);
         }
         self.shared.count_owners(&self.shard);

@@ -85,13 +85,16 @@ pub(crate) static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
     ..Rules::default()
 });
 
-pub(crate) fn context(now: u64, counter: u64) -> Context<'static> {
-    let fresh = Fresh::new(Secret::init_with(|bytes| {
+pub(crate) fn context(now: u64, fresh: &mut Fresh) -> Context<'_> {
+    Context { now, fresh, rules: &RULES }
+}
+
+pub(crate) fn fresh(counter: u64) -> Fresh {
+    Fresh::new(Secret::init_with(|bytes| {
         bytes.chunks_mut(8).zip(1u64..).for_each(|(chunk, part)| {
             chunk.copy_from_slice(&(counter << 8 | part).to_be_bytes()[..chunk.len()]);
         });
-    }));
-    Context { now, fresh, rules: &RULES }
+    }))
 }
 
 pub(crate) fn encoded(event: &Event) -> Vec<u8> {

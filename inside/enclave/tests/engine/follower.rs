@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
-use crate::fixtures::{KEYS, OPS, VAULT, boot, context, create_service, create_tenant, start};
+use crate::fixtures::{KEYS, OPS, VAULT, boot, context, create_service, create_tenant, fresh, start};
 use crate::host::{Heard, Host, PATIENCE, address};
 use crate::live::Live;
 
@@ -86,7 +86,7 @@ async fn snapshots_are_taken_retired_and_booted_from_while_the_host_comes_and_go
         let found = reboot(&live.disk);
         assert_eq!(found.covered, covered);
         for service in &services {
-            assert!(decide(&found.state, start(*service, 9), &context(1_900_000_000, 1)).is_ok());
+            assert!(decide(&found.state, start(*service, 9), &mut context(1_900_000_000, &mut fresh(1))).is_ok());
         }
         live.start_host();
     }

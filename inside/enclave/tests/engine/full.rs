@@ -17,7 +17,9 @@ use proptest::prelude::*;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
-use crate::fixtures::{ACCOUNT, KEYS, OPS, TOKEN, VAULT, boot, caller, context, create_tenant, shard, signer, start};
+use crate::fixtures::{
+    ACCOUNT, KEYS, OPS, TOKEN, VAULT, boot, caller, context, create_tenant, fresh, shard, signer, start,
+};
 use crate::host::PATIENCE;
 use crate::live::Live;
 
@@ -79,7 +81,7 @@ impl Full {
 
     fn submit(&mut self, command: Command) {
         self.counter += 1;
-        self.shard.submit(command, &context(self.now, self.counter), ());
+        self.shard.submit(command, &mut context(self.now, &mut fresh(self.counter)), ());
     }
 
     /// The SID of what the last command made, as `context` draws it.
@@ -266,7 +268,7 @@ fn twenty_thousand_loosenings_of_one_tenant_and_of_three_thousand_that_fall_due_
 fn long_due() -> Disk {
     let disk = Disk::default();
     let mut full = Full { shard: shard(boot(&disk), [1; 16]), counter: 0, now: LONG_AGO };
-    full.shard.boot([1; 16], LONG_AGO);
+    full.shard.boot(adyton_decider::BootId([1; 16]), LONG_AGO);
     let mut store = disk.store().unwrap();
     for number in 0..3000 {
         let account = numbered(0xDD, number);

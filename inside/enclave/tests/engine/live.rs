@@ -142,7 +142,7 @@ fn begin_boot<T>(disk: &Disk, boot_id: [u8; 16]) -> (Shard<State, T>, Replay<'st
     second.covered = found.covered;
     let mut shard = shard(found, boot_id);
     let now = Clock::new().now();
-    shard.boot(boot_id, now);
+    shard.boot(adyton_decider::BootId(boot_id), now);
     let sealed = shard.seal(now).unwrap().unwrap();
     let mut store = disk.store().unwrap();
     let appended = store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head).unwrap();

@@ -15,7 +15,7 @@ use adyton_ledger::{AppendOutcome, Hash, Kind, LogReader, LogStore, Retirement};
 use adyton_vault::{Command, Consequence, Effect, Event, EventKind, Reply, Sid, State, Status, decide};
 
 use crate::disk::Disk;
-use crate::fixtures::{KEYS, OPS, VAULT, boot, context, create_tenant, encoded, shard, start};
+use crate::fixtures::{KEYS, OPS, VAULT, boot, context, create_tenant, encoded, fresh, shard, start};
 
 const BEGAN: u64 = 1_800_000_000;
 
@@ -140,7 +140,7 @@ impl World {
             acknowledged: BTreeSet::new(),
         };
         let now = world.now();
-        world.shard.boot(boot_id, now);
+        world.shard.boot(adyton_decider::BootId(boot_id), now);
         world.decided.push(encoded(&Event { at: now, kind: EventKind::Booted { boot_id } }));
         world.append(Fault::None);
         world
@@ -158,11 +158,11 @@ impl World {
     pub(crate) fn submit(&mut self, command: impl Fn() -> Command) {
         self.pass(1);
         let (counter, now) = (self.seen.borrow().counter, self.now());
-        if let Ok(decision) = decide(self.shard.state(), command(), &context(now, counter)) {
+        if let Ok(decision) = decide(self.shard.state(), command(), &mut context(now, &mut fresh(counter))) {
             self.decided.extend(decision.events.iter().map(encoded));
         }
         let ticket = Ticket { decided: self.decided.len(), retirement: None };
-        if let Some(release) = self.shard.submit(command(), &context(now, counter), ticket) {
+        if let Some(release) = self.shard.submit(command(), &mut context(now, &mut fresh(counter)), ticket) {
             self.released(release);
         }
     }
@@ -381,7 +381,7 @@ impl World {
     /// No acknowledged durable event is lost: every service that was answered for can be used.
     fn expect_acknowledged(&self) {
         for service in &self.acknowledged {
-            let decided = decide(self.shard.state(), start(*service, 9), &context(self.now(), 1));
+            let decided = decide(self.shard.state(), start(*service, 9), &mut context(self.now(), &mut fresh(1)));
             assert!(decided.is_ok(), "an acknowledged service is gone");
         }
     }

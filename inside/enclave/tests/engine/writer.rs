@@ -152,7 +152,7 @@ async fn a_conflict_fences_for_ever() {
     let disk = live.disk.clone();
     let size = std::thread::spawn(move || {
         let mut second = shard::<()>(boot(&disk), [2; 16]);
-        second.boot([2; 16], 1_800_000_000);
+        second.boot(adyton_decider::BootId([2; 16]), 1_800_000_000);
         let batch = second.seal(1_800_000_000).unwrap().unwrap();
         let appended = disk.store().unwrap().append(OPS, batch.expected_size, &batch.records, &batch.head).unwrap();
         assert_eq!(appended, AppendOutcome::Appended { size: batch.size });

@@ -1,6 +1,6 @@
 //! What a batch holds, and when what was decided is told.
 
-use adyton_engine::Class;
+use adyton_decider::Class;
 
 use crate::log::{Log, replay};
 use crate::toy::{Command, Note, Refusal};
@@ -73,7 +73,7 @@ fn what_is_due_is_swept_in_steps_that_go_on() {
     let mut sweeps = 0;
     loop {
         let left = log.shard.state().promises.len();
-        log.shard.sweep(&crate::toy::Now(log.now), CAP);
+        log.sweep(CAP);
         sweeps += 1;
         assert_eq!(left - log.shard.state().promises.len(), left.min(CAP));
         log.drain();

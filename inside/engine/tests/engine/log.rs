@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use adyton_decider::{BootId, Context, Fresh};
 use adyton_engine::sealing::Sealer;
 use adyton_engine::snapshot::Scope;
 use adyton_engine::{Held, Replay, Shard};
@@ -9,7 +10,7 @@ use adyton_frame::{Frame, MAX_FRAME, Message};
 use adyton_ledger::{AppendOutcome, Head, LogId, LogReader, LogStore, MemoryStore, VaultId, origin};
 use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
 
-use crate::toy::{Command, Now, Refusal, Toy};
+use crate::toy::{Command, Refusal, Toy};
 
 pub(crate) const OPS: LogId = LogId::from_number(1);
 pub(crate) const VAULT: VaultId = VaultId([9; 32]);
@@ -18,6 +19,14 @@ pub(crate) static KEYS: LazyLock<KeyTree> =
 
 fn signer() -> SigningKey {
     SigningKey::from_seed(&KEYS.derive(Label::LogSigning, &[]).unwrap()).unwrap()
+}
+
+fn fresh() -> Fresh {
+    Fresh::new(Secret::init_with(|seed| seed.fill(1)))
+}
+
+fn context(now: u64, fresh: &mut Fresh) -> Context<'_, ()> {
+    Context { now, fresh, rules: &() }
 }
 
 /// A writer and its store.
@@ -46,7 +55,7 @@ impl Log {
         let shard = Shard::new(state, &VAULT, sealer, signer(), frontier, bucket);
         let (answers, effects, snapshots) = (Vec::new(), Vec::new(), Vec::new());
         let mut log = Self { shard, store, boot_id, answers, effects, snapshots, asked: 0, now: 1000 };
-        log.shard.boot(boot_id, log.now);
+        log.shard.boot(BootId(boot_id), log.now);
         log.append();
         log
     }
@@ -55,10 +64,15 @@ impl Log {
     pub(crate) fn submit(&mut self, command: Command) -> usize {
         let ticket = self.asked;
         self.asked += 1;
-        if let Some(release) = self.shard.submit(command, &Now(self.now), ticket) {
+        if let Some(release) = self.shard.submit(command, &mut context(self.now, &mut fresh()), ticket) {
             self.answers.push((release.ticket, release.answer));
         }
         ticket
+    }
+
+    /// Lets time pass.
+    pub(crate) fn sweep(&mut self, cap: usize) {
+        self.shard.sweep(&mut context(self.now, &mut fresh()), cap);
     }
 
     /// Seals and appends the next batch through a frame, as the host takes it; false if there is none.

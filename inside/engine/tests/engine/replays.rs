@@ -1,6 +1,6 @@
 //! Any commands of any sizes seal, frame and replay to the same state, with a snapshot's help or without.
 
-use adyton_engine::Class;
+use adyton_decider::Class;
 use proptest::prelude::*;
 
 use crate::log::{Log, replay};
@@ -58,9 +58,9 @@ proptest! {
                 },
                 Step::Append => drop(log.append()),
                 Step::Sweep(cap) => {
-                    let (now, cap) = (crate::toy::Now(log.now), usize::from(cap));
+                    let cap = usize::from(cap);
                     let before = log.shard.state().promises.len();
-                    log.shard.sweep(&now, cap);
+                    log.sweep(cap);
                     prop_assert!(before - log.shard.state().promises.len() <= cap);
                 }
                 Step::Pass(seconds) => log.now += seconds,

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use adyton_engine::{Class, Corrupt, Decision, Machine, Mode, Record};
+use adyton_decider::{BootId, Class, Context, Corrupt, Decision, Draft, Record};
+use adyton_engine::{Decided, Machine, Mode};
 use adyton_seal::{Plaintext, Reader};
 
 /// What is asked of the toy.
@@ -33,14 +34,11 @@ pub(crate) enum Refusal {
 
 #[derive(Debug)]
 pub(crate) enum Event {
-    Booted([u8; 16]),
+    Booted(BootId),
     Counted(Note),
     Promised(u64),
     Due(u64),
 }
-
-/// Time is all that it needs.
-pub(crate) struct Now(pub(crate) u64);
 
 /// Sums; the hot ones are void after a boot.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -65,7 +63,7 @@ impl Record for Event {
         match self {
             Self::Booted(id) => {
                 out.put_u8(0);
-                out.put(id);
+                out.put(&id.0);
             }
             Self::Counted(Note { class, counter, weight }) => {
                 out.put_u8(match class {
@@ -94,7 +92,7 @@ impl Record for Event {
             Ok(Self::Counted(Note { class, counter, weight }))
         };
         match reader.u8()? {
-            0 => Ok(Self::Booted(reader.array()?)),
+            0 => Ok(Self::Booted(BootId(reader.array()?))),
             1 => counted(Class::H, reader),
             2 => counted(Class::P, reader),
             3 => counted(Class::S, reader),
@@ -123,29 +121,31 @@ fn count(sums: &mut BTreeMap<u8, u64>, note: &Note) {
 
 impl Machine for Toy {
     type Command = Command;
-    type Context<'a> = Now;
+    type Rules = ();
     type Event = Event;
     type Answer = Result<usize, Refusal>;
     type Effect = usize;
 
-    fn decide(&self, command: Command, _: &Now) -> Decision<Self> {
+    fn decide(&self, command: Command, _: &mut Context<'_, ()>) -> Decided<Self> {
         let events: Vec<Event> = match command {
             Command::Refuse => {
-                return Decision { events: Vec::new(), answer: Err(Refusal::Refused), effects: Vec::new() };
+                return Decision::answer(Err(Refusal::Refused));
             }
             Command::Count(notes) => notes.into_iter().map(Event::Counted).collect(),
             Command::Promise(at) => vec![Event::Promised(at)],
         };
         let (answer, effects) = (Ok(events.len()), if events.is_empty() { Vec::new() } else { vec![events.len()] });
-        Decision { events, answer, effects }
+        Decision { draft: Draft { events, effects }, answer }
     }
 
-    fn sweep(&self, context: &Now, cap: usize) -> Decision<Self> {
-        let due = self.promises.iter().take_while(|at| **at <= context.0).take(cap);
-        Decision { events: due.map(|at| Event::Due(*at)).collect(), answer: Ok(0), effects: Vec::new() }
+    fn sweep(&self, context: &mut Context<'_, ()>, cap: usize) -> Decided<Self> {
+        let due = self.promises.iter().take_while(|at| **at <= context.now).take(cap);
+        let mut draft = Draft::default();
+        due.for_each(|at| draft.log(Event::Due(*at)));
+        Decision { draft, answer: Ok(0) }
     }
 
-    fn boot(boot_id: [u8; 16], _: u64) -> Event {
+    fn boot(boot_id: BootId, _: u64) -> Event {
         Event::Booted(boot_id)
     }
 

@@ -139,7 +139,7 @@ pub(super) fn support(
 ) -> Result<Decision, Refusal> {
     let account = state.authenticate(caller, Scope::Support)?;
     let Use { ceiling, key, amount, limit } = of_look(account);
-    let fits = state.hot.sends.fits(key, amount, limit, context.now);
+    let fits = state.hot.sends.0.fits(&key, amount, limit, context.now);
     fits.map_err(|retry_after| Refusal::SendLimit { ceiling, retry_after })?;
     let live = state.hot.verifications.get(&verification).filter(|found| found.account == account);
     let live = live.filter(|found| found.ends() > context.now);

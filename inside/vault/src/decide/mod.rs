@@ -25,7 +25,7 @@ use crate::{
 ///
 /// # Errors
 /// A [`Refusal`]; then nothing happened and nothing is logged.
-pub fn decide(state: &State, command: Command, context: &Context<'_>) -> Result<Decision, Refusal> {
+pub fn decide(state: &State, command: Command, context: &mut Context<'_>) -> Result<Decision, Refusal> {
     match command {
         Command::CreateTenant { account, token_hash, friendly_name, ssh_key, admitted } => {
             tenants::create(state, account, token_hash, friendly_name, ssh_key, admitted, context)
@@ -81,7 +81,7 @@ fn tick(state: &State, context: &Context<'_>) -> Decision {
     let now = context.now;
     let mut events = Vec::new();
     let due = state.hot.ends.first().is_some_and(|(ends, _)| *ends <= now);
-    let counted = !state.hot.sends.is_empty() || state.budgets.len() > 0;
+    let counted = !state.hot.sends.0.is_empty() || state.budgets.len() > 0;
     let another_hour = counted && state.hot.swept != now / 3600;
     if due || another_hour || state.ended.is_due(now) {
         events.push(event(context, EventKind::Expired));

@@ -60,10 +60,10 @@ pub(super) fn create(
     state: &State,
     caller: &Caller,
     settings: ServiceSettings,
-    context: &Context<'_>,
+    context: &mut Context<'_>,
 ) -> Result<Decision, Refusal> {
     let account = state.authenticate(caller, Scope::Admin)?;
-    let sid = context.fresh.sid();
+    let sid = Sid(*context.fresh.id::<()>().as_bytes());
     allowed(sid, &settings, context)?;
     let share = state.tenants.get(&account).is_some_and(|tenant| tenant.services >= MAX_SERVICES);
     if share || state.services.len() >= MAX_SERVICES_IN_ALL {

@@ -16,7 +16,12 @@ use crate::{
     SLOT, Scope, Seconds, Sid, SidKind, Start, State, Status, Subjects, VerificationView,
 };
 
-pub(super) fn start(state: &State, caller: &Caller, start: Start, context: &Context<'_>) -> Result<Decision, Refusal> {
+pub(super) fn start(
+    state: &State,
+    caller: &Caller,
+    start: Start,
+    context: &mut Context<'_>,
+) -> Result<Decision, Refusal> {
     let account = state.authenticate(caller, Scope::Verify)?;
     let service = state.service(account, start.service)?;
     open(service, &start, context)?;
@@ -76,7 +81,7 @@ fn open(service: &Service, start: &Start, context: &Context<'_>) -> Result<(), R
 /// The ceilings of sending.
 fn ceilings(state: &State, account: Sid, subjects: &Subjects, cost: u64, context: &Context<'_>) -> Result<(), Refusal> {
     for Use { ceiling, key, amount, limit } in of_message(account, subjects, cost, &context.rules.limits) {
-        let fits = state.hot.sends.fits(key, amount, limit, context.now);
+        let fits = state.hot.sends.0.fits(&key, amount, limit, context.now);
         fits.map_err(|retry_after| Refusal::SendLimit { ceiling, retry_after })?;
     }
     Ok(())
@@ -109,10 +114,11 @@ fn begin(
     service: &Service,
     replaced: Option<Sid>,
     start: Start,
-    context: &Context<'_>,
+    context: &mut Context<'_>,
 ) -> Result<Decision, Refusal> {
     let Start { service: service_sid, destination, subjects, channel, custom_code, look, cost } = start;
-    let (verification, attempt) = (context.fresh.sid(), context.fresh.attempt());
+    let (verification, attempt) =
+        (Sid(*context.fresh.id::<()>().as_bytes()), Sid(*context.fresh.id::<()>().as_bytes()));
     // A policy's floor binds services that were there before it.
     let code_length = service.settings.code_length.max(context.rules.shortest_code);
     let mut events = Vec::with_capacity(3);
@@ -124,7 +130,7 @@ fn begin(
     let last = replaced.and_then(|sid| state.hot.verifications.get(&sid)).is_some_and(|old| old.slot == slot)
         && state.hot.slots.get(&slot).is_some_and(|slot| slot.live == 1);
     let key = state.hot.slots.get(&slot).and_then(|slot| slot.key.as_ref()).filter(|_| !last);
-    let fresh_key = key.is_none().then(|| SlotKey::new(context.fresh.slot_key()));
+    let fresh_key = key.is_none().then(|| SlotKey::new(context.fresh.secret()));
     let code = match (&custom_code, key.or(fresh_key.as_ref())) {
         (Some(custom), _) => custom.duplicate(),
         (None, Some(key)) => derive(key, verification, service_sid, code_length),
@@ -177,10 +183,10 @@ fn resend(
     (sid, live): (Sid, &Verification),
     code: &Code,
     start: Start,
-    context: &Context<'_>,
+    context: &mut Context<'_>,
 ) -> Result<Decision, Refusal> {
     let Start { destination, subjects, channel, look, cost, .. } = start;
-    let attempt = context.fresh.attempt();
+    let attempt = Sid(*context.fresh.id::<()>().as_bytes());
     let mut view = view(sid, live, destination.duplicate(), Status::Pending, context.now);
     view.attempts.push(Attempt::new(attempt, context.now));
     let message = render(channel, &service.settings, &look, code).map_err(too_long)?;

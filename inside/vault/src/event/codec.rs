@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use adyton_seal::{Plaintext, Reader};
 
-use super::{Channel, Event, EventError, EventKind};
-use crate::{AppHash, Loosening, Outcome, Scopes, ServiceSettings, Sid, User};
+use super::{Channel, Event, EventKind};
+use crate::{AppHash, Corrupt, Loosening, Outcome, Scopes, ServiceSettings, Sid, User};
 
 /// Stands for "no route" in `DeliveryReported`.
 const NO_ROUTE: u8 = u8::MAX;
@@ -135,8 +135,8 @@ impl Event {
     /// Reads an event; the whole input is one event. Fields that are not written come back as `None`.
     ///
     /// # Errors
-    /// [`EventError`] for anything else.
-    pub fn decode(bytes: &[u8]) -> Result<Self, EventError> {
+    /// [`Corrupt`] for anything else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
         let mut reader = Reader::new(bytes);
         let (number, at) = (reader.u8()?, reader.u64()?);
         let kind = decode(number, &mut reader)?;
@@ -170,7 +170,7 @@ fn number(kind: &EventKind) -> u8 {
     }
 }
 
-fn decode(number: u8, reader: &mut Reader<'_>) -> Result<EventKind, EventError> {
+fn decode(number: u8, reader: &mut Reader<'_>) -> Result<EventKind, Corrupt> {
     Ok(match number {
         1 => EventKind::Booted { boot_id: reader.array()? },
         2 => EventKind::TenantCreated {
@@ -189,7 +189,7 @@ fn decode(number: u8, reader: &mut Reader<'_>) -> Result<EventKind, EventError> 
             channel: match reader.u8()? {
                 1 => Channel::Sms,
                 2 => Channel::Email,
-                _ => return Err(EventError),
+                _ => return Err(Corrupt),
             },
             subject: reader.array()?,
             attempt: sid(reader)?,
@@ -222,7 +222,7 @@ fn decode(number: u8, reader: &mut Reader<'_>) -> Result<EventKind, EventError> 
                 4 => Outcome::Unreachable,
                 5 => Outcome::Unconfirmed,
                 6 => Outcome::Withdrawn,
-                _ => return Err(EventError),
+                _ => return Err(Corrupt),
             },
             route: Some(reader.u8()?).filter(|route| *route != NO_ROUTE),
         },
@@ -235,7 +235,7 @@ fn decode(number: u8, reader: &mut Reader<'_>) -> Result<EventKind, EventError> 
             removed: list(reader, sid)?,
             added: list(reader, |reader| {
                 let (sid, bits) = (sid(reader)?, reader.u8()?);
-                Ok((sid, Scopes::from_bits(bits).ok_or(EventError)?, reader.array()?))
+                Ok((sid, Scopes::from_bits(bits).ok_or(Corrupt)?, reader.array()?))
             })?,
         },
         13 => EventKind::ServiceUpdated { service: sid(reader)?, settings: settings(reader)? },
@@ -254,24 +254,24 @@ fn decode(number: u8, reader: &mut Reader<'_>) -> Result<EventKind, EventError> 
             user: match reader.u8()? {
                 1 => User::Account(sid(reader)?),
                 2 => User::Key(sid(reader)?),
-                _ => return Err(EventError),
+                _ => return Err(Corrupt),
             },
             verification: sid(reader)?,
         },
         20 => EventKind::SendRepeated { verification: sid(reader)?, attempt: sid(reader)?, sent: None },
-        _ => return Err(EventError),
+        _ => return Err(Corrupt),
     })
 }
 
-fn sid(reader: &mut Reader<'_>) -> Result<Sid, EventError> {
+fn sid(reader: &mut Reader<'_>) -> Result<Sid, Corrupt> {
     Ok(Sid(reader.array()?))
 }
 
-pub(crate) fn flag(reader: &mut Reader<'_>) -> Result<bool, EventError> {
+pub(crate) fn flag(reader: &mut Reader<'_>) -> Result<bool, Corrupt> {
     match reader.u8()? {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(EventError),
+        _ => Err(Corrupt),
     }
 }
 
@@ -282,11 +282,11 @@ fn count(length: usize) -> u32 {
 
 fn list<T>(
     reader: &mut Reader<'_>,
-    mut item: impl FnMut(&mut Reader<'_>) -> Result<T, EventError>,
-) -> Result<Vec<T>, EventError> {
+    mut item: impl FnMut(&mut Reader<'_>) -> Result<T, Corrupt>,
+) -> Result<Vec<T>, Corrupt> {
     let count = reader.u32()?;
     if usize::try_from(count).map_or(true, |count| count > reader.rest().len()) {
-        return Err(EventError);
+        return Err(Corrupt);
     }
     (0..count).map(|_| item(reader)).collect()
 }
@@ -302,10 +302,10 @@ pub(crate) fn put_settings(out: &mut Plaintext, settings: &ServiceSettings) {
     settings.app_hashes.iter().for_each(|hash| out.put(hash.text().as_bytes()));
 }
 
-pub(crate) fn settings(reader: &mut Reader<'_>) -> Result<ServiceSettings, EventError> {
+pub(crate) fn settings(reader: &mut Reader<'_>) -> Result<ServiceSettings, Corrupt> {
     let (code_length, flags) = (reader.u8()?, reader.u8()?);
     if flags > 3 {
-        return Err(EventError);
+        return Err(Corrupt);
     }
     Ok(ServiceSettings {
         code_length,
@@ -317,14 +317,14 @@ pub(crate) fn settings(reader: &mut Reader<'_>) -> Result<ServiceSettings, Event
     })
 }
 
-fn app_hashes(reader: &mut Reader<'_>) -> Result<Vec<AppHash>, EventError> {
+fn app_hashes(reader: &mut Reader<'_>) -> Result<Vec<AppHash>, Corrupt> {
     let count = usize::from(reader.u8()?);
     let mut hashes = Vec::new();
     for _ in 0..count {
         let bytes: [u8; AppHash::LENGTH] = reader.array()?;
-        let hash = core::str::from_utf8(&bytes).ok().and_then(AppHash::parse).ok_or(EventError)?;
+        let hash = core::str::from_utf8(&bytes).ok().and_then(AppHash::parse).ok_or(Corrupt)?;
         if hashes.len() == AppHash::MOST || hashes.contains(&hash) {
-            return Err(EventError);
+            return Err(Corrupt);
         }
         hashes.push(hash);
     }
@@ -338,7 +338,7 @@ pub(crate) fn put_loosening(out: &mut Plaintext, loosening: &Loosening) {
     out.put_u64(loosening.at);
 }
 
-pub(crate) fn loosening(reader: &mut Reader<'_>) -> Result<Loosening, EventError> {
+pub(crate) fn loosening(reader: &mut Reader<'_>) -> Result<Loosening, Corrupt> {
     Ok(Loosening {
         code_length: Some(reader.u8()?).filter(|length| *length > 0),
         custom_code: flag(reader)?,

@@ -6,24 +6,10 @@ pub(crate) use codec::{flag, loosening, put_loosening, put_settings, settings};
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use adyton_seal::{Code, SlotKey};
 
-use crate::{Destination, Loosening, Outcome, Scopes, Seconds, ServiceSettings, Sid, Subjects, User};
-
-/// Freshness class of an event (DESIGN §6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Hot: matters within one boot; its body goes at the next snapshot.
-    H,
-    /// Prepaid: survives a restart by its sum, which a snapshot holds; its body goes at the next one too.
-    P,
-    /// Sync: survives everything.
-    S,
-    /// Async: audit; kept for the retention period, matters to no decision.
-    A,
-}
+use crate::{Class, Destination, Loosening, Outcome, Scopes, Seconds, ServiceSettings, Sid, Subjects, User};
 
 /// How a code is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -238,24 +224,6 @@ pub enum EventKind {
         /// The verification that was asked for.
         verification: Sid,
     },
-}
-
-/// An event's bytes do not decode. They were authentic, so this is a bug or another version's log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventError;
-
-impl fmt::Display for EventError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event in the log does not decode: written by another version?")
-    }
-}
-
-impl core::error::Error for EventError {}
-
-impl From<adyton_seal::Opaque> for EventError {
-    fn from(_: adyton_seal::Opaque) -> Self {
-        Self
-    }
 }
 
 impl Event {

@@ -142,15 +142,15 @@ fn shard() -> Shard<adyton_vault::State, crate::engine::writer::Ticket> {
         let friendly_name = format!("Tenant {number}");
         let ssh_key = person(number).line().parse::<SshPublicKey>().unwrap().blob().to_vec();
         let command = Command::CreateTenant { account, token_hash, friendly_name, ssh_key, admitted: None };
-        let fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
-        drop(shard.submit(command, &Context { now: 1_800_000_000, fresh, rules: &rules }, None));
+        let mut fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
+        drop(shard.submit(command, &mut Context { now: 1_800_000_000, fresh: &mut fresh, rules: &rules }, None));
         let key = api_key(number);
         let token_hash = hashes::token_hash(&token_key(), User::Key(key), TOKEN.as_bytes());
         let added = vec![(key, Scopes::of(&[Scope::Verify]), token_hash)];
         let changes = KeyChanges { reset: false, token_hash: None, removed: Vec::new(), added };
-        let fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
+        let mut fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
         let command = Command::ChangeKeys { account, sequence: NEXT - 1, changes };
-        drop(shard.submit(command, &Context { now: 1_800_000_000, fresh, rules: &rules }, None));
+        drop(shard.submit(command, &mut Context { now: 1_800_000_000, fresh: &mut fresh, rules: &rules }, None));
     }
     drop(shard.seal(1_800_000_000).unwrap().unwrap());
     drop(shard.durable());

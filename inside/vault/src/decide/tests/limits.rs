@@ -79,7 +79,7 @@ fn a_code_of_the_callers_resets_nothing() {
     bench.rules.limits.failed_checks_consecutive = 3;
     let mut custom = settings();
     custom.custom_code = true;
-    bench.rules.custom_code_services.insert(Sid([bench.counter + 1; 16]));
+    bench.rules.custom_code_services.insert(bench.next_sid());
     let created = bench.run(Command::CreateService { caller: caller(), settings: custom }).unwrap().0;
     let Reply::Service(service) = created else { panic!() };
     bench.service = service.service;

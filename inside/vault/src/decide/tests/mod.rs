@@ -59,6 +59,13 @@ fn tenant(account: Sid, token_hash: [u8; 32], admitted: Option<u64>) -> Command 
     }
 }
 
+fn fresh(counter: u8, round: u8) -> Fresh {
+    Fresh::new(Secret::init_with(|bytes| {
+        bytes.fill(counter);
+        bytes[0] ^= round;
+    }))
+}
+
 impl Bench {
     fn new() -> Self {
         let rules = Rules {
@@ -95,13 +102,14 @@ impl Bench {
     fn decide(&mut self, command: Command) -> Result<Decision, Refusal> {
         self.counter = self.counter.wrapping_add(1);
         self.round += u8::from(self.counter == 0);
-        let (counter, round) = (self.counter, self.round);
-        let fresh = Fresh::new(Secret::init_with(|bytes| {
-            bytes.fill(counter);
-            [0, 16].iter().for_each(|sid| bytes[*sid] ^= round);
-        }));
-        let context = Context { now: self.now, fresh, rules: &self.rules };
-        decide(&self.state, command, &context)
+        let mut fresh = fresh(self.counter, self.round);
+        let mut context = Context { now: self.now, fresh: &mut fresh, rules: &self.rules };
+        decide(&self.state, command, &mut context)
+    }
+
+    /// The SID of what the next command makes.
+    fn next_sid(&self) -> Sid {
+        Sid(*fresh(self.counter + 1, self.round).id::<()>().as_bytes())
     }
 
     fn run(&mut self, command: Command) -> Result<(Reply, Vec<Effect>), Refusal> {

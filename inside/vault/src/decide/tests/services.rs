@@ -118,11 +118,19 @@ fn lengths_are_the_policys() {
 #[test]
 fn lists_are_paged_newest_first() {
     let mut bench = Bench::new();
+    let mut made = [(bench.now, bench.service)].to_vec();
     for count in 0..4 {
+        // Two of them at the same second.
         bench.now += u64::from(count % 2 == 0);
-        let settings = ServiceSettings { friendly_name: count.to_string(), ..settings() };
-        bench.run(Command::CreateService { caller: caller(), settings }).unwrap();
+        let Reply::Service(view) =
+            bench.run(Command::CreateService { caller: caller(), settings: settings() }).unwrap().0
+        else {
+            panic!()
+        };
+        made.push((view.created, view.service));
     }
+    made.sort();
+    made.reverse();
     let mut seen = Vec::new();
     let mut after = None;
     loop {
@@ -133,12 +141,12 @@ fn lists_are_paged_newest_first() {
         };
         assert!(!page.is_empty() && page.len() <= 2);
         after = page.last().map(|view| (view.created, view.service));
-        seen.extend(page.into_iter().map(|view| view.settings.friendly_name));
+        seen.extend(page.into_iter().map(|view| (view.created, view.service)));
         if !more {
             break;
         }
     }
-    assert_eq!(seen, ["3", "2", "1", "0", "Acme"]);
+    assert_eq!(seen, made);
     let unknown = Command::ListServices { caller: caller(), after: Some((0, Sid([0; 16]))), most: 2 };
     let Reply::Services(page, more) = bench.run(unknown).unwrap().0 else { panic!() };
     assert_eq!((page.len(), more), (0, false));
