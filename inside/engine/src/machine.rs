@@ -1,7 +1,5 @@
 //! What the engine runs.
 
-use alloc::string::String;
-
 use adyton_decider::{BootId, Context, Corrupt, Decision, Record, Seconds};
 use adyton_seal::Plaintext;
 
@@ -51,9 +49,6 @@ pub trait Machine: Default {
     /// Frees what is worth nothing by now. It changes nothing that [`Machine::save`] writes and no later decision; for a
     /// state that is only replayed and so is never swept.
     fn compact(&mut self, now: Seconds);
-
-    /// Name, for the header's pseudonym, of the tenant that an event concerns. The state is the one before the event.
-    fn tenant_of(&self, event: &Self::Event) -> Option<String>;
 
     /// Writes what survives a restart.
     fn save(&self, out: &mut Plaintext);

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use adyton_decider::Record;
-use adyton_ledger::{EntryError, Frontier, Head, HeadError, Header, Kind, LogId, StoredRecord, VaultId};
+use adyton_ledger::{Body, EntryError, Frontier, Head, HeadError, Header, Kind, LogId, Record as Stored, VaultId};
 use adyton_seal::{KeyTree, Reader};
 
 use crate::sealing::{BodyError, Opener};
@@ -83,21 +83,25 @@ impl<'a, M: Machine> Replay<'a, M> {
     ///
     /// # Errors
     /// [`ReplayError`].
-    pub fn entry(&mut self, record: &StoredRecord) -> Result<(), ReplayError> {
+    pub fn entry(&mut self, record: &Stored) -> Result<(), ReplayError> {
         let header = self.next_header(record)?;
-        let body = record.body.as_ref().ok_or(ReplayError::BodyMissing { index: header.index })?;
-        let (state, events) = (&mut self.state, &mut self.events);
-        self.opener.open(&record.entry, &header, body, |bytes| {
-            if header.kind != Kind::Snapshot {
+        let missing = |body: &Body| !header.size(*body).is_absent() && record.body(*body).is_none();
+        if Body::ALL.iter().any(missing) {
+            return Err(ReplayError::BodyMissing { index: header.index });
+        }
+        let opened = self.opener.open(record, &header)?;
+        if header.kind != Kind::Snapshot {
+            let (state, events) = (&mut self.state, &mut self.events);
+            opened.each(|bytes| {
                 let mut reader = Reader::new(bytes);
                 let event = M::Event::decode(&mut reader)?;
                 reader.finish()?;
                 // What was hot is void after this boot's own first entry: only what survives is kept.
                 state.apply(event, Mode::Cold);
                 *events += 1;
-            }
-            Ok(())
-        })?;
+                Ok(())
+            })?;
+        }
         self.frontier.push(record.entry.leaf_hash());
         self.bucket = self.bucket.max(header.time_bucket);
         Ok(())
@@ -113,7 +117,7 @@ impl<'a, M: Machine> Replay<'a, M> {
         if same { Ok(()) } else { Err(ReplayError::Root) }
     }
 
-    fn next_header(&self, record: &StoredRecord) -> Result<Header, ReplayError> {
+    fn next_header(&self, record: &Stored) -> Result<Header, ReplayError> {
         let header = record.entry.header().map_err(ReplayError::Entry)?;
         if header.index == self.frontier.size() { Ok(header) } else { Err(ReplayError::Index) }
     }
@@ -124,14 +128,16 @@ impl Opener<'_> {
     ///
     /// # Errors
     /// [`ReplayError`].
-    pub fn manifest(&mut self, record: &StoredRecord, index: u64) -> Result<(Manifest, [u8; 16]), ReplayError> {
+    pub fn manifest(&mut self, record: &Stored, index: u64) -> Result<(Manifest, [u8; 16]), ReplayError> {
         let header = record.entry.header().map_err(ReplayError::Entry)?;
         if header.kind != Kind::Snapshot || header.index != index {
             return Err(ReplayError::Index);
         }
-        let body = record.body.as_ref().ok_or(ReplayError::BodyMissing { index })?;
+        if record.kept.is_none() {
+            return Err(ReplayError::BodyMissing { index });
+        }
         let mut manifest = Err(BodyError);
-        self.open(&record.entry, &header, body, |record| {
+        self.open(record, &header)?.each(|record| {
             manifest = Manifest::decode(record);
             Ok(())
         })?;

@@ -1,13 +1,13 @@
 //! The single writer of a shard, without its IO.
 //!
-//! 1. A command is decided on the state as it stands, and the state evolves at once.
-//! 2. Its events join the open batch, all of them or, if the batch would no longer fit a frame when padded, none: then they
-//!    begin the next batch, and the shard takes no more until one of the two is sealed ([`Shard::is_full`]). Events that no
-//!    batch holds are refused before the state evolves. Answer and effects are held with the events. A refusal is held too
-//!    whenever anything before it is not durable yet, so that no answer tells of what may still be lost.
-//! 3. When nothing is in flight, the oldest open batch is sealed at the next indexes and signed: from then on those bytes
-//!    are the only ones that these indexes will ever see in this boot.
-//! 4. Once the store says they are durable, answers and effects are released, in order.
+//! 1. A command is decided on the state as it stands, and the state changes at once.
+//! 2. Its events are one operation of the open batch; if that would no longer fit a frame, they begin the next batch, and the
+//!    shard takes no more until one of the two is sealed ([`Shard::is_full`]). An operation that no batch holds is refused before
+//!    the state changes. Answer and effects are held with the events. A refusal is held too whenever anything before it is not
+//!    durable yet, so that no answer tells of what may still be lost.
+//! 3. When nothing is in flight, the oldest open batch is sealed as the entry at the next index, and its head is signed: from
+//!    then on those bytes are the only ones that this index will ever see in this boot.
+//! 4. Once the store says that it is durable, answers and effects are released, in order.
 //!
 //! A store that fails leaves the batch in flight; the shell retries the same bytes. A conflict fences the shard.
 
@@ -15,14 +15,13 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use adyton_decider::{BootId, Class, Context, Decision, Draft, Record as _, Seconds};
+use adyton_decider::{BootId, Context, Decision, Draft, Record as _, Seconds};
 use adyton_frame::{MAX_FRAME, encode_append};
-use adyton_ledger::VaultId;
-use adyton_ledger::{Frontier, Head, Keep, Kind, Record, origin};
-use adyton_seal::{Opaque, Plaintext, SigningKey};
+use adyton_ledger::{Body, Frontier, Head, Kind, Record, VaultId, origin};
+use adyton_seal::{Opaque, SigningKey};
 
-use crate::batch::{Batch, NewRecord, OpenEntry};
-use crate::sealing::{Place, Sealer};
+use crate::batch::Batch;
+use crate::sealing::{Operation, Place, Sealer, body_of};
 use crate::{Decided, Machine, Mode};
 
 /// An answer whose time has come.
@@ -39,9 +38,9 @@ pub struct Sealed {
     pub expected_size: u64,
     /// Size that it has then.
     pub size: u64,
-    /// The records.
-    pub records: Vec<Record>,
-    /// The signed head after them.
+    /// The entry and its bodies.
+    pub record: Record,
+    /// The signed head after it.
     pub head: String,
 }
 
@@ -52,8 +51,9 @@ impl Sealed {
     /// [`Opaque`] if it does not fit a frame, which the batch's limits rule out.
     pub fn frame(&self, id: u64, log: u16) -> Result<Vec<u8>, Opaque> {
         let mut out = Vec::with_capacity(4096);
-        let records = self.records.iter().map(|record| (record.entry.as_bytes(), &record.body[..]));
-        encode_append(id, log, self.expected_size, records, &self.head, &mut out).map_err(|_| Opaque)?;
+        let Record { entry, hot, kept } = &self.record;
+        let record = (entry.as_bytes(), hot.as_deref(), kept.as_deref());
+        encode_append(id, log, self.expected_size, record, &self.head, &mut out).map_err(|_| Opaque)?;
         debug_assert!(out.len() <= MAX_FRAME + 4);
         Ok(out)
     }
@@ -125,7 +125,8 @@ impl<M: Machine, T> Shard<M, T> {
     /// Whether the shard should take no more until a batch is sealed: the open one is full, or another waits before it. What
     /// is submitted nevertheless is taken too; it only waits for more batches.
     pub fn is_full(&self) -> bool {
-        self.open.len() > 1 || self.open.back().is_some_and(Batch::is_full)
+        let of_commands = self.open.iter().filter(|batch| batch.kind == Kind::Ops).count();
+        of_commands > 1 || self.open.back().is_some_and(Batch::is_full)
     }
 
     /// Decides a command; the answer comes back at once only if nothing is waiting to be durable.
@@ -165,12 +166,20 @@ impl<M: Machine, T> Shard<M, T> {
     /// Logs and applies what was decided, or refuses all of it.
     fn take(&mut self, decision: Decided<M>) -> (M::Answer, Vec<M::Effect>) {
         let Decision { draft: Draft { events, effects }, answer } = decision;
-        let records: Vec<_> = events.iter().map(|event| self.record(Kind::Ops, event)).collect();
-        if !self.add(&records) {
-            return (M::too_large(), Vec::new());
+        if self.log_and_apply(Kind::Ops, events) { (answer, effects) } else { (M::too_large(), Vec::new()) }
+    }
+
+    /// One operation. False, and nothing is changed, if no batch holds it.
+    fn log_and_apply(&mut self, kind: Kind, mut events: Vec<M::Event>) -> bool {
+        // As replay will apply them: what is kept first.
+        events.sort_by_key(|event| body_of(event.class()) == Body::Hot);
+        let mut operation = Operation::default();
+        events.iter().for_each(|event| operation.push(event));
+        let added = operation.is_empty() || self.add(kind, &operation);
+        if added {
+            events.into_iter().for_each(|event| self.state.apply(event, Mode::Live));
         }
-        events.into_iter().for_each(|event| self.state.apply(event, Mode::Live));
-        (answer, effects)
+        added
     }
 
     /// Where what is told now has to wait; `None` if everything is durable.
@@ -180,49 +189,34 @@ impl<M: Machine, T> Shard<M, T> {
 
     /// Begins this boot in the log: voids what was hot.
     pub fn boot(&mut self, boot_id: BootId, now: Seconds) {
-        let event = M::boot(boot_id, now);
-        let added = self.add(&[self.record(Kind::Boot, &event)]);
+        let added = self.log_and_apply(Kind::Boot, alloc::vec![M::boot(boot_id, now)]);
         debug_assert!(added, "a boot's event fits any batch");
-        self.state.apply(event, Mode::Live);
     }
 
-    /// Adds a snapshot's manifest to the open batch; `ticket` is in [`Held::snapshots`] once it is durable.
+    /// Adds a snapshot's manifest as a batch of its own; `ticket` is in [`Held::snapshots`] once it is durable.
     ///
     /// # Errors
     /// The ticket, if no batch holds the manifest.
     pub fn snapshot(&mut self, manifest: &[u8], ticket: T) -> Result<(), T> {
-        let mut bytes = Plaintext::with_capacity(manifest.len());
-        bytes.put(manifest);
-        let added = self.add(&[NewRecord { kind: Kind::Snapshot, keep: Keep::Forever, tenant: None, bytes }]);
-        match self.open.back_mut().filter(|_| added) {
-            Some(batch) => {
-                batch.held.snapshots.push(ticket);
-                Ok(())
-            }
-            None => Err(ticket),
+        let mut operation = Operation::default();
+        operation.push_bytes(Body::Kept, manifest);
+        if self.add(Kind::Snapshot, &operation)
+            && let Some(batch) = self.open.back_mut()
+        {
+            batch.held.snapshots.push(ticket);
+            return Ok(());
         }
+        Err(ticket)
     }
 
-    /// An event as a record; the state is that before it.
-    fn record(&self, kind: Kind, event: &M::Event) -> NewRecord {
-        let keep = match (kind, event.class()) {
-            // What is prepaid stands in the snapshot with its sum.
-            (Kind::Ops, Class::H | Class::P) => Keep::UntilSnapshot,
-            _ => Keep::Retention,
-        };
-        let mut bytes = Plaintext::with_capacity(160);
-        event.encode(&mut bytes);
-        NewRecord { kind, keep, tenant: self.state.tenant_of(event), bytes }
-    }
-
-    /// Puts records into the last open batch, or begins another with them. False, and nothing is changed, if no batch holds
-    /// them.
-    fn add(&mut self, records: &[NewRecord]) -> bool {
-        if records.is_empty() || self.open.back_mut().is_some_and(|batch| batch.add(records)) {
+    /// Puts an operation into the last open batch, or begins another with it. False, and nothing is changed, if no batch
+    /// holds it.
+    fn add(&mut self, kind: Kind, operation: &Operation) -> bool {
+        if self.open.back_mut().is_some_and(|batch| batch.add(kind, operation)) {
             return true;
         }
-        let mut next = Batch::default();
-        let fits = next.add(records);
+        let mut next = Batch::new(kind);
+        let fits = next.add(kind, operation);
         if fits {
             self.open.push_back(next);
         }
@@ -237,22 +231,18 @@ impl<M: Machine, T> Shard<M, T> {
         if self.in_flight.is_some() {
             return Ok(None);
         }
-        let Some(Batch { entries, held, .. }) = self.open.pop_front() else { return Ok(None) };
+        let Some(Batch { kind, operations, held }) = self.open.pop_front() else { return Ok(None) };
         // The log's time does not fall, whatever the clock does.
         self.bucket = self.bucket.max(now / 10);
         let expected_size = self.frontier.size();
-        let mut records = Vec::with_capacity(entries.len());
-        for OpenEntry { kind, keep, tenant, records: plain, .. } in entries {
-            let place = Place { kind, keep, index: self.frontier.size(), time_bucket: self.bucket, tenant };
-            let record = self.sealer.seal(&place, &plain)?;
-            self.frontier.push(record.entry.leaf_hash());
-            records.push(record);
-        }
+        let place = Place { kind, index: expected_size, time_bucket: self.bucket };
+        let record = self.sealer.seal(&place, &operations)?;
+        self.frontier.push(record.entry.leaf_hash());
         self.in_flight = Some(held);
         let size = self.frontier.size();
         let head = Head { origin: self.origin.clone(), size, root: self.frontier.root() };
         let head = head.sign(&self.signer.public_key(), |text| self.signer.sign(text));
-        Ok(Some(Sealed { expected_size, size, records, head }))
+        Ok(Some(Sealed { expected_size, size, record, head }))
     }
 
     /// The batch in flight is durable: gives out what waited for it.

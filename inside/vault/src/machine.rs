@@ -1,14 +1,12 @@
 //! The vault as the engine runs it.
 
-use alloc::string::String;
-
 use adyton_decider::{BootId, Decision as Decided, Draft, Record};
 use adyton_engine::{Machine, Mode};
 use adyton_seal::{Plaintext, Reader};
 
 use crate::{
     Ceiling, Class, Command, Context, Corrupt, Decision, Effect, Event, EventKind, MAX_TICK_LOOSENINGS, Refusal, Reply,
-    Rules, Seconds, SidKind, State, decide,
+    Rules, Seconds, State, decide,
 };
 
 /// What follows once events are durable.
@@ -82,10 +80,6 @@ impl Machine for State {
 
     fn compact(&mut self, now: Seconds) {
         self.drop_full_budgets(now);
-    }
-
-    fn tenant_of(&self, event: &Event) -> Option<String> {
-        self.tenant_of(event).map(|account| account.text(SidKind::Account))
     }
 
     fn save(&self, out: &mut Plaintext) {

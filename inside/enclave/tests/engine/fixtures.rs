@@ -7,7 +7,7 @@ use adyton_enclave::store::Store;
 use adyton_engine::sealing::Sealer;
 use adyton_engine::{Replay, Shard};
 use adyton_ledger::{LogId, VaultId};
-use adyton_seal::{KeyTree, Label, Plaintext, RootKey, Secret, SigningKey};
+use adyton_seal::{KeyTree, Label, Plaintext, Reader, RootKey, Secret, SigningKey};
 use adyton_vault::{
     Admission, Caller, Channel, Command, Context, Destination, Event, Fresh, Limits, MessageLook, Rules,
     ServiceSettings, Shared, Sid, Start, State, Subjects, User,
@@ -95,6 +95,22 @@ pub(crate) fn fresh(counter: u64) -> Fresh {
             chunk.copy_from_slice(&(counter << 8 | part).to_be_bytes()[..chunk.len()]);
         });
     }))
+}
+
+/// What kept bodies alone rebuild of a cold state: all but what stands in it by its sum, which are budgets and the number of
+/// boots.
+pub(crate) fn kept_of(cold: &[u8]) -> Vec<Vec<u8>> {
+    let mut reader = Reader::new(cold);
+    reader.take(8).unwrap();
+    let mut kept = Vec::new();
+    while !reader.rest().is_empty() {
+        match reader.lp().unwrap() {
+            [5, ..] => {}
+            [6, counters @ ..] => kept.push(counters[8..].to_vec()),
+            record => kept.push(record.to_vec()),
+        }
+    }
+    kept
 }
 
 pub(crate) fn encoded(event: &Event) -> Vec<u8> {

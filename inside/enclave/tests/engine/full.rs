@@ -97,7 +97,7 @@ impl Full {
         let (mut batches, mut answers) = (0, Vec::new());
         while let Some(sealed) = self.shard.seal(self.now).unwrap() {
             let frame = sealed.frame(sealed.size, OPS.number()).unwrap();
-            assert!(frame.len() <= 4 + MAX_FRAME && (1..=512).contains(&sealed.records.len()));
+            assert!(frame.len() <= 4 + MAX_FRAME);
             batches += 1;
             answers.extend(self.shard.durable().releases.into_iter().map(|release| release.answer));
         }
@@ -162,9 +162,9 @@ proptest! {
                 }
                 Step::Starts(count) => (0..count).for_each(|who| full.submit(start(Sid([3; 16]), who))),
                 Step::Snapshot(length) => {
-                    // The largest class less the length and the count of its records, and the record's own length.
+                    // The largest size less the head of the plaintext, and the lengths of part and record.
                     let refused = full.shard.snapshot(&vec![1; length], ()).is_err();
-                    prop_assert_eq!(refused, length > 512 * 1024 - 12);
+                    prop_assert_eq!(refused, length > 256 * 1024 - 6 - 4 - 4);
                 }
                 Step::Tick => full.submit(Command::Tick),
                 Step::Seal => drop(full.drain()),
@@ -288,7 +288,7 @@ fn long_due() -> Disk {
 
 fn append(full: &mut Full, store: &mut RedbStore) -> bool {
     let Some(sealed) = full.shard.seal(full.now).unwrap() else { return false };
-    let appended = store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head).unwrap();
+    let appended = store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
     assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
     full.shard.durable();
     true

@@ -145,7 +145,7 @@ fn begin_boot<T>(disk: &Disk, boot_id: [u8; 16]) -> (Shard<State, T>, Replay<'st
     shard.boot(adyton_decider::BootId(boot_id), now);
     let sealed = shard.seal(now).unwrap().unwrap();
     let mut store = disk.store().unwrap();
-    let appended = store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head).unwrap();
+    let appended = store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
     assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
     assert_eq!(store.status(OPS).unwrap().size, sealed.size);
     shard.durable();

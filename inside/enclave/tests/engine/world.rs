@@ -4,14 +4,14 @@
 //! store over a socket. Snapshots are taken as the follower takes them, step by step, so that a fault can come between.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use adyton_engine::sealing::Opener;
 use adyton_engine::snapshot::{Manifest, Scope};
 use adyton_engine::{Held, Release, Replay, Sealed, Shard};
 use adyton_host::{RedbStore, StoreError};
-use adyton_ledger::{AppendOutcome, Hash, Kind, LogReader, LogStore, Retirement};
+use adyton_ledger::{AppendOutcome, Body, Hash, Kind, LogReader, LogStore, Retirement};
 use adyton_vault::{Command, Consequence, Effect, Event, EventKind, Reply, Sid, State, Status, decide};
 
 use crate::disk::Disk;
@@ -53,8 +53,8 @@ pub(crate) struct Ticket {
 /// What was sealed, by all processes of all copies.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// (boot id, index): K_boot and its nonce.
-    bodies: BTreeMap<([u8; 16], u64), Vec<u8>>,
+    /// (boot id, index, body): K_boot and its nonce.
+    bodies: BTreeMap<([u8; 16], u64, Body), Vec<u8>>,
     /// (boot id, snapshot id, number): K_snapshot and its nonce.
     pub(crate) chunks: BTreeMap<([u8; 16], [u8; 16], u32), Vec<u8>>,
     boots: u8,
@@ -92,6 +92,10 @@ pub(crate) struct World {
     decided: Vec<Vec<u8>>,
     /// Those that stand in the store, and the next index to look at.
     readable: (Vec<Vec<u8>>, u64),
+    /// Cold states at the end of the open batches that take no more: a manifest is a batch of its own.
+    closed: VecDeque<Vec<u8>>,
+    /// Something was decided since the last of those.
+    is_open: bool,
     newest_snapshot: Option<[u8; 16]>,
     retired: bool,
     pub(crate) seen: Rc<RefCell<Seen>>,
@@ -132,6 +136,8 @@ impl World {
             behind,
             boot_id,
             decided: Vec::new(),
+            closed: VecDeque::new(),
+            is_open: false,
             newest_snapshot: None,
             retired: false,
             seen,
@@ -160,6 +166,7 @@ impl World {
         let (counter, now) = (self.seen.borrow().counter, self.now());
         if let Ok(decision) = decide(self.shard.state(), command(), &mut context(now, &mut fresh(counter))) {
             self.decided.extend(decision.events.iter().map(encoded));
+            self.is_open |= !decision.events.is_empty();
         }
         let ticket = Ticket { decided: self.decided.len(), retirement: None };
         if let Some(release) = self.shard.submit(command(), &mut context(now, &mut fresh(counter)), ticket) {
@@ -202,15 +209,14 @@ impl World {
             let header = record.entry.header().unwrap();
             assert_eq!(header.boot_id, self.boot_id);
             if header.kind != Kind::Snapshot {
-                let body = record.body.unwrap();
-                let mut keep = |event: &[u8]| {
+                let keep = |event: &[u8]| {
                     events.push(event.to_vec());
                     Ok(())
                 };
-                opener.open(&record.entry, &header, &body, &mut keep).unwrap();
+                opener.open(&record, &header).unwrap().each(keep).unwrap();
             }
         }
-        // Within a batch events are grouped by tenant.
+        // Within an operation what is kept comes first.
         let sorted = |events: &[Vec<u8>]| {
             let mut events = events.to_vec();
             events.sort();
@@ -225,14 +231,18 @@ impl World {
             return;
         }
         let Some(sealed) = self.shard.seal(self.now()).unwrap() else { return };
-        for record in &sealed.records {
-            let header = record.entry.header().unwrap();
-            let place = (header.boot_id, header.index);
-            let before = self.seen.borrow_mut().bodies.insert(place, record.body.clone());
+        let header = sealed.record.entry.header().unwrap();
+        for (body, sealed) in Body::ALL.iter().filter_map(|body| Some((*body, sealed.record.body(*body)?))) {
+            let place = (header.boot_id, header.index, body);
+            let before = self.seen.borrow_mut().bodies.insert(place, sealed.to_vec());
             assert_eq!(before, None, "a (key, nonce) pair repeats");
         }
         let root = self.shard.frontier().root();
-        let point = Point { size: sealed.size, root, cold: self.shard.state().cold_bytes() };
+        let cold = self.closed.pop_front().unwrap_or_else(|| {
+            self.is_open = false;
+            self.shard.state().cold_bytes()
+        });
+        let point = Point { size: sealed.size, root, cold };
         self.in_flight = Some((sealed, point));
     }
 
@@ -241,7 +251,7 @@ impl World {
         self.seal();
         let Some((sealed, point)) = &self.in_flight else { return };
         let store = self.store.as_mut().unwrap();
-        let mut append = || store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head);
+        let mut append = || store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head);
         match fault {
             Fault::Error => return,
             Fault::Full => {
@@ -281,6 +291,17 @@ impl World {
         snapshots.into_iter().for_each(|ticket| self.stands(ticket));
     }
 
+    /// Appends all that is open.
+    pub(crate) fn drain(&mut self) {
+        loop {
+            self.seal();
+            if self.in_flight.is_none() {
+                return;
+            }
+            self.append(Fault::None);
+        }
+    }
+
     /// Takes a snapshot of what is durable, as far as told.
     pub(crate) fn snapshot(&mut self, reach: Reach) {
         let store = self.store.as_mut().unwrap();
@@ -305,6 +326,11 @@ impl World {
         let retirement = (reach == Reach::Retired).then_some(retirement);
         let ticket = Ticket { decided: self.decided.len(), retirement };
         assert!(self.shard.snapshot(&manifest.encode(), ticket).is_ok());
+        let cold = self.shard.state().cold_bytes();
+        if std::mem::take(&mut self.is_open) {
+            self.closed.push_back(cold.clone());
+        }
+        self.closed.push_back(cold);
     }
 
     /// The process dies and the next one boots.
@@ -318,7 +344,7 @@ impl World {
         self.disk.fail_power_after(operations);
         if let Some((sealed, point)) = &self.in_flight {
             let store = self.store.as_mut().unwrap();
-            let appended = store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head);
+            let appended = store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head);
             if appended.is_ok() {
                 self.stored = point.clone();
             }

@@ -39,14 +39,13 @@ fn created_services(disk: &Disk) -> impl Iterator<Item = Sid> + use<> {
     let mut created = Vec::new();
     for record in disk.store().unwrap().read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
         let header = record.entry.header().unwrap();
-        let body = record.body.unwrap();
         let each = |event: &[u8]| {
             if let EventKind::ServiceCreated { service, .. } = adyton_vault::Event::decode(event).unwrap().kind {
                 created.push(service);
             }
             Ok(())
         };
-        opener.open(&record.entry, &header, &body, each).unwrap();
+        opener.open(&record, &header).unwrap().each(each).unwrap();
     }
     created.into_iter()
 }
@@ -154,7 +153,7 @@ async fn a_conflict_fences_for_ever() {
         let mut second = shard::<()>(boot(&disk), [2; 16]);
         second.boot(adyton_decider::BootId([2; 16]), 1_800_000_000);
         let batch = second.seal(1_800_000_000).unwrap().unwrap();
-        let appended = disk.store().unwrap().append(OPS, batch.expected_size, &batch.records, &batch.head).unwrap();
+        let appended = disk.store().unwrap().append(OPS, batch.expected_size, &batch.record, &batch.head).unwrap();
         assert_eq!(appended, AppendOutcome::Appended { size: batch.size });
         batch.size
     });

@@ -82,7 +82,7 @@ impl Log {
         assert!(frame.len() <= MAX_FRAME + 4);
         let Message::Append(append) = Frame::decode(&frame[4..]).unwrap().message else { unreachable!() };
         assert_eq!((append.expected_size, append.head.as_str()), (sealed.expected_size, sealed.head.as_str()));
-        let appended = self.store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head).unwrap();
+        let appended = self.store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
         assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
         let Held { releases, effects, snapshots } = self.shard.durable();
         self.answers.extend(releases.into_iter().map(|release| (release.ticket, release.answer)));

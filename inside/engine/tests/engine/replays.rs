@@ -1,10 +1,14 @@
 //! Any commands of any sizes seal, frame and replay to the same state, with a snapshot's help or without.
 
-use adyton_decider::Class;
+use adyton_decider::{Class, Record as _};
+use adyton_engine::sealing::{Opener, records};
+use adyton_engine::{Machine, Mode};
+use adyton_ledger::{Body, Kind, LogReader, MemoryStore, Record};
+use adyton_seal::Reader;
 use proptest::prelude::*;
 
-use crate::log::{Log, replay};
-use crate::toy::{Command, Note};
+use crate::log::{KEYS, Log, OPS, VAULT, replay};
+use crate::toy::{Command, Event, Note, Toy};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -86,5 +90,25 @@ proptest! {
         prop_assert!(log.answers.is_sorted_by_key(|(ticket, _)| *ticket));
         prop_assert!(log.answers.iter().map(|(ticket, _)| *ticket).eq(0..log.answers.len()));
         prop_assert_eq!(replay(&log.store).state.cold(), log.shard.state().cold());
+        let kept = from_kept_bodies(&log.store);
+        prop_assert_eq!(&kept.sync, &log.shard.state().sync);
+        prop_assert_eq!(&kept.promises, &log.shard.state().promises);
     }
+}
+
+/// What kept bodies alone rebuild, from the first entry on.
+fn from_kept_bodies(store: &MemoryStore) -> Toy {
+    let (mut toy, mut opener) = (Toy::default(), Opener::new(&KEYS, VAULT, OPS));
+    for Record { entry, kept, .. } in store.read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
+        let header = entry.header().unwrap();
+        let Some(kept) = kept.filter(|_| header.kind != Kind::Snapshot) else { continue };
+        for part in opener.open_body(&entry, &header, Body::Kept, &kept).unwrap().iter() {
+            let apply = |event: &[u8]| {
+                toy.apply(Event::decode(&mut Reader::new(event)).unwrap(), Mode::Cold);
+                Ok(())
+            };
+            records(part, apply).unwrap();
+        }
+    }
+    toy
 }

@@ -172,11 +172,6 @@ impl Machine for Toy {
 
     fn compact(&mut self, _: u64) {}
 
-    fn tenant_of(&self, event: &Event) -> Option<String> {
-        let Event::Counted(note) = event else { return None };
-        Some(format!("tenant {}", note.counter % 3))
-    }
-
     fn save(&self, out: &mut Plaintext) {
         let Self { hot: _, spent, sync, promises, boots } = self;
         for sums in [spent, sync] {

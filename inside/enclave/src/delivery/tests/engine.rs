@@ -83,7 +83,7 @@ async fn reports(world: &World) -> Vec<(Sid, Outcome, Option<u8>)> {
             }
             Ok(())
         };
-        opener.open(&record.entry, &header, &record.body.unwrap(), read).unwrap();
+        opener.open(&record, &header).unwrap().each(read).unwrap();
     }
     reports
 }
