@@ -487,7 +487,8 @@ fn snapshots() -> Named {
     let plaintext = |size: u64, state: &State| {
         let mut out = size.to_be_bytes().to_vec();
         frontier(size).encode(&mut out);
-        out.extend_from_slice(&state.cold_bytes());
+        out.extend_from_slice(&[0, 1, 0, 1]);
+        out.extend_from_slice(&lp(&state.cold_bytes()));
         out
     };
     let mut other = plaintext(7, &state());

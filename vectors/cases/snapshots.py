@@ -59,6 +59,7 @@ def record(value: dict) -> bytes:
 
 RECORDS = [record(value) for value in TENANTS + SERVICES]
 STATE = spec.encode_state(RECORDS)
+SECTION = spec.section(1, 1, STATE)
 
 
 def leaves(size: int) -> list[bytes]:
@@ -66,7 +67,7 @@ def leaves(size: int) -> list[bytes]:
 
 
 def plaintext(covered: int, state: bytes = STATE) -> bytes:
-    return u64(covered) + tree.frontier(leaves(covered)) + state
+    return u64(covered) + tree.frontier(leaves(covered)) + spec.section(1, 1, state)
 
 
 def cases() -> list[dict]:
@@ -205,15 +206,21 @@ def refused() -> list[dict]:
 
     # Authentic, but not what a correct writer seals.
     frontier = tree.frontier(leaves(5))
-    of_plaintext("index_of_another_manifest", u64(6) + frontier + STATE)
-    of_plaintext("index_and_frontier_of_another_manifest", u64(6) + tree.frontier(leaves(6)) + STATE)
-    of_plaintext("frontier_of_another_size", u64(5) + tree.frontier(leaves(6)) + STATE)
-    of_plaintext("frontier_count", u64(5) + u64(5) + u8(1) + bytes(32) + STATE)
+    of_plaintext("index_of_another_manifest", u64(6) + frontier + SECTION)
+    of_plaintext("index_and_frontier_of_another_manifest", u64(6) + tree.frontier(leaves(6)) + SECTION)
+    of_plaintext("frontier_of_another_size", u64(5) + tree.frontier(leaves(6)) + SECTION)
+    of_plaintext("frontier_count", u64(5) + u64(5) + u8(1) + bytes(32) + SECTION)
     of_plaintext("frontier_cut", (u64(5) + frontier)[:-1])
     of_plaintext("without_state", u64(5) + frontier)
-    of_plaintext("state_version_2", u64(5) + frontier + u32(2) + STATE[4:])
-    of_plaintext("state_cut", plaintext(5)[:-1])
-    of_plaintext("state_trailing", plaintext(5) + b"\x00")
+    of_plaintext("state_version_2", plaintext(5, u32(2) + STATE[4:]))
+    of_plaintext("state_cut", plaintext(5, STATE[:-1]))
+    of_plaintext("state_trailing", plaintext(5, STATE + b"\x00"))
+    of_plaintext("section_cut", plaintext(5)[:-1])
+    of_plaintext("section_trailing", plaintext(5) + b"\x00")
+    of_plaintext("section_of_another_workflow", u64(5) + frontier + spec.section(2, 1, STATE))
+    of_plaintext("section_of_another_version", u64(5) + frontier + spec.section(1, 2, STATE))
+    of_plaintext("section_twice", plaintext(5) + spec.section(1, 1, STATE))
+    of_plaintext("section_more", plaintext(5) + spec.section(2, 1, b""))
     return out
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from .keys import KeyTree, log_name
 from .primitives import aes_256_gcm
-from .wire import lp, sha256, u8, u32, u64
+from .wire import lp, sha256, u8, u16, u32, u64
 
 CHUNK = 262_144
 
@@ -40,6 +40,10 @@ def encode_state(records: list[bytes], last: bytes | None = None) -> bytes:
     return u32(1) + u32(len(records)) + b"".join(map(lp, records))
 
 
+def section(workflow: int, version: int, state: bytes) -> bytes:
+    return u16(workflow) + u16(version) + lp(state)
+
+
 def manifest(snapshot_id: bytes, covered: int, chunks: list[bytes]) -> bytes:
     return u8(1) + snapshot_id + u64(covered) + u32(len(chunks)) + b"".join(map(sha256, chunks))
 
@@ -59,7 +63,7 @@ class Scope:
         key = self.keys.derive("snapshot", log_name(self.log), self.boot_id, self.snapshot_id)
         chunks = []
         for i, piece in enumerate(pieces):
-            aad = lp("adyton snapshot v1") + self.vault_id + lp(log_name(self.log)) + self.snapshot_id
+            aad = lp("adyton snapshot v2") + self.vault_id + lp(log_name(self.log)) + self.snapshot_id
             aad += u64(covered) + u32(i) + u32(len(pieces))
             chunks.append(aes_256_gcm(key, bytes(4) + u64(i), aad, piece))
         return chunks

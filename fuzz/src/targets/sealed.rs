@@ -93,7 +93,7 @@ pub(crate) fn entry_body(input: &[u8]) {
 pub(crate) fn snapshot(input: &[u8]) {
     let Some(covered) = input.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)) else { return };
     let mut aad = Vec::new();
-    put_lp(&mut aad, b"adyton snapshot v1");
+    put_lp(&mut aad, b"adyton snapshot v2");
     aad.extend_from_slice(&VAULT.0);
     put_lp(&mut aad, b"ops-0");
     aad.extend_from_slice(&SNAPSHOT);
@@ -106,7 +106,8 @@ pub(crate) fn snapshot(input: &[u8]) {
     accepted();
     let mut expected = covered.to_be_bytes().to_vec();
     frontier.encode(&mut expected);
-    expected.extend_from_slice(&state.cold_bytes());
+    expected.extend_from_slice(&[0, 1, 0, 1]);
+    put_lp(&mut expected, &state.cold_bytes());
     assert_eq!(expected, input);
     assert_eq!(frontier.size(), covered);
     manifest.covered = covered.wrapping_add(1);

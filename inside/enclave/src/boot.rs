@@ -129,7 +129,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     // 6.
     told(&config, events, 6);
     let replayed = replay(&mut store, &vault.keys, vault.id, OPS, &vault.genesis.log_key).await;
-    let Replay { state, frontier: ops_frontier, bucket: ops_bucket, events: replayed_events, covered, .. } =
+    let Replay { state, frontier: ops_frontier, bucket: ops_bucket, events: replayed_events, uncovered, .. } =
         replayed.map_err(BootError::Replay)?;
     clock.at_least(ops_bucket * 10);
     // 7.
@@ -237,13 +237,13 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         vault: vault.id,
         log: OPS,
         log_key: vault.genesis.log_key,
-        covered,
+        uncovered,
         boot_id,
         engine: engine.clone(),
         clock: Arc::clone(&clock),
         events: events.clone(),
         retention: u64::from(policy.retention_days) * 86_400,
-        every: follower::EVERY,
+        every_bytes: follower::EVERY_BYTES,
     };
     tokio::spawn(follower.run(cold, ops_frontier));
     let gov = Arc::new(Mutex::new(gov));

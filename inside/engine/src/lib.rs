@@ -19,9 +19,11 @@ mod batch;
 mod machine;
 mod replay;
 pub mod sealing;
+mod sections;
 mod shard;
 pub mod snapshot;
 
 pub use machine::{Decided, Machine, Mode};
-pub use replay::{Replay, ReplayError};
+pub use replay::{Replay, ReplayError, Uncovered};
+pub use sections::{Section, SectionReader, Sections};
 pub use shard::{Held, Release, Sealed, Shard};

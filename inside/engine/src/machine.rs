@@ -1,7 +1,8 @@
 //! What the engine runs.
 
 use adyton_decider::{BootId, Context, Corrupt, Decision, Record, Seconds};
-use adyton_seal::Plaintext;
+
+use crate::{SectionReader, Sections};
 
 /// How an event is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +51,12 @@ pub trait Machine: Default {
     /// state that is only replayed and so is never swept.
     fn compact(&mut self, now: Seconds);
 
-    /// Writes what survives a restart.
-    fn save(&self, out: &mut Plaintext);
+    /// Writes what survives a restart, a section for each workflow.
+    fn save(&self, out: &mut Sections<'_>);
 
     /// Reads what [`Machine::save`] wrote.
     ///
     /// # Errors
-    /// [`Corrupt`], whatever is wrong; bytes left over included.
-    fn load(bytes: &[u8]) -> Result<Self, Corrupt>;
+    /// [`Corrupt`], whatever is wrong; a section that it does not know included.
+    fn load(sections: &mut SectionReader<'_>) -> Result<Self, Corrupt>;
 }

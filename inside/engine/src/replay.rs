@@ -51,6 +51,15 @@ impl From<BodyError> for ReplayError {
     }
 }
 
+/// What no snapshot covers yet; entries of snapshots do not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uncovered {
+    /// Bytes of bodies.
+    pub bytes: u64,
+    /// Time bucket of the oldest entry.
+    pub oldest: Option<u64>,
+}
+
 /// A machine as it is rebuilt, entry by entry.
 pub struct Replay<'a, M> {
     opener: Opener<'a>,
@@ -64,6 +73,8 @@ pub struct Replay<'a, M> {
     pub bucket: u64,
     /// Events seen.
     pub events: u64,
+    /// What it took in.
+    pub uncovered: Uncovered,
 }
 
 impl<'a, M: Machine> Replay<'a, M> {
@@ -75,7 +86,15 @@ impl<'a, M: Machine> Replay<'a, M> {
     /// Begins at a snapshot.
     pub fn from_snapshot(keys: &'a KeyTree, vault: VaultId, log: LogId, state: M, frontier: Frontier) -> Self {
         let covered = frontier.size();
-        Self { opener: Opener::new(keys, vault, log), covered, state, frontier, bucket: 0, events: 0 }
+        Self {
+            opener: Opener::new(keys, vault, log),
+            covered,
+            state,
+            frontier,
+            bucket: 0,
+            events: 0,
+            uncovered: Uncovered::default(),
+        }
     }
 
     /// Takes the next entry in. One that is refused changes nothing of the tree: it can be asked for again, and is never
@@ -101,6 +120,9 @@ impl<'a, M: Machine> Replay<'a, M> {
                 *events += 1;
                 Ok(())
             })?;
+            let bodies = Body::ALL.iter().filter_map(|body| record.body(*body));
+            self.uncovered.bytes += bodies.map(|body| body.len() as u64).sum::<u64>();
+            self.uncovered.oldest = self.uncovered.oldest.or(Some(header.time_bucket));
         }
         self.frontier.push(record.entry.leaf_hash());
         self.bucket = self.bucket.max(header.time_bucket);

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use adyton_ledger::{Frontier, Hash, LogId, VaultId, sha256};
 use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Opaque, Plaintext, Reader, put_lp};
 
-use crate::Machine;
 use crate::sealing::BodyError;
+use crate::{Machine, SectionReader, Sections};
 
 /// Plaintext bytes of a chunk.
 const CHUNK: usize = 262_144;
@@ -81,7 +81,7 @@ impl Scope<'_> {
         let mut encoded = Vec::new();
         frontier.encode(&mut encoded);
         plaintext.put(&encoded);
-        machine.save(&mut plaintext);
+        machine.save(&mut Sections::new(&mut plaintext));
         let pieces: Vec<&[u8]> = plaintext.as_bytes().chunks(CHUNK).collect();
         let count = u32::try_from(pieces.len()).map_err(|_| Opaque)?;
         let key = self.key(&id)?;
@@ -120,7 +120,13 @@ impl Scope<'_> {
         if covered != manifest.covered || frontier.size() != covered {
             return Err(BodyError);
         }
-        Ok((M::load(reader.rest())?, frontier))
+        let mut sections = SectionReader::new(reader.rest());
+        let machine = M::load(&mut sections)?;
+        // A section that the machine has not asked for is of another version.
+        if sections.next()?.is_some() {
+            return Err(BodyError);
+        }
+        Ok((machine, frontier))
     }
 
     fn key(&self, id: &[u8; 16]) -> Result<AeadKey, Opaque> {
@@ -129,7 +135,7 @@ impl Scope<'_> {
 
     fn aad(&self, id: &[u8; 16], covered: u64, number: u32, count: u32) -> Vec<u8> {
         let mut aad = Vec::new();
-        put_lp(&mut aad, b"adyton snapshot v1");
+        put_lp(&mut aad, b"adyton snapshot v2");
         aad.extend_from_slice(&self.vault.0);
         put_lp(&mut aad, self.log.name().as_bytes());
         aad.extend_from_slice(id);

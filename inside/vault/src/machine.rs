@@ -1,13 +1,17 @@
 //! The vault as the engine runs it.
 
 use adyton_decider::{BootId, Decision as Decided, Draft, Record};
-use adyton_engine::{Machine, Mode};
+use adyton_engine::{Machine, Mode, SectionReader, Sections};
 use adyton_seal::{Plaintext, Reader};
 
 use crate::{
     Ceiling, Class, Command, Context, Corrupt, Decision, Effect, Event, EventKind, MAX_TICK_LOOSENINGS, Refusal, Reply,
     Rules, Seconds, State, decide,
 };
+
+/// The one section that snapshots have, and the version of its bytes.
+const WORKFLOW: u16 = 1;
+const VERSION: u16 = 1;
 
 /// What follows once events are durable.
 #[allow(clippy::large_enum_variant, reason = "nearly every one is a message; a box for each would cost more")]
@@ -82,11 +86,11 @@ impl Machine for State {
         self.drop_full_budgets(now);
     }
 
-    fn save(&self, out: &mut Plaintext) {
-        self.encode_cold(out);
+    fn save(&self, out: &mut Sections<'_>) {
+        out.put(WORKFLOW, VERSION, |out| self.encode_cold(out));
     }
 
-    fn load(bytes: &[u8]) -> Result<Self, Corrupt> {
-        Self::decode_cold(bytes)
+    fn load(sections: &mut SectionReader<'_>) -> Result<Self, Corrupt> {
+        Self::decode_cold(sections.only(WORKFLOW, VERSION)?)
     }
 }

@@ -24,6 +24,9 @@ use crate::disk::Disk;
 use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, keys, shard, signer};
 use crate::host::{Heard, Host, PATIENCE, address};
 
+/// Bytes of a body of the smallest size.
+const SMALLEST_BODY: u64 = 1024 + 16;
+
 /// An engine and its host.
 pub(crate) struct Live {
     pub(crate) folder: TempDir,
@@ -83,21 +86,28 @@ impl Live {
         self.host = None;
     }
 
-    /// A follower that reads, and keeps chunks, at the host of a folder.
+    /// A follower that reads, and keeps chunks, at the host of a folder. It takes a snapshot after so many small bodies.
     pub(crate) fn follow(&self, folder: &Path, every: u64) {
+        self.follow_later(folder, every, 0);
+    }
+
+    /// The same with a clock that is ahead.
+    pub(crate) fn follow_later(&self, folder: &Path, every: u64, seconds: u64) {
+        let clock = Clock::new();
+        clock.at_least(clock.now() + seconds);
         let follower = Follower {
             service: address(folder),
             keys: Arc::new(keys()),
             vault: VAULT,
             log: OPS,
             log_key: signer().public_key(),
-            covered: self.found.covered,
+            uncovered: self.found.uncovered,
             boot_id: self.boot_id,
             engine: self.engine.clone(),
-            clock: Arc::new(Clock::new()),
+            clock: Arc::new(clock),
             events: Events::start(address(self.folder.path())),
             retention: 86_400,
-            every,
+            every_bytes: every * SMALLEST_BODY,
         };
         let cold = State::decode_cold(&self.found.state.cold_bytes()).unwrap();
         tokio::spawn(follower.run(cold, self.found.frontier.clone()));
@@ -139,7 +149,7 @@ fn begin_boot<T>(disk: &Disk, boot_id: [u8; 16]) -> (Shard<State, T>, Replay<'st
     let found = boot(disk);
     let cold = State::decode_cold(&found.state.cold_bytes()).unwrap();
     let mut second = Replay::from_snapshot(&KEYS, VAULT, OPS, cold, found.frontier.clone());
-    second.covered = found.covered;
+    (second.covered, second.uncovered) = (found.covered, found.uncovered);
     let mut shard = shard(found, boot_id);
     let now = Clock::new().now();
     shard.boot(adyton_decider::BootId(boot_id), now);

@@ -2,7 +2,7 @@
 
 use adyton_decider::{Class, Record as _};
 use adyton_engine::sealing::{Opener, records};
-use adyton_engine::{Machine, Mode};
+use adyton_engine::{Machine, Mode, SectionReader};
 use adyton_ledger::{Body, Kind, LogReader, MemoryStore, Record};
 use adyton_seal::Reader;
 use proptest::prelude::*;
@@ -79,7 +79,7 @@ proptest! {
                     let now = log.now;
                     log = Log::boot(std::mem::take(&mut log.store), boots);
                     log.now = now;
-                    let mut expected = <crate::toy::Toy as adyton_engine::Machine>::load(&cold).unwrap();
+                    let mut expected = Toy::load(&mut SectionReader::new(&cold)).unwrap();
                     expected.boots += 1;
                     prop_assert_eq!(&expected, log.shard.state(), "what was hot is void, all else is there");
                 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adyton_decider::{BootId, Class, Context, Corrupt, Decision, Draft, Record};
-use adyton_engine::{Decided, Machine, Mode};
+use adyton_engine::{Decided, Machine, Mode, SectionReader, Sections};
 use adyton_seal::{Plaintext, Reader};
 
 /// What is asked of the toy.
@@ -108,7 +108,7 @@ impl Toy {
     /// What [`Machine::save`] writes.
     pub(crate) fn cold(&self) -> Vec<u8> {
         let mut out = Plaintext::with_capacity(64);
-        self.save(&mut out);
+        self.save(&mut Sections::new(&mut out));
         out.as_bytes().to_vec()
     }
 }
@@ -172,35 +172,45 @@ impl Machine for Toy {
 
     fn compact(&mut self, _: u64) {}
 
-    fn save(&self, out: &mut Plaintext) {
+    /// Two sections, as if the counters were of two workflows.
+    fn save(&self, out: &mut Sections<'_>) {
         let Self { hot: _, spent, sync, promises, boots } = self;
-        for sums in [spent, sync] {
-            out.put_nested(|out| {
-                for (counter, sum) in sums {
-                    out.put_u8(*counter);
-                    out.put_u64(*sum);
-                }
-            });
-        }
-        out.put_nested(|out| promises.iter().for_each(|at| out.put_u64(*at)));
-        out.put_u64(*boots);
+        let put = |out: &mut Plaintext, sums: &BTreeMap<u8, u64>| {
+            for (counter, sum) in sums {
+                out.put_u8(*counter);
+                out.put_u64(*sum);
+            }
+        };
+        out.put(1, 1, |out| {
+            out.put_u64(*boots);
+            put(out, spent);
+        });
+        out.put(7, 2, |out| {
+            out.put_nested(|out| promises.iter().for_each(|at| out.put_u64(*at)));
+            put(out, sync);
+        });
     }
 
-    fn load(bytes: &[u8]) -> Result<Self, Corrupt> {
-        let mut reader = Reader::new(bytes);
+    fn load(sections: &mut SectionReader<'_>) -> Result<Self, Corrupt> {
         let mut toy = Self::default();
-        for sums in [&mut toy.spent, &mut toy.sync] {
-            let mut list = Reader::new(reader.lp()?);
+        let read = |mut list: Reader<'_>, sums: &mut BTreeMap<u8, u64>| {
             while !list.rest().is_empty() {
                 sums.insert(list.u8()?, list.u64()?);
             }
+            Ok::<_, Corrupt>(())
+        };
+        let (Some(first), Some(second)) = (sections.next()?, sections.next()?) else { return Err(Corrupt) };
+        if [(first.workflow, first.version), (second.workflow, second.version)] != [(1, 1), (7, 2)] {
+            return Err(Corrupt);
         }
-        let mut promises = Reader::new(reader.lp()?);
+        let (mut first, mut second) = (Reader::new(first.bytes), Reader::new(second.bytes));
+        toy.boots = first.u64()?;
+        read(first, &mut toy.spent)?;
+        let mut promises = Reader::new(second.lp()?);
         while !promises.rest().is_empty() {
             toy.promises.insert(promises.u64()?);
         }
-        toy.boots = reader.u64()?;
-        reader.finish()?;
+        read(second, &mut toy.sync)?;
         Ok(toy)
     }
 }
