@@ -52,7 +52,7 @@ impl<'a> SectionReader<'a> {
     ///
     /// # Errors
     /// [`Corrupt`] if its bytes end early, or it does not ascend.
-    pub fn next(&mut self) -> Result<Option<Section<'a>>, Corrupt> {
+    pub fn section(&mut self) -> Result<Option<Section<'a>>, Corrupt> {
         if self.rest.rest().is_empty() {
             return Ok(None);
         }
@@ -69,7 +69,7 @@ impl<'a> SectionReader<'a> {
     /// # Errors
     /// [`Corrupt`] if another one stands there, none, or one more.
     pub fn only(&mut self, workflow: u16, version: u16) -> Result<&'a [u8], Corrupt> {
-        match (self.next()?, self.next()?) {
+        match (self.section()?, self.section()?) {
             (Some(found), None) if (found.workflow, found.version) == (workflow, version) => Ok(found.bytes),
             _ => Err(Corrupt),
         }
@@ -92,9 +92,9 @@ mod tests {
         let out = written(&[(1, 1, b"one"), (3, 2, b""), (u16::MAX, 0, b"last")]);
         let mut reader = SectionReader::new(out.as_bytes());
         for (workflow, version, bytes) in [(1, 1, &b"one"[..]), (3, 2, b""), (u16::MAX, 0, b"last")] {
-            assert_eq!(reader.next(), Ok(Some(Section { workflow, version, bytes })));
+            assert_eq!(reader.section(), Ok(Some(Section { workflow, version, bytes })));
         }
-        assert_eq!(reader.next(), Ok(None));
+        assert_eq!(reader.section(), Ok(None));
     }
 
     #[test]
@@ -103,11 +103,11 @@ mod tests {
         for next in [1, 2] {
             let twice = [one.as_bytes(), written(&[(next, 1, b"")]).as_bytes()].concat();
             let mut reader = SectionReader::new(&twice);
-            assert!(matches!(reader.next(), Ok(Some(_))));
-            assert_eq!(reader.next(), Err(Corrupt));
+            assert!(matches!(reader.section(), Ok(Some(_))));
+            assert_eq!(reader.section(), Err(Corrupt));
         }
         for length in 1..one.len() {
-            assert_eq!(SectionReader::new(&one.as_bytes()[..length]).next(), Err(Corrupt));
+            assert_eq!(SectionReader::new(&one.as_bytes()[..length]).section(), Err(Corrupt));
         }
     }
 

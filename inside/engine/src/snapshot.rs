@@ -123,7 +123,7 @@ impl Scope<'_> {
         let mut sections = SectionReader::new(reader.rest());
         let machine = M::load(&mut sections)?;
         // A section that the machine has not asked for is of another version.
-        if sections.next()?.is_some() {
+        if sections.section()?.is_some() {
             return Err(BodyError);
         }
         Ok((machine, frontier))

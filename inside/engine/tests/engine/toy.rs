@@ -199,7 +199,7 @@ impl Machine for Toy {
             }
             Ok::<_, Corrupt>(())
         };
-        let (Some(first), Some(second)) = (sections.next()?, sections.next()?) else { return Err(Corrupt) };
+        let (Some(first), Some(second)) = (sections.section()?, sections.section()?) else { return Err(Corrupt) };
         if [(first.workflow, first.version), (second.workflow, second.version)] != [(1, 1), (7, 2)] {
             return Err(Corrupt);
         }
