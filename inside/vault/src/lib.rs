@@ -24,13 +24,11 @@ mod budgets;
 mod ceilings;
 mod command;
 mod decide;
-mod destination;
 mod event;
 mod evolve;
 mod hot;
 mod machine;
 mod message;
-mod phone;
 mod reply;
 mod rules;
 mod sends;
@@ -39,16 +37,15 @@ mod snapshot;
 mod state;
 
 pub use adyton_decider::{Class, Corrupt, Fresh, Seconds};
+pub use adyton_destination::{Channel, Country, Destination, DestinationError, WrittenInstead};
 pub use command::{Caller, Command, Context, KeyChanges, ServiceUpdate, Shared, Start, Subjects, Target, User};
 pub use decide::{MAX_TICK_LOOSENINGS, MAX_WAITING_LOOSENINGS, decide};
-pub use destination::{Destination, DestinationError};
-pub use event::{Channel, Event, EventKind};
+pub use event::{Event, EventKind};
 pub use machine::Consequence;
 pub use message::{
     AppHash, AppHashesError, Locale, Message, MessageLook, NameError, Part, ServiceName, Text, WebOtpDomain,
     gsm7_septets,
 };
-pub use phone::{Country, WrittenInstead};
 pub use reply::{
     AccountView, Attempt, Ceiling, Decision, Effect, KeyList, Outcome, Reason, Refusal, Reply, ServiceView, Status,
     SupportView, TenantView, VerificationView,

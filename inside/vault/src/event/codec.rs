@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use adyton_seal::{Plaintext, Reader};
 
-use super::{Channel, Event, EventKind};
-use crate::{AppHash, Corrupt, Loosening, Outcome, Scopes, ServiceSettings, Sid, User};
+use super::{Event, EventKind};
+use crate::{AppHash, Channel, Corrupt, Loosening, Outcome, Scopes, ServiceSettings, Sid, User};
 
 /// Stands for "no route" in `DeliveryReported`.
 const NO_ROUTE: u8 = u8::MAX;

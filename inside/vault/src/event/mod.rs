@@ -9,31 +9,7 @@ use alloc::vec::Vec;
 
 use adyton_seal::{Code, SlotKey};
 
-use crate::{Class, Destination, Loosening, Outcome, Scopes, Seconds, ServiceSettings, Sid, Subjects, User};
-
-/// How a code is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Channel {
-    /// Text message.
-    Sms,
-    /// E-mail.
-    Email,
-}
-
-impl Channel {
-    /// The API's word for it.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Sms => "sms",
-            Self::Email => "email",
-        }
-    }
-
-    /// Parses the API's word.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Sms, Self::Email].into_iter().find(|channel| channel.text() == text)
-    }
-}
+use crate::{Channel, Class, Destination, Loosening, Outcome, Scopes, Seconds, ServiceSettings, Sid, Subjects, User};
 
 /// What happened, and when. Fields marked *not written* live in the memory of one boot only; replay cannot bring them
 /// back, and need not: a boot voids everything hot.

@@ -17,9 +17,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use adyton_destination::is_domain;
 use adyton_seal::Code;
 
-use crate::destination::is_domain;
 use crate::{Channel, ServiceSettings};
 use sms::LastLines;
 

@@ -3,17 +3,14 @@
 //! Only one spelling of each is accepted, and whatever is counted or compared is counted under that one, so that no
 //! spelling changes the outcome of an attempt.
 
-mod email;
-
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::Channel;
 use crate::phone::{self, Country, Numbering, WrittenInstead};
-pub(crate) use email::is_domain;
+use crate::{Channel, email};
 
 /// Digits at a number's end that tell the numbers of one block apart: a block has 10,000 numbers, in every plan.
 ///

@@ -20,7 +20,7 @@ const LONGEST_LABEL: usize = 63;
 ///
 /// # Errors
 /// [`DestinationError`] `EmailForm`, `EmailLength`, `LocalPart` or `Domain`, the first rule that is broken.
-pub(super) fn normal(text: &str) -> Result<Zeroizing<Vec<u8>>, DestinationError> {
+pub(crate) fn normal(text: &str) -> Result<Zeroizing<Vec<u8>>, DestinationError> {
     let (local, domain) = text.split_once('@').ok_or(DestinationError::EmailForm)?;
     if text.len() > LONGEST {
         return Err(DestinationError::EmailLength);
@@ -48,7 +48,7 @@ fn is_atext(byte: u8) -> bool {
 
 /// Whether a text is a DNS name of at least two labels: letters, digits and inner hyphens; the last label begins with a
 /// letter, which no address literal's does.
-pub(crate) fn is_domain(domain: &str) -> bool {
+pub fn is_domain(domain: &str) -> bool {
     let label = |label: &str| {
         (1..=LONGEST_LABEL).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
