@@ -459,20 +459,25 @@ fn manifest(chunks: u8) -> Vec<u8> {
 }
 
 fn bodies() -> Named {
-    let padded = |records: &[Vec<u8>]| {
-        let count = u32::try_from(records.len()).expect("seeds are short").to_be_bytes().to_vec();
-        let nested = records.iter().fold(count, |all, record| [all, lp(record)].concat());
-        let mut out = lp(&nested);
-        out.resize(256, 0);
+    let padded = |operations: &[&[Vec<u8>]]| {
+        let parts: Vec<u8> = operations
+            .iter()
+            .flat_map(|events| lp(&events.iter().flat_map(|one| lp(one)).collect::<Vec<_>>()))
+            .collect();
+        let used = u32::try_from(parts.len()).expect("seeds are short").to_be_bytes();
+        let count = u16::try_from(operations.len()).expect("seeds are short").to_be_bytes();
+        let mut out = [&used[..], &count, &parts].concat();
+        out.resize(1024, 0);
         out
     };
     let expired = || encode(AT, verification::Event::Expired.into());
-    let mut stained = padded(&[expired()]);
-    stained[255] = 1;
+    let mut stained = padded(&[&[expired()]]);
+    stained[1023] = 1;
     vec![
-        ("no_record", padded(&[])),
-        ("two_events", padded(&[encode(AT, tenant(ACCOUNT)), expired()])),
-        ("manifest", padded(&[manifest(3)])),
+        ("no_operation", padded(&[])),
+        ("two_operations", padded(&[&[encode(AT, tenant(ACCOUNT))], &[expired(), expired()]])),
+        ("empty_part", padded(&[&[], &[expired()]])),
+        ("manifest", padded(&[&[manifest(3)]])),
         ("fail_padding", stained),
     ]
 }

@@ -225,6 +225,8 @@ def refused() -> list[dict]:
     of_plaintext("frontier_cut", (u64(5) + frontier)[:-1])
     of_plaintext("without_state", u64(5) + frontier)
     of_plaintext("section_of_no_workflow", u64(5) + frontier + u16(9) + STATE[2:])
+    of_plaintext("section_of_another_version", u64(5) + frontier + STATE[:2] + u16(2) + STATE[4:])
+    of_plaintext("section_more", plaintext(5) + spec.section(4, b""))
     of_plaintext("state_cut", plaintext(5)[:-1])
     of_plaintext("state_trailing", plaintext(5) + b"\x00")
     return out

@@ -74,7 +74,7 @@ class Scope:
         key = self.keys.derive("snapshot", log_name(self.log), self.boot_id, self.snapshot_id)
         chunks = []
         for i, piece in enumerate(pieces):
-            aad = lp("adyton snapshot v1") + self.vault_id + lp(log_name(self.log)) + self.snapshot_id
+            aad = lp("adyton snapshot v2") + self.vault_id + lp(log_name(self.log)) + self.snapshot_id
             aad += u64(covered) + u32(i) + u32(len(pieces))
             chunks.append(aes_256_gcm(key, bytes(4) + u64(i), aad, piece))
         return chunks

@@ -6,14 +6,15 @@ use core::fmt;
 
 use crate::{
     Append, Ceiling, Channel, Counters, DeliveryFailure, Event, Frame, Message, RecordBytes, StopReason, StoreFailure,
-    StoredBytes,
 };
 
 /// Most bytes that may follow a frame's length.
 pub const MAX_FRAME: usize = 1_048_576;
 
 const HEAD: usize = 9;
-const MAX_RECORDS: usize = 4096;
+/// Bits of a record's bodies that follow.
+const HOT: u8 = 1;
+const KEPT: u8 = 2;
 const NONE: u64 = u64::MAX;
 
 /// Why bytes are not a frame, or a message does not fit one.
@@ -48,31 +49,30 @@ impl fmt::Display for FrameError {
 
 impl core::error::Error for FrameError {}
 
-/// Writes an `Append` frame, length first, straight from sealed records.
+/// Writes an `Append` frame, length first, straight from a sealed record: its entry, its hot and its kept body.
 ///
 /// # Errors
-/// [`FrameError::Length`] if it does not fit one frame, [`FrameError::Value`] for no or too many records; then `out` is
-/// as before.
-pub fn encode_append<'a>(
+/// [`FrameError::Length`] if it does not fit one frame; then `out` is as before.
+pub fn encode_append(
     id: u64,
     log: u16,
     expected_size: u64,
-    records: impl ExactSizeIterator<Item = (&'a [u8; 160], &'a [u8])>,
+    (entry, hot, kept): (&[u8; 176], Option<&[u8]>, Option<&[u8]>),
     head: &str,
     out: &mut Vec<u8>,
 ) -> Result<(), FrameError> {
-    let count = u16::try_from(records.len()).ok().filter(|count| (1..=MAX_RECORDS).contains(&usize::from(*count)));
-    let count = count.ok_or(FrameError::Value)?;
     framed(id, 0x10, out, |out| {
         out.extend_from_slice(&log.to_be_bytes());
         out.extend_from_slice(&expected_size.to_be_bytes());
-        out.extend_from_slice(&count.to_be_bytes());
-        for (entry, body) in records {
-            out.extend_from_slice(entry);
-            put_lp(out, body);
-        }
+        put_record(out, entry, hot, kept);
         put_lp(out, head.as_bytes());
     })
+}
+
+fn put_record(out: &mut Vec<u8>, entry: &[u8; 176], hot: Option<&[u8]>, kept: Option<&[u8]>) {
+    out.extend_from_slice(entry);
+    out.push(hot.map_or(0, |_| HOT) | kept.map_or(0, |_| KEPT));
+    hot.into_iter().chain(kept).for_each(|body| put_lp(out, body));
 }
 
 fn framed(id: u64, kind: u8, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), FrameError> {
@@ -97,8 +97,9 @@ impl Frame {
     /// As [`encode_append`]; also [`FrameError::Value`] for a snapshot index of 2^64−1, which means none.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), FrameError> {
         if let Message::Append(append) = &self.message {
-            let records = append.records.iter().map(|record| (&record.entry, &record.body[..]));
-            return encode_append(self.id, append.log, append.expected_size, records, &append.head, out);
+            let RecordBytes { entry, hot, kept } = &append.record;
+            let record = (entry, hot.as_deref(), kept.as_deref());
+            return encode_append(self.id, append.log, append.expected_size, record, &append.head, out);
         }
         if let Message::StatusIs { latest_snapshot: Some(NONE), .. } = self.message {
             return Err(FrameError::Value);
@@ -183,10 +184,8 @@ fn payload(message: &Message, out: &mut Vec<u8>) {
         }
         Message::Records(records) => {
             put_count(out, records.len());
-            for StoredBytes { entry, body } in records {
-                out.extend_from_slice(entry);
-                out.push(u8::from(body.is_some()));
-                body.iter().for_each(|body| put_lp(out, body));
+            for RecordBytes { entry, hot, kept } in records {
+                put_record(out, entry, hot.as_deref(), kept.as_deref());
             }
         }
         Message::PutChunk { log, snapshot, number, bytes } => {
@@ -390,15 +389,7 @@ impl Rest<'_> {
             0x22 => Message::Read { log: self.u16()?, from: self.u64()?, max: self.u32()? },
             0x23 => {
                 let count = usize::try_from(self.u32()?).map_err(|_| FrameError::Truncated)?;
-                Message::Records(self.list(count, 161, |rest| {
-                    let entry = rest.array()?;
-                    let body = match rest.u8()? {
-                        0 => None,
-                        1 => Some(rest.lp()?),
-                        _ => return Err(FrameError::Value),
-                    };
-                    Ok(StoredBytes { entry, body })
-                })?)
+                Message::Records(self.list(count, 177, Self::record)?)
             }
             0x24 => {
                 Message::PutChunk { log: self.u16()?, snapshot: self.array()?, number: self.u32()?, bytes: self.lp()? }
@@ -426,12 +417,17 @@ impl Rest<'_> {
     }
 
     fn append(&mut self) -> Result<Append, FrameError> {
-        let (log, expected_size, count) = (self.u16()?, self.u64()?, usize::from(self.u16()?));
-        if !(1..=MAX_RECORDS).contains(&count) {
+        let (log, expected_size) = (self.u16()?, self.u64()?);
+        Ok(Append { log, expected_size, record: self.record()?, head: self.text()? })
+    }
+
+    fn record(&mut self) -> Result<RecordBytes, FrameError> {
+        let (entry, bodies) = (self.array()?, self.u8()?);
+        if bodies > HOT | KEPT {
             return Err(FrameError::Value);
         }
-        let records = self.list(count, 164, |rest| Ok(RecordBytes { entry: rest.array()?, body: rest.lp()? }))?;
-        Ok(Append { log, expected_size, records, head: self.text()? })
+        let mut body = |bit| if bodies & bit == 0 { Ok(None) } else { self.lp().map(Some) };
+        Ok(RecordBytes { entry, hot: body(HOT)?, kept: body(KEPT)? })
     }
 
     fn event(&mut self) -> Result<Event, FrameError> {

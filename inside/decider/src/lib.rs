@@ -28,7 +28,6 @@ mod fresh;
 mod id;
 mod owned;
 mod record;
-mod section;
 mod window;
 
 pub use bucket::{NoToken, TokenBucket};
@@ -41,7 +40,6 @@ pub use fresh::Fresh;
 pub use id::{Id, IdError, Kind};
 pub use owned::Owned;
 pub use record::{Corrupt, Record};
-pub use section::SectionTag;
 pub use window::SlidingHours;
 
 /// Unix seconds, UTC.

@@ -22,6 +22,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
+use adyton_decider::BootId;
+use adyton_engine::sealing::Sealer;
+use adyton_engine::{Replay, Shard};
 use adyton_frame::Event;
 use adyton_ledger::{BootRecord, GovRecord, Head, LogId, OpsRoot, VaultId, origin, sha256};
 use adyton_policy::ProfileName;
@@ -38,10 +41,9 @@ use crate::delivery::{self, CredentialKey};
 use crate::engine::appender::Appender;
 use crate::engine::follower::{self, Follower};
 use crate::engine::gov::{self, GovLog, GovReplay};
-use crate::engine::replay::{Replay, replay};
-use crate::engine::sealing::Sealer;
+use crate::engine::replay::replay;
 use crate::engine::writer::Surroundings;
-use crate::engine::{Engine, Shard, Stop, Stopped};
+use crate::engine::{Engine, Stop, Stopped};
 use crate::events::Events;
 use crate::evidence::Evidence;
 use crate::http::{self, Api, Hosts, Owners};
@@ -127,7 +129,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     // 6.
     told(&config, events, 6);
     let replayed = replay(&mut store, &vault.keys, vault.id, OPS, &vault.genesis.log_key).await;
-    let Replay { state, frontier: ops_frontier, bucket: ops_bucket, events: replayed_events, covered, .. } =
+    let Replay { state, frontier: ops_frontier, bucket: ops_bucket, events: replayed_events, uncovered, .. } =
         replayed.map_err(BootError::Replay)?;
     clock.at_least(ops_bucket * 10);
     // 7.
@@ -200,7 +202,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     state.encode_cold(&mut cold);
     let cold = State::decode_cold(cold.as_bytes()).map_err(|_| BootError::Crypto)?;
     let mut shard = Shard::new(state, &vault.id, sealer, signer()?, ops_frontier.clone(), ops_bucket);
-    shard.boot(boot_id, clock.now());
+    shard.boot(BootId(boot_id), clock.now());
     let mut appender = Appender::start(config.service.clone(), OPS, events.clone());
     if let Some(sealed) = shard.seal(clock.now())? {
         let appended = appender.append(sealed.frame(sealed.size, OPS.number())?).await;
@@ -235,13 +237,13 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         vault: vault.id,
         log: OPS,
         log_key: vault.genesis.log_key,
-        covered,
+        uncovered,
         boot_id,
         engine: engine.clone(),
         clock: Arc::clone(&clock),
         events: events.clone(),
         retention: u64::from(policy.retention_days) * 86_400,
-        every: follower::EVERY,
+        every_bytes: follower::EVERY_BYTES,
     };
     tokio::spawn(follower.run(cold, ops_frontier));
     let gov = Arc::new(Mutex::new(gov));

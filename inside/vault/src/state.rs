@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use adyton_decider::{Corrupt, Record, Seconds};
-use adyton_seal::{Plaintext, Reader};
+use adyton_engine::{Machine, SectionReader, Sections};
+use adyton_seal::Plaintext;
 use adyton_tenancy::{AccountId, KeyId};
 use adyton_verification::{Ceiling, HotFacts, Limits};
 
@@ -78,9 +79,7 @@ impl State {
 
     /// Writes classes S and P, one section for each workflow; nothing hot.
     pub fn encode_cold(&self, out: &mut Plaintext) {
-        self.tenancy.save(out);
-        self.services.save(out);
-        self.verification.save(out);
+        self.save(&mut Sections::new(out));
     }
 
     /// Reads what [`State::encode_cold`] wrote; the whole input is one state.
@@ -88,12 +87,7 @@ impl State {
     /// # Errors
     /// [`Corrupt`] for anything else.
     pub fn decode_cold(bytes: &[u8]) -> Result<Self, Corrupt> {
-        let mut reader = Reader::new(bytes);
-        let tenancy = tenancy::State::load(&mut reader)?;
-        let services = services::State::load(&mut reader, &tenancy)?;
-        let verification = verification::State::load(&mut reader, &services)?;
-        reader.finish()?;
-        Ok(Self { tenancy, services, verification })
+        Self::load(&mut SectionReader::new(bytes))
     }
 
     /// [`State::encode_cold`] as a comparable value, for tests that hold two states side by side.

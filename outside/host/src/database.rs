@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use adyton_ledger::{
-    AppendOutcome, Entry, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, StoredRecord, TileBuilder,
+    AppendOutcome, Body, Entry, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, TileBuilder,
     head_is_kept, is_repeat, overtaken, retires,
 };
 use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableTable, StorageError};
 
 use crate::reader::{Handle, RedbReader};
-use crate::tables::{BODIES, CHUNKS, ENTRIES, HEADS, SNAPSHOTS, TILES, builder, size};
+use crate::tables::{CHUNKS, ENTRIES, HEADS, HOT, KEPT, SNAPSHOTS, TILES, builder, newest, size};
 use crate::{OpenError, StoreError};
 
 /// Bytes of the file that are kept in memory.
@@ -55,7 +55,8 @@ impl RedbStore {
         // The tables exist from the start, so that readers need not care.
         let write = database.begin_write()?;
         write.open_table(ENTRIES)?;
-        write.open_table(BODIES)?;
+        write.open_table(HOT)?;
+        write.open_table(KEPT)?;
         write.open_table(HEADS)?;
         write.open_table(TILES)?;
         write.open_table(CHUNKS)?;
@@ -129,7 +130,7 @@ impl LogReader for RedbStore {
         self.reader.status(log)
     }
 
-    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<StoredRecord>, StoreError> {
+    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<Record>, StoreError> {
         self.reader.read(log, from, max, max_bytes)
     }
 
@@ -147,7 +148,7 @@ impl LogStore for RedbStore {
         &mut self,
         log: LogId,
         expected_size: u64,
-        records: &[Record],
+        record: &Record,
         head: &str,
     ) -> Result<AppendOutcome, StoreError> {
         self.write(|store, database| {
@@ -157,33 +158,33 @@ impl LogStore for RedbStore {
             let builder = {
                 let (mut entries, mut tiles) = (write.open_table(ENTRIES)?, write.open_table(TILES)?);
                 let size = size(&entries, log)?;
-                if size != expected_size || records.is_empty() {
-                    let stored = |index| {
-                        let entry = entries.get((number, index))?;
-                        Ok::<_, StoreError>(entry.map(|entry| Entry::from_bytes(*entry.value())))
-                    };
-                    let repeat = is_repeat(size, expected_size, records, stored)?;
+                if size != expected_size {
+                    let newest = newest(&entries, log)?;
+                    let repeat = is_repeat(size, newest.as_ref(), expected_size, record);
                     return Ok(if repeat {
                         AppendOutcome::Appended { size }
                     } else {
                         AppendOutcome::Conflict { size }
                     });
                 }
-                new = size + records.len() as u64;
+                new = size + 1;
                 let mut builder = match store.builders.remove(&log) {
                     Some((at, builder)) if at == size => builder,
                     _ => builder(&entries, &tiles, log, size)?,
                 };
-                let mut bodies = write.open_table(BODIES)?;
-                let mut full = Vec::new();
-                for (index, Record { entry, body }) in (size..).zip(records) {
-                    entries.insert((number, index), entry.as_bytes())?;
-                    bodies.insert((number, index), &body[..])?;
-                    if entry.header().is_ok_and(|header| header.kind == Kind::Snapshot) {
-                        write.open_table(SNAPSHOTS)?.insert(number, index)?;
-                    }
-                    builder.push(entry.leaf_hash(), &mut |level, tile, bytes| full.push((level, tile, bytes)));
+                let Record { entry, hot, kept } = record;
+                entries.insert((number, size), entry.as_bytes())?;
+                if let Some(hot) = hot {
+                    write.open_table(HOT)?.insert((number, size), &hot[..])?;
                 }
+                if let Some(kept) = kept {
+                    write.open_table(KEPT)?.insert((number, size), &kept[..])?;
+                }
+                if entry.header().is_ok_and(|header| header.kind == Kind::Snapshot) {
+                    write.open_table(SNAPSHOTS)?.insert(number, size)?;
+                }
+                let mut full = Vec::new();
+                builder.push(entry.leaf_hash(), &mut |level, tile, bytes| full.push((level, tile, bytes)));
                 for (level, tile, bytes) in full {
                     tiles.insert((number, level, tile), &bytes[..])?;
                 }
@@ -218,22 +219,23 @@ impl LogStore for RedbStore {
             let number = log.number();
             {
                 let entries = write.open_table(ENTRIES)?;
-                let newest = entries.range((number, 0)..=(number, u64::MAX))?.next_back().transpose()?;
-                if overtaken(&retirement, newest.map(|(_, entry)| Entry::from_bytes(*entry.value())).as_ref()) {
+                if overtaken(&retirement, newest(&entries, log)?.as_ref()) {
                     return Ok(());
                 }
-                let mut bodies = write.open_table(BODIES)?;
-                // Walks the bodies that are still there, so what an earlier call took costs nothing.
-                let mut gone = Vec::new();
-                for body in bodies.range((number, 0)..(number, retirement.below))? {
-                    let key = body?.0.value();
-                    let entry = entries.get(key)?.map(|entry| Entry::from_bytes(*entry.value()));
-                    if entry.is_some_and(|entry| retires(&retirement, &entry)) {
-                        gone.push(key);
+                for (table, body) in [(HOT, Body::Hot), (KEPT, Body::Kept)] {
+                    let mut bodies = write.open_table(table)?;
+                    // Walks the bodies that are still there, so what an earlier call took costs nothing.
+                    let mut gone = Vec::new();
+                    for found in bodies.range((number, 0)..(number, retirement.below))? {
+                        let key = found?.0.value();
+                        let entry = entries.get(key)?.map(|entry| Entry::from_bytes(*entry.value()));
+                        if entry.is_some_and(|entry| retires(&retirement, &entry, body)) {
+                            gone.push(key);
+                        }
                     }
-                }
-                for key in gone {
-                    bodies.remove(key)?;
+                    for key in gone {
+                        bodies.remove(key)?;
+                    }
                 }
                 let mut chunks = write.open_table(CHUNKS)?;
                 let all = (number, [0; 16], 0)..=(number, [0xFF; 16], u32::MAX);

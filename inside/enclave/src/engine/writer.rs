@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use adyton_engine::{Held, Release, Shard};
 use adyton_frame::{Event, StopReason};
 use adyton_ledger::LogId;
 use adyton_seal::Secret;
 use adyton_vault::{
-    AccountId, Ceiling, ChangeSettings, Command, Context, Effect, Fresh, KeyId, Refusal, Reply, Tick, tenancy,
-    verification,
+    AccountId, Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, KeyId, MAX_SWEPT_LOOSENINGS,
+    Refusal, Reply, State, tenancy, verification,
 };
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
 use super::appender::{Appender, Progress};
-use super::shard::{Held, Release, Shard};
 use super::stop::Stop;
 use crate::clock::Clock;
 use crate::events::Events;
@@ -77,11 +77,11 @@ struct Shared {
 }
 
 impl Shared {
-    fn name_keys(&self, shard: &Shard<Ticket>) {
+    fn name_keys(&self, shard: &Shard<State, Ticket>) {
         *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = shard.state().keys().collect();
     }
 
-    fn count_owners(&self, shard: &Shard<Ticket>) {
+    fn count_owners(&self, shard: &Shard<State, Ticket>) {
         self.next_owners_sequence.store(shard.state().next_owners_sequence(), Ordering::Relaxed);
     }
 }
@@ -104,7 +104,7 @@ pub struct Surroundings {
 
 impl Engine {
     /// Starts the writer; the shard's log has `durable` entries.
-    pub fn start(shard: Shard<Ticket>, log: LogId, durable: u64, surroundings: Surroundings) -> Self {
+    pub fn start(shard: Shard<State, Ticket>, log: LogId, durable: u64, surroundings: Surroundings) -> Self {
         let (requests, receiver) = mpsc::channel(QUEUE);
         let shared = Shared { durable: AtomicU64::new(durable), ..Shared::default() };
         shared.name_keys(&shard);
@@ -226,7 +226,7 @@ fn fresh() -> Result<Fresh, Failure> {
 }
 
 struct Writer {
-    shard: Shard<Ticket>,
+    shard: Shard<State, Ticket>,
     log: LogId,
     surroundings: Surroundings,
     shared: Arc<Shared>,
@@ -289,8 +289,10 @@ impl Writer {
 
     fn tick(&mut self) {
         self.shared.counters.live(self.shard.state().live());
-        if let Ok(fresh) = fresh() {
-            self.take(Request::Command(Tick.into(), fresh, None));
+        if let Ok(mut fresh) = fresh() {
+            let current = self.surroundings.current.now();
+            let mut context = Context { now: self.surroundings.clock.now(), fresh: &mut fresh, rules: &current.rules };
+            self.shard.sweep(&mut context, MAX_SWEPT_LOOSENINGS);
         }
     }
 
@@ -312,8 +314,8 @@ impl Writer {
                 }
             }
             Request::Snapshot(manifest, ticket) => {
-                if let Some(release) = self.shard.snapshot(&manifest, ticket) {
-                    answer(release);
+                if let Err(Some(ticket)) = self.shard.snapshot(&manifest, ticket) {
+                    let _ = ticket.send(Err(Failure::Refused(Refusal::TooLarge)));
                 }
             }
             Request::Signer(account, sender) => {
@@ -347,18 +349,24 @@ impl Writer {
         self.in_flight = None;
         self.shared.away.store(false, Ordering::Relaxed);
         self.shared.durable.store(size, Ordering::Relaxed);
-        let Held { releases, effects, near } = self.shard.durable();
+        let Held { releases, effects, snapshots } = self.shard.durable();
+        let now = self.surroundings.clock.now();
         // Before the answers, so that a client that hears that a verification is over finds its message stopped.
         for effect in effects {
-            let _ = self.surroundings.effects.send(effect);
+            match effect {
+                Consequence::Deliver(effect) => drop(self.surroundings.effects.send(effect)),
+                Consequence::CeilingNear(ceiling) if self.warned.is_first(ceiling, now) => {
+                    self.surroundings.events.emit(Event::CeilingNear { ceiling: told(ceiling) });
+                }
+                Consequence::CeilingNear(_) => {}
+            }
         }
         releases.into_iter().for_each(answer);
-        let now = self.surroundings.clock.now();
-        for ceiling in near.into_iter().filter(|ceiling| self.warned.is_first(*ceiling, now)) {
-            self.surroundings.events.emit(Event::CeilingNear { ceiling: told(ceiling) });
+        for ticket in snapshots.into_iter().flatten() {
+            let _ = ticket.send(Ok(Reply::Done));
         }
         // What a tick left goes on with the next batch, and at most one tick's worth with each.
-        if !self.shard.is_full() && self.shard.state().has_due(now) {
+        if !self.shard.is_full() && self.shard.owes_sweep() {
             self.tick();
         }
     }
@@ -375,7 +383,7 @@ impl Warned {
     }
 }
 
-fn answer(release: Release<Ticket>) {
+fn answer(release: Release<State, Ticket>) {
     if let Some(ticket) = release.ticket {
         let _ = ticket.send(release.answer.map_err(Failure::Refused));
     }

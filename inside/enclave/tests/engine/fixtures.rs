@@ -2,16 +2,16 @@
 
 use std::sync::LazyLock;
 
-use adyton_enclave::engine::Shard;
-use adyton_enclave::engine::replay::{Replay, replay};
-use adyton_enclave::engine::sealing::Sealer;
+use adyton_enclave::engine::replay::replay;
 use adyton_enclave::store::Store;
+use adyton_engine::sealing::Sealer;
+use adyton_engine::{Replay, SectionReader, Shard};
 use adyton_ledger::{LogId, VaultId};
 use adyton_seal::{KeyTree, Label, Plaintext, RootKey, Secret, SigningKey};
 use adyton_vault::{
     AccountId, Admission, Caller, Channel, Command, Context, CreateService, CreateTenant, Destination, Event, Fresh,
-    KeyedHash, Limits, MessageLook, Record as _, Rules, ServiceId, ServiceSettings, Shared, Start, Subjects, TokenHash,
-    User, services, tenancy, verification,
+    KeyedHash, Limits, MessageLook, Record as _, Rules, ServiceId, ServiceSettings, Shared, Start, State, Subjects,
+    TokenHash, User, services, tenancy, verification,
 };
 
 use crate::disk::Disk;
@@ -104,6 +104,17 @@ pub(crate) fn fresh(counter: u64) -> Fresh {
     }))
 }
 
+/// What kept bodies alone rebuild of a cold state: all but what stands in it by its sum, which verification has.
+pub(crate) fn kept_of(cold: &[u8]) -> Vec<Vec<u8>> {
+    let (mut sections, mut kept) = (SectionReader::new(cold), Vec::new());
+    while let Some(section) = sections.section().unwrap() {
+        if section.workflow != verification::SECTION.0 {
+            kept.push(section.bytes.to_vec());
+        }
+    }
+    kept
+}
+
 pub(crate) fn encoded(event: &Event) -> Vec<u8> {
     let mut out = Plaintext::with_capacity(64);
     event.encode(&mut out);
@@ -111,7 +122,7 @@ pub(crate) fn encoded(event: &Event) -> Vec<u8> {
 }
 
 /// What a process finds on a disk whose host it asks over a socket.
-pub(crate) fn boot(disk: &Disk) -> Replay<'static> {
+pub(crate) fn boot(disk: &Disk) -> Replay<'static, State> {
     let folder = tempfile::tempdir().unwrap();
     let host = Host::start(disk.store().unwrap(), folder.path(), &Heard::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -124,7 +135,7 @@ pub(crate) fn boot(disk: &Disk) -> Replay<'static> {
 }
 
 /// A writer that goes on from what a boot found.
-pub(crate) fn shard<T>(replayed: Replay<'_>, boot_id: [u8; 16]) -> Shard<T> {
+pub(crate) fn shard<T>(replayed: Replay<'_, State>, boot_id: [u8; 16]) -> Shard<State, T> {
     let sealer = Sealer::new(&KEYS, VAULT, OPS, boot_id, 1).unwrap();
     let Replay { state, frontier, bucket, .. } = replayed;
     Shard::new(state, &VAULT, sealer, signer(), frontier, bucket)

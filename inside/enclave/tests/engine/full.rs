@@ -3,8 +3,9 @@
 use std::pin::Pin;
 use std::task::Poll;
 
-use adyton_enclave::engine::sealing::Sealer;
-use adyton_enclave::engine::{Failure, Shard};
+use adyton_enclave::engine::Failure;
+use adyton_engine::Shard;
+use adyton_engine::sealing::Sealer;
 use adyton_frame::MAX_FRAME;
 use adyton_host::RedbStore;
 use adyton_ledger::{AppendOutcome, Frontier, LogStore};
@@ -63,7 +64,7 @@ fn all_keys(sequence: u64) -> Command {
 
 /// A shard without a store.
 struct Full {
-    shard: Shard<()>,
+    shard: Shard<State, ()>,
     counter: u64,
     now: u64,
 }
@@ -95,7 +96,7 @@ impl Full {
         let (mut batches, mut answers) = (0, Vec::new());
         while let Some(sealed) = self.shard.seal(self.now).unwrap() {
             let frame = sealed.frame(sealed.size, OPS.number()).unwrap();
-            assert!(frame.len() <= 4 + MAX_FRAME && (1..=512).contains(&sealed.records.len()));
+            assert!(frame.len() <= 4 + MAX_FRAME);
             batches += 1;
             answers.extend(self.shard.durable().releases.into_iter().map(|release| release.answer));
         }
@@ -160,9 +161,9 @@ proptest! {
                 }
                 Step::Starts(count) => (0..count).for_each(|who| full.submit(start(ServiceId::from_bytes([3; 16]), who))),
                 Step::Snapshot(length) => {
-                    // The largest class less the length and the count of its records, and the record's own length.
-                    let refused = full.shard.snapshot(&vec![1; length], ()).map(|release| release.answer.map(drop));
-                    prop_assert_eq!(refused, (length > 512 * 1024 - 12).then_some(Err(Refusal::TooLarge)));
+                    // The largest size less the head of the plaintext, and the lengths of part and record.
+                    let refused = full.shard.snapshot(&vec![1; length], ()).is_err();
+                    prop_assert_eq!(refused, length > 256 * 1024 - 6 - 4 - 4);
                 }
                 Step::Tick => full.submit(Tick.into()),
                 Step::Seal => drop(full.drain()),
@@ -261,7 +262,7 @@ fn twenty_thousand_loosenings_of_one_tenant_and_of_three_thousand_that_fall_due_
 fn long_due() -> Disk {
     let disk = Disk::default();
     let mut full = Full { shard: shard(boot(&disk), [1; 16]), counter: 0, now: LONG_AGO };
-    full.shard.boot([1; 16], LONG_AGO);
+    full.shard.boot(adyton_decider::BootId([1; 16]), LONG_AGO);
     let mut store = disk.store().unwrap();
     for number in 0..3000 {
         let account = numbered(0xDD, number);
@@ -281,7 +282,7 @@ fn long_due() -> Disk {
 
 fn append(full: &mut Full, store: &mut RedbStore) -> bool {
     let Some(sealed) = full.shard.seal(full.now).unwrap() else { return false };
-    let appended = store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head).unwrap();
+    let appended = store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
     assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
     full.shard.durable();
     true

@@ -4,18 +4,17 @@
 //! store over a socket. Snapshots are taken as the follower takes them, step by step, so that a fault can come between.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use adyton_enclave::engine::replay::Replay;
-use adyton_enclave::engine::sealing::Opener;
-use adyton_enclave::engine::snapshot::{Manifest, Scope};
-use adyton_enclave::engine::{Held, Release, Sealed, Shard};
+use adyton_engine::sealing::Opener;
+use adyton_engine::snapshot::{Manifest, Scope};
+use adyton_engine::{Held, Release, Replay, Sealed, Shard};
 use adyton_host::{RedbStore, StoreError};
-use adyton_ledger::{AppendOutcome, Hash, Kind, LogReader, LogStore, Retirement};
+use adyton_ledger::{AppendOutcome, Body, Hash, Kind, LogReader, LogStore, Retirement};
 use adyton_vault::{
-    AttemptId, BootId, Command, Effect, Event, EventKind, Record as _, Reply, ServiceId, State, Status, VerificationId,
-    decide, services, verification,
+    AttemptId, BootId, Command, Consequence, Effect, Event, EventKind, Record as _, Reply, ServiceId, State, Status,
+    VerificationId, decide, services, verification,
 };
 
 use crate::disk::Disk;
@@ -57,8 +56,8 @@ pub(crate) struct Ticket {
 /// What was sealed, by all processes of all copies.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// (boot id, index): K_boot and its nonce.
-    bodies: BTreeMap<([u8; 16], u64), Vec<u8>>,
+    /// (boot id, index, body): K_boot and its nonce.
+    bodies: BTreeMap<([u8; 16], u64, Body), Vec<u8>>,
     /// (boot id, snapshot id, number): K_snapshot and its nonce.
     pub(crate) chunks: BTreeMap<([u8; 16], [u8; 16], u32), Vec<u8>>,
     boots: u8,
@@ -85,17 +84,21 @@ pub(crate) struct Copy {
 pub(crate) struct World {
     disk: Disk,
     pub(crate) store: Option<RedbStore>,
-    pub(crate) shard: Shard<Ticket>,
+    pub(crate) shard: Shard<State, Ticket>,
     pub(crate) in_flight: Option<(Sealed, Point)>,
     /// What the store has, as far as the writer made it.
     pub(crate) stored: Point,
     /// The second state, from which snapshots are taken.
-    behind: Replay<'static>,
+    behind: Replay<'static, State>,
     boot_id: [u8; 16],
     /// Events that this boot decided, encoded, in order.
     decided: Vec<Vec<u8>>,
     /// Those that stand in the store, and the next index to look at.
     readable: (Vec<Vec<u8>>, u64),
+    /// Cold states at the end of the open batches that take no more: a manifest is a batch of its own.
+    closed: VecDeque<Vec<u8>>,
+    /// Something was decided since the last of those.
+    is_open: bool,
     newest_snapshot: Option<[u8; 16]>,
     retired: bool,
     pub(crate) seen: Rc<RefCell<Seen>>,
@@ -136,6 +139,8 @@ impl World {
             behind,
             boot_id,
             decided: Vec::new(),
+            closed: VecDeque::new(),
+            is_open: false,
             newest_snapshot: None,
             retired: false,
             seen,
@@ -144,7 +149,7 @@ impl World {
             acknowledged: BTreeSet::new(),
         };
         let now = world.now();
-        world.shard.boot(boot_id, now);
+        world.shard.boot(BootId(boot_id), now);
         world.decided.push(encoded(&Event { at: now, kind: EventKind::Booted(BootId(boot_id)) }));
         world.append(Fault::None);
         world
@@ -163,6 +168,7 @@ impl World {
         self.pass(1);
         let (counter, now) = (self.seen.borrow().counter, self.now());
         let decision = decide(self.shard.state(), command(), &mut context(now, &mut fresh(counter)));
+        self.is_open |= !decision.draft.events.is_empty();
         self.decided.extend(decision.draft.events.iter().map(encoded));
         let ticket = Ticket { decided: self.decided.len(), retirement: None };
         if let Some(release) = self.shard.submit(command(), &mut context(now, &mut fresh(counter)), ticket) {
@@ -172,7 +178,7 @@ impl World {
 
     /// An answer leaves. Whatever was decided before it, by itself included, must be in the store at this moment: so
     /// neither a reply nor a refusal tells of what may still be lost.
-    fn released(&mut self, release: Release<Ticket>) {
+    fn released(&mut self, release: Release<State, Ticket>) {
         self.read_back();
         assert!(release.ticket.decided <= self.readable.0.len(), "an answer tells of what is not durable");
         match release.answer {
@@ -185,8 +191,14 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// A snapshot's manifest is durable.
+    fn stands(&mut self, ticket: Ticket) {
+        self.read_back();
+        assert!(ticket.decided <= self.readable.0.len(), "a snapshot stands before what it covers");
         // As the follower does, which takes one snapshot after the other: an older one's retirement never comes later.
-        if let Some(retirement) = release.ticket.retirement.filter(|old| Some(old.snapshot) == self.newest_snapshot) {
+        if let Some(retirement) = ticket.retirement.filter(|old| Some(old.snapshot) == self.newest_snapshot) {
             self.store.as_mut().unwrap().retire(OPS, retirement).unwrap();
             self.retired = true;
         }
@@ -201,15 +213,14 @@ impl World {
             let header = record.entry.header().unwrap();
             assert_eq!(header.boot_id, self.boot_id);
             if header.kind != Kind::Snapshot {
-                let body = record.body.unwrap();
-                let mut keep = |event: &[u8]| {
+                let keep = |event: &[u8]| {
                     events.push(event.to_vec());
                     Ok(())
                 };
-                opener.open(&record.entry, &header, &body, &mut keep).unwrap();
+                opener.open(&record, &header).unwrap().each(keep).unwrap();
             }
         }
-        // Within a batch events are grouped by tenant.
+        // Within an operation what is kept comes first.
         let sorted = |events: &[Vec<u8>]| {
             let mut events = events.to_vec();
             events.sort();
@@ -224,14 +235,18 @@ impl World {
             return;
         }
         let Some(sealed) = self.shard.seal(self.now()).unwrap() else { return };
-        for record in &sealed.records {
-            let header = record.entry.header().unwrap();
-            let place = (header.boot_id, header.index);
-            let before = self.seen.borrow_mut().bodies.insert(place, record.body.clone());
+        let header = sealed.record.entry.header().unwrap();
+        for (body, sealed) in Body::ALL.iter().filter_map(|body| Some((*body, sealed.record.body(*body)?))) {
+            let place = (header.boot_id, header.index, body);
+            let before = self.seen.borrow_mut().bodies.insert(place, sealed.to_vec());
             assert_eq!(before, None, "a (key, nonce) pair repeats");
         }
         let root = self.shard.frontier().root();
-        let point = Point { size: sealed.size, root, cold: self.shard.state().cold_bytes() };
+        let cold = self.closed.pop_front().unwrap_or_else(|| {
+            self.is_open = false;
+            self.shard.state().cold_bytes()
+        });
+        let point = Point { size: sealed.size, root, cold };
         self.in_flight = Some((sealed, point));
     }
 
@@ -240,7 +255,7 @@ impl World {
         self.seal();
         let Some((sealed, point)) = &self.in_flight else { return };
         let store = self.store.as_mut().unwrap();
-        let mut append = || store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head);
+        let mut append = || store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head);
         match fault {
             Fault::Error => return,
             Fault::Full => {
@@ -264,10 +279,12 @@ impl World {
             return;
         }
         self.in_flight = None;
-        let Held { releases, effects, .. } = self.shard.durable();
+        let Held { releases, effects, snapshots } = self.shard.durable();
         self.read_back();
         for effect in effects {
-            let Effect::Send { verification: sid, attempt, message, .. } = effect else { continue };
+            let Consequence::Deliver(Effect::Send { verification: sid, attempt, message, .. }) = effect else {
+                continue;
+            };
             let sent = self.readable.0.iter().any(|event| match Event::decode_all(event).unwrap().kind {
                 EventKind::Verification(
                     verification::Event::VerificationStarted { attempt: known, .. }
@@ -279,6 +296,18 @@ impl World {
             self.live = Some((sid, attempt, message.code.expose().into()));
         }
         releases.into_iter().for_each(|release| self.released(release));
+        snapshots.into_iter().for_each(|ticket| self.stands(ticket));
+    }
+
+    /// Appends all that is open.
+    pub(crate) fn drain(&mut self) {
+        loop {
+            self.seal();
+            if self.in_flight.is_none() {
+                return;
+            }
+            self.append(Fault::None);
+        }
     }
 
     /// Takes a snapshot of what is durable, as far as told.
@@ -303,7 +332,13 @@ impl World {
         self.newest_snapshot = Some(id);
         let retirement = Retirement { below: covered, bucket: 0, snapshot: id, boot_id: self.boot_id };
         let retirement = (reach == Reach::Retired).then_some(retirement);
-        self.shard.snapshot(&manifest.encode(), Ticket { decided: self.decided.len(), retirement });
+        let ticket = Ticket { decided: self.decided.len(), retirement };
+        assert!(self.shard.snapshot(&manifest.encode(), ticket).is_ok());
+        let cold = self.shard.state().cold_bytes();
+        if std::mem::take(&mut self.is_open) {
+            self.closed.push_back(cold.clone());
+        }
+        self.closed.push_back(cold);
     }
 
     /// The process dies and the next one boots.
@@ -317,7 +352,7 @@ impl World {
         self.disk.fail_power_after(operations);
         if let Some((sealed, point)) = &self.in_flight {
             let store = self.store.as_mut().unwrap();
-            let appended = store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head);
+            let appended = store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head);
             if appended.is_ok() {
                 self.stored = point.clone();
             }
@@ -388,7 +423,7 @@ impl World {
 
 /// The whole log replayed without a snapshot's help.
 fn from_nothing(store: &RedbStore) -> Point {
-    let mut replay = Replay::new(&KEYS, VAULT, OPS);
+    let mut replay = Replay::<State>::new(&KEYS, VAULT, OPS);
     for record in store.read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
         replay.entry(&record).unwrap();
     }

@@ -35,11 +35,10 @@ fn knows(disk: &Disk, service: ServiceId) -> bool {
 /// Services that the log on a disk tells of, in order; a boot from it is possible.
 fn created_services(disk: &Disk) -> impl Iterator<Item = ServiceId> + use<> {
     boot(disk);
-    let mut opener = adyton_enclave::engine::sealing::Opener::new(&KEYS, VAULT, OPS);
+    let mut opener = adyton_engine::sealing::Opener::new(&KEYS, VAULT, OPS);
     let mut created = Vec::new();
     for record in disk.store().unwrap().read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
         let header = record.entry.header().unwrap();
-        let body = record.body.unwrap();
         let each = |event: &[u8]| {
             let kind = adyton_vault::Event::decode_all(event).unwrap().kind;
             if let EventKind::Services(services::Event::ServiceCreated { service, .. }) = kind {
@@ -47,7 +46,7 @@ fn created_services(disk: &Disk) -> impl Iterator<Item = ServiceId> + use<> {
             }
             Ok(())
         };
-        opener.open(&record.entry, &header, &body, each).unwrap();
+        opener.open(&record, &header).unwrap().each(each).unwrap();
     }
     created.into_iter()
 }
@@ -157,9 +156,9 @@ async fn a_conflict_fences_for_ever() {
     let disk = live.disk.clone();
     let size = std::thread::spawn(move || {
         let mut second = shard::<()>(boot(&disk), [2; 16]);
-        second.boot([2; 16], 1_800_000_000);
+        second.boot(adyton_decider::BootId([2; 16]), 1_800_000_000);
         let batch = second.seal(1_800_000_000).unwrap().unwrap();
-        let appended = disk.store().unwrap().append(OPS, batch.expected_size, &batch.records, &batch.head).unwrap();
+        let appended = disk.store().unwrap().append(OPS, batch.expected_size, &batch.record, &batch.head).unwrap();
         assert_eq!(appended, AppendOutcome::Appended { size: batch.size });
         batch.size
     });

@@ -27,14 +27,14 @@ fn keyed_hashes() {
                 let (in_service, in_tenant) = (KeyedHash::from_bytes(in_service), KeyedHash::from_bytes(in_tenant));
                 assert_eq!(made, Subjects { in_service, in_tenant, shared }, "{}", v.name());
             }
-            // Keys and codes are the crypto facade's, pseudonyms stand in the headers of sealed entries.
+            // Keys and codes are the crypto facade's.
             "sealed_public_key" => {
                 let public = PublicKeys::new(&keys(&v), v.fixed("vault_id"), &[]).unwrap();
                 if let Some(spki) = v.settle(public.spki(&v.hex("sealed"))) {
                     assert_eq!(spki, v.hex("spki"), "{}", v.name());
                 }
             }
-            "derive" | "public_keys" | "pseudonym" | "code" | "code_block" => (),
+            "derive" | "public_keys" | "code" | "code_block" => (),
             other => panic!("{other}"),
         }
     }

@@ -1,4 +1,4 @@
-use adyton_enclave::engine::snapshot::{Manifest, Scope};
+use adyton_engine::snapshot::{Manifest, Scope};
 use adyton_ledger::{Frontier, Hash, leaf_hash, sha256};
 use adyton_seal::KeyTree;
 use adyton_vault::{Event, ServiceSettings, State, TokenHash, services, tenancy};
@@ -27,7 +27,7 @@ fn snapshots() {
             }
             "snapshot" if v.is_refused() => {
                 let manifest = Manifest::decode(&v.hex("manifest")).unwrap();
-                v.settle(scope(v, &keys(v)).open(&manifest, &v.hexes("chunks")).map(drop));
+                v.settle(scope(v, &keys(v)).open::<State>(&manifest, &v.hexes("chunks")).map(drop));
             }
             "snapshot" => snapshot(v),
             "chunks_of" => {
@@ -37,7 +37,7 @@ fn snapshots() {
                 let chunks: Vec<_> =
                     order.map(|at| sealed[usize::try_from(at.as_u64().unwrap()).unwrap()].clone()).collect();
                 let manifest = Manifest::decode(&v.hex("manifest")).unwrap();
-                v.settle(scope(of, &keys(of)).open(&manifest, &chunks).map(drop));
+                v.settle(scope(of, &keys(of)).open::<State>(&manifest, &chunks).map(drop));
             }
             other => panic!("{other}"),
         }
@@ -54,7 +54,8 @@ fn snapshot(v: &Vector) {
         assert_eq!(chunks, v.hexes("chunks"), "{}", v.name());
     }
     let opened = scope(v, &keys(v)).open(&manifest, &chunks);
-    let (opened, covered) = v.settle(opened.map(|(state, frontier)| (state.cold_bytes(), frontier))).unwrap();
+    let (opened, covered) =
+        v.settle(opened.map(|(state, frontier): (State, _)| (state.cold_bytes(), frontier))).unwrap();
     assert_eq!(opened, state(v).cold_bytes(), "{}", v.name());
     assert_eq!(covered, frontier(v), "{}", v.name());
 }

@@ -36,5 +36,6 @@ pub use message::{
     brings_a_hash, gsm7_septets, render,
 };
 pub use rules::{Effective, Rules, Services};
+pub use section::SECTION;
 pub use settings::{Loosening, ServiceId, ServiceKind, ServiceSettings, ServiceUpdate};
 pub use state::State;

@@ -25,4 +25,5 @@ pub use decide::{AccountView, Denied, Draft, KeyList, OtherSequence, Refusal, Re
 pub use event::Event;
 pub use ids::{AccountId, AccountKind, KeyId, KeyKind};
 pub use scope::{Admission, Rules, Scope, Scopes};
+pub use section::SECTION;
 pub use state::State;

@@ -1,33 +1,32 @@
 //! This workflow's section of snapshots (`docs/spec/04-snapshots.md`).
 
-use adyton_decider::{Corrupt, SectionTag, TokenHash, put_list, read_each};
+use adyton_decider::{Corrupt, TokenHash, put_list, read_each};
 use adyton_seal::{Plaintext, Reader};
 
 use crate::state::{ApiKey, Tenant};
 use crate::{AccountId, KeyId, Scopes, State};
 
-const TAG: SectionTag = SectionTag { workflow: 1, version: 1 };
+/// Number of this workflow among sections, and version of the layout.
+pub const SECTION: (u16, u16) = (1, 1);
 
 impl State {
     /// Writes everything.
     pub fn save(&self, out: &mut Plaintext) {
-        TAG.put(out, |out| {
-            out.put_u64(self.owners_sequence);
-            out.put_lp(self.settings.as_bytes());
-            put_list(out, self.tenants.iter(), |out, (account, tenant)| {
-                out.put(account.as_bytes());
-                out.put(tenant.token_hash.as_bytes());
-                out.put_u64(tenant.sequence);
-                out.put_u64(tenant.created);
-                out.put_lp(&tenant.ssh_key);
-                out.put_lp(tenant.friendly_name.as_bytes());
-            });
-            put_list(out, self.keys.iter(), |out, (sid, account, key)| {
-                out.put(sid.as_bytes());
-                out.put(account.as_bytes());
-                out.put_u8(key.scopes.bits());
-                out.put(key.token_hash.as_bytes());
-            });
+        out.put_u64(self.owners_sequence);
+        out.put_lp(self.settings.as_bytes());
+        put_list(out, self.tenants.iter(), |out, (account, tenant)| {
+            out.put(account.as_bytes());
+            out.put(tenant.token_hash.as_bytes());
+            out.put_u64(tenant.sequence);
+            out.put_u64(tenant.created);
+            out.put_lp(&tenant.ssh_key);
+            out.put_lp(tenant.friendly_name.as_bytes());
+        });
+        put_list(out, self.keys.iter(), |out, (sid, account, key)| {
+            out.put(sid.as_bytes());
+            out.put(account.as_bytes());
+            out.put_u8(key.scopes.bits());
+            out.put(key.token_hash.as_bytes());
         });
     }
 
@@ -36,12 +35,10 @@ impl State {
     /// # Errors
     /// [`Corrupt`], also for SIDs that do not ascend and for keys of tenants that are not there.
     pub fn load(reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        TAG.read(reader, |reader| {
-            let mut state = Self { owners_sequence: reader.u64()?, settings: reader.text()?.into(), ..Self::default() };
-            read_each(reader, |reader| state.read_tenant(reader))?;
-            read_each(reader, |reader| state.read_key(reader))?;
-            Ok(state)
-        })
+        let mut state = Self { owners_sequence: reader.u64()?, settings: reader.text()?.into(), ..Self::default() };
+        read_each(reader, |reader| state.read_tenant(reader))?;
+        read_each(reader, |reader| state.read_key(reader))?;
+        Ok(state)
     }
 
     fn read_tenant(&mut self, reader: &mut Reader<'_>) -> Result<(), Corrupt> {

@@ -18,10 +18,11 @@ use super::*;
 use crate::ask::AskError;
 use crate::delivery::table::tests::{credentials, route};
 use crate::engine::appender::Appender;
-use crate::engine::sealing::{BodyError, Opener, Sealer};
-use crate::engine::{Shard, Stop, writer};
+use crate::engine::{Stop, writer};
 use crate::policy::Current;
 use crate::store::Store;
+use adyton_engine::Shard;
+use adyton_engine::sealing::{BodyError, Opener, Sealer};
 
 const OPS: LogId = LogId::from_number(1);
 const VAULT: VaultId = VaultId([9; 32]);
@@ -84,7 +85,7 @@ async fn reports(world: &World) -> Vec<(AttemptId, Outcome, Option<u8>)> {
             }
             Ok(())
         };
-        opener.open(&record.entry, &header, &record.body.unwrap(), read).unwrap();
+        opener.open(&record, &header).unwrap().each(read).unwrap();
     }
     reports
 }

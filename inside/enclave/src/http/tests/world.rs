@@ -23,11 +23,10 @@ use tower_service::Service;
 
 use crate::clock::Clock;
 use crate::delivery::CredentialKey;
+use crate::engine::Stop;
 use crate::engine::appender::Appender;
 use crate::engine::gov::GovLog;
-use crate::engine::sealing::Sealer;
 use crate::engine::writer::Surroundings;
-use crate::engine::{Shard, Stop};
 use crate::events::Events;
 use crate::evidence::Channel;
 use crate::hashes;
@@ -36,6 +35,8 @@ use crate::platform::{Nsm, NsmAddress};
 use crate::policy::InForce;
 use crate::public::PublicKeys;
 use crate::ssh_signer::SshSigner;
+use adyton_engine::Shard;
+use adyton_engine::sealing::Sealer;
 
 const OPS: LogId = LogId::from_number(1);
 const VAULT: VaultId = VaultId([9; 32]);
@@ -134,7 +135,7 @@ fn signer() -> SigningKey {
 }
 
 /// A shard that holds both tenants, as if they were durable.
-fn shard() -> Shard<crate::engine::writer::Ticket> {
+fn shard() -> Shard<adyton_vault::State, crate::engine::writer::Ticket> {
     let sealer = Sealer::new(&keys(), VAULT, OPS, [0; 16], 1).unwrap();
     let mut shard = Shard::new(State::new(), &VAULT, sealer, signer(), Frontier::default(), 0);
     let rules = Rules { tenancy: tenancy::Rules { admission: Admission::Open }, ..Rules::default() };

@@ -1,10 +1,13 @@
 //! Snapshots: the state that survives a restart, in sealed chunks (`docs/spec/04-snapshots.md`).
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use adyton_ledger::{Frontier, Hash, LogId, VaultId, sha256};
 use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Opaque, Plaintext, Reader, put_lp};
-use adyton_vault::State;
 
-use super::sealing::BodyError;
+use crate::sealing::BodyError;
+use crate::{Machine, SectionReader, Sections};
 
 /// Plaintext bytes of a chunk.
 const CHUNK: usize = 262_144;
@@ -61,19 +64,24 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// Seals a state and the frontier below it. The caller draws `id` at random and never uses it twice: the key is
+    /// Seals a machine and the frontier below it. The caller draws `id` at random and never uses it twice: the key is
     /// derived from it, and chunks are numbered from 0 under it.
     ///
     /// # Errors
     /// [`Opaque`] if the library refuses.
-    pub fn seal(&self, id: [u8; 16], state: &State, frontier: &Frontier) -> Result<(Manifest, Vec<Vec<u8>>), Opaque> {
+    pub fn seal<M: Machine>(
+        &self,
+        id: [u8; 16],
+        machine: &M,
+        frontier: &Frontier,
+    ) -> Result<(Manifest, Vec<Vec<u8>>), Opaque> {
         let covered = frontier.size();
         let mut plaintext = Plaintext::with_capacity(4096);
         plaintext.put_u64(covered);
         let mut encoded = Vec::new();
         frontier.encode(&mut encoded);
         plaintext.put(&encoded);
-        state.encode_cold(&mut plaintext);
+        machine.save(&mut Sections::new(&mut plaintext));
         let pieces: Vec<&[u8]> = plaintext.as_bytes().chunks(CHUNK).collect();
         let count = u32::try_from(pieces.len()).map_err(|_| Opaque)?;
         let key = self.key(&id)?;
@@ -94,7 +102,7 @@ impl Scope<'_> {
     ///
     /// # Errors
     /// [`BodyError`], whatever is wrong.
-    pub fn open(&self, manifest: &Manifest, chunks: &[Vec<u8>]) -> Result<(State, Frontier), BodyError> {
+    pub fn open<M: Machine>(&self, manifest: &Manifest, chunks: &[Vec<u8>]) -> Result<(M, Frontier), BodyError> {
         let count = u32::try_from(chunks.len()).map_err(|_| BodyError)?;
         if chunks.iter().map(|chunk| sha256(chunk)).ne(manifest.chunks.iter().copied()) {
             return Err(BodyError);
@@ -112,8 +120,13 @@ impl Scope<'_> {
         if covered != manifest.covered || frontier.size() != covered {
             return Err(BodyError);
         }
-        let state = State::decode_cold(reader.rest()).map_err(|_| BodyError)?;
-        Ok((state, frontier))
+        let mut sections = SectionReader::new(reader.rest());
+        let machine = M::load(&mut sections)?;
+        // A section that the machine has not asked for is of another version.
+        if sections.section()?.is_some() {
+            return Err(BodyError);
+        }
+        Ok((machine, frontier))
     }
 
     fn key(&self, id: &[u8; 16]) -> Result<AeadKey, Opaque> {
@@ -122,7 +135,7 @@ impl Scope<'_> {
 
     fn aad(&self, id: &[u8; 16], covered: u64, number: u32, count: u32) -> Vec<u8> {
         let mut aad = Vec::new();
-        put_lp(&mut aad, b"adyton snapshot v1");
+        put_lp(&mut aad, b"adyton snapshot v2");
         aad.extend_from_slice(&self.vault.0);
         put_lp(&mut aad, self.log.name().as_bytes());
         aad.extend_from_slice(id);
