@@ -176,7 +176,7 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
         });
         let keys = keys();
         let began = Instant::now();
-        let found = replay(&mut host.store().await?, &keys, VAULT, OPS, &writer.signer.public_key()).await?;
+        let found = replay(&mut host.store().await?, &keys, VAULT, OPS, &writer.signer.public_key(), None).await?;
         let rate = found.events as f64 / began.elapsed().as_secs_f64();
         if found.events != writer.events || found.frontier.root() != writer.frontier.root() {
             return Err("the replay is not what was written".into());

@@ -26,7 +26,7 @@ use adyton_decider::BootId;
 use adyton_engine::sealing::Sealer;
 use adyton_engine::{Replay, Shard};
 use adyton_frame::Event;
-use adyton_ledger::{BootRecord, GovRecord, Head, LogId, OpsRoot, VaultId, origin, sha256};
+use adyton_ledger::{BootRecord, GovRecord, LogId, OpsRoot, sha256};
 use adyton_policy::ProfileName;
 use adyton_seal::{HmacKey, Label, Plaintext, RecipientKey, SigningKey, mix_random};
 use adyton_transport::{Address, Listener};
@@ -120,7 +120,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let signer = || SigningKey::from_seed(&vault.keys.derive(Label::LogSigning, &[])?);
     // 5.
     told(&config, events, 5);
-    let GovReplay { frontier, bucket, releases, boots, certificate, order } = match vault.newborn {
+    let GovReplay { frontier, bucket, releases, ops_root, boots, certificate, order } = match vault.newborn {
         Some(_) => GovReplay::newborn(&vault.genesis),
         None => gov::replay(&mut store, &vault.id, &vault.genesis).await?,
     };
@@ -128,7 +128,8 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let release = release::admit(&mut store, &vault.id, &releases, &measured).await?;
     // 6.
     told(&config, events, 6);
-    let replayed = replay(&mut store, &vault.keys, vault.id, OPS, &vault.genesis.log_key).await;
+    let known = ops_root.filter(|root| root.log == OPS);
+    let replayed = replay(&mut store, &vault.keys, vault.id, OPS, &vault.genesis.log_key, known.as_ref()).await;
     let Replay { state, frontier: ops_frontier, bucket: ops_bucket, events: replayed_events, uncovered, .. } =
         replayed.map_err(BootError::Replay)?;
     clock.at_least(ops_bucket * 10);
@@ -247,9 +248,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     };
     tokio::spawn(follower.run(cold, ops_frontier));
     let gov = Arc::new(Mutex::new(gov));
-    let roots =
-        hourly_roots(Arc::clone(&gov), config.service.clone(), vault.id, vault.genesis.log_key, Arc::clone(&clock));
-    tokio::spawn(roots);
+    tokio::spawn(hourly_roots(Arc::clone(&gov), engine.clone(), Arc::clone(&clock)));
     if let Some(acme) = acme {
         let deps = acme::Deps { keys: public, records: Arc::clone(&gov), current: current.clone() };
         tokio::spawn(acme.run(deps));
@@ -308,8 +307,8 @@ async fn connect(service: &Address) -> Result<Store, BootError> {
     }
 }
 
-/// Writes the operations log's head into the public log every hour.
-async fn hourly_roots(gov: Arc<Mutex<GovLog>>, service: Address, vault: VaultId, log_key: [u8; 32], clock: Arc<Clock>) {
+/// Writes size and root of the operations log, as the writer knows them to be durable, into the public log every hour.
+async fn hourly_roots(gov: Arc<Mutex<GovLog>>, engine: Engine, clock: Arc<Clock>) {
     let mut hour = clock.now() / 3600;
     loop {
         sleep(Duration::from_secs(10)).await;
@@ -317,11 +316,8 @@ async fn hourly_roots(gov: Arc<Mutex<GovLog>>, service: Address, vault: VaultId,
         if now / 3600 == hour {
             continue;
         }
-        let Ok(mut store) = Store::connect(&service).await else { continue };
-        let Ok(status) = store.status(OPS).await else { continue };
-        // A host that shows a head of a batch that it never kept makes its own log fail the check.
-        let Ok(head) = Head::open(&status.head, &origin(&vault, OPS), &log_key) else { continue };
-        let record = GovRecord::OpsRoot(OpsRoot { log: OPS, size: head.size, root: head.root });
+        let (size, root) = engine.durable_root();
+        let record = GovRecord::OpsRoot(OpsRoot { log: OPS, size, root });
         if gov.lock().await.append(&record, now).await.is_err() {
             return;
         }

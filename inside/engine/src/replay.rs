@@ -3,7 +3,9 @@
 use core::fmt;
 
 use adyton_decider::Record;
-use adyton_ledger::{Body, EntryError, Frontier, Head, HeadError, Header, Kind, LogId, Record as Stored, VaultId};
+use adyton_ledger::{
+    Body, EntryError, Frontier, Hash, Head, HeadError, Header, Kind, LogId, Record as Stored, VaultId,
+};
 use adyton_seal::{KeyTree, Reader};
 
 use crate::sealing::{BodyError, Opener};
@@ -26,8 +28,15 @@ pub enum ReplayError {
     Body,
     /// The signed head does not open.
     Head(HeadError),
-    /// The entries are not those that the head was signed for.
+    /// The entries are not those that the head was signed for, or not those that are known to have been there.
     Root,
+    /// The log is older than what is known to have been there.
+    Older {
+        /// Its size.
+        size: u64,
+        /// The size that is known.
+        known: u64,
+    },
 }
 
 impl fmt::Display for ReplayError {
@@ -39,6 +48,9 @@ impl fmt::Display for ReplayError {
             Self::Body => BodyError.fmt(f),
             Self::Head(error) => error.fmt(f),
             Self::Root => f.write_str("the log is not the one that its head was signed for"),
+            Self::Older { size, known } => {
+                write!(f, "the log is older than the public log says: it has {size} entries and had {known}")
+            }
         }
     }
 }
@@ -75,6 +87,8 @@ pub struct Replay<'a, M> {
     pub events: u64,
     /// What it took in.
     pub uncovered: Uncovered,
+    /// A size that the log has had, and its root then.
+    known: Option<(u64, Hash)>,
 }
 
 impl<'a, M: Machine> Replay<'a, M> {
@@ -94,7 +108,24 @@ impl<'a, M: Machine> Replay<'a, M> {
             bucket: 0,
             events: 0,
             uncovered: Uncovered::default(),
+            known: None,
         }
+    }
+
+    /// Demands that the log has been of this size with this root. The root of a size that a snapshot covers is not looked at:
+    /// what is in the snapshot was compared when it was taken.
+    ///
+    /// # Errors
+    /// [`ReplayError::Root`] if the snapshot ends there with another root.
+    pub fn demand(&mut self, size: u64, root: Hash) -> Result<(), ReplayError> {
+        self.known = Some((size, root));
+        self.at_known()
+    }
+
+    fn at_known(&self) -> Result<(), ReplayError> {
+        // Public values.
+        let other = |(size, root)| size == self.frontier.size() && root != self.frontier.root();
+        if self.known.is_some_and(other) { Err(ReplayError::Root) } else { Ok(()) }
     }
 
     /// Takes the next entry in. One that is refused changes nothing of the tree: it can be asked for again, and is never
@@ -126,14 +157,17 @@ impl<'a, M: Machine> Replay<'a, M> {
         }
         self.frontier.push(record.entry.leaf_hash());
         self.bucket = self.bucket.max(header.time_bucket);
-        Ok(())
+        self.at_known()
     }
 
     /// Compares what was read with a head whose signature was checked.
     ///
     /// # Errors
-    /// [`ReplayError::Root`]. The machine may then hold what was never written, and is to be dropped.
+    /// [`ReplayError::Root`] or [`ReplayError::Older`]. The machine may then hold what was never written, and is to be dropped.
     pub fn matches(&self, head: &Head) -> Result<(), ReplayError> {
+        if let Some((known, _)) = self.known.filter(|(known, _)| *known > head.size) {
+            return Err(ReplayError::Older { size: head.size, known });
+        }
         // Public values.
         let same = self.frontier.size() == head.size && self.frontier.root() == head.root;
         if same { Ok(()) } else { Err(ReplayError::Root) }

@@ -185,7 +185,9 @@ impl<'a> Walk<'a> {
                 }
                 GovRecord::OpsRoot(ops) => {
                     let of_nothing = ops.size == 0 && ops.root != Frontier::new().root();
-                    if ops.log == LogId::GOV || of_nothing {
+                    let last = self.ops_roots.iter().rev().find(|last| last.log == ops.log);
+                    let falls = last.is_some_and(|last| last.size > ops.size);
+                    if ops.log == LogId::GOV || of_nothing || falls {
                         return Err(self.fault(Rule::OpsRoot));
                     }
                     self.ops_roots.push(ops);

@@ -97,11 +97,24 @@ fn two_hourly_roots_for_one_size() {
 }
 
 #[test]
-fn a_wrong_hourly_root_of_nothing() {
+fn an_hourly_root_of_a_smaller_size_than_the_one_before() {
     let mut vault = Vault::busy();
+    vault.ops_root(None);
+    let root = vault.report().logs[1].root;
+    let mut older = adyton_ledger::Frontier::new();
+    vault.store.records_mut(ops())[..8].iter().for_each(|record| older.push(record.entry.leaf_hash()));
+    vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 12, root }));
+    vault.report();
+    vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 8, root: older.root() }));
+    vault.finds(LogId::GOV, 6, Rule::OpsRoot);
+}
+
+#[test]
+fn a_wrong_hourly_root_of_nothing() {
+    let mut vault = Vault::new();
     root(&mut vault, ops(), 0, b"not nothing");
     assert_eq!(vault.fault().rule, Rule::OpsRoot);
-    let mut vault = Vault::busy();
+    let mut vault = Vault::new();
     root(&mut vault, ops(), 0, b"");
     vault.report();
 }

@@ -125,7 +125,9 @@ impl Follower {
     ) -> Result<(), (u64, ReadError)> {
         let mut behind = match second.take() {
             Some(behind) => behind,
-            None => replay(store, &self.keys, self.vault, self.log, &self.log_key).await.map_err(|error| (0, error))?,
+            None => replay(store, &self.keys, self.vault, self.log, &self.log_key, None)
+                .await
+                .map_err(|error| (0, error))?,
         };
         let done = self.up_to_head(store, &mut behind).await.map_err(|error| (behind.frontier.size(), error));
         if matches!(done, Ok(()) | Err((_, ReadError::Store(_)))) {

@@ -3,8 +3,8 @@
 use adyton_engine::Sealed;
 use adyton_frame::StopReason;
 use adyton_ledger::{
-    Body, CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Kind, LogId, OrderRecord, Record,
-    Releases, Size, VaultId, origin, sha256,
+    Body, CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Kind, LogId, OpsRoot,
+    OrderRecord, Record, Releases, Size, VaultId, origin, sha256,
 };
 use adyton_seal::SigningKey;
 
@@ -59,6 +59,8 @@ pub struct GovReplay {
     pub bucket: u64,
     /// The release in force.
     pub releases: Releases,
+    /// The last root of the operations log.
+    pub ops_root: Option<OpsRoot>,
     /// When enclaves began, Unix seconds, in the log's order.
     pub boots: Vec<u64>,
     /// What the vault last obtained from a CA.
@@ -74,6 +76,7 @@ impl GovReplay {
             frontier: Frontier::new(),
             bucket: 0,
             releases: Releases::new(genesis),
+            ops_root: None,
             boots: Vec::new(),
             certificate: None,
             order: None,
@@ -90,7 +93,7 @@ impl GovReplay {
 /// [`GovReplayError`].
 pub async fn replay(store: &mut Store, vault: &VaultId, genesis: &Genesis) -> Result<GovReplay, GovReplayError> {
     let mut replayed = GovReplay::newborn(genesis);
-    let GovReplay { frontier, bucket, releases, boots, certificate, order } = &mut replayed;
+    let GovReplay { frontier, bucket, releases, ops_root, boots, certificate, order } = &mut replayed;
     let status = store.status(LogId::GOV).await?;
     // Public values, all of them.
     let head =
@@ -116,6 +119,7 @@ pub async fn replay(store: &mut Store, vault: &VaultId, genesis: &Genesis) -> Re
             releases.follow(&record).map_err(|_| GovReplayError::Faulty)?;
             match record {
                 GovRecord::Boot(boot) => boots.push(boot.time),
+                GovRecord::OpsRoot(root) => *ops_root = Some(root),
                 GovRecord::Certificate(record) => {
                     let same = certificate.as_ref().is_some_and(|last| last.account == record.account);
                     // An order belongs to its account.

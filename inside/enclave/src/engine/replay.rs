@@ -5,7 +5,7 @@ use std::fmt;
 use adyton_engine::sealing::{BodyError, Opener};
 use adyton_engine::snapshot::Scope;
 use adyton_engine::{Replay, ReplayError};
-use adyton_ledger::{Frontier, Head, LogId, VaultId, origin};
+use adyton_ledger::{Frontier, Head, LogId, OpsRoot, VaultId, origin};
 use adyton_seal::KeyTree;
 use adyton_vault::State;
 
@@ -49,7 +49,7 @@ impl From<BodyError> for ReadError {
     }
 }
 
-/// Replays a whole operations log.
+/// Replays a whole operations log, which `known` says has been of some size, with some root.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -59,11 +59,15 @@ pub async fn replay<'a>(
     vault: VaultId,
     log: LogId,
     log_key: &[u8; 32],
+    known: Option<&OpsRoot>,
 ) -> Result<Replay<'a, State>, ReadError> {
     // 1. Size, head and snapshot are hints; the head's signature is checked.
     let status = store.status(log).await?;
     if status.size == 0 {
-        return Ok(Replay::new(keys, vault, log));
+        return match known.filter(|known| known.size > 0) {
+            Some(known) => Err(ReplayError::Older { size: 0, known: known.size }.into()),
+            None => Ok(Replay::new(keys, vault, log)),
+        };
     }
     let head = Head::open(&status.head, &origin(&vault, log), log_key).map_err(ReplayError::Head)?;
     // 2. The newest snapshot.
@@ -74,6 +78,9 @@ pub async fn replay<'a>(
             Replay::from_snapshot(keys, vault, log, state, frontier)
         }
     };
+    if let Some(known) = known {
+        replay.demand(known.size, known.root)?;
+    }
     // 3. Everything after it, and 4. the recomputed root is the head's.
     up_to(&mut replay, log, &head, store).await?;
     Ok(replay)

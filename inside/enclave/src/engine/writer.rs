@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use adyton_engine::{Held, Release, Shard};
 use adyton_frame::{Event, StopReason};
-use adyton_ledger::LogId;
+use adyton_ledger::{Hash, LogId};
 use adyton_seal::Secret;
 use adyton_vault::{
     AccountId, Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, KeyId, MAX_SWEPT_LOOSENINGS,
@@ -68,6 +68,8 @@ struct Shared {
     away: AtomicBool,
     /// Entries known to be durable.
     durable: AtomicU64,
+    /// The same, and the root over them.
+    durable_root: RwLock<(u64, Hash)>,
     /// API keys and their accounts.
     accounts: RwLock<BTreeMap<KeyId, AccountId>>,
     /// Sequence of the owners' next request.
@@ -106,7 +108,8 @@ impl Engine {
     /// Starts the writer; the shard's log has `durable` entries.
     pub fn start(shard: Shard<State, Ticket>, log: LogId, durable: u64, surroundings: Surroundings) -> Self {
         let (requests, receiver) = mpsc::channel(QUEUE);
-        let shared = Shared { durable: AtomicU64::new(durable), ..Shared::default() };
+        let durable_root = RwLock::new((durable, shard.frontier().root()));
+        let shared = Shared { durable: AtomicU64::new(durable), durable_root, ..Shared::default() };
         shared.name_keys(&shard);
         shared.count_owners(&shard);
         let shared = Arc::new(shared);
@@ -186,6 +189,11 @@ impl Engine {
     /// Entries known to be durable.
     pub fn durable(&self) -> u64 {
         self.shared.durable.load(Ordering::Relaxed)
+    }
+
+    /// Entries known to be durable, and the root over them.
+    pub fn durable_root(&self) -> (u64, Hash) {
+        *self.shared.durable_root.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The account that an API key belongs to. It may be about to change; the decider has the last word.
@@ -349,6 +357,9 @@ impl Writer {
         self.in_flight = None;
         self.shared.away.store(false, Ordering::Relaxed);
         self.shared.durable.store(size, Ordering::Relaxed);
+        // Nothing is sealed behind the batch that was in flight.
+        let root = (size, self.shard.frontier().root());
+        *self.shared.durable_root.write().unwrap_or_else(PoisonError::into_inner) = root;
         let Held { releases, effects, snapshots } = self.shard.durable();
         let now = self.surroundings.clock.now();
         // Before the answers, so that a client that hears that a verification is over finds its message stopped.

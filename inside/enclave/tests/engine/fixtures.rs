@@ -128,7 +128,7 @@ pub(crate) fn boot(disk: &Disk) -> Replay<'static, State> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let replayed = runtime.block_on(async {
         let mut store = Store::connect(&address(folder.path())).await.unwrap();
-        replay(&mut store, &KEYS, VAULT, OPS, &signer().public_key()).await
+        replay(&mut store, &KEYS, VAULT, OPS, &signer().public_key(), None).await
     });
     drop(host);
     replayed.unwrap()

@@ -81,8 +81,8 @@ async fn a_log_is_continued_where_its_head_says() {
 
     let mut store = Store::connect(&address(folder.path())).await.unwrap();
     let replayed = replay(&mut store, &vault, &genesis()).await.unwrap();
-    let GovReplay { frontier, bucket, releases, boots, certificate, order } = replayed;
-    assert_eq!((certificate, order), (None, None));
+    let GovReplay { frontier, bucket, releases, ops_root, boots, certificate, order } = replayed;
+    assert_eq!((ops_root, certificate, order), (None, None, None));
     assert_eq!((frontier.size(), bucket, boots), (3, 180_000_002, vec![1_800_000_020]));
     assert_eq!((releases.number(), releases.policy()), (1, Some(POLICY)));
     for (vault, log_key) in [(VaultId([9; 32]), signer().public_key()), (vault, [9; 32])] {

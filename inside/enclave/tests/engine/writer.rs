@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::task::Poll;
 
+use adyton_enclave::engine::replay::{ReadError, replay};
 use adyton_enclave::engine::{Failure, Stopped};
 use adyton_enclave::policy::Current;
+use adyton_enclave::store::Store;
+use adyton_engine::ReplayError;
 use adyton_frame::{Event, StopReason};
-use adyton_ledger::{AppendOutcome, LogReader, LogStore};
+use adyton_ledger::{AppendOutcome, Frontier, Hash, LogReader, LogStore, OpsRoot};
 use adyton_transport::{Listener, Stream, accept_channel};
 use adyton_vault::{Effect, EventKind, OtherSequence, Record as _, Refusal, Reply, ServiceId, services, tenancy};
 use tokio::time::timeout;
 
 use crate::disk::Disk;
-use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, create_service, create_tenant, shard, start};
-use crate::host::{PATIENCE, address};
+use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, create_service, create_tenant, shard, signer, start};
+use crate::host::{Heard, Host, PATIENCE, address};
 use crate::live::{Live, at_once};
 
 fn service(reply: Reply) -> ServiceId {
@@ -224,4 +227,33 @@ async fn a_full_queue_refuses_and_what_it_took_is_carried_out() {
     let created = std::thread::spawn(move || created_services(&disk).collect::<Vec<_>>()).join().unwrap();
     assert_eq!(created.len(), queued + 1, "each once");
     assert_eq!(created.last(), Some(&last));
+}
+
+#[tokio::test]
+async fn a_boot_refuses_a_log_that_lacks_what_the_public_log_knows_of_it() {
+    let mut live = Live::start(Disk::default(), 1).await;
+    live.submit(create_tenant).await;
+    let (size, root) = live.engine.durable_root();
+    assert_eq!(size, live.engine.durable());
+    live.submit(create_service).await;
+    live.kill_host();
+    let read = async |disk: &Disk, size, root| {
+        let folder = tempfile::tempdir().unwrap();
+        let _host = Host::start(disk.store().unwrap(), folder.path(), &Heard::default());
+        let mut store = Store::connect(&address(folder.path())).await.unwrap();
+        let known = OpsRoot { log: OPS, size, root };
+        let found = replay(&mut store, &KEYS, VAULT, OPS, &signer().public_key(), Some(&known)).await;
+        found.map(|found| found.frontier.size())
+    };
+    assert_eq!(read(&live.disk, size, root).await.unwrap(), size + 1);
+    let refused = read(&live.disk, size, Hash([7; 32])).await;
+    assert!(matches!(refused, Err(ReadError::Log(ReplayError::Root))), "{refused:?}");
+    let refused = read(&live.disk, size + 2, root).await;
+    let older = |refused: Result<u64, ReadError>| match refused {
+        Err(ReadError::Log(ReplayError::Older { size, known })) => (size, known),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(older(refused), (size + 1, size + 2));
+    assert_eq!(older(read(&Disk::default(), size, root).await), (0, size));
+    assert_eq!(read(&Disk::default(), 0, Frontier::new().root()).await.unwrap(), 0, "a log that never had an entry");
 }

@@ -108,6 +108,11 @@ impl Log {
     }
 }
 
+/// The newest head.
+pub(crate) fn head(store: &MemoryStore) -> Head {
+    Head::open(&store.status(OPS).unwrap().head, &origin(&VAULT, OPS), &signer().public_key()).unwrap()
+}
+
 /// The toy as a boot finds it: from the newest snapshot on, against the newest head.
 pub(crate) fn replay(store: &MemoryStore) -> Replay<'static, Toy> {
     let status = store.status(OPS).unwrap();
@@ -128,8 +133,7 @@ pub(crate) fn replay(store: &MemoryStore) -> Replay<'static, Toy> {
         replay.entry(&record).unwrap();
     }
     if status.size > 0 {
-        let head = Head::open(&status.head, &origin(&VAULT, OPS), &signer().public_key()).unwrap();
-        replay.matches(&head).unwrap();
+        replay.matches(&head(store)).unwrap();
     }
     replay
 }

@@ -2,12 +2,12 @@
 
 use adyton_decider::{Class, Record as _};
 use adyton_engine::sealing::{Opener, records};
-use adyton_engine::{Machine, Mode, SectionReader};
-use adyton_ledger::{Body, Kind, LogReader, MemoryStore, Record};
+use adyton_engine::{Machine, Mode, Replay, ReplayError, SectionReader};
+use adyton_ledger::{Body, Frontier, Hash, Kind, LogReader, MemoryStore, Record};
 use adyton_seal::Reader;
 use proptest::prelude::*;
 
-use crate::log::{KEYS, Log, OPS, VAULT, replay};
+use crate::log::{KEYS, Log, OPS, VAULT, head, replay};
 use crate::toy::{Command, Event, Note, Toy};
 
 #[derive(Clone, Debug)]
@@ -94,6 +94,32 @@ proptest! {
         prop_assert_eq!(&kept.sync, &log.shard.state().sync);
         prop_assert_eq!(&kept.promises, &log.shard.state().promises);
     }
+}
+
+#[test]
+fn a_log_that_is_older_or_another_than_is_known_is_refused() {
+    let mut log = Log::new();
+    for weight in 0..3 {
+        log.submit(Command::Count(vec![Note { class: Class::S, counter: 1, weight }]));
+        log.drain();
+    }
+    let (head, records) = (head(&log.store), log.store.read(OPS, 0, u32::MAX, usize::MAX).unwrap());
+    let root = |size: usize| {
+        let mut frontier = Frontier::new();
+        records[..size].iter().for_each(|record| frontier.push(record.entry.leaf_hash()));
+        frontier.root()
+    };
+    let replayed = |size: u64, root| {
+        let mut replay = Replay::<Toy>::new(&KEYS, VAULT, OPS);
+        replay.demand(size, root)?;
+        records.iter().try_for_each(|record| replay.entry(record))?;
+        replay.matches(&head)
+    };
+    for size in 0..=4 {
+        assert!(replayed(size, root(size.try_into().unwrap())).is_ok());
+        assert!(matches!(replayed(size, Hash([7; 32])), Err(ReplayError::Root)));
+    }
+    assert!(matches!(replayed(5, root(4)), Err(ReplayError::Older { size: 4, known: 5 })));
 }
 
 /// What kept bodies alone rebuild, from the first entry on.
