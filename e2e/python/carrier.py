@@ -8,6 +8,7 @@ import pathlib
 import socket
 import ssl
 import threading
+import urllib.parse
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -86,7 +87,7 @@ class Carrier:
 
 class MailServer(Carrier):
     """Speaks SMTP as others do, but for `replies`: bytes by verb, `connect` for the greeting and `.` for the final point. A reply may
-    be a callable that gets the stream."""
+    be a callable that gets the stream. With `only`, a domain, they are for who says EHLO with it."""
 
     USUAL = {
         "connect": b"220 mail\r\n",
@@ -98,10 +99,11 @@ class MailServer(Carrier):
 
     def __init__(self):
         super().__init__(MAIL)
-        self.replies, self.copies = {}, []
+        self.replies, self.only, self.copies = {}, None, []
 
-    def reply(self, stream, verb):
-        reply = self.replies.get(verb, self.USUAL.get(verb, b"250 ok\r\n"))
+    def reply(self, stream, verb, domain=None):
+        replies = self.replies if self.only in (None, domain) else {}
+        reply = replies.get(verb, self.USUAL.get(verb, b"250 ok\r\n"))
         if callable(reply):
             reply(stream)
         else:
@@ -109,19 +111,38 @@ class MailServer(Carrier):
 
     def serve(self, stream):
         self.reply(stream, "connect")
-        lines = stream.makefile("rb")
+        lines, domain = stream.makefile("rb"), None
         for line in lines:
             verb = line.split(b":")[0].split()[0].decode()
-            self.reply(stream, verb)
+            if verb == "EHLO":
+                domain = line.split()[1].decode()
+            self.reply(stream, verb, domain)
             if verb == "DATA":
                 mail = b"".join(iter(lines.readline, b".\r\n"))
                 self.copies.append(email.message_from_bytes(mail, policy=email.policy.default))
-                self.reply(stream, ".")
+                self.reply(stream, ".", domain)
                 # The next mail is greeted anew.
                 return
 
     def copies_to(self, address):
         return [copy for copy in self.copies if copy["To"] == address]
+
+
+class HttpServer(Carrier):
+    """Reads a request of the Messages resource, answers with the bytes of `answer`, and closes the connection."""
+
+    def __init__(self):
+        super().__init__(MESSAGES)
+        self.answer, self.asked = b"", []
+
+    def serve(self, stream):
+        lines, length = stream.makefile("rb"), 0
+        for line in iter(lines.readline, b"\r\n"):
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        form = urllib.parse.parse_qs(lines.read(length).decode())
+        self.asked.append(form["To"][0])
+        stream.sendall(self.answer)
 
 
 class Endless(Carrier):

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -204,3 +205,33 @@ def start(tmp_path):
     for run in runs:
         if run.process.poll() is None:
             run.stop()
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """Starts a vault whose carrier is played here; `routes` makes the routes of its policy of those that `up` writes."""
+    running = []
+
+    def begin(carrier, routes=None):
+        folder = tmp_path / "usual"
+        folder.mkdir()
+        up = Up(folder, extra=["--route", carrier.route])
+        if routes is not None:
+            # A vault has its policy from when it was made: one more is made, with the same platform and owner.
+            policy = (up.data / "adyton.toml").read_text()
+            up.stop()
+            folder = tmp_path / "changed"
+            (folder / "vault").mkdir(parents=True, mode=0o700)
+            (folder / "vault" / "adyton.toml").write_text(routes(policy))
+            shutil.copytree(up.pretend, folder / "vault.pretend")
+            # But for what is remembered of the other vault, in a folder named by its id.
+            of_vault = shutil.ignore_patterns(64 * "[0-9a-f]")
+            shutil.copytree(tmp_path / "usual" / "vault.client", folder / "vault.client", ignore=of_vault)
+            up = Up(folder, extra=["--route", carrier.route])
+        running.extend([up.stop, carrier.end])
+        carrier.begin(up.pretend, tmp_path)
+        return up
+
+    yield begin
+    for stop in running:
+        stop()

@@ -1,4 +1,4 @@
-"""Very many requests at once, over connections that stay open."""
+"""Very many connections at once: their requests, or what they withhold."""
 
 import asyncio
 import base64
@@ -41,3 +41,47 @@ async def crowd(up, forms, clients):
 def all_at_once(up, forms, clients=CLIENTS, patience=120):
     """Posts (name, path, form)s; what each was answered, by name: status, head and body."""
     return asyncio.run(asyncio.wait_for(crowd(up, list(forms), clients), patience))
+
+
+class Crowd:
+    """Connections that say the same, or some of them do."""
+
+    def __init__(self, connections):
+        self.connections = connections
+
+    @classmethod
+    async def open(cls, up, count, at_once=40):
+        """Opens them, each with its handshake done."""
+        api = urllib.parse.urlsplit(up.ready["api"])
+        context = ssl.create_default_context(cafile=up.ready["ca"])
+        places = asyncio.Semaphore(at_once)
+
+        async def one():
+            async with places:
+                return await asyncio.open_connection(api.hostname, api.port, ssl=context)
+
+        return cls(await asyncio.gather(*(one() for _ in range(count))))
+
+    async def say(self, data, first=0, end=None):
+        """Sends it, and leaves those alone that were closed."""
+
+        async def one(writer):
+            try:
+                writer.write(data)
+                await writer.drain()
+            except ConnectionError:
+                pass
+
+        await asyncio.gather(*(one(writer) for _, writer in self.connections[first:end]))
+
+    async def statuses(self, first=0, end=None):
+        """The statuses that they are answered with."""
+
+        async def status(reader):
+            return int((await reader.readuntil(b"\r\n"))[9:12])
+
+        return set(await asyncio.gather(*(status(reader) for reader, _ in self.connections[first:end])))
+
+    def close(self):
+        for _, writer in self.connections:
+            writer.transport.abort()

@@ -5,25 +5,9 @@ import time
 
 import pytest
 from carrier import MAIL, MESSAGES, Endless, MailServer
-from conftest import PATIENCE, Up, eventually
+from conftest import PATIENCE, eventually
 
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-def outside(tmp_path):
-    """Starts a vault whose carrier is played here."""
-    running = []
-
-    def begin(carrier):
-        up = Up(tmp_path, extra=["--route", carrier.route])
-        running.extend([up.stop, carrier.end])
-        carrier.begin(up.pretend, tmp_path)
-        return up
-
-    yield begin
-    for stop in running:
-        stop()
 
 
 def outcome(up, sid):

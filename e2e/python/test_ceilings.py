@@ -20,7 +20,7 @@ def test_more_than_two_hundred_people_at_one_mail_provider_get_their_codes(up):
         verify.verifications.create(to=f"person{person}@example.com", channel="email")
 
 
-@pytest.mark.regression
+@pytest.mark.regression(starts=False)
 def test_a_number_block_has_a_ceiling_and_its_nearness_is_told(start):
     up = start(policy=["limits.sends_per_number_block_hour=10", "limits.sends_per_mail_domain_hour=3"])
     verify = up.verify()

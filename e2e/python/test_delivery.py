@@ -19,6 +19,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
+from carrier import HttpServer, MailServer
 from conftest import BINARIES, PATIENCE, eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -187,12 +188,102 @@ def test_a_carrier_that_refuses_the_sender_ends_in_giving_up_and_is_reported(up,
     started = up.verify().verifications.create(to=FINE, channel="sms")
     assert outcomes(up, started.sid) == ["gave_up"]
     assert up.messages(FINE) == []
+    eventually(lambda: senders_refused(up, 1))
 
-    def reported():
-        with urllib.request.urlopen(up.ready["metrics"], timeout=10) as answer:
-            assert b"\nadyton_senders_refused_total 1\n" in answer.read()
 
-    eventually(reported)
+def senders_refused(up, count):
+    """That so many events say that a carrier refuses the sender."""
+    with urllib.request.urlopen(up.ready["metrics"], timeout=10) as answer:
+        assert f"\nadyton_senders_refused_total {count}\n".encode() in answer.read()
+
+
+def second_mail_route(policy):
+    """The policy with another mail route behind its own: the same server, another sender. It has the credential of the route for
+    texts, which `up` seals and which is left without one."""
+    policy = policy.replace('credential = "pretend-messages"', 'credential = "none"')
+    (_, route) = policy.split('[[routes]]\nname = "pretend-mail"\n')
+    route = route.replace("codes@adyton.test", "codes@second.test")
+    route = route.replace('credential = "pretend-mail"', 'credential = "pretend-messages"')
+    return f'{policy}\n[[routes]]\nname = "second-mail"\n{route}'
+
+
+# What mail servers say of the sender by codes that others have for the recipient.
+SENDER_REFUSED = {
+    "daily limit of recipients, to RCPT": {"RCPT": b"550 5.1.90 you've reached your daily limit for recipients\r\n"},
+    "daily limit of recipients": {".": b"550 5.1.90 you've reached your daily limit for recipients\r\n"},
+    "may not send as": {".": b"554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException\r\n"},
+    "account is not verified": {".": b"554 5.2.0 STOREDRV.Submission.Exception:OutboundSpamException\r\n"},
+    "submission quota": {".": b"554 5.2.2 submission quota exceeded\r\n"},
+    "throttled": {".": b"550 5.2.251 Sender throttled due to continuous mailbox full errors.\r\n"},
+    "unusual activity": {".": b"550 5.4.6 Unusual sending activity detected. Please try after sometime\r\n"},
+    "no way to authenticate": {"EHLO": b"250-mail\r\n250 AUTH XOAUTH2\r\n"},
+}
+RECIPIENT_REFUSED = {
+    "no such mailbox": {"RCPT": b"550 5.1.1 no such mailbox\r\n"},
+    "disabled": {"RCPT": b"550 5.2.1 disabled\r\n"},
+    "full": {"RCPT": b"552 5.2.2 full\r\n"},
+}
+
+
+@pytest.mark.regression
+def test_mail_that_one_server_refuses_for_its_sender_goes_over_the_next(outside):
+    server = MailServer()
+    up = outside(server, second_mail_route)
+    server.only = "adyton.test"
+    for number, (name, replies) in enumerate((SENDER_REFUSED | RECIPIENT_REFUSED).items()):
+        server.replies = replies
+        to = f"person{number}@example.org"
+        started = up.verify().verifications.create(to=to, channel="email")
+        expected = (["accepted"], 1) if name in SENDER_REFUSED else (["refused"], 0)
+        found = outcomes(up, started.sid)
+        by_second = [copy for copy in server.copies_to(to) if "codes@second.test" in copy["From"]]
+        assert (found, len(by_second)) == expected, name
+    eventually(lambda: senders_refused(up, 1))
+
+
+@pytest.mark.regression
+def test_mail_server_without_usable_auth_is_reported(outside):
+    server = MailServer()
+    server.replies = {"EHLO": b"250-mail\r\n250-SIZE 1\r\n250 HELP\r\n"}
+    up = outside(server)
+    started = up.verify().verifications.create(to="person@example.org", channel="email")
+    assert outcomes(up, started.sid) == ["gave_up"]
+    eventually(lambda: senders_refused(up, 1))
+
+
+def created(body, line=b"Server: x"):
+    head = b"HTTP/1.1 201 Created\r\n" + line + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return head + body
+
+
+QUEUED = b'{"sid":"SM01","status":"queued"}'
+ANSWERS = {
+    "408": (b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", "unconfirmed"),
+    "409": (b"HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\n\r\n", "unconfirmed"),
+    "303": (b"HTTP/1.1 303 See Other\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "unconfirmed"),
+    "999": (b"HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n", "unconfirmed"),
+    "a code as text": (created(b'{"status":"failed","error_code":"30005"}'), "refused"),
+    "a refusal's code as text": (
+        b'HTTP/1.1 400 No\r\nContent-Length: 16\r\n\r\n{"code":"21211"}',
+        "refused",
+    ),
+    "a warning among the fields": (created(QUEUED, b"PHP Warning: Unable to load x"), "accepted"),
+    "a blank in a field's name": (created(QUEUED, b"Some -Test: x"), "accepted"),
+    "a blank before the colon": (created(QUEUED, b"X-Foo : x"), "accepted"),
+    "a folded field": (created(QUEUED, b"X-Foo: a\r\n b"), "accepted"),
+}
+
+
+@pytest.mark.regression
+@pytest.mark.parametrize("names", [("408",), tuple(name for name in ANSWERS if name != "408")], ids=["408", "others"])
+def test_request_is_posted_once_whatever_the_answer(outside, names):
+    server = HttpServer()
+    up = outside(server)
+    for number, name in enumerate(names):
+        server.answer, expected = ANSWERS[name]
+        to = f"+120255501{number:02}"
+        started = up.verify().verifications.create(to=to, channel="sms")
+        assert (outcomes(up, started.sid), server.asked.count(to)) == ([expected], 1), name
 
 
 def test_a_policy_may_leave_what_is_kept_to_the_account(start):

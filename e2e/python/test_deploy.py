@@ -143,17 +143,16 @@ def test_memory_cores_and_context_id_are_the_same_everywhere():
 
 
 def constant(place):
-    """The value of a row's constant: `FILE` `NAME`, or a multiple of it; `None` if the row names none."""
-    found = re.search(r"^(?:(\d+) × )?`([\w/]+\.rs)` `(\w+)`", place)
-    if found is None:
-        return None
-    times, path, name = found.groups()
-    text = (DEPLOY.parent / path).read_text()
-    (value,) = re.findall(rf"const {name}: \w+ = ([\d_ *]+);", text)
+    """The value of a row's constant: `FILE` `NAME`, a multiple of it, or a product of two; `None` if the row names none."""
+    found = re.findall(r"(?:(\d+) × )?`([\w/]+\.rs)` `(\w+)`", place)
     product = 1
-    for factor in value.replace("_", "").split("*"):
-        product *= int(factor)
-    return int(times or 1) * product
+    for times, path, name in found:
+        text = (DEPLOY.parent / path).read_text()
+        (value,) = re.findall(rf"const {name}: \w+ = ([\d_ *]+);", text)
+        for factor in value.replace("_", "").split("*"):
+            product *= int(factor)
+        product *= int(times or 1)
+    return product if found else None
 
 
 def test_the_sum_of_all_bounds_fits_the_memory_that_is_given():
@@ -171,6 +170,11 @@ def test_the_sum_of_all_bounds_fits_the_memory_that_is_given():
     assert sum(constant(place) is not None for *_, place in rows) >= 10
     (default,) = re.findall(r"live_verifications: ([\d_]+),", (DEPLOY.parent / "between/policy/src/lib.rs").read_text())
     assert [number(most) for what, most, *_ in rows if what == "live verifications"] == [int(default)]
+    # Bytes that a test of the decider's holds what it measures to.
+    held = {name: constant(f"`inside/vault/tests/memory.rs` `{name}`") for name in ("KEY", "NAMES", "LOOSENING")}
+    counted = {what.split(" of ")[0]: number(each) for what, _, each, *_ in rows}
+    assert counted["API keys"] == 2 * held["KEY"] + held["NAMES"]
+    assert counted["waiting loosenings"] == 2 * held["LOOSENING"]
     given = json.loads((DEPLOY / "nitro/enclave.json").read_text())["memory_mib"]
     assert f"That is {total:,} MiB of {given:,}." in section and total <= given * 0.9, total
     # The host's pod.

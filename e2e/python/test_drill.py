@@ -18,7 +18,7 @@ from test_phone_page import browser  # noqa: F401 - a fixture
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 #: What a laptop leaves open, and nothing else. A new row here is a promise less.
-OPEN = {"clock", "enclave-memory", "kms-folder", "other-code-vouched-for", "restored-service"}
+OPEN = {"clock", "cloned-vault", "enclave-memory", "kms-folder", "other-code-vouched-for", "restored-service"}
 #: Rows that must be there; others may come.
 CLOSED = {
     "core-dumps",

@@ -277,6 +277,50 @@ def test_who_watches_sees_a_restart(start):
         watching.wait(timeout=10)
 
 
+@pytest.mark.regression
+def test_who_watches_before_there_is_a_vault_goes_on(tmp_path):
+    up = Up(tmp_path)
+    port = urllib.parse.urlsplit(up.ready["api"]).port
+    assert up.stop() == 0
+    command = [BINARIES / "adyton", "verify", up.ready["api"], "--vault-id", up.ready["vault_id"]]
+    command += ["--root", up.ready["root"], "--json", "--watch", "--every", "1"]
+    watching = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert json.loads(watching.stdout.readline())["refusal"] == "unreachable"
+        up = Up(tmp_path, listen=f"127.0.0.1:{port}")
+        shown = next(shown for shown in map(json.loads, watching.stdout) if shown["verified"])
+        assert shown["facts"]["vault_id"] == up.ready["vault_id"]
+        assert up.stop() == 0
+    finally:
+        watching.kill()
+        watching.wait(timeout=10)
+
+
+@pytest.mark.regression
+def test_a_root_that_nobody_named_is_aws_and_it_says_so(up, tmp_path):
+    code, out, error = verify(up.ready["api"], "--vault-id", up.ready["vault_id"])
+    assert code == 1 and not out and "the trusted one is AWS's, 641a" in error and "--root FILE names another" in error
+    register = ["--pcr", f"0={up.ready['pcr0']}"]
+    command = [BINARIES / "adyton", "settings", "show", "--api", up.ready["api"], "--vault-id", up.ready["vault_id"]]
+    run = subprocess.run(list(map(str, command + register)), capture_output=True, text=True, timeout=PATIENCE)
+    assert run.returncode == 1 and "--root FILE names another" in run.stderr and "Nothing was sent" in run.stderr
+
+
+@pytest.mark.regression
+def test_a_wrong_value_of_a_variable_names_the_variable():
+    def said(*arguments, **variables):
+        command = [BINARIES / "adyton", "verify", "--vault-id", "ab" * 32, *arguments]
+        run = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True)
+        assert run.returncode == 2
+        return run.stderr
+
+    assert "ADYTON_PCR" in said("https://x", ADYTON_PCR="") and "ADYTON_ROOT" in said("https://x", ADYTON_ROOT="")
+    assert "ADYTON_API" in said(ADYTON_API="http://x")
+    assert "environment" not in said("https://x", "--pcr", "0=00", ADYTON_PCR="")
+    help = subprocess.run([BINARIES / "adyton", "verify", "--help"], capture_output=True, text=True).stdout
+    assert "Exit codes: 0, " in help and "identity-only" in help
+
+
 def test_two_vaults_are_compared(up, start, tmp_path):
     code, out, _ = verify(
         up.ready["api"], "--vault-id", up.ready["vault_id"], "--root", up.ready["root"], "--diff", up.ready["api"]

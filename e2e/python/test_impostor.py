@@ -98,11 +98,12 @@ def impostor(up, tmp_path):
 
 def commands(up, folder):
     """Every command that seals, signs or sends a credential, with its own arguments; and what it gets on stdin."""
-    # Read before anything is sent: the form of a chain, of any certificates.
+    # Read before anything is sent: the forms of a chain, of any certificates, and of a request.
     (folder / "chain.pem").write_text(2 * open(up.ready["ca"]).read())
     (folder / "sealed.txt").write_text("AAAA")
-    (folder / "request.json").write_text("{}")
     tenant, key, owner = up.ready["tenant"], up.ready["tenant_key"], up.ready["owner_key"]
+    of_somebody = {"account_sid": "AC" + "0" * 32, "friendly_name": "Somebody", "sealed_token": "AAAA"}
+    (folder / "request.json").write_text(json.dumps(of_somebody | {"ssh_key": open(f"{key}.pub").read()}))
     service, settings = up.ready["service_sid"], up.ready["settings"]
     of_tenant = ("--tenant", tenant)
     yield ("tenant", "create", "--tenant", folder / "new.json", "--name", "New", "--ssh-key", f"{key}.pub"), ""

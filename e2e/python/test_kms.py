@@ -233,6 +233,32 @@ def test_a_key_policy_that_nobody_may_change_is_accepted_only_on_request(tmp_pat
 
 
 @pytest.mark.regression
+def test_who_may_change_a_key_is_somebody(tmp_path):
+    account = "arn:aws:iam::111122223333:"
+    nobody = ["adm", account + "group/admins", "arn:aws:s3:::bucket", account + "instance-profile/x", account + "role/"]
+    nobody += ["arn:aws:iam::1:role/x", account + "rol/adm"]
+    for principal in nobody:
+        policy = printed()
+        policy["Statement"][0]["Principal"] = {"AWS": principal}
+        code, out, error = judged(tmp_path, policy)
+        assert code == 1 and not out and f'it allows something to "{principal}", which is no principal' in error, error
+        # Nor is a policy with it printed.
+        for role, administrator in [(principal, ADMINISTRATOR), (ROLE, principal)]:
+            code, out, error = adyton("kms", "key-policy", *REGISTERS, "--role", role, "--administrator", administrator)
+            assert code == 1 and not out and f'"{principal}"' in error, error
+    for principal in ("111122223333", account + "root", account + "role/adm", ROLE.replace("role", "user")):
+        policy = printed()
+        policy["Statement"][0]["Principal"] = {"AWS": principal}
+        assert judged(tmp_path, policy)[0] == 0, principal
+    # In one list as `adyton verify` takes them, and as JSON whatever goes wrong.
+    registers = f"0={'ab' * 48},16={'cd' * 48}"
+    (tmp_path / "key.json").write_text(json.dumps(printed()))
+    assert adyton("kms", "check", tmp_path / "key.json", "--pcr", registers)[0] == 0
+    code, out, error = adyton("kms", "check", tmp_path / "none.json", "--pcr", registers, "--json")
+    assert code == 1 and not error and "none.json: No such file" in json.loads(out)["error"]
+
+
+@pytest.mark.regression
 def test_what_the_aws_command_line_prints_is_read(tmp_path):
     text = json.dumps(printed())
     for output in (json.dumps({"Policy": text, "PolicyName": "default"}, indent=4), text + "\n", text + "\tdefault\n"):

@@ -22,6 +22,8 @@ def tables():
     """(title, method, path, place, rows) of each resource; a row is (parameter, of, standing, note)."""
     for section in PAGE.split("\n## ")[1:]:
         title, rest = section.split("\n", 1)
+        if "`/v2/" not in rest and " /v2/" not in rest:
+            continue
         method, path, place = re.search(r"`(\w+) (\S+)`(?:, in the (form|query))?", rest).groups()
         rows = re.findall(r"^\| `(.+?)` \| (\w+) \| ([\w ]+?) \| (.+) \|$", rest, re.M)
         yield title, method, path, place, rows
@@ -38,7 +40,7 @@ NEEDED = {
 # A value that an offered parameter may have.
 VALUES = {
     "FriendlyName": "Other", "CodeLength": "8", "DoNotShareWarningEnabled": "true", "CustomCodeEnabled": "false",
-    "WebOtpDomain": "", "AppHashes": "", "PageSize": "2", "Page": "1", "To": NUMBER, "Channel": "sms",
+    "WebOtpDomain": "", "AppHashes": "", "PageSize": "2", "Page": "0", "To": NUMBER, "Channel": "sms",
     "CustomFriendlyName": "Other", "Locale": "de", "AppHash": "", "Status": "canceled", "Code": "000000",
     "CustomCode": "12345678",
 }  # fmt: skip
@@ -169,6 +171,82 @@ def test_an_unknown_member_is_named(up, tmp_path):
     assert error(answer) == (400, 60200) and "2025550123" not in answer.text
 
 
+LENGTHS = "expected a number from 6 to 10; 6 is the policy's floor"
+PLUS = "a + in a form is a blank: write %2B; "
+E164 = "expected a phone number in E.164 form: +, country code, subscriber number, digits only"
+
+
+@pytest.mark.regression
+@pytest.mark.parametrize(
+    "title, given, said",
+    [
+        ("Create a service", {"CodeLength": "3"}, f"CodeLength: {LENGTHS}"),
+        ("Create a service", {"CodeLength": "11"}, f"CodeLength: {LENGTHS}"),
+        ("Create a service", {"CodeLength": "06"}, f"CodeLength: {LENGTHS}"),
+        ("Update a service", {"CodeLength": "six"}, f"CodeLength: {LENGTHS}"),
+        ("Create a service", {"DoNotShareWarningEnabled": "1"}, "DoNotShareWarningEnabled: expected true or false"),
+        ("Update a service", {"CustomCodeEnabled": "yes"}, "CustomCodeEnabled: expected true or false"),
+        ("Start a verification", {"Channel": "SMS"}, "Channel: expected sms or email"),
+        ("Start a verification", {"Channel": "foo"}, "Channel: expected sms or email"),
+        ("Start a verification", {"To": " 12025550123"}, f"To: {PLUS}{E164}"),
+        ("Update a verification", {"Status": "deleted"}, "Status: expected canceled or approved"),
+        ("Check a code", {"Code": "123 456"}, "Code: expected 4 to 10 ASCII digits"),
+        ("Check a code", {"To": " 12025550123"}, f"To: {PLUS}{E164}"),
+        ("Check a code", {"VerificationSid": "VE1"}, "VerificationSid: expected VE and 32 hexadecimal digits"),
+        ("List services", {"PageSize": "0"}, "PageSize: expected a number from 1 to 1000"),
+        ("List services", {"PageSize": "1001"}, "PageSize: expected a number from 1 to 1000"),
+        ("List services", {"PageToken": "x"}, "PageToken: expected the one in next_page_url of the page before"),
+    ],
+)
+def test_a_refused_value_is_told_the_accepted_form(up, title, given, said):
+    answer = Tried(up)(title, given)
+    assert error(answer) == (400, 60200)
+    assert answer.json()["message"] == f"Invalid parameter: {said}"
+
+
+@pytest.mark.regression
+def test_a_missing_parameter_and_a_lost_plus_are_told_so(up):
+    http = Http(up)
+    start, check = f"{http.service}/Verifications", f"{http.service}/VerificationCheck"
+    for path, form, said in [
+        ("/v2/Services", "", "FriendlyName: it is missing; expected a name of 1 to 30 characters of the GSM alphabet"),
+        (start, "To=%2B12025550123", "Channel: it is missing; expected sms or email"),
+        (start, "Channel=sms", "To: it is missing; expected a number in E.164 form"),
+        (check, "To=%2B12025550123", "Code: it is missing; expected 4 to 10 ASCII digits"),
+        # The commonest report of all, as it is sent by hand.
+        (start, "To=+12025550123&Channel=sms", f"To: {PLUS}{E164}"),
+        (start, "To=jo+tag@example.com&Channel=email", f"To: {PLUS}expected 1 to 64 plain ASCII characters"),
+        (start, "To=%2B12025550123&Channel=sms&AppHash=FA+9qCX9VSu", f"AppHash: {PLUS}expected one of the service's AppHashes"),
+        ("/v2/Services", "FriendlyName=A&AppHashes=FA+9qCX9VSu", f"AppHashes: {PLUS}expected app hashes of 11 characters"),
+    ]:
+        answer = http("POST", path, form, headers={"Content-Type": "application/x-www-form-urlencoded"})
+        assert error(answer) == (400, 60200), form
+        assert answer.json()["message"].startswith(f"Invalid parameter: {said}"), answer.text
+        assert "2025550123" not in answer.text and "FA 9" not in answer.text
+    assert up.messages(NUMBER) == []
+
+
+@pytest.mark.regression
+def test_pages_that_are_counted_end(up):
+    """Who counts pages until one is empty would get the first one for ever."""
+    http = Http(up)
+    first = http("GET", "/v2/Services?PageSize=1&Page=0")
+    assert first.status_code == 200 and first.json()["meta"]["page"] == 0
+    for page in (1, 2, 4_000_000_000):
+        answer = http("GET", f"/v2/Services?PageSize=1&Page={page}")
+        assert error(answer) == (400, 60200)
+        said = "without PageToken there is only page 0; follow next_page_url of the page before, which has the token"
+        assert answer.json()["message"] == f"Invalid parameter: Page: {said}"
+    # By their addresses they end.
+    http("POST", "/v2/Services", {"FriendlyName": "Second"})
+    url, numbers = "/v2/Services?PageSize=1", []
+    while url:
+        meta = http("GET", url.removeprefix(http.api)).json()["meta"]
+        numbers.append(meta["page"])
+        url = meta["next_page_url"]
+    assert numbers == [0, 1]
+
+
 @pytest.mark.regression
 @pytest.mark.parametrize(
     "number, said",
@@ -213,6 +291,22 @@ def test_no_request_takes_away_warning_and_domain(up):
     message = "Invalid parameter: AppHash: it is not one of the service's AppHashes, which are fixed when a service is created"
     assert answer.json()["message"] == message
     assert len(up.messages(NUMBER)) == len(looks)
+
+
+@pytest.mark.regression
+def test_no_name_becomes_a_hash_a_code_or_a_link_on_its_way(up):
+    """Carriers put plain characters in the place of others, such as full-width letters."""
+    status, service = up.service()
+    assert status == 201
+    http = Http(up)
+    http.service = f"/v2/Services/{service['sid']}"
+    for name in ("Ｈe42w354ol9", "ʜe42w354ol9", "He42÷w54ol9", "call 493ー817", "Code꞉ 493ː817", "http：//ai", "a﹫b"):
+        assert error(http.start(CustomFriendlyName=name)) == (400, 60200), name
+        assert error(http("POST", http.service, {"FriendlyName": name})) == (400, 60200), name
+    # The carrier is asked to replace nothing.
+    assert http.start(CustomFriendlyName="ＮＴＴ東日本").status_code == 201
+    up.code(NUMBER)
+    assert "ＮＴＴ東日本" in up.messages(NUMBER)[0]["body"]
 
 
 @pytest.mark.regression

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import shlex
 import shutil
 import ssl
@@ -11,6 +12,7 @@ import subprocess
 import urllib.request
 
 import pytest
+import trustme
 from conftest import BINARIES, PATIENCE, Up, eventually
 
 
@@ -50,7 +52,7 @@ def test_a_policy_boots_once_its_owner_approved_it(tmp_path, stranger):
     assert second != first
 
     policy.write_text(second)
-    assert "owners approve it as release 2 with `adyton policy approve`" in refused_boot(tmp_path)
+    assert "owners approve it as release 2 with `adyton policy approve --data DIR --key OWNER-KEY`" in refused_boot(tmp_path)
     code, _, error = adyton("policy", "approve", "--yes", "--data", up.data, "--key", stranger)
     assert code == 1 and "not one of the signers'" in error
     assert not (up.data / "approvals").exists()
@@ -79,6 +81,55 @@ def test_a_policy_boots_once_its_owner_approved_it(tmp_path, stranger):
     assert "not of this text by this key" in refused_boot(tmp_path)
     (approvals / "3.json").unlink()
     policy.write_text(second)
+    up = Up(tmp_path)
+    assert vault(up)["release"] == 2
+    assert up.stop() == 0
+
+
+# A policy's text before and behind the bytes of the custody's certificate.
+CUSTODY = r"(\[custody\].*?-----BEGIN CERTIFICATE-----\n).*?(-----END)"
+
+
+@pytest.mark.regression
+def test_what_no_boot_takes_is_not_approved(tmp_path):
+    up = Up(tmp_path)
+    key, policy = up.ready["owner_key"], up.data / "adyton.toml"
+    assert up.stop() == 0
+    first, approvals = policy.read_text(), up.data / "approvals"
+    root = re.search(r"\[attestation\]\nroot = \"\"\"\n(.*?)\"\"\"", first, re.DOTALL)[1]
+    other = trustme.CA().cert_pem.bytes().decode()
+    arn = "arn:aws:kms:eu-central-1:111122223333:key/0f1e2d3c-0000-4000-8000-00112233aabb"
+    small = f'port = 443\nkey = "{arn}"\ncredentials = "instance-role"\n'
+    for words, changed in [
+        ("attestation.root: fixed at genesis", first.replace(root, other)),
+        ("profile: fixed at genesis", first.replace('"dev"', '"small"').replace("port = 443\n", small, 1)),
+        ("custody.trust: what stands there in PEM", re.sub(CUSTODY, r"\1MAA=\n\2", first, flags=re.DOTALL)),
+        ("api.names: fixed at genesis", first.replace('["localhost"]', '["localhost", "verify.example.com"]')),
+        ("api.addresses: fixed at genesis", first.replace('["127.0.0.1"]', '["127.0.0.1", "127.0.0.2"]')),
+    ]:
+        assert changed != first
+        policy.write_text(changed)
+        assert adyton("policy", "check", policy)[0] == 0, "by itself it is a policy"
+        code, out, error = adyton("policy", "approve", "--yes", "--data", up.data, "--key", key)
+        assert code == 1 and words in error and "Nothing was signed" in error and not out, error
+        assert not approvals.exists()
+        code, _, error = adyton("policy", "check", policy, "--data", up.data)
+        assert code == 1 and words in error
+        error = refused_boot(tmp_path)
+        if "fixed at genesis" not in words:
+            continue
+        # `up` asks its pretend KMS for the key before it starts a vault of profile small.
+        assert words in error or words.startswith("profile")
+        (tmp_path / "first.toml").write_text(first)
+        code, out, _ = adyton("policy", "diff", tmp_path / "first.toml", policy)
+        assert code == 0 and "no boot takes" in out, out
+    # The next good one is not in the way of anything.
+    policy.write_text(first.replace("retention_days = 30", "retention_days = 10"))
+    assert adyton("policy", "check", policy, "--data", up.data)[0] == 0
+    # However the file is named, it is the folder's.
+    command = [BINARIES / "adyton", "policy", "approve", "--yes", "--data", ".", "--policy", "adyton.toml", "--key", key]
+    run = subprocess.run(list(map(str, command)), cwd=up.data, capture_output=True, text=True)
+    assert run.returncode == 0 and "the vault takes it at its next boot" in run.stdout, run
     up = Up(tmp_path)
     assert vault(up)["release"] == 2
     assert up.stop() == 0
@@ -192,7 +243,16 @@ def test_settings_are_shown_to_an_owner_and_compared_before_they_are_signed(tmp_
 
     changed = text.replace("pretend-mail", "#pretend-mail") + "\n[limits]\nfailed_checks = 5\n"
     file.write_text(changed)
-    code, out, error = adyton("settings", "set", *place, "--file", file, "--key", key)
+    # A credential that a route needs does not go unasked.
+    set_it = ("settings", "set", *place, "--file", file, "--key", key)
+    loss = "this removes credential pretend-mail, which route pretend-mail needs"
+    for how in ((), ("--json",)):
+        code, out, error = adyton(*set_it, *how)
+        assert code == 1 and loss in error and "give --yes" in error, error
+    code, said = on_a_terminal("n", *set_it)
+    assert code == 1 and said.index("credentials.pretend-mail: removed") < said.index("[y/N]"), said
+    assert "nothing was signed" in said and vault(up)["owners_sequence"] == 1
+    code, out, error = adyton(*set_it, "--yes")
     assert code == 0 and out.splitlines()[:2] == ["credentials.pretend-mail: removed", "limits.failed_checks: 5 is added"]
     assert "warning: route pretend-mail has no credential pretend-mail: no message leaves by it" in error
     file.write_text(text)
@@ -244,7 +304,7 @@ exec {shutil.which("ssh-keygen")} "$@"
     assert adyton("settings", "show", *place, "--key", key)[1] == theirs.read_text()
     # What is in force already is said to be.
     code, out, error = adyton("settings", "set", *place, "--file", theirs, "--key", key)
-    assert code == 0 and out.startswith("These settings are in force already: nothing was signed."), error
+    assert code == 0 and out.startswith("These settings are in force already: nothing was changed."), error
     assert up.stop() == 0
 
 
@@ -256,7 +316,8 @@ def test_settings_are_signed_bounded_and_taken_in_turn(tmp_path, stranger):
         file.write_text(text)
         place = ("--api", up.ready["api"], "--root", up.ready["root"], "--json")
         named_id = named or up.ready["vault_id"]
-        return adyton("settings", "set", *place, "--vault-id", named_id, "--file", file, "--key", key)
+        # No credential stands in these texts.
+        return adyton("settings", "set", *place, "--yes", "--vault-id", named_id, "--file", file, "--key", key)
 
     key, before = up.ready["owner_key"], vault(up)
     sequence = before["owners_sequence"]
@@ -371,3 +432,22 @@ def test_a_public_name_that_sdks_rewrite_is_refused(up, tmp_path, name, to):
         assert code == 1 and f"{key}: some official SDKs (Node.js, Java, Go) call {to} instead of {name}" in error
         file.write_text(policy.replace(names, changed.replace(name, "verify.example.com")))
         assert adyton("policy", "check", file)[0] == 0
+
+
+@pytest.mark.regression
+def test_seal_says_what_is_wrong_with_the_policy_it_is_given(up, tmp_path):
+    sealing, policy = ("seal", *up.place(), "--for", "pretend-mail"), up.data / "adyton.toml"
+    for arguments, words in [
+        ((), "name the policy that says where the credential is for"),
+        (("--policy", policy, "--data", up.data), "both name a policy: leave one of them out"),
+        (("--policy", tmp_path / "none.toml"), f"{tmp_path / 'none.toml'}: No such file"),
+        (("--policy", "ab" * 32), "a hash does not say where the credential is for"),
+    ]:
+        code, out, error = adyton(*sealing, *arguments, text="user:password")
+        assert code == 1 and not out and words in error, error
+    parent, child = pty.openpty()
+    command = list(map(str, (BINARIES / "adyton", *sealing, "--policy", policy)))
+    run = subprocess.run(command, stdin=child, capture_output=True, text=True, timeout=PATIENCE)
+    assert run.returncode == 1 and "a terminal shows what is typed" in run.stderr
+    os.close(parent)
+    os.close(child)

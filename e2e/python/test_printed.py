@@ -52,9 +52,12 @@ class Printed:
         return eventually(newest)
 
 
-@pytest.fixture
-def printed(tmp_path):
-    printed = Printed(tmp_path)
+@pytest.fixture(params=["plain", "my vault's"])
+def printed(request, tmp_path):
+    """Instructions for folders of any name."""
+    folder = tmp_path / request.param
+    folder.mkdir()
+    printed = Printed(folder)
     yield printed
     printed.process.send_signal(signal.SIGINT)
     assert printed.process.wait(timeout=PATIENCE) == 0
@@ -107,21 +110,25 @@ def test_the_printed_check_of_the_log(printed):
 
 def test_the_python_of_the_readme(printed):
     example = re.search(r"^```python\n(from twilio.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)[1]
-    ca, user, api = re.search(r"--cacert (\S+) -u (\S+) (\S+)/v2/", printed.text).groups()
+    curl = re.search(r"^ *(curl .*/v2/Services/.*) \\$", printed.text, re.MULTILINE)[1]
+    _, _, ca, _, user, url = shlex.split(curl)
+    api = url.split("/v2/")[0]
     account_sid, auth_token = user.split(":")
     service_sid = printed.field(r"/v2/Services/(VA\w+)/")
     assert "https://127.0.0.1:8443" in example
     values = f"{account_sid = }\n{auth_token = }\n{service_sid = }\n"
     program = values + example.replace("https://127.0.0.1:8443", api)
-    script = f"export REQUESTS_CA_BUNDLE={ca}\npython3 -c {shlex.quote(program)}"
+    script = f"export REQUESTS_CA_BUNDLE={shlex.quote(ca)}\npython3 -c {shlex.quote(program)}"
     assert run(script, printed.code) == "code: approved\n"
 
 
+@pytest.mark.regression
 def test_the_printed_commands(printed, tmp_path):
     lines = printed.lines("or the adyton command").replace("support.json", str(tmp_path / "support.json"))
     lines = re.sub(r"^adyton ", f"{BINARIES / 'adyton'} ", lines, flags=re.MULTILINE)
     said = run(lines)
     assert re.search(r"^SK[0-9a-f]{32} may support; its secret is in ", said, re.MULTILINE)
     assert re.search(r"^SK[0-9a-f]{32}: support$", said, re.MULTILINE)
-    assert "These settings are in force already: nothing was signed.\n" in said
-    assert said.endswith("The settings in force are those of request 1 of the owners.\n")
+    # What is pasted after a change changes nothing.
+    assert re.search(r'^version = 1\n\n\[credentials\]\npretend-messages = "', said, re.MULTILINE)
+    assert "settings set" not in lines

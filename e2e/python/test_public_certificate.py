@@ -72,11 +72,11 @@ def asked(up, folder):
     return request, sealed
 
 
-def imported(up, folder, chain, sealed):
+def imported(up, folder, chain, sealed, settings=None):
     file = folder / "chain.pem"
     file.write_text(chain)
     place = up.place()
-    files = ["--chain", file, "--sealed-key", sealed, "--file", up.ready["settings"]]
+    files = ["--chain", file, "--sealed-key", sealed, "--file", settings or up.ready["settings"]]
     return adyton("certificate", "import", *place, *files, "--key", up.ready["owner_key"], "--json")
 
 
@@ -152,7 +152,8 @@ def test_a_public_certificate_is_served_by_name_and_survives_restarts(tmp_path):
     assert shown(up, trusting(ca))[0] == leaf
     assert evidence(up)["tls_key_sha256"] != facts["tls_key_sha256"], "the boot's own key is another one"
     # A renewal takes its place, whichever boot asked for it.
-    request, sealed = asked(up, tmp_path)
+    (tmp_path / "renewal").mkdir()
+    request, sealed = asked(up, tmp_path / "renewal")
     assert request.public_key() != leaf.public_key()
     renewed = ca.sign(request)
     code, _, error = imported(up, tmp_path, pem(renewed, ca.between, ca.root), sealed)
@@ -161,6 +162,74 @@ def test_a_public_certificate_is_served_by_name_and_survives_restarts(tmp_path):
     with open(up.ready["settings"]) as file:
         assert file.read().count("[public_certificate]") == 1
     assert json.loads(up.log_check().stdout)["ok"] is True
+    assert up.stop() == 0
+
+
+def in_force(up):
+    """The text of the settings."""
+    code, text, error = adyton("settings", "show", *up.place(), "--key", up.ready["owner_key"])
+    assert code == 0, error
+    return text
+
+
+@pytest.mark.regression
+def test_a_request_that_is_at_a_ca_keeps_its_key(tmp_path):
+    up = Up(tmp_path, policy=[PUBLIC_NAMES])
+    request, sealed = asked(up, tmp_path)
+    kept = sealed.read_bytes()
+    # Within one boot it is the same pair, and asking again is no mistake.
+    assert asked(up, tmp_path)[0] == request and sealed.read_bytes() == kept
+    assert up.stop() == 0
+    up = Up(tmp_path)
+    files = ["--out", tmp_path / "request.pem", "--sealed-key", sealed]
+    code, out, error = adyton("certificate", "request", *up.place(), *files)
+    assert code == 1 and not out and "is there already" in error and "Nothing was written" in error
+    # Nor is a half of a pair written over, or written beside another one's.
+    for file in files[1::2]:
+        content = file.read_bytes()
+        file.unlink()
+        assert adyton("certificate", "request", *up.place(), *files)[0] == 1 and not file.exists()
+        file.write_bytes(content)
+    assert sealed.read_bytes() == kept
+    files[1] = tmp_path / "missing" / "request.pem"
+    files[3] = tmp_path / "other-key.txt"
+    code, _, error = adyton("certificate", "request", *up.place(), *files)
+    assert code == 1 and f"{files[1]}: " in error and not files[3].exists()
+    ca = PublicCa()
+    code, _, error = imported(up, tmp_path, pem(ca.sign(request), ca.between), sealed)
+    assert code == 0, error
+    assert up.stop() == 0
+
+
+@pytest.mark.regression
+def test_an_import_changes_nothing_but_the_certificate(tmp_path):
+    up = Up(tmp_path, policy=[PUBLIC_NAMES])
+    ca = PublicCa()
+    request, sealed = asked(up, tmp_path)
+    chain, before = pem(ca.sign(request), ca.between), in_force(up)
+    stale = tmp_path / "stale.toml"
+    for text in ("version = 1\n", before + "\n[limits]\nfailed_checks = 5\n"):
+        stale.write_text(text)
+        code, _, error = imported(up, tmp_path, chain, sealed, stale)
+        assert code == 1 and "not the settings in force" in error and "Nothing was changed" in error, error
+        assert in_force(up) == before and stale.read_text() == text
+    # What is no sealed key is not sent.
+    key = tmp_path / "private.pem"
+    mine = ec.generate_private_key(ec.SECP256R1())
+    pkcs8, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    key.write_bytes(mine.private_bytes(serialization.Encoding.PEM, pkcs8, none))
+    code, _, error = imported(up, tmp_path, chain, key)
+    assert code == 1 and "--sealed-key: this is a private key" in error and "Nothing was sent" in error
+    # Without a file the settings in force get it.
+    files = ["--chain", tmp_path / "chain.pem", "--sealed-key", sealed, "--key", up.ready["owner_key"]]
+    code, out, error = adyton("certificate", "import", *up.place(), *files)
+    assert code == 0 and "The certificate is shown from now on" in out, error
+    after = in_force(up)
+    assert after.startswith(before) and after.count("[public_certificate]") == 1
+    # Twice is once.
+    code, out, error = adyton("certificate", "import", *up.place(), *files)
+    assert code == 0 and "was in force already" in out and "nothing was changed" in out, error
+    assert in_force(up) == after
     assert up.stop() == 0
 
 

@@ -247,7 +247,7 @@ def test_a_loosening_takes_two_proofs_waits_and_can_be_taken_back(vault, acme, t
     again = acme.signed(2, request["body"], "service-loosen")
     assert answer(acme.post(again, verify)) == (403, 20403, "This key may not do this: another scope is needed")
     loosen = ("tenant", "loosen", "--service", service, "--key", acme.ssh_key, "--code-length")
-    for length, wanted in (("5", "CodeLength"), ("8", "it makes the service no weaker"), ("9", "no weaker")):
+    for length, wanted in (("5", "code_length: expected a number from 6 to 10"), ("8", "it makes the service no weaker"), ("9", "no weaker")):
         refused = acme.error(*loosen, length)
         assert "answered 400 (60200)" in refused and wanted in refused
     assert acme.run("tenant", "show")["pending_loosenings"] == []
@@ -339,23 +339,35 @@ def test_bodies_have_their_form(vault, acme):
         body = {name: value for name, value in (body | changes).items() if value is not None}
         return answer(acme.http("POST", "/adyton/v1/tenants", json=body))
 
-    invalid = lambda name: (400, 60200, f"Invalid parameter: {name}")  # noqa: E731
-    assert create() == (400, 60200, "sealed_token does not open")
-    assert create(ssh_key=None) == invalid("body")
+    invalid = lambda told: (400, 60200, f"Invalid parameter: {told}")  # noqa: E731
+    closed = "it does not open: expected base64 of 32 to 64 letters and digits, sealed to this vault for this use"
+    whole = "expected a JSON object with the texts account_sid, friendly_name, sealed_token and ssh_key"
+    assert create() == invalid(f"sealed_token: {closed}")
+    assert create(ssh_key=None) == invalid(f"ssh_key: it is missing; {whole}")
     assert create(auth_token="x") == invalid("auth_token: there is no such member")
-    assert create(account_sid="AC1") == invalid("account_sid")
+    assert create(account_sid="AC1") == invalid("account_sid: expected AC and 32 hexadecimal digits")
+    long = "friendly_name: expected 1 to 64 characters, none of them a control character"
+    assert create(friendly_name="a" * 65) == invalid(long)
     assert create(ssh_key="ssh-ed25519")[2].startswith("Invalid parameter: ssh_key: not an SSH public key")
     in_order = ["AC" + "1" * 32, "x", "AQE=", "ssh-ed25519 AAAA"]
-    assert answer(acme.http("POST", "/adyton/v1/tenants", json=in_order)) == invalid("body")
+    assert answer(acme.http("POST", "/adyton/v1/tenants", json=in_order)) == invalid(f"body: {whole}")
 
+    scopes = "expected verify, admin or support, one or more of them, each once"
+    changes = (
+        "expected a JSON object with one or more of reset (true or false), sealed_token (a text), remove (a list of texts) and "
+        "add (a list of objects with key_sid, scopes and sealed_secret)"
+    )
     key = {"key_sid": "SK" + "1" * 32, "scopes": ["verify"], "sealed_secret": "AQE="}
     for body, refusal_ in (
-        ({"reset": True}, invalid("sealed_token")),
-        ({"reset": True, "sealed_token": "AQE=", "remove": ["SK" + "1" * 32]}, invalid("remove")),
-        ({"add": [key | {"scopes": ["verify", "verify"]}]}, invalid("scopes")),
-        ({"add": [key | {"scopes": ["root"]}]}, invalid("scopes")),
-        ({"add": [key]}, (400, 60200, "sealed_token does not open")),
-        ([], invalid("body")),
+        ({"reset": True}, invalid("sealed_token: expected a new token with reset, which leaves no other")),
+        (
+            {"reset": True, "sealed_token": "AQE=", "remove": ["SK" + "1" * 32]},
+            invalid("remove: expected none with reset, which removes every key"),
+        ),
+        ({"add": [key | {"scopes": ["verify", "verify"]}]}, invalid(f"scopes: {scopes}")),
+        ({"add": [key | {"scopes": ["root"]}]}, invalid(f"scopes: {scopes}")),
+        ({"add": [key]}, invalid(f"sealed_secret: {closed}")),
+        ([], invalid(f"body: {changes}")),
     ):
         assert answer(acme.post(acme.signed(1, json.dumps(body)))) == refusal_, body
     assert acme.run("tenant", "show")["next_sequence"] == 1, "what was refused has not counted"

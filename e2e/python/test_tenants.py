@@ -1,11 +1,13 @@
 """Tenants, their keys and their signatures: by the command line, and by the official SDK with each kind of key."""
 
 import json
+import socket
 import subprocess
 import time
 
 import pytest
 import requests
+import trustme
 from conftest import BINARIES, Up, eventually
 from test_verification import NUMBER, refusal
 from twilio.base.exceptions import TwilioRestException
@@ -289,3 +291,107 @@ def test_support_does_not_look_too_often(up, tmp_path):
         # Another key of the same tenant has no budget of its own, and applications go on.
         assert session.get(url, auth=second, timeout=10).status_code == 429
     assert up.verify().verifications.create(to=OTHER, channel="sms").status == "pending"
+
+
+class Listener:
+    """Counts who connects."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(0)
+        self.url = f"https://127.0.0.1:{self.socket.getsockname()[1]}"
+
+    def was_asked(self):
+        try:
+            self.socket.accept()[0].close()
+            return True
+        except BlockingIOError:
+            return False
+
+
+@pytest.mark.regression
+def test_only_a_public_key_leaves(up, tmp_path):
+    key = key_pair(tmp_path, "second")
+    line = (tmp_path / "second.pub").read_text()
+    (tmp_path / "garbage.pub").write_text("garbage\n")
+    (tmp_path / "two.pub").write_text(line + line)
+    subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", tmp_path / "rsa"], check=True)
+    file, request, server = tmp_path / "t.json", tmp_path / "request.json", Listener()
+    elsewhere = ("--api", server.url, *up.place()[2:])
+    for name, words in [
+        ("second", f"this is a private key. Nothing was sent or written: name its public key, {key}.pub"),
+        ("garbage.pub", "not an SSH public key"),
+        ("two.pub", "not an SSH public key"),
+        ("rsa.pub", "RSA keys do not sign here"),
+        ("missing.pub", "No such file"),
+    ]:
+        for extra in ((), ("--request", request)):
+            create = ("tenant", "create", *elsewhere, "--tenant", file, "--name", "X", "--ssh-key", tmp_path / name)
+            code, out, error = adyton(*create, *extra)
+            assert code == 1 and not out and words in error and str(tmp_path / name) in error, error
+            assert not file.exists() and not request.exists() and not server.was_asked()
+    # Nor does an owner hand on what is no request, a tenant's file for instance.
+    for content in (open(up.ready["tenant"]).read(), key.read_text(), line, "{}"):
+        request.write_text(content)
+        code, out, error = adyton("tenant", "admit", *elsewhere, "--request", request, "--key", up.ready["owner_key"])
+        assert code == 1 and "Nothing was sent" in error and not server.was_asked(), error
+        assert up.ready["auth_token"] not in error
+
+
+@pytest.mark.regression
+def test_what_fails_on_this_side_leaves_nothing_behind(up, tmp_path):
+    out, file = tmp_path / "key.json", tmp_path / "t.json"
+    create = ("key", "create", *place(up), "--tenant", up.ready["tenant"], "--scope", "verify", "--out", out)
+    locked = tmp_path / "locked"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", locked], check=True)
+    for key in ("/nokey", locked):
+        code, _, error = adyton(*create, "--key", key)
+        assert code == 1 and "did not sign" in error and "may not know" not in error and not out.exists(), error
+    nobody = ["https://127.0.0.1:1" if argument == up.ready["api"] else argument for argument in create]
+    code, _, error = adyton(*nobody, "--key", up.ready["tenant_key"])
+    assert code == 1 and "cannot be reached" in error and not out.exists()
+    assert adyton(*create, "--key", up.ready["tenant_key"])[0] == 0
+    code, _, error = adyton(*create[:-1], tmp_path / "no/key.json", "--key", up.ready["tenant_key"])
+    assert code == 1 and f"{tmp_path / 'no/key.json'}: " in error
+    # A tenant that the vault refuses, or whose request cannot be written, was not made.
+    public = f"{key_pair(tmp_path, 'second')}.pub"
+    made = ("tenant", "create", *place(up), "--tenant", file, "--ssh-key", public)
+    assert adyton(*made, "--name", "x" * 65)[0] == 1 and not file.exists()
+    assert adyton(*made, "--name", "Second", "--request", tmp_path / "no/request.json")[0] == 1 and not file.exists()
+
+
+@pytest.mark.regression
+def test_a_file_is_one_tenants(up, tmp_path):
+    file, first, second = tmp_path / "t.json", key_pair(tmp_path, "first"), key_pair(tmp_path, "second")
+
+    def create(name, key):
+        return adyton("tenant", "create", *up.place(), "--tenant", file, "--name", name, "--ssh-key", f"{key}.pub")
+
+    assert create("One", first)[0] == 0
+    kept = file.read_bytes()
+    assert create("One", first)[0] == 0, "the same command again finishes what was begun"
+    for name, key in [("Two", first), ("One", second)]:
+        code, out, error = create(name, key)
+        assert code == 1 and not out and "(One) is a tenant already: name another file with --tenant" in error, error
+    assert file.read_bytes() == kept
+
+
+@pytest.mark.regression
+def test_a_tenant_that_trusted_the_operator_first_learns_its_vaults_root(up, tmp_path):
+    file, key = tmp_path / "t.json", key_pair(tmp_path, "second")
+    place = ("--api", up.ready["api"], "--vault-id", up.ready["vault_id"], "--tenant", file)
+    create = ("tenant", "create", *place, "--name", "X", "--ssh-key", f"{key}.pub")
+    code, _, error = adyton(*create, "--trust-operator", up.ready["ca"])
+    assert code == 0, error
+    assert "root" not in json.loads(file.read_text())
+    show = ("tenant", "show", *place)
+    code, _, error = adyton(*show)
+    assert code == 1 and "--root" in error, error
+    code, _, error = adyton(*show, "--root", up.ready["root"])
+    assert code == 0, error
+    # From now on it names it.
+    assert adyton(*show)[0] == 0 and json.loads(file.read_text())["root"]
+    other = tmp_path / "other.pem"
+    other.write_bytes(trustme.CA().cert_pem.bytes())
+    code, _, error = adyton(*show, "--root", other)
+    assert code == 1 and "is not the root that the tenant's file names" in error

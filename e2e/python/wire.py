@@ -9,6 +9,11 @@ import urllib.parse
 LARGE = 10_000_000
 
 
+def basic(credentials):
+    """The header with a user's SID and token."""
+    return b"Authorization: Basic " + base64.b64encode(":".join(credentials).encode()) + b"\r\n"
+
+
 class Wire:
     """One connection to a vault, byte by byte."""
 
@@ -23,8 +28,7 @@ class Wire:
         if tls:
             context = ssl.create_default_context(cafile=up.ready["ca"])
             self.socket = context.wrap_socket(self.socket, server_hostname=api.hostname)
-        credentials = f"{up.ready['account_sid']}:{up.ready['auth_token']}".encode()
-        self.basic = b"Authorization: Basic " + base64.b64encode(credentials) + b"\r\n"
+        self.basic = basic((up.ready["account_sid"], up.ready["auth_token"]))
 
     def head(self, method, path, *headers, host=None):
         """A request's head, up to where further headers could follow."""

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use adyton_fuzz::corpus::{self, Seed};
-use adyton_fuzz::run::{Budget, Failure, Options, fresh_seed, run};
+use adyton_fuzz::run::{Budget, Count, Failure, Options, fresh_seed, run};
 use adyton_fuzz::{TARGETS, Target, target};
 use lexopt::prelude::{Long, Value, ValueExt};
 
@@ -85,7 +85,8 @@ fn fuzz(targets: &[Target], options: &Options) -> Result<(), Error> {
     }
     let counts = run(work, options).map_err(report)?;
     for count in counts {
-        println!("{:18} {:9} runs {:9} accepted", count.target, count.runs, count.accepted);
+        let Count { target, runs, mutations, accepted } = count;
+        println!("{target:18} {runs:9} runs {mutations:9} mutations {accepted:9} accepted");
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Running targets: first their corpora, then mutations of them, until the budget is spent or something fails.
 //!
-//! 1. a worker thread takes the targets one after the other, each with the same share of the budget;
+//! 1. a worker thread takes the targets one after the other, each with the same share of the budget, and at least one mutation
+//!    however long the others took;
 //! 2. before an input runs it is put where the watchdog finds it; a panic is caught and ends the run;
 //! 3. the watchdog is the calling thread: if no input ends for a while, the one that runs is a hang.
 //!
@@ -65,7 +66,9 @@ pub struct Count {
     pub target: &'static str,
     /// Inputs that ran.
     pub runs: u64,
-    /// Of these, accepted by the parser.
+    /// Of these, mutations.
+    pub mutations: u64,
+    /// Accepted by the parser, of all.
     pub accepted: u64,
 }
 
@@ -173,7 +176,7 @@ impl Worker {
         let mut counts = Vec::with_capacity(work.len());
         // All corpora come first: they are quick, and what they find has a name.
         for (target, seeds) in work {
-            let mut count = Count { target: target.name, runs: 0, accepted: 0 };
+            let mut count = Count { target: target.name, runs: 0, mutations: 0, accepted: 0 };
             for seed in seeds {
                 self.one(target, &seed.input, &mut count)?;
             }
@@ -183,7 +186,7 @@ impl Worker {
         for ((number, (target, seeds)), count) in (1u32..).zip(work).zip(&mut counts) {
             let over = |made: u64| match self.options.budget {
                 Budget::Runs(runs) => made >= runs,
-                Budget::Time(time) => began.elapsed() * work.len() as u32 >= time * number,
+                Budget::Time(time) => made > 0 && began.elapsed() * work.len() as u32 >= time * number,
             };
             self.mutations(target, seeds, count, over)?;
         }
@@ -204,6 +207,7 @@ impl Worker {
         let (mut input, mut made) = (Vec::new(), 0);
         while !over(made) {
             made += 1;
+            count.mutations = made;
             input.clear();
             input.extend_from_slice(rng.choose(&pool).map_or(&[][..], Vec::as_slice));
             let other = rng.choose(&pool).map_or(&[][..], Vec::as_slice);

@@ -41,12 +41,30 @@ pub fn all() -> Vec<(&'static str, Seed)> {
         ("address", texts(&["unix:/run/adyton/service.sock", "vsock:3:5000", "vsock:+3:5000", "unix:", "tcp:1:2"])),
         ("frontier", frontiers()),
         ("proof", vec![("one_of_seven", [&[7, 3, 5][..], &[1; 96]].concat()), ("empty", vec![0, 0, 0])]),
-        ("tile_path", vec![("first", vec![0; 11]), ("partial", tile(1, 1_234_067, 16)), ("last", vec![0xFF; 11])]),
+        (
+            "tile_request",
+            texts(&[
+                "/gov/checkpoint",
+                "/ops-0/tile/entries/x001/x234/067.p/112",
+                "/ops-65534/tile/63/000",
+                "/ops-00/checkpoint",
+                "/gov/tile/0/x000/001",
+                "/gov/",
+            ]),
+        ),
         ("vault_id", texts(&[&"ab".repeat(32), &"AB".repeat(32), &"ab".repeat(31)])),
         ("evidence", evidence()),
         ("sealed_value", vec![("token", hex(SEALED_TOKEN)), ("plaintext", vec![b'A'; 32]), ("empty", Vec::new())]),
         ("code", texts(&["123456", "0000", "1234567890", "12345678901", "+12345", "\u{0661}\u{0662}\u{0663}"])),
-        ("reader", vec![("every_operation", reader()), ("lp_beyond_the_end", vec![1, 3, 0, 0, 0, 9, 1])]),
+        (
+            "reader",
+            vec![
+                ("every_operation", reader()),
+                ("lp_beyond_the_end", vec![1, 3, 0, 0, 0, 9, 1]),
+                ("lp_beyond_its_bound", vec![1, 3 | 1 << 3, 0, 0, 0, 2, 1, 2]),
+                ("list_beyond_the_end", vec![1, 7 | 2 << 3, 1, 2, 3]),
+            ],
+        ),
         ("event", events()),
         ("evolve", histories()),
         ("state", states()),
@@ -168,6 +186,7 @@ fn vectors(seeds: &mut Vec<(&'static str, Seed)>) {
         match &what[..] {
             "entry" => add("entry", &name, hex(&field(&vector, "entry"))),
             "header" => add("entry", &name, hex(&field(&vector, "hex"))),
+            "tile_path" => add("tile_path", &name, field(&vector, "path").into_bytes()),
             "head" => add("head", &name, field(&vector, "note").into_bytes()),
             "gov" => add("gov_record", &name, hex(&field(&vector, "hex"))),
             "event" => add("event", &name, hex(&field(&vector, "hex"))),
@@ -253,10 +272,6 @@ fn frontiers() -> Named {
     vec![("empty", encoded(0)), ("seven", encoded(7)), ("largest", [&[0xFF; 8][..], &[64], &[1; 2048]].concat())]
 }
 
-fn tile(level: u8, number: u64, width: u16) -> Vec<u8> {
-    [&[level][..], &number.to_be_bytes(), &width.to_be_bytes()].concat()
-}
-
 /// Evidence of the vectors, and real documents.
 fn evidence() -> Named {
     const CHOSEN: [&str; 10] = [
@@ -303,9 +318,11 @@ fn image_signature() -> Named {
 }
 
 fn reader() -> Vec<u8> {
-    let operations = [0, 1, 2, 3, 4, 5 | 3 << 3, 6, 7];
+    let operations = [0, 1, 2, 3, 4, 5 | 3 << 3, 6, 7, 1 | 1 << 3, 3 | 2 << 3, 4 | 1 << 3, 7 | 2 << 3];
     let numbers = [1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3];
-    [&[8][..], &operations, &numbers, &lp(b"\xFF\xFE"), &lp("ä".as_bytes()), b"abc", &[6; 16], &[7; 32]].concat()
+    let fields = [&numbers[..], &lp(b"\xFF\xFE"), &lp("ä".as_bytes()), b"abc", &[6; 16], &[7; 32]].concat();
+    let variants = [&[0, 4][..], &lp(b"in"), &lp(&lp(b"nested")), &[0, 1, 0, 2]].concat();
+    [&[12][..], &operations, &fields, &variants].concat()
 }
 
 const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);

@@ -80,6 +80,18 @@ fn every_input_is_on_the_disk_before_it_runs_if_asked() {
     assert_eq!(fs::read(file).unwrap(), b"second");
 }
 
+/// The time is over before the first target begins, and its inputs take longer still.
+#[test]
+fn every_target_gets_a_mutation_whatever_the_others_took() {
+    let target = |name, run| Target { name, ..broken(run) };
+    let slow: fn(&[u8]) = |_| std::thread::sleep(Duration::from_millis(2));
+    let work = ["slow", "quick", "last"]
+        .map(|name| (target(name, if name == "slow" { slow } else { |_| {} }), vec![seed(b"x")]));
+    let counts = run(work.to_vec(), &options(Budget::Time(Duration::ZERO))).unwrap();
+    let mutations: Vec<_> = counts.iter().map(|count| (count.target, count.runs, count.mutations)).collect();
+    assert_eq!(mutations, [("slow", 2, 1), ("quick", 2, 1), ("last", 2, 1)]);
+}
+
 #[test]
 fn the_same_seed_runs_the_same_inputs() {
     let frame = *target("frame").unwrap();

@@ -14,7 +14,7 @@ ROOT_7 = tree.root(LEAVES[:7])
 
 
 def cases() -> list[dict]:
-    out = trees() + inclusions() + consistencies() + frontiers() + tile_paths() + good_heads() + refused_heads()
+    out = trees() + inclusions() + consistencies() + frontiers() + tile_paths() + verifier_keys() + good_heads() + refused_heads()
     return out + genesis.cases()
 
 
@@ -92,10 +92,37 @@ def frontiers() -> list[dict]:
 
 def tile_paths() -> list[dict]:
     out = []
-    for level, number, width in ((0, 0, 256), (0, 5, 256), (1, 1_234_067, 256), (0, 1000, 17), (3, 999, 1)):
+    places = ((0, 0, 256), (0, 5, 256), (1, 1_234_067, 256), (0, 1000, 17), (3, 999, 1), (63, 2**64 - 1, 255))
+    for level, number, width in (*places, ("entries", 0, 256), ("entries", 1_234_067, 112)):
         path = tree.tile_path(level, number, width)
-        place = {"level": level, "number": number, "width": width}
+        place = {"level": str(level), "number": number, "width": width}
         out.append({"name": f"tile_path_{level}_{number}_{width}", "what": "tile_path"} | place | {"path": path})
+    wrong = {
+        "level_64": "tile/64/000",
+        "level_with_a_zero": "tile/01/000",
+        "two_digits": "tile/0/00",
+        "without_x": "tile/0/001/000",
+        "last_with_x": "tile/0/x001",
+        "zeros_in_front": "tile/0/x000/001",
+        "number_above_64_bits": "tile/0/x018/x446/x744/x073/x709/x551/616",
+        "width_0": "tile/0/000.p/0",
+        "width_256": "tile/0/000.p/256",
+        "width_with_a_zero": "tile/0/000.p/07",
+        "no_width": "tile/0/000.p/",
+        "capitals": "tile/Entries/000",
+    }
+    for name, path in wrong.items():
+        out.append({"name": f"fail_tile_path_{name}", "what": "tile_path", "path": path, "refusal": "TilePathError"})
+    return out
+
+
+def verifier_keys() -> list[dict]:
+    out = []
+    for name in ("gov", "ops-0"):
+        origin = f"adyton/{'ab' * 32}/{name}"
+        key = spec.ed25519_public(bytes([7] * 32))
+        vkey = spec.verifier_key(origin, key)
+        out.append({"name": f"verifier_key_{name}", "what": "verifier_key", "origin": origin, "key": key.hex(), "vkey": vkey})
     return out
 
 

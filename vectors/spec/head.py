@@ -22,6 +22,12 @@ def key_hash(name: str, public_key: bytes) -> bytes:
     return sha256(name.encode(), b"\x0a\x01", public_key)[:4]
 
 
+def verifier_key(name: str, public_key: bytes) -> str:
+    """C2SP signed-note, "Verifier keys"."""
+    key = base64(u8(1) + public_key)
+    return f"{name}+{key_hash(name, public_key).hex()}+{key}"
+
+
 def signature_line(name: str, seed: bytes, text: str) -> str:
     """A line of a signed note."""
     signature = key_hash(name, ed25519_public(seed)) + ed25519_sign(seed, text.encode())

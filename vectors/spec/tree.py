@@ -61,8 +61,8 @@ def frontier(hashes: list[bytes]) -> bytes:
     return u64(len(hashes)) + u8(len(roots)) + b"".join(roots)
 
 
-def tile_path(level: int, number: int, width: int) -> str:
-    """C2SP tlog-tiles; a width of 256 is a full tile."""
+def tile_path(level: int | str, number: int, width: int) -> str:
+    """C2SP tlog-tiles; the level `entries` is of entry bundles, and a width of 256 is a full tile."""
     digits = str(number)
     digits = digits.zfill(-(-len(digits) // 3) * 3)
     groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::metadata::{binaries, output};
 use crate::{
-    Error, advisories, differential, fuzz, layers, licences, nitro, node, phones, python, regressions, root, tcb, tools,
+    Error, advisories, differential, folds, fuzz, layers, licences, nitro, node, phones, python, regressions, root,
+    tcb, tools,
 };
 
 /// How a step ended.
@@ -45,6 +46,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Error> {
         ("layers", &[], &|| outcome(layers::run())),
         ("licences", &[], &|| outcome(licences::run())),
         ("phones", &[], &|| outcome(phones::run(true))),
+        ("folds", &[], &folds::check),
         ("advisories", &[], &advisories::step),
         ("docs", &[], &docs),
         ("tests", &[], &|| cargo(&["test", "--workspace", "--locked", "--no-fail-fast"], 30)),

@@ -3,7 +3,9 @@
 //! 1. build `adyton-fuzz-guided` with the sanitizer-coverage flags of stable rustc, in a target folder of its own;
 //! 2. run each target for its share of the time, from its committed corpus and from what earlier runs kept;
 //! 3. with `--keep`, merge into `fuzz/corpus` the fewest inputs that together reach what the committed seeds do not;
-//! 4. an input that fails is in `fuzz/failures`, and the line that runs it again is printed. Other targets still run.
+//! 4. an input that fails is in `fuzz/failures`, and the line that runs it again is printed. Other targets still run;
+//! 5. a run without coverage, or in which nothing was mutated, has fuzzed nothing: its target fails too, whatever libFuzzer's exit
+//!    code is.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -44,6 +46,8 @@ struct Options {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Report {
     runs: u64,
+    /// Of these, the inputs of the corpus; `None` if the run did not get through it.
+    corpus: Option<u64>,
     /// Edges that the corpus reached, and edges at the end.
     edges: (u64, u64),
 }
@@ -75,7 +79,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
             keep(&program, target)?;
         }
     }
-    if failures.is_empty() { Ok(()) } else { Err(format!("inputs that fail:\n  {}", failures.join("\n  ")).into()) }
+    if failures.is_empty() { Ok(()) } else { Err(format!("targets that fail:\n  {}", failures.join("\n  ")).into()) }
 }
 
 fn options(arguments: &[String]) -> Result<Options, Error> {
@@ -152,7 +156,7 @@ fn fuzzer(program: &Path, target: &str, log: &Path) -> Result<Command, Error> {
     Ok(fuzzer)
 }
 
-/// 2. and 4.
+/// 2., 4. and 5.
 fn one(program: &Path, target: &str, seconds: u64, options: &Options) -> Result<(Report, Option<String>), Error> {
     let (work, log) = (work(target, options.blind), root().join("target/fuzz").join(format!("{target}.log")));
     if options.blind {
@@ -171,13 +175,30 @@ fn one(program: &Path, target: &str, seconds: u64, options: &Options) -> Result<
     fuzzer.arg(&work).arg(committed(target));
     let outcome = command(&mut fuzzer, seconds / 60 + 3);
     let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
-    let Outcome::Fail(why) = outcome else { return Ok((report(&text), None)) };
+    let report = report(&text);
+    let Outcome::Fail(why) = outcome else {
+        let failure = idle(&report).map(|why| format!("{target}: {why}: see {}", log.display()));
+        return Ok((report, failure));
+    };
     let how = artifacts(target)?.difference(&before).next().map_or_else(
         || format!("no input was written: see {}", log.display()),
         |name| format!("run it again: {}", again(program, target, name)),
     );
     let said = reason(&text).unwrap_or(&why);
-    Ok((report(&text), Some(format!("{target}: {said}\n    {how}"))))
+    Ok((report, Some(format!("{target}: {said}\n    {how}"))))
+}
+
+/// 5.
+fn idle(report: &Report) -> Option<&'static str> {
+    match report.corpus {
+        _ if report.runs == 0 => Some("no input ran"),
+        None => Some("libFuzzer did not say INITED: the corpus was not run"),
+        Some(_) if report.edges.1 == 0 => Some("no edge was counted: the program has no coverage"),
+        Some(corpus) if report.runs <= corpus => {
+            Some("the time was over before a mutation ran: give it more --minutes")
+        }
+        Some(_) => None,
+    }
 }
 
 /// The line that runs a failing input once more. Only libFuzzer measures memory.
@@ -218,12 +239,13 @@ fn report(log: &str) -> Report {
         }
     }
     let of_line = |line: &str| line.strip_prefix('#')?.split_whitespace().next()?.parse().ok();
+    let inited = log.lines().find(|line| line.starts_with('#') && line.contains("INITED"));
     let runs = log
         .lines()
         .rev()
         .find_map(|line| after(line, "stat::number_of_executed_units:").or_else(|| of_line(line)))
         .unwrap_or(0);
-    Report { runs, edges: (first, last) }
+    Report { runs, corpus: inited.and_then(of_line), edges: (first, last) }
 }
 
 /// The line of a log that tells why it failed: the panic's text, or libFuzzer's summary.
@@ -329,14 +351,39 @@ mod tests {
         let log = "INFO: seed corpus: files: 80\n#81\tINITED cov: 120 ft: 300 corp: 40/1k\n\
                    #999\tNEW    cov: 133 ft: 350 corp: 41/1k\n#5000\tDONE   cov: 140 ft: 400 corp: 50/1k\n\
                    stat::number_of_executed_units: 5001\n";
-        assert_eq!(report(log), Report { runs: 5001, edges: (120, 140) });
+        assert_eq!(report(log), Report { runs: 5001, corpus: Some(81), edges: (120, 140) });
+        assert_eq!(idle(&report(log)), None);
         assert_eq!(reason(log), None);
         let crashed = "#81\tINITED cov: 120 ft: 300\n#90\tNEW    cov: 121 ft: 301\n\n\
                        thread '<unnamed>' (1) panicked at fuzz/src/x.rs:3:1:\na byte more\n\
                        SUMMARY: libFuzzer: deadly signal\n";
-        assert_eq!(report(crashed), Report { runs: 90, edges: (120, 121) });
+        assert_eq!(report(crashed), Report { runs: 90, corpus: Some(81), edges: (120, 121) });
         assert_eq!(reason(crashed), Some("a byte more"));
         assert_eq!(reason("x\nSUMMARY: libFuzzer: timeout\n"), Some("libFuzzer: timeout"));
+    }
+
+    /// libFuzzer ends each of these with exit code 0.
+    #[test]
+    fn run_without_coverage_or_mutation_fails() {
+        let end = "Done 700 runs in 2 second(s)\nstat::number_of_executed_units: 700\n";
+        let without_coverage = "INFO: A corpus is not provided, starting from an empty corpus\n\
+                                #2\tINITED exec/s: 0 rss: 30Mb\n\
+                                WARNING: no interesting inputs were found so far. Is the code instrumented for coverage?\n\
+                                This may also happen if the target rejected all inputs we tried so far\n\
+                                #700\tDONE   exec/s: 350 rss: 30Mb\n";
+        let read = "#81\tINITED cov: 120 ft: 300 corp: 40/1k\n";
+        for (log, why) in [
+            (format!("{without_coverage}{end}"), "no edge was counted"),
+            (format!("#81\tINITED cov: 0 ft: 0\n{end}"), "no edge was counted"),
+            (format!("#700\tDONE   cov: 120 ft: 300\n{end}"), "did not say INITED"),
+            (String::new(), "no input ran"),
+            ("INFO: Seed: 1\nstat::number_of_executed_units: 0\n".into(), "no input ran"),
+            (format!("{read}stat::number_of_executed_units: 81\n"), "before a mutation ran"),
+        ] {
+            let said = idle(&report(&log)).unwrap_or_default();
+            assert!(said.contains(why), "{said}: {log}");
+        }
+        assert_eq!(idle(&report(&format!("{read}{end}"))), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod advisories;
 mod ci;
 mod differential;
+mod folds;
 mod fuzz;
 mod layers;
 mod licences;
@@ -48,6 +49,7 @@ const USAGE: &str = "cargo xtask COMMAND
                      build the enclave's image twice, as two people would, and compare the bytes
   phones             write the table of numbering plans anew
   phones --check     check that it is what the metadata gives
+  folds              write the table of what carriers may put in the place of characters anew
   help               this";
 
 type Error = Box<dyn std::error::Error>;
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         ("reproducible", [kernel]) => reproducible::run(Some(Path::new(kernel))),
         ("phones", []) => phones::run(false),
         ("phones", [check]) if check == "--check" => phones::run(true),
+        ("folds", []) => folds::run(),
         ("help", []) => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

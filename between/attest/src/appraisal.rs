@@ -61,7 +61,7 @@ pub enum Measurements {
 /// How much must be known of whether the log is the newest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// Nothing: a host may show an old log.
+    /// Nothing: a host may show an old log, or run copies of the vault at once.
     None,
     /// Notaries certify it.
     Certified,

@@ -121,7 +121,10 @@ impl Appraised {
             _ => line("- Custody (profile sovereign): custodians together can release the root key."),
         }
         if self.bundle.notaries.keys.is_empty() {
-            line("- Freshness (none): whoever runs it can show it an old log.");
+            line(
+                "- Freshness (none): its host can show it an old log, or run copies of it at once, each with limits of \
+                 its own.",
+            );
         } else {
             line(&format!(
                 "- Freshness: {} of {} notaries certify its log; that many of them together could certify another.",

@@ -1,5 +1,6 @@
 //! The identity bundle (`docs/spec/05-identity-bundle.md`).
 
+use adyton_wire::{Put, Reader, WireError};
 use aws_lc_rs::digest::{SHA256, digest};
 
 const MAGIC: &[u8; 17] = b"adyton bundle v1\n";
@@ -76,6 +77,17 @@ impl core::fmt::Display for BundleError {
 
 impl std::error::Error for BundleError {}
 
+impl From<WireError> for BundleError {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::Truncated | WireError::TooLong => Self::Truncated,
+            WireError::TrailingBytes => Self::TrailingBytes,
+            // The reveals are the only text.
+            WireError::Utf8 => Self::Reveals,
+        }
+    }
+}
+
 impl Bundle {
     /// The bytes.
     ///
@@ -98,23 +110,20 @@ impl Bundle {
         } = self;
         self.check()?;
         let mut out = Vec::with_capacity(320);
-        out.extend_from_slice(MAGIC);
-        out.extend_from_slice(vault_id);
-        out.extend_from_slice(&release.to_be_bytes());
-        out.extend_from_slice(policy_hash);
-        out.extend_from_slice(boot_id);
-        out.push(*profile);
+        out.put(MAGIC);
+        out.put(vault_id);
+        out.put_u64(*release);
+        out.put(policy_hash);
+        out.put(boot_id);
+        out.put_u8(*profile);
         for key in [tls_key, hpke_key, log_key, ca_key] {
-            out.extend_from_slice(key);
+            out.put(key);
         }
-        out.push(u8::try_from(notaries.keys.len()).map_err(|_| BundleError::Notaries)?);
-        notaries.keys.iter().for_each(|key| out.extend_from_slice(key));
-        out.push(notaries.quorum);
-        out.push(u8::try_from(reveals.len()).map_err(|_| BundleError::Reveals)?);
-        for reveal in reveals {
-            out.extend_from_slice(&u32::try_from(reveal.len()).map_err(|_| BundleError::Reveals)?.to_be_bytes());
-            out.extend_from_slice(reveal.as_bytes());
-        }
+        out.put_u8(u8::try_from(notaries.keys.len()).map_err(|_| BundleError::Notaries)?);
+        notaries.keys.iter().for_each(|key| out.put(key));
+        out.put_u8(notaries.quorum);
+        out.put_u8(u8::try_from(reveals.len()).map_err(|_| BundleError::Reveals)?);
+        reveals.iter().for_each(|reveal| out.put_lp(reveal.as_bytes()));
         Ok(out)
     }
 
@@ -123,29 +132,27 @@ impl Bundle {
     /// # Errors
     /// [`BundleError`], the first rule that is broken.
     pub fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
-        let mut rest = bytes;
-        if take(&mut rest, MAGIC.len())? != MAGIC {
+        let mut reader = Reader::new(bytes);
+        if reader.array()? != *MAGIC {
             return Err(BundleError::Magic);
         }
         let bundle = Self {
-            vault_id: array(&mut rest)?,
-            release: u64::from_be_bytes(array(&mut rest)?),
-            policy_hash: array(&mut rest)?,
-            boot_id: array(&mut rest)?,
-            profile: array::<1>(&mut rest)?[0],
-            tls_key: array(&mut rest)?,
-            hpke_key: array(&mut rest)?,
-            log_key: array(&mut rest)?,
-            ca_key: array(&mut rest)?,
+            vault_id: reader.array()?,
+            release: reader.u64()?,
+            policy_hash: reader.array()?,
+            boot_id: reader.array()?,
+            profile: reader.u8()?,
+            tls_key: reader.array()?,
+            hpke_key: reader.array()?,
+            log_key: reader.array()?,
+            ca_key: reader.array()?,
             notaries: NotarySet {
-                keys: (0..array::<1>(&mut rest)?[0]).map(|_| array(&mut rest)).collect::<Result<_, _>>()?,
-                quorum: array::<1>(&mut rest)?[0],
+                keys: (0..reader.u8()?).map(|_| reader.array()).collect::<Result<_, _>>()?,
+                quorum: reader.u8()?,
             },
-            reveals: (0..array::<1>(&mut rest)?[0]).map(|_| text(&mut rest)).collect::<Result<_, _>>()?,
+            reveals: (0..reader.u8()?).map(|_| reader.text().map(str::to_owned)).collect::<Result<_, _>>()?,
         };
-        if !rest.is_empty() {
-            return Err(BundleError::TrailingBytes);
-        }
+        reader.finish()?;
         bundle.check()?;
         Ok(bundle)
     }
@@ -181,21 +188,4 @@ impl Bundle {
         }
         Ok(())
     }
-}
-
-fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], BundleError> {
-    let (taken, left) = rest.split_at_checked(count).ok_or(BundleError::Truncated)?;
-    *rest = left;
-    Ok(taken)
-}
-
-fn array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], BundleError> {
-    let (taken, left) = rest.split_first_chunk::<N>().ok_or(BundleError::Truncated)?;
-    *rest = left;
-    Ok(*taken)
-}
-
-fn text(rest: &mut &[u8]) -> Result<String, BundleError> {
-    let length = usize::try_from(u32::from_be_bytes(array(rest)?)).map_err(|_| BundleError::Truncated)?;
-    String::from_utf8(take(rest, length)?.to_vec()).map_err(|_| BundleError::Reveals)
 }

@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use adyton_wire::length;
+
 use crate::hash::hash_parts;
 use crate::{Hash, leaf_hash, node_hash, sha256};
 
@@ -301,8 +303,7 @@ impl Entry {
 
 /// The leaf of one operation's part of a body.
 pub fn part_leaf(salt: &[u8; 16], part: &[u8]) -> Hash {
-    let length = u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
-    hash_parts(&[&[0], salt, &length, part])
+    hash_parts(&[&[0], salt, &length(part), part])
 }
 
 /// Leaves of a body with `operations` parts: a power of two, and 16 at the least.

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::bytes::{Short, array, lp, put_lp, u64};
+use adyton_wire::{Put, Reader, WireError};
+
 use crate::{Hash, LogId, MAX_SIGNATURES};
 
 /// Who can release a vault's root key (DESIGN §7).
@@ -163,6 +164,8 @@ pub struct OrderRecord {
 
 /// Certificates of a chain at the most.
 pub const MAX_CHAIN: usize = 8;
+/// Longest `lp` field of a record, in bytes.
+const MAX_FIELD: usize = 65_536;
 
 /// A record of the public log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -235,9 +238,12 @@ impl fmt::Display for GovError {
 
 impl core::error::Error for GovError {}
 
-impl From<Short> for GovError {
-    fn from(_: Short) -> Self {
-        Self::Truncated
+impl From<WireError> for GovError {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::Truncated | WireError::TooLong | WireError::Utf8 => Self::Truncated,
+            WireError::TrailingBytes => Self::TrailingBytes,
+        }
     }
 }
 
@@ -247,7 +253,7 @@ impl GovRecord {
         let mut out = Vec::with_capacity(256);
         match self {
             Self::Genesis(genesis) => {
-                out.extend_from_slice(&[1, 1, genesis.profile.number()]);
+                out.put(&[1, 1, genesis.profile.number()]);
                 for field in [
                     &genesis.nonce,
                     &genesis.attestation_root,
@@ -255,59 +261,59 @@ impl GovRecord {
                     &genesis.log_key,
                     &genesis.hpke_key,
                 ] {
-                    out.extend_from_slice(field);
+                    out.put(field);
                 }
                 for field in
                     [&genesis.ca_certificate, &genesis.sealed_ca_key, &genesis.wrapped_root, &genesis.kms_ciphertext]
                 {
-                    put_lp(&mut out, field);
+                    out.put_lp(field);
                 }
             }
             Self::Boot(boot) => {
-                out.push(2);
-                out.extend_from_slice(&boot.boot_id);
-                out.extend_from_slice(&boot.release.to_be_bytes());
-                out.extend_from_slice(&boot.policy_hash);
-                out.extend_from_slice(&boot.bundle_hash);
-                out.extend_from_slice(&boot.time.to_be_bytes());
+                out.put_u8(2);
+                out.put(&boot.boot_id);
+                out.put_u64(boot.release);
+                out.put(&boot.policy_hash);
+                out.put(&boot.bundle_hash);
+                out.put_u64(boot.time);
             }
             Self::OpsRoot(ops) => {
-                out.push(3);
-                out.extend_from_slice(&ops.log.number().to_be_bytes());
-                out.extend_from_slice(&ops.size.to_be_bytes());
-                out.extend_from_slice(&ops.root.0);
+                out.put_u8(3);
+                out.put_u16(ops.log.number());
+                out.put_u64(ops.size);
+                out.put(&ops.root.0);
             }
             Self::Policy(policy) => {
-                out.push(4);
-                out.extend_from_slice(&policy.release.to_be_bytes());
-                put_lp(&mut out, &policy.policy);
+                out.put_u8(4);
+                out.put_u64(policy.release);
+                out.put_lp(&policy.policy);
             }
             Self::Approval(approval) => {
-                out.push(5);
-                out.extend_from_slice(&approval.release.to_be_bytes());
-                out.extend_from_slice(&approval.old);
-                out.extend_from_slice(&approval.new);
+                out.put_u8(5);
+                out.put_u64(approval.release);
+                out.put(&approval.old);
+                out.put(&approval.new);
                 put_signatures(&mut out, &approval.signatures);
             }
             Self::Settings(settings) => {
-                out.push(6);
-                out.extend_from_slice(&settings.sequence.to_be_bytes());
-                out.extend_from_slice(&settings.hash);
+                out.put_u8(6);
+                out.put_u64(settings.sequence);
+                out.put(&settings.hash);
                 put_signatures(&mut out, &settings.signatures);
             }
             Self::Certificate(certificate) => {
-                out.push(16);
+                out.put_u8(16);
                 for field in [&certificate.account, &certificate.sealed_account_key, &certificate.sealed_key] {
-                    put_lp(&mut out, field);
+                    out.put_lp(field);
                 }
                 // A chain is never longer than the one who asks for it takes.
-                out.push(u8::try_from(certificate.chain.len()).unwrap_or(u8::MAX));
-                certificate.chain.iter().for_each(|der| put_lp(&mut out, der));
+                out.put_u8(u8::try_from(certificate.chain.len()).unwrap_or(u8::MAX));
+                certificate.chain.iter().for_each(|der| out.put_lp(der));
             }
             Self::Order(order) => {
-                out.push(17);
-                put_lp(&mut out, &order.address);
-                put_lp(&mut out, &order.sealed_key);
+                out.put_u8(17);
+                out.put_lp(&order.address);
+                out.put_lp(&order.sealed_key);
             }
         }
         out
@@ -318,84 +324,84 @@ impl GovRecord {
     /// # Errors
     /// [`GovError`], the first rule that is broken.
     pub fn decode(bytes: &[u8]) -> Result<Self, GovError> {
-        let mut rest = bytes;
-        let [kind] = array(&mut rest)?;
-        let record = match kind {
-            1 => Self::Genesis(decode_genesis(&mut rest)?),
+        let mut reader = Reader::bounded(bytes, MAX_FIELD);
+        let record = match reader.u8()? {
+            1 => Self::Genesis(decode_genesis(&mut reader)?),
             2 => Self::Boot(BootRecord {
-                boot_id: array(&mut rest)?,
-                release: u64(&mut rest)?,
-                policy_hash: array(&mut rest)?,
-                bundle_hash: array(&mut rest)?,
-                time: u64(&mut rest)?,
+                boot_id: reader.array()?,
+                release: reader.u64()?,
+                policy_hash: reader.array()?,
+                bundle_hash: reader.array()?,
+                time: reader.u64()?,
             }),
             3 => Self::OpsRoot(OpsRoot {
-                log: LogId::from_number(u16::from_be_bytes(array(&mut rest)?)),
-                size: u64(&mut rest)?,
-                root: Hash(array(&mut rest)?),
+                log: LogId::from_number(reader.u16()?),
+                size: reader.u64()?,
+                root: Hash(reader.array()?),
             }),
-            4 => Self::Policy(PolicyRecord { release: u64(&mut rest)?, policy: lp(&mut rest)? }),
+            4 => Self::Policy(PolicyRecord { release: reader.u64()?, policy: reader.lp()?.to_vec() }),
             5 => Self::Approval(ApprovalRecord {
-                release: u64(&mut rest)?,
-                old: array(&mut rest)?,
-                new: array(&mut rest)?,
-                signatures: signatures(&mut rest)?,
+                release: reader.u64()?,
+                old: reader.array()?,
+                new: reader.array()?,
+                signatures: signatures(&mut reader)?,
             }),
             6 => Self::Settings(SettingsRecord {
-                sequence: u64(&mut rest)?,
-                hash: array(&mut rest)?,
-                signatures: signatures(&mut rest)?,
+                sequence: reader.u64()?,
+                hash: reader.array()?,
+                signatures: signatures(&mut reader)?,
             }),
             16 => Self::Certificate(CertificateRecord {
-                account: lp(&mut rest)?,
-                sealed_account_key: lp(&mut rest)?,
-                sealed_key: lp(&mut rest)?,
-                chain: chain(&mut rest)?,
+                account: reader.lp()?.to_vec(),
+                sealed_account_key: reader.lp()?.to_vec(),
+                sealed_key: reader.lp()?.to_vec(),
+                chain: chain(&mut reader)?,
             }),
-            17 => Self::Order(OrderRecord { address: lp(&mut rest)?, sealed_key: lp(&mut rest)? }),
+            17 => Self::Order(OrderRecord { address: reader.lp()?.to_vec(), sealed_key: reader.lp()?.to_vec() }),
             got => return Err(GovError::Type { got }),
         };
-        if rest.is_empty() { Ok(record) } else { Err(GovError::TrailingBytes) }
+        reader.finish()?;
+        Ok(record)
     }
 }
 
 fn put_signatures(out: &mut Vec<u8>, signatures: &[Vec<u8>]) {
     // A list is never longer than `Signers` accepts.
-    out.push(u8::try_from(signatures.len()).unwrap_or(u8::MAX));
-    signatures.iter().for_each(|blob| put_lp(out, blob));
+    out.put_u8(u8::try_from(signatures.len()).unwrap_or(u8::MAX));
+    signatures.iter().for_each(|blob| out.put_lp(blob));
 }
 
-fn signatures(rest: &mut &[u8]) -> Result<Vec<Vec<u8>>, GovError> {
-    let [count] = array(rest)?;
+fn signatures(reader: &mut Reader<'_>) -> Result<Vec<Vec<u8>>, GovError> {
+    let count = reader.u8()?;
     if !(1..=MAX_SIGNATURES).contains(&usize::from(count)) {
         return Err(GovError::Signatures { got: count });
     }
-    (0..count).map(|_| lp(rest).map_err(GovError::from)).collect()
+    (0..count).map(|_| Ok(reader.lp()?.to_vec())).collect()
 }
 
-fn chain(rest: &mut &[u8]) -> Result<Vec<Vec<u8>>, GovError> {
-    let [count] = array(rest)?;
+fn chain(reader: &mut Reader<'_>) -> Result<Vec<Vec<u8>>, GovError> {
+    let count = reader.u8()?;
     if usize::from(count) > MAX_CHAIN {
         return Err(GovError::Chain { got: count });
     }
-    (0..count).map(|_| lp(rest).map_err(GovError::from)).collect()
+    (0..count).map(|_| Ok(reader.lp()?.to_vec())).collect()
 }
 
-fn decode_genesis(rest: &mut &[u8]) -> Result<Genesis, GovError> {
-    let [version, profile] = array(rest)?;
+fn decode_genesis(reader: &mut Reader<'_>) -> Result<Genesis, GovError> {
+    let [version, profile] = reader.array()?;
     if version != 1 {
         return Err(GovError::Version { got: version });
     }
     Ok(Genesis {
         profile: Profile::from_number(profile)?,
-        nonce: array(rest)?,
-        attestation_root: array(rest)?,
-        policy_hash: array(rest)?,
-        log_key: array(rest)?,
-        hpke_key: array(rest)?,
-        ca_certificate: lp(rest)?,
-        sealed_ca_key: lp(rest)?,
-        wrapped_root: lp(rest)?,
-        kms_ciphertext: lp(rest)?,
+        nonce: reader.array()?,
+        attestation_root: reader.array()?,
+        policy_hash: reader.array()?,
+        log_key: reader.array()?,
+        hpke_key: reader.array()?,
+        ca_certificate: reader.lp()?.to_vec(),
+        sealed_ca_key: reader.lp()?.to_vec(),
+        wrapped_root: reader.lp()?.to_vec(),
+        kms_ciphertext: reader.lp()?.to_vec(),
     })
 }

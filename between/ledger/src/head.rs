@@ -6,17 +6,25 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 
 use crate::hash::hash_parts;
 use crate::{Hash, LogId, VaultId, base64};
 
 /// Longest note that is read.
 const MAX_NOTE: usize = 16 * 1024;
+/// C2SP's type of Ed25519 signatures and keys.
+const ED25519_KEY: u8 = 1;
 
 /// `adyton/<vault id>/<log name>`: first line of a head and name of its key.
 pub fn origin(vault: &VaultId, log: LogId) -> String {
     format!("adyton/{vault}/{log}")
+}
+
+/// The verifier's key of a log, as C2SP signed-note writes it: what tools check the log's heads by.
+pub fn verifier_key(origin: &str, public_key: &[u8; 32]) -> String {
+    let key = [&[ED25519_KEY], &public_key[..]].concat();
+    format!("{origin}+{}+{}", HEXLOWER.encode(&key_hash(origin, public_key)), BASE64.encode(&key))
 }
 
 /// Size and root of a log.
@@ -137,7 +145,7 @@ fn decimal(line: &str) -> Option<u64> {
 
 /// First four bytes of `SHA-256(name || 0x0A || 0x01 || public key)`.
 fn key_hash(name: &str, public_key: &[u8; 32]) -> [u8; 4] {
-    let hash = hash_parts(&[name.as_bytes(), &[0x0A, 0x01], public_key]);
+    let hash = hash_parts(&[name.as_bytes(), &[0x0A, ED25519_KEY], public_key]);
     let mut out = [0; 4];
     out.copy_from_slice(&hash.0[..4]);
     out
@@ -159,6 +167,15 @@ mod tests {
         ] {
             assert_eq!(is_key_name(name), expected, "{name:?}");
         }
+    }
+
+    /// The example of C2SP signed-note.
+    #[test]
+    fn a_verifiers_key_is_written_as_c2sp_says() {
+        let public_key = base64::decode(b"6TJ5GubnqECkYWTJBHhkJtXngh3YspoA1hyucq/dTaQ=");
+        let public_key: [u8; 32] = public_key.unwrap_or_default().try_into().unwrap_or_default();
+        let expected = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+        assert_eq!(verifier_key("example.com/foo", &public_key), expected);
     }
 
     #[test]

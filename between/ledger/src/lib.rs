@@ -13,7 +13,6 @@
 extern crate alloc;
 
 pub mod base64;
-mod bytes;
 mod check;
 mod entry;
 mod gov;
@@ -37,17 +36,17 @@ pub use gov::{
     PolicyRecord, Profile, SettingsRecord,
 };
 pub use hash::{Hash, sha256};
-pub use head::{Head, HeadError, origin};
+pub use head::{Head, HeadError, origin, verifier_key};
 pub use memory::MemoryStore;
 pub use merkle::{
     Frontier, FrontierError, ProofError, consistency_proof, inclusion_proof, leaf_hash, node_hash, verify_consistency,
     verify_inclusion,
 };
-pub use names::{LogId, VaultId, VaultIdError};
+pub use names::{LogId, LogIdError, VaultId, VaultIdError};
 pub use releases::{ReleaseError, Releases};
 pub use request::{Action, MAX_REQUEST_BODY, Request, RequestError, SignedRequest, Signer, VerifiedRequest};
 pub use ssh::{MAX_SIGNATURES, Signers, SignersError, SshKeyError, SshPublicKey, SshSignature, SshSignatureError};
 pub use store::{
     AppendOutcome, LogReader, LogStore, Record, Retirement, Status, head_is_kept, is_repeat, overtaken, retires,
 };
-pub use tile::{TILE_WIDTH, TileBuilder, tile_path};
+pub use tile::{TILE_WIDTH, TileBuilder, TileKind, TilePath, TilePathError, full_subtrees, tile_root};

@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use adyton_wire::{Put, Reader, WireError};
+
 use crate::hash::hash_parts;
 use crate::{Hash, sha256};
 
@@ -34,6 +36,12 @@ impl fmt::Display for FrontierError {
 }
 
 impl core::error::Error for FrontierError {}
+
+impl From<WireError> for FrontierError {
+    fn from(_: WireError) -> Self {
+        Self
+    }
+}
 
 impl Frontier {
     /// The empty tree.
@@ -67,10 +75,10 @@ impl Frontier {
 
     /// Writes `u64 size || u8 n || n × [32]`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.size.to_be_bytes());
+        out.put_u64(self.size);
         // At most 64: one for each bit of the size.
-        out.push(u8::try_from(self.roots.len()).unwrap_or(u8::MAX));
-        self.roots.iter().for_each(|root| out.extend_from_slice(&root.0));
+        out.put_u8(u8::try_from(self.roots.len()).unwrap_or(u8::MAX));
+        self.roots.iter().for_each(|root| out.put(&root.0));
     }
 
     /// Reads a frontier from the front of `bytes`; also says how many bytes it took.
@@ -78,17 +86,16 @@ impl Frontier {
     /// # Errors
     /// [`FrontierError`] if bytes are missing or the count does not fit the size.
     pub fn decode(bytes: &[u8]) -> Result<(Self, usize), FrontierError> {
-        let mut rest = bytes;
-        let size = crate::bytes::u64(&mut rest).map_err(|_| FrontierError)?;
-        let [count] = crate::bytes::array(&mut rest).map_err(|_| FrontierError)?;
+        let mut reader = Reader::new(bytes);
+        let (size, count) = (reader.u64()?, reader.u8()?);
         if u32::from(count) != size.count_ones() {
             return Err(FrontierError);
         }
         let mut roots = Vec::with_capacity(usize::from(count));
         for _ in 0..count {
-            roots.push(Hash(crate::bytes::array(&mut rest).map_err(|_| FrontierError)?));
+            roots.push(Hash(reader.array()?));
         }
-        Ok((Self { size, roots }, bytes.len() - rest.len()))
+        Ok((Self { size, roots }, bytes.len() - reader.rest().len()))
     }
 }
 

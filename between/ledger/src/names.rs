@@ -47,6 +47,31 @@ impl fmt::Display for LogId {
     }
 }
 
+/// The text is not `gov` or `ops-<shard>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogIdError;
+
+impl fmt::Display for LogIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected gov or ops-SHARD")
+    }
+}
+
+impl core::error::Error for LogIdError {}
+
+impl FromStr for LogId {
+    type Err = LogIdError;
+
+    fn from_str(text: &str) -> Result<Self, LogIdError> {
+        if text == "gov" {
+            return Ok(Self::GOV);
+        }
+        let shard = text.strip_prefix("ops-").and_then(|shard| shard.parse().ok()).ok_or(LogIdError)?;
+        // One spelling: no sign, no leading zeros, no shard beyond the last.
+        Some(Self::ops(shard)).filter(|log| log.name() == text).ok_or(LogIdError)
+    }
+}
+
 /// SHA-256 of a vault's genesis entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VaultId(pub [u8; 32]);

@@ -15,6 +15,7 @@ pub struct Releases {
     number: u64,
     policy_hash: [u8; 32],
     policy: Option<Vec<u8>>,
+    first_policy: Option<Vec<u8>>,
     settings_sequence: u64,
 }
 
@@ -47,7 +48,7 @@ impl core::error::Error for ReleaseError {}
 impl Releases {
     /// Release 1, whose policy the genesis names.
     pub fn new(genesis: &Genesis) -> Self {
-        Self { number: 1, policy_hash: genesis.policy_hash, policy: None, settings_sequence: 0 }
+        Self { number: 1, policy_hash: genesis.policy_hash, policy: None, first_policy: None, settings_sequence: 0 }
     }
 
     /// Follows a record.
@@ -63,6 +64,9 @@ impl Releases {
                     return Err(ReleaseError::Policy);
                 }
                 self.policy = Some(policy.clone());
+                if *release == 1 {
+                    self.first_policy = Some(policy.clone());
+                }
             }
             GovRecord::Approval(ApprovalRecord { release, old, new, .. }) => {
                 let next = self.policy.is_some() && self.number.checked_add(1) == Some(*release);
@@ -100,5 +104,10 @@ impl Releases {
     /// Its policy; `None` if a boot ended before it was shown.
     pub fn policy(&self) -> Option<&[u8]> {
         self.policy.as_deref()
+    }
+
+    /// The policy of release 1, which fixes what no later one changes; `None` if no boot has shown it.
+    pub fn first_policy(&self) -> Option<&[u8]> {
+        self.first_policy.as_deref()
     }
 }

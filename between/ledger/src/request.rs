@@ -108,11 +108,13 @@ pub enum RequestError {
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Action => f.write_str("action: not one that can be signed for"),
-            Self::Signer => f.write_str("signer: expected owners or an account SID"),
+            Self::Action => f.write_str(
+                "action: expected settings, settings-show, tenant-create, tenant-keys, service-loosen or policy",
+            ),
+            Self::Signer => f.write_str("signer: expected owners, or AC and 32 hexadecimal digits in lower case"),
             Self::Sequence => f.write_str("sequence: expected at least 1"),
-            Self::Body => write!(f, "body: longer than {MAX_REQUEST_BODY} bytes"),
-            Self::Count => write!(f, "signatures: expected 1 to {MAX_SIGNATURES}"),
+            Self::Body => write!(f, "body: expected at most {MAX_REQUEST_BODY} bytes"),
+            Self::Count => write!(f, "signatures: expected 1 to {MAX_SIGNATURES} of them"),
             Self::Signature(error) => write!(f, "signatures: {error}"),
         }
     }

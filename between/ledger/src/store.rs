@@ -93,7 +93,7 @@ pub trait LogReader {
     /// Signed heads kept, of size `from` or more, ascending, at most `max`.
     fn heads(&self, log: LogId, from: u64, max: u32) -> Result<Vec<String>, Self::Error>;
 
-    /// The stored bytes of a full tile (8192), or `None`.
+    /// The stored bytes of a full tile (8192), or `None` if it is not built yet.
     fn tile(&self, log: LogId, level: u8, number: u64) -> Result<Option<Vec<u8>>, Self::Error>;
 }
 

@@ -2,12 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 
 use adyton_ledger::{
-    Body, Entry, Frontier, GovRecord, HEADER_LEN, Hash, Head, Header, Kind, ProofError, Size, TileBuilder,
-    consistency_proof, inclusion_proof, leaf_hash, leaves_of, leaves_root, node_hash, sha256, tile_path,
-    verify_consistency, verify_inclusion,
+    Body, Entry, Frontier, GovRecord, HEADER_LEN, Hash, Head, Header, Kind, LogId, LogIdError, ProofError, Size,
+    TileBuilder, TileKind, TilePath, TilePathError, consistency_proof, full_subtrees, inclusion_proof, leaf_hash,
+    leaves_of, leaves_root, node_hash, sha256, verify_consistency, verify_inclusion,
 };
 use proptest::prelude::*;
 
@@ -117,6 +116,75 @@ fn a_tile_of_level_one_holds_the_roots_of_the_tiles_below() {
     assert_eq!(tiles.len(), 257);
 }
 
+/// The example of C2SP tlog-tiles, "Partial Tiles".
+#[test]
+fn a_tree_of_70_000_has_the_tiles_that_c2sp_says() {
+    let exists = |path: &str| path.parse::<TilePath>().unwrap().exists(70_000);
+    for there in
+        ["tile/0/272", "tile/0/273.p/112", "tile/1/000", "tile/1/001.p/17", "tile/2/000.p/1", "tile/entries/273.p/112"]
+    {
+        assert!(exists(there), "{there}");
+    }
+    for not_there in [
+        "tile/0/273",
+        "tile/0/273.p/113",
+        "tile/1/001.p/18",
+        "tile/1/001",
+        "tile/2/000.p/2",
+        "tile/3/000.p/1",
+        "tile/63/000.p/1",
+    ] {
+        assert!(!exists(not_there), "{not_there}");
+    }
+}
+
+#[test]
+fn what_is_no_tile_path_is_refused() {
+    assert!("tile/1/x001/x234/067".parse::<TilePath>().is_ok_and(|path| path.number == 1_234_067 && path.is_full()));
+    for text in [
+        "",
+        "tile",
+        "tile/0",
+        "tile/0/",
+        "tile/64/000",
+        "tile/00/000",
+        "tile/+1/000",
+        "tile/-1/000",
+        "tile/0/0",
+        "tile/0/0000",
+        "tile/0/x000",
+        "tile/0/x000/001",
+        "tile/0/001/002",
+        "tile/0/x001/x002",
+        "tile/0/001.p/0",
+        "tile/0/001.p/256",
+        "tile/0/001.p/01",
+        "tile/0/001.p/",
+        "tile/0/001.p",
+        "tile/0/\u{661}\u{661}\u{661}",
+        "tile/Entries/000",
+        "tile/0/x018/x446/x744/x073/x709/x551/616",
+        "tile/0/001.p/1.p/2",
+    ] {
+        assert_eq!(text.parse::<TilePath>(), Err(TilePathError), "{text}");
+    }
+}
+
+#[test]
+fn a_log_has_one_name() {
+    for log in [LogId::GOV, LogId::ops(0), LogId::ops(10), LogId::ops(65_534)] {
+        assert_eq!(log.name().parse(), Ok(log));
+    }
+    for text in ["", "ops", "ops-", "ops-01", "ops-+1", "ops-65535", "OPS-0", "gov/"] {
+        assert_eq!(text.parse::<LogId>(), Err(LogIdError), "{text}");
+    }
+}
+
+/// Numbers of every length.
+fn any_number() -> impl Strategy<Value = u64> {
+    (any::<u64>(), 0u32..64).prop_map(|(number, shift)| number >> shift)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -142,26 +210,35 @@ proptest! {
     }
 
     #[test]
-    fn tiles_resume_at_any_size(at in 0usize..66_600, more in 0usize..600) {
-        let all = leaves(u64::try_from(at + more).unwrap());
-        let (mut whole, mut whole_tiles) = (TileBuilder::new(), BTreeMap::new());
-        grow(&mut whole, &mut whole_tiles, &all, 0, at);
-        let mut tiles = whole_tiles.clone();
-        grow(&mut whole, &mut whole_tiles, &all, at, all.len());
-
-        let leaf = |index: u64| Ok::<_, Infallible>(all[usize::try_from(index).unwrap()]);
-        let mut resumed =
-            TileBuilder::resume(at as u64, leaf, |level, number| Ok(tiles[&(level, number)].clone())).unwrap();
-        grow(&mut resumed, &mut tiles, &all, at, all.len());
-        prop_assert_eq!(tiles, whole_tiles);
+    fn a_tile_path_has_one_spelling(level in 0u8..64, entries: bool, number in any_number(), width in 1u16..=256) {
+        let kind = if entries { TileKind::Entries } else { TileKind::Hashes(level) };
+        let path = TilePath { kind, number, width };
+        let text = path.to_string();
+        prop_assert_eq!(text.parse(), Ok(path));
+        let (digits, partial) = text.split_once(".p/").unwrap_or((&text, "256"));
+        prop_assert_eq!(partial.parse(), Ok(width));
+        let elements: Vec<&str> = digits.split('/').skip(2).collect();
+        let all: String = elements.iter().map(|element| element.trim_start_matches('x')).collect();
+        prop_assert_eq!((all.len(), all.parse()), (3 * elements.len(), Ok(number)));
+        for other in [format!("/{text}"), format!("{text}/"), text.replacen("tile/", "tile//", 1), text.to_uppercase(), format!("{text}.p/1")] {
+            prop_assert_eq!(other.parse::<TilePath>(), Err(TilePathError));
+        }
     }
 
     #[test]
-    fn a_tile_path_has_three_digits_an_element(level in 0u8..8, number in any::<u64>()) {
-        let path = tile_path(level, number, 256);
-        let digits: String = path.split('/').skip(2).map(|part| part.trim_start_matches('x')).collect();
-        prop_assert_eq!(digits.len() % 3, 0);
-        prop_assert_eq!(digits.parse::<u64>().unwrap(), number);
+    fn any_text_that_is_a_tile_path_is_written_as_it_was_read(text in "tile/([0-9]{1,2}|entries)/(x[0-9]{3}/){0,3}[0-9]{3}(\\.p/[0-9]{1,3})?") {
+        if let Ok(path) = text.parse::<TilePath>() {
+            prop_assert_eq!(path.to_string(), text);
+            prop_assert!((1..=256).contains(&path.width));
+        }
+    }
+
+    #[test]
+    fn what_exists_is_what_the_tree_has(size in 0u64..200_000, level in 0u8..4, number in 0u64..800, width in 1u16..=256) {
+        let hashes = (0..level).fold(size, |below, _| below / 256);
+        let path = TilePath { kind: TileKind::Hashes(level), number, width };
+        prop_assert_eq!(path.exists(size), number * 256 + u64::from(width) <= hashes);
+        prop_assert_eq!(full_subtrees(size, level), hashes);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 
 use adyton_ledger::*;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 fn naive(leaves: &[Hash]) -> Hash {
     match leaves {
@@ -55,19 +54,6 @@ fn proofs_verify_and_changed_ones_do_not() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
-    #[test]
-    fn resuming_tiles_anywhere_changes_nothing(at in 0_usize..1200) {
-        let leaves = leaves(1200);
-        let (mut whole, mut expected) = (TileBuilder::new(), BTreeMap::new());
-        for leaf in &leaves { whole.push(*leaf, &mut |l, n, bytes| { expected.insert((l, n), bytes); }); }
-        let leaf = |i: u64| leaves.get(i as usize).copied().ok_or(());
-        let mut builder = TileBuilder::resume(at as u64, leaf, |l, n| expected.get(&(l, n)).cloned().ok_or(())).unwrap();
-        let mut more = BTreeMap::new();
-        for leaf in &leaves[at..] { builder.push(*leaf, &mut |l, n, bytes| { more.insert((l, n), bytes); }); }
-        prop_assert_eq!(more.len(), 4 - at / 256);
-        for (place, bytes) in more { prop_assert_eq!(&expected[&place], &bytes); }
-    }
-
     #[test]
     fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 176..400), index: u64, size: u64) {
         let _ = Entry::from_bytes(bytes[..176].try_into().unwrap()).header();

@@ -7,8 +7,8 @@ mod reader;
 
 use adyton_ledger::{
     ApprovalRecord, Body, BootRecord, CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Kind,
-    LogId, OpsRoot, OrderRecord, PolicyRecord, Profile, SettingsRecord, Size, VaultId, leaf_hash, leaves_of,
-    leaves_root, part_leaf, sha256, tile_path, verify_consistency, verify_inclusion,
+    LogId, OpsRoot, OrderRecord, PolicyRecord, Profile, SettingsRecord, Size, TileKind, TilePath, VaultId, leaf_hash,
+    leaves_of, leaves_root, part_leaf, sha256, verifier_key, verify_consistency, verify_inclusion,
 };
 use reader::Vector;
 
@@ -107,7 +107,14 @@ fn heads() {
                 v.settle(verify_consistency(old.0, &old.1, new.0, &new.1, &proof(&v)));
             }
             "tile_path" => {
-                assert_eq!(tile_path(v.small("level"), v.number("number"), v.small("width")), v.text("path"), "{name}");
+                if let Some(path) = v.settle(v.text("path").parse::<TilePath>()) {
+                    let kind = v.text("level").parse().map_or(TileKind::Entries, TileKind::Hashes);
+                    assert_eq!(path, TilePath { kind, number: v.number("number"), width: v.small("width") }, "{name}");
+                    assert_eq!(path.to_string(), v.text("path"), "{name}");
+                }
+            }
+            "verifier_key" => {
+                assert_eq!(verifier_key(v.text("origin"), &v.fixed("key")), v.text("vkey"), "{name}");
             }
             "head" => {
                 if let Some(head) = v.settle(Head::open(v.text("note"), v.text("origin"), &v.fixed("key"))) {

@@ -3,7 +3,8 @@
 use core::fmt::Display;
 
 use crate::settings::looser;
-use crate::{Acme, AddressRetention, Admission, ContentRetention, Custody, Limits, Policy, Route, SmtpTls};
+use crate::succession::{SuccessionError, obstacles};
+use crate::{Acme, AddressRetention, Admission, ContentRetention, Custody, Limits, Policy, Route, SmtpTls, quoted};
 
 /// Whether a change gives or takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +31,9 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     // Destructured, so that a new section cannot be forgotten here.
     let Policy {
         version: _,
-        profile,
+        profile: _,
         retention_days,
-        attestation,
+        attestation: _,
         owners,
         tenants,
         api,
@@ -44,11 +45,14 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     } = new;
     let mut out = Changes(Vec::new());
     out.one_way("retention_days: bodies are kept", &old.retention_days, retention_days, |old, new| new > old);
-    if *profile != old.profile {
-        out.push(Direction::Changes, "profile: another profile is another vault: it will not boot".into());
-    }
-    if *attestation != old.attestation {
-        out.push(Direction::Changes, "attestation.root: another root attests the enclave".into());
+    // What no boot takes, in the words of the refusal. Of names and addresses the first policy decides, and `old` may be a later one.
+    let (mut names, mut addresses) = (Vec::new(), Vec::new());
+    for obstacle in obstacles(old, new) {
+        match obstacle {
+            SuccessionError::Name(name) => names.push(name),
+            SuccessionError::Address(address) => addresses.push(address.to_string()),
+            fixed => out.push(Direction::Changes, fixed.to_string()),
+        }
     }
     match (&old.owners, owners) {
         (None, None) => {}
@@ -69,10 +73,10 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     }
     let waits = "tenants.loosening_hours: hours that a loosening waits";
     out.one_way(waits, &old.tenants.loosening_hours, &tenants.loosening_hours, |old, new| new < old);
-    out.set("api.names", &old.api.names, &api.names, Direction::Changes, Direction::Changes);
+    out.names("api.names", &old.api.names, &api.names, &names);
     let text = |addresses: &[core::net::IpAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
     let (before, after) = (text(&old.api.addresses), text(&api.addresses));
-    out.set("api.addresses", &before, &after, Direction::Changes, Direction::Changes);
+    out.names("api.addresses", &before, &after, &addresses);
     let (before, after) = (&old.api.public_names, &api.public_names);
     out.set("api.public_names", before, after, Direction::Loosens, Direction::Tightens);
     out.acme(old.acme.as_ref(), acme.as_ref());
@@ -108,16 +112,26 @@ impl Changes {
 
     fn set(&mut self, key: &str, old: &[String], new: &[String], added: Direction, removed: Direction) {
         for value in new.iter().filter(|value| !old.contains(value)) {
-            self.push(added, format!("{key}: {value} is added"));
+            self.push(added, format!("{key}: {} is added", quoted(value)));
         }
         for value in old.iter().filter(|value| !new.contains(value)) {
-            self.push(removed, format!("{key}: {value} is removed"));
+            self.push(removed, format!("{key}: {} is removed", quoted(value)));
+        }
+    }
+
+    /// Names that the vault's own CA certifies; `beyond` are those that `old` does not cover.
+    fn names(&mut self, key: &str, old: &[String], new: &[String], beyond: &[String]) {
+        let covered: Vec<String> = new.iter().filter(|name| !beyond.contains(name)).cloned().collect();
+        self.set(key, old, &covered, Direction::Changes, Direction::Changes);
+        for name in beyond {
+            let words = format!("{key}: {name} is added: no boot takes it but where the vault's first policy had it");
+            self.push(Direction::Changes, words);
         }
     }
 
     fn custody(&mut self, old: &Custody, new: &Custody) {
         // Destructured, so that a new field cannot be forgotten here.
-        let Custody { host, port, trust, key, credentials } = new;
+        let Custody { host, port, trust, key: _, credentials } = new;
         if (&old.host, old.port) != (host, *port) {
             let words = format!("custody: {}:{} becomes {host}:{port}", old.host, old.port);
             self.push(Direction::Changes, words);
@@ -125,12 +139,6 @@ impl Changes {
         if old.trust != *trust {
             let direction = if trust == "public-roots" { Direction::Loosens } else { Direction::Changes };
             self.push(direction, format!("custody.trust: {} is trusted", kind_of_trust(trust)));
-        }
-        if old.key != *key {
-            let text = |key: &Option<String>| key.clone().unwrap_or_else(|| "none".into());
-            let (old, new) = (text(&old.key), text(key));
-            let words = format!("custody.key: {old} becomes {new}: the root key wrapped under the first stays there");
-            self.push(Direction::Changes, words);
         }
         if old.credentials != *credentials {
             self.push(Direction::Changes, "custody.credentials: they come from elsewhere".into());

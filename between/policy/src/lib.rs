@@ -5,29 +5,35 @@
 //! rule that was misspelt would be a rule that is not kept.
 //!
 //! Scope: text to types, ranges, plain words for a difference; and the rule for the policy of a KMS key ([`KeyPolicy`]), which a
-//! vault and people's tools hold it to alike. What it is *not*: it hashes nothing, opens no file and
+//! vault and people's tools hold it to alike, and so that for the form of a credential ([`CredentialForm`]). What it is *not*: it hashes nothing, opens no file and
 //! decides nothing.
 
+mod credential;
 mod custody;
 mod diff;
 mod error;
 mod key_policy;
 mod parse;
+mod quoted;
 mod settings;
+mod succession;
 mod unknown;
 
 use core::net::IpAddr;
 
 use serde::Deserialize;
 
+pub use credential::{CredentialFault, CredentialForm, CredentialParts};
 pub use custody::{CredentialSource, Custody, KeyArn};
 pub use diff::{Change, Direction, diff};
 pub use error::PolicyError;
-pub use key_policy::{Changer, KeyPolicy, KeyPolicyError, Pins, StatementFault, Unmet, Withheld};
+pub use key_policy::{Changer, IamPrincipal, KeyPolicy, KeyPolicyError, Pins, StatementFault, Unmet, Withheld};
 pub use parse::{Trust, certificate, certificates, is_host, is_peer};
+pub use quoted::quoted;
 pub use settings::{
     AcmeSettings, PublicCertificate, RouteOrder, Settings, SettingsError, TighterLimits, settings_diff,
 };
+pub use succession::{SuccessionError, may_follow};
 
 /// A policy whose every value is in its range.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -345,6 +345,10 @@ fn check_route(key: &str, route: &Route) -> Result<(), PolicyError> {
     match route.kind {
         RouteKind::TwilioMessages => {
             need("account", route.account.is_some(), "twilio-messages needs an account")?;
+            // It stands in a path.
+            let digits = route.account.as_deref().and_then(|account| account.strip_prefix("AC")).unwrap_or_default();
+            let is_sid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            range(&at("account"), is_sid, "AC and 32 hexadecimal digits")?;
             let one = route.from.is_some() != route.messaging_service.is_some();
             need("from", one, "twilio-messages needs either from or messaging_service")
         }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub use diff::settings_diff;
 
 use crate::parse::{certificates, check_limits};
-use crate::{Acme, ChannelName, Limits, Policy, PolicyError, unknown};
+use crate::{Acme, ChannelName, Limits, Policy, PolicyError, quoted, unknown};
 
 /// Longest text.
 const MAX_TEXT: usize = 64 * 1024;
@@ -194,10 +194,10 @@ impl fmt::Display for SettingsError {
             }
             Self::UnknownKey { path, nearest: None } => write!(f, "{path}: unknown key"),
             Self::Version { got } => write!(f, "version: expected 1, got {got}"),
-            Self::Route(name) => write!(f, "routes: the policy has no route {name} for this channel"),
-            Self::Prefix(prefix) => write!(f, "routes: {prefix}: expected the beginning of a number, such as +44"),
+            Self::Route(name) => write!(f, "routes: the policy has no route {} for this channel", quoted(name)),
+            Self::Prefix(prefix) => write!(f, "routes: {}: expected the beginning of a number, such as +44", quoted(prefix)),
             Self::Twice(prefix) => write!(f, "routes: {prefix:?} stands twice"),
-            Self::Credential(name) => write!(f, "credentials: neither a route of the policy nor acme.external_account names {name}"),
+            Self::Credential(name) => write!(f, "credentials: neither a route of the policy nor acme.external_account names {}", quoted(name)),
             Self::NoPublicNames => f.write_str("public_certificate: the policy has no public names (api.public_names)"),
             Self::Chain => f.write_str(
                 "public_certificate.chain: expected 2 to 8 certificates in PEM and nothing else: the vault's own, then each \
@@ -221,6 +221,16 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`], the first rule that is broken.
     pub fn parse(text: &str, policy: &Policy) -> Result<Self, SettingsError> {
+        let settings = Self::read(text)?;
+        settings.check(policy)?;
+        Ok(settings)
+    }
+
+    /// Reads a text as settings of some policy: its keys and their types.
+    ///
+    /// # Errors
+    /// [`SettingsError`], the first rule that is broken.
+    pub fn read(text: &str) -> Result<Self, SettingsError> {
         if text.len() > MAX_TEXT {
             return Err(SettingsError::Length);
         }
@@ -229,9 +239,7 @@ impl Settings {
         if let Some((path, nearest)) = unknown::in_settings(&table) {
             return Err(SettingsError::UnknownKey { path, nearest });
         }
-        let settings: Self = toml::from_str(text).map_err(toml)?;
-        settings.check(policy)?;
-        Ok(settings)
+        toml::from_str(text).map_err(toml)
     }
 
     /// Reads a text that an earlier policy allowed. What the present one does not know is passed over by those who use it,

@@ -3,6 +3,8 @@
 
 use toml::{Table, Value};
 
+use crate::quoted::quoted_key;
+
 /// (path of the table, its keys). `[]` marks a list of tables.
 const KEYS: &[(&str, &[&str])] = &[
     (
@@ -94,10 +96,13 @@ fn find(table: &Table, path: &str, schema: &[(&str, &[&str])]) -> Option<(String
     // A table that the schema does not list holds names of the user's own.
     let (_, known) = schema.iter().find(|(at, _)| *at == path)?;
     for (key, value) in table {
-        let here = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         if !known.contains(&key.as_str()) {
-            return Some((here, nearest(key, known)));
+            let nearest = nearest(key, known);
+            let key = quoted_key(key);
+            let here = if path.is_empty() { key.into_owned() } else { format!("{path}.{key}") };
+            return Some((here, nearest));
         }
+        let here = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         let tables: Vec<&Table> = match value {
             Value::Table(table) => vec![table],
             Value::Array(list) => list.iter().filter_map(Value::as_table).collect(),

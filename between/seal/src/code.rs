@@ -2,10 +2,10 @@
 
 use alloc::boxed::Box;
 
+use adyton_wire::length;
 use aws_lc_rs::hmac;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::keyed::length;
 use crate::{HmacKey, Secret, same};
 
 /// The longest code, in digits.

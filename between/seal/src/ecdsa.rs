@@ -1,6 +1,7 @@
 //! ECDSA signatures on P-256 (FIPS 186-5), as JSON Web Signatures carry them (RFC 7518 §3.4): for the account at a CA, which
 //! takes no Ed25519.
 
+use adyton_wire::Put;
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};

@@ -5,12 +5,13 @@
 
 use alloc::vec::Vec;
 
+use adyton_wire::Put;
 use aws_lc_rs::agreement::{PrivateKey, X25519};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256 as SUITE;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey, HpkePublicKey};
 use zeroize::Zeroizing;
 
-use crate::{Opaque, Plaintext, Secret, put_lp};
+use crate::{Opaque, Plaintext, Secret};
 
 const VERSION: u8 = 1;
 const SUITE_NUMBER: u8 = 1;
@@ -43,29 +44,29 @@ impl SealedPurpose {
 
     fn value(vault_id: &[u8; 32], places: &[&[u8]]) -> Self {
         let mut info = Vec::new();
-        put_lp(&mut info, b"adyton sealed value v1");
+        info.put_lp(b"adyton sealed value v1");
         info.extend_from_slice(vault_id);
         let mut aad = Vec::new();
-        places.iter().for_each(|place| put_lp(&mut aad, place));
+        places.iter().for_each(|place| aad.put_lp(place));
         Self { info, aad }
     }
 
     /// A code on its way to a gateway, bound to its message (`docs/spec/07-delivery.md`).
     pub fn gateway_code(message_id: &str) -> Self {
         let mut info = Vec::new();
-        put_lp(&mut info, b"adyton gateway code v1");
+        info.put_lp(b"adyton gateway code v1");
         let mut aad = Vec::new();
-        put_lp(&mut aad, b"code");
-        put_lp(&mut aad, message_id.as_bytes());
+        aad.put_lp(b"code");
+        aad.put_lp(message_id.as_bytes());
         Self { info, aad }
     }
 
     /// A data key that the dev KMS seals to an attested recipient.
     pub fn kms_data_key() -> Self {
         let mut info = Vec::new();
-        put_lp(&mut info, b"adyton kms recipient v1");
+        info.put_lp(b"adyton kms recipient v1");
         let mut aad = Vec::new();
-        put_lp(&mut aad, b"data key");
+        aad.put_lp(b"data key");
         Self { info, aad }
     }
 }

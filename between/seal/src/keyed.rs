@@ -1,5 +1,6 @@
 //! Keyed hashing and constant-time comparison.
 
+use adyton_wire::length;
 use aws_lc_rs::{constant_time, hmac};
 
 use crate::{Opaque, Secret};
@@ -71,12 +72,6 @@ pub fn keyed_hash_16(key: &HmacKey, parts: &[&[u8]]) -> [u8; 16] {
 /// Use it wherever one side is a secret or a keyed hash of one; compare public values with `==`.
 pub fn same(a: &[u8], b: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(a, b).is_ok()
-}
-
-/// The `u32` length prefix of `lp`. Nothing that is hashed comes near 4 GiB; a longer part saturates, which can only
-/// make a hash that nobody else computes.
-pub(crate) fn length(part: &[u8]) -> [u8; 4] {
-    u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()
 }
 
 #[cfg(test)]

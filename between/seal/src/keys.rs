@@ -2,10 +2,11 @@
 
 use alloc::vec::Vec;
 
+use adyton_wire::Put;
 use aws_lc_rs::hkdf;
 
 use crate::random::expand;
-use crate::{AeadKey, Nonce, Opaque, Plaintext, Secret, put_lp};
+use crate::{AeadKey, Nonce, Opaque, Plaintext, Secret};
 
 /// The 32-byte root key of a vault, born inside.
 pub struct RootKey(Secret<32>);
@@ -74,10 +75,10 @@ impl KeyTree {
     /// [`Opaque`] if the library refuses, which it does not for 32 bytes.
     pub fn derive(&self, label: Label, parts: &[&[u8]]) -> Result<Secret<32>, Opaque> {
         let mut info = Vec::with_capacity(64);
-        put_lp(&mut info, label.text());
-        put_lp(&mut info, &self.epoch.to_be_bytes());
+        info.put_lp(label.text());
+        info.put_lp(&self.epoch.to_be_bytes());
         for part in parts {
-            put_lp(&mut info, part);
+            info.put_lp(part);
         }
         expand(&self.prk, &[&info])
     }
@@ -94,7 +95,7 @@ impl WrapKey {
     pub fn from_kms_secret(secret: &Secret<32>) -> Result<Self, Opaque> {
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"adyton root wrap v1").extract(secret.expose());
         let mut info = Vec::new();
-        put_lp(&mut info, b"root wrap");
+        info.put_lp(b"root wrap");
         Ok(Self(AeadKey::new(&expand(&prk, &[&info])?)?))
     }
 

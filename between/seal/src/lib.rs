@@ -40,7 +40,7 @@ pub use ecdsa::EcdsaKey;
 pub use hpke::{RecipientKey, RecipientPublicKey, SealedPurpose, Suite1Error};
 pub use keyed::{HmacKey, keyed_hash, keyed_hash_16, same};
 pub use keys::{KeyTree, Label, RootKey, WrapKey};
-pub use plaintext::{Plaintext, Reader, put_lp};
+pub use plaintext::{Plaintext, ReadSecret};
 pub use random::{fill_random, mix_random, random};
 pub use recipient::KmsRecipientKey;
 pub use secret::{Secret, SecretText};

@@ -1,10 +1,11 @@
-//! The zeroizing buffer that secrets are encoded into, and the reader that takes them out again.
+//! The zeroizing buffer that secrets are encoded into, and how a reader takes them out again.
 //!
 //! Types that hold secrets have no serde. They write themselves into a [`Plaintext`], whose only consumer is the
 //! AEAD ([`crate::AeadKey::seal`]).
 
 use alloc::vec::Vec;
 
+use adyton_wire::{Put, Reader, WireError};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{Opaque, Secret};
@@ -20,48 +21,6 @@ impl Plaintext {
 
     pub(crate) fn from_zeroizing(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self(bytes)
-    }
-
-    /// Appends bytes. A buffer that must grow is copied to a new one and the old one is zeroized.
-    pub fn put(&mut self, bytes: &[u8]) {
-        let needed = self.0.len() + bytes.len();
-        if needed > self.0.capacity() {
-            let mut larger = Vec::with_capacity(needed.max(2 * self.0.capacity()).max(256));
-            larger.extend_from_slice(&self.0);
-            self.0.zeroize();
-            *self.0 = larger;
-        }
-        self.0.extend_from_slice(bytes);
-    }
-
-    /// Appends a `u8`.
-    pub fn put_u8(&mut self, value: u8) {
-        self.put(&[value]);
-    }
-
-    /// Appends a big-endian `u32`.
-    pub fn put_u32(&mut self, value: u32) {
-        self.put(&value.to_be_bytes());
-    }
-
-    /// Appends a big-endian `u64`.
-    pub fn put_u64(&mut self, value: u64) {
-        self.put(&value.to_be_bytes());
-    }
-
-    /// Appends `lp(bytes)`.
-    pub fn put_lp(&mut self, bytes: &[u8]) {
-        self.put(&crate::keyed::length(bytes));
-        self.put(bytes);
-    }
-
-    /// Appends what `write` writes, preceded by its `u32` length.
-    pub fn put_nested(&mut self, write: impl FnOnce(&mut Self)) {
-        let start = self.0.len();
-        self.put_u32(0);
-        write(self);
-        let length = crate::keyed::length(&self.0[start + 4..]);
-        self.0[start..start + 4].copy_from_slice(&length);
     }
 
     /// Appends zeros up to `size` bytes in all; does nothing if there are more already.
@@ -90,77 +49,54 @@ impl Plaintext {
 
     /// A reader over the bytes.
     pub fn reader(&self) -> Reader<'_> {
-        Reader(&self.0)
+        Reader::new(&self.0)
+    }
+
+    #[cold]
+    fn grow(&mut self, needed: usize) {
+        let mut larger = Vec::with_capacity(needed.max(2 * self.0.capacity()).max(256));
+        larger.extend_from_slice(&self.0);
+        self.0.zeroize();
+        *self.0 = larger;
     }
 }
 
-/// Appends `lp(bytes)` to associated data or other public bytes.
-pub fn put_lp(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.extend_from_slice(&crate::keyed::length(bytes));
-    out.extend_from_slice(bytes);
+impl Put for Plaintext {
+    /// A buffer that must grow is copied to a new one and the old one is zeroized.
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            self.grow(needed);
+        }
+        self.0.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn written(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
 }
 
-/// Reads what a [`Plaintext`] holds; every method fails with [`Opaque`] when bytes are missing.
-pub struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    /// Reads from a slice.
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
-    }
-
-    /// The next `count` bytes.
-    pub fn take(&mut self, count: usize) -> Result<&'a [u8], Opaque> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(Opaque)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    /// The next `N` bytes.
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Opaque> {
-        let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(Opaque)?;
-        self.0 = rest;
-        Ok(*taken)
-    }
-
+/// Takes secrets out of a [`Reader`].
+pub trait ReadSecret {
     /// The next `N` bytes as a secret.
-    pub fn secret<const N: usize>(&mut self) -> Result<Secret<N>, Opaque> {
-        Secret::try_from(self.take(N)?)
-    }
+    ///
+    /// # Errors
+    /// [`WireError::Truncated`].
+    fn secret<const N: usize>(&mut self) -> Result<Secret<N>, WireError>;
+}
 
-    /// The next `u8`.
-    pub fn u8(&mut self) -> Result<u8, Opaque> {
-        self.array().map(u8::from_be_bytes)
+impl ReadSecret for Reader<'_> {
+    fn secret<const N: usize>(&mut self) -> Result<Secret<N>, WireError> {
+        let bytes = self.take(N)?;
+        Ok(Secret::init_with(|secret| secret.copy_from_slice(bytes)))
     }
+}
 
-    /// The next `u32`.
-    pub fn u32(&mut self) -> Result<u32, Opaque> {
-        self.array().map(u32::from_be_bytes)
-    }
-
-    /// The next `u64`.
-    pub fn u64(&mut self) -> Result<u64, Opaque> {
-        self.array().map(u64::from_be_bytes)
-    }
-
-    /// The next `lp` bytes.
-    pub fn lp(&mut self) -> Result<&'a [u8], Opaque> {
-        let length = usize::try_from(self.u32()?).map_err(|_| Opaque)?;
-        self.take(length)
-    }
-
-    /// The next `lp` bytes as text.
-    pub fn text(&mut self) -> Result<&'a str, Opaque> {
-        core::str::from_utf8(self.lp()?).map_err(|_| Opaque)
-    }
-
-    /// What is left, without taking it.
-    pub fn rest(&self) -> &'a [u8] {
-        self.0
-    }
-
-    /// Ends the reading: trailing bytes are an error.
-    pub fn finish(self) -> Result<(), Opaque> {
-        if self.0.is_empty() { Ok(()) } else { Err(Opaque) }
+/// Opened bytes that do not decode get the same answer as bytes that do not open.
+impl From<WireError> for Opaque {
+    fn from(_: WireError) -> Self {
+        Self
     }
 }

@@ -1,7 +1,9 @@
 //! What clients and owners write: `adyton-enclave`.
 
 use adyton_api::{ChangeKeys, CreateTenant, LoosenService, NewKey};
-use adyton_enclave::http::{BasicCredentials, Form, KeysRequest, LooseningRequest, TenantRequest, TenantRequestError};
+use adyton_enclave::http::{
+    BasicCredentials, Form, JsonBody, KeysRequest, LooseningRequest, MemberError, TenantRequest, TenantRequestError,
+};
 use adyton_enclave::policy::Measured;
 use adyton_enclave::signed;
 
@@ -246,7 +248,8 @@ pub(crate) fn tenant_request(input: &[u8]) {
     };
     let plain = serde_json::to_vec(&plain).expect("texts are JSON");
     assert_eq!(TenantRequest::parse(&plain), Ok(request));
-    assert_eq!(TenantRequest::parse(&[input, b"{}"].concat()), Err(TenantRequestError::Member("body".into())));
+    let refused = TenantRequest::parse(&[input, b"{}"].concat());
+    assert_eq!(refused, Err(TenantRequestError::Member(MemberError::field("body", CreateTenant::FORM))));
 }
 
 /// A blob as the line of a `.pub` file.
@@ -276,7 +279,8 @@ pub(crate) fn keys_request(input: &[u8]) {
     };
     let plain = serde_json::to_vec(&plain).expect("texts are JSON");
     assert_eq!(KeysRequest::parse(&plain), Ok(request));
-    assert_eq!(KeysRequest::parse(&[input, b"{}"].concat()), Err("body".into()));
+    let refused = KeysRequest::parse(&[input, b"{}"].concat());
+    assert_eq!(refused, Err(MemberError::field("body", ChangeKeys::FORM)));
 }
 
 /// A loosening that is taken says of which service, and written plainly is taken as the same.
@@ -288,7 +292,8 @@ pub(crate) fn loosening_request(input: &[u8]) {
     let plain = LoosenService { service_sid: service.text(), code_length, custom_code_enabled: custom_code };
     let plain = serde_json::to_vec(&plain).expect("texts are JSON");
     assert_eq!(LooseningRequest::parse(&plain), Ok(request));
-    assert_eq!(LooseningRequest::parse(&[input, b"{}"].concat()), Err("body".into()));
+    let refused = LooseningRequest::parse(&[input, b"{}"].concat());
+    assert_eq!(refused, Err(MemberError::field("body", LoosenService::FORM)));
 }
 
 /// What is taken has signatures, a sequence and a body within its bound; nothing of it is verified.

@@ -1,6 +1,6 @@
 //! The dialer's names and routes: `adyton-host`.
 
-use adyton_host::{Route, is_domain_name};
+use adyton_host::{Route, TileRequest, Wanted, is_domain_name};
 
 use crate::accepted;
 
@@ -51,4 +51,18 @@ pub(crate) fn route(input: &[u8]) {
     let name = written.split(':').next().unwrap_or_default();
     let metadata = written.starts_with("169.254.169.254:80=");
     assert!((metadata || is_domain_name(name)) && name == name.to_ascii_lowercase(), "{written}");
+}
+
+/// A request for a published log has one spelling, and names a log and a resource of it.
+pub(crate) fn tile_request(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    let Ok(request) = text.parse::<TileRequest>() else { return };
+    accepted();
+    assert_eq!(request.to_string(), text);
+    let (log, rest) = text.strip_prefix('/').and_then(|path| path.split_once('/')).unwrap();
+    assert_eq!(log, request.log.name());
+    match request.wanted {
+        Wanted::Checkpoint => assert_eq!(rest, "checkpoint"),
+        Wanted::Tile(path) => assert_eq!(rest.parse(), Ok(path)),
+    }
 }

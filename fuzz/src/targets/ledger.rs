@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use adyton_ledger::{
     Body, Entry, Frontier, GovError, GovRecord, HEADER_LEN, Hash, Head, HeadError, Header, LogId, SshPublicKey,
-    SshSignature, SshSignatureError, TILE_WIDTH, VaultId, consistency_proof, inclusion_proof, leaf_hash, origin,
-    verify_consistency, verify_inclusion,
+    SshSignature, SshSignatureError, TileKind, TilePath, VaultId, consistency_proof, inclusion_proof, leaf_hash,
+    origin, verify_consistency, verify_inclusion,
 };
 use adyton_seal::{Secret, SigningKey};
 use data_encoding::BASE64;
@@ -14,6 +14,20 @@ use crate::accepted;
 
 pub(crate) const DICTIONARY: &[&[u8]] =
     &[&[2, 1, 1, 0], &[2, 4, 0, 1], &[2, 1, 5, 1], &[0, 1, 0, 0], &[0, 1, 0, 1], &[0; 32], &[0xFF; 8]];
+pub(crate) const TILES: &[&[u8]] = &[
+    b"tile/",
+    b"entries/",
+    b"x000/",
+    b"x999/",
+    b"/001",
+    b".p/",
+    b".p/255",
+    b"0",
+    b"63/",
+    b"/checkpoint",
+    b"/gov/",
+    b"/ops-0/",
+];
 pub(crate) const NOTES: &[&[u8]] = &[
     b"\n",
     b"\n\n",
@@ -217,25 +231,29 @@ pub(crate) fn proof(input: &[u8]) {
     }
 }
 
-/// `u8 level || u64 number || u16 width`: the path, read as C2SP says, names the same tile.
+/// A tile's path has one spelling, and an independent reading of it names the same tile.
 pub(crate) fn tile_path(input: &[u8]) {
-    let Ok(bytes) = <[u8; 11]>::try_from(input) else { return };
-    let (level, number) = (bytes[0], u64::from_be_bytes(bytes[1..9].try_into().unwrap()));
-    let width = u16::from_be_bytes([bytes[9], bytes[10]]) % 256 + 1;
+    let Ok(text) = str::from_utf8(input) else { return };
+    let Ok(path) = text.parse::<TilePath>() else { return };
     accepted();
-    let path = adyton_ledger::tile_path(level, number, width);
-    let (found, rest) = path.strip_prefix("tile/").and_then(|rest| rest.split_once('/')).unwrap();
-    assert_eq!(found, level.to_string());
-    let (digits, found) = rest.split_once(".p/").unwrap_or((rest, ""));
-    let expected = if usize::from(width) == TILE_WIDTH { String::new() } else { width.to_string() };
-    assert_eq!(found, expected);
+    assert_eq!(path.to_string(), text);
+    let (kind, rest) = text.strip_prefix("tile/").and_then(|rest| rest.split_once('/')).unwrap();
+    match path.kind {
+        TileKind::Hashes(level) => assert!(level < 64 && kind == level.to_string(), "{text}"),
+        TileKind::Entries => assert_eq!(kind, "entries"),
+    }
+    let (digits, width) = rest.split_once(".p/").unwrap_or((rest, "256"));
+    assert!(width == path.width.to_string() && (1..=256).contains(&path.width), "{text}");
     let elements: Vec<&str> = digits.split('/').collect();
     for (place, element) in elements.iter().enumerate() {
         let last = place + 1 == elements.len();
-        assert!(element.len() == if last { 3 } else { 4 } && element.starts_with('x') != last, "{path}");
+        assert!(element.len() == if last { 3 } else { 4 } && element.starts_with('x') != last, "{text}");
     }
-    assert!(elements.len() == 1 || elements[0] != "x000", "{path} has more than one spelling");
-    assert_eq!(digits.replace(['/', 'x'], "").parse(), Ok(number));
+    assert!(elements.len() == 1 || elements[0] != "x000", "{text} has more than one spelling");
+    assert_eq!(digits.replace(['/', 'x'], "").parse(), Ok(path.number));
+    // None of this overflows.
+    assert!(!path.exists(0));
+    let _ = (path.first(), path.exists(u64::MAX));
 }
 
 /// A vault id has one spelling.

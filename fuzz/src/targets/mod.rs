@@ -2,6 +2,7 @@
 
 mod attest;
 mod enclave;
+mod frame;
 mod host;
 mod image;
 mod ledger;
@@ -16,18 +17,20 @@ use crate::Target;
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    // between/wire
+    Target { name: "reader", run: wire::reader, dictionary: wire::DICTIONARY },
     // between/frame, between/transport
-    Target { name: "frame", run: wire::frame, dictionary: wire::DICTIONARY },
-    Target { name: "frame_append", run: wire::frame_append, dictionary: wire::DICTIONARY },
-    Target { name: "frame_stream", run: wire::frame_stream, dictionary: wire::DICTIONARY },
-    Target { name: "address", run: wire::address, dictionary: wire::ADDRESSES },
+    Target { name: "frame", run: frame::frame, dictionary: frame::DICTIONARY },
+    Target { name: "frame_append", run: frame::frame_append, dictionary: frame::DICTIONARY },
+    Target { name: "frame_stream", run: frame::frame_stream, dictionary: frame::DICTIONARY },
+    Target { name: "address", run: frame::address, dictionary: frame::ADDRESSES },
     // between/ledger
     Target { name: "entry", run: ledger::entry, dictionary: ledger::DICTIONARY },
     Target { name: "gov_record", run: ledger::gov_record, dictionary: ledger::DICTIONARY },
     Target { name: "head", run: ledger::head, dictionary: ledger::NOTES },
     Target { name: "frontier", run: ledger::frontier, dictionary: ledger::DICTIONARY },
     Target { name: "proof", run: ledger::proof, dictionary: ledger::DICTIONARY },
-    Target { name: "tile_path", run: ledger::tile_path, dictionary: ledger::DICTIONARY },
+    Target { name: "tile_path", run: ledger::tile_path, dictionary: ledger::TILES },
     Target { name: "vault_id", run: ledger::vault_id, dictionary: ledger::DICTIONARY },
     Target { name: "ssh_key", run: ledger::ssh_key, dictionary: ledger::SSH },
     Target { name: "ssh_signature", run: ledger::ssh_signature, dictionary: ledger::SSH },
@@ -38,7 +41,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sealed_value", run: seal::sealed_value, dictionary: seal::DICTIONARY },
     Target { name: "kms_envelope", run: seal::kms_envelope, dictionary: seal::BER },
     Target { name: "code", run: seal::code, dictionary: seal::DIGITS },
-    Target { name: "reader", run: seal::reader, dictionary: seal::DICTIONARY },
     // inside/vault
     Target { name: "event", run: vault::event, dictionary: vault::DICTIONARY },
     Target { name: "evolve", run: vault::evolve, dictionary: vault::DICTIONARY },
@@ -66,6 +68,7 @@ pub const TARGETS: &[Target] = &[
     // outside/host
     Target { name: "domain_name", run: host::domain_name, dictionary: host::NAMES },
     Target { name: "route", run: host::route, dictionary: host::NAMES },
+    Target { name: "tile_request", run: host::tile_request, dictionary: ledger::TILES },
     // outside/image
     Target { name: "eif", run: image::eif, dictionary: image::DICTIONARY },
     Target { name: "ramdisk", run: image::ramdisk, dictionary: image::ARCHIVES },

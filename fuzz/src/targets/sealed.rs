@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 use adyton_engine::sealing::{BodyError, Opener, Parts};
 use adyton_engine::snapshot::{Manifest, Scope};
 use adyton_ledger::{Entry, Hash, Header, Kind, Record, Size, sha256};
-use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Plaintext, RootKey, Secret, put_lp};
-
+use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Plaintext, RootKey, Secret};
 use adyton_vault::State;
+use adyton_wire::Put;
 
 use super::ledger::{OPS, VAULT};
 use crate::accepted;
@@ -57,12 +57,12 @@ pub(crate) fn entry_body(input: &[u8]) {
         kept_root: Hash::default(),
     };
     let mut aad = Vec::new();
-    put_lp(&mut aad, b"adyton entry v2");
-    aad.extend_from_slice(&VAULT.0);
-    put_lp(&mut aad, b"ops-0");
-    aad.extend_from_slice(&5u64.to_be_bytes());
-    aad.push(0);
-    aad.extend_from_slice(&header.encode());
+    aad.put_lp(b"adyton entry v2");
+    aad.put(&VAULT.0);
+    aad.put_lp(b"ops-0");
+    aad.put_u64(5);
+    aad.put_u8(0);
+    aad.put(&header.encode());
     let mut body = seal(Label::Log, &[b"ops-0", &BOOT], 5, &aad, input);
     let mut opener = Opener::new(keys(), VAULT, OPS);
     let mut open = |header: &Header, body: &[u8]| {
@@ -76,7 +76,7 @@ pub(crate) fn entry_body(input: &[u8]) {
     let Ok(parts) = open(&header, &body) else { return };
     accepted();
     let mut nested = Vec::new();
-    parts.iter().for_each(|part| put_lp(&mut nested, part));
+    parts.iter().for_each(|part| nested.put_lp(part));
     let mut expected = u32::try_from(nested.len()).unwrap().to_be_bytes().to_vec();
     expected.extend_from_slice(&u16::try_from(parts.len()).unwrap().to_be_bytes());
     expected.extend_from_slice(&nested);
@@ -93,12 +93,12 @@ pub(crate) fn entry_body(input: &[u8]) {
 pub(crate) fn snapshot(input: &[u8]) {
     let Some(covered) = input.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)) else { return };
     let mut aad = Vec::new();
-    put_lp(&mut aad, b"adyton snapshot v2");
-    aad.extend_from_slice(&VAULT.0);
-    put_lp(&mut aad, b"ops-0");
-    aad.extend_from_slice(&SNAPSHOT);
-    aad.extend_from_slice(&covered.to_be_bytes());
-    aad.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1]);
+    aad.put_lp(b"adyton snapshot v2");
+    aad.put(&VAULT.0);
+    aad.put_lp(b"ops-0");
+    aad.put(&SNAPSHOT);
+    aad.put_u64(covered);
+    aad.put(&[0, 0, 0, 0, 0, 0, 0, 1]);
     let chunk = seal(Label::Snapshot, &[b"ops-0", &BOOT, &SNAPSHOT], 0, &aad, input);
     let mut manifest = Manifest { id: SNAPSHOT, covered, chunks: vec![sha256(&chunk)] };
     let scope = Scope { keys: keys(), vault: VAULT, log: OPS, boot_id: BOOT };

@@ -1,10 +1,11 @@
 //! Events, the state of snapshots, SIDs and destinations: `adyton-vault`.
 
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
 use adyton_vault::{
     AccountId, AttemptId, Channel, Class, Corrupt, Destination, Event, EventKind, Id, KeyId, Kind, Record as _,
     ServiceId, State, VerificationId, services, tenancy, verification,
 };
+use adyton_wire::Reader;
 
 use crate::accepted;
 

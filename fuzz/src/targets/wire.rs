@@ -1,84 +1,90 @@
-//! Frames, streams of them, and addresses: `adyton-frame`, `adyton-transport`.
+//! The reader and the writer under every binary format: `adyton-wire`.
 
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
-use adyton_frame::{Append, Frame, FrameError, Message, RecordBytes, encode_append};
-use adyton_transport::{Address, FrameReader};
+use adyton_seal::ReadSecret;
+use adyton_wire::{Put, Reader, WireError};
 
 use crate::accepted;
 
 pub(crate) const DICTIONARY: &[&[u8]] =
-    &[&[0x10], &[0x23], &[0x2A], &[0x40], &[0, 0, 0, 9], &[0, 16, 0, 0], &[0, 16, 0, 1], "ä".as_bytes(), b"\xFF"];
-pub(crate) const ADDRESSES: &[&[u8]] = &[b"unix:", b"vsock:", b":", b"4294967295", b"4294967296", b"+", b"0"];
+    &[&[0; 4], &[0, 0, 0, 1], &[0xFF; 4], &[0; 32], "ä".as_bytes(), b"\xC3", &[3 | 4 << 3], &[4 | 1 << 3]];
 
-/// What decodes is written back to the same bytes, and is not a frame with a byte more or less.
-pub(crate) fn frame(input: &[u8]) {
-    let Ok(frame) = Frame::decode(input) else { return };
+/// `u8 n || n operations || bytes`: the reader gives what a plain index over the bytes gives, with the same refusals,
+/// and what it took is written back to the same bytes.
+pub(crate) fn reader(input: &[u8]) {
+    let Some((count, rest)) = input.split_first() else { return };
+    let Some((operations, bytes)) = rest.split_at_checked((*count).into()) else { return };
+    let (mut reader, mut again) = (Reader::new(bytes), Vec::new());
+    for operation in operations {
+        let expected = expected(*operation, &bytes[again.len()..]);
+        let got = read(*operation, &mut reader);
+        assert_eq!(got, expected, "operation {operation:#04x}");
+        let Ok(field) = got else { return };
+        write(*operation, &field, &mut again);
+        assert_eq!(again, bytes[..again.len()]);
+    }
     accepted();
-    let mut again = vec![0xAA];
-    frame.encode(&mut again).expect("a frame that was decoded fits a frame");
-    assert_eq!(again[1..5], u32::try_from(input.len()).unwrap().to_be_bytes());
-    assert_eq!(&again[5..], input);
-    assert!(Frame::decode(&input[..input.len() - 1]).is_err(), "a byte less is still a frame");
-    let longer = Frame::decode(&[input, &[0]].concat());
-    assert!(matches!(longer, Err(FrameError::TrailingBytes | FrameError::Length)), "a byte more: {longer:?}");
+    assert_eq!(reader.rest(), &bytes[again.len()..]);
+    let all = again.len() == bytes.len();
+    assert_eq!(reader.finish(), if all { Ok(()) } else { Err(WireError::TrailingBytes) });
 }
 
-/// `u16 log || u64 size || u8 bodies || u8 body length || bodies || head`: the fast encoder says what the frame says.
-pub(crate) fn frame_append(input: &[u8]) {
-    let Some((head, mut rest)) = input.split_first_chunk::<12>() else { return };
-    let (log, size) = (u16::from_be_bytes([head[0], head[1]]), &head[2..10]);
-    let expected_size = u64::from_be_bytes(size.try_into().unwrap());
-    let mut body = |bit: u8| {
-        (head[10] & bit != 0).then(|| {
-            let (body, left) = rest.split_at(rest.len().min(head[11].into()));
-            rest = left;
-            body.to_vec()
-        })
-    };
-    let record = RecordBytes { hot: body(1), kept: body(2), entry: [head[10]; 176] };
-    let head = String::from_utf8_lossy(rest).into_owned();
-    let mut out = b"before".to_vec();
-    let parts = (&record.entry, record.hot.as_deref(), record.kept.as_deref());
-    encode_append(7, log, expected_size, parts, &head, &mut out).expect("an input is shorter than a frame");
-    accepted();
-    let message = Message::Append(Append { log, expected_size, record, head });
-    assert_eq!(Frame::decode(&out[10..]), Ok(Frame { id: 7, message }));
-    assert_eq!(usize::try_from(u32::from_be_bytes(out[6..10].try_into().unwrap())).unwrap(), out.len() - 10);
+#[derive(Debug, PartialEq)]
+enum Field {
+    Number(u64),
+    Bytes(Vec<u8>),
 }
 
-/// Frames of a stream are those of its bytes cut at their lengths, and the reader takes no byte beyond them.
-pub(crate) fn frame_stream(input: &[u8]) {
-    let mut stream = input;
-    let mut reader = FrameReader::new(&mut stream);
-    let mut rest = input;
-    loop {
-        let read = match pin!(reader.read()).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(read) => read,
-            Poll::Pending => panic!("bytes in memory are always ready"),
-        };
-        let expected = rest.split_first_chunk().and_then(|(length, left)| {
-            let (frame, left) = left.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-            Some((Frame::decode(frame).ok()?, left))
-        });
-        match (read, expected) {
-            (Ok(Some(frame)), Some((expected, left))) => {
-                accepted();
-                assert_eq!(frame, expected);
-                rest = left;
-            }
-            (Ok(None), None) => return assert!(rest.is_empty(), "bytes were passed over"),
-            (Err(_), None) => return,
-            (read, expected) => panic!("{read:?}, expected {expected:?}"),
-        }
+fn read(operation: u8, reader: &mut Reader<'_>) -> Result<Field, WireError> {
+    let bytes = |bytes: &[u8]| Field::Bytes(bytes.to_vec());
+    match (operation % 8, operation >> 3) {
+        (0, _) => reader.u8().map(u64::from).map(Field::Number),
+        (1, 0) => reader.u32().map(u64::from).map(Field::Number),
+        (1, _) => reader.u16().map(u64::from).map(Field::Number),
+        (2, _) => reader.u64().map(Field::Number),
+        (3, 0) => reader.lp().map(bytes),
+        (3, bound) => reader.lp_within(bound.into()).map(bytes),
+        (4, 0) => reader.text().map(str::as_bytes).map(bytes),
+        (4, _) => reader.nested().map(|nested| bytes(nested.rest())),
+        (5, length) => reader.take(length.into()).map(bytes),
+        (6, _) => reader.array::<16>().map(|array| bytes(&array)),
+        (_, 0) => reader.secret::<32>().map(|secret| bytes(secret.expose())),
+        (_, count) => reader.list(count.into(), 2, Reader::array::<2>).map(|items| bytes(items.as_flattened())),
     }
 }
 
-/// An address has one spelling.
-pub(crate) fn address(input: &[u8]) {
-    let Ok(text) = str::from_utf8(input) else { return };
-    let Ok(address) = text.parse::<Address>() else { return };
-    accepted();
-    assert_eq!(address.to_string(), text);
+fn expected(operation: u8, rest: &[u8]) -> Result<Field, WireError> {
+    let bytes = |from: usize, length: usize| rest[from..].get(..length).ok_or(WireError::Truncated);
+    let number = |length| Ok(bytes(0, length)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
+    let lp = |bound: u64| {
+        let length = number(4)?;
+        if length > bound { Err(WireError::TooLong) } else { bytes(4, usize::try_from(length).unwrap()) }
+    };
+    let field = |bytes: &[u8]| Field::Bytes(bytes.to_vec());
+    match (operation % 8, operation >> 3) {
+        (0, _) => number(1).map(Field::Number),
+        (1, 0) => number(4).map(Field::Number),
+        (1, _) => number(2).map(Field::Number),
+        (2, _) => number(8).map(Field::Number),
+        (3, bound @ 1..) => lp(bound.into()).map(field),
+        (4, 0) => {
+            lp(u64::MAX).and_then(|bytes| str::from_utf8(bytes).map_err(|_| WireError::Utf8).map(|_| field(bytes)))
+        }
+        (3 | 4, _) => lp(u64::MAX).map(field),
+        (5, length) => bytes(0, length.into()).map(field),
+        (6, _) => bytes(0, 16).map(field),
+        (_, 0) => bytes(0, 32).map(field),
+        (_, count) => bytes(0, usize::from(count) * 2).map(field),
+    }
+}
+
+fn write(operation: u8, field: &Field, out: &mut Vec<u8>) {
+    match (operation % 8, operation >> 3, field) {
+        (0, _, Field::Number(number)) => out.put_u8(u8::try_from(*number).unwrap()),
+        (1, 0, Field::Number(number)) => out.put_u32(u32::try_from(*number).unwrap()),
+        (1, _, Field::Number(number)) => out.put_u16(u16::try_from(*number).unwrap()),
+        (_, _, Field::Number(number)) => out.put_u64(*number),
+        (3, _, Field::Bytes(bytes)) | (4, 0, Field::Bytes(bytes)) => out.put_lp(bytes),
+        (4, _, Field::Bytes(bytes)) => out.put_nested(|out| out.put(bytes)),
+        (_, _, Field::Bytes(bytes)) => out.put(bytes),
+    }
 }

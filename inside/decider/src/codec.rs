@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
+use adyton_wire::{Put, Reader};
 
 use crate::{BootId, Corrupt, Id, KeyedHash, TokenHash};
 

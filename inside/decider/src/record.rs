@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use adyton_seal::{Opaque, Plaintext, Reader};
+use adyton_seal::Plaintext;
+use adyton_wire::{Reader, WireError};
 
 use crate::Class;
 
@@ -46,8 +47,8 @@ impl fmt::Display for Corrupt {
 
 impl core::error::Error for Corrupt {}
 
-impl From<Opaque> for Corrupt {
-    fn from(_: Opaque) -> Self {
+impl From<WireError> for Corrupt {
+    fn from(_: WireError) -> Self {
         Self
     }
 }

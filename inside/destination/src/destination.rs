@@ -57,14 +57,14 @@ impl fmt::Display for DestinationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotE164 => "expected a phone number in E.164 form: +, country code, subscriber number, digits only",
-            Self::CallingCode => "no country has this calling code",
-            Self::NationalLength => "the country has no phone numbers of this length",
+            Self::CallingCode => "no country has this calling code: expected + and a country code, such as +1 or +44, before the number",
+            Self::NationalLength => "the country has no phone numbers of this length: expected the whole number with its area code, and no extension",
             Self::NationalBeginning => {
                 "the country has no phone numbers that begin so: leave out what is dialled only inside the country (as in \
                  +49 0170), and write the number in today's form (as +54 9 11 in Argentina)"
             }
             Self::EmailForm => "expected an e-mail address: local@domain",
-            Self::EmailLength => "an e-mail address has at most 254 bytes",
+            Self::EmailLength => "expected an e-mail address of at most 254 bytes",
             Self::LocalPart => "expected 1 to 64 plain ASCII characters before the @",
             Self::Domain => "expected an ASCII domain name behind the @ (international ones as xn--)",
         })

@@ -46,7 +46,7 @@ use crate::engine::writer::Surroundings;
 use crate::engine::{Engine, Stop, Stopped};
 use crate::events::Events;
 use crate::evidence::Evidence;
-use crate::http::{self, Api, Hosts, Owners};
+use crate::http::{self, Api, Hosts, Owners, certificate_answer};
 use crate::identity::{self, Ca, SealedCa};
 use crate::metrics;
 use crate::platform::{Claims, Nsm, NsmAddress, PlatformError};
@@ -168,7 +168,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let recipient = Arc::new(RecipientKey::new(&vault.keys.derive(Label::Hpke, &[])?)?);
     let key = CredentialKey { recipient: Arc::clone(&recipient), vault_id: vault.id.0 };
     let public = Arc::new(PublicKeys::new(&vault.keys, vault.id.0, &policy.api.public_names)?);
-    let public_request = public.request()?;
+    let public_request = public.request()?.and_then(|request| certificate_answer(request).ok());
     let acme = policy.acme.as_ref().map(|acme| Acme::new(acme, config.service.clone(), Arc::clone(&clock))).transpose();
     let mut acme = acme.map_err(|_| BootError::Route("acme".into()))?;
     if let (Some(acme), Some(certificate)) = (&mut acme, &certificate) {

@@ -1,7 +1,7 @@
 //! Evidence for clients' nonces (`docs/spec/09-evidence.md`).
 //!
-//! 1. nonces wait in a bounded queue; one too many is refused at once;
-//! 2. whatever waits when the platform is free goes under one document: the root of the nonces' tree is its `nonce`, the
+//! 1. nonces wait in a queue with a place for every connection, so that no nonce is refused;
+//! 2. what waits when the platform is free goes under one document, 4096 nonces at most: the root of the nonces' tree is its `nonce`, the
 //!    bundle's hash its `user_data`;
 //! 3. each client gets the document and the path from its own nonce.
 //!
@@ -25,6 +25,7 @@ use tokio::time::{Duration, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 
 use crate::events::Events;
+use crate::http::MAX_CONNECTIONS;
 use crate::platform::{Claims, Nsm, NsmAddress, PlatformError};
 
 /// Most documents that the platform is asked for in a second.
@@ -35,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Why there is no evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvidenceError {
-    /// More nonces wait than a document takes.
+    /// More nonces wait than there are connections.
     Busy,
     /// The platform gave no document.
     Platform,
@@ -97,7 +98,7 @@ impl Evidence {
         log_key: SigningKey,
         events: Events,
     ) -> Self {
-        let (asked, waiting) = mpsc::channel(MAX_NONCES);
+        let (asked, waiting) = mpsc::channel(MAX_CONNECTIONS);
         tokio::spawn(serve(Platform { nsm: Some(nsm), address }, waiting, bundle_hash, events));
         Self { asked, bundle: BASE64.encode(bundle), bundle_hash, log_key }
     }
@@ -210,15 +211,15 @@ mod tests {
             nonce[..8].copy_from_slice(&number.to_be_bytes());
             tokio::spawn(async move { evidence.fresh(nonce).await.err() })
         };
-        // One is with the platform; then as many as a document takes wait for the next.
+        // One is with the platform; then as many as there are connections wait for the next ones.
         let first = ask(0);
         tokio::task::yield_now().await;
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let waiting: Vec<_> = (1..=MAX_NONCES).map(ask).collect();
+        let waiting: Vec<_> = (1..=MAX_CONNECTIONS).map(ask).collect();
         tokio::task::yield_now().await;
         tokio::time::sleep(Duration::from_millis(1)).await;
-        assert_eq!(ask(MAX_NONCES + 1).await.unwrap(), Some(EvidenceError::Busy));
-        // The platform goes: both documents fail, and nobody waits for ever.
+        assert_eq!(ask(MAX_CONNECTIONS + 1).await.unwrap(), Some(EvidenceError::Busy));
+        // The platform goes: all documents fail, and nobody waits for ever.
         drop((stream, listener));
         assert_eq!(first.await.unwrap(), Some(EvidenceError::Platform));
         for asked in waiting {

@@ -13,7 +13,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use adyton_ledger::sha256;
-use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Opaque, Plaintext, put_lp, random};
+use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Opaque, Plaintext, random};
+use adyton_wire::Put;
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256, PublicKeyData,
@@ -293,9 +294,9 @@ fn common_name(name: &str) -> DistinguishedName {
 
 fn ca_aad(genesis_nonce: &[u8; 32], certificate: &[u8]) -> Vec<u8> {
     let mut aad = Vec::new();
-    put_lp(&mut aad, b"adyton ca key v1");
-    aad.extend_from_slice(genesis_nonce);
-    put_lp(&mut aad, certificate);
+    aad.put_lp(b"adyton ca key v1");
+    aad.put(genesis_nonce);
+    aad.put_lp(certificate);
     aad
 }
 

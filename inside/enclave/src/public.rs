@@ -28,7 +28,8 @@ use std::time::Duration;
 use adyton_attest::ATTESTED_PROTOCOL;
 use adyton_ledger::{base64, sha256};
 use adyton_policy::Settings;
-use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Opaque, Plaintext, Reader, put_lp, random};
+use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Opaque, Plaintext, random};
+use adyton_wire::{Put, Reader};
 use data_encoding::BASE64;
 use rcgen::{
     CertificateParams, CertificateSigningRequest, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256,
@@ -173,17 +174,17 @@ impl PublicKeys {
     pub(crate) fn seal(&self, used: &[u8], spki: &[u8], pkcs8: Plaintext) -> Result<Vec<u8>, Opaque> {
         let nonce: [u8; 12] = random()?;
         let mut sealed = vec![VERSION];
-        put_lp(&mut sealed, spki);
-        sealed.extend_from_slice(&nonce);
+        sealed.put_lp(spki);
+        sealed.put(&nonce);
         self.wrap.seal(Nonce::random(nonce), &self.aad(used, spki), pkcs8, &mut sealed)?;
         Ok(sealed)
     }
 
     fn aad(&self, used: &[u8], spki: &[u8]) -> Vec<u8> {
         let mut aad = Vec::new();
-        put_lp(&mut aad, used);
-        aad.extend_from_slice(&self.vault);
-        put_lp(&mut aad, spki);
+        aad.put_lp(used);
+        aad.put(&self.vault);
+        aad.put_lp(spki);
         aad
     }
 

@@ -6,7 +6,8 @@ use adyton_decider::Record;
 use adyton_ledger::{
     Body, EntryError, Frontier, Hash, Head, HeadError, Header, Kind, LogId, Record as Stored, VaultId,
 };
-use adyton_seal::{KeyTree, Reader};
+use adyton_seal::KeyTree;
+use adyton_wire::Reader;
 
 use crate::sealing::{BodyError, Opener};
 use crate::snapshot::Manifest;

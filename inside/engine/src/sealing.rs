@@ -9,7 +9,8 @@ use core::fmt;
 
 use adyton_decider::{Class, Corrupt, Record as Event};
 use adyton_ledger::{Body, Entry, Hash, Header, Kind, LogId, Record, Size, VaultId, leaves_of, leaves_root, part_leaf};
-use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, Opaque, Plaintext, Reader, TAG_LEN, put_lp};
+use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, Opaque, Plaintext, TAG_LEN};
+use adyton_wire::{Put, Reader, WireError};
 
 /// Bytes of a plaintext before its parts: `u32 used || u16 n`.
 const PLAINTEXT_HEAD: usize = 6;
@@ -32,6 +33,12 @@ impl core::error::Error for BodyError {}
 
 impl From<Opaque> for BodyError {
     fn from(_: Opaque) -> Self {
+        Self
+    }
+}
+
+impl From<WireError> for BodyError {
+    fn from(_: WireError) -> Self {
         Self
     }
 }
@@ -199,13 +206,13 @@ impl Sealer {
                 let size = header.size(body).bytes();
                 let mut plaintext = Plaintext::with_capacity(size);
                 plaintext.put_u32(u32::try_from(parts.len()).map_err(|_| Opaque)?);
-                plaintext.put(&operations.count.to_be_bytes());
+                plaintext.put_u16(operations.count);
                 plaintext.put(parts.as_bytes());
                 plaintext.pad_to(size);
                 let mut sealed = Vec::with_capacity(size + TAG_LEN);
                 let aad = aad(&self.vault, self.log, place.index, body, &encoded);
                 self.key.seal(nonce(body, place.index), &aad, plaintext, &mut sealed)?;
-                Ok(sealed)
+                Ok::<_, Opaque>(sealed)
             });
             parts.transpose()
         };
@@ -295,7 +302,7 @@ impl<'a> Opener<'a> {
         let plaintext = key.open(nonce(body, header.index), &aad, sealed)?;
         let mut reader = plaintext.reader();
         let used = usize::try_from(reader.u32()?).map_err(|_| BodyError)?;
-        let count = u16::from_be_bytes(reader.array()?);
+        let count = reader.u16()?;
         let mut parts = Reader::new(reader.take(used)?);
         // It was authentic, so anything else is a bug of the writer.
         if reader.rest().iter().any(|byte| *byte != 0) {
@@ -358,9 +365,9 @@ fn nonce(body: Body, index: u64) -> Nonce {
 
 fn aad(vault: &VaultId, log: LogId, index: u64, body: Body, header: &[u8; 112]) -> Vec<u8> {
     let mut aad = Vec::with_capacity(192);
-    put_lp(&mut aad, b"adyton entry v2");
+    aad.put_lp(b"adyton entry v2");
     aad.extend_from_slice(&vault.0);
-    put_lp(&mut aad, log.name().as_bytes());
+    aad.put_lp(log.name().as_bytes());
     aad.extend_from_slice(&index.to_be_bytes());
     aad.push(body.number());
     aad.extend_from_slice(header);

@@ -1,7 +1,8 @@
 //! The sections of a snapshot, by which each workflow's state grows alone (`docs/spec/04-snapshots.md`).
 
 use adyton_decider::Corrupt;
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
+use adyton_wire::{Put, Reader};
 
 /// Writes sections.
 pub struct Sections<'a> {

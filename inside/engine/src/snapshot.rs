@@ -4,7 +4,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use adyton_ledger::{Frontier, Hash, LogId, VaultId, sha256};
-use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Opaque, Plaintext, Reader, put_lp};
+use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Opaque, Plaintext};
+use adyton_wire::{Put, Reader, WireError};
 
 use crate::sealing::BodyError;
 use crate::{Machine, SectionReader, Sections};
@@ -45,7 +46,7 @@ impl Manifest {
             return Err(BodyError);
         }
         let (id, covered, count) = (reader.array()?, reader.u64()?, reader.u32()?);
-        let chunks = (0..count).map(|_| reader.array().map(Hash)).collect::<Result<_, Opaque>>()?;
+        let chunks = (0..count).map(|_| reader.array().map(Hash)).collect::<Result<_, WireError>>()?;
         reader.finish()?;
         Ok(Self { id, covered, chunks })
     }
@@ -135,9 +136,9 @@ impl Scope<'_> {
 
     fn aad(&self, id: &[u8; 16], covered: u64, number: u32, count: u32) -> Vec<u8> {
         let mut aad = Vec::new();
-        put_lp(&mut aad, b"adyton snapshot v2");
+        aad.put_lp(b"adyton snapshot v2");
         aad.extend_from_slice(&self.vault.0);
-        put_lp(&mut aad, self.log.name().as_bytes());
+        aad.put_lp(self.log.name().as_bytes());
         aad.extend_from_slice(id);
         aad.extend_from_slice(&covered.to_be_bytes());
         aad.extend_from_slice(&number.to_be_bytes());

@@ -2,7 +2,8 @@
 //! bodies").
 
 use adyton_decider::{BootId, Class, Corrupt, Record, Seconds};
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
+use adyton_wire::{Put, Reader};
 
 use crate::{services, tenancy, verification};
 

@@ -34,10 +34,10 @@ pub use adyton_decider::{
 };
 pub use adyton_destination::{Channel, Country, Destination, DestinationError, WrittenInstead};
 pub use adyton_services::{
-    self as services, AppHash, AppHashesError, CreateService, DeleteService, FetchService, ListServices, Locale,
-    Loosen, Loosening, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Message, MessageLook, NameError, Part, ServiceId,
-    ServiceName, ServicePage, ServiceSettings, ServiceUpdate, ServiceView, Text, UpdateService, WebOtpDomain,
-    WithdrawLoosening, gsm7_septets,
+    self as services, AppHash, AppHashesError, CodeLengthGiven, CreateService, DeleteService, FetchService,
+    LONGEST_CODE, ListServices, Locale, Loosen, Loosening, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Message,
+    MessageLook, NameError, Part, ServiceId, ServiceName, ServicePage, ServiceSettings, ServiceUpdate, ServiceView,
+    Text, UpdateService, WebOtpDomain, WithdrawLoosening, gsm7_septets,
 };
 pub use adyton_tenancy::{
     self as tenancy, AccountId, Admission, Caller, ChangeKeys, ChangeSettings, CreateTenant, Denied, KeyChanges, KeyId,

@@ -2,7 +2,7 @@
 
 use adyton_decider::{BootId, Decision as Decided, Draft};
 use adyton_engine::{Machine, Mode, SectionReader, Sections};
-use adyton_seal::Reader;
+use adyton_wire::Reader;
 
 use crate::{
     Answer, Ceiling, Command, Context, Corrupt, Effect, Event, EventKind, MAX_SWEPT_LOOSENINGS, Refusal, Rules,

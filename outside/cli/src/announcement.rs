@@ -5,6 +5,7 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use crate::folders::Folders;
+use crate::quote::sh;
 use crate::vault::{Serving, Vault};
 
 /// Everything that a program needs to use the vault. `pcr0` is register 0 of the enclave that was started.
@@ -20,7 +21,8 @@ pub(crate) fn announcement(
         "auth_token": tenant.auth_token, "service_sid": tenant.service_sid, "ca": folder.join("ca.pem"),
         "settings": folder.join("settings.toml"),
         "phone": ready["phone"], "vault_id": vault_id.to_string(), "root": ready["root"], "pcr0": HEXLOWER.encode(pcr0),
-        "metrics": format!("http://{}/metrics", vault.metrics), "enclave_pid": vault.enclave.id(), "host_pid": vault.host.id(),
+        "metrics": format!("http://{}/metrics", vault.metrics), "gov_log": format!("http://{}/gov", vault.tiles),
+        "ops_log": format!("http://{}/ops-0", vault.tiles_ops), "enclave_pid": vault.enclave.id(), "host_pid": vault.host.id(),
         "client_dir": folders.client, "tenant": folder.join("tenant.json"), "tenant_key": folder.join("tenant"),
         "owner_key": folders.client.join("owner"), "pretend_dir": folders.pretend,
         "profile": genesis.profile.text(), "nsm": ready["nsm"],
@@ -33,11 +35,12 @@ pub(crate) fn announcement(
 /// For people.
 pub(crate) fn instructions(up: &Value, folders: &Folders) {
     let field = |name: &str| up[name].as_str().unwrap_or_default();
+    // Paths, as a shell reads them.
+    let path = |name: &str| sh(field(name));
     let (api, ca, account, token, service) =
-        (field("api"), field("ca"), field("account_sid"), field("auth_token"), field("service_sid"));
-    let (tenant, tenant_key, owner_key, settings, vault_id) =
-        (field("tenant"), field("tenant_key"), field("owner_key"), field("settings"), field("vault_id"));
-    let (root, pcr0) = (field("root"), field("pcr0"));
+        (field("api"), path("ca"), field("account_sid"), field("auth_token"), field("service_sid"));
+    let (tenant, tenant_key, owner_key) = (path("tenant"), path("tenant_key"), path("owner_key"));
+    let (vault_id, root, pcr0, data) = (field("vault_id"), path("root"), field("pcr0"), sh(folders.data.display()));
     println!(
         "The vault is up at {api}
 vault id {vault_id}
@@ -45,6 +48,7 @@ profile {}: this shows the wall and tests it; it protects nothing from this mach
 
 Phone: {}
 Metrics: {}
+Logs (C2SP tlog-tiles): {} (public) and {}
 
 Send a first code with the Python SDK (pip install twilio; unset TWILIO_REGION and TWILIO_EDGE):
 
@@ -71,14 +75,16 @@ or the adyton command, for the tenant and for the owner:
   export ADYTON_TENANT={tenant}
   adyton key create --key {tenant_key} --scope support --out support.json
   adyton tenant show
-  adyton settings set --key {owner_key} --file {settings}
+  adyton settings show --key {owner_key}
 
 Ask it what it is: adyton verify {api} --vault-id {vault_id} --root {root} --pcr 0={pcr0}
-Check the log: adyton log check --data {}
+Check the log: adyton log check --data {data}
+The key of its heads: adyton log key --data {data}
 Stop: Ctrl-C",
         field("profile"),
         field("phone"),
         field("metrics"),
-        folders.data.display(),
+        field("gov_log"),
+        field("ops_log"),
     );
 }

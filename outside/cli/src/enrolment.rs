@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use adyton_attest::Root;
 use adyton_ledger::{Genesis, VaultId};
 use adyton_seal::RecipientPublicKey;
 use data_encoding::BASE64;
@@ -23,19 +24,18 @@ pub(crate) async fn enrol(
     (vault, genesis): (&VaultId, &Genesis),
     root: &[u8],
 ) -> Result<TenantFile, Error> {
-    let file = folder.join("tenant.json");
-    let ssh_key = make_key(&folder.join("tenant"), "tenant of a laptop's vault")?;
+    let (file, root) = (folder.join("tenant.json"), Root::explicit(root.to_vec()));
+    let ssh_key = make_key(&folder.join("tenant"), "tenant of a laptop's vault")?.parse()?;
     let mut tenant = match TenantFile::read(&file) {
         Ok(kept) => kept,
         Err(_) if !file.exists() => {
-            let tenant = TenantFile::new(vault, Some(root))?;
+            let tenant = TenantFile::new(vault, Some(&root))?;
             tenant.write(&file)?;
             tenant
         }
         Err(error) => return Err(error),
     };
-    if tenant.root.is_none() {
-        tenant.root = Some(BASE64.encode(root));
+    if tenant.learn(Some(&root)) {
         tenant.write(&file)?;
     }
     if tenant.service_sid.is_some() {

@@ -1,6 +1,7 @@
 //! Where things are kept: the vault's folder, the tenant's and the pretend one's, which stand outside it.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
 
 use adyton_folder::open_private;
 
@@ -30,11 +31,33 @@ impl Folders {
             name.push(suffix);
             data.with_file_name(name)
         };
-        Ok(Self {
+        let named = Self {
             client: client.map_or_else(|| beside(".client"), Path::to_path_buf),
             pretend: pretend.map_or_else(|| beside(".pretend"), Path::to_path_buf),
             data,
-        })
+        };
+        named.stand_apart()?;
+        Ok(named)
+    }
+
+    /// None of the three is another one or in it: a copy of one must not be a copy of two.
+    fn stand_apart(&self) -> Result<(), Box<dyn std::error::Error>> {
+        let named = [("--data", &self.data), ("--client-dir", &self.client), ("--pretend-dir", &self.pretend)];
+        let resolved = [resolve(&self.data)?, resolve(&self.client)?, resolve(&self.pretend)?];
+        for ((option, folder), path) in named.iter().zip(&resolved) {
+            for ((other, outer), above) in named.iter().zip(&resolved).filter(|((other, _), _)| other != option) {
+                if path.starts_with(above) {
+                    return Err(format!(
+                        "{option}: {} is {other}'s folder, {}, or in it: the three are kept apart, so that a backup of one \
+                         is not one of another",
+                        folder.display(),
+                        outer.display()
+                    )
+                    .into());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Resolves and makes them, closed to others.
@@ -108,11 +131,34 @@ fn empty(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn home() -> Result<PathBuf, Box<dyn std::error::Error>> {
-    let home = std::env::var_os("XDG_DATA_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/share")));
-    Ok(home.ok_or("neither XDG_DATA_HOME nor HOME is set: name a folder with --data DIR")?.join("adyton"))
+/// Where a path leads, whether it exists or not: links are followed as far as they go.
+fn resolve(path: &Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let mut resolved = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => drop(resolved.pop()),
+            component => resolved.push(component),
+        }
+        // What does not exist leads nowhere else.
+        if let Ok(canonical) = resolved.canonicalize() {
+            resolved = canonical;
+        }
+    }
+    Ok(resolved)
+}
+
+/// Where vaults are kept by default.
+fn home() -> Result<PathBuf, String> {
+    home_of(std::env::var_os("XDG_DATA_HOME"), std::env::var_os("HOME"))
+}
+
+/// By the XDG Base Directory Specification: a variable that is empty or no absolute path counts as unset.
+fn home_of(data: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, String> {
+    let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|path| path.is_absolute());
+    let found = absolute(data).or_else(|| Some(absolute(home)?.join(".local/share")));
+    let found = found.ok_or("neither XDG_DATA_HOME nor HOME names a folder: name one with --data DIR")?;
+    Ok(found.join("adyton"))
 }
 
 #[cfg(test)]
@@ -140,6 +186,43 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
         }
         open().unwrap();
+    }
+
+    #[test]
+    fn an_empty_variable_is_none() {
+        let home = |data: &str, home: &str| home_of(Some(data.into()), Some(home.into()));
+        assert_eq!(home("/data", "/home/jo").unwrap(), Path::new("/data/adyton"));
+        for data in ["", "relative"] {
+            assert_eq!(home(data, "/home/jo").unwrap(), Path::new("/home/jo/.local/share/adyton"), "{data}");
+            assert!(home(data, "").unwrap_err().contains("--data DIR"));
+        }
+        assert!(home_of(None, None).is_err());
+    }
+
+    #[test]
+    fn the_three_are_apart() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = |name: &str| parent.path().join(name);
+        fs::create_dir_all(path("vault/within")).unwrap();
+        std::os::unix::fs::symlink(path("vault/within"), path("link")).unwrap();
+        let named = |data: &str, client: &str, pretend: &str| {
+            Folders::named(Some(&path(data)), Some(&path(client)), Some(&path(pretend))).map(drop)
+        };
+        named("vault", "vault.client", "vault.pretend").unwrap();
+        named("new", "other", "third").unwrap();
+        for (data, client, pretend, option) in [
+            ("vault", "vault", "p", "--data"),
+            ("vault", "vault/new", "p", "--client-dir"),
+            ("vault", "c", "vault/within", "--pretend-dir"),
+            ("vault", "c", "link/new", "--pretend-dir"),
+            ("vault", "c", "new/../vault/x", "--pretend-dir"),
+            ("vault", "c", "c/x", "--pretend-dir"),
+            ("c/x", "c", "p", "--data"),
+        ] {
+            let refused = named(data, client, pretend).unwrap_err().to_string();
+            assert!(refused.starts_with(&format!("{option}: ")) && refused.contains("kept apart"), "{refused}");
+        }
+        assert!(!path("new").exists());
     }
 
     #[test]

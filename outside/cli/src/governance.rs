@@ -33,7 +33,9 @@ pub(crate) fn follow(data: &Path) -> Result<Governance, Error> {
         }
         for Record { entry, kept: body, .. } in records {
             let body = body.filter(|body| sha256(body) == entry.body_hash(Body::Kept));
-            let record = GovRecord::decode(&body.ok_or("the public log does not hold together: adyton log check")?)?;
+            let record = GovRecord::decode(&body.ok_or(
+                "the public log does not hold together: `adyton log check --data DIR` names the first fault",
+            )?)?;
             match (&mut found, record) {
                 (None, GovRecord::Genesis(genesis)) => {
                     let (vault, releases) = (VaultId::of_genesis(&entry), Releases::new(&genesis));
@@ -48,6 +50,13 @@ pub(crate) fn follow(data: &Path) -> Result<Governance, Error> {
 }
 
 impl Governance {
+    /// The policy of release 1, which fixes what no later one changes.
+    pub(crate) fn first_policy(&self) -> Result<Policy, Error> {
+        let policy =
+            self.releases.first_policy().ok_or("the vault has not booted under its policy yet: start it first")?;
+        Ok(Policy::parse(policy)?)
+    }
+
     /// The policy in force.
     pub(crate) fn policy(&self) -> Result<Policy, Error> {
         let policy = self.releases.policy().ok_or("the vault has not booted under its policy yet: start it first")?;

@@ -101,10 +101,10 @@ async fn create(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> R
     let mut scopes = scopes.to_vec();
     scopes.sort();
     scopes.dedup();
-    let (Connection { client, key: vault_key, .. }, file) = tenant.open().await?;
     if out.exists() {
         return Err(format!("{}: is there already; name another file", out.display()).into());
     }
+    let (Connection { client, key: vault_key, .. }, file) = tenant.open().await?;
     let (made, new) = new_key(&file, &vault_key, &scopes)?;
     write_private(out, &serde_json::to_vec_pretty(&made)?)?;
     let changes = ChangeKeys { add: vec![new], ..ChangeKeys::default() };
@@ -113,7 +113,7 @@ async fn create(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> R
             std::fs::remove_file(out)?;
             return Err(error);
         }
-        let told = "holds a key that the vault may not know: look with `adyton key list`";
+        let told = format!("holds a key that the vault may not know: look with `adyton key list {}`", tenant.option());
         return Err(format!("{error}\n{} {told}", out.display()).into());
     }
     let sentence = format!("{} may {}; its secret is in {}.", made.key_sid, scopes.join(", "), out.display());
@@ -124,7 +124,8 @@ async fn remove(tenant: &Tenant, key: &Path, sid: &str) -> Result<ExitCode, Erro
     let (Connection { client, .. }, file) = tenant.open().await?;
     let changes = ChangeKeys { remove: vec![sid.into()], ..ChangeKeys::default() };
     let changed = change_keys(&client, &file, &changes, key).await;
-    changed.map_err(|error| hinted(error, 404, "`adyton key list` says which keys there are."))?;
+    let listed = format!("`adyton key list {}` says which keys there are.", tenant.option());
+    changed.map_err(|error| hinted(error, 404, &listed))?;
     Ok(say(&tenant.place, &json!({ "key_sid": sid }), &format!("{sid} is forgotten.")))
 }
 
@@ -132,7 +133,10 @@ async fn list(tenant: &Tenant) -> Result<ExitCode, Error> {
     let keys = account(tenant).await?.keys;
     let lines: Vec<_> = keys.iter().map(|key| format!("{}: {}", key.key_sid, key.scopes.join(", "))).collect();
     let sentence = if lines.is_empty() {
-        "No API keys: `adyton key create --scope verify` makes one.".to_owned()
+        format!(
+            "No API keys: `adyton key create {} --key TENANT-KEY --scope verify --out KEY.json` makes one.",
+            tenant.option()
+        )
     } else {
         lines.join("\n")
     };

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use adyton_api::timestamp;
 use adyton_attest::{OwnDocument, Pcr};
 use adyton_ledger::sha256;
-use adyton_policy::{KeyPolicy, Pins, Policy, ProfileName};
+use adyton_policy::{IamPrincipal, KeyPolicy, Pins, Policy, ProfileName};
 use adyton_seal::{HmacKey, Secret};
 use bytes::Bytes;
 use clap::Subcommand;
@@ -48,13 +48,14 @@ pub(crate) enum Command {
     /// Prints the key policy by which an AWS KMS key releases to one enclave under one policy, and to nothing else.
     KeyPolicy {
         /// Registers of the enclave, 0 and 16, as NUMBER=HEX
-        #[arg(long = "pcr", value_name = "N=HEX", value_parser = register, required = true)]
+        #[arg(long = "pcr", value_name = "N=HEX", value_parser = register, value_delimiter = ',', required = true)]
         pcrs: Vec<(u8, Pcr)>,
         /// ARN of the role of the enclave's instance
         #[arg(long, value_name = "ARN")]
         role: String,
-        /// ARN of whom the key is to be administered by; he can release the root key to himself, by another key policy
-        #[arg(long, value_name = "ARN")]
+        /// Who administers the key: an account's number or root, or the ARN of a role or user. It can release the root key to itself,
+        /// by another key policy
+        #[arg(long, value_name = "ARN|ACCOUNT")]
         administrator: String,
     },
     /// Checks by a vault's own rule whether a key policy releases to one enclave and to nobody else, before it is put.
@@ -62,7 +63,7 @@ pub(crate) enum Command {
         /// The key policy as JSON, or what `aws kms get-key-policy` prints
         file: PathBuf,
         /// Registers of the enclave as NUMBER=HEX: 0, 16, and those that the policy names besides
-        #[arg(long = "pcr", value_name = "N=HEX", value_parser = register, required = true)]
+        #[arg(long = "pcr", value_name = "N=HEX", value_parser = register, value_delimiter = ',', required = true)]
         pcrs: Vec<(u8, Pcr)>,
         /// ARN of the role of the enclave's instance; without it one role of the policy must get everything
         #[arg(long, value_name = "ARN")]
@@ -84,7 +85,8 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
     match command {
         Command::KeyPolicy { pcrs, role, administrator } => {
             let (image, policy) = (find(pcrs, 0)?, find(pcrs, 16)?);
-            println!("{:#}", key_policy(administrator, role, image, policy));
+            let (administrator, role) = (IamPrincipal::administrator(administrator)?, IamPrincipal::role(role)?);
+            println!("{:#}", key_policy(administrator.text(), role.text(), image, policy));
             Ok(ExitCode::SUCCESS)
         }
         Command::Check { file, pcrs, role, genesis, allow_unchangeable, json } => {
@@ -114,12 +116,14 @@ fn nonce(text: &str) -> Result<[u8; 32], String> {
 }
 
 fn check(file: &Path, pins: &Pins, allow_unchangeable: bool, as_json: bool) -> Result<ExitCode, Error> {
-    let output = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let policy = KeyPolicy::text_of(&output).and_then(|text| KeyPolicy::check(&text, pins));
-    let (policy, error) = match policy {
+    let read = |output: String| {
+        let checked = KeyPolicy::text_of(&output).and_then(|text| KeyPolicy::check(&text, pins));
+        checked.map_err(|error| format!("{}: {error}", file.display()).into())
+    };
+    let (policy, error) = match text_of_file(file).and_then(read) {
         Ok(policy) => {
             let unchangeable = policy.changers.is_empty() && !allow_unchangeable;
-            (Some(policy), unchangeable.then(|| UNCHANGEABLE.to_owned()))
+            (Some(policy), unchangeable.then(|| format!("{}: {UNCHANGEABLE}", file.display())))
         }
         Err(error) => (None, Some(error.to_string())),
     };
@@ -139,9 +143,20 @@ fn check(file: &Path, pins: &Pins, allow_unchangeable: bool, as_json: bool) -> R
     }
     match (policy, error) {
         (Some(policy), None) => println!("{}: {}", file.display(), told(&policy)),
-        (_, error) => return Err(format!("{}: {}", file.display(), error.unwrap_or_default()).into()),
+        (_, error) => return Err(error.unwrap_or_default().into()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The text of a file. Shells on Windows write UTF-16, or UTF-8 with a byte order mark, which is skipped.
+fn text_of_file(file: &Path) -> Result<String, Error> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| named(&error))?;
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        return Err(named(&"this is UTF-16: expected UTF-8 (in PowerShell `… | Out-File -Encoding utf8 FILE`)").into());
+    }
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    Ok(String::from_utf8(text.to_vec()).map_err(|_| named(&"not UTF-8"))?)
 }
 
 /// Why a policy without [`KeyPolicy::changers`] is refused unless it is asked for.

@@ -31,7 +31,8 @@ pub(crate) async fn sign_first_settings(
         return Ok(());
     }
     let mut text = String::from(
-        "# The owners' settings. `adyton settings set --file` signs what this file says, all of it, in place of the last.\n\
+        "# The owners' first settings. `adyton settings show --key OWNER-KEY` prints those in force, and `adyton settings set \
+         --file FILE --key OWNER-KEY` signs\n# what a file says, all of it, in place of them.\n\
          version = 1\n\n[credentials]\n",
     );
     for route in &policy.routes {
@@ -56,7 +57,7 @@ pub(crate) fn policy_text(pretend: &Value, listen: SocketAddr, owner: &str) -> R
     }
     Ok(format!(
         r#"# The vault's policy. It is measured: a vault boots under it, or under another one that the owners approved
-# (`adyton policy approve`).
+# (`adyton policy approve --data DIR --key OWNER-KEY`).
 version = 1
 profile = "dev"
 retention_days = 30

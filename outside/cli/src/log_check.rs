@@ -3,11 +3,22 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use adyton_ledger::{CheckError, check, sha256};
+use adyton_ledger::{CheckError, LogId, Report, check, sha256};
 use serde_json::json;
 
 use crate::governance::verify_approvals;
 use crate::store::Source;
+
+/// What the check says of a vault's logs; an error names what is wrong with them.
+pub(crate) fn sound(source: &Source) -> Result<Report, Box<dyn std::error::Error>> {
+    let report = check(source).map_err(|error| match error {
+        CheckError::Fault(fault) => format!("FAULT: {fault}").into(),
+        CheckError::Unsettled(log) => unsettled(log),
+        CheckError::Store(error) => Box::from(error),
+    })?;
+    verify_approvals(&report.vault, &report.history)?;
+    Ok(report)
+}
 
 /// Checks every log of the vault in `data`.
 pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::error::Error>> {
@@ -55,7 +66,7 @@ pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::e
                     println!("certificate obtained from a CA: SHA-256 {certificate}");
                 }
                 println!(
-                    "The logs hold together. Whether they are the newest ones, nothing here can say (freshness: none)."
+                    "The logs hold together. Nothing here can say whether they are the newest ones, or whether copies of the vault run (freshness: none)."
                 );
             }
             Ok(ExitCode::SUCCESS)
@@ -71,10 +82,11 @@ pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::e
             }
             Ok(ExitCode::FAILURE)
         }
-        Err(CheckError::Unsettled(log)) => {
-            Err(format!("log {log}: the vault drops bodies faster than they are read: check again, or stop it first")
-                .into())
-        }
+        Err(CheckError::Unsettled(log)) => Err(unsettled(log)),
         Err(CheckError::Store(error)) => Err(error.into()),
     }
+}
+
+fn unsettled(log: LogId) -> Box<dyn std::error::Error> {
+    format!("log {log}: the vault drops bodies faster than they are read: check again, or stop it first").into()
 }

@@ -14,6 +14,7 @@ mod emulated;
 mod emulator;
 mod enclave;
 mod enrolment;
+mod environment;
 mod folders;
 mod governance;
 mod image;
@@ -21,9 +22,14 @@ mod keys;
 mod kms_admin;
 mod laptop;
 mod log_check;
+mod log_key;
 mod machine;
+mod patience;
 mod policy;
+#[cfg(test)]
+mod printed;
 mod processes;
+mod quote;
 mod requests;
 mod seal;
 mod settings;
@@ -57,6 +63,7 @@ enum Command {
     /// Runs a whole vault on this machine: enclave, host, and a pretend carrier and phone.
     Up(up::Options),
     /// Asks a vault for evidence, and says what it shows and what it does not.
+    #[command(after_help = verify::EXIT_CODES)]
     Verify(verify::Options),
     /// Builds the emulated Nitro machine from pinned sources, and says where it is.
     Emulator(emulator::Options),
@@ -104,16 +111,36 @@ enum Log {
         #[arg(long)]
         json: bool,
     },
+    /// Prints the verifier's key of each log (C2SP signed-note), by which tools check its heads.
+    Key {
+        /// The vault's folder.
+        #[arg(long)]
+        data: PathBuf,
+        /// One line of JSON instead of a line for each key.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            if let Some(variable) = environment::named_by(&error) {
+                eprintln!("\nIt was read from the environment: {variable}.");
+            }
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX));
+        }
+    };
+    let result = match arguments.command {
         Command::Up(options) => up::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Emulator(options) => emulator::run(&options),
         Command::Drill(options) => drill::run(&options),
         Command::DrillControl(options) => drill::control::run(&options),
         Command::Log(Log::Check { data, json }) => log_check::run(&data, json),
+        Command::Log(Log::Key { data, json }) => log_key::run(&data, json),
         Command::Policy(command) => policy::run(&command),
         Command::Image(command) => image::run(&command),
         Command::Seal(options) => seal::run(&options),

@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use adyton_api::SignedRequest;
+use adyton_folder::write_private;
 use adyton_host::Approvals;
 use adyton_ledger::{Action, Request, Signer, SignersError, sha256};
-use adyton_policy::{Direction, Policy, diff};
+use adyton_policy::{Direction, Policy, Trust, diff, may_follow};
 use clap::Subcommand;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 use serde_json::json;
 
 use crate::consent;
-use crate::governance::follow;
+use crate::governance::{Governance, follow};
+use crate::quote::sh;
 use crate::ssh::sign;
-use adyton_folder::write_private;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -26,6 +29,9 @@ pub(crate) enum Command {
     Check {
         /// The policy.
         file: PathBuf,
+        /// The folder of a vault: checks also that its next policy can be this one
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
         /// One line of JSON instead of sentences
         #[arg(long)]
         json: bool,
@@ -67,7 +73,7 @@ pub(crate) struct Approve {
 /// Carries out a command.
 pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
     match command {
-        Command::Check { file, json } => check(file, *json),
+        Command::Check { file, data, json } => check(file, data.as_deref(), *json),
         Command::Diff { old, new, json } => {
             let (old, new) = (read(old)?.1, read(new)?.1);
             let changes = changes(&old, &new);
@@ -88,8 +94,35 @@ fn read(file: &Path) -> Result<(String, Policy), Error> {
     Ok((text, policy))
 }
 
-fn check(file: &Path, as_json: bool) -> Result<ExitCode, Error> {
-    match read(file) {
+/// Reads a policy, and refuses one that the vault does not boot under, whoever approves it.
+fn read_for(vault: &Governance, file: &Path) -> Result<(String, Policy), Error> {
+    let (text, policy) = read(file)?;
+    may_follow(&vault.first_policy()?, &policy).map_err(|error| format!("{}: {error}", file.display()))?;
+    if let Some(key) = no_certificate(&policy) {
+        return Err(format!("{}: {key}: what stands there in PEM is no X.509 certificate", file.display()).into());
+    }
+    Ok((text, policy))
+}
+
+/// The key of the first certificate that a vault's TLS does not take, though its text is PEM; it refuses to boot then.
+fn no_certificate(policy: &Policy) -> Option<String> {
+    let of_routes = policy.routes.iter().map(|route| (format!("routes.{}.trust", route.name), &route.trust));
+    let of_acme = policy.acme.iter().map(|acme| ("acme.trust".to_owned(), &acme.trust));
+    let custody = ("custody.trust".to_owned(), &policy.custody.trust);
+    let is_wrong = |trust: &str| match Trust::parse(trust) {
+        Some(Trust::Ca(der)) => RootCertStore::empty().add(CertificateDer::from(der)).is_err(),
+        _ => false,
+    };
+    let wrong = core::iter::once(custody).chain(of_acme).chain(of_routes).find(|(_, trust)| is_wrong(trust));
+    wrong.map(|(key, _)| key)
+}
+
+fn check(file: &Path, data: Option<&Path>, as_json: bool) -> Result<ExitCode, Error> {
+    let checked = match data {
+        Some(data) => follow(data).and_then(|vault| read_for(&vault, file)),
+        None => read(file),
+    };
+    match checked {
         Ok((text, _)) => {
             let hash = sha256(text.as_bytes()).to_string();
             if as_json {
@@ -156,7 +189,8 @@ fn approve(options: &Approve) -> Result<ExitCode, Error> {
     let vault = follow(&options.data)?;
     let in_folder = options.data.join("adyton.toml");
     let file = options.policy.clone().unwrap_or_else(|| in_folder.clone());
-    let (body, policy) = read(&file)?;
+    // What no boot takes is not worth a signature, and would stand in the way of the next approval.
+    let (body, policy) = read_for(&vault, &file).map_err(|error| format!("{error}. Nothing was signed"))?;
     if sha256(body.as_bytes()).0 == vault.releases.policy_hash() {
         return Err(format!("{}: this policy is in force already", file.display()).into());
     }
@@ -167,6 +201,7 @@ fn approve(options: &Approve) -> Result<ExitCode, Error> {
     let replaces = Some(vault.releases.policy_hash());
     let request = Request { action: Action::Policy, signer: Signer::Owners, sequence, body, replaces };
 
+    let is_in_folder = fs::read(&in_folder).is_ok_and(|bytes| bytes == request.body.as_bytes());
     let path = Approvals::new(&options.data).path(sequence);
     let mut signatures = gathered(&path, &request)?;
     // Read before the key is asked. What is signed names both policies, so it approves this step and no other.
@@ -213,11 +248,12 @@ fn approve(options: &Approve) -> Result<ExitCode, Error> {
         println!("{}", json!({ "release": sequence, "missing": missing, "approval": path, "changes": changes }));
     } else {
         match missing {
-            0 if file == in_folder => println!("Approved as release {sequence}: the vault takes it at its next boot."),
+            // By what it holds: one file has many names.
+            0 if is_in_folder => println!("Approved as release {sequence}: the vault takes it at its next boot."),
             0 => println!(
-                "Approved as release {sequence}. It is not in the vault's folder yet: copy {} to {}, then restart the vault.",
-                file.display(),
-                in_folder.display()
+                "Approved as release {sequence}. It is not in the vault's folder yet: `cp {} {}`, then restart the vault.",
+                sh(file.display()),
+                sh(in_folder.display())
             ),
             1 => println!("Signed as release {sequence}: one more owner must run this command."),
             _ => println!("Signed as release {sequence}: {missing} more owners must run this command."),

@@ -6,7 +6,7 @@ use adyton_api::{ErrorBody, SignedRequest};
 use adyton_ledger::{Action, Request, Signer, VaultId};
 use bytes::Bytes;
 
-use crate::client::{Client, Refused};
+use crate::client::{Answer, Client, Refused, Unsent};
 use crate::ssh::sign;
 
 type Error = Box<dyn std::error::Error>;
@@ -36,10 +36,17 @@ impl Unsigned<'_> {
         vault: &VaultId,
         sequence: u64,
     ) -> Result<(u64, (u16, Bytes)), Error> {
-        let (status, body) = self.attempt(client, vault, sequence).await?;
-        let Some(expected) = expected(status, &body)? else { return Ok((sequence, accepted(status, body)?)) };
-        let (status, body) = self.attempt(client, vault, expected).await?;
-        Ok((expected, accepted(status, body)?))
+        let answer = self.attempt(client, vault, sequence).await?;
+        let Some(expected) = expected(&answer)? else { return Ok((sequence, accepted(answer)?)) };
+        if answer.is_repeated && self.action != Action::SettingsShow {
+            return Err(
+                "the vault answered 503, and has taken a request with this number since: it may have been this \
+                        one. Look what is in force, and run the command again if it was not"
+                    .into(),
+            );
+        }
+        let answer = self.attempt(client, vault, expected).await?;
+        Ok((expected, accepted(answer)?))
     }
 
     /// Signs it with this number and no other: for what was compared with the state under that number.
@@ -49,9 +56,14 @@ impl Unsigned<'_> {
         vault: &VaultId,
         sequence: u64,
     ) -> Result<(u16, Bytes), Error> {
-        let (status, body) = self.attempt(client, vault, sequence).await?;
-        match expected(status, &body)? {
-            None => accepted(status, body),
+        let answer = self.attempt(client, vault, sequence).await?;
+        match expected(&answer)? {
+            None => accepted(answer),
+            Some(_) if answer.is_repeated => Err(
+                "the vault answered 503, and has taken a request of the owners since: it may have been this one. Look \
+                     what is in force (`adyton settings show`)"
+                    .into(),
+            ),
             Some(_) => {
                 Err("another request of the owners came in between, so what was compared may have changed: nothing \
                             was changed; run the command again"
@@ -60,8 +72,17 @@ impl Unsigned<'_> {
         }
     }
 
-    async fn attempt(&self, client: &Client, vault: &VaultId, sequence: u64) -> Result<(u16, Bytes), Error> {
-        let Self { action, signer, body, keys, authorization } = self;
+    async fn attempt(&self, client: &Client, vault: &VaultId, sequence: u64) -> Result<Answer, Error> {
+        // An attempt comes first, or after one that the vault refused: without this one nothing has happened.
+        let signed = self.signed(vault, sequence).map_err(Unsent)?;
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(self.authorization.map(|value| ("authorization", value)));
+        client.ask("POST", "/adyton/v1/requests", &headers, signed).await
+    }
+
+    /// The request with its signatures, as JSON.
+    fn signed(&self, vault: &VaultId, sequence: u64) -> Result<String, Error> {
+        let Self { action, signer, body, keys, authorization: _ } = self;
         let request = Request { action: *action, signer: *signer, sequence, body: body.clone(), replaces: None };
         let text = request.text(vault);
         let signed = SignedRequest {
@@ -71,24 +92,24 @@ impl Unsigned<'_> {
             body: request.body,
             signatures: keys.iter().map(|key| sign(key, &text)).collect::<Result<_, _>>()?,
         };
-        let mut headers = vec![("content-type", "application/json")];
-        headers.extend(authorization.map(|value| ("authorization", value)));
-        client.request("POST", "/adyton/v1/requests", &headers, serde_json::to_string(&signed)?).await
+        Ok(serde_json::to_string(&signed)?)
     }
 }
 
 /// The number that the vault expects instead, if that is why it refused.
-fn expected(status: u16, body: &Bytes) -> Result<Option<u64>, Error> {
-    if status != 409 {
+fn expected(answer: &Answer) -> Result<Option<u64>, Error> {
+    if answer.status != 409 {
         return Ok(None);
     }
-    let refused: ErrorBody = serde_json::from_slice(body)?;
-    Ok(refused.details.get("expected").map(|expected| expected.parse()).transpose()?)
+    let read = serde_json::from_slice::<ErrorBody>(&answer.body).ok();
+    let Some(refused) = read else { return Err(Refused::of(answer).into()) };
+    let number = refused.details.get("expected").map(|expected| expected.parse()).transpose();
+    number.map_err(|_| Refused::of(answer).into())
 }
 
-fn accepted(status: u16, body: Bytes) -> Result<(u16, Bytes), Error> {
-    match status {
-        200 | 201 => Ok((status, body)),
-        _ => Err(Refused::new(status, &body).into()),
+fn accepted(answer: Answer) -> Result<(u16, Bytes), Error> {
+    match answer.status {
+        200 | 201 => Ok((answer.status, answer.body)),
+        _ => Err(Refused::of(&answer).into()),
     }
 }

@@ -5,14 +5,14 @@
 //!    hash must be the one that the vault shows;
 //! 3. the secret is read from stdin and held to that form before it is sealed.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use adyton_ledger::sha256;
-use adyton_policy::{Policy, RouteKind};
+use adyton_policy::{CredentialFault, CredentialForm, Policy};
 use adyton_seal::SealedPurpose;
-use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
+use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 use crate::governance::follow;
@@ -20,7 +20,7 @@ use crate::trust::{Connection, Place};
 
 type Error = Box<dyn std::error::Error>;
 
-/// Longest secret.
+/// Longest secret, beyond which no form goes.
 const MAX_SECRET: usize = 4096;
 
 /// What sealing needs.
@@ -55,10 +55,18 @@ async fn seal(options: &Options) -> Result<ExitCode, Error> {
     })?;
     let route = policy.routes.iter().find(|route| route.credential == options.name);
     // 3.
+    if std::io::stdin().is_terminal() {
+        return Err(
+            "stdin: a terminal shows what is typed: pipe the secret in, such as `printf %s \"$USER:$PASSWORD\" | adyton seal …`; \
+             nothing was sealed"
+                .into(),
+        );
+    }
     let mut secret = Zeroizing::new(Vec::with_capacity(MAX_SECRET + 3));
     std::io::stdin().take(MAX_SECRET as u64 + 3).read_to_end(&mut secret)?;
     let secret = without_line_end(&secret);
-    check_form(route.map(|route| route.kind), secret)?;
+    let form = route.map_or(CredentialForm::ExternalAccount, |route| CredentialForm::of_route(route.kind));
+    check_form(form, secret)?;
     let purpose = SealedPurpose::credential(&vault_id.0, &options.name, host, port);
     let sealed = BASE64.encode(&key.seal(&purpose, secret)?);
     if options.place.json() {
@@ -74,13 +82,22 @@ async fn seal(options: &Options) -> Result<ExitCode, Error> {
 
 fn policy_text(options: &Options) -> Result<Vec<u8>, Error> {
     let read = |file: &Path| std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()));
-    match (options.place.target.demands.policy_file(), &options.data) {
+    let demands = &options.place.target.demands;
+    match (demands.policy_file(), &options.data) {
         (Some(file), None) => Ok(read(file)?),
+        (Some(_), Some(_)) => Err("--policy FILE and --data DIR both name a policy: leave one of them out".into()),
         (None, Some(data)) => {
             let found = follow(data)?;
             Ok(found.releases.policy().ok_or("the vault has not booted under its policy yet: start it first")?.to_vec())
         }
-        _ => Err("name the policy that says where the credential is for: --policy FILE, or --data DIR".into()),
+        (None, None) if demands.names_a_hash() => Err(
+            "--policy: a hash does not say where the credential is for: name the policy's file, or the vault's folder besides, \
+             with --data DIR"
+                .into(),
+        ),
+        (None, None) => {
+            Err("name the policy that says where the credential is for: --policy FILE, or --data DIR".into())
+        }
     }
 }
 
@@ -90,89 +107,33 @@ fn without_line_end(secret: &[u8]) -> &[u8] {
     secret.strip_suffix(b"\r").unwrap_or(secret)
 }
 
-/// The form that a route needs, or, for `None`, an external account at a CA; as the vault reads it
-/// (`inside/enclave/src/delivery/credential.rs`, `acme/external.rs`). A refusal names no byte of the secret.
-fn check_form(kind: Option<RouteKind>, secret: &[u8]) -> Result<(), String> {
-    let refused = |what: &str| Err(format!("stdin: {what}; nothing was sealed"));
-    if secret.is_empty() {
-        return refused("no secret came; pipe one in, such as `printf %s \"$USER:$PASSWORD\" | adyton seal …`");
-    }
-    if secret.len() > MAX_SECRET {
-        return refused("the secret is longer than 4096 bytes");
-    }
-    let Ok(text) = std::str::from_utf8(secret) else { return refused("the secret is not UTF-8") };
-    if text.chars().any(char::is_control) {
-        return refused("the secret holds a line break or another control character; one at its very end is cut off");
-    }
-    if kind.is_none() {
-        let key = text.rsplit_once(':').filter(|(id, _)| !id.is_empty()).map(|(_, key)| key.trim_end_matches('='));
-        let key = key.and_then(|key| BASE64URL_NOPAD.decode(key.as_bytes()).ok()).map(Zeroizing::new);
-        return match key.map(|key| key.len()) {
-            Some(32..=64) => Ok(()),
-            _ => {
-                refused("an external account is KEY-ID:KEY, the key 32 to 64 bytes in base64url, as the CA shows them")
-            }
-        };
-    }
-    if kind == Some(RouteKind::Webhook) {
-        let key = HEXLOWER_PERMISSIVE.decode(secret).map(Zeroizing::new);
-        return match key.map(|key| key.len()) {
-            Ok(32..=64) => Ok(()),
-            Ok(bytes) => {
-                refused(&format!("a webhook's key has 32 to 64 bytes as hexadecimal digits, and this one {bytes}"))
-            }
-            Err(_) => refused(
-                "a webhook's key is 32 to 64 bytes as hexadecimal digits, such as `openssl rand -hex 32` prints",
-            ),
-        };
-    }
-    match text.split_once(':') {
-        Some((user, password)) if !user.is_empty() && !password.is_empty() => Ok(()),
-        _ => refused("this route needs user:password, and neither may be empty"),
-    }
+/// The form, as the vault reads it. A refusal names no byte of the secret.
+fn check_form(form: CredentialForm, secret: &[u8]) -> Result<(), String> {
+    let Err(fault) = form.read(secret) else { return Ok(()) };
+    let hint = match fault {
+        CredentialFault::Empty => "; pipe one in, such as `printf %s \"$USER:$PASSWORD\" | adyton seal …`",
+        CredentialFault::Control => "; one line end at its very end is cut off",
+        CredentialFault::Hexadecimal => ", such as `openssl rand -hex 32` prints",
+        _ => "",
+    };
+    Err(format!("stdin: {fault}{hint}; nothing was sealed"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_kind_of_route_has_its_form_and_a_refusal_names_it() {
-        let key = "ab".repeat(32);
-        for (kind, secret) in [
-            (RouteKind::TwilioMessages, "AC0123:token"),
-            (RouteKind::Smtp, "a:b:c"),
-            (RouteKind::Webhook, &key[..]),
-            (RouteKind::Webhook, &"AB".repeat(64)),
-        ] {
-            assert_eq!(check_form(Some(kind), secret.as_bytes()), Ok(()), "{secret}");
-        }
-        for (kind, secret, why) in [
-            (RouteKind::Smtp, &b""[..], "no secret came"),
-            (RouteKind::Smtp, b"no colon", "user:password"),
-            (RouteKind::TwilioMessages, b":token", "user:password"),
-            (RouteKind::TwilioMessages, b"AC0123:", "user:password"),
-            (RouteKind::Smtp, b"user:two\nlines", "control character"),
-            (RouteKind::Smtp, b"user:\xFF", "UTF-8"),
-            (RouteKind::Smtp, &[b'a'; 4097], "4096"),
-            (RouteKind::Webhook, b"user:password", "hexadecimal"),
-            (RouteKind::Webhook, &[b'a'; 62], "and this one 31"),
-            (RouteKind::Webhook, &[b'a'; 130], "and this one 65"),
-        ] {
-            let refused = check_form(Some(kind), secret).err().unwrap_or_default();
-            assert!(refused.contains(why) && refused.ends_with("nothing was sealed"), "{refused}");
-        }
-    }
+    include!("../../../between/policy/src/credential/cases.rs");
 
     #[test]
-    fn an_external_account_has_its_form() {
-        let key = BASE64URL_NOPAD.encode(&[0xFB; 32]);
-        for secret in [format!("kid:{key}"), format!("https://ca.example/kid:{key}=")] {
-            assert_eq!(check_form(None, secret.as_bytes()), Ok(()), "{secret}");
-        }
-        for secret in [key.clone(), format!(":{key}"), "kid:short".into(), format!("kid:{key}{key}{key}")] {
-            let refused = check_form(None, secret.as_bytes()).err().unwrap_or_default();
-            assert!(refused.contains("KEY-ID:KEY"), "{refused}");
+    fn what_the_vault_would_not_read_is_not_sealed() {
+        for (form, secret, fault) in cases() {
+            let refused = check_form(form, &secret).err();
+            assert_eq!(refused.is_some(), fault.is_some(), "{}", String::from_utf8_lossy(&secret));
+            let said = refused.zip(fault).is_none_or(|(refused, fault)| {
+                refused.starts_with(&format!("stdin: {fault}")) && refused.ends_with("; nothing was sealed")
+            });
+            assert!(said, "{fault:?}");
         }
     }
 

@@ -1,18 +1,20 @@
 //! `adyton settings`: what the owners chose within the policy.
 //!
 //! 1. `show` says which settings are in force; with an owner's key also their text, which the vault gives to any one owner alone;
-//! 2. `set` shows what changes and warns of routes that would have no credential, then signs and posts the text.
+//! 2. `set` shows what changes and warns of routes that would have no credential, then signs and posts the text. Before it removes
+//!    a credential that a route needs it asks: a text that is older than the one in force, or a part of it, does that unseen.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use adyton_api::{AcceptedRequest, ShownSettings};
+use adyton_api::{AcceptedRequest, RouteCredential, ShownSettings};
 use adyton_ledger::{Action, Signer, VaultId, sha256};
 use adyton_policy::{Settings, settings_diff};
 use clap::Subcommand;
 use serde_json::json;
 
 use crate::client::Client;
+use crate::consent;
 use crate::requests::Unsigned;
 use crate::trust::{Connection, Place, vault};
 
@@ -25,7 +27,7 @@ pub(crate) enum Command {
     Show {
         #[command(flatten)]
         place: Place,
-        /// An owner's SSH key: prints the text that is in force, and nothing else
+        /// An owner's SSH key, which signs the question: prints the text that is in force, and nothing else
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
     },
@@ -39,6 +41,9 @@ pub(crate) enum Command {
         /// An owner's SSH key; repeated as often as the policy's threshold says
         #[arg(long, value_name = "FILE", required = true)]
         key: Vec<PathBuf>,
+        /// Removes credentials that routes need without asking, for scripts
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -48,7 +53,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
         match command {
             Command::Show { place, key: None } => show(place).await,
             Command::Show { place, key: Some(key) } => show_text(place, key).await,
-            Command::Set { place, file, key } => set(place, file, key).await,
+            Command::Set { place, file, key, yes } => set(place, file, key, *yes).await,
         }
     })
 }
@@ -59,11 +64,11 @@ async fn show(place: &Place) -> Result<ExitCode, Error> {
         println!("{}", serde_json::to_string(&vault)?);
     } else {
         println!("vault {}, release {}, policy {}", vault.vault_id, vault.release, vault.policy_hash);
-        println!("settings {}; the owners signed {} requests", vault.settings_sha256, vault.owners_sequence);
+        println!("settings {}; the owners' last request is {}", vault.settings_sha256, vault.owners_sequence);
         if let Some(fingerprint) = &vault.public_certificate_sha256 {
             println!("public certificate {fingerprint}");
         }
-        println!("Their text is for owners: --key FILE.");
+        println!("Their text is for owners: --key OWNER-KEY.");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -95,9 +100,10 @@ async fn in_force(client: &Client, vault_id: &VaultId, key: &PathBuf) -> Result<
     Ok((next, serde_json::from_slice(&answer)?))
 }
 
-async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf]) -> Result<ExitCode, Error> {
+async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf], yes: bool) -> Result<ExitCode, Error> {
     let body = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let Changed { sequence, changes, warnings, code_is_known } = compare_and_change(place, body, keys).await?;
+    let changed = compare_and_change(place, body, keys, yes).await?;
+    let Changed { sequence, changes, warnings, code_is_known, .. } = changed;
     if place.json() {
         let answer =
             json!({ "sequence": sequence, "changes": changes, "warnings": warnings, "code_is_known": code_is_known });
@@ -110,6 +116,8 @@ async fn set(place: &Place, file: &PathBuf, keys: &[PathBuf]) -> Result<ExitCode
 
 /// Settings that took effect.
 pub(crate) struct Changed {
+    /// Whether anything was signed for it: they may have been in force already.
+    pub(crate) changed: bool,
     /// Of the owners' request.
     pub(crate) sequence: u64,
     pub(crate) changes: Vec<String>,
@@ -118,27 +126,56 @@ pub(crate) struct Changed {
     pub(crate) code_is_known: bool,
 }
 
-/// Prints what changes against the settings in force, and warnings; then signs and posts.
-pub(crate) async fn compare_and_change(place: &Place, body: String, keys: &[PathBuf]) -> Result<Changed, Error> {
+/// Changes the settings to this text.
+async fn compare_and_change(place: &Place, body: String, keys: &[PathBuf], yes: bool) -> Result<Changed, Error> {
+    // What is not settings is refused before it leaves; all other rules are the vault's, which knows the policy.
+    Settings::read(&body)?;
+    edit_and_change(place, keys, yes, |_| Ok(body)).await.map(|(changed, _)| changed)
+}
+
+/// Makes settings from the text in force, prints what changes, and warnings; asks, unless `yes`, before a credential goes that a
+/// route needs; then signs and posts. Gives their text too.
+pub(crate) async fn edit_and_change(
+    place: &Place,
+    keys: &[PathBuf],
+    yes: bool,
+    edit: impl FnOnce(&str) -> Result<String, Error>,
+) -> Result<(Changed, String), Error> {
     let Connection { client, vault_id, code_is_known, .. } = place.connect(None).await?;
     let (next, shown) = in_force(&client, &vault_id, keys.first().ok_or("--key is missing")?).await?;
+    let body = edit(&shown.text)?;
     if shown.text == body {
         if !place.json() {
-            println!("These settings are in force already: nothing was signed.");
+            println!("These settings are in force already: nothing was changed.");
         }
-        let (sequence, changes) = (shown.sequence, Vec::new());
-        return Ok(Changed { sequence, changes, warnings: without_credential(&shown, &body), code_is_known });
+        let (sequence, changes, warnings) = (shown.sequence, Vec::new(), without_credential(&shown, &body));
+        return Ok((Changed { changed: false, sequence, changes, warnings, code_is_known }, body));
     }
-    // What is not even TOML is refused here; all other rules are the vault's, which knows the policy.
     let changes = settings_diff(&shown.text, &body)?;
     let warnings = without_credential(&shown, &body);
     if !place.json() {
         print_changes(&changes);
     }
     warnings.iter().for_each(|warning| eprintln!("adyton: warning: {warning}"));
+    if !yes && let Some(loss) = removed_credentials(&shown, &body) {
+        if place.json() {
+            // Standard output is one line of JSON; what is asked for is shown all the same.
+            changes.iter().for_each(|change| eprintln!("{change}"));
+        }
+        match consent::ask(&format!("This removes {loss}. Sign it?")) {
+            Some(true) => {}
+            Some(false) => return Err("nothing was signed".into()),
+            None => {
+                return Err(format!(
+                    "nothing was signed: this removes {loss}, and there is no terminal to ask on; give --yes to remove without asking"
+                )
+                .into());
+            }
+        }
+    }
     // Under the number that was next when they were shown: what another owner changes meanwhile is not undone unseen.
-    let sequence = replace(&client, &vault_id, body, keys, next).await?.sequence;
-    Ok(Changed { sequence, changes, warnings, code_is_known })
+    let sequence = replace(&client, &vault_id, body.clone(), keys, next).await?.sequence;
+    Ok((Changed { changed: true, sequence, changes, warnings, code_is_known }, body))
 }
 
 fn print_changes(changes: &[String]) {
@@ -148,17 +185,32 @@ fn print_changes(changes: &[String]) {
     changes.iter().for_each(|change| println!("{change}"));
 }
 
-/// Routes of the policy that the settings leave without a credential: no message leaves by them.
-fn without_credential(shown: &ShownSettings, text: &str) -> Vec<String> {
+/// Routes of the policy that a text of settings leaves without a credential: no message leaves by them.
+fn bare_routes<'a>(shown: &'a ShownSettings, text: &str) -> Vec<&'a RouteCredential> {
     let Ok(settings) = Settings::kept(text) else { return Vec::new() };
-    let bare = shown.routes.iter().filter(|needed| !settings.credentials.contains_key(&needed.credential));
-    bare.map(|needed| {
+    shown.routes.iter().filter(|needed| !settings.credentials.contains_key(&needed.credential)).collect()
+}
+
+/// The credentials in force that a text does not have any more and that routes need; `None` if it keeps all.
+fn removed_credentials(shown: &ShownSettings, text: &str) -> Option<String> {
+    let bare_now = bare_routes(shown, &shown.text);
+    // An empty text stands for no settings.
+    let removed = bare_routes(shown, text).into_iter().filter(|_| !shown.text.is_empty());
+    let removed = removed.filter(|needed| !bare_now.contains(needed));
+    let named: Vec<String> =
+        removed.map(|needed| format!("credential {}, which route {} needs", needed.credential, needed.route)).collect();
+    (!named.is_empty()).then(|| named.join("; "))
+}
+
+/// The warning of each route without a credential.
+fn without_credential(shown: &ShownSettings, text: &str) -> Vec<String> {
+    let warning = |needed: &RouteCredential| {
         format!(
-            "route {} has no credential {}: no message leaves by it (`adyton seal --for {}`)",
+            "route {} has no credential {}: no message leaves by it (`adyton seal --policy FILE --for {}`)",
             needed.route, needed.credential, needed.credential
         )
-    })
-    .collect()
+    };
+    bare_routes(shown, text).into_iter().map(warning).collect()
 }
 
 /// Signs settings for a vault and posts them, whatever the ones in force are.
@@ -186,4 +238,34 @@ async fn replace(
     let unsigned = Unsigned { action: Action::Settings, signer: Signer::Owners, body, keys, authorization: None };
     let (_, answer) = unsigned.post_exactly(client, vault_id, next).await?;
     Ok(serde_json::from_slice(&answer)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_that_a_route_needs_is_not_removed_unasked() {
+        let needed =
+            |route: &str, credential: &str| RouteCredential { route: route.into(), credential: credential.into() };
+        let routes = vec![needed("sms", "a"), needed("backup", "a"), needed("mail", "b"), needed("hook", "c")];
+        let text = "version = 1\n[credentials]\na = \"AAAA\"\nb = \"BBBB\"\nold = \"CCCC\"\n";
+        let shown = ShownSettings { sequence: 1, text: text.into(), routes };
+        let removed = |text: &str| removed_credentials(&shown, text);
+        for kept in [
+            text,
+            "version = 1\n[credentials]\nb = \"other\"\na = \"another\"\n",
+            "version = 1\n[credentials]\na = \"A\"\nb = \"B\"\nc = \"C\"\n",
+            // The vault refuses it.
+            "version = ",
+        ] {
+            assert_eq!(removed(kept), None, "{kept}");
+        }
+        let mail = "credential b, which route mail needs";
+        assert_eq!(removed("version = 1\n[credentials]\na = \"A\"\n").as_deref(), Some(mail));
+        let all = format!("credential a, which route sms needs; credential a, which route backup needs; {mail}");
+        assert_eq!(removed("version = 1\n[limits]\nfailed_checks = 5\n"), Some(all));
+        let none = ShownSettings { text: String::new(), ..shown };
+        assert_eq!(removed_credentials(&none, "version = 1\n"), None);
+    }
 }

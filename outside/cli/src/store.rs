@@ -47,8 +47,11 @@ impl Source {
         {
             return Ok(source);
         }
-        if !data.join("log.redb").exists() {
-            return Err(ReadError(format!("{}: there is no vault in this folder", data.display())));
+        let log = data.join("log.redb");
+        match log.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(ReadError(format!("{}: there is no vault in this folder", data.display()))),
+            Err(error) => return Err(ReadError(format!("{}: {error}", log.display()))),
         }
         let store = RedbStore::open_read_only(data).map_err(|error| ReadError(error.to_string()))?;
         Ok(Self::Stopped(Box::new(store)))

@@ -10,14 +10,17 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use adyton_api::{Account, ChangeKeys, LoosenService, Service};
+use adyton_api::{Account, ChangeKeys, CreateTenant, LoosenService, Service};
 use adyton_folder::write_private;
-use adyton_ledger::{Action, Signer};
+use adyton_ledger::{Action, Signer, SshPublicKey, sha256};
 use clap::Subcommand;
+use data_encoding::{BASE64, BASE64_NOPAD};
 use serde_json::{Value, json};
 
-use crate::client::{Client, expect, hinted, nothing_happened};
+use crate::client::{Client, Refused, Unsent, expect, hinted, nothing_happened};
+use crate::quote::sh;
 use crate::requests::Unsigned;
+use crate::ssh::public_key;
 use crate::tenant_file::{TenantFile, random_hex};
 use crate::trust::{Connection, Place, vault};
 
@@ -128,9 +131,17 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
 impl Tenant {
     /// A connection to the tenant's vault, which its file names, and the file.
     pub(crate) async fn open(&self) -> Result<(Connection, TenantFile), Error> {
-        let file = TenantFile::read(&self.tenant)?;
+        let mut file = TenantFile::read(&self.tenant)?;
         let connection = self.place.connect(Some(&file.remembered(&self.tenant)?)).await?;
+        if file.learn(connection.root.as_ref()) {
+            file.write(&self.tenant)?;
+        }
         Ok((connection, file))
+    }
+
+    /// The end of a command line of this tenant's: its file, unless the environment names it.
+    pub(crate) fn option(&self) -> String {
+        format!("--tenant {}", sh(self.tenant.display()))
     }
 }
 
@@ -149,40 +160,90 @@ pub(crate) fn say(place: &Place, answer: &Value, sentence: &str) -> ExitCode {
 
 async fn create(tenant: &Tenant, name: &str, ssh_key: &Path, request: Option<&Path>) -> Result<ExitCode, Error> {
     let Tenant { place, tenant: path } = tenant;
+    // Before anything is sent or written.
+    let ssh_key = public_key(ssh_key)?;
     let known = if path.exists() { Some(TenantFile::read(path)?) } else { None };
     let remembered = known.as_ref().map(|file| file.remembered(path)).transpose()?;
-    let Connection { client, vault_id, key, .. } = place.connect(remembered.as_ref()).await?;
-    let file = match known {
-        Some(file) => file,
-        None => {
-            let file = TenantFile::new(&vault_id, place.root()?.as_deref())?;
-            file.write(path)?;
-            file
-        }
+    let Connection { client, vault_id, key, root, .. } = place.connect(remembered.as_ref()).await?;
+    let (is_new, mut file) = match known {
+        Some(file) => (false, file),
+        None => (true, TenantFile::new(&vault_id, root.clone().or(place.root()?).as_ref())?),
     };
-    let line = std::fs::read_to_string(ssh_key).map_err(|error| format!("{}: {error}", ssh_key.display()))?;
-    let introduction = serde_json::to_string(&file.introduction(&key, name, line.trim_end())?)?;
-    if let Some(request) = request {
-        write_private(request, introduction.as_bytes())?;
-        let answer = json!({ "account_sid": file.account_sid, "request": request });
-        let sentence = format!(
-            "The owners can admit {} now: adyton tenant admit --request {}",
-            file.account_sid,
-            request.display()
-        );
-        return Ok(say(place, &answer, &sentence));
-    }
-    let headers = [("content-type", "application/json")];
-    let answer = client.request("POST", "/adyton/v1/tenants", &headers, introduction).await?;
-    let closed = "Run this again with --request FILE, and ask an owner for `adyton tenant admit --request FILE`.";
-    expect(201, answer).map_err(|error| hinted(error, 403, closed))?;
+    let answer = json!({ "account_sid": file.account_sid, "tenant": path });
     let sentence = format!("{} is a tenant; its token is in {}.", file.account_sid, path.display());
-    Ok(say(place, &json!({ "account_sid": file.account_sid, "tenant": path }), &sentence))
+    if !is_new && let Some(account) = introduced(&client, &file).await? {
+        if (&account.friendly_name[..], account.ssh_key) == (name, fingerprint(&ssh_key)) {
+            return Ok(say(place, &answer, &sentence));
+        }
+        return Err(format!(
+            "{}: {} ({}) is a tenant already: name another file with --tenant to make another one",
+            path.display(),
+            account.account_sid,
+            account.friendly_name
+        )
+        .into());
+    }
+    if is_new || file.learn(root.as_ref()) {
+        file.write(path)?;
+    }
+    let introduction = serde_json::to_string(&file.introduction(&key, name, &ssh_key)?)?;
+    let introduced = match request {
+        Some(request) => write_private(request, introduction.as_bytes()).map_err(|error| Unsent(error.into()).into()),
+        None => introduce(&client, introduction).await,
+    };
+    if let Err(error) = introduced {
+        if is_new && nothing_happened(&error) {
+            std::fs::remove_file(path)?;
+        }
+        return Err(error);
+    }
+    let Some(request) = request else { return Ok(say(place, &answer, &sentence)) };
+    let answer = json!({ "account_sid": file.account_sid, "request": request });
+    let sentence = format!(
+        "The owners can admit {} now: `adyton tenant admit --request {} --key OWNER-KEY`",
+        file.account_sid,
+        sh(request.display())
+    );
+    Ok(say(place, &answer, &sentence))
+}
+
+async fn introduce(client: &Client, introduction: String) -> Result<(), Error> {
+    let headers = [("content-type", "application/json")];
+    let answer = client.ask("POST", "/adyton/v1/tenants", &headers, introduction).await?;
+    let closed = "Run this again with --request FILE, and ask an owner for `adyton tenant admit --request FILE --key \
+                  OWNER-KEY`.";
+    if answer.status == 201 { Ok(()) } else { Err(hinted(Refused::of(&answer).into(), 403, closed)) }
+}
+
+/// The account of a tenant whose file was there, if the vault knows it: an earlier run may have ended before it was introduced.
+async fn introduced(client: &Client, file: &TenantFile) -> Result<Option<Account>, Error> {
+    let headers = [("authorization", &file.basic()[..])];
+    match client.request("GET", "/adyton/v1/account", &headers, String::new()).await? {
+        (401, _) => Ok(None),
+        answer => Ok(Some(serde_json::from_slice(&expect(200, answer)?)?)),
+    }
+}
+
+/// As `ssh-keygen -l` and the vault write it.
+fn fingerprint(key: &SshPublicKey) -> String {
+    format!("SHA256:{}", BASE64_NOPAD.encode(&sha256(key.blob()).0))
+}
+
+/// A request of `adyton tenant create --request`, and nothing else that a file may hold.
+fn introduction(file: &Path) -> Result<CreateTenant, Error> {
+    let refused = |why: &str| format!("{}: {why}. Nothing was sent", file.display());
+    let read = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let read: CreateTenant = serde_json::from_slice(&read)
+        .map_err(|error| refused(&format!("not a request that adyton tenant create --request wrote: {error}")))?;
+    signer(&read.account_sid).map_err(|error| refused(&format!("account_sid: {error}")))?;
+    read.ssh_key.parse::<SshPublicKey>().map_err(|error| refused(&format!("ssh_key: {error}")))?;
+    BASE64.decode(read.sealed_token.as_bytes()).map_err(|_| refused("sealed_token: not base64"))?;
+    Ok(read)
 }
 
 async fn admit(place: &Place, request: &Path, keys: &[PathBuf]) -> Result<ExitCode, Error> {
+    let body = serde_json::to_string(&introduction(request)?)?;
     let Connection { client, vault_id, .. } = place.connect(None).await?;
-    let body = std::fs::read_to_string(request).map_err(|error| format!("{}: {error}", request.display()))?;
     let vault = vault(&client).await?;
     let unsigned = Unsigned { action: Action::TenantCreate, signer: Signer::Owners, body, keys, authorization: None };
     let (_, answer) = unsigned.post(&client, &vault_id, vault.owners_sequence + 1).await?;
@@ -196,8 +257,11 @@ pub(crate) async fn account(tenant: &Tenant) -> Result<Account, Error> {
     let (Connection { client, .. }, file) = tenant.open().await?;
     let headers = [("authorization", &file.basic()[..])];
     let answer = client.request("GET", "/adyton/v1/account", &headers, String::new()).await?;
-    let lost = "If the token was lost, stolen or reset elsewhere, `adyton tenant reset` makes another one.";
-    Ok(serde_json::from_slice(&expect(200, answer).map_err(|error| hinted(error, 401, lost))?)?)
+    let lost = format!(
+        "If the token was lost, stolen or reset elsewhere, `adyton tenant reset {} --key TENANT-KEY` makes another one.",
+        tenant.option()
+    );
+    Ok(serde_json::from_slice(&expect(200, answer).map_err(|error| hinted(error, 401, &lost))?)?)
 }
 
 async fn show(tenant: &Tenant) -> Result<ExitCode, Error> {
@@ -211,7 +275,10 @@ async fn show(tenant: &Tenant) -> Result<ExitCode, Error> {
     }
     for waiting in &account.pending_loosenings {
         let (service, when) = (&waiting.service_sid, &waiting.loosening.effective);
-        sentence += &format!("\n{service} becomes weaker at {when}: `adyton tenant withdraw` takes that back");
+        sentence += &format!(
+            "\n{service} becomes weaker at {when}: `adyton tenant withdraw {} --service {service}` takes that back",
+            tenant.option()
+        );
     }
     Ok(say(&tenant.place, &serde_json::to_value(&account)?, &sentence))
 }
@@ -278,8 +345,10 @@ async fn loosen(tenant: &Tenant, key: &Path, body: &LoosenService) -> Result<Exi
     let pending = &service["pending_loosening"];
     let when = pending["effective"].as_str().unwrap_or_default();
     let sentence = format!(
-        "{} becomes weaker at {when}; until then `adyton tenant withdraw --service {}` takes that back.",
-        body.service_sid, body.service_sid
+        "{} becomes weaker at {when}; until then `adyton tenant withdraw {} --service {}` takes that back.",
+        body.service_sid,
+        tenant.option(),
+        body.service_sid
     );
     Ok(say(&tenant.place, pending, &sentence))
 }

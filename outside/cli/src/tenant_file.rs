@@ -3,13 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use adyton_attest::Root;
 use adyton_folder::write_private;
-use adyton_ledger::VaultId;
+use adyton_ledger::{SshPublicKey, VaultId};
 use adyton_seal::{RecipientPublicKey, SealedPurpose};
 use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
-
-use adyton_attest::Root;
 
 use crate::trust::Remembered;
 
@@ -21,7 +20,8 @@ type Error = Box<dyn std::error::Error>;
 pub(crate) struct TenantFile {
     /// The vault that it is a tenant of.
     pub(crate) vault_id: String,
-    /// DER of the root that signs that vault's evidence, base64; AWS's if it is missing.
+    /// The root that signs that vault's evidence: `aws`, or the DER of another one, base64. Missing until a vault was appraised: a
+    /// tenant that was made with `--trust-operator` knows none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) root: Option<String>,
     /// `AC…`.
@@ -33,16 +33,24 @@ pub(crate) struct TenantFile {
     pub(crate) service_sid: Option<String>,
 }
 
+/// How a file names AWS's root.
+const AWS: &str = "aws";
+
+/// How a file names a root.
+pub(crate) fn root_text(root: &Root) -> String {
+    if root.is_aws() { AWS.into() } else { BASE64.encode(root.der()) }
+}
+
 /// 128 random bits in hexadecimal.
 pub(crate) fn random_hex() -> Result<String, Error> {
     Ok(HEXLOWER.encode(&adyton_seal::random::<16>()?))
 }
 
 impl TenantFile {
-    /// A tenant that no vault has heard of; `root` (DER) signs its vault's evidence, or AWS's does.
-    pub(crate) fn new(vault: &VaultId, root: Option<&[u8]>) -> Result<Self, Error> {
+    /// A tenant that no vault has heard of; `root` signs its vault's evidence, if that is known.
+    pub(crate) fn new(vault: &VaultId, root: Option<&Root>) -> Result<Self, Error> {
         let (account_sid, auth_token) = (format!("AC{}", random_hex()?), random_hex()?);
-        let root = root.map(|root| BASE64.encode(root));
+        let root = root.map(root_text);
         Ok(Self { vault_id: vault.to_string(), root, account_sid, auth_token, service_sid: None })
     }
 
@@ -50,9 +58,21 @@ impl TenantFile {
     pub(crate) fn remembered<'a>(&self, file: &'a Path) -> Result<Remembered<'a>, Error> {
         let wrong = |what: &str| format!("{}: {what}", file.display());
         let vault_id = self.vault().map_err(|_| wrong("vault_id is not a vault's id"))?;
-        let root = self.root.as_ref().map(|root| BASE64.decode(root.as_bytes())).transpose();
-        let root = root.map_err(|_| wrong("root is not base64"))?.map_or_else(Root::aws, Root::explicit);
+        let parse = |text: &String| match &text[..] {
+            AWS => Ok(Root::aws()),
+            text => BASE64.decode(text.as_bytes()).map(Root::explicit),
+        };
+        let root = self.root.as_ref().map(parse).transpose().map_err(|_| wrong("root is neither aws nor base64"))?;
         Ok(Remembered { file, vault_id, root })
+    }
+
+    /// Remembers the root of the first evidence that convinced, if the file names none yet. Whether it changed.
+    pub(crate) fn learn(&mut self, root: Option<&Root>) -> bool {
+        let learnt = self.root.is_none() && root.is_some();
+        if learnt {
+            self.root = root.map(root_text);
+        }
+        learnt
     }
 
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
@@ -80,18 +100,42 @@ impl TenantFile {
         &self,
         key: &RecipientPublicKey,
         name: &str,
-        ssh_key: &str,
+        ssh_key: &SshPublicKey,
     ) -> Result<adyton_api::CreateTenant, Error> {
         Ok(adyton_api::CreateTenant {
             account_sid: self.account_sid.clone(),
             friendly_name: name.into(),
             sealed_token: self.sealed_token(key)?,
-            ssh_key: ssh_key.into(),
+            ssh_key: ssh_key.to_string(),
         })
     }
 
     /// Its `Authorization` header.
     pub(crate) fn basic(&self) -> String {
         format!("Basic {}", BASE64.encode(format!("{}:{}", self.account_sid, self.auth_token).as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+
+    #[test]
+    fn a_file_learns_its_root_once() {
+        let remembered = |file: &TenantFile| file.remembered(Path::new("t.json")).unwrap().root;
+        let mut file = TenantFile::new(&VaultId([7; 32]), None).unwrap();
+        assert_eq!(remembered(&file), None);
+        assert!(!file.learn(None) && file.root.is_none());
+        let laptops = Root::explicit(vec![1, 2, 3]);
+        assert!(file.learn(Some(&laptops)));
+        assert!(!file.learn(Some(&Root::aws())), "it is known");
+        assert_eq!(remembered(&file), Some(laptops));
+        let file = TenantFile::new(&VaultId([7; 32]), Some(&Root::aws())).unwrap();
+        assert_eq!((file.root.as_deref(), remembered(&file)), (Some("aws"), Some(Root::aws())));
+        let wrong = TenantFile { root: Some("?".into()), ..file };
+        let refused = wrong.remembered(Path::new("t.json")).err().unwrap().to_string();
+        assert_eq!(refused, "t.json: root is neither aws nor base64");
     }
 }

@@ -9,20 +9,26 @@
 
 use std::path::{Path, PathBuf};
 
-use adyton_attest::{AppraisalPolicy, Freshness, Measurements, Pcr, REGISTERS, Root};
-use adyton_client::{Attestation, Endpoint};
+use adyton_attest::{AppraisalPolicy, Freshness, Measurements, Pcr, REGISTERS, Refusal, Root};
+use adyton_client::{Attestation, ClientError, Endpoint};
 use adyton_ledger::VaultId;
 use adyton_seal::RecipientPublicKey;
 use data_encoding::HEXLOWER;
+use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::client::{Client, expect};
+use crate::patience::Patience;
 
 type Error = Box<dyn std::error::Error>;
 
 /// Oldest document by default, in seconds.
 const MAX_AGE: u64 = 60;
+
+/// What to do about evidence that is signed under another root than AWS's, when none was named.
+pub(crate) const ROOT_HINT: &str =
+    "Without --root (ADYTON_ROOT) AWS's root counts; --root FILE names another: a laptop's vault has one of its own.";
 
 /// What a vault's evidence must show, besides its id.
 #[derive(clap::Args)]
@@ -75,14 +81,24 @@ impl Demands {
         Ok(Attestation { root, policy })
     }
 
+    /// Whether a root is named.
+    pub(crate) fn names_a_root(&self) -> bool {
+        self.root.is_some()
+    }
+
     /// DER of the root, if one is named.
     pub(crate) fn root(&self) -> Result<Option<Vec<u8>>, Error> {
         self.root.as_ref().map(certificate).transpose()
     }
 
-    /// The file of the policy that is demanded, if it is a file.
+    /// The file of the policy that is demanded, if it is not named by its hash.
     pub(crate) fn policy_file(&self) -> Option<&Path> {
-        self.policy.as_deref().map(Path::new).filter(|path| path.is_file())
+        self.policy.as_deref().filter(|policy| hash(policy).is_none()).map(Path::new)
+    }
+
+    /// Whether a policy is demanded by its hash.
+    pub(crate) fn names_a_hash(&self) -> bool {
+        self.policy.as_deref().and_then(hash).is_some()
     }
 
     /// Whether what is demanded says which code runs ([`adyton_attest::Appraised::code_is_known`]).
@@ -133,8 +149,8 @@ pub(crate) struct Place {
 pub(crate) struct Remembered<'a> {
     pub(crate) file: &'a Path,
     pub(crate) vault_id: VaultId,
-    /// The platform's root; AWS's if the file names none.
-    pub(crate) root: Root,
+    /// The platform's root, if the file names one.
+    pub(crate) root: Option<Root>,
 }
 
 /// A vault that was appraised, or whose operator is trusted.
@@ -147,6 +163,8 @@ pub(crate) struct Connection {
     pub(crate) policy_hash: [u8; 32],
     /// Whether the code is one that was demanded.
     pub(crate) code_is_known: bool,
+    /// The root that vouches for it; `None` if the operator is trusted.
+    pub(crate) root: Option<Root>,
 }
 
 impl Target {
@@ -167,27 +185,40 @@ impl Target {
     /// Asks for evidence, and gives a connection to what convinced.
     pub(crate) async fn appraise(&self, remembered: Option<&Remembered<'_>>) -> Result<Connection, Error> {
         let vault_id = self.vault_id(remembered)?;
-        let attestation = self.demands.attestation(vault_id, remembered.map(|known| &known.root))?;
+        let attestation = self.demands.attestation(vault_id, remembered.and_then(|known| known.root.as_ref()))?;
+        let (root, is_aws) = (Some(attestation.root.clone()), attestation.root.is_aws());
         if attestation.root.is_aws() && !self.demands.name_code() {
             return Err(
                 "under AWS's root any enclave can claim this vault's id: name the code that must run, with --pcr \
-                        0=HEX (`adyton image measure` prints it), or another root with --root"
+                        0=HEX (`adyton image measure IMAGE` prints it), or another root with --root"
                     .into(),
             );
         }
         let client = adyton_client::Client::attested(self.api.clone(), attestation);
-        let seen = client.appraise(|appraised| {
-            appraised.map(|appraised| {
-                let bundle = appraised.bundle();
-                (RecipientPublicKey(bundle.hpke_key), bundle.policy_hash, appraised.code_is_known())
-            })
-        });
-        let seen = seen.await.map_err(|error| format!("{}: {error}\nNothing was sent.", self.api))?;
+        let patience = Patience::default();
+        let seen = loop {
+            let seen = client.appraise(|appraised| {
+                appraised.map(|appraised| {
+                    let bundle = appraised.bundle();
+                    (RecipientPublicKey(bundle.hpke_key), bundle.policy_hash, appraised.code_is_known())
+                })
+            });
+            match seen.await {
+                Ok(seen) => break seen,
+                Err(error) if patience.waits_for(&error).await => {}
+                Err(error) => {
+                    let aws = matches!(error, ClientError::Refused(Refusal::Root { .. })) && is_aws;
+                    let hint = if aws { format!("\n{ROOT_HINT}") } else { String::new() };
+                    return Err(format!("{}: {error}{hint}\nNothing was sent.", self.api).into());
+                }
+            }
+        };
         let (key, policy_hash, code_is_known) = seen.ok_or("nothing was appraised")?;
         if !code_is_known {
             eprintln!("A platform vouches for this vault; which code it runs was not compared (--pcr).");
         }
-        Ok(Connection { client: Client::from(client), vault_id, key, policy_hash, code_is_known })
+        let client = Client::patient(client, patience);
+        Ok(Connection { client, vault_id, key, policy_hash, code_is_known, root })
     }
 }
 
@@ -202,12 +233,11 @@ impl Place {
         }
         let vault_id = self.target.vault_id(remembered)?;
         let client = adyton_client::Client::trusting_the_operator(self.target.api.clone(), &certificate(ca)?)?;
-        let client = Client::from(client);
+        let client = Client::patient(client, Patience::default());
         let vault = vault(&client).await?;
         if vault.vault_id != vault_id.to_string() {
             return Err(format!("vault {} answers there, not {vault_id}: nothing was sent", vault.vault_id).into());
         }
-        let hash = |text: &str| HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok();
         let key = hash(&vault.hpke_key).map(RecipientPublicKey).ok_or("the vault's key is not one")?;
         let policy = hash(&vault.policy_hash).ok_or("the hash of the vault's policy is not one")?;
         if let Some(wanted) = &self.target.demands.policy
@@ -215,7 +245,7 @@ impl Place {
         {
             return Err(format!("the vault there names another policy, {}: nothing was sent", vault.policy_hash).into());
         }
-        Ok(Connection { client, vault_id, key, policy_hash: policy, code_is_known: false })
+        Ok(Connection { client, vault_id, key, policy_hash: policy, code_is_known: false, root: None })
     }
 
     /// Whether answers are JSON.
@@ -223,9 +253,9 @@ impl Place {
         self.target.json
     }
 
-    /// DER of the root that is named.
-    pub(crate) fn root(&self) -> Result<Option<Vec<u8>>, Error> {
-        self.target.demands.root()
+    /// The root that is named, even where the operator is trusted.
+    pub(crate) fn root(&self) -> Result<Option<Root>, Error> {
+        Ok(self.target.demands.root()?.map(Root::explicit))
     }
 }
 
@@ -238,18 +268,23 @@ pub(crate) async fn vault(client: &Client) -> Result<adyton_api::Vault, Error> {
 /// A certificate in PEM or DER.
 pub(crate) fn certificate(file: &PathBuf) -> Result<Vec<u8>, Error> {
     let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    if let Ok(certificate) = CertificateDer::from_pem_slice(&bytes) {
-        return Ok(certificate.to_vec());
-    }
-    // DER: a sequence that is as long as the file.
-    match &bytes[..] {
-        [0x30, 0x82, high, low, rest @ ..] if rest.len() == usize::from(u16::from_be_bytes([*high, *low])) => Ok(bytes),
-        _ => Err(format!("{}: no certificate, neither PEM nor DER", file.display()).into()),
+    let der = match CertificateDer::from_pem_slice(&bytes) {
+        Ok(certificate) => certificate.to_vec(),
+        Err(_) => bytes,
+    };
+    // Parsed, because a tenant's file keeps it: a key in DER is a sequence, too.
+    match RootCertStore::empty().add(CertificateDer::from(&der[..])) {
+        Ok(()) => Ok(der),
+        Err(_) => Err(format!("{}: no certificate, neither PEM nor DER", file.display()).into()),
     }
 }
 
+fn hash(text: &str) -> Option<[u8; 32]> {
+    HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
+}
+
 fn policy_hash(text: &str) -> Result<[u8; 32], Error> {
-    if let Some(hash) = HEXLOWER.decode(text.as_bytes()).ok().and_then(|hash| hash.try_into().ok()) {
+    if let Some(hash) = hash(text) {
         return Ok(hash);
     }
     let bytes =
@@ -259,6 +294,9 @@ fn policy_hash(text: &str) -> Result<[u8; 32], Error> {
 
 /// A register's number and value.
 pub(crate) fn register(text: &str) -> Result<(u8, Pcr), String> {
+    if text.is_empty() {
+        return Err("it is empty: leave it out, or give NUMBER=HEX".into());
+    }
     let (number, value) = text.split_once('=').ok_or("expected NUMBER=HEX")?;
     let number = number.parse().ok().filter(|number| REGISTERS.contains(number));
     let number = number.ok_or("a register that can be demanded is 0, 1, 2, 3, 4, 8 or 16")?;
@@ -277,11 +315,17 @@ mod tests {
         Demands { root, pcrs: Vec::new(), policy: None, certified: false, reveals: Vec::new(), max_age: MAX_AGE }
     }
 
+    fn a_root() -> Vec<u8> {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.self_signed(&key).unwrap().der().to_vec()
+    }
+
     #[test]
-    fn a_tenants_file_that_names_no_root_means_aws_and_refuses_another() {
+    fn without_a_root_aws_counts_and_a_file_refuses_another_than_its_own() {
         let folder = tempfile::tempdir().unwrap();
-        let mut laptops = vec![0x30, 0x82, 0, 4];
-        laptops.extend([1; 4]);
+        let laptops = a_root();
         let file = folder.path().join("root.der");
         std::fs::write(&file, &laptops).unwrap();
         let id = VaultId([7; 32]);
@@ -295,6 +339,13 @@ mod tests {
         assert_eq!(root(Some(&file), Some(&laptops)).unwrap(), laptops);
         let refused = root(Some(&file), Some(&Root::aws())).unwrap_err().to_string();
         assert!(refused.starts_with("--root (ADYTON_ROOT) is not the root that the tenant's file names"), "{refused}");
+        // A private key is no root, whatever form it has.
+        let key = rcgen::KeyPair::generate().unwrap();
+        for text in [key.serialize_der(), key.serialize_pem().into_bytes(), b"no certificate".to_vec()] {
+            std::fs::write(&file, text).unwrap();
+            let refused = certificate(&file).unwrap_err().to_string();
+            assert!(refused.ends_with("no certificate, neither PEM nor DER"), "{refused}");
+        }
     }
 
     #[test]

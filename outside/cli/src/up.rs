@@ -13,6 +13,7 @@
 //! A signal ends it cleanly in every step (`stop`). A new vault that is not finished leaves no folder behind.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ use crate::folders::{Folders, MadeFolders};
 use crate::kms_admin::{Caller, measure};
 use crate::output;
 use crate::processes::{Process, Surroundings, sibling};
+use crate::quote::sh;
 use crate::stop::Stop;
 use crate::vault::{RuntimeDir, Vault, Wiring, start_platform, write_policy};
 
@@ -95,8 +97,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     })
 }
 
-/// 1. Refuses what cannot be done before anything is made, and takes the folders.
-fn prepare(options: &Options) -> Result<(Folders, MadeFolders, fs::File), Error> {
+/// 1. Refuses what cannot be done before anything is made, and takes the folders: they, their lock, and what is removed if the
+///    vault is not finished.
+fn prepare(options: &Options) -> Result<(Folders, fs::File, MadeFolders), Error> {
     if !options.listen.ip().is_loopback() {
         return Err(
             "--listen: a laptop's vault protects nothing from this machine, so it listens on loopback only".into()
@@ -112,8 +115,8 @@ fn prepare(options: &Options) -> Result<(Folders, MadeFolders, fs::File), Error>
             "--set is for a new vault, and this one has its policy: change {} and have its owners approve it (`adyton policy \
              approve --data {} --key {}`), or name another folder with --data",
             named.data.join("adyton.toml").display(),
-            named.data.display(),
-            named.client.join("owner").display()
+            sh(named.data.display()),
+            sh(named.client.join("owner").display())
         )
         .into());
     }
@@ -122,7 +125,8 @@ fn prepare(options: &Options) -> Result<(Folders, MadeFolders, fs::File), Error>
         check_listen(options.listen)?;
     }
     let folders = named.made()?;
-    let lock = fs::File::create(folders.data.join("lock"))?;
+    let lock = folders.data.join("lock");
+    let lock = fs::File::create(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         made.keep();
         let folder = folders.data.display();
@@ -133,22 +137,25 @@ fn prepare(options: &Options) -> Result<(Folders, MadeFolders, fs::File), Error>
     if !is_new {
         check_listen(options.listen)?;
     }
-    Ok((folders, made, lock))
+    Ok((folders, lock, made))
 }
 
 /// Whether the host will be able to listen there.
 fn check_listen(listen: SocketAddr) -> Result<(), Error> {
     std::net::TcpListener::bind(listen).map(drop).map_err(|error| {
-        format!(
-            "--listen {listen}: {error}: stop what listens there, or name another address, such as --listen 127.0.0.1:0"
-        )
-        .into()
+        let remedy = match error.kind() {
+            ErrorKind::AddrInUse => "stop what listens there, or name another address",
+            ErrorKind::PermissionDenied => "this port needs a privilege: name another one",
+            _ => "name another address",
+        };
+        format!("--listen {listen}: {error}: {remedy}, such as --listen 127.0.0.1:0").into()
     })
 }
 
 async fn up(options: &Options, stop: &mut Stop) -> Result<(), Error> {
-    // 1. What is declared first is dropped last: folders go when no child writes there any more.
-    let (folders, mut made, _lock) = prepare(options)?;
+    // 1. What is declared first is dropped last: folders go when no child writes there any more, and before another `up` can
+    // take them.
+    let (folders, _lock, mut made) = prepare(options)?;
     let runtime = RuntimeDir::new()?;
     let parts = match options.enclave {
         EnclaveKind::Process => None,

@@ -52,6 +52,9 @@ pub(crate) struct Vault {
     pub(crate) listen: SocketAddr,
     /// Where Prometheus asks.
     pub(crate) metrics: String,
+    /// Where the public log and the operations logs are read.
+    pub(crate) tiles: String,
+    pub(crate) tiles_ops: String,
     supervised: Pair,
     announced: Announced,
 }
@@ -126,6 +129,10 @@ impl Vault {
             Address::Unix(wiring.host_service.clone()).to_string(),
             "--metrics".into(),
             "127.0.0.1:0".into(),
+            "--tiles".into(),
+            "127.0.0.1:0".into(),
+            "--tiles-ops".into(),
+            "127.0.0.1:0".into(),
             "--workers".into(),
             workers,
         ];
@@ -133,13 +140,34 @@ impl Vault {
         let (host, ready) = Process::start_ready("adyton-host", &host_arguments, &wiring.host)?;
         let listen: SocketAddr = ready["listen"].as_str().unwrap_or_default().parse()?;
         // A host that is started again takes the same ports.
-        host_arguments[3] = listen.to_string();
-        let metrics = ready["metrics"].as_str().unwrap_or_default().to_owned();
-        host_arguments[9].clone_from(&metrics);
+        let mut keep = |option: &str, name: &str| {
+            let address = ready[name].as_str().unwrap_or_default().to_owned();
+            let place = host_arguments.iter().position(|argument| argument == option);
+            if let Some(value) = place.and_then(|place| host_arguments.get_mut(place + 1)) {
+                value.clone_from(&address);
+            }
+            address
+        };
+        keep("--listen", "listen");
+        let (metrics, tiles, tiles_ops) =
+            (keep("--metrics", "metrics"), keep("--tiles", "tiles"), keep("--tiles-ops", "tiles_ops"));
         let enclave = Enclave::start(&wiring, data)?;
         let supervised = Pair { host: Supervised::new(), enclave: Supervised::new() };
         let data = data.into();
-        Ok(Self { enclave, host, host_arguments, wiring, data, hangs: 0, listen, metrics, supervised, announced })
+        Ok(Self {
+            enclave,
+            host,
+            host_arguments,
+            wiring,
+            data,
+            hangs: 0,
+            listen,
+            metrics,
+            tiles,
+            tiles_ops,
+            supervised,
+            announced,
+        })
     }
 
     /// 4. Waits until the API answers at `api` (its own address, or that of a relay before it), and makes the tenant.

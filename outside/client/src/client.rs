@@ -107,13 +107,14 @@ impl Client {
     /// known, and the caller decides.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// [`ClientError`]; [`ClientError::OutcomeUnknown`] if it left.
     pub async fn send(&self, request: &Request<'_>) -> Result<Response, ClientError> {
         let mut state = self.state.lock().await;
         // A connection goes back only with its answer read: one that failed, or whose caller no longer waits, is given up, so
         // that no answer is ever taken for another request's.
         let mut session = self.session(&mut state).await?;
-        let answer = session.send(request).await?;
+        session.ready().await?;
+        let answer = session.send(request).await.map_err(ClientError::of_exchange)?;
         state.session = Some(session);
         Ok(answer)
     }

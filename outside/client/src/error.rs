@@ -16,6 +16,9 @@ pub enum ClientError {
     Http(hyper::Error),
     /// A header or path of the request has characters that it may not have.
     Request,
+    /// The request left, and no answer came that can be read: whether it was carried out is not known. With every other error of a
+    /// request nothing of it was sent.
+    OutcomeUnknown(Box<ClientError>),
     /// Nothing came in time.
     TimedOut,
     /// The answer is larger than any that a vault gives.
@@ -24,6 +27,8 @@ pub enum ClientError {
     NoEvidence {
         /// The HTTP status.
         status: u16,
+        /// Seconds after which it may be asked again, if the answer names them.
+        retry_after: Option<u64>,
     },
     /// The server limits how often evidence is asked for: nothing was shown, and nothing is wrong.
     RateLimited {
@@ -43,6 +48,16 @@ pub enum ClientError {
     },
 }
 
+impl ClientError {
+    /// A failure of a request that was about to leave, or had left.
+    pub(crate) fn of_exchange(self) -> Self {
+        match self {
+            Self::Request => self,
+            error => Self::OutcomeUnknown(Box::new(error)),
+        }
+    }
+}
+
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hex = |bytes: &[u8; 32]| data_encoding::HEXLOWER.encode(bytes);
@@ -51,6 +66,7 @@ impl fmt::Display for ClientError {
             Self::Tls(error) => write!(f, "the TLS handshake failed: {error}"),
             Self::Http(error) => write!(f, "the vault's answer cannot be read: {error}"),
             Self::Request => f.write_str("the request has a path or header that HTTP does not allow"),
+            Self::OutcomeUnknown(error) => write!(f, "{error}: whether the request was carried out is not known"),
             Self::TimedOut => f.write_str("the vault did not answer in time"),
             Self::TooLarge => f.write_str("the answer is larger than any that a vault gives"),
             Self::RateLimited { retry_after } => {
@@ -60,10 +76,10 @@ impl fmt::Display for ClientError {
                     None => f.write_str("try again later"),
                 }
             }
-            Self::NoEvidence { status: 503 } => f.write_str(
+            Self::NoEvidence { status: 503, .. } => f.write_str(
                 "no evidence: the server answered 503; its platform is away or it is starting: try again later",
             ),
-            Self::NoEvidence { status } => {
+            Self::NoEvidence { status, .. } => {
                 write!(f, "no evidence: the server answered {status}; is it a vault of this version?")
             }
             Self::Form(what) => write!(f, "the evidence cannot be read: {what}"),
@@ -85,6 +101,7 @@ impl std::error::Error for ClientError {
             Self::Tls(error) => Some(error),
             Self::Http(error) => Some(error),
             Self::Refused(refusal) => Some(refusal),
+            Self::OutcomeUnknown(error) => Some(error),
             _ => None,
         }
     }

@@ -106,6 +106,11 @@ impl Session {
         !self.sender.is_closed() && self.last.elapsed() < IDLE && self.since.elapsed() < RECHECK
     }
 
+    /// Waits until a request may be written.
+    pub(crate) async fn ready(&mut self) -> Result<(), ClientError> {
+        Ok(timeout(PATIENCE, self.sender.ready()).await.map_err(|_| ClientError::TimedOut)??)
+    }
+
     /// One request and its whole answer.
     pub(crate) async fn send(&mut self, request: &Request<'_>) -> Result<Response, ClientError> {
         let Request { method, path, headers, body } = request;
@@ -135,7 +140,7 @@ impl Session {
         match self.send(&Request { method: "GET", path, headers: &[], body: Bytes::new() }).await? {
             Response { status: 200, body, .. } => Ok(body),
             Response { status: 429, retry_after, .. } => Err(ClientError::RateLimited { retry_after }),
-            Response { status, .. } => Err(ClientError::NoEvidence { status }),
+            Response { status, retry_after, .. } => Err(ClientError::NoEvidence { status, retry_after }),
         }
     }
 }
@@ -164,7 +169,8 @@ fn exporter_of(stream: &TlsStream<TcpStream>) -> Result<[u8; 32], ClientError> {
 
 /// Document, bundle and proof of an answer.
 fn read(body: &[u8]) -> Result<(Vec<u8>, Vec<u8>, NonceProof), ClientError> {
-    let evidence: Evidence = serde_json::from_slice(body).map_err(|_| ClientError::Form("the answer"))?;
+    let no_evidence = ClientError::Form("the answer is no JSON of evidence; is a vault of this version there?");
+    let evidence: Evidence = serde_json::from_slice(body).map_err(|_| no_evidence)?;
     let Evidence { platform, document, bundle, nonce_proof } = evidence;
     match Platform::from_text(&platform) {
         Some(Platform::AwsNitro) => {}

@@ -52,8 +52,12 @@ pub fn open_private(folder: &Path) -> io::Result<PathBuf> {
 /// Writes a file of mode 0600, whole or not at all, and has it on the disk before it returns.
 ///
 /// # Errors
-/// The file system's.
+/// The file system's; it names the file.
 pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    write(path, content).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_os_string();
     temporary.push(".new");
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
@@ -108,6 +112,15 @@ mod tests {
         }
         set_mode(&path, 0o700);
         open_private(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("missing/file");
+        let refused = write_private(&path, b"kept").unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::NotFound);
+        assert!(refused.to_string().starts_with(&format!("{}: ", path.display())), "{refused}");
     }
 
     #[test]

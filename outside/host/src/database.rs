@@ -1,18 +1,17 @@
 //! The log store over redb: one file, one writer, every append one durable transaction.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use adyton_ledger::{
-    AppendOutcome, Body, Entry, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, TileBuilder,
-    head_is_kept, is_repeat, overtaken, retires,
+    AppendOutcome, Body, Entry, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, head_is_kept, is_repeat,
+    overtaken, retires,
 };
 use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableTable, StorageError};
 
 use crate::reader::{Handle, RedbReader};
-use crate::tables::{CHUNKS, ENTRIES, HEADS, HOT, KEPT, SNAPSHOTS, TILES, builder, newest, size};
+use crate::tables::{CHUNKS, ENTRIES, HEADS, HOT, KEPT, SNAPSHOTS, TILES, newest, size};
 use crate::{OpenError, StoreError};
 
 /// Bytes of the file that are kept in memory.
@@ -21,8 +20,6 @@ const CACHE: usize = 256 * 1024 * 1024;
 /// Logs in `DIR/log.redb`.
 pub struct RedbStore {
     reader: RedbReader,
-    /// Builders of the logs written since opening, by log, with the size that they stand at.
-    builders: BTreeMap<LogId, (u64, TileBuilder)>,
 }
 
 impl RedbStore {
@@ -62,8 +59,7 @@ impl RedbStore {
         write.open_table(CHUNKS)?;
         write.open_table(SNAPSHOTS)?;
         write.commit()?;
-        let reader = RedbReader::new(reopen, Handle::ReadWrite(Arc::new(database)));
-        Ok(Self { reader, builders: BTreeMap::new() })
+        Ok(Self { reader: RedbReader::new(reopen, Handle::ReadWrite(Arc::new(database))) })
     }
 
     /// Opens the store of a stopped vault for reading.
@@ -81,8 +77,7 @@ impl RedbStore {
             }
             Err(error) => return Err(opened(error, &path, folder)),
         };
-        let reader = RedbReader::new(move || Database::open(&path), database);
-        Ok(Self { reader, builders: BTreeMap::new() })
+        Ok(Self { reader: RedbReader::new(move || Database::open(&path), database) })
     }
 
     /// A reader for other threads.
@@ -91,13 +86,12 @@ impl RedbStore {
     }
 
     /// Runs one write; whatever fails, the database is opened again before the next use.
-    fn write<T>(&mut self, work: impl FnOnce(&mut Self, &Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn write<T>(&mut self, work: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let database = self.reader.database()?;
-        let done = work(self, &database);
+        let done = work(&database);
         // Before anyone opens the file again: two handles exclude each other, in one process too.
         drop(database);
         if done.is_err() {
-            self.builders.clear();
             self.reader.mark_broken();
         }
         done
@@ -151,12 +145,12 @@ impl LogStore for RedbStore {
         record: &Record,
         head: &str,
     ) -> Result<AppendOutcome, StoreError> {
-        self.write(|store, database| {
+        self.write(|database| {
             let write = database.begin_write()?;
             let number = log.number();
             let new;
-            let builder = {
-                let (mut entries, mut tiles) = (write.open_table(ENTRIES)?, write.open_table(TILES)?);
+            {
+                let mut entries = write.open_table(ENTRIES)?;
                 let size = size(&entries, log)?;
                 if size != expected_size {
                     let newest = newest(&entries, log)?;
@@ -168,10 +162,6 @@ impl LogStore for RedbStore {
                     });
                 }
                 new = size + 1;
-                let mut builder = match store.builders.remove(&log) {
-                    Some((at, builder)) if at == size => builder,
-                    _ => builder(&entries, &tiles, log, size)?,
-                };
                 let Record { entry, hot, kept } = record;
                 entries.insert((number, size), entry.as_bytes())?;
                 if let Some(hot) = hot {
@@ -183,26 +173,19 @@ impl LogStore for RedbStore {
                 if entry.header().is_ok_and(|header| header.kind == Kind::Snapshot) {
                     write.open_table(SNAPSHOTS)?.insert(number, size)?;
                 }
-                let mut full = Vec::new();
-                builder.push(entry.leaf_hash(), &mut |level, tile, bytes| full.push((level, tile, bytes)));
-                for (level, tile, bytes) in full {
-                    tiles.insert((number, level, tile), &bytes[..])?;
-                }
                 let mut heads = write.open_table(HEADS)?;
                 if !head_is_kept(size, new) {
                     heads.remove((number, size))?;
                 }
                 heads.insert((number, new), head)?;
-                builder
-            };
+            }
             write.commit()?;
-            store.builders.insert(log, (new, builder));
             Ok(AppendOutcome::Appended { size: new })
         })
     }
 
     fn put_chunk(&mut self, log: LogId, snapshot: [u8; 16], number: u32, bytes: &[u8]) -> Result<(), StoreError> {
-        self.write(|_, database| {
+        self.write(|database| {
             let write = database.begin_write()?;
             write.open_table(CHUNKS)?.insert((log.number(), snapshot, number), bytes)?;
             Ok(write.commit()?)
@@ -214,7 +197,7 @@ impl LogStore for RedbStore {
     }
 
     fn retire(&mut self, log: LogId, retirement: Retirement) -> Result<(), StoreError> {
-        self.write(|_, database| {
+        self.write(|database| {
             let write = database.begin_write()?;
             let number = log.number();
             {

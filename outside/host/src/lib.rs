@@ -2,7 +2,8 @@
 //!
 //! Why a library as well as a binary: `adyton log check` reads the same store when the vault is stopped.
 //!
-//! Scope: the ingress pipe, the dialer, the log store over redb and metrics (`docs/spec/01-frames.md`). What it is not: it sees
+//! Scope: the ingress pipe, the dialer, the log store over redb, the published logs and metrics (`docs/spec/01-frames.md`,
+//! `docs/spec/03-heads.md`). What it is not: it sees
 //! no plaintext and cannot even name a plaintext type (`cargo xtask layers`); the enclave trusts nothing it says.
 
 mod approvals;
@@ -15,6 +16,7 @@ mod pages;
 mod reader;
 mod service;
 mod tables;
+mod tiles;
 mod writer;
 
 pub use approvals::Approvals;
@@ -26,4 +28,5 @@ pub use metrics::Metrics;
 pub use pages::{Pages, serve_pages};
 pub use reader::RedbReader;
 pub use service::{EventSink, serve_channels};
+pub use tiles::{Found, Published, TileRequest, TileRequestError, Wanted, serve_tiles};
 pub use writer::Writer;

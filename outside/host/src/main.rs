@@ -11,7 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adyton_frame::{DeliveryFailure, Event};
-use adyton_host::{Approvals, Metrics, Pages, RedbStore, Routes, Writer, serve_channels, serve_ingress, serve_pages};
+use adyton_host::{
+    Approvals, Metrics, Pages, Published, RedbStore, Routes, Writer, serve_channels, serve_ingress, serve_pages,
+    serve_tiles,
+};
 use adyton_transport::{Address, Listener};
 use lexopt::prelude::{Long, ValueExt};
 use rustix::process::{Resource, Signal};
@@ -20,7 +23,8 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "adyton-host --data DIR --listen IP:PORT --ingress ADDRESS --service ADDRESS
-    [--route NAME:PORT=IP:PORT]... [--metrics IP:PORT] [--health IP:PORT] [--max-connections N] [--workers N] [--die-with-parent]
+    [--route NAME:PORT=IP:PORT]... [--metrics IP:PORT] [--health IP:PORT] [--tiles IP:PORT] [--tiles-ops IP:PORT]
+    [--max-connections N] [--workers N] [--die-with-parent]
 ADDRESS is unix:PATH or vsock:CID:PORT. It is normally started by `adyton up`.";
 
 /// Clients at once, unless `--max-connections` says otherwise: as many as an enclave has places for.
@@ -38,6 +42,10 @@ struct Arguments {
     metrics: Option<SocketAddr>,
     /// Where load balancers ask whether the vault serves.
     health: Option<SocketAddr>,
+    /// Where anybody reads the public log.
+    tiles: Option<SocketAddr>,
+    /// Where auditors read the operations logs; loopback only.
+    tiles_ops: Option<SocketAddr>,
     max_connections: usize,
     /// Threads that serve.
     workers: usize,
@@ -69,10 +77,11 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn serve(arguments: Arguments, store: Writer) -> Result<(), Box<dyn std::error::Error>> {
-    let Arguments { data, listen, ingress, service, routes, metrics, health, max_connections, workers: _ } = arguments;
+    let Arguments { data, listen, ingress, service, routes, .. } = arguments;
     let clients = bind(listen).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let channels = Listener::bind(&service).map_err(|error| format!("cannot listen on {service}: {error}"))?;
-    let (scraped, probed) = (listen_on(metrics).await?, listen_on(health).await?);
+    let (scraped, probed) = (listen_on(arguments.metrics).await?, listen_on(arguments.health).await?);
+    let (gov, operations) = (listen_on(arguments.tiles).await?, listen_on(arguments.tiles_ops).await?);
     // Tools find a running host by this file.
     let address_file = data.join("host.addr");
     std::fs::write(&address_file, service.to_string())?;
@@ -84,7 +93,7 @@ async fn serve(arguments: Arguments, store: Writer) -> Result<(), Box<dyn std::e
     };
     let ready = json!({
         "listen": clients.local_addr()?.to_string(), "service": service.to_string(), "metrics": address(&scraped)?,
-        "health": address(&probed)?,
+        "health": address(&probed)?, "tiles": address(&gov)?, "tiles_ops": address(&operations)?,
     });
     say(&ready).inspect_err(|_| drop(std::fs::remove_file(&address_file)))?;
 
@@ -100,12 +109,18 @@ async fn serve(arguments: Arguments, store: Writer) -> Result<(), Box<dyn std::e
         Some(listener) => serve_pages(listener, pages).await,
         None => std::future::pending().await,
     };
+    let published = async |listener, published| match listener {
+        Some(listener) => serve_tiles(listener, store.reader().clone(), published).await,
+        None => std::future::pending().await,
+    };
     let (all, health) = (Pages::all(Arc::clone(&metrics), ingress.clone()), Pages::health(metrics, ingress.clone()));
     tokio::select! {
         () = answered(scraped, all) => {}
         () = answered(probed, health) => {}
-        () = serve_ingress(clients, ingress, max_connections) => {}
-        () = serve_channels(channels, store, Approvals::new(&data), routes, sink) => {}
+        () = published(gov, Published::Gov) => {}
+        () = published(operations, Published::Operations) => {}
+        () = serve_ingress(clients, ingress, arguments.max_connections) => {}
+        () = serve_channels(channels, store.clone(), Approvals::new(&data), routes, sink) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
@@ -138,6 +153,7 @@ fn say(line: &Value) -> std::io::Result<()> {
 fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
     let (mut data, mut listen, mut ingress, mut service) = (None, None, None, None);
     let (mut routes, mut metrics, mut health, mut max_connections) = (Routes::default(), None, None, MAX_CONNECTIONS);
+    let (mut tiles, mut tiles_ops) = (None, None);
     let mut workers = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
@@ -147,13 +163,9 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
             Long("ingress") => ingress = Some(parser.value()?.parse()?),
             Long("service") => service = Some(parser.value()?.parse()?),
             Long("route") => routes.add(parser.value()?.parse()?),
-            Long("metrics") => {
-                let address: SocketAddr = parser.value()?.parse()?;
-                if !address.ip().is_loopback() {
-                    return Err(format!("--metrics {address}: expected a loopback address").into());
-                }
-                metrics = Some(address);
-            }
+            Long("metrics") => metrics = Some(loopback(&mut parser, "--metrics")?),
+            Long("tiles") => tiles = Some(parser.value()?.parse()?),
+            Long("tiles-ops") => tiles_ops = Some(loopback(&mut parser, "--tiles-ops")?),
             Long("health") => health = Some(parser.value()?.parse()?),
             Long("max-connections") => max_connections = positive(&mut parser, "--max-connections")?,
             Long("workers") => workers = positive(&mut parser, "--workers")?,
@@ -170,9 +182,21 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
         routes,
         metrics,
         health,
+        tiles,
+        tiles_ops,
         max_connections,
         workers,
     })
+}
+
+/// An address of this machine only.
+fn loopback(parser: &mut lexopt::Parser, option: &str) -> Result<SocketAddr, Box<dyn std::error::Error>> {
+    let address: SocketAddr = parser.value()?.parse()?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err(format!("{option} {address}: expected a loopback address").into())
+    }
 }
 
 /// One at least, or nobody would ever be served.

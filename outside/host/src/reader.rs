@@ -10,6 +10,7 @@ use redb::{
 
 use crate::StoreError;
 use crate::tables::{CHUNKS, ENTRIES, HEADS, HOT, KEPT, SNAPSHOTS, TILES, size};
+use crate::tiles::FULL;
 
 pub(crate) enum Handle {
     ReadWrite(Arc<Database>),
@@ -57,7 +58,7 @@ impl RedbReader {
         Ok(handle)
     }
 
-    fn read_transaction(&self) -> Result<ReadTransaction, StoreError> {
+    pub(crate) fn read_transaction(&self) -> Result<ReadTransaction, StoreError> {
         match &*self.opened()? {
             Handle::ReadWrite(database) => Ok(database.begin_read()?),
             Handle::ReadOnly(database) => Ok(database.begin_read()?),
@@ -134,8 +135,8 @@ impl LogReader for RedbReader {
 
     fn tile(&self, log: LogId, level: u8, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let read = self.read_transaction()?;
-        let tile = read.open_table(TILES)?.get((log.number(), level, number))?.map(|tile| tile.value().to_vec());
-        Ok(tile)
+        let tile = read.open_table(TILES)?.get((log.number(), level, number))?;
+        Ok(tile.map(|tile| tile.value().to_vec()).filter(|tile| tile.len() == FULL))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The tables of `log.redb`. Everything in them is public or sealed.
 
-use adyton_ledger::{ENTRY_LEN, Entry, LogId, TileBuilder};
+use adyton_ledger::{ENTRY_LEN, Entry, LogId};
 use redb::{ReadableTable, StorageError, TableDefinition};
 
 /// (log, index) to entry.
@@ -11,7 +11,7 @@ pub(crate) const HOT: TableDefinition<'_, (u16, u64), &[u8]> = TableDefinition::
 pub(crate) const KEPT: TableDefinition<'_, (u16, u64), &[u8]> = TableDefinition::new("kept");
 /// (log, size) to signed head.
 pub(crate) const HEADS: TableDefinition<'_, (u16, u64), &str> = TableDefinition::new("heads");
-/// (log, level, number) to a full tile.
+/// (log, level, number) to a tile: of level 0 a full one, above that as many hashes as there are full tiles below (`tiles`).
 pub(crate) const TILES: TableDefinition<'_, (u16, u8, u64), &[u8]> = TableDefinition::new("tiles");
 /// (log, snapshot, number) to a sealed chunk.
 pub(crate) const CHUNKS: TableDefinition<'_, (u16, [u8; 16], u32), &[u8]> = TableDefinition::new("chunks");
@@ -36,22 +36,4 @@ pub(crate) fn newest(
     let log = log.number();
     let last = entries.range((log, 0)..=(log, u64::MAX))?.next_back().transpose()?;
     Ok(last.map(|(_, entry)| Entry::from_bytes(*entry.value())))
-}
-
-/// The tile builder of a log of `size` entries.
-pub(crate) fn builder(
-    entries: &impl ReadableTable<(u16, u64), &'static [u8; ENTRY_LEN]>,
-    tiles: &impl ReadableTable<(u16, u8, u64), &'static [u8]>,
-    log: LogId,
-    size: u64,
-) -> Result<TileBuilder, StorageError> {
-    let missing = || StorageError::Corrupted("an entry or a tile is missing".into());
-    TileBuilder::resume(
-        size,
-        |index| {
-            let entry = entries.get((log.number(), index))?.ok_or_else(missing)?;
-            Ok(adyton_ledger::leaf_hash(entry.value()))
-        },
-        |level, number| Ok(tiles.get((log.number(), level, number))?.ok_or_else(missing)?.value().to_vec()),
-    )
 }

@@ -480,6 +480,8 @@ fn mistakes_say_what_to_do() {
         (&["--service", "tcp:1"], "unix:PATH"),
         (&["--what"], "--data DIR"),
         (&["--listen", "192.0.2.1:1"], "cannot listen on 192.0.2.1:1"),
+        (&["--tiles-ops", "192.0.2.1:1"], "--tiles-ops 192.0.2.1:1: expected a loopback address"),
+        (&["--metrics", "192.0.2.1:1"], "--metrics 192.0.2.1:1: expected a loopback address"),
         (&["--max-connections", "0"], "a number from 1 to 4294967295"),
         (&["--max-connections", "18446744073709551615"], "a number from 1 to 4294967295"),
     ] {

@@ -1,12 +1,14 @@
 //! The redb store against its model, and what only a file can do.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use adyton_host::{OpenError, RedbStore, StoreError};
+use adyton_host::{Found, OpenError, RedbStore, StoreError};
 use adyton_ledger::{
-    AppendOutcome, Entry, Hash, Header, Kind, LogId, LogReader, LogStore, MemoryStore, Record, Retirement, Size,
+    AppendOutcome, ENTRY_LEN, Entry, Frontier, Hash, Header, Kind, LogId, LogReader, LogStore, MemoryStore, Record,
+    Retirement, Size,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
+use redb::{Database, TableDefinition};
 
 const LOG: u16 = 1;
 
@@ -50,6 +52,7 @@ enum Step {
     PutChunk { log: u16, snapshot: u8, number: u32, seed: u8 },
     Retire { log: u16, below: u64, bucket: u64, snapshot: u8 },
     Reopen,
+    BuildTiles { log: u16, most: u64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -60,10 +63,96 @@ fn step() -> impl Strategy<Value = Step> {
         1 => log.clone().prop_map(|log| Step::Repeat { log }),
         1 => (log.clone(), 0..3u8, 0..3u32, any::<u8>())
             .prop_map(|(log, snapshot, number, seed)| Step::PutChunk { log, snapshot, number, seed }),
-        1 => (log, 0..600u64, 0..80u64, 0..3u8)
+        1 => (log.clone(), 0..600u64, 0..80u64, 0..3u8)
             .prop_map(|(log, below, bucket, snapshot)| Step::Retire { log, below, bucket, snapshot }),
         1 => Just(Step::Reopen),
+        2 => (log, 0..3u64).prop_map(|(log, most)| Step::BuildTiles { log, most }),
     ]
+}
+
+fn published_is_what_the_entries_give(store: &RedbStore, model: &MemoryStore, log: LogId, size: u64) {
+    let published = |path: &str| store.reader().published(log, &path.parse().unwrap()).unwrap();
+    let records = model.read(log, 0, u32::MAX, usize::MAX).unwrap();
+    let leaves: Vec<Hash> = records.iter().map(|record| record.entry.leaf_hash()).collect();
+    for (number, tile) in leaves.chunks(256).enumerate() {
+        let width = if tile.len() == 256 { String::new() } else { format!(".p/{}", tile.len()) };
+        let hashes: Vec<u8> = tile.iter().flat_map(|hash| hash.0).collect();
+        assert_eq!(published(&format!("tile/0/{number:03}{width}")), Found::Bytes(hashes.clone()));
+        // A narrower one stays.
+        assert_eq!(published(&format!("tile/0/{number:03}.p/1")), Found::Bytes(hashes[..32].to_vec()));
+        let wider = if tile.len() == 255 { String::new() } else { format!(".p/{}", tile.len() % 256 + 1) };
+        assert_eq!(
+            published(&format!("tile/0/{number:03}{wider}")),
+            match tile.len() {
+                256 => Found::Bytes(hashes[..32].to_vec()),
+                _ => Found::Nothing,
+            }
+        );
+    }
+    for (number, bundle) in records.chunks(256).enumerate() {
+        let width = if bundle.len() == 256 { String::new() } else { format!(".p/{}", bundle.len()) };
+        let entries: Vec<u8> = bundle.iter().flat_map(|record| prefixed(&record.entry)).collect();
+        assert_eq!(published(&format!("tile/entries/{number:03}{width}")), Found::Bytes(entries));
+    }
+    let roots: Vec<u8> = leaves.chunks_exact(256).flat_map(|tile| root(tile).0).collect();
+    let above = if roots.is_empty() { Found::Nothing } else { Found::Bytes(roots.clone()) };
+    assert_eq!(published(&format!("tile/1/000.p/{}", (size / 256).max(1))), above);
+    assert_eq!(published(&format!("tile/1/000.p/{}", size / 256 + 1)), Found::Nothing);
+    assert_eq!(published("tile/2/000.p/1"), Found::Nothing);
+}
+
+fn prefixed(entry: &Entry) -> Vec<u8> {
+    [&u16::try_from(ENTRY_LEN).unwrap().to_be_bytes(), &entry.as_bytes()[..]].concat()
+}
+
+fn root(leaves: &[Hash]) -> Hash {
+    let mut frontier = Frontier::new();
+    leaves.iter().for_each(|leaf| frontier.push(*leaf));
+    frontier.root()
+}
+
+/// Writes so many entries straight into the table: as many appends would wait for the disk as often. Their leaf hashes.
+fn with_entries(folder: &std::path::Path, count: u64) -> Vec<Hash> {
+    const ENTRIES: TableDefinition<'_, (u16, u64), &[u8; ENTRY_LEN]> = TableDefinition::new("entries");
+    drop(RedbStore::open(folder).unwrap());
+    let database = Database::open(folder.join("log.redb")).unwrap();
+    let write = database.begin_write().unwrap();
+    let mut entries = write.open_table(ENTRIES).unwrap();
+    let mut leaves = Vec::new();
+    for index in 0..count {
+        let entry = record(index, 1).entry;
+        entries.insert((LOG, index), entry.as_bytes()).unwrap();
+        leaves.push(entry.leaf_hash());
+    }
+    drop(entries);
+    write.commit().unwrap();
+    leaves
+}
+
+/// More than one tile of level 1.
+#[test]
+fn a_row_of_level_1_is_full_after_65_536_entries_and_its_root_begins_level_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let leaves = with_entries(folder.path(), 66_000);
+    let mut store = RedbStore::open(folder.path()).unwrap();
+    let published = |store: &RedbStore, path: &str| store.reader().published(log(), &path.parse().unwrap()).unwrap();
+    // 257 tiles at once are too many to compute for one request; those of level 0 are always there.
+    assert_eq!(published(&store, "tile/1/000"), Found::NotBuilt);
+    assert_eq!(published(&store, "tile/2/000.p/1"), Found::NotBuilt);
+    let level_0: Vec<u8> = leaves[65_536..65_792].iter().flat_map(|hash| hash.0).collect();
+    assert_eq!(published(&store, "tile/0/256"), Found::Bytes(level_0.clone()));
+    assert!(store.build_tiles(log(), 200).unwrap());
+    let level_1: Vec<u8> = leaves[..65_536].chunks(256).flat_map(|tile| root(tile).0).collect();
+    assert_eq!(published(&store, "tile/1/000"), Found::Bytes(level_1.clone()), "57 of it are computed");
+    assert_eq!(store.tile(log(), 1, 0).unwrap(), None);
+    assert!(!store.build_tiles(log(), 200).unwrap());
+    assert_eq!(store.tile(log(), 1, 0).unwrap(), Some(level_1.clone()));
+    assert_eq!(store.tile(log(), 2, 0).unwrap(), None, "a partial tile is no stored tile");
+    assert_eq!(published(&store, "tile/1/000"), Found::Bytes(level_1));
+    assert_eq!(published(&store, "tile/1/001.p/1"), Found::Bytes(root(&leaves[65_536..65_792]).0.to_vec()));
+    assert_eq!(published(&store, "tile/2/000.p/1"), Found::Bytes(root(&leaves[..65_536]).0.to_vec()));
+    assert_eq!(published(&store, "tile/0/256"), Found::Bytes(level_0));
+    assert_eq!(published(&store, "tile/2/000.p/2"), Found::Nothing);
 }
 
 proptest! {
@@ -106,11 +195,18 @@ proptest! {
                     drop(store);
                     store = RedbStore::open(folder.path()).unwrap();
                 }
+                Step::BuildTiles { log, most } => {
+                    store.build_tiles(LogId::from_number(log), most).unwrap();
+                }
             }
         }
         for number in 0..3 {
             let id = LogId::from_number(number);
             let status = model.status(id).unwrap();
+            // Whatever is built, what is published is what the entries give.
+            published_is_what_the_entries_give(&store, &model, id, status.size);
+            while store.build_tiles(id, 1).unwrap() {}
+            published_is_what_the_entries_give(&store, &model, id, status.size);
             prop_assert_eq!(&store.status(id).unwrap(), &status);
             for (from, max) in [(0, u32::MAX), (status.size / 2, 7), (status.size, 1), (u64::MAX, 1)] {
                 let read = store.read(id, from, max, usize::MAX).unwrap();

@@ -55,6 +55,7 @@ struct MessageForm {
     from: Option<String>,
     messaging_service_sid: Option<String>,
     body: String,
+    smart_encoded: Option<bool>,
     content_retention: Option<String>,
     address_retention: Option<String>,
     validity_period: u32,
@@ -108,8 +109,8 @@ async fn messages(
     let Ok(sid) = adyton_seal::random::<16>().map(|digits| format!("SM{}", HEXLOWER.encode(&digits))) else {
         return twilio_error(StatusCode::INTERNAL_SERVER_ERROR, 20500, "no randomness");
     };
-    let message =
-        Message { to: form.to, from, channel: "sms".into(), subject: None, body: form.body, at: phone::now() };
+    let body = if form.smart_encoded == Some(false) { form.body } else { smart_encoded(&form.body) };
+    let message = Message { to: form.to, from, channel: "sms".into(), subject: None, body, at: phone::now() };
     carriers.inbox.put(&sid, message);
     after(fault).await;
     if fault == Some(Fault::Cut) {
@@ -119,6 +120,16 @@ async fn messages(
         return twilio_error(StatusCode::INTERNAL_SERVER_ERROR, 20500, "Internal Server Error");
     }
     (StatusCode::CREATED, Json(json!({ "sid": sid, "status": "queued", "account_sid": account }))).into_response()
+}
+
+/// What smart encoding, which messaging services have by default, makes of a text, as far as it is played here: full-width
+/// characters (U+FF01 to U+FF5E) become those of ASCII.
+fn smart_encoded(text: &str) -> String {
+    let narrow = |char| match char {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(char) - 0xFEE0).unwrap_or(char),
+        char => char,
+    };
+    text.chars().map(narrow).collect()
 }
 
 /// The body of a webhook (`docs/spec/07-delivery.md`).

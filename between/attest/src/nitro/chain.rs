@@ -11,6 +11,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use adyton_wire::Put;
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_from_trusted_cert};
@@ -140,8 +141,7 @@ impl ExtendedKeyUsageValidator for NoExtendedKeyUsage {
 fn name(cabundle: &[Vec<u8>]) -> [u8; 32] {
     let mut all = Vec::with_capacity(4096);
     for certificate in cabundle {
-        all.extend_from_slice(&u32::try_from(certificate.len()).unwrap_or(u32::MAX).to_be_bytes());
-        all.extend_from_slice(certificate);
+        all.put_lp(certificate);
     }
     sha256(&all)
 }

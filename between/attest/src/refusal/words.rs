@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::{CertificateFault, Refusal};
+use crate::Root;
 
 /// Bytes in hexadecimal.
 pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
@@ -56,7 +57,8 @@ impl fmt::Display for Refusal {
             Self::PcrIndex => f.write_str("the document has a register other than 0 to 31"),
             Self::RepeatedPcr(index) => write!(f, "the document has register {index} twice"),
             Self::Root { expected, got } => {
-                write!(f, "the document is signed under root {}, the trusted one is {}", Hex(got), Hex(expected))
+                let whose = if *expected == Root::aws().fingerprint() { "AWS's, " } else { "" };
+                write!(f, "the document is signed under root {}, the trusted one is {whose}{}", Hex(got), Hex(expected))
             }
             Self::Certificate(fault) => fault.fmt(f),
             Self::ChainOrder => f.write_str("the bundle's certificates do not follow one another to the leaf"),

@@ -48,7 +48,7 @@ pub enum Rule {
     NewestHead,
     /// An hourly root in `gov` is not the recomputed one, or the log is shorter.
     OpsRoot,
-    /// A stored tile is missing or not the recomputed one.
+    /// A stored tile is not the recomputed one.
     Tile {
         /// Its level.
         level: u8,

@@ -4,9 +4,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
+use adyton_wire::{Reader, WireError};
 use data_encoding::BASE64;
-
-use super::field;
 
 /// Longest key blob; the longest that is known has 127 bytes.
 const MAX_BLOB: usize = 512;
@@ -71,6 +70,12 @@ impl fmt::Display for SshKeyError {
 
 impl core::error::Error for SshKeyError {}
 
+impl From<WireError> for SshKeyError {
+    fn from(_: WireError) -> Self {
+        Self::Form
+    }
+}
+
 impl SshPublicKey {
     /// Reads a blob; the whole input is one.
     ///
@@ -79,29 +84,29 @@ impl SshPublicKey {
     pub fn from_blob(blob: &[u8]) -> Result<Self, SshKeyError> {
         if blob.len() > MAX_BLOB {
             // An RSA key is longer, and whoever brings one should hear why it is refused.
-            let rsa = field(&mut &*blob).is_some_and(|algorithm| algorithm == b"ssh-rsa");
+            let rsa = Reader::new(blob).lp() == Ok(b"ssh-rsa");
             return Err(if rsa { SshKeyError::Rsa } else { SshKeyError::Form });
         }
-        let mut rest = blob;
-        let mut next = || field(&mut rest).ok_or(SshKeyError::Form);
+        let mut reader = Reader::new(blob);
         let ed25519 = |bytes: &[u8]| bytes.try_into().map_err(|_| SshKeyError::Form);
         let p256 = |curve: &[u8], point: &[u8]| {
             let point: [u8; 65] = point.try_into().map_err(|_| SshKeyError::Point)?;
             if curve == b"nistp256" && point[0] == 4 { Ok(point) } else { Err(SshKeyError::Point) }
         };
-        let material = match next()? {
-            b"ssh-ed25519" => Material::Ed25519(ed25519(next()?)?),
-            b"ecdsa-sha2-nistp256" => Material::EcdsaP256(p256(next()?, next()?)?),
-            b"sk-ssh-ed25519@openssh.com" => Material::SkEd25519(ed25519(next()?)?),
-            b"sk-ecdsa-sha2-nistp256@openssh.com" => Material::SkEcdsaP256(p256(next()?, next()?)?),
+        let material = match reader.lp()? {
+            b"ssh-ed25519" => Material::Ed25519(ed25519(reader.lp()?)?),
+            b"ecdsa-sha2-nistp256" => Material::EcdsaP256(p256(reader.lp()?, reader.lp()?)?),
+            b"sk-ssh-ed25519@openssh.com" => Material::SkEd25519(ed25519(reader.lp()?)?),
+            b"sk-ecdsa-sha2-nistp256@openssh.com" => Material::SkEcdsaP256(p256(reader.lp()?, reader.lp()?)?),
             b"ssh-rsa" => return Err(SshKeyError::Rsa),
             _ => return Err(SshKeyError::Type),
         };
         let hardware = matches!(material, Material::SkEd25519(_) | Material::SkEcdsaP256(_));
-        if hardware && next()? != APPLICATION {
+        if hardware && reader.lp()? != APPLICATION {
             return Err(SshKeyError::Application);
         }
-        if rest.is_empty() { Ok(Self { blob: blob.to_vec(), material }) } else { Err(SshKeyError::Form) }
+        reader.finish()?;
+        Ok(Self { blob: blob.to_vec(), material })
     }
 
     /// The blob.

@@ -15,11 +15,3 @@ mod signers;
 pub use key::{SshKeyError, SshPublicKey};
 pub use signature::{SshSignature, SshSignatureError};
 pub use signers::{MAX_SIGNATURES, Signers, SignersError};
-
-/// Takes one `lp` field.
-fn field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let (length, left) = rest.split_first_chunk()?;
-    let (taken, left) = left.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
-    *rest = left;
-    Some(taken)
-}

@@ -10,13 +10,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use adyton_wire::{Put, Reader, WireError};
 use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use data_encoding::BASE64;
 
 use super::key::{APPLICATION, Material};
-use super::{SshKeyError, SshPublicKey, field};
-use crate::bytes::put_lp;
+use super::{SshKeyError, SshPublicKey};
 use crate::sha256;
 
 const MAGIC: &[u8] = b"SSHSIG";
@@ -90,6 +90,12 @@ impl fmt::Display for SshSignatureError {
 
 impl core::error::Error for SshSignatureError {}
 
+impl From<WireError> for SshSignatureError {
+    fn from(_: WireError) -> Self {
+        Self::Form
+    }
+}
+
 impl SshSignature {
     /// Reads an armored signature.
     ///
@@ -120,15 +126,16 @@ impl SshSignature {
     /// # Errors
     /// [`SshSignatureError`], the first rule that is broken.
     pub fn from_blob(blob: &[u8]) -> Result<Self, SshSignatureError> {
-        let rest = blob.strip_prefix(MAGIC).filter(|_| blob.len() <= MAX_BLOB);
-        let (version, mut rest) = rest.and_then(<[u8]>::split_first_chunk).ok_or(SshSignatureError::Form)?;
-        let version = u32::from_be_bytes(*version);
+        let fields = blob.strip_prefix(MAGIC).filter(|_| blob.len() <= MAX_BLOB).ok_or(SshSignatureError::Form)?;
+        let mut reader = Reader::new(fields);
+        let version = reader.u32()?;
         if version != 1 {
             return Err(SshSignatureError::Version { got: version });
         }
-        let mut next = || field(&mut rest).ok_or(SshSignatureError::Form);
-        let (key, namespace, reserved, hash, signature) = (next()?, next()?, next()?, next()?, next()?);
-        if !reserved.is_empty() || !rest.is_empty() {
+        let (key, namespace, reserved) = (reader.lp()?, reader.lp()?, reader.lp()?);
+        let (hash, signature) = (reader.lp()?, reader.lp()?);
+        reader.finish()?;
+        if !reserved.is_empty() {
             return Err(SshSignatureError::Form);
         }
         let digest = match hash {
@@ -163,7 +170,7 @@ impl SshSignature {
         };
         let mut signed = MAGIC.to_vec();
         for field in [namespace.as_bytes(), b"", name.as_bytes(), hashed.as_ref()] {
-            put_lp(&mut signed, field);
+            signed.put_lp(field);
         }
         if let Some(asserted) = &self.asserted {
             // 4.
@@ -186,35 +193,32 @@ impl SshSignature {
 
 /// The 64 bytes of a signature, and a hardware key's flags and counter.
 fn signature_fields(key: &Material, signature: &[u8]) -> Result<([u8; 64], Option<[u8; 5]>), SshSignatureError> {
-    let mut rest = signature;
-    let mut next = || field(&mut rest).ok_or(SshSignatureError::Form);
-    if next()? != key.algorithm().as_bytes() {
+    let mut reader = Reader::new(signature);
+    if reader.lp()? != key.algorithm().as_bytes() {
         return Err(SshSignatureError::Algorithm);
     }
-    let raw = next()?;
+    let raw = reader.lp()?;
     let raw = match key {
         Material::Ed25519(_) | Material::SkEd25519(_) => raw.try_into().map_err(|_| SshSignatureError::Form)?,
         Material::EcdsaP256(_) | Material::SkEcdsaP256(_) => ecdsa(raw).ok_or(SshSignatureError::Form)?,
     };
     let asserted = match key {
-        Material::SkEd25519(_) | Material::SkEcdsaP256(_) => {
-            Some(rest.try_into().map_err(|_| SshSignatureError::Form)?)
-        }
-        Material::Ed25519(_) | Material::EcdsaP256(_) if rest.is_empty() => None,
-        Material::Ed25519(_) | Material::EcdsaP256(_) => return Err(SshSignatureError::Form),
+        Material::SkEd25519(_) | Material::SkEcdsaP256(_) => Some(reader.array()?),
+        Material::Ed25519(_) | Material::EcdsaP256(_) => None,
     };
+    reader.finish()?;
     Ok((raw, asserted))
 }
 
 /// r and s at their full width.
 fn ecdsa(raw: &[u8]) -> Option<[u8; 64]> {
-    let mut rest = raw;
+    let mut reader = Reader::new(raw);
     let mut out = [0; 64];
     for half in out.chunks_exact_mut(32) {
-        let number = positive(field(&mut rest)?)?;
+        let number = positive(reader.lp().ok()?)?;
         half[32_usize.checked_sub(number.len())?..].copy_from_slice(number);
     }
-    rest.is_empty().then_some(out)
+    reader.finish().is_ok().then_some(out)
 }
 
 /// The magnitude of a positive `mpint` (RFC 4251 §5) in its one form: a zero in front only where the sign needs it.

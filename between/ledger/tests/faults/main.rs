@@ -228,7 +228,7 @@ fn no_head_for_the_size() {
 }
 
 #[test]
-fn a_tile_changed_or_gone() {
+fn a_changed_tile_is_a_fault_and_a_missing_one_is_not_built_yet() {
     let mut vault = Vault::new();
     (0..300).for_each(|_| vault.operate(Body::Kept));
     let mut changed = vault.store.clone();
@@ -236,8 +236,9 @@ fn a_tile_changed_or_gone() {
     let whole = std::mem::replace(&mut vault.store, changed);
     vault.finds(ops(), 255, Rule::Tile { level: 0, number: 0 });
     vault.store = whole;
+    assert_eq!(vault.report().logs[1].tiles, 1);
     vault.store.tiles_mut(ops()).clear();
-    vault.finds(ops(), 255, Rule::Tile { level: 0, number: 0 });
+    assert_eq!(vault.report().logs[1].tiles, 0);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a statement that allows may allow, so that nobody but this enclave gets the key.
 //!
+//! 0. its principals are such as AWS knows: accounts, roles, users, sessions, services, unique ids, or everybody. Another name may do
+//!    nothing: AWS refuses the policy, or somebody counts on a principal that is not there;
 //! 1. its actions are spelt out: all administrative ones of a closed list, or all of those that release;
 //! 2. it lets nobody change the key who is not spelt out;
 //! 3. one that releases pins register 0 and register 16, each by `StringEquals` or `StringEqualsIgnoreCase` with one value. AWS
@@ -8,7 +10,7 @@
 //! Everything else that gives a secret or passes the right on is missing from the lists and so refused: wildcards, `CreateGrant`,
 //! `ReEncrypt*` (which carries a ciphertext to a key without conditions), `Encrypt`, `ReplicateKey`, `ImportKeyMaterial`.
 
-use super::statement::{Effect, Entry, Statement};
+use super::statement::{Effect, Entry, Principal, Statement};
 use super::{Pins, StatementFault, quoted};
 
 /// Actions that give the secret.
@@ -48,6 +50,19 @@ pub(super) fn check(statement: &Statement<'_>, pins: &Pins) -> Result<(), Statem
     if statement.effect == Effect::Deny {
         return Ok(());
     }
+    // 0. A wildcard is told as what it would be.
+    let unknown = |principal: &&Principal| principal.is_unknown();
+    if let Some(other) = statement.principals.iter().find(|other| unknown(other) && !other.is_anybody()) {
+        return Err(StatementFault::UnknownPrincipal(other.text()));
+    }
+    allowed(statement, pins)?;
+    match statement.principals.iter().find(unknown) {
+        Some(other) => Err(StatementFault::UnknownPrincipal(other.text())),
+        None => Ok(()),
+    }
+}
+
+fn allowed(statement: &Statement<'_>, pins: &Pins) -> Result<(), StatementFault> {
     // 1.
     let actions = &statement.actions;
     let administers = |action: &&&str| ADMINISTERS.contains(*action);

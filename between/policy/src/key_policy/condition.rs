@@ -5,7 +5,8 @@
 //! `…IfExists`, `ForAllValues:` and `Null: true`. Condition keys are compared without case.
 //!
 //! Everything that is not certain is "may hold": an operator that is not implemented here, a key whose value is not known, a
-//! policy variable (`${…}`), a number, an empty list. In a denial that counts as denied, in an allowance as not allowed.
+//! policy variable (`${…}`), a number, an empty list, and for an operator of ARNs a value of fewer than six parts. In a denial that
+//! counts as denied, in an allowance as not allowed.
 
 use super::json::Json;
 use super::statement::Entry;
@@ -99,8 +100,18 @@ impl Operator {
         Some(Self { quantifier, comparison, negated, if_exists })
     }
 
-    /// For a request in which the key is absent or has these values.
+    /// For a request in which the key is absent or has these values. A value of which AWS does not say what it compares to is
+    /// tried both ways.
     fn evaluate(self, fact: Option<&[String]>, values: &[&str]) -> Truth {
+        let is_defined =
+            |value: &&&str| self.comparison != Comparison::Arn || value.splitn(ARN_PARTS, ':').count() == ARN_PARTS;
+        let defined: Vec<&str> = values.iter().filter(is_defined).copied().collect();
+        let least = self.compared(fact, &defined, false);
+        if defined.len() == values.len() || self.compared(fact, &defined, true) == least { least } else { Truth::Maybe }
+    }
+
+    /// `other_fits`: there is a further value, and it fits.
+    fn compared(self, fact: Option<&[String]>, values: &[&str], other_fits: bool) -> Truth {
         if self.comparison == Comparison::Null {
             return match values {
                 [value] if value.eq_ignore_ascii_case("true") => fact.is_none().into(),
@@ -108,7 +119,8 @@ impl Operator {
                 _ => Truth::Maybe,
             };
         }
-        let fits = |fact: &String| values.iter().any(|value| self.compares(value, fact)) != self.negated;
+        let fits =
+            |fact: &String| (other_fits || values.iter().any(|value| self.compares(value, fact))) != self.negated;
         match (self.quantifier, fact) {
             (Quantifier::None, None) => (self.negated || self.if_exists).into(),
             (Quantifier::None, Some([fact])) => fits(fact).into(),
@@ -124,12 +136,16 @@ impl Operator {
             Comparison::IgnoreCase => value.eq_ignore_ascii_case(fact),
             Comparison::Like | Comparison::Null => like(value, fact),
             Comparison::Arn => {
-                let (value, fact): (Vec<_>, Vec<_>) = (value.splitn(6, ':').collect(), fact.splitn(6, ':').collect());
+                let (value, fact): (Vec<_>, Vec<_>) =
+                    (value.splitn(ARN_PARTS, ':').collect(), fact.splitn(ARN_PARTS, ':').collect());
                 value.len() == fact.len() && value.iter().zip(fact).all(|(value, fact)| like(value, fact))
             }
         }
     }
 }
+
+/// Parts of an ARN, between colons; the last may have colons of its own.
+const ARN_PARTS: usize = 6;
 
 /// Whether one entry of a condition holds, given what is known of its key.
 pub(super) fn holds(entry: &Entry<'_>, fact: &Fact) -> Truth {
@@ -260,11 +276,24 @@ mod tests {
             ("arn:aws:iam::111122223333:role/adyton", Truth::Yes),
             ("arn:aws:iam::111122223333:role/*", Truth::Yes),
             ("arn:*:iam::*:role/*", Truth::Yes),
-            ("arn:aws:*:role/adyton", Truth::No),
-            ("*", Truth::No),
+            ("arn:aws:iam::111122223333:role/adyton:1", Truth::No),
+            // AWS does not say how it compares less than an ARN.
+            ("arn:aws:*:role/adyton", Truth::Maybe),
+            ("arn:*", Truth::Maybe),
+            ("*", Truth::Maybe),
+            ("", Truth::Maybe),
         ] {
             assert_eq!(judged("ArnLike", &text(value), &role), expected, "{value}");
         }
+        let own = "arn:aws:iam::111122223333:role/adyton";
+        for (operator, values, expected) in [
+            ("ArnLike", ["x", own], Truth::Yes),
+            ("ArnNotLike", ["x", own], Truth::No),
+            ("ArnNotLike", ["x", "arn:aws:iam::111122223333:role/other"], Truth::Maybe),
+        ] {
+            assert_eq!(judged(operator, &list(&values), &role), expected, "{operator} {values:?}");
+        }
+        assert_eq!(judged("ArnLike", &text("x"), &Fact::absent()), Truth::No);
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub enum KeyPolicyError {
     Withheld(Vec<Withheld>),
     /// The role that was given is not the ARN of one.
     Role(String),
+    /// The administrator that was given is neither an account nor the ARN of a role or user.
+    Administrator(String),
     /// An output of the AWS command line has other members than `Policy` and `PolicyName`, or is for another policy.
     Output,
 }
@@ -43,6 +45,8 @@ pub enum StatementFault {
     Sid,
     /// It has no principal in the closed form.
     Principal,
+    /// It allows something to a principal that AWS does not know; names it.
+    UnknownPrincipal(String),
     /// It has no list of actions.
     NoAction,
     /// Its resource is not `*`.
@@ -133,6 +137,9 @@ impl fmt::Display for KeyPolicyError {
                 f.write_str("no vault boots under it")?;
                 withheld.iter().try_for_each(|withheld| write!(f, "; {withheld}"))
             }
+            Self::Administrator(got) => {
+                write!(f, "the administrator: expected an account, or the ARN of an IAM role or user, got {got:?}")
+            }
             Self::Role(got) => write!(f, "the role: expected the ARN of an IAM role, got {got:?}"),
             Self::Output => {
                 write!(f, "expected Policy and PolicyName \"default\", as `aws kms get-key-policy` prints them")
@@ -156,16 +163,18 @@ impl fmt::Display for Withheld {
             }
             Unmet::Uncertain { statement, key: None } => write!(
                 f,
-                "statement {statement} allows it to an account, a session or a wildcard, of which it cannot be seen here whether \
-                 the enclave's role is meant: name the role's ARN instead"
+                "statement {statement} allows it to others than a role (an account, a user, a session, a unique id, a wildcard), \
+                 and whether the enclave's role is one of them cannot be seen here: name the role's ARN instead"
             ),
             Unmet::Denied { statement } => write!(f, "statement {statement} denies it"),
             Unmet::MayBeDenied { statement, key: Some(key) } => {
                 write!(f, "statement {statement} may deny it, depending on {key}, which cannot be evaluated here")
             }
-            Unmet::MayBeDenied { statement, key: None } => {
-                write!(f, "statement {statement} may deny it: its principal may include the enclave's role")
-            }
+            Unmet::MayBeDenied { statement, key: None } => write!(
+                f,
+                "statement {statement} may deny it: its principal may include the enclave's role (a unique id that AWS shows is \
+                 one of a deleted principal: remove it)"
+            ),
         }
     }
 }
@@ -180,6 +189,11 @@ impl fmt::Display for StatementFault {
             ),
             Self::Sid => f.write_str("expected a text as Sid"),
             Self::Principal => f.write_str("expected as Principal \"*\", or an object with names under AWS or Service"),
+            Self::UnknownPrincipal(name) => write!(
+                f,
+                "it allows something to {name:?}, which is no principal: expected an account, or the ARN of a role, a user or a \
+                 session, spelt out"
+            ),
             Self::NoAction => f.write_str("expected Action, a name or a list of names"),
             Self::Resource => f.write_str("expected Resource \"*\", which in a key policy is the key"),
             Self::Action(name) => write!(

@@ -8,8 +8,8 @@
 //! 2. the principals to try: the role that was given, or every role that an allowance names, and "anybody": the enclave has its
 //!    credentials from an instance's role;
 //! 3. if every principal lacks something, the one that comes nearest is reported;
-//! 4. who may put another policy: every principal that may be allowed to and is not denied for certain. A deleted one is nobody,
-//!    and a service of AWS puts no key policies.
+//! 4. who may put another policy: every principal that may be allowed to and is not denied for certain. A service of AWS puts no
+//!    key policies. A unique id is nobody in a policy that KMS shows ([`Pins::for_policy_in_force`]), else it may be anybody.
 
 use super::allow::RELEASES;
 use super::condition::{Fact, Truth, holds, like};
@@ -30,14 +30,20 @@ enum Asker<'a> {
     /// The enclave, with the credentials of a principal; `None` is anybody.
     Enclave(Option<&'a Principal>, &'a Pins),
     /// Somebody, from anywhere, as this principal.
-    Person(&'a Principal),
+    Person(&'a Principal, &'a Pins),
 }
 
 impl Asker<'_> {
     fn principal(&self) -> Option<&Principal> {
         match self {
             Self::Enclave(principal, _) => *principal,
-            Self::Person(principal) => Some(principal),
+            Self::Person(principal, _) => Some(principal),
+        }
+    }
+
+    fn pins(&self) -> &Pins {
+        match self {
+            Self::Enclave(_, pins) | Self::Person(_, pins) => pins,
         }
     }
 
@@ -53,20 +59,23 @@ impl Asker<'_> {
         match self {
             Self::Enclave(_, pins) => enclave_fact(&key, action, pins),
             // KMS takes no other connections.
-            Self::Person(_) if key == "aws:securetransport" => Fact::is("true"),
-            Self::Person(_) => Fact::Unknown,
+            Self::Person(..) if key == "aws:securetransport" => Fact::is("true"),
+            Self::Person(..) => Fact::Unknown,
         }
     }
 
     /// Whether a name of a statement means this asker.
     fn is_meant(&self, name: &Principal) -> Truth {
+        if matches!(name, Principal::UniqueId(_)) && self.pins().in_force {
+            return Truth::No;
+        }
         let Some(asker) = self.principal() else {
             return if *name == Principal::Everybody { Truth::Yes } else { Truth::Maybe };
         };
         match (name, asker) {
             (Principal::Everybody, _) => Truth::Yes,
-            (Principal::Deleted(_), _) => Truth::No,
             (name, asker) if name == asker => Truth::Yes,
+            (Principal::UniqueId(_), Principal::UniqueId(_)) => Truth::No,
             // Which principals of an account are meant is in its IAM policies.
             (Principal::Account(account), Principal::Named { account: own, .. }) if account != own => Truth::No,
             (Principal::Named { .. }, Principal::Named { .. }) => Truth::No,
@@ -200,16 +209,20 @@ fn distance(lacks: &[Withheld]) -> (usize, usize) {
 }
 
 /// 4.
-pub(super) fn changers(statements: &[Statement<'_>]) -> Vec<Changer> {
+pub(super) fn changers(statements: &[Statement<'_>], pins: &Pins) -> Vec<Changer> {
     let allow = statements.iter().filter(|statement| statement.effect == Effect::Allow);
     let allow = allow.filter(|statement| statement.actions.contains(&CHANGES));
     let mut principals: Vec<&Principal> = allow.flat_map(|statement| &statement.principals).collect();
-    principals.retain(|principal| !matches!(principal, Principal::Deleted(_) | Principal::Service(_)));
+    principals.retain(|principal| match principal {
+        Principal::UniqueId(_) => !pins.in_force,
+        Principal::Service(_) => false,
+        _ => true,
+    });
     principals.sort_unstable();
     principals.dedup();
     let mut changers = Vec::new();
     for principal in principals {
-        let asker = Asker::Person(principal);
+        let asker = Asker::Person(principal, pins);
         let most = |effect| {
             let of = statements.iter().filter(|statement| statement.effect == effect);
             of.map(|statement| applies(statement, asker, CHANGES).0).max().unwrap_or(Truth::No)

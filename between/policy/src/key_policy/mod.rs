@@ -41,19 +41,55 @@ const MAX_STATEMENTS: usize = 64;
 /// The policy that a key has; there is no other name.
 const POLICY_NAME: &str = "default";
 
+/// A principal that a key policy may name, as it is spelt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IamPrincipal {
+    text: String,
+    principal: Principal,
+}
+
+impl IamPrincipal {
+    /// The ARN of a role.
+    ///
+    /// # Errors
+    /// [`KeyPolicyError::Role`].
+    pub fn role(text: &str) -> Result<Self, KeyPolicyError> {
+        Self::of_kind(text, Principal::is_role).ok_or_else(|| KeyPolicyError::Role(quoted(text)))
+    }
+
+    /// Who may administer a key: an account's number or root, or the ARN of a role or user.
+    ///
+    /// # Errors
+    /// [`KeyPolicyError::Administrator`].
+    pub fn administrator(text: &str) -> Result<Self, KeyPolicyError> {
+        Self::of_kind(text, Principal::is_administrator).ok_or_else(|| KeyPolicyError::Administrator(quoted(text)))
+    }
+
+    fn of_kind(text: &str, is_kind: impl Fn(&Principal) -> bool) -> Option<Self> {
+        let principal = Principal::aws(text);
+        is_kind(&principal).then(|| Self { text: text.into(), principal })
+    }
+
+    /// As it is spelt.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
 /// The enclave and its request, as far as a key policy can name them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pins {
     registers: BTreeMap<u8, String>,
     genesis: Option<String>,
     role: Option<Principal>,
+    in_force: bool,
 }
 
 impl Pins {
     /// Of registers 0 and 16.
     pub fn new(image: &[u8; 48], policy: &[u8; 48]) -> Self {
         let registers = BTreeMap::from([(0, hex(image)), (16, hex(policy))]);
-        Self { registers, genesis: None, role: None }
+        Self { registers, genesis: None, role: None, in_force: false }
     }
 
     /// With another register. A condition on a register that is not given cannot be evaluated.
@@ -70,18 +106,21 @@ impl Pins {
         self
     }
 
+    /// For a policy that KMS shows as the one in force. There a unique id stands for a principal that was deleted, so it is
+    /// nobody. Anywhere else a unique id may be anybody's: AWS takes a policy with the id of a living role or user.
+    #[must_use]
+    pub fn for_policy_in_force(mut self) -> Self {
+        self.in_force = true;
+        self
+    }
+
     /// With the ARN of the role that asks. Without it, one principal that the policy names must get everything.
     ///
     /// # Errors
-    /// [`KeyPolicyError::Role`] if it is not the ARN of a role or user.
+    /// [`KeyPolicyError::Role`] if it is not the ARN of a role.
     pub fn with_role(mut self, arn: &str) -> Result<Self, KeyPolicyError> {
-        match Principal::aws(arn) {
-            role @ Principal::Named { .. } => {
-                self.role = Some(role);
-                Ok(self)
-            }
-            _ => Err(KeyPolicyError::Role(quoted(arn))),
-        }
+        self.role = Some(IamPrincipal::role(arn)?.principal);
+        Ok(self)
     }
 
     fn register(&self, number: u8) -> &str {
@@ -141,7 +180,7 @@ impl KeyPolicy {
         }
         // 4.
         let releases_to = evaluate::boots(&read, pins).map_err(KeyPolicyError::Withheld)?;
-        Ok(Self { releases_to, changers: evaluate::changers(&read) })
+        Ok(Self { releases_to, changers: evaluate::changers(&read, pins) })
     }
 
     /// The text of a policy in what the AWS command line prints: `aws kms get-key-policy` prints an object with the policy as a

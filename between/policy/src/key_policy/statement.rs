@@ -31,13 +31,33 @@ pub(super) enum Principal {
     Account(String),
     /// A role or user, by its ARN.
     Named { arn: String, account: String },
+    /// A session of a role or of a federated user, by its ARN.
+    Session(String),
     /// A service of AWS.
     Service(String),
-    /// What AWS shows in place of a principal that was deleted: its unique id. Nobody is that principal any more, and one that is
-    /// made anew under the same name has another id.
-    Deleted(String),
-    /// Anything else: a session, a partial wildcard.
+    /// The unique id of a role or user. A policy that is put may name a living one so; in a policy that KMS shows, an id stands
+    /// for one that was deleted, and whose name another may have now.
+    UniqueId(String),
+    /// Anything else: a group, a bucket, a part of an ARN, a partial wildcard. AWS knows no such principal, so it may change nothing,
+    /// and a statement that allows it something is refused.
     Other(String),
+}
+
+/// Partitions of AWS.
+const PARTITIONS: [&str; 3] = ["aws", "aws-cn", "aws-us-gov"];
+
+/// Whether a text is a name of IAM's.
+fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(plain)
+}
+
+/// Whether a text is a path of IAM's and a name behind it. A path may hold more than names do; `*`, `?` and `$` would be read as
+/// something else than themselves.
+fn is_path(text: &str) -> bool {
+    let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"*?$".contains(&byte);
+    is_name(name) && path.len() <= 510 && path.bytes().all(plain)
 }
 
 impl Principal {
@@ -51,22 +71,27 @@ impl Principal {
             return Self::Account(name.into());
         }
         let parts: Vec<&str> = name.splitn(6, ':').collect();
-        if let ["arn", _, "iam", "", account, rest] = parts[..]
+        if let ["arn", partition, service, "", account, rest] = parts[..]
+            && PARTITIONS.contains(&partition)
             && digits(account)
-            && !name.contains(['*', '?', '$'])
         {
-            if rest == "root" {
-                return Self::Account(account.into());
-            }
-            if rest.starts_with("role/") || rest.starts_with("user/") {
-                return Self::Named { arn: name.into(), account: account.into() };
+            match (service, rest.split_once('/')) {
+                ("iam", None) if rest == "root" => return Self::Account(account.into()),
+                ("iam", Some(("role" | "user", path))) if is_path(path) => {
+                    return Self::Named { arn: name.into(), account: account.into() };
+                }
+                ("sts", Some(("assumed-role", path))) if path.split('/').count() == 2 && is_path(path) => {
+                    return Self::Session(name.into());
+                }
+                ("sts", Some(("federated-user", user))) if is_name(user) => return Self::Session(name.into()),
+                _ => {}
             }
         }
         // "Unique identifiers" of the IAM User Guide: a prefix of four letters, then letters and digits.
         let is_id = (16..=128).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         if is_id && (name.starts_with("AIDA") || name.starts_with("AROA")) {
-            return Self::Deleted(name.into());
+            return Self::UniqueId(name.into());
         }
         Self::Other(name.into())
     }
@@ -74,6 +99,16 @@ impl Principal {
     /// Whether it is a role: the only kind of principal whose credentials an instance has.
     pub(super) fn is_role(&self) -> bool {
         matches!(self, Self::Named { arn, .. } if arn.contains(":role/"))
+    }
+
+    /// Whether it is none that AWS knows.
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Other(_))
+    }
+
+    /// Whether it can be named as an administrator: an account, a role or a user.
+    pub(super) fn is_administrator(&self) -> bool {
+        matches!(self, Self::Account(_) | Self::Named { .. })
     }
 
     /// Whether the name may stand for principals that are not spelt out.
@@ -91,7 +126,10 @@ impl Principal {
             Self::Everybody => "*".into(),
             Self::Account(account) => format!("account {account} (its root user, and whom its IAM policies allow)"),
             Self::Named { arn, .. } => quoted(arn),
-            Self::Service(name) | Self::Deleted(name) | Self::Other(name) => quoted(name),
+            Self::UniqueId(id) => {
+                format!("{} (a unique id: a role or user; nobody if AWS shows it so, for it was deleted)", quoted(id))
+            }
+            Self::Service(name) | Self::Session(name) | Self::Other(name) => quoted(name),
         }
     }
 }

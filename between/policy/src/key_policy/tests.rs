@@ -230,6 +230,89 @@ fn everybody_may_not_change_the_key() {
 }
 
 #[test]
+fn only_principals_that_aws_knows_are_allowed_anything() {
+    let account = "111122223333";
+    let known = [
+        account.to_owned(),
+        format!("arn:aws:iam::{account}:root"),
+        format!("arn:aws:iam::{account}:role/adm"),
+        format!("arn:aws:iam::{account}:role/team/path/adm"),
+        format!("arn:aws-cn:iam::{account}:user/jo@example.com"),
+        format!("arn:aws:sts::{account}:assumed-role/adm/session"),
+        format!("arn:aws:sts::{account}:federated-user/jo"),
+        "AIDAEXAMPLEID1234567".to_owned(),
+    ];
+    let with = |statement: usize, principal: &str| {
+        let mut policy = good();
+        policy["Statement"][statement]["Principal"] = json!({ "AWS": principal });
+        KeyPolicy::check(&policy.to_string(), &pins())
+    };
+    for principal in &known {
+        let changers = with(0, principal).unwrap_or_else(|error| panic!("{principal}: {error}")).changers;
+        assert_eq!(changers.len(), 1, "{principal}");
+    }
+    let unknown = [
+        "adm".to_owned(),
+        String::new(),
+        format!("arn:aws:iam::{account}:group/admins"),
+        "arn:aws:s3:::bucket".to_owned(),
+        format!("arn:aws:iam::{account}:instance-profile/x"),
+        format!("arn:aws:iam::{account}:role/"),
+        format!("arn:aws:iam::{account}:role"),
+        format!("arn:aws:iam::{account}:role/a b"),
+        "arn:aws:iam::1:role/x".to_owned(),
+        "arn:aws:iam:::role/x".to_owned(),
+        format!("arn:aws:iam::{account}:rol/adm"),
+        format!("arn:aws:iam:eu-central-1:{account}:role/x"),
+        format!("arn:other:iam::{account}:role/x"),
+        format!("arn:aws:sts::{account}:assumed-role/adm"),
+        format!("arn:aws:sts::{account}:assumed-role/adm/"),
+        format!("arn:aws:iam::{account}:assumed-role/adm/session"),
+        format!("arn:aws:iam::{account}:role/${{aws:username}}"),
+        format!("arn:aws:iam::{account}:role/{}", "x".repeat(65)),
+        "11112222333".to_owned(),
+        format!(" {account}"),
+    ];
+    for principal in &unknown {
+        for (place, sid) in [(0, "Administer"), (1, "Look"), (2, "Release")] {
+            let refused = with(place, principal).map(drop);
+            let expected = fault(sid, StatementFault::UnknownPrincipal(quoted(principal)));
+            let wild = fault(sid, StatementFault::Everybody);
+            assert!(refused == expected || (principal.contains('$') && refused == wild), "{principal:?}: {refused:?}");
+        }
+        // Whom a denial means changes nothing for the worse.
+        let mut policy = good();
+        policy["Statement"].as_array_mut().unwrap().push(
+            json!({ "Effect": "Deny", "Principal": { "AWS": principal }, "Action": "kms:DisableKey", "Resource": "*" }),
+        );
+        assert_eq!(checked(&policy), Ok(()), "{principal:?}");
+    }
+    // A part of a name is no principal either, where it does no harm.
+    let refused = with(1, "arn:aws:iam::111122223333:role/*").map(drop);
+    let text = "arn:aws:iam::111122223333:role/*".to_owned();
+    assert_eq!(refused, fault("Look", StatementFault::UnknownPrincipal(text)));
+}
+
+#[test]
+fn what_is_printed_is_parsed_as_what_is_checked() {
+    for (text, role, administrator) in [
+        ("arn:aws:iam::111122223333:role/adm", true, true),
+        ("arn:aws:iam::111122223333:user/adm", false, true),
+        ("111122223333", false, true),
+        ("arn:aws:iam::111122223333:root", false, true),
+        ("arn:aws:sts::111122223333:assumed-role/adm/x", false, false),
+        ("adyton-host", false, false),
+        ("*", false, false),
+    ] {
+        let parsed = (IamPrincipal::role(text), IamPrincipal::administrator(text));
+        assert_eq!((parsed.0.is_ok(), parsed.1.is_ok()), (role, administrator), "{text}");
+        for given in [parsed.0, parsed.1].into_iter().flatten() {
+            assert_eq!(given.text(), text);
+        }
+    }
+}
+
+#[test]
 fn both_registers_are_pinned_to_one_value() {
     let (image, policy) = (image(), policy());
     let no_pin =

@@ -58,7 +58,7 @@ host = "api.carrier.example"
 port = 443
 trust = "public-roots"
 credential = "first"
-account = "AC1"
+account = "AC0123456789abcdef0123456789abcdef"
 from = "+12025550100"
 
 [[routes]]
@@ -131,6 +131,7 @@ fn an_unknown_key_names_itself_and_its_neighbour() {
             "the policy: routes.credental: unknown key; did you mean credential?",
         ),
         ("version = 1", "version = 1\nqqqqqqqqqqqqq = 1", "the policy: qqqqqqqqqqqqq: unknown key"),
+        ("[owners]", "[owners]\n\"qq\\nqqqqqqqqqqqqq\" = 1", "the policy: owners.\"qq\\nqqqqqqqqqqqqq\": unknown key"),
     ] {
         assert_eq!(refused(from, to), expected);
     }
@@ -264,7 +265,12 @@ fn ranges_and_kinds() {
             "names = [\"VERIFY.example.com\"]",
             "the policy: api.public_names[0]: it is among api.names or stands here twice; a name shows one kind of certificate",
         ),
-        ("account = \"AC1\"\n", "", "the policy: routes[0].account: twilio-messages needs an account"),
+        (
+            "account = \"AC0123456789abcdef0123456789abcdef\"\n",
+            "",
+            "the policy: routes[0].account: twilio-messages needs an account",
+        ),
+        ("account = \"AC0", "account = \"AC", "the policy: routes[0].account: expected AC and 32 hexadecimal digits"),
         (
             "from = \"+12025550100\"\n",
             "",
@@ -328,6 +334,22 @@ fn differences_in_plain_words() {
         (Direction::Changes, "routes.first: messages go to other.example:443, not api.carrier.example:443"),
     ];
     assert_eq!(said, expected.map(|(direction, words)| (direction, words.to_owned())));
+}
+
+/// An owner's key may have a comment, and a line's end.
+#[test]
+fn texts_of_a_difference_stay_in_their_line() {
+    let old = Policy::parse(text().as_bytes()).unwrap();
+    for (comment, shown) in
+        [("anna\\n", "anna\\n\""), ("ann\u{202E}a", "ann\\u{202e}a\""), ("a\u{2028}loosens", "a\\u{2028}loosens\"")]
+    {
+        let changed = text().replace(OWNER, &OWNER.replace("owner", comment));
+        let new = Policy::parse(changed.as_bytes()).unwrap();
+        let said: Vec<_> = diff(&old, &new).into_iter().map(|change| change.words).collect();
+        let key = OWNER.trim_end_matches("owner");
+        let expected = [format!("owners.keys: \"{key}{shown} is added"), format!("owners.keys: {OWNER} is removed")];
+        assert_eq!(said, expected);
+    }
 }
 
 #[test]
@@ -397,7 +419,7 @@ fn a_policy_with_a_name_that_sdks_rewrite_says_why() {
 #[test]
 fn what_a_carrier_is_asked_not_to_keep_is_the_policys_and_of_twilios_routes_only() {
     let with = |lines: &str| {
-        let text = text().replace("account = \"AC1\"\n", &format!("account = \"AC1\"\n{lines}"));
+        let text = text().replace("account = \"AC0", &format!("{lines}account = \"AC0"));
         Policy::parse(text.as_bytes())
     };
     let both = "content_retention = \"account-default\"\naddress_retention = \"account-default\"\n";

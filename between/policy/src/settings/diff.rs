@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use super::SettingsError;
+use crate::quoted::quoted_key;
 
 /// Sections whose values are sealed or long: that they change is said, and not what they are.
 const OPAQUE: [&str; 2] = ["credentials.", "public_certificate."];
@@ -34,18 +35,20 @@ pub fn settings_diff(old: &str, new: &str) -> Result<Vec<String>, SettingsError>
     Ok(keys.into_iter().filter_map(line).collect())
 }
 
-/// Values by their dotted keys. The version is the format's, not a setting.
+/// Values by their dotted keys, quoted where TOML needs it. The version is the format's, not a setting.
 fn values(text: &str) -> Result<BTreeMap<String, Value>, SettingsError> {
     let table: Table = text.parse().map_err(|error: toml::de::Error| SettingsError::Toml(error.to_string()))?;
     let mut found = BTreeMap::new();
     for (section, value) in table {
         match value {
             Value::Table(table) => {
-                found.extend(table.into_iter().map(|(name, value)| (format!("{section}.{name}"), value)));
+                let section = quoted_key(&section);
+                found
+                    .extend(table.into_iter().map(|(name, value)| (format!("{section}.{}", quoted_key(&name)), value)));
             }
             _ if section == "version" => {}
             value => {
-                found.insert(section, value);
+                found.insert(quoted_key(&section).into_owned(), value);
             }
         }
     }
@@ -62,7 +65,7 @@ fn text(value: &Value) -> String {
         Value::Datetime(moment) => moment.to_string(),
         Value::Array(values) => format!("[{}]", values.iter().map(text).collect::<Vec<_>>().join(", ")),
         Value::Table(table) => {
-            let members = table.iter().map(|(name, value)| format!("{name} = {}", text(value)));
+            let members = table.iter().map(|(name, value)| format!("{} = {}", quoted_key(name), text(value)));
             format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
         }
     }
@@ -93,5 +96,36 @@ mod tests {
         assert_eq!(settings_diff(new, new).unwrap(), Vec::<String>::new());
         assert_eq!(settings_diff("", "version = 1\n").unwrap(), Vec::<String>::new());
         assert!(matches!(settings_diff("", "[limits"), Err(SettingsError::Toml(_))));
+    }
+
+    #[test]
+    fn keys_are_quoted_as_values_are() {
+        let new = r#"
+            "top\nkey" = 1
+            "credentials.mail" = "AAAA"
+            ["sect\u001bion"]
+            key = 1
+            [credentials]
+            mail = "BBBB"
+            "\u001b[1A\u001b[2Kx" = "CCCC"
+            "mail: removed\ncredentials.sms" = "DDDD"
+            "\u202Eliam" = "EEEE"
+            [limits]
+            failed_checks = { "in\nside" = "va\nlue" }
+        "#;
+        let lines = settings_diff("", new).unwrap();
+        assert_eq!(
+            lines,
+            [
+                r#""credentials.mail": "AAAA" is added"#,
+                r#""sect\u{1b}ion".key: 1 is added"#,
+                r#""top\nkey": 1 is added"#,
+                r#"credentials."\u{1b}[1A\u{1b}[2Kx": added"#,
+                r#"credentials."\u{202e}liam": added"#,
+                r#"credentials."mail: removed\ncredentials.sms": added"#,
+                "credentials.mail: added",
+                r#"limits.failed_checks: { "in\nside" = "va\nlue" } is added"#,
+            ]
+        );
     }
 }

@@ -11,7 +11,9 @@
 //!    suggestion (RFC 8555 §7.5.1), and some CAs suggest a day for what takes minutes. Without it polls come after
 //!    [`POLL_INTERVAL`] at first, then after a tenth of the time since the first one. Polling ends after [`POLL_TIMEOUT`];
 //! 5. an answer to a challenge or a finalization can be lost although the CA acted. So what the CA refuses then is held against
-//!    what the authorization or the order says: that decides what is done next.
+//!    what the authorization or the order says: that decides what is done next;
+//! 6. a refusal without a problem document (RFC 8555 §6.7) comes from what stands before the CA. It ends the conversation
+//!    ([`AcmeError::NoProblem`]) and tells nothing about an account or an order.
 
 use adyton_seal::EcdsaKey;
 use bytes::Bytes;
@@ -56,6 +58,21 @@ impl Place {
             |path: &&str| path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
         let path = self.origins.iter().find_map(|origin| address.strip_prefix(&origin[..]).filter(plain));
         path.ok_or(AcmeError::Address)
+    }
+
+    /// The address in an answer's `Location`; a path alone is one of the CA's own host (RFC 9110 §10.2.2).
+    fn located(&self, answer: &Answer) -> Result<String, AcmeError> {
+        let location = answer.headers.get(LOCATION).and_then(|location| location.to_str().ok());
+        let location = location.map(|location| match self.origins.last() {
+            Some(origin) if location.starts_with('/') && !location.starts_with("//") => format!("{origin}{location}"),
+            _ => location.to_owned(),
+        });
+        // It is kept in the public log for ever, and printed into a record of the DNS.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?=&%+".contains(&byte);
+        let location = location.filter(|location| location.len() <= LONGEST_ADDRESS && location.bytes().all(plain));
+        let location = location.ok_or(AcmeError::Form("location"))?;
+        self.path(&location)?;
+        Ok(location)
     }
 }
 
@@ -179,8 +196,7 @@ impl<'a, T: Transport> Conversation<'a, T> {
         if let Some(external) = external {
             payload["externalAccountBinding"] = jws::binding(self.key, external, &address);
         }
-        let account = located(&self.post(&address, Some(&payload)).await?)?;
-        self.place.path(&account)?;
+        let account = self.place.located(&self.post(&address, Some(&payload)).await?)?;
         self.account = Some(account.clone());
         Ok(account)
     }
@@ -189,8 +205,7 @@ impl<'a, T: Transport> Conversation<'a, T> {
     pub(super) async fn place_order(&mut self, names: &[String]) -> Result<Order, AcmeError> {
         let names: Vec<Value> = names.iter().map(|name| json!({ "type": "dns", "value": name })).collect();
         let answer = self.post(&self.new_order.clone(), Some(&json!({ "identifiers": names }))).await?;
-        let address = located(&answer)?;
-        self.place.path(&address)?;
+        let address = self.place.located(&answer)?;
         Order::read(address, &body(&answer)?, None)
     }
 
@@ -258,12 +273,11 @@ impl<'a, T: Transport> Conversation<'a, T> {
             return self.until_issued(&order.address, retry_after).await;
         }
         // 5.
-        let reason = reason(&answer);
-        if retry::is_temporary(answer.status, &reason) || reason == "orderNotReady" {
-            self.pause(retry_after, AcmeError::Busy { reason, retry_after }).await?;
+        if is_temporary(&answer) || problem(&answer).is_some_and(|kind| kind == "orderNotReady") {
+            self.pause(retry_after, AcmeError::Busy { reason: reason(&answer), retry_after }).await?;
             return self.order(&order.address).await;
         }
-        let refused = self.refusal(reason);
+        let refused = self.refusal(&answer);
         let now = self.order(&order.address).await?;
         if matches!(&now.status[..], "pending" | "ready") { Err(refused) } else { Ok(now) }
     }
@@ -334,12 +348,11 @@ impl<'a, T: Transport> Conversation<'a, T> {
             if answer.status.is_success() {
                 return Ok(answer);
             }
-            let reason = reason(&answer);
-            if !retry::is_temporary(answer.status, &reason) {
-                return Err(self.refusal(reason));
+            if !is_temporary(&answer) {
+                return Err(self.refusal(&answer));
             }
             let retry_after = self.retry_after(&answer.headers);
-            self.pause(retry_after, AcmeError::Busy { reason, retry_after }).await?;
+            self.pause(retry_after, AcmeError::Busy { reason: reason(&answer), retry_after }).await?;
         }
     }
 
@@ -354,18 +367,22 @@ impl<'a, T: Transport> Conversation<'a, T> {
             let signed = jws::signed(self.key, self.account.as_deref(), (&nonce, address), payload)?;
             let answer = self.transport.send(&path, Some(Bytes::from(signed))).await?;
             self.nonce = nonce_of(&answer);
-            let reason = reason(&answer);
-            if answer.status.is_success() || reason != "badNonce" || retry::is_temporary(answer.status, &reason) {
+            let refused = !answer.status.is_success() && problem(&answer).is_some_and(|kind| kind == "badNonce");
+            if !refused || is_temporary(&answer) {
                 return Ok(answer);
             }
         }
         Err(AcmeError::Nonces)
     }
 
-    fn refusal(&self, reason: String) -> AcmeError {
-        match &self.account {
-            Some(account) if reason == "accountDoesNotExist" => AcmeError::Account { address: account.clone() },
-            _ => AcmeError::Refused(reason),
+    fn refusal(&self, answer: &Answer) -> AcmeError {
+        match (problem(answer), &self.account) {
+            // 6.
+            (None, _) => AcmeError::NoProblem { status: answer.status.as_u16() },
+            (Some(kind), Some(account)) if kind == "accountDoesNotExist" => {
+                AcmeError::Account { address: account.clone() }
+            }
+            (Some(kind), _) => AcmeError::Refused(kind),
         }
     }
 
@@ -381,7 +398,7 @@ impl<'a, T: Transport> Conversation<'a, T> {
                 return Ok(answer);
             }
             let reason = reason(&answer);
-            if !retry::is_temporary(answer.status, &reason) {
+            if !is_temporary(&answer) {
                 return Err(AcmeError::Unserved(reason));
             }
             let retry_after = self.retry_after(&answer.headers);
@@ -406,23 +423,24 @@ fn failed(authorization: &Value) -> AcmeError {
     AcmeError::Refused(word(reason.or(authorization["status"].as_str()).unwrap_or_default()))
 }
 
+/// The kind of a problem document, without its namespace; `None` if the answer is none.
+fn problem(answer: &Answer) -> Option<String> {
+    let problem = serde_json::from_slice::<Value>(&answer.body).ok()?;
+    problem["type"].as_str().filter(|kind| kind.starts_with("urn:")).map(word)
+}
+
 /// The CA's word for a refusal, or its status.
 fn reason(answer: &Answer) -> String {
-    let problem = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
-    word(problem["type"].as_str().unwrap_or(answer.status.as_str()))
+    problem(answer).unwrap_or_else(|| answer.status.as_str().to_owned())
+}
+
+fn is_temporary(answer: &Answer) -> bool {
+    retry::is_temporary(answer.status, problem(answer).as_deref())
 }
 
 fn nonce_of(answer: &Answer) -> Option<String> {
     let nonce = answer.headers.get("replay-nonce")?.to_str().ok()?;
     nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_').then(|| nonce.to_owned())
-}
-
-fn located(answer: &Answer) -> Result<String, AcmeError> {
-    let location = answer.headers.get(LOCATION).and_then(|location| location.to_str().ok());
-    // It is kept in the public log for ever, and printed into a record of the DNS.
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?=&%+".contains(&byte);
-    let location = location.filter(|location| location.len() <= LONGEST_ADDRESS && location.bytes().all(plain));
-    location.map(str::to_owned).ok_or(AcmeError::Form("location"))
 }
 
 fn body(answer: &Answer) -> Result<Value, AcmeError> {

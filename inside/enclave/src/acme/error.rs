@@ -19,6 +19,11 @@ pub enum AcmeError {
     Form(&'static str),
     /// It refused; its word for the reason (RFC 8555 §6.7).
     Refused(String),
+    /// A refusal without a problem document: what stands before the CA refused, and that says nothing about an order.
+    NoProblem {
+        /// The status.
+        status: u16,
+    },
     /// It cannot answer now.
     Busy {
         /// Its word for the reason, or the status.
@@ -79,7 +84,13 @@ impl fmt::Display for AcmeError {
             Self::Egress(error) => write!(f, "the CA: {error}"),
             Self::Address => f.write_str("the CA names an address that is not at its host"),
             Self::Form(place) => write!(f, "the CA: {place}: not what the protocol allows"),
-            Self::Refused(reason) => write!(f, "the CA refused: {reason}"),
+            Self::Refused(reason) => {
+                write!(f, "the CA refused: {reason}")?;
+                f.write_str(remedy(reason))
+            }
+            Self::NoProblem { status } => {
+                write!(f, "the CA's address answered {status} without ACME's reason: a proxy or a wrong address?")
+            }
             Self::Busy { reason, retry_after: None } => write!(f, "the CA cannot answer now: {reason}"),
             Self::Busy { reason, retry_after: Some(seconds) } => {
                 write!(f, "the CA cannot answer now: {reason}: it wants to be asked again after {seconds} s")
@@ -100,6 +111,19 @@ impl fmt::Display for AcmeError {
             Self::Fenced => f.write_str("another vault writes the public log"),
             Self::External(error) => error.fmt(f),
         }
+    }
+}
+
+/// What the owners can do about a refusal.
+fn remedy(reason: &str) -> &'static str {
+    match reason {
+        "externalAccountRequired" => ": it needs an external account: name one in the policy ([acme] external_account)",
+        "unauthorized" => {
+            ": a name was not proven, or the account is deactivated (then the owners sign settings with [acme] retired_account)"
+        }
+        "userActionRequired" => ": its terms have changed, and somebody has to agree to them at the CA",
+        "caa" => ": a CAA record of a name does not allow this CA or this account (`adyton certificate account`)",
+        _ => "",
     }
 }
 

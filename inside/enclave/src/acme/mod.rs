@@ -1,8 +1,9 @@
 //! Certificates of a public CA without anybody's doing (RFC 8555), where the policy names one (`[acme]`).
 //!
-//! 1. the account: its key is born here once, and sealed in the public log with the account's address, which is shown
-//!    ([`Shared::status`]) so that the owner of the names can allow this account only (CAA `accounturi`, RFC 8657). Where the policy
-//!    names an external account, the first request is bound to it ([`ExternalAccount`]). Another account is made only if the
+//! 1. the account: its key is born here once, and sealed in the public log before the CA hears of it: a CA gives the same account
+//!    to the same key (RFC 8555 §7.3.1), so an answer that is lost makes no second one. The account's address follows in the log,
+//!    and is shown ([`Shared::status`]) so that the owner of the names can allow this account only (CAA `accounturi`, RFC 8657). Where
+//!    the policy names an external account, the first request is bound to it ([`ExternalAccount`]). Another account is made only if the
 //!    settings retire this one by its address: the names may be bound to it, so a new one is the owners' decision;
 //! 2. when there is no certificate, or its names are not the policy's, or two thirds of its life are over: an order. Its address and
 //!    the sealed key of its certificate go to the public log at once;
@@ -97,7 +98,8 @@ pub struct Deps<R> {
 struct Account {
     key: EcdsaKey,
     sealed_key: Vec<u8>,
-    address: String,
+    /// `None` until the CA has given one.
+    address: Option<String>,
 }
 
 /// An order that has not ended.
@@ -176,8 +178,9 @@ impl<T: Transport> Acme<T> {
         let (address, placed) = (here(&record.account), order.and_then(|order| Some((here(&order.address)?, order))));
         let key = keys.unseal(ACCOUNT_KEY, &record.sealed_account_key);
         let key = key.and_then(|(pkcs8, _)| EcdsaKey::from_pkcs8(&pkcs8));
-        if let (Some(address), Ok(key)) = (address, key) {
-            self.shared.note(|status| status.account = Some(address.clone()));
+        // Without an address it is a key that the CA may not know yet.
+        if let (true, Ok(key)) = (address.is_some() || record.account.is_empty(), key) {
+            self.shared.note(|status| status.account.clone_from(&address));
             self.account = Some(Account { key, sealed_key: record.sealed_account_key.clone(), address });
             let placed = placed.filter(|(_, order)| keys.spki(&order.sealed_key).is_ok());
             self.order =
@@ -235,10 +238,11 @@ impl<T: Transport> Acme<T> {
                         return;
                     }
                     // New settings may bring the external account that an account needs, or another account.
-                    let unbound = self.account.is_none() && self.external_account.is_some();
+                    let has_account = self.account.as_ref().is_some_and(|account| account.address.is_some());
+                    let unbound = !has_account && self.external_account.is_some();
                     tokio::select! {
                         () = sleep(Duration::from_secs(wait)) => {}
-                        () = deps.current.after(settings), if unbound => {}
+                        () = deps.current.after(settings), if unbound => failures = 0,
                         () = retired(&deps.current, &error) => failures = 0,
                     }
                 }
@@ -260,7 +264,7 @@ impl<T: Transport> Acme<T> {
 
     /// 1. An account that the owners retired is given up, and its order with it.
     fn retire_account(&mut self, current: &Current) {
-        let retired = |account: &Account| current.retired_account.as_deref() == Some(&account.address[..]);
+        let retired = |account: &Account| account.address.is_some() && current.retired_account == account.address;
         if self.account.as_ref().is_some_and(retired) {
             (self.account, self.order) = (None, None);
             self.shared.withdraw_all();
@@ -272,14 +276,9 @@ impl<T: Transport> Acme<T> {
         let Deps { keys, records, current } = deps;
         // 1.
         self.retire_account(&current.now());
-        if self.account.is_none() {
-            let account = self.enrol(keys, current).await?;
-            append(records, certificate_record(&account, self.obtained.clone()), self.clock.now()).await?;
-            self.shared.note(|status| status.account = Some(account.address.clone()));
-            self.account = Some(account);
-        }
+        self.enrol(deps).await?;
         let account = self.account.as_ref().ok_or(AcmeError::Key)?;
-        let signer = (&account.key, Some(account.address.clone()));
+        let signer = (&account.key, account.address.clone());
         let mut ca = Conversation::begin(&self.place, signer, (&mut self.transport, &self.clock)).await?;
         // 2.
         let (mut order, placed) = match &mut self.order {
@@ -368,22 +367,39 @@ impl<T: Transport> Acme<T> {
         Ok((certificate, chain))
     }
 
-    /// 1. A key, and an account for it.
-    async fn enrol(&mut self, keys: &PublicKeys, current: &Holder) -> Result<Account, AcmeError> {
+    /// 1. Sees to it that there is an account.
+    async fn enrol<R: Records>(&mut self, deps: &Deps<R>) -> Result<(), AcmeError> {
+        let Deps { keys, records, current } = deps;
+        if self.account.as_ref().is_some_and(|account| account.address.is_some()) {
+            return Ok(());
+        }
         let current = current.now();
         let external = match &self.external_account {
             None => None,
             Some(_) => Some(current.external.as_ref().map_err(|error| AcmeError::External(error.clone()))?),
         };
-        let key = EcdsaKey::generate()?;
-        let sealed_key = keys.seal(ACCOUNT_KEY, &key.public_der()?, key.to_pkcs8()?)?;
-        let mut ca = Conversation::begin(&self.place, (&key, None), (&mut self.transport, &self.clock)).await?;
+        if self.account.is_none() {
+            let key = EcdsaKey::generate()?;
+            let sealed_key = keys.seal(ACCOUNT_KEY, &key.public_der()?, key.to_pkcs8()?)?;
+            let account = Account { key, sealed_key, address: None };
+            append(records, certificate_record(&account, self.obtained.clone()), self.clock.now()).await?;
+            self.account = Some(account);
+        }
+        let account = self.account.as_mut().ok_or(AcmeError::Key)?;
+        let mut ca = Conversation::begin(&self.place, (&account.key, None), (&mut self.transport, &self.clock)).await?;
         let address = ca.account(self.contact.as_deref(), external.and_then(|external| external.as_deref())).await?;
         // It would be given up again in each attempt.
         if current.retired_account.as_ref() == Some(&address) {
             return Err(AcmeError::Form("the address of a new account"));
         }
-        Ok(Account { key, sealed_key, address })
+        account.address = Some(address.clone());
+        if let Err(error) = append(records, certificate_record(account, self.obtained.clone()), self.clock.now()).await
+        {
+            account.address = None;
+            return Err(error);
+        }
+        self.shared.note(|status| status.account = Some(address));
+        Ok(())
     }
 }
 
@@ -413,7 +429,7 @@ fn wait_after(error: &AcmeError, failures: u32) -> u64 {
 
 fn certificate_record(account: &Account, (sealed_key, chain): Obtained) -> GovRecord {
     GovRecord::Certificate(CertificateRecord {
-        account: account.address.clone().into_bytes(),
+        account: account.address.clone().unwrap_or_default().into_bytes(),
         sealed_account_key: account.sealed_key.clone(),
         sealed_key,
         chain,

@@ -21,9 +21,10 @@ pub(super) fn retry_after(headers: &HeaderMap, now: u64) -> Option<u64> {
     Some(seconds.min(LONGEST_RETRY_AFTER))
 }
 
-/// Whether an answer says that the same request may succeed later. `reason` is the problem's type.
-pub(super) fn is_temporary(status: StatusCode, reason: &str) -> bool {
-    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504) || matches!(reason, "rateLimited" | "serverInternal")
+/// Whether an answer says that the same request may succeed later. `problem` is the kind of its problem document. Every 5xx does:
+/// a network before the CA has statuses of its own.
+pub(super) fn is_temporary(status: StatusCode, problem: Option<&str>) -> bool {
+    matches!(status.as_u16(), 408 | 425 | 429 | 500..=599) || matches!(problem, Some("rateLimited" | "serverInternal"))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::engine::replay::ReadError;
 use crate::identity::IdentityError;
 use crate::platform::PlatformError;
 use crate::store::StoreError;
-use adyton_policy::{PolicyError, SettingsError};
+use adyton_policy::{PolicyError, SettingsError, SuccessionError};
 
 /// Why a boot was refused.
 #[derive(Debug)]
@@ -37,8 +37,8 @@ pub enum BootError {
     },
     /// There is an approval, but not one that holds.
     Approval(ApprovalError),
-    /// Profile or attestation root are not those of the genesis.
-    FixedAtGenesis,
+    /// The policy changes what the genesis fixed.
+    FixedAtGenesis(SuccessionError),
     /// The operations log does not replay.
     Replay(ReadError),
     /// The identity cannot be made.
@@ -80,7 +80,7 @@ impl BootError {
             Self::Route(_) => 15,
             Self::Settings(_) => 16,
             Self::Approval(_) => 17,
-            Self::FixedAtGenesis => 18,
+            Self::FixedAtGenesis(_) => 18,
         }
     }
 }
@@ -94,16 +94,16 @@ impl fmt::Display for BootError {
             Self::Store(error) => error.fmt(f),
             Self::Custody(error) => error.fmt(f),
             Self::Crypto => f.write_str("a key of the vault does not open: is this its own KMS?"),
-            Self::Gov => f.write_str("the public log does not hold together; `adyton log check` names the first fault"),
+            Self::Gov => f.write_str(
+                "the public log does not hold together; `adyton log check --data DIR` names the first fault",
+            ),
             Self::OtherPolicy { release } => write!(
                 f,
                 "another policy is in force, and this one is not approved: owners approve it as release {release} with \
-                 `adyton policy approve`"
+                 `adyton policy approve --data DIR --key OWNER-KEY`"
             ),
             Self::Approval(error) => error.fmt(f),
-            Self::FixedAtGenesis => f.write_str(
-                "profile and attestation root are fixed at genesis, and this policy has others: that is another vault",
-            ),
+            Self::FixedAtGenesis(error) => write!(f, "the policy: {error}"),
             Self::Replay(error) => error.fmt(f),
             Self::Identity(error) => error.fmt(f),
             Self::ClockParts => f.write_str("this machine's clock and the platform's part by more than two seconds"),
@@ -127,6 +127,12 @@ impl From<Opaque> for BootError {
 impl From<PolicyError> for BootError {
     fn from(error: PolicyError) -> Self {
         Self::Policy(error)
+    }
+}
+
+impl From<SuccessionError> for BootError {
+    fn from(error: SuccessionError) -> Self {
+        Self::FixedAtGenesis(error)
     }
 }
 

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use adyton_ledger::{Body, Entry, Genesis, GovRecord, Kind, LogId, Record, VaultId, sha256};
+use adyton_policy::SuccessionError;
 use adyton_seal::{KeyTree, Label, Opaque, RecipientKey, RootKey, SigningKey, mix_random, random};
 
 use super::{BootError, EPOCH};
@@ -72,9 +73,12 @@ fn read(entry: &Entry, body: Option<&[u8]>, policy: &Measured) -> Result<Genesis
         return Err(BootError::Gov);
     }
     let Ok(GovRecord::Genesis(genesis)) = GovRecord::decode(body) else { return Err(BootError::Gov) };
-    // Which policy is in force now, the rest of the log says; these two no approval changes.
-    if genesis.profile != policy.profile() || genesis.attestation_root != sha256(&policy.attestation_root).0 {
-        return Err(BootError::FixedAtGenesis);
+    // Which policy is in force now, the rest of the log says; these two, which the record names, no approval changes.
+    if genesis.profile != policy.profile() {
+        return Err(SuccessionError::Profile.into());
+    }
+    if genesis.attestation_root != sha256(&policy.attestation_root).0 {
+        return Err(SuccessionError::AttestationRoot.into());
     }
     Ok(genesis)
 }
@@ -190,7 +194,7 @@ mod tests {
         ] {
             let mut other = genesis(&policy);
             forge(&mut other);
-            assert_eq!(reason(&policy, other, 0), Some(BootError::FixedAtGenesis.reason()));
+            assert_eq!(reason(&policy, other, 0), Some(18));
         }
         assert_eq!(reason(&policy, genesis(&policy), 1), Some(BootError::Gov.reason()));
         let entry = gov::entry(&GovRecord::Genesis(genesis(&policy)), 0, 0, [3; 16], FIRST_RELEASE).entry;

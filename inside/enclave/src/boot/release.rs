@@ -9,7 +9,7 @@ use std::fmt;
 use adyton_ledger::{
     Action, ApprovalRecord, GovRecord, PolicyRecord, Profile, Releases, Signer, SignersError, VaultId, VerifiedRequest,
 };
-use adyton_policy::Policy;
+use adyton_policy::{Policy, may_follow};
 
 use super::BootError;
 use crate::policy::Measured;
@@ -49,7 +49,9 @@ impl fmt::Display for ApprovalError {
         match self {
             Self::Form(error) => error.fmt(f),
             Self::Other => {
-                f.write_str("it is of another policy or release: approve this one with `adyton policy approve`")
+                f.write_str(
+                    "it is of another policy or release: approve this one with `adyton policy approve --data DIR --key OWNER-KEY`",
+                )
             }
             Self::NoOwners => f.write_str("the policy in force has no owners, so it stays for ever"),
             Self::Signers(error) => error.fmt(f),
@@ -72,9 +74,12 @@ pub(super) async fn admit(
     }
     let release = releases.number().saturating_add(1);
     // A policy that the log does not show yet must boot itself first.
-    let (Some(policy), Some(approval)) = (releases.policy(), store.approval(release).await?) else {
+    let (Some(first), Some(policy)) = (releases.first_policy(), releases.policy()) else {
         return Err(BootError::OtherPolicy { release });
     };
+    // 4. First, because no approval changes it.
+    may_follow(&Policy::parse(first)?, &measured.policy)?;
+    let approval = store.approval(release).await?.ok_or(BootError::OtherPolicy { release })?;
     let verified = approve(&approval, vault, (release, releases.policy_hash()), &Policy::parse(policy)?, measured)
         .map_err(BootError::Approval)?;
     let approval = ApprovalRecord {

@@ -14,8 +14,9 @@ pub mod kms;
 use std::fmt;
 
 use adyton_policy::{Policy, ProfileName, Trust};
-use adyton_seal::{Opaque, WrapKey, put_lp};
+use adyton_seal::{Opaque, WrapKey};
 use adyton_transport::Address;
+use adyton_wire::Put;
 
 use crate::clock::Clock;
 use crate::egress::{AnswerBudget, EgressError, Endpoint, EndpointError};
@@ -162,8 +163,8 @@ impl Custodian {
 /// 3. What a wrapped root key is bound to: this genesis, under this policy (`docs/spec/03-heads.md`).
 pub fn wrap_aad(genesis_nonce: &[u8; 32], policy_hash: &[u8; 32]) -> Vec<u8> {
     let mut aad = Vec::new();
-    put_lp(&mut aad, b"adyton root wrap v1");
-    aad.extend_from_slice(genesis_nonce);
-    aad.extend_from_slice(policy_hash);
+    aad.put_lp(b"adyton root wrap v1");
+    aad.put(genesis_nonce);
+    aad.put(policy_hash);
     aad
 }

@@ -58,6 +58,10 @@ pub(super) enum Failure {
     NotThisRoute,
     /// The refusal concerns the vault's account or sender at the carrier: credential, quota, suspension.
     Sender,
+    /// The carrier refused for now, by a reply that may concern the vault's account or sender.
+    SenderForNow,
+    /// This route will not take this letter, and the reply does not say whether that concerns the sender.
+    PerhapsSender,
     /// No carrier will deliver to this address: it does not exist, or its owner wants no messages.
     Recipient,
     /// This route refused when it heard the recipient, by a reply that does not say whether it concerns the recipient or the
@@ -72,8 +76,10 @@ impl Failure {
     pub(super) fn class(self) -> DeliveryFailure {
         match self {
             Self::Transport(error) => error.class(),
-            Self::Busy(_) | Self::Unconfirmed => DeliveryFailure::Timeout,
-            Self::NotThisRoute | Self::Sender | Self::Recipient | Self::PerhapsRecipient => DeliveryFailure::Refused,
+            Self::Busy(_) | Self::SenderForNow | Self::Unconfirmed => DeliveryFailure::Timeout,
+            Self::NotThisRoute | Self::Sender | Self::PerhapsSender | Self::Recipient | Self::PerhapsRecipient => {
+                DeliveryFailure::Refused
+            }
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use adyton_policy::{CredentialForm, CredentialParts};
 use adyton_seal::{HmacKey, SecretText};
-use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+use data_encoding::BASE64;
 use hyper::header::HeaderValue;
 use zeroize::Zeroizing;
 
@@ -47,16 +48,18 @@ impl Credential {
     /// # Errors
     /// [`CredentialError`].
     pub fn parse(kind: &RouteKind, plaintext: &[u8]) -> Result<Self, CredentialError> {
-        if let RouteKind::Webhook { .. } = kind {
-            let key = Zeroizing::new(HEXLOWER_PERMISSIVE.decode(plaintext).map_err(|_| CredentialError)?);
-            let key = HmacKey::from_shared(&key).map_err(|_| CredentialError)?;
-            return Ok(Self(Kind::Signing(Box::new(key))));
-        }
-        let text = std::str::from_utf8(plaintext).map_err(|_| CredentialError)?;
-        let (user, password) = text.split_once(':').ok_or(CredentialError)?;
-        if user.is_empty() || password.is_empty() || text.chars().any(char::is_control) {
-            return Err(CredentialError);
-        }
+        let form = match kind {
+            RouteKind::TwilioMessages { .. } | RouteKind::Smtp { .. } => CredentialForm::Login,
+            RouteKind::Webhook { .. } => CredentialForm::WebhookKey,
+        };
+        let (user, password) = match form.read(plaintext).map_err(|_| CredentialError)? {
+            CredentialParts::Login { user, password } => (user, password),
+            CredentialParts::WebhookKey(key) => {
+                let key = HmacKey::from_shared(&key).map_err(|_| CredentialError)?;
+                return Ok(Self(Kind::Signing(Box::new(key))));
+            }
+            CredentialParts::ExternalAccount { .. } => return Err(CredentialError),
+        };
         if let RouteKind::Smtp { .. } = kind {
             let (user, password) = (SecretText::join(&[user]), SecretText::join(&[password]));
             return Ok(Self(Kind::Login { user, password }));
@@ -73,8 +76,12 @@ impl Credential {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use adyton_policy::CredentialFault;
+
     use super::*;
     use crate::delivery::{Retention, Sender, SmtpTls};
+
+    include!("../../../../between/policy/src/credential/cases.rs");
 
     #[test]
     fn each_kind_has_its_form() {
@@ -93,18 +100,16 @@ mod tests {
         };
         assert_eq!((user.expose(), password.expose()), ("a", "b:c"));
         assert!(Credential::parse(&webhook, &[b'a'; 64]).is_ok());
-        for (kind, plaintext) in [
-            (&twilio, &b"no colon"[..]),
-            (&twilio, b":password"),
-            (&smtp, b"user:"),
-            (&smtp, b"user:pass\r\nQUIT"),
-            (&twilio, &[0xFF, b':', b'a']),
-            (&webhook, &[b'a'; 62]),
-            (&webhook, &[b'a'; 130]),
-            (&webhook, &[b'x'; 64]),
-            (&webhook, b"user:password"),
-        ] {
-            assert_eq!(Credential::parse(kind, plaintext).err(), Some(CredentialError), "{plaintext:?}");
+        for (form, secret, fault) in cases() {
+            let kinds: &[&RouteKind] = match form {
+                CredentialForm::Login => &[&twilio, &smtp],
+                CredentialForm::WebhookKey => &[&webhook],
+                CredentialForm::ExternalAccount => &[],
+            };
+            for kind in kinds {
+                let expected = fault.map(|_| CredentialError);
+                assert_eq!(Credential::parse(kind, &secret).err(), expected, "{}", String::from_utf8_lossy(&secret));
+            }
         }
     }
 }

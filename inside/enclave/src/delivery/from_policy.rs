@@ -88,7 +88,7 @@ impl fmt::Display for Unusable {
             Some(error) => write!(f, "credentials.{credential}: {error} (route {route})"),
             None => write!(
                 f,
-                "credentials.{credential}: it does not open for route {route}; `adyton seal --for {credential}` seals it anew"
+                "credentials.{credential}: it does not open for route {route}; `adyton seal --policy FILE --for {credential}` seals it anew"
             ),
         }
     }

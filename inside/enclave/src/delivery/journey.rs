@@ -179,8 +179,9 @@ impl<C: Carrier> Journey<C> {
                 // 1. and 2.
                 Failure::Transport(_) => self.try_again().await,
                 Failure::Busy(asked) => self.be_back(asked.unwrap_or_default()).await,
+                Failure::SenderForNow => self.be_back(Duration::ZERO).await,
                 // 4.
-                Failure::NotThisRoute | Failure::Sender => {
+                Failure::NotThisRoute | Failure::Sender | Failure::PerhapsSender => {
                     self.perhaps_recipient = false;
                     self.leave_out().await;
                 }
@@ -206,7 +207,7 @@ impl<C: Carrier> Journey<C> {
                 self.unconfirmed = Some(route);
             }
             self.events.emit(Event::DeliveryFailed { class: failure.class() });
-            if failure == Failure::Sender && lane.reports() {
+            if lane.reports(failure) {
                 self.events.emit(Event::SenderRefused { route });
             }
         }
@@ -230,10 +231,10 @@ impl<C: Carrier> Journey<C> {
                     Ok(()) => return Some((Outcome::Accepted, Some(route))),
                     Err(_) if self.letter.progress.is_over() => return None,
                     Err(Miss::Carrier(Failure::Recipient)) => return Some((Outcome::Refused, Some(route))),
-                    Err(Miss::Carrier(Failure::NotThisRoute | Failure::PerhapsRecipient | Failure::Sender)) => {
-                        return unconfirmed;
-                    }
-                    Err(Miss::Carrier(Failure::Unconfirmed)) => break Duration::ZERO,
+                    Err(Miss::Carrier(
+                        Failure::NotThisRoute | Failure::PerhapsRecipient | Failure::PerhapsSender | Failure::Sender,
+                    )) => return unconfirmed,
+                    Err(Miss::Carrier(Failure::Unconfirmed | Failure::SenderForNow)) => break Duration::ZERO,
                     Err(Miss::Carrier(Failure::Busy(asked))) => break asked.unwrap_or_default(),
                     Err(Miss::Carrier(Failure::Transport(_)) | Miss::Turn) => self.wait(),
                     Err(Miss::Open(until)) => until,

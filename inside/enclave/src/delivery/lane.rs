@@ -2,7 +2,7 @@
 //!
 //! Nothing here is shared between routes. Locks are held for moments, never while something is waited for.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Duration, Instant, timeout};
@@ -18,6 +18,8 @@ pub(super) const TURN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Least time between two reports that a carrier refuses the sender.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(60);
+/// How long refusals that may concern the sender have to go on before they are reported as ones that do.
+pub(super) const LASTS: Duration = Duration::from_secs(300);
 
 /// A letter's right to wait for a route.
 pub(super) struct Place {
@@ -42,6 +44,9 @@ pub(super) struct Lane<C> {
     breaker: Mutex<Breaker>,
     /// When the last refusal of the sender was reported.
     reported: Mutex<Option<Instant>>,
+    /// When the first of the refusals came that may concern the sender, if since then no letter was taken and no recipient
+    /// refused.
+    suspected: Mutex<Option<Instant>>,
 }
 
 impl<C: Carrier> Lane<C> {
@@ -52,17 +57,45 @@ impl<C: Carrier> Lane<C> {
             places: Arc::new(Semaphore::new(PLACES)),
             breaker: Mutex::new(Breaker::new()),
             reported: Mutex::default(),
+            suspected: Mutex::default(),
         }
     }
 
-    /// Whether a refusal of the sender is to be reported now: at most one in [`REPORT_EVERY`].
-    pub(super) fn reports(&self) -> bool {
+    /// Whether this failure is to be reported now as a refusal of the sender: it is one, or may be one and has lasted. At most one
+    /// in [`REPORT_EVERY`] is.
+    pub(super) fn reports(&self, failure: Failure) -> bool {
+        let concerns_sender = match failure {
+            Failure::Sender => true,
+            Failure::SenderForNow | Failure::PerhapsSender => {
+                self.suspected().is_some_and(|first| first.elapsed() >= LASTS)
+            }
+            _ => false,
+        };
+        if !concerns_sender {
+            return false;
+        }
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         let due = reported.is_none_or(|last| last.elapsed() >= REPORT_EVERY);
         if due {
             *reported = Some(Instant::now());
         }
         due
+    }
+
+    fn suspected(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.suspected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What an answer shows of the sender. An answer that is no such refusal, and does not show that the sender may send, changes
+    /// nothing.
+    fn notice(&self, handed: Result<(), Failure>) {
+        match handed {
+            Err(Failure::SenderForNow | Failure::PerhapsSender) => {
+                self.suspected().get_or_insert_with(Instant::now);
+            }
+            Ok(()) | Err(Failure::Recipient) => *self.suspected() = None,
+            Err(_) => {}
+        }
     }
 
     /// A place, if there is one.
@@ -104,6 +137,7 @@ impl<C: Carrier> Lane<C> {
         letter.progress.begin(route);
         let handed = self.carrier.hand_over(letter, credential).await;
         letter.progress.done();
+        self.notice(handed);
         passage.settle(!matches!(handed, Err(Failure::Transport(_) | Failure::Unconfirmed)));
         handed.map_err(Miss::Carrier)
     }

@@ -4,7 +4,8 @@
 //! 2. Once the last byte of a request was handed to TLS the request has left ([`Progress::leaves`]). Until then a carrier
 //!    cannot have acted on it: its length was announced and not reached.
 //! 3. The head of the answer is the answer. Its body is read within [`MAX_BODY`] and [`BODY_PATIENCE`]; one that is longer,
-//!    slower or cut off counts as empty.
+//!    slower or cut off counts as empty. A line of the head that is no field is ignored, a folded one is joined: where the body
+//!    ends comes from fields that can be read, else the connection's end is the body's, and it is not used again.
 //!    What all of it may cost is the stream's budget ([`crate::egress::AnswerBudget`]).
 //! 4. Whatever fails before 2. is a failure of transport; after it, without a head, nothing is known of the letter.
 
@@ -63,7 +64,13 @@ impl Link {
     async fn over(stream: impl Wire, host: &str) -> Result<Self, EgressError> {
         let (watch, meter) = (Watch::default(), stream.meter().clone());
         let stream = TokioIo::new(Watched { stream, watch: watch.clone() });
-        let handshake = Builder::new().max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD).handshake(stream);
+        let mut http = Builder::new();
+        http.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
+        // 3.
+        http.ignore_invalid_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
+            .allow_obsolete_multiline_headers_in_responses(true);
+        let handshake = http.handshake(stream);
         let (sender, connection) = handshake.await.map_err(|_| EgressError::Protocol)?;
         let connection = Box::pin(async move { drop(connection.await) });
         let host = HeaderValue::from_str(host).map_err(|_| EgressError::Protocol)?;

@@ -28,7 +28,7 @@ pub struct RouteConfig {
 /// How a carrier is spoken with.
 #[derive(Clone, Debug)]
 pub enum RouteKind {
-    /// The Messages resource of Twilio, or of a service with the same API.
+    /// The Messages resource of Twilio, or of a service that has the same one at the same path.
     TwilioMessages {
         /// The account's SID.
         account: String,

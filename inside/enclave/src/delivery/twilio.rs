@@ -1,8 +1,11 @@
-//! The Messages resource of Twilio, or of a service with the same API.
+//! The Messages resource of Twilio, or of a service that has the same one at the same path (`docs/spec/07-delivery.md`).
 //!
 //! The carrier is asked to keep neither the text (`ContentRetention=discard`) nor the number (`AddressRetention=
 //! obfuscate`), unless the policy leaves that to the account. An account that cannot do what it is asked refuses the message
 //! (30029, 30030): that is the sender's fault, and the route is passed over.
+//!
+//! It is asked to send the text as it is (`SmartEncoded=false`): with smart encoding, which messaging services have by default,
+//! other characters than the vault judged would reach the phone.
 //!
 //! Nothing makes Twilio take two requests for one message, so no request that may have left is repeated.
 
@@ -13,6 +16,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Duration;
 use zeroize::Zeroizing;
 
@@ -70,6 +74,7 @@ fn form(letter: &Letter, sender: &Sender, retention: Retention) -> Bytes {
         Sender::MessagingService(service) => form.append_pair("MessagingServiceSid", service),
     };
     form.append_pair("Body", letter.text.expose());
+    form.append_pair("SmartEncoded", "false");
     if retention.discard_content {
         form.append_pair("ContentRetention", "discard");
     }
@@ -80,50 +85,61 @@ fn form(letter: &Letter, sender: &Sender, retention: Retention) -> Bytes {
     Bytes::from_owner(Zeroizing::new(form.finish().into_bytes()))
 }
 
-/// What a success may say.
+/// What is read of a body. Each member is read by itself: one of a type that is not expected takes nothing from the others.
 #[derive(Default, Deserialize)]
-struct Created {
-    status: Option<String>,
-    error_code: Option<u32>,
+struct Said {
+    /// Of a message.
+    #[serde(default)]
+    status: Value,
+    #[serde(default)]
+    error_code: Value,
+    /// Of a refusal.
+    #[serde(default)]
+    code: Value,
 }
 
-#[derive(Deserialize)]
-struct Refused {
-    code: u32,
+impl Said {
+    fn of(body: &[u8]) -> Self {
+        let object = body.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(body));
+        object.and_then(Result::ok).unwrap_or_default()
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(self.status.as_str(), Some("failed" | "undelivered"))
+    }
+}
+
+/// A code: a number, or its digits as a text, as some services write it.
+fn number(value: &Value) -> Option<u32> {
+    match value {
+        Value::Number(number) => number.as_u64()?.try_into().ok(),
+        Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+        _ => None,
+    }
 }
 
 /// What an answer means.
 ///
 /// 1. A success is a message taken, whatever its body, unless that readably says that the message has failed.
 /// 2. A refusal (4xx, 503) has its meaning by its code, if the table has it.
-/// 3. A 503 without such a code confirms nothing: a proxy that has lost the server behind it answers so, and there is no
-///    idempotency key by which that server could tell a repeat.
-/// 4. Everything else has its meaning by its status.
+/// 3. Everything else has its meaning by its status. A 503 without such a code confirms nothing: a proxy that has lost the server
+///    behind it answers so, and there is no idempotency key by which that server could tell a repeat.
 fn classify(answer: &Answer, now: Seconds) -> Result<(), Failure> {
-    let wait = retry_after(&answer.headers, now);
+    let (wait, said) = (retry_after(&answer.headers, now), Said::of(&answer.body));
     // 1.
     if answer.status.is_success() {
-        let said: Created = serde_json::from_slice(&answer.body).unwrap_or_default();
-        return match said.status.as_deref() {
-            Some("failed" | "undelivered") => {
-                let failure = said.error_code.and_then(|code| by_code(code, None));
-                // What was made once is not made again here.
-                Err(failure.filter(|failure| !matches!(failure, Failure::Busy(_))).unwrap_or(Failure::NotThisRoute))
-            }
-            _ => Ok(()),
-        };
+        if !said.has_failed() {
+            return Ok(());
+        }
+        let failure = number(&said.error_code).and_then(|code| by_code(code, None));
+        // What was made once is not made again here.
+        return Err(failure.filter(|failure| !matches!(failure, Failure::Busy(_))).unwrap_or(Failure::NotThisRoute));
     }
     // 2.
-    let unavailable = answer.status == StatusCode::SERVICE_UNAVAILABLE;
-    let has_code = unavailable || answer.status.is_client_error();
-    let refused = serde_json::from_slice::<Refused>(&answer.body).ok().filter(|_| has_code);
-    Err(match refused.and_then(|refused| by_code(refused.code, wait)) {
-        Some(failure) => failure,
-        // 3.
-        None if unavailable => Failure::Unconfirmed,
-        // 4.
-        None => by_status(answer.status, wait),
-    })
+    let has_code = answer.status == StatusCode::SERVICE_UNAVAILABLE || answer.status.is_client_error();
+    let code = number(&said.code).filter(|_| has_code);
+    // 3.
+    Err(code.and_then(|code| by_code(code, wait)).unwrap_or_else(|| by_status(answer.status, wait)))
 }
 
 /// The table of error codes of `docs/spec/07-delivery.md`; `None` for a code that it does not have.
@@ -143,8 +159,11 @@ fn by_code(code: u32, wait: Option<Duration>) -> Option<Failure> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use super::*;
     use hyper::header::{HeaderMap, RETRY_AFTER};
+
+    use super::super::pool;
+    use super::super::pool::tests::{Column, kind, rows};
+    use super::*;
 
     const WAIT: Duration = Duration::from_secs(7);
 
@@ -158,24 +177,10 @@ mod tests {
         format!(r#"{{"code":{code},"message":"why","more_info":"","status":400}}"#)
     }
 
-    /// The table of the spec page: each code, and the word for its meaning.
+    /// The table of the spec page: each code, and its meaning.
     fn table() -> Vec<(u32, Failure)> {
-        let page = include_str!("../../../../docs/spec/07-delivery.md");
-        let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
-        let meaning = |word: &str| {
-            Some(match word {
-                "`Recipient`" => Failure::Recipient,
-                "`Sender`" => Failure::Sender,
-                "`Busy`" => Failure::Busy(Some(WAIT)),
-                "`NotThisRoute`" => Failure::NotThisRoute,
-                _ => return None,
-            })
-        };
-        let of_row = |(first, rest): (&str, &str)| {
-            let (code, failure) = (first.parse().ok()?, meaning(rest.split(" | ").next()?)?);
-            Some((code, failure))
-        };
-        rows.filter_map(of_row).collect()
+        let of_row = |(code, cells): (u32, Vec<&str>)| Some((code, kind(cells.first()?, Some(WAIT))?));
+        rows(5).into_iter().filter_map(of_row).collect()
     }
 
     #[test]
@@ -205,6 +210,8 @@ mod tests {
             r#"{"sid":"SM0123","status":"whatever"}"#,
             r#"{"sid":"SM0123","status":7}"#,
             r#"{"sid":"SM0123","status":"#,
+            r#"["failed",30005,30005]"#,
+            r#"{"status":"failed","status":"queued"}"#,
             "<html>thank you</html>",
             "",
         ] {
@@ -219,20 +226,52 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_without_a_known_code_has_its_meaning_by_its_status() {
-        for (status, body, expected) in [
-            (400, refused(12_345), Failure::NotThisRoute),
-            (400, String::new(), Failure::NotThisRoute),
-            (401, "<html>who are you</html>".into(), Failure::Sender),
-            (403, String::new(), Failure::Sender),
-            (404, "not found".into(), Failure::NotThisRoute),
-            (408, String::new(), Failure::Busy(Some(WAIT))),
-            (425, String::new(), Failure::Busy(Some(WAIT))),
-            (429, String::new(), Failure::Busy(Some(WAIT))),
-            (301, String::new(), Failure::NotThisRoute),
+    fn each_member_is_read_by_itself() {
+        for (members, expected) in [
+            (r#""status":"failed","error_code":30005"#, Err(Failure::Recipient)),
+            (r#""status":"failed","error_code":"30005""#, Err(Failure::Recipient)),
+            (r#""status":"undelivered","error_code":"30002""#, Err(Failure::Sender)),
+            (r#""status":"failed","error_code":"30001""#, Err(Failure::NotThisRoute)),
+            (r#""status":"failed","error_code":null"#, Err(Failure::NotThisRoute)),
+            (r#""status":"failed","error_code":"""#, Err(Failure::NotThisRoute)),
+            (r#""status":"failed","error_code":"+30005""#, Err(Failure::NotThisRoute)),
+            (r#""status":"failed","error_code":"30005 no such number""#, Err(Failure::NotThisRoute)),
+            (r#""status":"failed","error_code":-30005"#, Err(Failure::NotThisRoute)),
+            (r#""status":"failed","error_code":30005.5"#, Err(Failure::NotThisRoute)),
+            (r#""status":"failed","error_code":99999999999"#, Err(Failure::NotThisRoute)),
+            (r#""status":"failed","error_code":{"code":30005}"#, Err(Failure::NotThisRoute)),
+            (r#""status":"failed","error_code":[30005]"#, Err(Failure::NotThisRoute)),
+            (r#""status":"failed","code":{"a":[]},"error_code":true"#, Err(Failure::NotThisRoute)),
+            (r#""status":"failed""#, Err(Failure::NotThisRoute)),
+            (r#""status":null,"error_code":"30005""#, Ok(())),
+            (r#""status":{"is":"failed"},"error_code":30005"#, Ok(())),
+            (r#""status":"queued","error_code":{}"#, Ok(())),
         ] {
-            assert_eq!(answer(status, &body), Err(expected), "{status} {body}");
+            assert_eq!(answer(201, &format!(r#"{{"sid":"SM01",{members}}}"#)), expected, "{members}");
         }
+        for (members, expected) in [
+            (r#""code":21211"#, Failure::Recipient),
+            (r#""code":"21211""#, Failure::Recipient),
+            (r#""code":"20003","status":[401]"#, Failure::Sender),
+            (r#""code":null"#, Failure::NotThisRoute),
+            (r#""code":{}"#, Failure::NotThisRoute),
+            (r#""message":"why""#, Failure::NotThisRoute),
+        ] {
+            assert_eq!(answer(400, &format!("{{{members}}}")), Err(expected), "{members}");
+        }
+        assert_eq!(answer(503, r#"{"code":"20503"}"#), Err(Failure::Busy(Some(WAIT))));
+    }
+
+    #[test]
+    fn only_listed_statuses_are_handed_over_again() {
+        let bare = |status| classify(&Answer { status, headers: HeaderMap::new(), body: Bytes::new() }, 0);
+        pool::tests::only_listed_statuses_are_handed_over_again(Column::Twilio, bare);
+        // A wait marks no refusal.
+        for status in [408, 409, 500, 502, 503, 504] {
+            assert_eq!(answer(status, ""), Err(Failure::Unconfirmed), "{status}");
+        }
+        assert_eq!(answer(429, ""), Err(Failure::Busy(Some(WAIT))));
+        assert_eq!(answer(400, &refused(12_345)), Err(Failure::NotThisRoute), "a code that the table does not have");
     }
 
     #[test]

@@ -128,12 +128,15 @@ fn signature(key: &HmacKey, timestamp: &str, body: &[u8]) -> String {
     format!("v1={}", HEXLOWER.encode(&key.tag(&[timestamp.as_bytes(), b".", body])))
 }
 
-/// What an answer means; its body is not looked at.
+/// What an answer means; its body is not looked at. A gateway marks a 503 of its own by `Retry-After`: without that it may be
+/// the answer of a proxy that lost the gateway after it had passed the message on.
 fn classify(answer: &Answer, now: Seconds) -> Result<(), Failure> {
+    let wait = retry_after(&answer.headers, now);
     match answer.status {
         status if status.is_success() => Ok(()),
         StatusCode::UNPROCESSABLE_ENTITY => Err(Failure::Recipient),
-        status => Err(by_status(status, retry_after(&answer.headers, now))),
+        StatusCode::SERVICE_UNAVAILABLE if wait.is_some() => Err(Failure::Busy(wait)),
+        status => Err(by_status(status, wait)),
     }
 }
 

@@ -1,14 +1,17 @@
 //! Admission: what every request must pass before its handler runs.
 //!
 //! 1. its `Host` is well-formed (`host`; RFC 9112 §3.2);
-//! 2. its payer is found: the account, if the token is right (`auth`), or nobody known;
-//! 3. bytes for body and answer are taken from the budget (`budget`), before either is read or made;
-//! 4. the body is read (`body`), whatever is asked for;
-//! 5. the answer keeps its bytes until the client has taken them.
+//! 2. health, readiness, evidence and binding take no body, ask nobody and are charged to nobody: they are answered whatever
+//!    others do ([`OPEN`]);
+//! 3. its body is in no coding (`coding`), and its payer is found: the account's token or key, if it is right (`auth`); signed requests and nobody known have their own
+//!    shares;
+//! 4. the body is read, whatever is asked for, and charged as it arrives (`body`, `budget`);
+//! 5. a large answer keeps its bytes until the client has taken them. Its handler has measured and charged it (`large`).
 //!
 //! A request that is refused before its body was read is read on and thrown away for a while. An answer that comes before the
 //! client has finished sending may never arrive: TCP resets a connection that is closed with an upload unread. A client that
-//! waits for `100 Continue` sends nothing, so it is answered at once (RFC 9110 §10.1.1).
+//! waits for `100 Continue` sends nothing, so it is answered at once (RFC 9110 §10.1.1). So is one that sends a body where none is
+//! taken, or whose body must make room; its connection is closed.
 
 use std::sync::Arc;
 
@@ -22,25 +25,22 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 
 use super::answer::ApiError;
-use super::budget::Charge;
-use super::{Api, body, host};
+use super::budget::{Payer, STEP, Upload};
+use super::large::{Paid, charged};
+use super::{Api, body, coding, host};
 
-/// Largest answer, but for those below: a service or a verification.
-const ANSWER: usize = 4 * 1024;
-/// Largest answers of the others; a list of services takes its own (`service_list`).
-const LARGER_ANSWERS: [(&str, usize); 3] = [
-    // An attestation document in base64, the bundle and a nonce's path.
-    ("/.well-known/adyton/evidence", 32 * 1024),
-    // A tenant's keys and waiting loosenings.
-    ("/adyton/v1/account", 64 * 1024),
-    // A certificate request for 100 names.
-    ("/adyton/v1/public-certificate-request", 64 * 1024),
-];
+/// What is asked for before anybody is known, and by whoever watches the vault.
+pub(super) const OPEN: [&str; 4] = ["/health", "/ready", "/.well-known/adyton/evidence", "/.well-known/adyton/binding"];
+/// Where signed requests go. Their credentials are the signatures.
+pub(super) const SIGNED: &str = "/adyton/v1/requests";
 
 /// Lets a request through, or refuses it.
 pub(crate) async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let waits = waits_for_continue(&request);
     let (mut head, body) = request.into_parts();
+    let path = head.extensions.get::<MatchedPath>().cloned();
+    let path = path.as_ref().map(MatchedPath::as_str);
+    let open = path.is_some_and(|path| OPEN.contains(&path));
     // 1.
     match host::HostName::of(&head) {
         Ok(Some(host)) => drop(head.extensions.insert(host)),
@@ -48,31 +48,32 @@ pub(crate) async fn admit(State(api): State<Arc<Api>>, request: Request, next: N
         Err(error) => return refuse(error, body, waits).await,
     }
     // 2.
-    let payer = api.payer(&head.headers).await;
+    if open && !body.is_end_stream() {
+        return body::closing(ApiError::no_body().into_response());
+    }
+    if open {
+        return next.run(Request::from_parts(head, HttpBody::empty())).await;
+    }
+    // 3.
+    if let Err(error) = coding::check(&head.headers, &body) {
+        return refuse(error, body, waits).await;
+    }
+    let payer = if path == Some(SIGNED) { Payer::Signer } else { api.payer(&head.headers).await };
     head.extensions.insert(payer);
-    // 3. A body without a length may be as long as any; of one that is too long, nothing is kept.
+    // 4.
     let announced = body.size_hint().upper().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if waits && announced.is_some_and(|length| length > body::MAX_BODY) {
         return refuse(ApiError::too_large(), body, waits).await;
     }
-    let kept = match announced {
-        Some(length) if length > body::MAX_BODY => 0,
-        Some(length) => length,
-        None => body::MAX_BODY,
-    };
-    let path = head.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-    let larger = LARGER_ANSWERS.iter().find(|(larger, _)| Some(*larger) == path);
-    let answer = api.budget.answer(payer, larger.map_or(ANSWER, |(_, bytes)| *bytes));
-    let (Ok(kept), Ok(answer)) = (api.budget.body(payer, kept), answer) else {
+    if waits && !api.budget.has_room(payer, announced.map_or(STEP, |length| length.min(STEP))) {
         return refuse(ApiError::over_share(), body, waits).await;
-    };
-    // 4.
-    let response = match body::read(body, kept, announced).await {
+    }
+    let response = match body::read(body, Upload::new(&api.budget, payer), announced).await {
         Ok(bytes) => next.run(Request::from_parts(head, bytes.into())).await,
         Err(error) => error.into_response(),
     };
     // 5.
-    held(response, answer).await
+    held(&api, payer, response).await
 }
 
 /// Whether the client waits for `100 Continue` before it sends its body.
@@ -88,13 +89,19 @@ async fn refuse(error: ApiError, body: HttpBody, waits: bool) -> Response {
     if ended { response } else { body::closing(response) }
 }
 
-/// 5. A handler's answer is one buffer; a list that is made while it is taken has a charge of its own.
-async fn held(response: Response, charge: Charge) -> Response {
+/// 5. Charges what no handler has charged. Such an answer is one buffer, and small.
+async fn held(api: &Api, payer: Payer, mut response: Response) -> Response {
+    if response.extensions_mut().remove::<Paid>().is_some() {
+        return response;
+    }
     let (head, body) = response.into_parts();
     if body.size_hint().exact().is_none_or(|length| length == 0) {
         return Response::from_parts(head, body);
     }
     // A buffer is there at once, and whole.
     let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    Response::from_parts(head, HttpBody::from(charge.hold_answer(bytes)))
+    match charged(&api.budget, payer, bytes) {
+        Ok(bytes) => Response::from_parts(head, HttpBody::from(bytes)),
+        Err(error) => error.into_response(),
+    }
 }

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use adyton_api::ErrorBody;
 use adyton_ledger::SignersError;
 use adyton_policy::SettingsError;
-use adyton_vault::{Outcome, Reason};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use adyton_vault::{LONGEST_CODE, Outcome, Reason};
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::budget::OverShare;
 use super::form::FieldError;
+use super::json::MemberError;
 use super::parameters::shown;
 use super::refusals::Refused;
 use super::workers::Overloaded;
@@ -27,12 +28,21 @@ pub(crate) struct ApiError {
     code: u32,
     message: String,
     retry_after: Option<u64>,
+    /// Whether the answer says which content coding is accepted.
+    accept_encoding: bool,
     details: BTreeMap<String, String>,
 }
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, code: u32, message: &str) -> Self {
-        Self { status, code, message: message.into(), retry_after: None, details: BTreeMap::new() }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            retry_after: None,
+            accept_encoding: false,
+            details: BTreeMap::new(),
+        }
     }
 
     pub(super) fn after(mut self, seconds: u64) -> Self {
@@ -45,13 +55,33 @@ impl ApiError {
         self
     }
 
-    pub(crate) fn parameter(name: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, 60200, &format!("Invalid parameter: {name}"))
-    }
-
-    /// A parameter, and the rule that it breaks; the rule never quotes the value.
+    /// A parameter, and the rule that it breaks, which says what is accepted. It never quotes the value. There is no refusal of
+    /// a parameter without a rule.
     pub(crate) fn because(name: &str, rule: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, 60200, &format!("Invalid parameter: {name}: {rule}"))
+    }
+
+    /// A member of a JSON body.
+    pub(crate) fn member(error: &MemberError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 60200, &format!("Invalid parameter: {error}"))
+    }
+
+    /// A body that HTTP/1.1 cannot read.
+    pub(crate) fn malformed_body() -> Self {
+        Self::because("body", "expected a body as HTTP/1.1 frames it (RFC 9112 section 6)")
+    }
+
+    /// A transfer coding besides `chunked`.
+    pub(crate) fn transfer_coding() -> Self {
+        let message = "Transfer-Encoding: expected chunked alone; no other coding is undone here";
+        Self::new(StatusCode::NOT_IMPLEMENTED, 20501, message)
+    }
+
+    /// A content coding. The answer says which is accepted (RFC 9110 §15.5.16).
+    pub(crate) fn content_coding() -> Self {
+        let message = "Content-Encoding: expected identity or none; send the body uncompressed";
+        let error = Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, 20415, message);
+        Self { accept_encoding: true, ..error }
     }
 
     pub(crate) fn neither_to_nor_sid() -> Self {
@@ -90,8 +120,12 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, 20003, "Authenticate")
     }
 
-    pub(crate) fn sealed() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, 60200, "sealed_token does not open")
+    /// A sealed value. Whatever is wrong with it has one answer.
+    pub(crate) fn sealed(name: &str) -> Self {
+        Self::because(
+            name,
+            "it does not open: expected base64 of 32 to 64 letters and digits, sealed to this vault for this use",
+        )
     }
 
     /// A signed request that cannot be read; the rule never quotes a value.
@@ -135,6 +169,17 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, message).after(1)
     }
 
+    /// The body was not complete when others needed its room.
+    pub(crate) fn made_room() -> Self {
+        let message = "The body was not complete when others needed its room: send it again, without pauses";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, message).after(1)
+    }
+
+    /// A body where none is read.
+    pub(crate) fn no_body() -> Self {
+        Self::because("body", "this request takes none")
+    }
+
     pub(crate) fn overloaded() -> Self {
         let message = "Too many requests with signatures or sealed values wait: try again";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, message).after(1)
@@ -164,6 +209,11 @@ impl ApiError {
             AskError::Unavailable => Self::unavailable(),
         }
     }
+}
+
+/// The rule of code lengths, with the policy's floor.
+pub(super) fn code_lengths(shortest: u8) -> String {
+    format!("expected a number from {shortest} to {LONGEST_CODE}; {shortest} is the policy's floor")
 }
 
 /// The word for what became of an attempt to send.
@@ -217,19 +267,22 @@ impl From<Overloaded> for ApiError {
 }
 
 impl From<FieldError> for ApiError {
-    fn from(FieldError(name): FieldError) -> Self {
-        Self::parameter(shown(&name))
+    fn from(FieldError { name, rule }: FieldError) -> Self {
+        Self::because(shown(&name), &rule.to_string())
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { status, code, message, retry_after, details } = self;
+        let Self { status, code, message, retry_after, accept_encoding, details } = self;
         let more_info = format!("https://www.twilio.com/docs/errors/{code}");
         let mut response = json(status, &ErrorBody { code, message, more_info, status: status.as_u16(), details });
         let headers = response.headers_mut();
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if accept_encoding {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Adyton\""));

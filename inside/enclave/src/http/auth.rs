@@ -133,24 +133,33 @@ impl Known {
 }
 
 impl Api {
-    /// Who pays for a request: its account if its token is right, otherwise nobody known.
+    /// Who pays for a request: an account's token or key if it is right, otherwise nobody known.
     pub(crate) async fn payer(&self, headers: &HeaderMap) -> Payer {
-        let Ok(Claimed { caller, account }) = self.claimed(headers) else { return Payer::Stranger };
+        let Ok(claimed) = self.claimed(headers) else { return Payer::Stranger };
         // A key that the vault does not know, or no longer, is nobody's.
-        if account == NOBODY {
+        if claimed.account == NOBODY {
             return Payer::Stranger;
         }
+        self.verified(&claimed).await.unwrap_or(Payer::Stranger)
+    }
+
+    /// The payer of a request that only a verified one may make.
+    ///
+    /// # Errors
+    /// Why the credentials were not found right.
+    pub(crate) async fn verified(&self, claimed: &Claimed) -> Result<Payer, AskError<services::Refusal>> {
+        let Claimed { caller, account } = claimed;
         let generation = self.known.generation();
-        if self.known.has(&caller) {
-            return Payer::Account(account);
+        if self.known.has(caller) {
+            return Ok(Payer::User(*account, caller.user));
         }
         // The decider authenticates first. No service has this SID, and a key without the scope is still the tenant's.
-        match self.ask(FetchService { caller, service: ServiceId::MIN }).await {
+        match self.ask(FetchService { caller: *caller, service: ServiceId::MIN }).await {
             Ok(_) | Err(AskError::Refused(services::Refusal::NotFound | services::Refusal::Denied(Denied::Scope))) => {
-                self.known.add(&caller, generation);
-                Payer::Account(account)
+                self.known.add(caller, generation);
+                Ok(Payer::User(*account, caller.user))
             }
-            Err(_) => Payer::Stranger,
+            Err(failure) => Err(failure),
         }
     }
 }

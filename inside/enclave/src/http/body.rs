@@ -1,4 +1,6 @@
-//! A request's body: at most 64 KiB, within ten seconds.
+//! A request's body: at most 64 KiB, within ten seconds, charged as it arrives (`budget`).
+//!
+//! One that has to make room for another is answered at once, and its connection ends: what would follow is the rest of it.
 //!
 //! A longer one is read on and thrown away for a while before it is refused. An answer that comes before the client has
 //! finished sending may never arrive: TCP resets a connection that is closed with an upload unread.
@@ -9,11 +11,11 @@ use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
+use hyper::body::Frame;
 use tokio::time::{Duration, timeout};
-use zeroize::Zeroizing;
 
 use super::answer::ApiError;
-use super::budget::Charge;
+use super::budget::{Upload, UploadError};
 
 /// Largest body.
 pub(super) const MAX_BODY: usize = 64 * 1024;
@@ -48,54 +50,85 @@ pub(super) fn closing(mut response: Response) -> Response {
 pub(super) enum BodyError {
     /// It is larger than allowed; whether it was read to its end.
     TooLarge(bool),
+    /// Its payer's share is used up; whether it was read to its end.
+    OverShare(bool),
+    /// It was not complete when another one needed the room.
+    MadeRoom,
     /// It is not a body of HTTP/1.1.
     Malformed,
     /// It did not arrive in time.
     TooSlow,
 }
 
-impl IntoResponse for BodyError {
-    fn into_response(self) -> Response {
-        match self {
-            Self::TooLarge(true) => ApiError::too_large().into_response(),
-            Self::TooLarge(false) => closing(ApiError::too_large().into_response()),
-            Self::Malformed => closing(ApiError::parameter("body").into_response()),
-            Self::TooSlow => closing(ApiError::too_slow().into_response()),
+impl From<UploadError> for BodyError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::OverShare => Self::OverShare(false),
+            UploadError::MadeRoom => Self::MadeRoom,
         }
     }
 }
 
-/// Reads a body for which `charge` was taken; `announced` is its length, if it has one.
-pub(super) async fn read(
-    mut body: axum::body::Body,
-    charge: Charge,
-    announced: Option<usize>,
-) -> Result<Bytes, BodyError> {
-    if announced == Some(0) {
-        return Ok(Bytes::new());
+impl IntoResponse for BodyError {
+    fn into_response(self) -> Response {
+        let (error, ended) = match self {
+            Self::TooLarge(ended) => (ApiError::too_large(), ended),
+            Self::OverShare(ended) => (ApiError::over_share(), ended),
+            Self::MadeRoom => (ApiError::made_room(), false),
+            Self::Malformed => (ApiError::malformed_body(), false),
+            Self::TooSlow => (ApiError::too_slow(), false),
+        };
+        let response = error.into_response();
+        if ended { response } else { closing(response) }
     }
-    let read = async {
-        let too_large = announced.is_some_and(|length| length > MAX_BODY);
-        // As large as what was taken for it, so that it never grows.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(if too_large { 0 } else { announced.unwrap_or(MAX_BODY) }));
-        let mut length = 0usize;
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| BodyError::Malformed)?.into_data() else { continue };
-            length = length.saturating_add(data.len());
-            if length > MAX_THROWN_AWAY {
-                return Err(BodyError::TooLarge(false));
-            }
-            if length <= MAX_BODY && !too_large {
-                bytes.extend_from_slice(&data);
-            }
+}
+
+/// Reads a body into `upload`; `announced` is its length, if it has one.
+pub(super) async fn read(body: axum::body::Body, upload: Upload, announced: Option<usize>) -> Result<Bytes, BodyError> {
+    match announced {
+        Some(0) => Ok(Bytes::new()),
+        _ => timeout(PATIENCE, read_on(body, upload, announced)).await.map_err(|_| BodyError::TooSlow)?,
+    }
+}
+
+async fn read_on(mut body: axum::body::Body, upload: Upload, announced: Option<usize>) -> Result<Bytes, BodyError> {
+    let (mut length, mut over_share) = (0usize, false);
+    // Of a body that is refused nothing is kept.
+    let mut kept = Some(upload).filter(|_| announced.is_none_or(|length| length <= MAX_BODY));
+    while let Some(frame) = next_frame(&mut body, kept.as_ref()).await? {
+        let Ok(data) = frame.into_data() else { continue };
+        length = length.saturating_add(data.len());
+        if length > MAX_BODY {
+            kept = None;
         }
-        if length > MAX_BODY { Err(BodyError::TooLarge(true)) } else { Ok(bytes) }
-    };
-    let mut bytes = timeout(PATIENCE, read).await.map_err(|_| BodyError::TooSlow)??;
-    if announced.is_none() {
-        bytes.shrink_to_fit();
+        let pushed = kept.as_mut().map_or(Ok(()), |upload| upload.push(&data, announced));
+        match pushed {
+            Ok(()) => {}
+            Err(UploadError::OverShare) => (kept, over_share) = (None, true),
+            Err(UploadError::MadeRoom) => return Err(BodyError::MadeRoom),
+        }
+        if length > MAX_THROWN_AWAY {
+            return Err(if over_share { BodyError::OverShare(false) } else { BodyError::TooLarge(false) });
+        }
     }
-    Ok(charge.hold(bytes))
+    match kept {
+        Some(upload) => Ok(upload.complete()?),
+        None if over_share => Err(BodyError::OverShare(true)),
+        None => Err(BodyError::TooLarge(true)),
+    }
+}
+
+/// What comes next of a body that is wanted, unless it has to make room.
+async fn next_frame(body: &mut axum::body::Body, kept: Option<&Upload>) -> Result<Option<Frame<Bytes>>, BodyError> {
+    let frame = match kept {
+        None => body.frame().await,
+        Some(upload) => tokio::select! {
+            biased;
+            () = upload.ended() => return Err(BodyError::MadeRoom),
+            frame = body.frame() => frame,
+        },
+    };
+    frame.transpose().map_err(|_| BodyError::Malformed)
 }
 
 /// A body that [`super::admission`] has read.
@@ -105,7 +138,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let body = request.into_body().collect().await.map_err(|_| ApiError::parameter("body"))?;
+        let body = request.into_body().collect().await.map_err(|_| ApiError::malformed_body())?;
         Ok(Self(body.to_bytes()))
     }
 }

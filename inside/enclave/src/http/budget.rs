@@ -1,58 +1,61 @@
-//! The byte budget of requests and answers in flight, over all connections.
+//! The byte budget of requests and large answers in flight, over all connections.
 //!
-//! 1. bytes are taken before a body is read and before an answer is made; what does not fit is refused, and nothing is
-//!    allocated;
-//! 2. they are given back when the buffer that they stand for is freed ([`Charge::hold`]): for an answer, once the TLS layer has
+//! 1. a body is charged in steps, as it arrives (`upload`). One that is not complete makes room for those that come after it;
+//! 2. an answer of more than [`SMALL_ANSWER`] bytes is measured and charged before it is made. Smaller ones are part of what a
+//!    connection costs, so nobody can use them up;
+//! 3. bytes are given back when the buffer that they stand for is freed ([`Charge::hold`]): for an answer, once the TLS layer has
 //!    taken its last byte;
-//! 3. each payer has a share: it may hold as many bytes as are free for others (Choudhury and Hahne's dynamic threshold). One
-//!    payer alone gets half of the budget, two get a third each. Each leaves as much as it holds to those who come later.
+//! 4. each payer has a share (`ledger`): an account, and in it each of its users, that is its token or an API key. Requests with
+//!    signatures, and requests without a verified token, have pools of their own. So a stranger who names an account takes
+//!    nothing of that account's share, and a key leaves the account's other keys as much as it holds.
 //!
-//! Payers are accounts whose token was verified, and, as two payers of their own, the bodies and the answers of all requests
-//! without a verified token. So a stranger who names an account takes nothing of that account's share, and uploads do not keep
-//! anybody from evidence.
-//!
-//! What it does not cover: buffers that each connection has at any time. Their sizes are constants; `docs/LIMITS.md` has the sum.
+//! What it does not cover: what each connection may have at any time, whatever others do. These are the buffers of TLS and HTTP,
+//! small answers, and one answer with evidence. Their sizes are constants; `docs/LIMITS.md` has the sum.
 
-use std::collections::HashMap;
+mod ledger;
+mod upload;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use adyton_vault::AccountId;
+use adyton_vault::{AccountId, User};
 use axum::body::Bytes;
 use zeroize::Zeroizing;
 
-/// Bytes of all requests and answers in flight.
-pub const BUDGET: usize = 256 * 1024 * 1024;
+use ledger::{Ledger, PoolName, Share};
+use upload::Pieces;
+
+pub(crate) use upload::{STEP, Upload, UploadError};
+
+/// Bytes of all requests and large answers in flight.
+pub const BUDGET: usize = 384 * 1024 * 1024;
+/// Largest answer that costs nothing besides its connection.
+pub(crate) const SMALL_ANSWER: usize = 4 * 1024;
 
 /// Who pays for the bytes of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Payer {
-    /// An account whose token was verified.
-    Account(AccountId),
+    /// An account's token or one of its keys, which was verified.
+    User(AccountId, User),
+    /// Whoever sends signatures, which nobody has verified yet.
+    Signer,
     /// Nobody known.
     Stranger,
 }
 
-/// A share of the budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Share {
-    Account([u8; 16]),
-    StrangersBodies,
-    StrangersAnswers,
-}
-
 impl Payer {
-    fn body(self) -> Share {
-        match self {
-            Self::Account(account) => Share::Account(*account.as_bytes()),
-            Self::Stranger => Share::StrangersBodies,
-        }
-    }
-
-    fn answer(self) -> Share {
-        match self {
-            Self::Account(account) => Share::Account(*account.as_bytes()),
-            Self::Stranger => Share::StrangersAnswers,
-        }
+    fn share(self) -> Share {
+        let nobody = ([0; 16], (false, [0; 16]));
+        let (pool, (account, user)) = match self {
+            Self::User(account, User::Account(user)) => {
+                (PoolName::Accounts, (*account.as_bytes(), (false, *user.as_bytes())))
+            }
+            Self::User(account, User::Key(user)) => {
+                (PoolName::Accounts, (*account.as_bytes(), (true, *user.as_bytes())))
+            }
+            Self::Signer => (PoolName::Signed, nobody),
+            Self::Stranger => (PoolName::Strangers, nobody),
+        };
+        Share { pool, account, user }
     }
 }
 
@@ -64,12 +67,6 @@ pub(crate) struct OverShare;
 #[derive(Clone)]
 pub struct Budget(Arc<Mutex<Ledger>>);
 
-struct Ledger {
-    free: usize,
-    /// What each share holds; entries are never 0.
-    held: HashMap<Share, usize>,
-}
-
 impl Default for Budget {
     fn default() -> Self {
         Self::new(BUDGET)
@@ -79,29 +76,56 @@ impl Default for Budget {
 impl Budget {
     /// A budget of this many bytes.
     pub(super) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Mutex::new(Ledger { free: bytes, held: HashMap::new() })))
+        Self(Arc::new(Mutex::new(Ledger::new(bytes))))
     }
 
-    /// Takes bytes for a body.
-    pub(crate) fn body(&self, payer: Payer, bytes: usize) -> Result<Charge, OverShare> {
-        self.take(payer.body(), bytes)
-    }
-
-    /// Takes bytes for an answer.
-    pub(crate) fn answer(&self, payer: Payer, bytes: usize) -> Result<Charge, OverShare> {
-        self.take(payer.answer(), bytes)
-    }
-
-    fn take(&self, share: Share, bytes: usize) -> Result<Charge, OverShare> {
-        let mut ledger = self.ledger();
-        let held = ledger.held.get(&share).copied().unwrap_or(0);
-        // 3.
-        let fits = ledger.free.checked_sub(bytes).is_some_and(|left| held.saturating_add(bytes) <= left);
-        if bytes > 0 && !fits {
-            return Err(OverShare);
-        }
-        ledger.add(share, bytes);
+    /// Takes bytes of a payer's share. Bodies that are not complete make room.
+    pub(crate) fn take(&self, payer: Payer, bytes: usize) -> Result<Charge, OverShare> {
+        let share = payer.share();
+        self.with_room(&share, |ledger| ledger.take(&share, bytes))?;
         Ok(Charge { budget: self.clone(), share, bytes })
+    }
+
+    /// Whether so many bytes could be taken now.
+    pub(crate) fn has_room(&self, payer: Payer, bytes: usize) -> bool {
+        self.ledger().has_room(&payer.share(), bytes)
+    }
+
+    /// Takes further bytes of an incomplete body; its number, which it gets with the first ones.
+    fn upload(
+        &self,
+        share: &Share,
+        number: Option<u64>,
+        bytes: usize,
+        pieces: &Arc<Pieces>,
+    ) -> Result<u64, UploadError> {
+        let taken = self.with_room(share, |ledger| match number {
+            None => ledger.begin(share, bytes, pieces).map(Some),
+            // It has made room itself, perhaps for this very step.
+            Some(number) if !ledger.arrives(share, number) => Ok(None),
+            Some(number) => ledger.grow(share, number, bytes).map(|()| Some(number)),
+        });
+        taken.map_err(|OverShare| UploadError::OverShare)?.ok_or(UploadError::MadeRoom)
+    }
+
+    /// Tries until it fits or nobody is left who makes room.
+    fn with_room<T>(
+        &self,
+        share: &Share,
+        mut attempt: impl FnMut(&mut Ledger) -> Result<T, OverShare>,
+    ) -> Result<T, OverShare> {
+        loop {
+            let mut ledger = self.ledger();
+            let OverShare = match attempt(&mut ledger) {
+                Ok(done) => return Ok(done),
+                Err(over) => over,
+            };
+            let victim = ledger.victim(share).ok_or(OverShare)?;
+            drop(ledger);
+            // Its bytes count until they are freed.
+            victim.pieces.make_room();
+            self.ledger().give_back(&victim.share, victim.bytes);
+        }
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -110,29 +134,7 @@ impl Budget {
 
     #[cfg(test)]
     pub(super) fn free(&self) -> usize {
-        self.ledger().free
-    }
-}
-
-impl Ledger {
-    fn add(&mut self, share: Share, bytes: usize) {
-        if bytes > 0 {
-            self.free = self.free.saturating_sub(bytes);
-            *self.held.entry(share).or_default() += bytes;
-        }
-    }
-
-    fn give_back(&mut self, share: Share, bytes: usize) {
-        if bytes == 0 {
-            return;
-        }
-        self.free += bytes;
-        if let Some(held) = self.held.get_mut(&share) {
-            *held = held.saturating_sub(bytes);
-            if *held == 0 {
-                self.held.remove(&share);
-            }
-        }
+        self.ledger().free()
     }
 }
 
@@ -145,34 +147,34 @@ pub(crate) struct Charge {
 
 impl Charge {
     /// Counts the size that a buffer turned out to have.
-    pub(crate) fn settle(&mut self, bytes: usize) {
+    fn settle(&mut self, bytes: usize) {
         let mut ledger = self.budget.ledger();
         if bytes <= self.bytes {
-            ledger.give_back(self.share, self.bytes - bytes);
+            ledger.give_back(&self.share, self.bytes - bytes);
         } else {
             // The buffer is there already: it is counted, whatever the share.
-            ledger.add(self.share, bytes - self.bytes);
+            ledger.count(&self.share, bytes - self.bytes);
         }
         drop(ledger);
         self.bytes = bytes;
     }
 
-    /// 2. Ties a body to its charge. The buffer is zeroized when it is freed: it may hold a code.
-    pub(crate) fn hold(mut self, body: Zeroizing<Vec<u8>>) -> Bytes {
-        self.settle(body.capacity());
-        Bytes::from_owner(Held { buffer: body, _charge: self })
+    /// 3. Ties a buffer to its charge. It is zeroized when it is freed: a body may hold a code.
+    pub(crate) fn hold(mut self, buffer: Zeroizing<Vec<u8>>) -> Bytes {
+        self.settle(buffer.capacity());
+        Bytes::from_owner(Held { buffer, _charge: self })
     }
 
-    /// 2. Ties an answer to its charge.
-    pub(crate) fn hold_answer(mut self, answer: Bytes) -> Bytes {
-        self.settle(answer.len());
+    /// 3. The same for an answer.
+    pub(crate) fn hold_answer(mut self, answer: Vec<u8>) -> Bytes {
+        self.settle(answer.capacity());
         Bytes::from_owner(Held { buffer: answer, _charge: self })
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.budget.ledger().give_back(self.share, self.bytes);
+        self.budget.ledger().give_back(&self.share, self.bytes);
     }
 }
 
@@ -182,7 +184,7 @@ struct Held<T> {
     _charge: Charge,
 }
 
-impl AsRef<[u8]> for Held<Bytes> {
+impl AsRef<[u8]> for Held<Vec<u8>> {
     fn as_ref(&self) -> &[u8] {
         &self.buffer
     }
@@ -195,76 +197,5 @@ impl AsRef<[u8]> for Held<Zeroizing<Vec<u8>>> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn account(number: u8) -> Payer {
-        Payer::Account(AccountId::from_bytes([number; 16]))
-    }
-
-    #[test]
-    fn one_payer_alone_gets_half_and_leaves_a_share_to_the_next() {
-        let budget = Budget::new(1200);
-        let first = budget.answer(account(1), 600).unwrap();
-        assert_eq!(budget.body(account(1), 1).err(), Some(OverShare));
-        // Another has its share at once: half of what is left.
-        let second = budget.body(account(2), 300).unwrap();
-        assert_eq!(budget.body(account(2), 1).err(), Some(OverShare));
-        let third = budget.answer(account(3), 150).unwrap();
-        drop(first);
-        assert!(budget.answer(account(1), 375).is_ok());
-        drop((second, third));
-        assert_eq!(budget.free(), 1200);
-        assert!(budget.ledger().held.is_empty());
-    }
-
-    #[test]
-    fn strangers_uploads_take_nothing_of_their_answers_and_of_accounts() {
-        let budget = Budget::new(1000);
-        let _uploads: Vec<_> = (0..5).map(|_| budget.body(Payer::Stranger, 100).unwrap()).collect();
-        assert_eq!(budget.body(Payer::Stranger, 1).err(), Some(OverShare));
-        assert!(budget.answer(Payer::Stranger, 250).is_ok());
-        assert!(budget.body(account(1), 250).is_ok());
-    }
-
-    #[test]
-    fn an_answers_bytes_are_given_back_with_its_last_reference() {
-        let budget = Budget::new(1000);
-        let answer = budget.answer(account(1), 400).unwrap().hold_answer(Bytes::from(vec![7; 100]));
-        assert_eq!(budget.free(), 900);
-        let rest = answer.slice(99..);
-        drop(answer);
-        assert_eq!(budget.free(), 900);
-        drop(rest);
-        assert_eq!(budget.free(), 1000);
-        let body = budget.body(account(1), 400).unwrap().hold(Zeroizing::new(vec![7; 64]));
-        assert_eq!((budget.free(), &body[..]), (936, &[7; 64][..]));
-        drop(body);
-        assert_eq!(budget.free(), 1000);
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_held_and_free_is_always_the_budget(steps in prop::collection::vec((0u8..5, 0usize..300, any::<bool>()), 0..200)) {
-            let budget = Budget::new(1000);
-            let mut charges = Vec::new();
-            for (payer, bytes, release) in steps {
-                if release && !charges.is_empty() {
-                    charges.swap_remove(bytes % charges.len());
-                } else {
-                    let payer = if payer == 0 { Payer::Stranger } else { account(payer) };
-                    charges.extend(budget.answer(payer, bytes));
-                }
-                let held: usize = charges.iter().map(|charge: &Charge| charge.bytes).sum();
-                prop_assert_eq!(budget.free() + held, 1000);
-                prop_assert_eq!(budget.ledger().held.values().sum::<usize>(), held);
-            }
-            drop(charges);
-            prop_assert_eq!(budget.free(), 1000);
-        }
-    }
-}
+#[path = "budget/tests.rs"]
+mod tests;

@@ -102,7 +102,7 @@ async fn connection(stream: Stream, acceptor: TlsAcceptor, router: Router, place
 }
 
 /// 2. Serves requests until the connection is over; gives the stream back.
-async fn http<S>(stream: S, channel: Channel, router: Router, place: Arc<Place>) -> S
+pub(super) async fn http<S>(stream: S, channel: Channel, router: Router, place: Arc<Place>) -> S
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -118,7 +118,8 @@ where
             let phase = Arc::clone(&phase);
             Box::pin(async move {
                 let mut response = answered.await?;
-                finish(response.headers_mut(), kept, phase.place.is_short());
+                let ends = phase.place.is_short() || phase.place.is_told_to_end();
+                finish(response.headers_mut(), kept, ends);
                 Ok::<_, Infallible>(response.map(|body| Answer { body, phase }))
             })
         }
@@ -156,7 +157,7 @@ fn wants_to_be_kept<B>(request: &Request<B>) -> bool {
 }
 
 /// What every answer says besides its handler's.
-fn finish(headers: &mut HeaderMap, kept: bool, short: bool) {
+fn finish(headers: &mut HeaderMap, kept: bool, ends: bool) {
     // Every path answers `OPTIONS`.
     if let Some(allowed) = headers.get(ALLOW).and_then(|allowed| allowed.to_str().ok())
         && let Ok(completed) = HeaderValue::try_from(format!("{allowed},OPTIONS"))
@@ -167,7 +168,7 @@ fn finish(headers: &mut HeaderMap, kept: bool, short: bool) {
     if !kept || headers.contains_key(CONNECTION) {
         return;
     }
-    if short {
+    if ends {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         return;
     }

@@ -1,8 +1,13 @@
 //! The host that a request names must be one of the vault's own names.
 //!
 //! Answers carry absolute addresses, which the SDKs follow *with credentials* (`next_page_url`): they are built from the
-//! request's host, so that one must be a name that our certificate carries. Another one answers 421; a request of HTTP/1.1 that
-//! names no host, two, or something that is no host, answers 400 whatever it asks for (RFC 9112 §3.2).
+//! request's host, so that one must be a name that our certificate carries. Another one answers 421 (RFC 9110 §15.5.20).
+//!
+//! 1. a request of HTTP/1.1 without `Host`, a request with two, and one whose `Host` is no host answer 400 whatever they ask for (RFC
+//!    9112 §3.2);
+//! 2. where the request's target is a whole address, its authority is the host and the field is ignored, whatever it names (§3.2.2);
+//! 3. otherwise the field is. An empty one is well-formed, and names no host: without a default to fall back on it is refused as
+//!    another host (§3.3).
 //!
 //! A host has several spellings: letters of either case, a dot at the end of a name (RFC 3986 §3.2.2), a port that is empty or has
 //! zeros in front (§3.2.3). They are made one here ([`HostName`]) before anything is compared or built from them.
@@ -73,16 +78,28 @@ impl HostName {
     /// # Errors
     /// 400 if there is none, more than one, or none that is well-formed.
     pub(crate) fn of(head: &Parts) -> Result<Option<Self>, ApiError> {
+        // 1.
         let mut given = head.headers.get_all(HOST).iter();
-        match (given.next(), given.next()) {
-            (None, _) if head.version < Version::HTTP_11 => Ok(None),
-            (None, _) => Err(ApiError::because("Host", "it is missing (RFC 9112 section 3.2)")),
-            (Some(_), Some(_)) => Err(ApiError::because("Host", "it is given twice (RFC 9112 section 3.2)")),
-            (Some(host), None) => {
-                let host = host.to_str().ok().and_then(Self::parse);
-                host.map(Some).ok_or_else(|| ApiError::because("Host", "expected a name or an address, and a port"))
+        let field = match (given.next(), given.next()) {
+            (None, _) if head.version < Version::HTTP_11 => None,
+            (None, _) => return Err(ApiError::because("Host", "it is missing; expected once (RFC 9112 section 3.2)")),
+            (Some(_), Some(_)) => {
+                return Err(ApiError::because("Host", "it is given twice; expected once (RFC 9112 section 3.2)"));
             }
+            (Some(host), None) => {
+                Some(host.to_str().ok().and_then(Self::parse).ok_or_else(|| Self::malformed("Host"))?)
+            }
+        };
+        // 2.
+        match head.uri.authority() {
+            Some(target) => Self::parse(target.as_str()).map(Some).ok_or_else(|| Self::malformed("request-target")),
+            // 3.
+            None => Ok(field),
         }
+    }
+
+    fn malformed(name: &str) -> ApiError {
+        ApiError::because(name, "expected a name or an address as the host, and a port or none")
     }
 
     /// Parses `uri-host [ ":" port ]` (RFC 9110 §7.2).
@@ -120,10 +137,7 @@ impl HostName {
 /// Refuses requests to other hosts.
 pub(crate) async fn check(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let host = request.extensions().get::<HostName>().filter(|host| api.hosts.have(host));
-    // A whole address in the request line counts more than the header (RFC 9112 §3.2.2): the two must agree.
-    let target = request.uri().authority().map(|target| HostName::parse(target.as_str()));
-    let agreed = host.filter(|host| target.as_ref().is_none_or(|target| target.as_ref() == Some(host)));
-    let Some(Ok(host)) = agreed.map(|host| HeaderValue::try_from(host.to_string())) else {
+    let Some(Ok(host)) = host.map(|host| HeaderValue::try_from(host.to_string())) else {
         return ApiError::misdirected().into_response();
     };
     // Addresses are built from the one spelling.

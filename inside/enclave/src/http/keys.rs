@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use adyton_api::{AcceptedRequest, Object};
+use adyton_api::AcceptedRequest;
 use adyton_ledger::{Request, base64};
 use adyton_seal::SealedPurpose;
 use adyton_vault::{
@@ -14,13 +14,17 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::Api;
-use super::answer::{ApiError, json};
-use super::json::MemberError;
+use super::answer::{ApiError, json as answer};
+use super::json::{self, JsonBody, MemberError};
 use super::workers::Kind;
 use crate::ask::AskError;
 
 /// Keys that one request may bring or take.
 const MOST: usize = 100;
+const BASE64: &str = "base64 of a sealed value, with padding and without line breaks";
+const KEY_SID: &str = "SK and 32 hexadecimal digits";
+const REMOVE: MemberError = MemberError::field("remove", "SIDs of keys, each SK and 32 hexadecimal digits");
+const SCOPES: MemberError = MemberError::field("scopes", "verify, admin or support, one or more of them, each once");
 
 /// An [`adyton_api::ChangeKeys`] whose fields have their form. Its secrets were not opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,24 +45,22 @@ impl KeysRequest {
     /// # Errors
     /// The first field that is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, MemberError> {
-        let request: Result<Object<adyton_api::ChangeKeys>, _> = serde_json::from_slice(body);
-        let Object(adyton_api::ChangeKeys { reset, sealed_token, remove, add }) =
-            request.map_err(|error| MemberError::of(&error))?;
+        let adyton_api::ChangeKeys { reset, sealed_token, remove, add } = json::parse(body)?;
         // A request that changes nothing was meant to be another one; a reset leaves no token but the new one.
         let nothing = !reset && sealed_token.is_none() && remove.is_empty() && add.is_empty();
         if nothing {
-            return Err("body".into());
+            return Err(MemberError::field("body", adyton_api::ChangeKeys::FORM));
         }
         for (list, length) in [("remove", remove.len()), ("add", add.len())] {
             if length > MOST {
-                return Err(list.into());
+                return Err(MemberError::field(list, "at most 100 keys"));
             }
         }
         if reset && sealed_token.is_none() {
-            return Err("sealed_token".into());
+            return Err(MemberError::field("sealed_token", "a new token with reset, which leaves no other"));
         }
         if reset && !remove.is_empty() {
-            return Err("remove".into());
+            return Err(MemberError::field("remove", "none with reset, which removes every key"));
         }
         let sid = |text: &str| KeyId::parse(text).ok();
         let decode = |text: &str| base64::decode(text.as_bytes());
@@ -66,17 +68,18 @@ impl KeysRequest {
             let scopes: Option<Vec<Scope>> = scopes.iter().map(|scope| Scope::parse(scope)).collect();
             // Each once.
             let once = |scopes: &Vec<Scope>| Scopes::of(scopes).list().count() == scopes.len();
-            let scopes = scopes.filter(|scopes| !scopes.is_empty() && once(scopes)).ok_or("scopes")?;
-            let secret = decode(sealed_secret).ok_or("sealed_secret")?;
-            Ok::<_, &'static str>((sid(key_sid).ok_or("key_sid")?, Scopes::of(&scopes), secret))
+            let scopes = scopes.filter(|scopes| !scopes.is_empty() && once(scopes)).ok_or(SCOPES)?;
+            let secret = decode(sealed_secret).ok_or(MemberError::field("sealed_secret", BASE64))?;
+            let key = sid(key_sid).ok_or(MemberError::field("key_sid", KEY_SID))?;
+            Ok::<_, MemberError>((key, Scopes::of(&scopes), secret))
         };
         Ok(Self {
             reset,
             sealed_token: match sealed_token {
                 None => None,
-                Some(sealed) => Some(decode(&sealed).ok_or("sealed_token")?),
+                Some(sealed) => Some(decode(&sealed).ok_or(MemberError::field("sealed_token", BASE64))?),
             },
-            removed: remove.iter().map(|key| sid(key).ok_or("remove")).collect::<Result<_, _>>()?,
+            removed: remove.iter().map(|key| sid(key).ok_or(REMOVE)).collect::<Result<_, _>>()?,
             added: add.iter().map(added).collect::<Result<_, _>>()?,
         })
     }
@@ -109,7 +112,7 @@ pub(super) async fn change(api: &Arc<Api>, account: AccountId, request: &Request
     let submitted = submitted.await.unwrap_or(Err(AskError::Unavailable));
     submitted.map_err(|failure| ApiError::failure(failure, "/Keys"))?;
     let accepted = AcceptedRequest { action: request.action.text().into(), sequence: request.sequence };
-    Ok(json(StatusCode::OK, &accepted))
+    Ok(answer(StatusCode::OK, &accepted))
 }
 
 /// Has verified credentials forgotten before a change and, whatever becomes of it, after.
@@ -185,25 +188,35 @@ mod tests {
         let added = key(r#"["verify","support"]"#).unwrap().added;
         assert_eq!(added[0].1, Scopes::of(&[Scope::Verify, Scope::Support]));
         for scopes in ["[]", r#"["verify","verify"]"#, r#"["Verify"]"#, r#"["root"]"#, r#"[""]"#] {
-            assert_eq!(key(scopes), Err("scopes".into()), "{scopes}");
+            assert_eq!(key(scopes), Err(SCOPES), "{scopes}");
         }
-        assert_eq!(parse(r#"{"reset":true}"#), Err("sealed_token".into()));
-        assert_eq!(parse(r#"{"sealed_token":"AQE"}"#), Err("sealed_token".into()));
-        assert_eq!(parse(r#"{"remove":["SK1"]}"#), Err("remove".into()));
-        assert_eq!(
-            parse(&format!(r#"{{"reset":true,"sealed_token":"AQE=","remove":["{KEY}"]}}"#)),
-            Err("remove".into())
-        );
-        let many = format!(r#"{{"remove":{:?}}}"#, vec![KEY; 101]);
-        assert_eq!(parse(&many), Err("remove".into()));
+        let reset_alone = MemberError::field("sealed_token", "a new token with reset, which leaves no other");
+        assert_eq!(parse(r#"{"reset":true}"#), Err(reset_alone));
+        assert_eq!(parse(r#"{"sealed_token":"AQE"}"#), Err(MemberError::field("sealed_token", BASE64)));
+        assert_eq!(parse(r#"{"remove":["SK1"]}"#), Err(REMOVE));
+        let both = format!(r#"{{"reset":true,"sealed_token":"AQE=","remove":["{KEY}"]}}"#);
+        assert_eq!(parse(&both), Err(MemberError::field("remove", "none with reset, which removes every key")));
+        for list in ["remove", "add"] {
+            let key = format!(r#"{{"key_sid":"{KEY}","scopes":["verify"],"sealed_secret":"AQE="}}"#);
+            let key = if list == "remove" { format!("{KEY:?}") } else { key };
+            let many = format!(r#"{{"{list}":[{}]}}"#, vec![key; 101].join(","));
+            assert_eq!(parse(&many), Err(MemberError::field(list, "at most 100 keys")));
+        }
+        for (member, expected) in [("key_sid", KEY_SID), ("sealed_secret", BASE64)] {
+            let key = format!(r#"{{"add":[{{"key_sid":"{KEY}","scopes":["verify"],"sealed_secret":"AQE="}}]}}"#);
+            let value = if member == "key_sid" { KEY } else { "AQE=" };
+            assert_eq!(parse(&key.replace(value, "x")), Err(MemberError::field(member, expected)));
+        }
         // What serde's derived readers would take as well: fields in their order.
         let in_order = format!(r#"{{"add":[["{KEY}",["verify"],"AQE="]]}}"#);
         let twice = r#"{"reset":true,"reset":true}"#;
         for body in ["", "{}", r#"{"reset":false}"#, "[]", r#"[true,"AQE=",[],[]]"#, "null", "{} {}", &in_order, twice]
         {
-            assert_eq!(parse(body), Err("body".into()), "{body}");
+            assert_eq!(parse(body), Err(MemberError::field("body", adyton_api::ChangeKeys::FORM)), "{body}");
         }
         assert_eq!(parse(r#"{"added":[]}"#), Err(MemberError::Unknown("added".into())));
+        let missing = MemberError::Missing { name: "scopes".into(), expected: adyton_api::ChangeKeys::FORM };
+        assert_eq!(parse(&format!(r#"{{"add":[{{"key_sid":"{KEY}"}}]}}"#)), Err(missing));
         let unknown = format!(r#"{{"add":[{{"key_sid":"{KEY}","secret":"AQE="}}]}}"#);
         assert_eq!(parse(&unknown), Err(MemberError::Unknown("secret".into())));
     }

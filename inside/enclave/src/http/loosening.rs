@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adyton_api::{LoosenService, Object};
+use adyton_api::LoosenService;
 use adyton_ledger::Request;
 use adyton_vault::{AccountId, Loosen, ServiceId, WithdrawLoosening};
 use axum::extract::State;
@@ -11,9 +11,12 @@ use axum::response::Response;
 
 use super::Api;
 use super::answer::ApiError;
-use super::json::MemberError;
+use super::json::{MemberError, parse as parse_json};
 use super::path::Named;
 use super::services::{answer, service_sid};
+
+const SERVICE_SID: MemberError = MemberError::field("service_sid", "VA and 32 hexadecimal digits");
+const CODE_LENGTH: MemberError = MemberError::field("code_length", "a number from the policy's floor to 10");
 
 /// A [`LoosenService`] whose fields have their form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +35,11 @@ impl LooseningRequest {
     /// # Errors
     /// The first field that is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, MemberError> {
-        let Object(request) = serde_json::from_slice(body).map_err(|error| MemberError::of(&error))?;
-        let LoosenService { service_sid, code_length, custom_code_enabled } = request;
-        let service = ServiceId::parse(&service_sid).map_err(|_| "service_sid")?;
+        let LoosenService { service_sid, code_length, custom_code_enabled } = parse_json(body)?;
+        let service = ServiceId::parse(&service_sid).map_err(|_| SERVICE_SID)?;
         // 0 stands for "it stays" in the log.
         if code_length == Some(0) {
-            return Err("code_length".into());
+            return Err(CODE_LENGTH);
         }
         Ok(Self { service, code_length, custom_code: custom_code_enabled })
     }
@@ -74,6 +76,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
     use super::*;
+    use crate::http::JsonBody;
 
     #[test]
     fn a_loosening_has_one_form() {
@@ -81,13 +84,16 @@ mod tests {
         let parse = |rest: &str| LooseningRequest::parse(format!(r#"{{"service_sid":"{SERVICE}"{rest}}}"#).as_bytes());
         assert_eq!(parse(r#","code_length":6"#).unwrap().code_length, Some(6));
         assert!(parse(r#","custom_code_enabled":true"#).unwrap().custom_code);
-        assert_eq!(parse(r#","code_length":0"#), Err("code_length".into()));
+        assert_eq!(parse(r#","code_length":0"#), Err(CODE_LENGTH));
         for rest in [r#","code_length":256"#, r#","code_length":"6""#] {
-            assert_eq!(parse(rest), Err("body".into()), "{rest}");
+            assert_eq!(parse(rest), Err(MemberError::field("body", LoosenService::FORM)), "{rest}");
         }
         assert_eq!(parse(r#","friendly_name":"x""#), Err(MemberError::Unknown("friendly_name".into())));
         let other = LooseningRequest::parse(br#"{"service_sid":"VE00000000000000000000000000000001","code_length":6}"#);
-        assert_eq!(other, Err("service_sid".into()));
-        assert_eq!(LooseningRequest::parse(format!(r#"["{SERVICE}",6,true]"#).as_bytes()), Err("body".into()));
+        assert_eq!(other, Err(SERVICE_SID));
+        assert_eq!(
+            LooseningRequest::parse(format!(r#"["{SERVICE}",6,true]"#).as_bytes()),
+            Err(MemberError::field("body", LoosenService::FORM))
+        );
     }
 }

@@ -5,8 +5,8 @@
 //!
 //! 1. a connection's TLS handshake, within a time; from here on the client must read what it is sent (`write_deadline`);
 //! 2. HTTP/1.1, with limits on the head's size, fields and time (`connection`);
-//! 3. admission (`admission`): the host is well-formed, body and answer fit the payer's share of the byte budget (`budget`), the
-//!    body is read;
+//! 3. admission (`admission`): the host is well-formed, the body in no coding (`coding`) and read, within the payer's share of the byte
+//!    budget (`budget`);
 //! 4. the host must be one of the vault's own names (`host`), but for health and evidence;
 //! 5. parsing and normalising, before anything is counted or compared; asymmetric cryptography in `workers`;
 //! 6. the decider, by the engine.
@@ -16,12 +16,14 @@ mod answer;
 mod auth;
 mod body;
 mod budget;
+mod coding;
 mod connection;
 mod evidence;
 mod form;
 mod host;
 mod json;
 mod keys;
+mod large;
 mod loosening;
 mod parameters;
 mod path;
@@ -44,6 +46,7 @@ use adyton_ledger::Profile;
 use adyton_seal::{HmacKey, KeyTree, RecipientKey};
 use adyton_vault::Ask;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware;
@@ -54,20 +57,20 @@ use crate::ask::{AskError, ask};
 use crate::engine::Engine;
 use crate::evidence::Evidence;
 use crate::policy::Holder;
-use crate::public;
 use parameters::{CHECK, CREATE_SERVICE, FETCH_SERVICE, FETCH_VERIFICATION, START};
 
 pub use auth::{BasicCredentials, Known};
 pub use budget::{BUDGET, Budget};
 pub use connection::{MAX_CONNECTIONS, serve};
-pub use form::{FieldError, Form};
+pub use form::{FieldError, Form, FormRule};
 pub use host::Hosts;
-pub use json::MemberError;
+pub use json::{JsonBody, MemberError, parse as parse_json};
 pub use keys::KeysRequest;
 pub use loosening::LooseningRequest;
 pub use requests::Owners;
 pub use service_list::PageToken;
 pub use tenants::{TenantRequest, TenantRequestError};
+pub(crate) use vault::certificate_answer;
 pub use workers::Workers;
 
 /// What the handlers share.
@@ -86,8 +89,8 @@ pub struct Api {
     pub vault_id: [u8; 32],
     /// The vault's own names.
     pub hosts: Hosts,
-    /// What a public CA may be asked to sign, if the policy has public names.
-    pub public_request: Option<public::Request>,
+    /// The answer with what a public CA may be asked to sign, if the policy has public names.
+    pub public_request: Option<Bytes>,
     /// What the vault obtains from a CA by itself, if the policy names one.
     pub acme: Option<Arc<acme::Shared>>,
     /// What is allowed now.

@@ -2,11 +2,17 @@
 //!
 //! 1. a body is a form (`application/x-www-form-urlencoded`) where the resource takes one, and empty elsewhere;
 //! 2. every parameter of body and query stands in the resource's table ([`table`]);
-//! 3. the parameters that the table offers are given to the handler, and it can read no others.
+//! 3. the parameters that the table offers are given to the handler, and it can read no others;
+//! 4. the handler parses a value ([`Parameters::read`], [`Parameters::need`]). What it does not accept is refused with the accepted form,
+//!    which stands in the table: no handler can refuse a value or miss one without saying what is accepted.
 //!
-//! Limit: the table says which parameters there are. Which values they may have is the handlers' to check.
+//! A `+` that a client did not percent-encode is a blank in a form. Where the accepted form has a `+`, a refusal says so.
+//!
+//! Limit: which values are accepted is the handlers' to check; the table only names their form.
 
 mod table;
+
+use std::fmt::Display;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -14,10 +20,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use zeroize::Zeroizing;
 
 use super::answer::ApiError;
 use super::body::Body;
-use super::form::{FieldError, Form};
+use super::form::Form;
 
 pub(crate) use table::{
     CHECK, CREATE_SERVICE, DELETE_SERVICE, FETCH_SERVICE, FETCH_VERIFICATION, LIST_SERVICES, START, UPDATE_SERVICE,
@@ -82,7 +89,9 @@ pub(super) struct Parameter {
     #[cfg_attr(not(test), expect(dead_code, reason = "it stands on the page that the tests write"))]
     pub(super) twilio: bool,
     pub(super) standing: Standing,
-    /// What is to be known about an offered one.
+    /// The accepted form of an offered one, as it stands behind "expected" and on the page.
+    pub(super) expected: &'static str,
+    /// What else is to be known about an offered one.
     #[cfg_attr(not(test), expect(dead_code, reason = "it stands on the page that the tests write"))]
     pub(super) remark: &'static str,
 }
@@ -157,7 +166,7 @@ impl Given {
         // 1.
         let body = match (resource.place, self.content_type) {
             _ if self.body.is_empty() => Form::default(),
-            (Place::Query, _) => return Err(ApiError::because("body", "this request takes none")),
+            (Place::Query, _) => return Err(ApiError::no_body()),
             (Place::Body, ContentType::Form) if self.body.first() != Some(&b'{') => Form::parse(&self.body)?,
             (Place::Body, ContentType::Form | ContentType::Json) => {
                 let rule = "JSON is not read here; send a form (application/x-www-form-urlencoded)";
@@ -220,20 +229,73 @@ pub(crate) struct Parameters<'a> {
 }
 
 impl Parameters<'_> {
-    /// A parameter's value, if it was given. One that the table does not offer was never given.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let offered = self.resource.find(name).is_some_and(|parameter| parameter.standing == Standing::Offered);
-        debug_assert!(offered, "the table of {} does not offer {name}", self.resource.title);
-        self.form.get(name).filter(|_| offered)
+    /// A parameter's value, if it was given, and the form that is accepted. One that the table does not offer was never given.
+    fn get(&self, name: &str) -> (Option<&str>, &'static str) {
+        let offered = self.resource.find(name).filter(|parameter| parameter.standing == Standing::Offered);
+        debug_assert!(offered.is_some(), "the table of {} does not offer {name}", self.resource.title);
+        offered.map_or((None, ""), |parameter| (self.form.get(name), parameter.expected))
     }
 
-    /// A parameter's value.
+    /// 4. A parameter's value as `parse` reads it, if it was given.
     ///
     /// # Errors
-    /// [`FieldError`] if it is missing.
-    pub(crate) fn need(&self, name: &str) -> Result<&str, FieldError> {
-        self.get(name).ok_or_else(|| FieldError(name.into()))
+    /// What is accepted, if this is not.
+    pub(crate) fn read<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, Unfit>) -> Result<Option<T>, ApiError> {
+        let (given, expected) = self.get(name);
+        given.map(|text| parse(text).map_err(|unfit| refusal(name, text, unfit, expected, &parse))).transpose()
     }
+
+    /// 4. A parameter's value as `parse` reads it.
+    ///
+    /// # Errors
+    /// What is accepted, if this is not, or nothing was given.
+    pub(crate) fn need<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, Unfit>) -> Result<T, ApiError> {
+        self.read(name, parse)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// The refusal where a parameter is needed and missing.
+    pub(crate) fn missing(&self, name: &str) -> ApiError {
+        ApiError::because(name, &format!("it is missing; expected {}", self.get(name).1))
+    }
+}
+
+/// Why a parameter's value is not accepted. Nothing of it quotes the value.
+pub(crate) enum Unfit {
+    /// It has another form than the table names.
+    Form,
+    /// It breaks this rule, which says what is accepted.
+    Rule(String),
+    /// It is refused otherwise.
+    Refused(ApiError),
+}
+
+impl Unfit {
+    /// A rule of a parser's.
+    pub(crate) fn rule(rule: impl Display) -> Self {
+        Self::Rule(rule.to_string())
+    }
+}
+
+/// The refusal of a value; `parse` is what refused it.
+fn refusal<T>(
+    name: &str,
+    text: &str,
+    unfit: Unfit,
+    expected: &'static str,
+    parse: impl Fn(&str) -> Result<T, Unfit>,
+) -> ApiError {
+    let rule = match unfit {
+        Unfit::Form => format!("expected {expected}"),
+        Unfit::Rule(rule) => rule,
+        Unfit::Refused(error) => return error,
+    };
+    // It may be an address.
+    let with_plus = Zeroizing::new(text.replace(' ', "+"));
+    let was_plus = text.contains(' ') && (text.starts_with(' ') || parse(&with_plus).is_ok());
+    if was_plus && expected.contains('+') {
+        return ApiError::because(name, &format!("a + in a form is a blank: write %2B; {rule}"));
+    }
+    ApiError::because(name, &rule)
 }
 
 #[cfg(test)]

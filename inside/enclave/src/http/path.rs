@@ -13,7 +13,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(named) = Path::from_request_parts(parts, state).await.map_err(|_| ApiError::parameter("path"))?;
+        let Path(named) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|_| ApiError::because("path", "expected UTF-8, percent-encoded once"))?;
         Ok(Self(named))
     }
 }

@@ -2,10 +2,13 @@
 
 use std::convert::Infallible;
 
-use adyton_vault::{Ceiling, Denied, KeyList, OtherSequence, Reason, Refusal, services, tenancy, verification};
+use adyton_vault::{
+    Ceiling, CodeLengthGiven, Denied, KeyList, LONGEST_CODE, OtherSequence, Reason, Refusal, services, tenancy,
+    verification,
+};
 use axum::http::StatusCode;
 
-use super::answer::{ApiError, reason_text};
+use super::answer::{ApiError, code_lengths, reason_text};
 
 /// A refusal of a workflow. `resource` is the path that was asked for, which holds public names
 /// only.
@@ -104,7 +107,13 @@ impl Refused for services::Refusal {
             Self::Sequence(sequence) => sequence.error(resource),
             Self::NotFound => not_found(resource, None),
             Self::CustomCode => ApiError::custom_code(),
-            Self::CodeLength => ApiError::parameter("CodeLength"),
+            Self::CodeLength { given, shortest } => {
+                let parameter = match given {
+                    CodeLengthGiven::Service => "CodeLength",
+                    CodeLengthGiven::Loosening => "code_length",
+                };
+                ApiError::because(parameter, &code_lengths(shortest))
+            }
             Self::Loosening => forbidden(
                 20403,
                 "This makes the service weaker: it needs the tenant's signature, and waits (adyton tenant loosen)",
@@ -147,7 +156,10 @@ impl Refused for verification::Refusal {
             Self::ChannelClosed => forbidden(60223, "The policy does not open this channel"),
             Self::CountryClosed => forbidden(60605, "The policy does not open this country"),
             Self::CustomCode => ApiError::custom_code(),
-            Self::CodeLength => ApiError::parameter("CodeLength"),
+            Self::CodeLength { shortest } => ApiError::because(
+                "CustomCode",
+                &format!("expected {shortest} to {LONGEST_CODE} digits; {shortest} is the policy's floor"),
+            ),
             Self::AppHash => ApiError::because(
                 "AppHash",
                 "it is not one of the service's AppHashes, which are fixed when a service is created",

@@ -1,6 +1,7 @@
 //! `POST /adyton/v1/requests`: what owners and tenants signed (`docs/spec/08-signed-requests.md`).
 //!
-//! 1. the form;
+//! 1. the form. Its body is given back then: what is parsed of it, and later what is made of the text in it, have been charged
+//!    instead and are held until the answer;
 //! 2. the signatures: what keys they are of, then in a worker (`workers`) whether they verify; anybody may send them;
 //! 3. the sequence, before anything is opened; what the body says, and in a worker what is sealed in it; the owners' by one request
 //!    at a time;
@@ -21,13 +22,18 @@ use tokio::sync::Mutex;
 
 use super::answer::{ApiError, json};
 use super::body::Body;
+use super::budget::Payer;
+use super::large::measured;
 use super::refusals::Refused;
 use super::workers::Kind;
-use super::{Api, keys, loosening, tenants};
+use super::{Api, TenantRequest, keys, loosening, tenants};
 use crate::clock::Clock;
 use crate::engine::gov::GovLog;
 use crate::policy::InForce;
 use crate::signed;
+
+/// Copies of a body that a request holds while it waits: the parsed one, and what is made of the text in it.
+const COPIES: usize = 2;
 
 /// What signed requests need besides the rest.
 pub struct Owners {
@@ -62,7 +68,9 @@ pub(crate) async fn submit(
     Body(body): Body,
 ) -> Result<Response, ApiError> {
     // 1.
+    let copies = api.budget.take(Payer::Signer, body.len().saturating_mul(COPIES))?;
     let signed = signed::parse(&body).map_err(|error| ApiError::signed_request(&error))?;
+    drop(body);
     let Request { action, signer, .. } = *signed.unverified();
     let (signers, next, kind) = match (action, signer) {
         (Action::Settings | Action::TenantCreate, Signer::Owners) => {
@@ -90,7 +98,7 @@ pub(crate) async fn submit(
             let turn = Arc::clone(&api.owners.turn).try_lock_owned().map_err(|_| ApiError::busy())?;
             let asked = tokio::spawn(async move {
                 let answer = owners_request(&api, verified).await;
-                drop(turn);
+                drop((turn, copies));
                 answer
             });
             asked.await.map_err(|_| ApiError::busy())?
@@ -135,12 +143,10 @@ fn show_settings(api: &Api, request: &Request) -> Result<Response, ApiError> {
     let routes = api.owners.in_force.policy.routes.iter();
     let routes = routes
         .map(|route| adyton_api::RouteCredential { route: route.name.clone(), credential: route.credential.clone() });
-    let shown = adyton_api::ShownSettings {
-        sequence: current.sequence,
-        text: current.settings.clone(),
-        routes: routes.collect(),
-    };
-    Ok(json(StatusCode::OK, &shown))
+    let (sequence, text) = (current.sequence, &current.settings);
+    let _copy = api.budget.take(Payer::Signer, text.len())?;
+    let shown = adyton_api::ShownSettings { sequence, text: text.clone(), routes: routes.collect() };
+    measured(&api.budget, Payer::Signer, StatusCode::OK, &shown)
 }
 
 /// Steps 3 and 4 of what the owners signed, in their turn: a tenant's admission does not take the sequence of settings that `gov` shows
@@ -150,7 +156,7 @@ async fn owners_request(api: &Arc<Api>, verified: VerifiedRequest) -> Result<Res
     in_turn(request, api.engine.next_owners_sequence())?;
     match request.action {
         Action::Settings => change_settings(api, verified).await,
-        _ => tenants::admit(api, request.body.as_bytes(), Some(request.sequence)).await,
+        _ => tenants::admit(api, TenantRequest::parse(request.body.as_bytes())?, Some(request.sequence)).await,
     }
 }
 

@@ -17,20 +17,19 @@ use std::task::{Context, Poll, ready};
 
 use adyton_api::{Meta, ServiceList};
 use adyton_vault::{Caller, ListServices, Seconds, ServiceId, ServicePage, ServiceView, services};
-use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use data_encoding::BASE64URL_NOPAD;
 use hyper::body::Frame;
 
 use super::Api;
-use super::answer::{ApiError, json};
-use super::budget::{Charge, Payer};
+use super::answer::ApiError;
+use super::budget::Charge;
 use super::host::base;
-use super::parameters::{self, Given};
+use super::large::paid;
+use super::parameters::{self, Given, Unfit};
 use super::services::{decimal, service};
 use crate::ask::AskError;
 
@@ -43,28 +42,23 @@ const LARGEST_SERVICE: usize = 2816;
 /// One step that HTTP holds, and the next one.
 const LARGEST_LIST: usize = 2 * (STEP + 1) * LARGEST_SERVICE;
 
-pub(crate) async fn list(
-    State(api): State<Arc<Api>>,
-    Extension(payer): Extension<Payer>,
-    headers: HeaderMap,
-    given: Given,
-) -> Result<Response, ApiError> {
-    let caller = api.caller(&headers)?;
+pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap, given: Given) -> Result<Response, ApiError> {
+    let claimed = api.claimed(&headers)?;
     let paging = given.parameters(&parameters::LIST_SERVICES)?;
-    let number = |name: &'static str| match paging.get(name) {
-        None => Ok(None),
-        Some(text) => decimal::<u32>(text).map(Some).ok_or_else(|| ApiError::parameter(name)),
-    };
-    let page_size = number("PageSize")?.unwrap_or(PAGE_SIZE);
-    if !(1..=LARGEST_PAGE).contains(&page_size) {
-        return Err(ApiError::parameter("PageSize"));
-    }
-    let page = number("Page")?.unwrap_or(0);
-    let token = match paging.get("PageToken") {
-        None => None,
-        Some(text) => Some(PageToken::parse(text).ok_or_else(|| ApiError::parameter("PageToken"))?),
-    };
-    let charge = api.budget.answer(payer, LARGEST_LIST)?;
+    let size = |text: &str| decimal(text).filter(|size| (1..=LARGEST_PAGE).contains(size)).ok_or(Unfit::Form);
+    let page_size = paging.read("PageSize", size)?.unwrap_or(PAGE_SIZE);
+    let token = paging.read("PageToken", |text| PageToken::parse(text).ok_or(Unfit::Form))?;
+    // A client that counts pages without tokens would get the first one for ever.
+    let page = paging.read("Page", |text| match decimal::<u32>(text) {
+        Some(page) if page > 0 && token.is_none() => Err(Unfit::rule(
+            "without PageToken there is only page 0; follow next_page_url of the page before, which has the token",
+        )),
+        page => page.ok_or(Unfit::Form),
+    })?;
+    let page = page.unwrap_or(0);
+    // Nobody pays for a list but who was verified.
+    let payer = api.verified(&claimed).await.map_err(|failure| ApiError::failure(failure, "/Services"))?;
+    let (charge, caller) = (api.budget.take(payer, LARGEST_LIST)?, claimed.caller);
     let left = usize::try_from(page_size).unwrap_or(usize::MAX);
     let mut listing = Listing { api, caller, headers, page_size, page, token, last: token, left };
     // 1.
@@ -73,15 +67,16 @@ pub(crate) async fn list(
     if !more || listing.left == 0 {
         let meta = listing.meta(more);
         let services = views.into_iter().map(|view| service(view, &listing.headers)).collect();
-        return Ok(json(StatusCode::OK, &ServiceList { meta, services }));
+        let list = serde_json::to_vec(&ServiceList { meta, services });
+        let list = list.map_err(|_| ApiError::unavailable())?;
+        return Ok(paid(StatusCode::OK, Body::from(charge.hold_answer(list))));
     }
     // 2.
     let mut first = b"{\"services\":[".to_vec();
     listing.render(&mut first, views, true).map_err(|_| ApiError::unavailable())?;
     let charge = Arc::new(charge);
     let stream = ListStream { charge, ready: Some(first), making: None, listing: Some(listing) };
-    let head = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
-    Ok((StatusCode::OK, head, Body::new(stream)).into_response())
+    Ok(paid(StatusCode::OK, Body::new(stream)))
 }
 
 /// A page that is being made.

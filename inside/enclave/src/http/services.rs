@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use adyton_api::{Passkeys, PendingLoosening, Push, Service, Totp, Whatsapp, timestamp};
 use adyton_vault::{
-    AppHash, CreateService, DeleteService, FetchService, Loosening, NameError, ServiceId, ServiceName, ServiceSettings,
+    AppHash, CreateService, DeleteService, FetchService, Loosening, ServiceId, ServiceName, ServiceSettings,
     ServiceUpdate, ServiceView, UpdateService, WebOtpDomain, services,
 };
 use axum::extract::State;
@@ -12,9 +12,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
-use super::answer::{ApiError, json};
+use super::answer::{ApiError, code_lengths, json};
 use super::host::base;
-use super::parameters::{self, Given, Parameters};
+use super::parameters::{self, Given, Parameters, Unfit};
 use super::path::Named;
 use crate::ask::AskError;
 
@@ -24,9 +24,10 @@ pub(crate) async fn create(
     given: Given,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
-    let update = settings(&given.parameters(&parameters::CREATE_SERVICE)?)?;
+    let form = given.parameters(&parameters::CREATE_SERVICE)?;
+    let update = settings(&form, api.current.now().rules.services.shortest_code)?;
     let settings = ServiceSettings {
-        friendly_name: update.friendly_name.ok_or_else(|| ApiError::parameter("FriendlyName"))?,
+        friendly_name: update.friendly_name.ok_or_else(|| form.missing("FriendlyName"))?,
         code_length: update.code_length.unwrap_or(6),
         custom_code: update.custom_code.unwrap_or(false),
         do_not_share: update.do_not_share.unwrap_or(false),
@@ -57,7 +58,8 @@ pub(crate) async fn update(
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
     let (service, resource) = service_sid(&service, "")?;
-    let update = settings(&given.parameters(&parameters::UPDATE_SERVICE)?)?;
+    let shortest = api.current.now().rules.services.shortest_code;
+    let update = settings(&given.parameters(&parameters::UPDATE_SERVICE)?, shortest)?;
     let reply = api.ask(UpdateService { caller, service, update }).await;
     answer(StatusCode::OK, reply, &resource, &headers)
 }
@@ -76,44 +78,25 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// What a form says of a service.
-fn settings(form: &Parameters<'_>) -> Result<ServiceUpdate, ApiError> {
-    let switch = |name: &'static str| match form.get(name) {
-        None => Ok(None),
-        Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
-        Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
-        Some(_) => Err(ApiError::parameter(name)),
+/// What a form says of a service, under a policy with this floor of code lengths.
+fn settings(form: &Parameters<'_>, shortest: u8) -> Result<ServiceUpdate, ApiError> {
+    let switch = |text: &str| match text {
+        text if text.eq_ignore_ascii_case("true") => Ok(true),
+        text if text.eq_ignore_ascii_case("false") => Ok(false),
+        _ => Err(Unfit::Form),
     };
-    let friendly_name = match form.get("FriendlyName") {
-        None => None,
-        Some(text) => Some(service_name(text, "FriendlyName")?.text().to_owned()),
-    };
-    let code_length = match form.get("CodeLength") {
-        None => None,
-        Some(text) => Some(decimal(text).ok_or_else(|| ApiError::parameter("CodeLength"))?),
-    };
-    let web_otp_domain = match form.get("WebOtpDomain") {
-        None => None,
-        Some("") => Some(String::new()),
-        Some(text) => match WebOtpDomain::parse(text) {
-            Some(domain) => Some(domain.text().to_owned()),
-            None => return Err(ApiError::parameter("WebOtpDomain")),
-        },
-    };
-    let app_hashes = match form.get("AppHashes") {
-        None => None,
-        Some(text) => {
-            let parsed = AppHash::parse_list(text);
-            Some(parsed.map_err(|error| ApiError::because("AppHashes", &error.to_string()))?)
-        }
+    let domain = |text: &str| match text {
+        "" => Ok(String::new()),
+        text => WebOtpDomain::parse(text).map(|domain| domain.text().to_owned()).ok_or(Unfit::Form),
     };
     Ok(ServiceUpdate {
-        friendly_name,
-        code_length,
-        custom_code: switch("CustomCodeEnabled")?,
-        do_not_share: switch("DoNotShareWarningEnabled")?,
-        web_otp_domain,
-        app_hashes,
+        friendly_name: form.read("FriendlyName", |text| Ok(service_name(text)?.text().to_owned()))?,
+        code_length: form
+            .read("CodeLength", |text| decimal(text).ok_or_else(|| Unfit::Rule(code_lengths(shortest))))?,
+        custom_code: form.read("CustomCodeEnabled", switch)?,
+        do_not_share: form.read("DoNotShareWarningEnabled", switch)?,
+        web_otp_domain: form.read("WebOtpDomain", domain)?,
+        app_hashes: form.read("AppHashes", |text| AppHash::parse_list(text).map_err(Unfit::rule))?,
     })
 }
 
@@ -122,9 +105,9 @@ pub(crate) fn decimal<T: std::str::FromStr + ToString>(text: &str) -> Option<T> 
     text.parse().ok().filter(|number: &T| number.to_string() == text)
 }
 
-/// A name for messages, or which parameter is wrong and why.
-pub(crate) fn service_name(text: &str, parameter: &str) -> Result<ServiceName, ApiError> {
-    ServiceName::parse(text).map_err(|error: NameError| ApiError::because(parameter, &error.to_string()))
+/// A name for messages, or the rule that it breaks.
+pub(crate) fn service_name(text: &str) -> Result<ServiceName, Unfit> {
+    ServiceName::parse(text).map_err(Unfit::rule)
 }
 
 /// The service in a path, and the path for a message.

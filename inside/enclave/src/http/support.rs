@@ -19,7 +19,8 @@ pub(crate) async fn look(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
-    let verification = VerificationId::parse(&verification).map_err(|_| ApiError::parameter("sid"))?;
+    let verification =
+        VerificationId::parse(&verification).map_err(|error| ApiError::because("sid", &error.to_string()))?;
     let view = api.ask(LookUp { caller, verification }).await.map_err(|failure| ApiError::failure(failure, ""))?;
     Ok(json(StatusCode::OK, &support(verification, view)))
 }

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use adyton_api::{Account, ApiKey, Object, ServiceLoosening, Tenant, timestamp};
+use adyton_api::{Account, ApiKey, ServiceLoosening, Tenant, timestamp};
 use adyton_ledger::{SshKeyError, SshPublicKey, base64, sha256};
 use adyton_seal::SealedPurpose;
 use adyton_vault::{
     AccountId, AccountView, CreateTenant, FetchAccount, KeyId, Loosening, Scopes, ServiceId, TenantView, TokenHash,
     User, tenancy,
 };
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -18,7 +19,9 @@ use data_encoding::BASE64_NOPAD;
 use super::Api;
 use super::answer::{ApiError, json};
 use super::body::Body;
-use super::json::MemberError;
+use super::budget::Payer;
+use super::json::{MemberError, parse as parse_json};
+use super::large::measured;
 use super::services::pending;
 use super::workers::Kind;
 use crate::hashes;
@@ -53,16 +56,16 @@ impl TenantRequest {
     /// # Errors
     /// [`TenantRequestError`], the first field that is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, TenantRequestError> {
-        let request: Result<Object<adyton_api::CreateTenant>, _> = serde_json::from_slice(body);
-        let Object(request) = request.map_err(|error| TenantRequestError::Member(MemberError::of(&error)))?;
-        let field = |name| TenantRequestError::Member(MemberError::Field(name));
+        let request: adyton_api::CreateTenant = parse_json(body).map_err(TenantRequestError::Member)?;
+        let field = |name, expected| TenantRequestError::Member(MemberError::field(name, expected));
         let account = AccountId::parse(&request.account_sid);
         let friendly_name = tenant_name(&request.friendly_name);
         let sealed_token = base64::decode(request.sealed_token.as_bytes());
         let ssh_key: Result<SshPublicKey, _> = request.ssh_key.parse();
         Ok(Self {
-            account: account.map_err(|_| field("account_sid"))?,
-            friendly_name: friendly_name.ok_or(field("friendly_name"))?,
+            account: account.map_err(|_| field("account_sid", "AC and 32 hexadecimal digits"))?,
+            friendly_name: friendly_name
+                .ok_or(field("friendly_name", "1 to 64 characters, none of them a control character"))?,
             ssh_key: ssh_key.map_err(TenantRequestError::SshKey)?.blob().to_vec(),
             sealed_token: sealed_token.ok_or(TenantRequestError::SealedToken)?,
         })
@@ -73,19 +76,27 @@ impl From<TenantRequestError> for ApiError {
     fn from(error: TenantRequestError) -> Self {
         match error {
             TenantRequestError::Member(error) => error.into(),
-            TenantRequestError::SealedToken => Self::sealed(),
+            TenantRequestError::SealedToken => Self::sealed("sealed_token"),
             TenantRequestError::SshKey(error) => Self::because("ssh_key", &error.to_string()),
         }
     }
 }
 
-pub(crate) async fn create(State(api): State<Arc<Api>>, Body(body): Body) -> Result<Response, ApiError> {
-    admit(&api, &body, None).await
+pub(crate) async fn create(
+    State(api): State<Arc<Api>>,
+    Extension(payer): Extension<Payer>,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
+    // What is parsed is held while it waits for a worker, in place of the body.
+    let _parsed = api.budget.take(payer, body.len())?;
+    let request = TenantRequest::parse(&body)?;
+    drop(body);
+    admit(&api, request, None).await
 }
 
 /// Creates a tenant; `admitted` is the sequence of the owners' request that says so, whose signatures were verified.
-pub(super) async fn admit(api: &Arc<Api>, body: &[u8], admitted: Option<u64>) -> Result<Response, ApiError> {
-    let TenantRequest { account, friendly_name, sealed_token, ssh_key } = TenantRequest::parse(body)?;
+pub(super) async fn admit(api: &Arc<Api>, request: TenantRequest, admitted: Option<u64>) -> Result<Response, ApiError> {
+    let TenantRequest { account, friendly_name, sealed_token, ssh_key } = request;
     let opening = Arc::clone(api);
     let kind = if admitted.is_some() { Kind::Owners } else { Kind::Stranger };
     let token_hash = api.workers.run(kind, move || {
@@ -98,20 +109,25 @@ pub(super) async fn admit(api: &Arc<Api>, body: &[u8], admitted: Option<u64>) ->
     Ok(json(StatusCode::CREATED, &tenant(view)))
 }
 
-pub(crate) async fn fetch(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(crate) async fn fetch(
+    State(api): State<Arc<Api>>,
+    Extension(payer): Extension<Payer>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
     let view = api.ask(FetchAccount { caller }).await;
     let view = view.map_err(|failure| ApiError::failure(failure, "/adyton/v1/account"))?;
-    Ok(json(StatusCode::OK, &account(view)))
+    measured(&api.budget, payer, StatusCode::OK, &account(view))
 }
 
 impl Api {
     /// Opens a token that a client made and sealed, and hashes it at once. Runs in a worker.
     pub(super) fn token_hash(&self, user: User, purpose: &SealedPurpose, sealed: &[u8]) -> Result<TokenHash, ApiError> {
-        let token = self.recipient.open(purpose, sealed).map_err(|_| ApiError::sealed())?;
+        let refused = || ApiError::sealed(if matches!(user, User::Key(_)) { "sealed_secret" } else { "sealed_token" });
+        let token = self.recipient.open(purpose, sealed).map_err(|_| refused())?;
         let well_formed = (32..=64).contains(&token.len()) && token.as_bytes().iter().all(u8::is_ascii_alphanumeric);
         if !well_formed {
-            return Err(ApiError::sealed());
+            return Err(refused());
         }
         Ok(hashes::token_hash(&self.token_key, user, token.as_bytes()))
     }

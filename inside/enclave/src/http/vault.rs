@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use adyton_api::timestamp;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -13,6 +14,7 @@ use data_encoding::HEXLOWER;
 
 use super::Api;
 use super::answer::{ApiError, json};
+use super::large::paid;
 use crate::acme;
 use crate::public::{self, PublicCertificate};
 
@@ -48,9 +50,13 @@ pub(crate) async fn acme(State(api): State<Arc<Api>>) -> Result<Response, ApiErr
     Ok(json(StatusCode::OK, &adyton_api::Acme { directory, account, renews_at, failures, last_failure }))
 }
 
+/// The answer with this request. It is made once: all who ask share its bytes.
+pub(crate) fn certificate_answer(request: public::Request) -> serde_json::Result<Bytes> {
+    let public::Request { pem, sealed_key, names } = request;
+    serde_json::to_vec(&adyton_api::CertificateRequest { names, request: pem, sealed_key }).map(Bytes::from)
+}
+
 pub(crate) async fn certificate_request(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
-    let public::Request { pem, sealed_key, names } =
-        api.public_request.as_ref().ok_or_else(ApiError::no_public_names)?;
-    let (request, sealed_key, names) = (pem.clone(), sealed_key.clone(), names.clone());
-    Ok(json(StatusCode::OK, &adyton_api::CertificateRequest { names, request, sealed_key }))
+    let answer = api.public_request.clone().ok_or_else(ApiError::no_public_names)?;
+    Ok(paid(StatusCode::OK, Body::from(answer)))
 }

@@ -18,7 +18,7 @@ use super::Api;
 use super::answer::{ApiError, json, outcome_text};
 use super::auth::Claimed;
 use super::host::base;
-use super::parameters::{self, Given, Parameters};
+use super::parameters::{self, Given, Parameters, Unfit};
 use super::path::Named;
 use super::services::{service_name, service_sid};
 use crate::ask::AskError;
@@ -36,13 +36,10 @@ pub(crate) async fn start(
     let Claimed { caller, account } = api.claimed(&headers)?;
     let form = given.parameters(&parameters::START)?;
     let (service, resource) = service_sid(&service, "/Verifications")?;
-    let channel = channel(form.need("Channel")?)?;
-    let destination = destination(channel, form.need("To")?)?;
+    let channel = form.need("Channel", channel)?;
+    let destination = form.need("To", |to| destination(channel, to))?;
     let look = look(&form, channel)?;
-    let custom_code = match form.get("CustomCode") {
-        None => None,
-        Some(text) => Some(code(text, "CustomCode")?),
-    };
+    let custom_code = form.read("CustomCode", code)?;
     let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
     let subjects = subjects.map_err(|_| ApiError::unavailable())?;
     let cost = api.current.now().table.cost(channel, destination.expose());
@@ -75,10 +72,15 @@ pub(crate) async fn update(
     let form = given.parameters(&parameters::UPDATE_VERIFICATION)?;
     let (service, _) = service_sid(&service, "")?;
     let (target, resource) = target(&api, account, service, &which)?;
-    let reply = match form.need("Status")? {
-        "canceled" => api.ask(Cancel { caller, service, target }).await,
-        "approved" => api.ask(Approve { caller, service, target }).await,
-        _ => return Err(ApiError::parameter("Status")),
+    let canceled = form.need("Status", |text| match text {
+        "canceled" => Ok(true),
+        "approved" => Ok(false),
+        _ => Err(Unfit::Form),
+    })?;
+    let reply = if canceled {
+        api.ask(Cancel { caller, service, target }).await
+    } else {
+        api.ask(Approve { caller, service, target }).await
     };
     answer(StatusCode::OK, reply, &resource, &headers)
 }
@@ -93,17 +95,14 @@ pub(crate) async fn check(
     let form = given.parameters(&parameters::CHECK)?;
     let (service, resource) = service_sid(&service, "/VerificationCheck")?;
     // A code of another length than the verification's is a wrong code.
-    let code = code(form.need("Code")?, "Code")?;
-    let target = match (form.get("VerificationSid"), form.get("To")) {
-        (Some(sid), to) => {
-            let sid = VerificationId::parse(sid).map_err(|_| ApiError::parameter("VerificationSid"))?;
-            match to {
-                // A client that sends the SID that a browser brought, with the address that it knows, relies on both.
-                Some(to) => Target::Both(sid, subject(&api, account, service, to)?),
-                None => Target::Sid(sid),
-            }
-        }
-        (None, Some(to)) => Target::Subject(subject(&api, account, service, to)?),
+    let code = form.need("Code", code)?;
+    let sid = form.read("VerificationSid", |text| VerificationId::parse(text).map_err(|_| Unfit::Form))?;
+    let address = form.read("To", |to| subject(&api, account, service, to))?;
+    let target = match (sid, address) {
+        // A client that sends the SID that a browser brought, with the address that it knows, relies on both.
+        (Some(sid), Some(address)) => Target::Both(sid, address),
+        (Some(sid), None) => Target::Sid(sid),
+        (None, Some(address)) => Target::Subject(address),
         (None, None) => return Err(ApiError::neither_to_nor_sid()),
     };
     let check = || Check { caller, service, target, code: code.duplicate() };
@@ -118,46 +117,47 @@ pub(crate) async fn check(
     Ok(json(StatusCode::OK, &verification_check(&view)))
 }
 
-fn channel(text: &str) -> Result<Channel, ApiError> {
+fn channel(text: &str) -> Result<Channel, Unfit> {
     match text {
         // Known to Twilio, so a caller deserves a better answer than "invalid".
         "call" | "whatsapp" | "sna" | "auto" | "rbm" | "rcs" => {
-            Err(ApiError::not_offered("Channel", "expected sms or email"))
+            Err(Unfit::Refused(ApiError::not_offered("Channel", "expected sms or email")))
         }
-        text => Channel::parse(text).ok_or_else(|| ApiError::parameter("Channel")),
+        text => Channel::parse(text).ok_or(Unfit::Form),
     }
 }
 
-fn code(text: &str, parameter: &str) -> Result<Code, ApiError> {
-    let code = Code::parse(text).filter(|_| CODE_DIGITS.contains(&text.len()));
-    code.ok_or_else(|| ApiError::parameter(parameter))
+fn code(text: &str) -> Result<Code, Unfit> {
+    Code::parse(text).filter(|_| CODE_DIGITS.contains(&text.len())).ok_or(Unfit::Form)
 }
 
 /// An address, or the rule that it breaks and the form that is accepted, as far as a rule knows it. Neither quotes it.
-fn destination(channel: Channel, to: &str) -> Result<Destination, ApiError> {
+fn destination(channel: Channel, to: &str) -> Result<Destination, Unfit> {
     Destination::parse(channel, to).map_err(|error| {
         let instead = Destination::written_instead(to).filter(|_| channel == Channel::Sms);
-        let rule = instead.map_or_else(|| error.to_string(), |instead| instead.to_string());
-        ApiError::because("To", &rule)
+        instead.map_or_else(|| Unfit::rule(error), Unfit::rule)
     })
 }
 
 /// What the message is to look like.
 fn look(form: &Parameters<'_>, channel: Channel) -> Result<MessageLook, ApiError> {
-    let name = match form.get("CustomFriendlyName") {
-        None | Some("") => None,
-        Some(text) => Some(service_name(text, "CustomFriendlyName")?),
-    };
-    let locale = match form.get("Locale") {
-        None | Some("") => Locale::default(),
-        Some(tag) => Locale::parse(tag).ok_or_else(|| ApiError::because("Locale", "expected en, de, fr or es"))?,
-    };
-    let app_hash = match form.get("AppHash") {
-        None | Some("") => None,
-        Some(_) if channel != Channel::Sms => return Err(ApiError::because("AppHash", "it belongs to text messages")),
-        Some(text) => Some(AppHash::parse(text).ok_or_else(|| ApiError::because("AppHash", "expected 11 characters"))?),
-    };
-    Ok(MessageLook { name, locale, app_hash })
+    // The empty text asks for nothing.
+    let name = form.read("CustomFriendlyName", |text| match text {
+        "" => Ok(None),
+        text => service_name(text).map(Some),
+    })?;
+    let locale = form.read("Locale", |tag| match tag {
+        "" => Ok(Locale::default()),
+        tag => Locale::parse(tag).ok_or(Unfit::Form),
+    })?;
+    let app_hash = form.read("AppHash", |text| match text {
+        "" => Ok(None),
+        _ if channel != Channel::Sms => {
+            Err(Unfit::rule("it belongs to text messages; expected none with this Channel"))
+        }
+        text => AppHash::parse(text).map(Some).ok_or(Unfit::Form),
+    })?;
+    Ok(MessageLook { name: name.flatten(), locale: locale.unwrap_or_default(), app_hash: app_hash.flatten() })
 }
 
 /// A verification in a path: its SID, or the address that it went to.
@@ -166,15 +166,21 @@ fn target(api: &Api, account: AccountId, service: ServiceId, which: &str) -> Res
     match VerificationId::parse(which) {
         Ok(sid) => Ok((Target::Sid(sid), format!("{path}/{}", sid.text()))),
         // The address is not repeated in a message.
-        Err(_) => Ok((Target::Subject(subject(api, account, service, which)?), path)),
+        Err(_) => match subject(api, account, service, which) {
+            Ok(address) => Ok((Target::Subject(address), path)),
+            Err(Unfit::Form) => Err(ApiError::because("To", "expected an address, or the SID of a verification")),
+            Err(Unfit::Rule(rule)) => Err(ApiError::because("To", &rule)),
+            Err(Unfit::Refused(error)) => Err(error),
+        },
     }
 }
 
-fn subject(api: &Api, account: AccountId, service: ServiceId, to: &str) -> Result<Subject, ApiError> {
+fn subject(api: &Api, account: AccountId, service: ServiceId, to: &str) -> Result<Subject, Unfit> {
     let channel = if to.contains('@') { Channel::Email } else { Channel::Sms };
     let destination = destination(channel, to)?;
     let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
-    Ok(subjects.map_err(|_| ApiError::unavailable())?.in_service)
+    let unavailable = |_| Unfit::Refused(ApiError::unavailable());
+    Ok(subjects.map_err(unavailable)?.in_service)
 }
 
 fn answer(

@@ -12,6 +12,8 @@
 //! (the owners' settings excepted, of which one is checked at a time), so turns take about equally long. Signatures may be sent by
 //! anybody in anybody's name: they have places for as many jobs as there are connections, so nobody can take the last one.
 //!
+//! API keys have no turns: what an account is served here, its SSH key signed, and what an API key asks for needs no worker.
+//!
 //! A job that began keeps its worker until it ends, even if its requester is gone. Neither TLS handshakes nor the signatures of
 //! `/.well-known/adyton/binding` are made here: every new client needs them, and each connection makes one at the most.
 

@@ -4,7 +4,7 @@ use adyton_decider::{Class, Record as _};
 use adyton_engine::sealing::{Opener, records};
 use adyton_engine::{Machine, Mode, Replay, ReplayError, SectionReader};
 use adyton_ledger::{Body, Frontier, Hash, Kind, LogReader, MemoryStore, Record};
-use adyton_seal::Reader;
+use adyton_wire::Reader;
 use proptest::prelude::*;
 
 use crate::log::{KEYS, Log, OPS, VAULT, head, replay};

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use adyton_decider::{BootId, Class, Context, Corrupt, Decision, Draft, Record};
 use adyton_engine::{Decided, Machine, Mode, SectionReader, Sections};
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
+use adyton_wire::{Put, Reader};
 
 /// What is asked of the toy.
 #[derive(Clone, Debug)]

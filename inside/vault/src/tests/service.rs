@@ -19,6 +19,11 @@ fn loosening(sequence: u64, service: ServiceId, code_length: Option<u8>) -> Loos
     Loosen { caller: caller(), account: ACCOUNT, sequence, service, code_length, custom_code: false }
 }
 
+/// The refusal of a code length at the floor of the rules' default.
+fn too_short(given: CodeLengthGiven) -> Refusal {
+    Refusal::CodeLength { given, shortest: 6 }
+}
+
 #[test]
 fn stronger_is_immediate_and_weaker_waits_for_the_tenants_signature() {
     let mut bench = Bench::new();
@@ -30,7 +35,11 @@ fn stronger_is_immediate_and_weaker_waits_for_the_tenants_signature() {
     let service = bench.service;
     let loosen = |sequence, length| loosening(sequence, service, Some(length));
     assert_eq!(bench.refused(loosen(2, 6)), Refusal::Sequence(OtherSequence { expected: 1 }));
-    assert_eq!(bench.refused(loosen(1, 5)), Refusal::CodeLength, "below the policy's floor nobody goes");
+    assert_eq!(
+        bench.refused(loosen(1, 5)),
+        too_short(CodeLengthGiven::Loosening),
+        "below the policy's floor nobody goes"
+    );
     for stronger in [8, 9] {
         assert_eq!(bench.refused(loosen(1, stronger)), Refusal::NotWeaker);
     }
@@ -106,8 +115,8 @@ fn lengths_are_the_policys() {
     let mut bench = Bench::new();
     for code_length in [0, 3, 5, 11] {
         let settings = ServiceSettings { code_length, ..settings() };
-        assert_eq!(bench.refused(CreateService { caller: caller(), settings }), Refusal::CodeLength);
-        assert_eq!(update(&mut bench, length(code_length)).err(), Some(Refusal::CodeLength));
+        assert_eq!(bench.refused(CreateService { caller: caller(), settings }), too_short(CodeLengthGiven::Service));
+        assert_eq!(update(&mut bench, length(code_length)).err(), Some(too_short(CodeLengthGiven::Service)));
     }
     bench.rules.services.shortest_code = 4;
     let settings = ServiceSettings { code_length: 4, ..settings() };

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The longest code.
-pub(crate) const LONGEST_CODE: u8 = 10;
+pub const LONGEST_CODE: u8 = 10;
 /// The highest floor of code lengths that a policy can set.
 pub(crate) const HIGHEST_FLOOR: u8 = 6;
 /// Services of one tenant at the most.
@@ -77,7 +77,12 @@ pub enum Refusal {
     /// The policy lets callers of this service supply no codes.
     CustomCode,
     /// The code length is outside what the policy allows.
-    CodeLength,
+    CodeLength {
+        /// Where it was given.
+        given: CodeLengthGiven,
+        /// The policy's floor; the longest is [`LONGEST_CODE`].
+        shortest: u8,
+    },
     /// This makes the service weaker: it needs the tenant's signature, and waits.
     Loosening,
     /// Another domain or app for the codes, or no warning: another service is needed for that.
@@ -96,6 +101,15 @@ pub enum Refusal {
     TooManyLoosenings,
     /// The vault, or the tenant's share of it, is full.
     Full,
+}
+
+/// Where a request gives the length of codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeLengthGiven {
+    /// In a service's settings.
+    Service,
+    /// In a loosening of a service.
+    Loosening,
 }
 
 impl From<Denied> for Refusal {
@@ -153,7 +167,7 @@ pub fn sweep(state: &State, context: &Context<'_, Rules>, cap: usize, draft: &mu
         let in_effect = state.services.get(id).is_some_and(|service| {
             let mut settings = service.settings.clone();
             service.loosening.iter().for_each(|loosening| loosening.apply(&mut settings));
-            context.rules.allow(*id, &settings).is_ok()
+            context.rules.allow(*id, &settings, CodeLengthGiven::Loosening).is_ok()
         });
         draft.log(Event::LooseningEnded { service: *id, in_effect });
     }
@@ -190,7 +204,7 @@ fn create_service(
 ) -> Result<ServiceView, Refusal> {
     let account = tenancy.authenticate(&caller, Scope::Admin)?;
     let service = context.fresh.id();
-    context.rules.allow(service, &settings)?;
+    context.rules.allow(service, &settings, CodeLengthGiven::Service)?;
     let share = state.share_of(account).services >= MAX_SERVICES;
     if share || state.services.len() >= MAX_SERVICES_IN_ALL {
         return Err(Refusal::Full);
@@ -210,7 +224,7 @@ fn update_service(
     let service = own(state, tenancy, &caller, id)?;
     let old = &service.settings;
     let settings = update.applied_to(old);
-    context.rules.allow(id, &settings)?;
+    context.rules.allow(id, &settings, CodeLengthGiven::Service)?;
     if settings.code_length < old.code_length || (settings.custom_code && !old.custom_code) {
         return Err(Refusal::Loosening);
     }
@@ -287,7 +301,7 @@ fn loosen(
     let at = context.now.saturating_add(context.rules.loosening_wait);
     let loosening = Loosening { code_length, custom_code, at };
     loosening.apply(&mut settings);
-    context.rules.allow(id, &settings)?;
+    context.rules.allow(id, &settings, CodeLengthGiven::Loosening)?;
     draft.log(Event::LooseningScheduled { account, sequence, service: id, loosening });
     Ok(ServiceView { loosening: Some(loosening), ..view(id, service) })
 }

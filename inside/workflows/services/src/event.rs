@@ -1,8 +1,9 @@
 //! Events, and their bytes (`docs/spec/02-entries.md`, "Events inside `ops` bodies").
 
 use adyton_decider::{Class, Corrupt, read_flag};
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
 use adyton_tenancy::AccountId;
+use adyton_wire::{Put, Reader};
 
 use crate::{Loosening, ServiceId, ServiceSettings};
 

@@ -28,7 +28,8 @@ pub use command::{
     Command, CreateService, DeleteService, FetchService, ListServices, Loosen, UpdateService, WithdrawLoosening,
 };
 pub use decide::{
-    Draft, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Refusal, Reply, ServicePage, ServiceView, decide, sweep,
+    CodeLengthGiven, Draft, LONGEST_CODE, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Refusal, Reply, ServicePage,
+    ServiceView, decide, sweep,
 };
 pub use event::Event;
 pub use message::{

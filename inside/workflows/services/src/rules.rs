@@ -5,7 +5,7 @@ use alloc::collections::BTreeSet;
 use adyton_decider::Seconds;
 use adyton_tenancy::AccountId;
 
-use crate::decide::{HIGHEST_FLOOR, LONGEST_CODE, Refusal};
+use crate::decide::{CodeLengthGiven, HIGHEST_FLOOR, LONGEST_CODE, Refusal};
 use crate::message::{TooLong, check_service};
 use crate::state::Service;
 use crate::{ServiceId, ServiceSettings, State};
@@ -29,10 +29,15 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Whether a service may have such settings.
-    pub(crate) fn allow(&self, service: ServiceId, settings: &ServiceSettings) -> Result<(), Refusal> {
+    /// Whether a service may have such settings; `given` says what set the length of its codes.
+    pub(crate) fn allow(
+        &self,
+        service: ServiceId,
+        settings: &ServiceSettings,
+        given: CodeLengthGiven,
+    ) -> Result<(), Refusal> {
         if !(self.shortest_code..=LONGEST_CODE).contains(&settings.code_length) {
-            return Err(Refusal::CodeLength);
+            return Err(Refusal::CodeLength { given, shortest: self.shortest_code });
         }
         if settings.custom_code && !self.custom_code_services.contains(&service) {
             return Err(Refusal::CustomCode);

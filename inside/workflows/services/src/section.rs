@@ -1,8 +1,9 @@
 //! This workflow's section of snapshots (`docs/spec/04-snapshots.md`).
 
 use adyton_decider::{Corrupt, put_list, read_each, read_flag};
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
 use adyton_tenancy::AccountId;
+use adyton_wire::{Put, Reader};
 
 use crate::state::Service;
 use crate::{Loosening, ServiceId, ServiceSettings, State};

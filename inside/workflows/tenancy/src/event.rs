@@ -4,7 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use adyton_decider::{Class, Corrupt, TokenHash, put_list, read_flag, read_list};
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
+use adyton_wire::{Put, Reader};
 
 use crate::{AccountId, KeyId, NewKey, Scopes};
 

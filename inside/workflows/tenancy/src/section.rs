@@ -1,7 +1,8 @@
 //! This workflow's section of snapshots (`docs/spec/04-snapshots.md`).
 
 use adyton_decider::{Corrupt, TokenHash, put_list, read_each};
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
+use adyton_wire::{Put, Reader};
 
 use crate::state::{ApiKey, Tenant};
 use crate::{AccountId, KeyId, Scopes, State};

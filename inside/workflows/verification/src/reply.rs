@@ -225,8 +225,11 @@ pub enum Refusal {
         /// Characters that are too many.
         excess: usize,
     },
-    /// The code length is outside what the policy allows.
-    CodeLength,
+    /// The code that the request supplies is shorter than the policy allows.
+    CodeLength {
+        /// The policy's floor.
+        shortest: u8,
+    },
     /// The vault, or the tenant's share of it, is full.
     Full,
 }

@@ -1,8 +1,9 @@
 //! This workflow's section of snapshots (`docs/spec/04-snapshots.md`).
 
 use adyton_decider::Corrupt;
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
 use adyton_services::ServiceId;
+use adyton_wire::{Put, Reader};
 
 use crate::budgets::Budget;
 use crate::{State, Subject};

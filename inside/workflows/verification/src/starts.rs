@@ -74,7 +74,9 @@ fn open(service: &Effective<'_>, start: &Start, rules: &Rules) -> Result<(), Ref
     }
     match &start.custom_code {
         Some(_) if !service.takes_custom_codes() => Err(Refusal::CustomCode),
-        Some(code) if code.expose().len() < usize::from(service.shortest_code()) => Err(Refusal::CodeLength),
+        Some(code) if code.expose().len() < usize::from(service.shortest_code()) => {
+            Err(Refusal::CodeLength { shortest: service.shortest_code() })
+        }
         _ => Ok(()),
     }
 }

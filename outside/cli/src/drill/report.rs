@@ -36,6 +36,10 @@ pub(crate) enum ClosedBy {
     Limit,
 }
 
+/// What closes attempts that run a vault from an old folder or from a copy (DESIGN §6).
+pub(crate) const REGISTER: &str =
+    "a vault with a register, which remembers each log's head where the insider cannot turn it back";
+
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {

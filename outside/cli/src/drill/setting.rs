@@ -55,9 +55,10 @@ mod tests {
             let open = rows.filter(|row| matches!(setting.expects(row.id, row.expected), Expected::Open { .. }));
             open.map(|row| row.id).collect::<Vec<_>>()
         };
-        let laptop = ["restored-service", "other-code-vouched-for", "enclave-memory", "kms-folder", "clock"];
+        let laptop =
+            ["restored-service", "cloned-vault", "other-code-vouched-for", "enclave-memory", "kms-folder", "clock"];
         assert_eq!(open(Setting::Laptop), laptop);
-        assert_eq!(open(Setting::Emulated), ["restored-service", "kms-administrator"]);
+        assert_eq!(open(Setting::Emulated), ["restored-service", "cloned-vault", "kms-administrator"]);
         for (id, _) in THE_PLATFORMS {
             assert!(laptop.contains(&id), "{id} is a row that a laptop leaves open");
         }

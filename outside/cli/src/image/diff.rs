@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use adyton_image::{Difference, Eif, Facts, compare};
-use adyton_policy::{Change, Direction};
+use adyton_policy::{Change, Direction, quoted};
 use serde_json::{Value, json};
 
 use super::Error;
@@ -40,14 +40,16 @@ fn print(difference: &Difference) {
     };
     match difference {
         Difference::Kernel { a, b } => sides("kernel", &Some(a.clone()), &Some(b.clone())),
-        Difference::CommandLine { a, b } => println!("command line\n  - {a}\n  + {b}"),
-        Difference::Ramdisk { number, a, b, why } => sides(&format!("ramdisk {number}: {why}"), a, b),
-        Difference::File { ramdisk, name, a, b } => sides(&format!("ramdisk {ramdisk}: /{name}"), a, b),
+        Difference::CommandLine { a, b } => println!("command line\n  - {}\n  + {}", quoted(a), quoted(b)),
+        Difference::Ramdisk { number, a, b, why } => sides(&format!("ramdisk {number}: {}", quoted(why)), a, b),
+        Difference::File { ramdisk, name, a, b } => {
+            sides(&format!("ramdisk {ramdisk}: {}", quoted(&format!("/{name}"))), a, b)
+        }
         Difference::Order { ramdisk } => println!("ramdisk {ramdisk}: the same files in another order"),
         Difference::Borders => {
             println!("PCR0, PCR1 and PCR2 are equal all the same: the same bytes are cut into parts elsewhere");
         }
-        Difference::Policy { changes: Err(why) } => println!("  {why}"),
+        Difference::Policy { changes: Err(why) } => println!("  {}", quoted(why)),
         Difference::Policy { changes: Ok(changes) } if changes.is_empty() => {
             println!("  nothing changes that a vault would notice");
         }

@@ -6,7 +6,7 @@
 //!
 //! `--watch` repeats it and says what changed; `--diff` judges two vaults and says where they differ.
 //!
-//! Exit codes: 0, the vault runs code that was demanded; 1, refused, unreachable, or two vaults differ; 2, wrong arguments; 3, the
+//! Exit codes (`EXIT_CODES`): 0, the vault runs code that was demanded; 1, refused, unreachable, or two vaults differ; 2, wrong arguments; 3, the
 //! evidence holds and no demand named the code ("identity-only"): a platform vouches for keys of unknown code.
 
 mod shown;
@@ -14,17 +14,23 @@ mod shown;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use adyton_attest::Refusal;
 use adyton_client::{Client, ClientError, Endpoint};
 use adyton_ledger::VaultId;
 use serde_json::{Value, json};
 
 use crate::output;
-use crate::trust::Demands;
+use crate::trust::{Demands, ROOT_HINT};
 use shown::Shown;
 
 pub(crate) use crate::trust::register;
 
 type Error = Box<dyn std::error::Error>;
+
+/// What `--help` says of them.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes: 0, the vault runs code that was demanded (--pcr); 1, refused, unreachable, or two vaults differ; 2, wrong arguments;
+3, the evidence holds and no demand named the code (\"identity-only\"): a platform vouches for keys of unknown code.";
 
 /// Exit code of evidence that holds when no demand named the code.
 const IDENTITY_ONLY: u8 = 3;
@@ -66,17 +72,19 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
 
 async fn verify(options: &Options) -> Result<ExitCode, Error> {
     let (client, json) = (client(options, &options.url, options.vault_id)?, options.json);
+    if options.watch {
+        return watch(options, &client).await;
+    }
     let shown = match client.appraise(|appraised| appraised.map(Shown::of)).await {
         Ok(shown) => shown.ok_or("nothing was appraised")?,
-        Err(error) => return Ok(refused(&options.url, &error, json)),
+        Err(error) => return Ok(refused(options, &options.url, &error)),
     };
-    match (&options.diff, options.watch) {
-        (Some(other), _) => compare(options, &shown, other).await,
-        (None, false) => {
+    match &options.diff {
+        Some(other) => compare(options, &shown, other).await,
+        None => {
             shown.print(&options.url, json);
             Ok(exit(shown.code_is_known))
         }
-        (None, true) => watch(options, &client, shown).await,
     }
 }
 
@@ -89,13 +97,16 @@ fn exit(code_is_known: bool) -> ExitCode {
     if code_is_known { ExitCode::SUCCESS } else { ExitCode::from(IDENTITY_ONLY) }
 }
 
-fn refused(url: &Endpoint, error: &ClientError, json: bool) -> ExitCode {
-    if json {
+fn refused(options: &Options, url: &Endpoint, error: &ClientError) -> ExitCode {
+    if options.json {
         println!("{}", refusal(url, error));
     } else if is_away(error) {
         eprintln!("adyton: {url} shows nothing: {error}");
     } else {
         eprintln!("adyton: {url} is not to be trusted: {error}");
+        if let (ClientError::Refused(Refusal::Root { .. }), false) = (error, options.demands.names_a_root()) {
+            eprintln!("{ROOT_HINT}");
+        }
     }
     ExitCode::FAILURE
 }
@@ -113,12 +124,13 @@ fn refusal(url: &Endpoint, error: &ClientError) -> Value {
 /// Whether nothing was shown, so that there is nothing to judge.
 fn is_away(error: &ClientError) -> bool {
     use ClientError::{Http, Io, NoEvidence, RateLimited, TimedOut};
-    matches!(error, Io(_) | TimedOut | Http(_) | RateLimited { .. } | NoEvidence { status: 503 })
+    matches!(error, Io(_) | TimedOut | Http(_) | RateLimited { .. } | NoEvidence { status: 503, .. })
 }
 
 /// A word for programs.
 fn code(error: &ClientError) -> &'static str {
     match error {
+        ClientError::OutcomeUnknown(error) => code(error),
         ClientError::Refused(refusal) => refusal.code(),
         ClientError::NotTheAttestedKey { .. } => "not-the-attested-key",
         ClientError::RateLimited { .. } => "rate-limited",
@@ -134,7 +146,7 @@ async fn compare(options: &Options, shown: &Shown, other: &Endpoint) -> Result<E
     let vault_id = options.diff_vault_id.unwrap_or(options.vault_id);
     let theirs = match client(options, other, vault_id)?.appraise(|appraised| appraised.map(Shown::of)).await {
         Ok(theirs) => theirs.ok_or("nothing was appraised")?,
-        Err(error) => return Ok(refused(other, &error, options.json)),
+        Err(error) => return Ok(refused(options, other, &error)),
     };
     let code_is_known = shown.code_is_known && theirs.code_is_known;
     let differences = shown.differences(&theirs);
@@ -162,19 +174,21 @@ async fn compare(options: &Options, shown: &Shown, other: &Endpoint) -> Result<E
     Ok(if differences.is_empty() { exit(code_is_known) } else { ExitCode::FAILURE })
 }
 
-async fn watch(options: &Options, client: &Client, mut shown: Shown) -> Result<ExitCode, Error> {
-    shown.print(&options.url, options.json);
-    let mut pause = options.every;
+async fn watch(options: &Options, client: &Client) -> Result<ExitCode, Error> {
+    // Nothing until the first answer that holds: the vault may be starting.
+    let mut shown: Option<Shown> = None;
+    let mut pause = None;
     // Its reader may end before it does.
     while !output::is_closed() {
-        tokio::time::sleep(Duration::from_secs(pause)).await;
-        pause = options.every;
+        if let Some(pause) = pause.replace(options.every) {
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+        }
         let now = match client.appraise(|appraised| appraised.map(Shown::of)).await {
             Ok(now) => now.ok_or("nothing was appraised")?,
             // It is away, starts again, limits the rate, or somebody cuts the connection.
             Err(error) if is_away(&error) => {
                 if let ClientError::RateLimited { retry_after: Some(seconds) } = &error {
-                    pause = pause.max((*seconds).min(MAX_PAUSE));
+                    pause = Some(options.every.max((*seconds).min(MAX_PAUSE)));
                 }
                 if options.json {
                     let mut said = refusal(&options.url, &error);
@@ -186,9 +200,14 @@ async fn watch(options: &Options, client: &Client, mut shown: Shown) -> Result<E
                 }
                 continue;
             }
-            Err(error) => return Ok(refused(&options.url, &error, options.json)),
+            Err(error) => return Ok(refused(options, &options.url, &error)),
         };
-        let changes = shown.differences(&now);
+        let Some(before) = &shown else {
+            now.print(&options.url, options.json);
+            shown = Some(now);
+            continue;
+        };
+        let changes = before.differences(&now);
         if options.json && !changes.is_empty() {
             let changes: Vec<_> =
                 changes.iter().map(|(name, old, new)| json!({ "name": name, "was": old, "is": new })).collect();
@@ -197,9 +216,9 @@ async fn watch(options: &Options, client: &Client, mut shown: Shown) -> Result<E
         } else {
             changes.iter().for_each(|(name, old, new)| println!("{name} was {old}\n{:1$} is {new}", "", name.len()));
         }
-        shown = now;
+        shown = Some(now);
     }
-    Ok(exit(shown.code_is_known))
+    Ok(shown.map_or(ExitCode::FAILURE, |shown| exit(shown.code_is_known)))
 }
 
 fn client(options: &Options, url: &Endpoint, vault_id: VaultId) -> Result<Client, Error> {

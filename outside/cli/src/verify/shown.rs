@@ -2,6 +2,7 @@
 
 use adyton_attest::{Appraised, Bundle, REGISTERS};
 use adyton_client::Endpoint;
+use adyton_ledger::{LogId, VaultId, origin, verifier_key};
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
@@ -47,6 +48,7 @@ impl Shown {
             ("tls_key_sha256", HEXLOWER.encode(tls_key)),
             ("hpke_key", HEXLOWER.encode(hpke_key)),
             ("log_key", HEXLOWER.encode(log_key)),
+            ("gov_vkey", verifier_key(&origin(&VaultId(*vault_id), LogId::GOV), log_key)),
             ("ca_key_sha256", HEXLOWER.encode(ca_key)),
         ];
         let names = ["pcr0", "pcr1", "pcr2", "pcr3", "pcr4", "pcr8", "pcr16"];

@@ -169,7 +169,7 @@ async fn a_server_without_evidence_is_no_vault() {
     let vault = Vault::new(&world.platform, identity.spki_hash, VAULT_ID, Fault::NoVault);
     let address = serve(&identity, vault).await;
     let refused = world.attested(address).send(&SECRET).await.unwrap_err();
-    assert!(matches!(refused, ClientError::NoEvidence { status: 404 }), "{refused}");
+    assert!(matches!(refused, ClientError::NoEvidence { status: 404, .. }), "{refused}");
 }
 
 /// A rate limit is not a broken vault.

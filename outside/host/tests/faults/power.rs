@@ -15,11 +15,13 @@ use crate::vault::{BOOT, Batch, OPS, Vault, checked_size};
 enum Step {
     Append { kibibytes: usize },
     Snapshot,
+    BuildTiles,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => prop_oneof![Just(1usize), Just(16), Just(256)].prop_map(|kibibytes| Step::Append { kibibytes }),
+        2 => Just(Step::BuildTiles),
         1 => Just(Step::Snapshot),
     ]
 }
@@ -34,14 +36,15 @@ fn coins(mut seed: u64) -> impl FnMut() -> bool {
     }
 }
 
-/// Runs until the power fails or the steps end. What was answered, and the append that was not.
-fn work(disk: &Disk, vault: &mut Vault, steps: &[Step]) -> (Vec<Record>, Option<Batch>) {
-    let mut answered = Vec::new();
+/// Runs until the power fails or the steps end. What was answered, earlier included, and the append that was not.
+fn work(disk: &Disk, vault: &mut Vault, steps: &[Step], mut answered: Vec<Record>) -> (Vec<Record>, Option<Batch>) {
     // The power may not even last until the store is open.
     let Ok(mut store) = disk.store() else { return (answered, None) };
     for step in steps {
         let (batch, snapshot) = match step {
             Step::Append { kibibytes } => (vault.batch(*kibibytes), None),
+            Step::BuildTiles if store.build_tiles(OPS, 1).is_err() => return (answered, None),
+            Step::BuildTiles => continue,
             Step::Snapshot => {
                 let below = answered.len() as u64;
                 if store.put_chunk(OPS, [1; 16], 0, &[7; 9000]).is_err() {
@@ -67,12 +70,24 @@ proptest! {
 
     #[test]
     fn answered_is_there_and_unanswered_is_whole_or_absent(
+        // So many entries that there may be tiles to build, or none.
+        before in prop_oneof![4 => Just(0u64), 1 => 250..520u64],
         steps in vec(step(), 1..24), operations in 0..500u64, seed in any::<u64>(),
     ) {
         let disk = Disk::default();
-        let mut vault = Vault::new(&mut disk.store().unwrap());
+        let (mut vault, before) = {
+            let mut store = disk.store().unwrap();
+            let mut vault = Vault::new(&mut store);
+            let append = |_| {
+                let batch = vault.batch(1);
+                store.append(OPS, batch.expected_size, &batch.record, &batch.head).unwrap();
+                batch.record
+            };
+            let before: Vec<Record> = (0..before).map(append).collect();
+            (vault, before)
+        };
         disk.fail_power_after(operations);
-        let (answered, unanswered) = work(&disk, &mut vault, &steps);
+        let (answered, unanswered) = work(&disk, &mut vault, &steps, before);
 
         let disk = disk.after_power_failure(coins(seed));
         let mut store = disk.store().unwrap();
@@ -97,5 +112,12 @@ proptest! {
             store.append(OPS, next.expected_size, &next.record, &next.head).unwrap();
             prop_assert_eq!(checked_size(&store), next.size());
         }
+        // Tiles that are gone are built again, and are those of the entries.
+        while store.build_tiles(OPS, 1).unwrap() {}
+        for number in 0..store.status(OPS).unwrap().size / 256 {
+            prop_assert!(store.tile(OPS, 0, number).unwrap().is_some());
+        }
+        let size = store.status(OPS).unwrap().size;
+        prop_assert_eq!(checked_size(&store), size);
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use adyton_seal::{AeadKey, Nonce, Plaintext, RecipientPublicKey, SealedPurpose, Secret, random};
+use adyton_wire::Put;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;

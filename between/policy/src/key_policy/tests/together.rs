@@ -62,7 +62,11 @@ fn a_denial_that_may_concern_the_enclave_refuses_and_names_action_and_statement(
         ),
         (
             json!({ "Sid": "D", "Effect": "Deny", "Principal": { "AWS": "111122223333" }, "Action": "kms:Decrypt", "Resource": "*" }),
-            vec!["kms:Decrypt: statement \"D\" may deny it: its principal may include the enclave's role".into()],
+            vec![
+                "kms:Decrypt: statement \"D\" may deny it: its principal may include the enclave's role (a unique id that \
+                 AWS shows is one of a deleted principal: remove it)"
+                    .into(),
+            ],
         ),
         (
             json!({ "Effect": "Deny", "Principal": { "AWS": ROLE }, "Action": "kms:Decrypt", "Resource": "*" }),
@@ -153,7 +157,7 @@ fn every_action_that_a_boot_needs_is_named_if_it_is_missing() {
     assert_eq!(lacks(&policy), lacked.map(|action| format!("{action}: no statement allows it")));
     // An account stands for whom its IAM policies allow, which are not seen here.
     let account = json!({ "AWS": "arn:aws:iam::111122223333:root" });
-    // A user's credentials are none that an instance has, and a deleted role is nobody.
+    // A user's credentials are none that an instance has, and an id may be another role's.
     for principal in ["arn:aws:iam::111122223333:user/alice", "AROAEXAMPLEID1234567"] {
         let mut policy = release("Principal", json!({ "AWS": principal }));
         policy["Statement"][1]["Principal"] = json!({ "AWS": principal });
@@ -162,8 +166,8 @@ fn every_action_that_a_boot_needs_is_named_if_it_is_missing() {
     let said = |action: &str| {
         let statement = if looks.contains(&action) { "Look" } else { "Release" };
         format!(
-            "{action}: statement \"{statement}\" allows it to an account, a session or a wildcard, of which it cannot be seen here whether \
-             the enclave's role is meant: name the role's ARN instead"
+            "{action}: statement \"{statement}\" allows it to others than a role (an account, a user, a session, a unique id, a \
+             wildcard), and whether the enclave's role is one of them cannot be seen here: name the role's ARN instead"
         )
     };
     assert_eq!(lacks(&release("Principal", account.clone())), releases.map(said));
@@ -180,7 +184,9 @@ fn the_role_that_asks_can_be_named() {
     let with_role = |role: &str| KeyPolicy::check(&good().to_string(), &pins().with_role(role)?);
     assert_eq!(with_role(ROLE).unwrap().releases_to, [ROLE]);
     assert!(matches!(with_role("arn:aws:iam::111122223333:role/other"), Err(KeyPolicyError::Withheld(_))));
-    for wrong in ["adyton-enclave", "arn:aws:iam::111122223333:root", "*", "arn:aws:iam::111122223333:role/*", ""] {
+    let user = "arn:aws:iam::111122223333:user/alice";
+    for wrong in ["adyton-enclave", user, "arn:aws:iam::111122223333:root", "*", "arn:aws:iam::111122223333:role/*", ""]
+    {
         assert_eq!(with_role(wrong), Err(KeyPolicyError::Role(wrong.into())));
     }
     let anybody = release("Principal", json!("*")).to_string();
@@ -216,16 +222,10 @@ fn who_may_put_another_policy_is_named() {
     assert_eq!(denied(json!("*"), mfa), [(account.clone(), true), (admin.into(), true)]);
     let but_admin = json!({ "ArnNotEquals": { "aws:PrincipalArn": admin } });
     assert_eq!(denied(json!("*"), but_admin), [(account, true), (admin.into(), false)]);
-    // A deleted principal is nobody, a service puts no policies, and every request is over TLS.
-    for principal in [
-        json!({ "AWS": "AIDAEXAMPLEID1234567" }),
-        json!({ "AWS": "AROAEXAMPLEID1234567" }),
-        json!({ "Service": "ec2.amazonaws.com" }),
-    ] {
-        let mut nobody = good();
-        nobody["Statement"][0]["Principal"] = principal.clone();
-        assert_eq!(changers(&nobody), [], "{principal}");
-    }
+    // A service puts no policies, and every request is over TLS.
+    let mut nobody = good();
+    nobody["Statement"][0]["Principal"] = json!({ "Service": "ec2.amazonaws.com" });
+    assert_eq!(changers(&nobody), []);
     assert_eq!(denied(json!("*"), json!({ "Bool": { "aws:SecureTransport": "true" } })), []);
     // Nobody: this policy stays for ever.
     let mut frozen = good();
@@ -236,4 +236,29 @@ fn who_may_put_another_policy_is_named() {
         json!({ "StringEquals": { "aws:PrincipalArn": "arn:aws:iam::1:user/x" } });
     only_others["Statement"][0]["Principal"] = json!({ "AWS": admin });
     assert_eq!(changers(&only_others), []);
+}
+
+/// A policy that is put may name a living role or user by its unique id. In one that KMS shows, an id is left of a deleted one.
+#[test]
+fn a_unique_id_may_be_anybodys_unless_kms_shows_it() {
+    let in_force = pins().for_policy_in_force();
+    for id in ["AROAEXAMPLEID1234567", "AIDAEXAMPLEID1234567"] {
+        let mut denied = good();
+        let denial =
+            json!({ "Sid": "No", "Effect": "Deny", "Principal": { "AWS": id }, "Action": "kms:*", "Resource": "*" });
+        denied["Statement"].as_array_mut().unwrap().push(denial);
+        let lacks = lacks(&denied);
+        let said = "statement \"No\" may deny it: its principal may include the enclave's role (a unique id that AWS shows is one \
+                    of a deleted principal: remove it)";
+        assert!(lacks.len() == 5 && lacks.iter().all(|lack| lack.ends_with(said)), "{lacks:?}");
+        assert_eq!(KeyPolicy::check(&denied.to_string(), &in_force).unwrap().releases_to, [ROLE]);
+
+        let mut changed = good();
+        changed["Statement"][0]["Principal"] = json!({ "AWS": id });
+        let text = changed.to_string();
+        let named = format!("{id} (a unique id: a role or user; nobody if AWS shows it so, for it was deleted)");
+        let changer = Changer { principal: named, conditional: false };
+        assert_eq!(KeyPolicy::check(&text, &pins()).unwrap().changers, [changer]);
+        assert_eq!(KeyPolicy::check(&text, &in_force).unwrap().changers, []);
+    }
 }

@@ -46,16 +46,42 @@ fn a_cas_addresses_are_at_its_host() {
 /// It goes into the public log for ever, which reads no field beyond its limit, and into a record of the DNS.
 #[test]
 fn an_accounts_address_is_short_and_plain() {
+    let place = Place {
+        origins: vec!["https://acme.example:443".into(), "https://acme.example".into()],
+        directory: "/directory".into(),
+    };
     let located = |location: &str| {
         let headers = [(LOCATION, HeaderValue::from_str(location).unwrap())].into_iter().collect();
-        located(&Answer { status: hyper::StatusCode::OK, headers, body: Bytes::new() })
+        place.located(&Answer { status: hyper::StatusCode::OK, headers, body: Bytes::new() })
     };
-    assert!(located("https://acme.example/acme/acct/1?x=%20~").is_ok());
+    let plain = "https://acme.example/acme/acct/1?x=%20~";
+    assert_eq!(located(plain), Ok(plain.to_owned()));
     for refused in ["https://acme.example/a\"b", "https://acme.example/a;b", "https://acme.example/a b"] {
         assert_eq!(located(refused), Err(AcmeError::Form("location")), "{refused}");
     }
-    assert!(located(&"a".repeat(LONGEST_ADDRESS)).is_ok());
-    assert_eq!(located(&"a".repeat(LONGEST_ADDRESS + 1)), Err(AcmeError::Form("location")));
+    let long = |length: usize| format!("https://acme.example/{}", "a".repeat(length - 21));
+    assert!(located(&long(LONGEST_ADDRESS)).is_ok());
+    assert_eq!(located(&long(LONGEST_ADDRESS + 1)), Err(AcmeError::Form("location")));
+    // RFC 9110 §10.2.2: a path alone is at the same host, `//` begins another one.
+    assert_eq!(located("/acme/acct/1"), Ok("https://acme.example/acme/acct/1".to_owned()));
+    for elsewhere in ["//evil.net/a", "acct/1", "https://evil.net/a", ""] {
+        assert_eq!(located(elsewhere), Err(AcmeError::Address), "{elsewhere}");
+    }
+}
+
+#[test]
+fn only_a_problem_document_is_a_reason() {
+    let problem = |body: &str| {
+        problem(&Answer {
+            status: hyper::StatusCode::FORBIDDEN,
+            headers: HeaderMap::new(),
+            body: Bytes::from(body.to_owned()),
+        })
+    };
+    assert_eq!(problem(r#"{"type":"urn:ietf:params:acme:error:caa","detail":"x"}"#).as_deref(), Some("caa"));
+    for other in ["<html>403</html>", "", "{}", r#"{"type":"about:blank"}"#, r#"{"type":7}"#, r#"["urn:x"]"#] {
+        assert_eq!(problem(other), None, "{other}");
+    }
 }
 
 #[test]

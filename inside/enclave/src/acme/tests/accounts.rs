@@ -62,7 +62,8 @@ async fn another_account_keeps_the_certificate_that_there_is() {
     retire(&vault, 1, 1);
     let later = ca.clock().now() + 61 * 86_400;
     ca.clock().at_least(later);
-    assert_eq!(vault.failed(1).await.last_failure.as_deref(), Some("the CA refused: caa"));
+    let said = "the CA refused: caa: a CAA record of a name does not allow this CA or this account (`adyton certificate account`)";
+    assert_eq!(vault.failed(1).await.last_failure.as_deref(), Some(said));
     assert_eq!((log.replayed().0.account, log.replayed().0.chain), (account(2).into_bytes(), chain));
     drop(vault);
     let vault = boot(&ca, &log, |_| ());
@@ -84,5 +85,27 @@ async fn a_new_account_has_another_address() {
     let status = vault.failed(1).await;
     let said = "the CA: the address of a new account: not what the protocol allows";
     assert_eq!((status.last_failure.as_deref(), status.account), (Some(said), None));
-    assert!(vault.log.is_empty());
+    assert_eq!(vault.log.replayed().0.account, b"", "the key alone");
+}
+
+/// RFC 8555 §7.3.1: a CA gives the same account to the same key.
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_to_a_new_account_makes_no_second_one() {
+    for restarts in [false, true] {
+        let (ca, log) = (ScriptedCa::new(), Log::default());
+        ca.state().fault = Some(Box::new(|path, times| (path == "/new-account" && times == 1).then_some(Faulty::Lost)));
+        let mut vault = boot(&ca, &log, |_| ());
+        vault.failed(1).await;
+        if restarts {
+            drop(vault);
+            vault = boot(&ca, &log, |_| ());
+        }
+        vault.certified().await;
+        assert_eq!((vault.counts(), vault.shared.status().account), ((1, 1), Some(account(1))));
+        let state = ca.state();
+        assert!(
+            state.account_keys.len() == 2 && state.account_keys[0] == state.account_keys[1],
+            "one key, asked twice"
+        );
+    }
 }

@@ -121,6 +121,16 @@ pub(super) fn once(begins: &'static str, status: u16, kind: &'static str, retry_
     })
 }
 
+/// The same with a page of something before the CA.
+fn once_page(begins: &'static str, status: u16) -> Fault {
+    let mut left = 1;
+    Box::new(move |path, _| {
+        let hit = left > 0 && path.starts_with(begins);
+        left -= usize::from(hit);
+        hit.then_some(Faulty::Page(status))
+    })
+}
+
 /// Seconds between the first request for a path that begins so and the next request.
 pub(super) fn pause_after(ca: &ScriptedCa, begins: &str) -> u64 {
     let state = ca.state();
@@ -172,6 +182,12 @@ async fn one_temporary_answer_ends_nothing_wherever_it_comes() {
             (502, "x"),
             (403, "rateLimited"),
             (429, "badNonce"),
+            (425, "x"),
+            (501, "x"),
+            // Of networks before a CA.
+            (520, "x"),
+            (522, "x"),
+            (599, "x"),
         ] {
             for (asked, least) in [(None, 5), (Some("17"), 17), (Some("date"), 17)] {
                 let ca = ScriptedCa::new();
@@ -184,6 +200,22 @@ async fn one_temporary_answer_ends_nothing_wherever_it_comes() {
                 assert_eq!((vault.counts(), vault.shared.status().failures), ((1, 1), 0), "{said}");
                 assert!(pause_after(&ca, path) >= least, "{said}");
             }
+        }
+    }
+}
+
+/// A page of what stands before the CA says nothing of an order.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_without_a_problem_document_ends_no_order() {
+    for path in ["/new-account", "/new-order", "/auth", "/chall", "/order", "/finalize", "/certificate"] {
+        for status in [403, 404, 451] {
+            let ca = ScriptedCa::new();
+            ca.state().fault = Some(once_page(path, status));
+            let vault = Vault::new(&ca);
+            let said = format!("the CA's address answered {status} without ACME's reason: a proxy or a wrong address?");
+            assert_eq!(vault.failed(1).await.last_failure, Some(said), "{path}");
+            vault.certified().await;
+            assert_eq!((vault.counts(), ca.state().accounts.len()), ((1, 1), 1), "{path} {status}");
         }
     }
 }
@@ -351,7 +383,7 @@ async fn an_account_is_bound_to_the_one_that_the_policy_names() {
     let bound = |policy: &mut adyton_policy::Acme| policy.external_account = Some("ca-account".into());
     let vault = boot(&ca, &Log::default(), bound);
     let status = vault.failed(1).await;
-    let said = "the settings have no credential ca-account (acme.external_account): seal it with `adyton seal --for ca-account`";
+    let said = "the settings have no credential ca-account (acme.external_account): seal it with `adyton seal --policy FILE --for ca-account`";
     assert_eq!(status.last_failure.as_deref(), Some(said));
     assert!(ca.state().seen.is_empty(), "the CA is not asked without it");
     // Settings with it end the wait.

@@ -25,6 +25,8 @@ pub(super) type Seen = (u64, String);
 pub(super) type Fault = Box<dyn FnMut(&str, usize) -> Option<Faulty> + Send>;
 
 pub(super) enum Faulty {
+    /// A page of something before the CA, in place of its answer.
+    Page(u16),
     /// A status, a problem's type, and `Retry-After`.
     Problem(u16, &'static str, Option<String>),
     /// The connection breaks once the CA has carried the request out.
@@ -56,6 +58,8 @@ pub(super) struct State {
     pub(super) seen: Vec<Seen>,
     pub(super) fault: Option<Fault>,
     pub(super) accounts: Vec<Value>,
+    /// Key of each request for an account.
+    pub(super) account_keys: Vec<Value>,
     /// Addresses of accounts that the CA does not know any more.
     pub(super) forgotten: Vec<String>,
     pub(super) orders: Vec<Placed>,
@@ -101,6 +105,7 @@ impl ScriptedCa {
             seen: Vec::new(),
             fault: None,
             accounts: Vec::new(),
+            account_keys: Vec::new(),
             forgotten: Vec::new(),
             orders: Vec::new(),
             issued: 0,
@@ -181,6 +186,9 @@ impl State {
         assert_eq!(shown, None, "while the CA is asked there is no next time");
         let times = self.seen.iter().filter(|(_, seen)| seen == path).count();
         let fault = self.fault.as_mut().and_then(|fault| fault(path, times));
+        if let Some(Faulty::Page(status)) = fault {
+            return Ok(self.reply(status, None, "<html>no</html>".into()));
+        }
         if let Some(Faulty::Problem(status, kind, retry_after)) = fault {
             return Ok(self.problem(status, kind, retry_after));
         }
@@ -237,18 +245,31 @@ impl State {
             return self.problem(400, "accountDoesNotExist", None);
         }
         let payload = serde_json::from_slice(&decoded("payload")).unwrap_or(Value::Null);
+        if path == "/new-account" {
+            return self.account(&protected["jwk"], payload);
+        }
         self.granted(path, &payload)
+    }
+
+    /// RFC 8555 §7.3.1: the same account for the same key.
+    fn account(&mut self, jwk: &Value, payload: Value) -> Answer {
+        let known = self.account_keys.iter().position(|key| key == jwk).map(|place| {
+            let before = &self.account_keys[..place];
+            before.iter().enumerate().filter(|(at, key)| !before[..*at].contains(key)).count() + 1
+        });
+        self.account_keys.push(jwk.clone());
+        if known.is_none() {
+            self.accounts.push(payload);
+        }
+        let number = known.unwrap_or(self.accounts.len());
+        let status = if known.is_some() { 200 } else { 201 };
+        self.reply(status, Some(("location", format!("{CA}/account/{number}"))), "{}".into())
     }
 
     fn granted(&mut self, path: &str, payload: &Value) -> Answer {
         let (kind, number) = path[1..].split_once('/').unwrap_or((&path[1..], "0"));
         let (order, name) = numbers(number);
         match kind {
-            "new-account" => {
-                self.accounts.push(payload.clone());
-                let address = format!("{CA}/account/{}", self.accounts.len());
-                self.reply(201, Some(("location", address)), "{}".into())
-            }
             "new-order" => {
                 let names = payload["identifiers"].as_array().unwrap().iter();
                 let names = names.map(|name| name["value"].as_str().unwrap().to_owned()).collect();

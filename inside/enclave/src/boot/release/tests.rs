@@ -4,6 +4,7 @@ use adyton_ledger::{Request, RequestError, SshSignatureError, sha256};
 use adyton_seal::{Secret, SigningKey};
 
 use super::*;
+use crate::http::{JsonBody, MemberError};
 use crate::ssh_signer::SshSigner;
 
 const VAULT: VaultId = VaultId([0xAB; 32]);
@@ -109,12 +110,15 @@ fn without_owners_a_policy_stays() {
 #[test]
 fn files_that_are_no_approval() {
     let new = policy(&[1, 2], 2, 31);
-    let json = Some(ApprovalError::Form(SignedRequestError::Json));
-    for other in [&b""[..], b"{}", b"[]", b"\xff"] {
+    let expected = adyton_api::SignedRequest::FORM;
+    let form = |error| Some(ApprovalError::Form(SignedRequestError::Json(error)));
+    let json = form(MemberError::field("body", expected));
+    for other in [&b""[..], b"[]", b"\xff"] {
         assert_eq!(refusal(other, &new), json);
     }
+    assert_eq!(refusal(b"{}", &new), form(MemberError::Missing { name: "action".into(), expected }));
     let good = String::from_utf8(file(&request(&new, 2), &[1, 2])).unwrap();
-    let unknown = Some(ApprovalError::Form(SignedRequestError::UnknownMember("more".into())));
+    let unknown = form(MemberError::Unknown("more".into()));
     assert_eq!(refusal(good.replacen('{', "{\"more\":1,", 1).as_bytes(), &new), unknown);
     assert_eq!(refusal(good.replacen('{', "{\"sequence\":2,", 1).as_bytes(), &new), json, "twice");
     let none = file(&request(&new, 2), &[]);

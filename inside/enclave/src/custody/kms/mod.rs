@@ -183,9 +183,8 @@ fn pins(document: &[u8]) -> Result<Pins, CustodyError> {
     let code: Option<Vec<_>> = code.collect();
     let image = code.and_then(|code| code.first().copied()).ok_or(CustodyError::DebugMode)?;
     let policy = own.pcrs.get(&16).filter(|pcr| **pcr != [0; 48]).ok_or(CustodyError::NoPolicyRegister)?;
-    let registers =
-        own.pcrs.iter().fold(Pins::new(image, policy), |pins, (number, pcr)| pins.with_register(*number, pcr));
-    Ok(registers)
+    let pins = own.pcrs.iter().fold(Pins::new(image, policy), |pins, (number, pcr)| pins.with_register(*number, pcr));
+    Ok(pins.for_policy_in_force())
 }
 
 /// 4.

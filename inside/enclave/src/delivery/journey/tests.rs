@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod repeats;
+mod senders;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -394,20 +395,6 @@ async fn a_busy_carrier_is_left_at_once_for_the_next() {
     let began = Instant::now();
     assert_eq!(world.send().await, (Outcome::Accepted, Some(1)));
     assert_eq!((world.calls(), began.elapsed()), (vec![1, 1], Duration::ZERO));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_refused_sender_fails_over_at_once_and_is_reported_once_a_minute() {
-    let world = World::new(&[&[Err(Failure::Sender)], &[Ok(())]]);
-    let began = Instant::now();
-    for _ in 0..3 {
-        assert_eq!(world.send().await, (Outcome::Accepted, Some(1)));
-    }
-    assert_eq!((world.calls(), began.elapsed()), (vec![3, 3], Duration::ZERO));
-    assert!(!world.lanes[0].reports(), "the first one was");
-    sleep(MINUTE).await;
-    assert!(world.lanes[0].reports());
-    assert!(!world.lanes[0].reports());
 }
 
 #[tokio::test(start_paused = true)]

@@ -134,6 +134,51 @@ async fn the_head_of_an_answer_is_the_answer_whatever_becomes_of_its_body() {
     assert_eq!((answer.status, &answer.body[..], usable), (StatusCode::CREATED, &b"{}"[..], true));
 }
 
+/// The head of a success with this in place of a field, and a body of two bytes.
+fn with_line(line: &[u8]) -> Vec<u8> {
+    [b"HTTP/1.1 201 Created\r\nServer: x\r\n", line, b"\r\nContent-Length: 2\r\n\r\n{}"].concat()
+}
+
+#[tokio::test(start_paused = true)]
+async fn line_that_is_no_field_does_not_spoil_the_head() {
+    for line in [
+        &b"PHP Warning: PHP Startup: Unable to load x"[..],
+        b"<b>Notice</b>: Undefined index in x.php on line 3",
+        b"no colon at all",
+        b": no name",
+        b"Some -Test: x",
+        b"X-Foo : bar",
+        b"X-Foo\t: bar",
+        b"X-Foo: a\r\n b\r\n\tc",
+        b" X-Foo: a",
+        b"X-F\xE4: x",
+        b"X-Foo: \x01",
+        b"X-Foo:\x7F x",
+    ] {
+        let (done, usable) = answered(&with_line(line), true).await;
+        let answer = done.ok().unwrap();
+        let read = (answer.status, &answer.body[..], usable);
+        assert_eq!(read, (StatusCode::CREATED, &b"{}"[..], true), "{}", line.escape_ascii());
+    }
+    // Folded lines are joined, and blanks before the colon ignored: such a field counts.
+    let (done, _) = answered(&with_line(b"Retry-After :\r\n 7"), true).await;
+    assert_eq!(done.ok().unwrap().headers["retry-after"], "7");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ignored_line_does_not_say_where_the_body_ends() {
+    // Without a length the end of the connection is the body's.
+    let head = b"HTTP/1.1 200 OK\r\nContent Length: 1\r\n\r\n{}";
+    let (done, usable) = answered(head, false).await;
+    assert_eq!((&done.ok().unwrap().body[..], usable), (&b"{}"[..], false));
+    let (done, usable) = answered(head, true).await;
+    assert_eq!((&done.ok().unwrap().body[..], usable), (&b""[..], false));
+    // What stands behind a body is no answer to the next request: the connection is not used again.
+    let behind = [&with_line(b"Transfer-Encoding\x01: chunked")[..], b"HTTP/1.1 200 OK\r\n\r\n"].concat();
+    let (done, usable) = answered(&behind, true).await;
+    assert_eq!((&done.ok().unwrap().body[..], usable), (&b"{}"[..], false));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_without_a_readable_head_confirms_nothing() {
     let endless = [&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; 20_000]].concat();
@@ -144,6 +189,10 @@ async fn an_answer_without_a_readable_head_confirms_nothing() {
         ("another protocol", b"220 mail.example.com ESMTP\r\n"),
         ("a field without end", &endless),
         ("too many fields", &fields),
+        ("a length that is no number", b"HTTP/1.1 200 OK\r\nContent-Length: 5O\r\n\r\n{}"),
+        ("two lengths", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
+        ("a CR that ends nothing", &with_line(b"X: a\rTransfer-Encoding: chunked")),
+        ("a NUL", &with_line(b"X: a\0b")),
     ] {
         assert_eq!(answered(answer, false).await.0.err(), Some(Failure::Unconfirmed), "{name}");
     }

@@ -44,7 +44,8 @@ impl From<Trouble> for Failure {
         match trouble {
             Trouble::Broken(error) => Self::Transport(error),
             Trouble::Replied(stage, reply) => verdict(stage, &reply),
-            Trouble::NoAuth => Self::NotThisRoute,
+            // Its account cannot be used here.
+            Trouble::NoAuth => Self::Sender,
         }
     }
 }
@@ -57,7 +58,7 @@ impl Trouble {
         let Self::Replied(stage, reply) = self else { return true };
         match verdict(*stage, reply) {
             Failure::Recipient => false,
-            Failure::Busy(_) => *stage == Stage::Mail || reply.code == 421,
+            Failure::Busy(_) | Failure::SenderForNow => *stage == Stage::Mail || reply.code == 421,
             _ => true,
         }
     }

@@ -236,7 +236,7 @@ async fn a_gateway_that_deduplicates_sees_as_many_repeats_as_are_counted() {
 
 #[tokio::test]
 async fn a_message_of_a_canceled_verification_does_not_leave_when_its_carrier_gets_well() {
-    let vault = Vault::new(super::http::webhook(), &[(503, "")], Limits::default()).await;
+    let vault = Vault::new(super::http::webhook(), &[(429, "")], Limits::default()).await;
     verification(&vault.engine, start_of(vault.service)).await;
     until(|| vault.asked() >= 1).await;
     let cancel = Cancel { caller: caller(), service: vault.service, target: Target::Subject(SUBJECT) };
@@ -252,7 +252,7 @@ async fn a_message_of_a_canceled_verification_does_not_leave_when_its_carrier_ge
 
 #[tokio::test]
 async fn a_resend_takes_the_place_of_an_attempt_that_was_not_handed_over() {
-    let vault = Vault::new(super::http::webhook(), &[(503, "")], Limits::default()).await;
+    let vault = Vault::new(super::http::webhook(), &[(429, "")], Limits::default()).await;
     let first = verification(&vault.engine, start_of(vault.service)).await;
     until(|| vault.asked() >= 1).await;
     verification(&vault.engine, start_of(vault.service)).await;

@@ -118,6 +118,7 @@ async fn a_messages_resource_gets_the_form_it_needs() {
         ("To", "+15550100123"),
         ("MessagingServiceSid", "MG01"),
         ("Body", "Your Example verification code is: 975310"),
+        ("SmartEncoded", "false"),
         ("ContentRetention", "discard"),
         ("AddressRetention", "obfuscate"),
     ];
@@ -175,7 +176,7 @@ async fn redirects_are_not_followed() {
         let carrier = world.carrier(&kind, identity.trust.clone());
         let plaintext: &[u8] = if let RouteKind::Webhook { .. } = kind { &[b'a'; 64] } else { b"user:password" };
         let handed = carrier.hand_over(&letter("+15550100123"), &credential(&kind, plaintext)).await;
-        assert_eq!(handed, Err(Failure::NotThisRoute));
+        assert_eq!(handed, Err(Failure::Unconfirmed));
     }
     let asked = server.asked.lock().unwrap();
     assert_eq!(asked.len(), 2);

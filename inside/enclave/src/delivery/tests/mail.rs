@@ -202,13 +202,19 @@ async fn another_certificate_is_told_nothing() {
 async fn replies_have_their_class() {
     for (replies, expected) in [
         (&[("AUTH", "535 credentials refused")] as Replies, Err(Failure::Sender)),
-        (&[("AUTH", "454 later")], Err(Failure::Busy(None))),
-        (&[("EHLO", "250 mail")], Err(Failure::NotThisRoute)),
+        (&[("AUTH", "454 later")], Err(Failure::SenderForNow)),
+        (&[("EHLO", "250 mail")], Err(Failure::Sender)),
+        (&[("EHLO", "250-mail\r\n250 AUTH XOAUTH2")], Err(Failure::Sender)),
         (&[("MAIL", "550 not you")], Err(Failure::Sender)),
         (&[("RCPT", "550 5.1.1 no such mailbox")], Err(Failure::Recipient)),
         (&[("RCPT", "550 no such mailbox")], Err(Failure::PerhapsRecipient)),
         (&[("RCPT", "550 5.7.1 relaying denied")], Err(Failure::Sender)),
         (&[("RCPT", "451 greylisted")], Err(Failure::Busy(None))),
+        (&[("RCPT", "454 4.7.1 relay access denied")], Err(Failure::SenderForNow)),
+        (&[("RCPT", "552 5.2.2 full")], Err(Failure::Recipient)),
+        (&[(".", "554 5.2.2 submission quota exceeded")], Err(Failure::PerhapsSender)),
+        (&[(".", "554 5.2.0 SendAsDenied")], Err(Failure::PerhapsSender)),
+        (&[("RCPT", "550 5.1.90 daily limit")], Err(Failure::Sender)),
         (&[("DATA", "421 closing")], Err(Failure::Busy(None))),
         (&[(".", "554 looks like spam")], Err(Failure::NotThisRoute)),
         (&[(".", "550 5.4.5 daily quota")], Err(Failure::Sender)),
@@ -352,7 +358,8 @@ async fn refusal_on_kept_connection_is_decided_by_fresh_one() {
     // What concerns the recipient, or asks to come back later, is not asked twice.
     for (verb, reply, expected) in [
         ("RCPT", "550 5.1.1 no such mailbox", Failure::Recipient),
-        ("RCPT", "450 4.7.1 greylisted", Failure::Busy(None)),
+        ("RCPT", "450 4.7.1 greylisted", Failure::SenderForNow),
+        ("RCPT", "450 4.2.0 greylisted", Failure::Busy(None)),
     ] {
         assert_eq!(handed_twice(verb, reply, false).await, (Err(expected), 1, 1), "{verb}: {reply}");
     }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
+use super::super::pool::{self, tests::Column};
 use super::*;
 
 const ID: &str = "VL0123456789abcdef0123456789abcdef-0";
@@ -124,28 +125,29 @@ fn what_is_around_a_sealed_code_is_the_same_for_every_code() {
     assert_eq!(parts("123456"), parts("999999"));
 }
 
+fn answered(status: StatusCode, after: Option<&'static str>) -> Result<(), Failure> {
+    let headers = after.map(|after| (RETRY_AFTER, HeaderValue::from_static(after)));
+    classify(&Answer { status, headers: HeaderMap::from_iter(headers), body: "garbage".into() }, 0)
+}
+
 #[test]
-fn answers_have_their_class() {
-    let classify = |status: u16| {
-        let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("9"))]);
-        let status = StatusCode::from_u16(status).unwrap();
-        classify(&Answer { status, headers, body: "garbage".into() }, 0)
-    };
-    for status in [200, 201, 202, 203, 204, 299] {
-        assert_eq!(classify(status), Ok(()), "{status}");
-    }
-    assert_eq!(classify(422), Err(Failure::Recipient));
-    for (status, expected) in [
-        (401, Failure::Sender),
-        (403, Failure::Sender),
-        (404, Failure::NotThisRoute),
-        (307, Failure::NotThisRoute),
-        (429, Failure::Busy(Some(Duration::from_secs(9)))),
-        (503, Failure::Busy(Some(Duration::from_secs(9)))),
-        (500, Failure::Unconfirmed),
-        (520, Failure::Unconfirmed),
-        (504, Failure::Unconfirmed),
+fn only_listed_statuses_are_handed_over_again() {
+    pool::tests::only_listed_statuses_are_handed_over_again(Column::Webhook, |status| answered(status, None));
+}
+
+#[test]
+fn only_503_with_retry_after_and_429_are_asked_again() {
+    let nine = Some(Duration::from_secs(9));
+    for (after, expected) in [
+        (Some("9"), Failure::Busy(nine)),
+        (Some("Thu, 01 Jan 1970 00:00:09 GMT"), Failure::Busy(nine)),
+        (Some("soon"), Failure::Unconfirmed),
+        (None, Failure::Unconfirmed),
     ] {
-        assert_eq!(classify(status), Err(expected), "{status}");
+        assert_eq!(answered(StatusCode::SERVICE_UNAVAILABLE, after), Err(expected), "{after:?}");
     }
+    assert_eq!(answered(StatusCode::TOO_MANY_REQUESTS, Some("9")), Err(Failure::Busy(nine)));
+    // It marks no other status.
+    assert_eq!(answered(StatusCode::REQUEST_TIMEOUT, Some("9")), Err(Failure::Unconfirmed));
+    assert_eq!(answered(StatusCode::BAD_GATEWAY, Some("9")), Err(Failure::Unconfirmed));
 }

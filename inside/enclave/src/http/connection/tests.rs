@@ -129,6 +129,25 @@ async fn an_idle_connection_makes_room_when_places_are_short_and_a_busy_one_says
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_was_told_to_end_says_close_though_places_are_free_again() {
+    let places = Places::new(2, Duration::ZERO);
+    let mut first = Pair::new(places.take().await);
+    first.say(REQUEST).await;
+    assert!(first.answer().await.contains("keep-alive"));
+    let second = places.take().await;
+    // Its next request is under way when it is told, and the place that was wanted is free before it is answered.
+    first.say(REQUEST).await;
+    let mut waiting = Box::pin(places.take());
+    let told = poll_fn(|cx| Poll::Ready(waiting.as_mut().poll(cx).is_pending())).await;
+    assert!(told);
+    drop((waiting, second));
+    assert!(!places.are_short());
+    let answer = first.answer().await;
+    assert!(answer.contains("\r\nconnection: close\r\n") && !answer.contains("keep-alive"), "{answer}");
+    assert_eq!(first.ended().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_idles_already_is_closed_for_one_that_waits() {
     let places = Places::new(2, Duration::ZERO);
     let mut first = Pair::new(places.take().await);

@@ -6,21 +6,21 @@ use super::Nothing::{Empty, EmptyJson, False};
 use super::Standing::{Offered, Refused, WithoutEffect};
 use super::{Nothing, Parameter, Place, Resource};
 
-const fn offered(name: &'static str, remark: &'static str) -> Parameter {
-    Parameter { name, twilio: true, standing: Offered, remark }
+const fn offered(name: &'static str, expected: &'static str, remark: &'static str) -> Parameter {
+    Parameter { name, twilio: true, standing: Offered, expected, remark }
 }
 
 /// One that Twilio does not have.
-const fn ours(name: &'static str, remark: &'static str) -> Parameter {
-    Parameter { name, twilio: false, standing: Offered, remark }
+const fn ours(name: &'static str, expected: &'static str, remark: &'static str) -> Parameter {
+    Parameter { name, twilio: false, standing: Offered, expected, remark }
 }
 
 const fn refused(name: &'static str, nothing: Nothing, why: &'static str) -> Parameter {
-    Parameter { name, twilio: true, standing: Refused(nothing, why), remark: "" }
+    Parameter { name, twilio: true, standing: Refused(nothing, why), expected: "", remark: "" }
 }
 
 const fn without_effect(name: &'static str, why: &'static str) -> Parameter {
-    Parameter { name, twilio: true, standing: WithoutEffect(why), remark: "" }
+    Parameter { name, twilio: true, standing: WithoutEffect(why), expected: "", remark: "" }
 }
 
 const FRAUD: &str = "a fraud setting that would do nothing is refused; the policy's ceilings hold for every request";
@@ -38,22 +38,29 @@ const SNA: &str = "silent network authentication is not offered";
 const SERVICE: &[Parameter] = &[
     offered(
         "FriendlyName",
-        "Stands in the message: 1 to 30 characters of the GSM alphabet, or 15 others. An update brings no run of 11 or more letters, digits, `+` and `/` that the name did not have: it could be an Android app's hash.",
+        "a name of 1 to 30 characters of the GSM alphabet, or of 1 to 15 others",
+        "It stands in the message. An update brings no run of 11 or more letters, digits, `+` and `/` that the name did not have: it could be an Android app's hash. Characters count as what carriers may put in their place ([limits](LIMITS.md#a-text-message)).",
     ),
-    offered("CodeLength", "From the policy's floor to 10; 6 by default. A shorter one waits (`adyton tenant loosen`)."),
+    offered(
+        "CodeLength",
+        "a number from the policy's floor to 10",
+        "6 by default. A shorter one waits (`adyton tenant loosen`).",
+    ),
     offered(
         "DoNotShareWarningEnabled",
+        "true or false",
         "E-mails carry the warning too. Once on, it stays on. No request of a verification takes it away.",
     ),
-    offered("CustomCodeEnabled", "Only for services that the policy names."),
+    offered("CustomCodeEnabled", "true or false", "`true` only for services that the policy names."),
     ours(
         "WebOtpDomain",
-        "Domain that browsers bind a code to, in the last line. Fixed at creation; it can only be removed.",
+        "an ASCII domain name of two labels or more and at most 46 characters, or the empty text",
+        "Browsers bind a code to it; it stands in the last line. Fixed at creation; it can only be removed.",
     ),
     ours(
         "AppHashes",
-        "Android apps (SMS Retriever) that a verification may name: up to 8 hashes, separated by commas. Fixed at \
-         creation; hashes can only be removed.",
+        "up to 8 app hashes of 11 characters (A-Z, a-z, 0-9, + and /), separated by commas",
+        "Android apps (SMS Retriever) that a verification may name. Fixed at creation; hashes can only be removed.",
     ),
 ];
 
@@ -83,23 +90,40 @@ const SERVICE_OF_TWILIO: &[Parameter] = &[
 ];
 
 const PAGING: &[Parameter] = &[
-    offered("PageSize", "1 to 1000; 50 by default."),
-    offered("Page", "Repeated in the answer; the token says where a page begins."),
-    offered("PageToken", "Of the page before."),
+    offered("PageSize", "a number from 1 to 1000", "50 by default."),
+    offered(
+        "Page",
+        "0, or with PageToken the number of the page",
+        "It is repeated in the answer. The token says where a page begins: follow `next_page_url`, which has both.",
+    ),
+    offered("PageToken", "the one in next_page_url of the page before", ""),
 ];
 
 const VERIFICATION: &[Parameter] = &[
-    offered("To", "A number in E.164 form, or an e-mail address in ASCII."),
-    offered("Channel", "`sms` or `email`."),
+    offered("To", "a number in E.164 form (+, country code, subscriber number) or an e-mail address in ASCII", ""),
+    offered("Channel", "sms or email", ""),
     offered(
         "CustomFriendlyName",
+        "a name of 1 to 30 characters of the GSM alphabet, or of 1 to 15 others",
         "Instead of the service's name, by the same rules. One that leaves no room for warning, domain or app hash is \
          refused, and so is a run of 11 or more letters, digits, `+` and `/` that the service's name does not have: it could be an \
          Android app's hash.",
     ),
-    offered("Locale", "`en`, `de`, `fr` or `es`, with any region; `en` by default. It is not guessed from the number."),
-    offered("AppHash", "One of the service's `AppHashes`; text messages only. It stands beside the domain."),
-    offered("CustomCode", "4 to 10 digits; only for services that the policy names."),
+    offered(
+        "Locale",
+        "en, de, fr or es, with or without a region, such as de-AT",
+        "`en` by default. It is not guessed from the number.",
+    ),
+    offered(
+        "AppHash",
+        "one of the service's AppHashes: 11 characters (A-Z, a-z, 0-9, + and /)",
+        "Text messages only. It stands beside the domain.",
+    ),
+    offered(
+        "CustomCode",
+        "4 to 10 ASCII digits",
+        "Only for services that the policy names, and no shorter than its floor.",
+    ),
     refused("CustomMessage", Empty, TEMPLATES),
     refused("SendDigits", Empty, CALLS),
     refused("Amount", Empty, PSD2),
@@ -185,7 +209,7 @@ pub(crate) static UPDATE_VERIFICATION: Resource = Resource {
     method: Method::POST,
     path: "/v2/Services/{service}/Verifications/{verification}",
     place: Place::Body,
-    parameters: &[&[offered("Status", "`canceled`; `approved` only for services that the policy names.")]],
+    parameters: &[&[offered("Status", "canceled or approved", "`approved` only for services that the policy names.")]],
 };
 
 /// `POST /v2/Services/{VA…}/VerificationCheck`.
@@ -195,9 +219,13 @@ pub(crate) static CHECK: Resource = Resource {
     path: "/v2/Services/{service}/VerificationCheck",
     place: Place::Body,
     parameters: &[&[
-        offered("Code", "4 to 10 ASCII digits."),
-        offered("To", "Or `VerificationSid`; with both, they must name one verification."),
-        offered("VerificationSid", "`VE…`."),
+        offered("Code", "4 to 10 ASCII digits", ""),
+        offered(
+            "To",
+            "a number in E.164 form (+, country code, subscriber number) or an e-mail address in ASCII",
+            "Or `VerificationSid`; with both, they must name one verification.",
+        ),
+        offered("VerificationSid", "VE and 32 hexadecimal digits", ""),
         refused("Amount", Empty, PSD2),
         refused("Payee", Empty, PSD2),
         refused("SnaClientToken", Empty, SNA),

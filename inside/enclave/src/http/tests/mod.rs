@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
+mod crowds;
+mod refusals;
 mod requests;
 mod shares;
 mod signed;

@@ -29,9 +29,37 @@ async fn a_request_of_http_1_1_names_one_well_formed_host() {
             assert_eq!(world.ask(asked).await.0, expected, "{path} {hosts:?}");
         }
     }
+    // The target's authority is the host, whatever the field names (RFC 9112 §3.2.2), as long as there is one well-formed field.
+    for (target, hosts, plain, named) in [
+        ("https://localhost", &["localhost"][..], 200, 200),
+        ("https://LocalHost.:8443", &["localhost"], 200, 200),
+        ("https://localhost", &["evil.example"], 200, 200),
+        ("https://localhost", &[""], 200, 200),
+        ("https://localhost:8443", &["localhost:1"], 200, 200),
+        ("https://evil.example", &["localhost"], 200, 421),
+        ("https://evil.example", &["evil.example"], 200, 421),
+        ("https://a@localhost", &["localhost"], 400, 400),
+        ("https://localhost", &[], 400, 400),
+        ("https://localhost", &["localhost", "localhost"], 400, 400),
+        ("https://localhost", &["localhost:x"], 400, 400),
+        // Not a whole address: an empty field names no host.
+        ("", &[""], 200, 421),
+        ("", &[":8443"], 200, 421),
+    ] {
+        for (path, expected) in [("/health", plain), ("/v2/Services", named)] {
+            let mut asked = request(Method::GET, &format!("{target}{path}"), 1).body(Body::empty()).unwrap();
+            asked.headers_mut().remove("host");
+            for host in hosts {
+                asked.headers_mut().append("host", host.parse().unwrap());
+            }
+            assert_eq!(world.ask(asked).await.0, expected, "{target} {path} {hosts:?}");
+        }
+    }
     let old = |path: &str| Request::get(path).version(Version::HTTP_10).body(Body::empty()).unwrap();
     assert_eq!(world.ask(old("/health")).await.0, 200);
     assert_eq!(world.ask(old("/v2/Services")).await.0, 421);
+    // Credentials are missing, and the host is not.
+    assert_eq!(world.ask(old("https://localhost/v2/Services")).await.0, 401);
 }
 
 #[tokio::test]
@@ -41,9 +69,14 @@ async fn addresses_are_built_from_the_one_spelling() {
     let world = World::new(BUDGET).await;
     let mut asked = request(Method::GET, "/v2/Services", 1).body(Body::empty()).unwrap();
     asked.headers_mut().insert("host", "LocalHost.:08443".parse().unwrap());
-    let answer = world.send(asked).await.into_body().collect().await.unwrap().to_bytes();
-    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
-    assert_eq!(answer["meta"]["url"], "https://localhost:8443/v2/Services?PageSize=50&Page=0");
+    // A whole address as the target, whose host the answer's addresses have too.
+    let mut whole = request(Method::GET, "https://LocalHost.:08443/v2/Services", 1).body(Body::empty()).unwrap();
+    whole.headers_mut().insert("host", "evil.example".parse().unwrap());
+    for asked in [asked, whole] {
+        let answer = world.send(asked).await.into_body().collect().await.unwrap().to_bytes();
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        assert_eq!(answer["meta"]["url"], "https://localhost:8443/v2/Services?PageSize=50&Page=0");
+    }
 }
 
 #[tokio::test]

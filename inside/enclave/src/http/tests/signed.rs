@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use adyton_ledger::{Action, Request as SignedByPerson, Signer};
+use adyton_vault::User;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use http_body_util::BodyExt;
@@ -77,7 +78,8 @@ async fn full_places_of_strangers_and_of_one_tenant_stop_nobody_else() {
     }
     assert_eq!(world.ask(binding()).await, (200, None));
     // These were opened and read.
-    let opened = (400, "sealed_token does not open".to_owned());
+    let told = "it does not open: expected base64 of 32 to 64 letters and digits, sealed to this vault for this use";
+    let opened = (400, format!("Invalid parameter: sealed_token: {told}"));
     assert_eq!(message(&world, reset(2)).await, opened);
     let (status, read) = message(&world, settings(1, 1)).await;
     assert!(status == 400 && read.contains("settings"), "{status} {read}");
@@ -133,7 +135,7 @@ async fn a_removed_key_pays_no_longer_even_if_the_client_cuts_its_connection() {
     let key = api_key(1).text();
     let by_key = request_by(Method::GET, "/health", &key).body(Body::empty()).unwrap();
     for _ in 0..2 {
-        assert_eq!(world.api.payer(by_key.headers()).await, Payer::Account(account(1)));
+        assert_eq!(world.api.payer(by_key.headers()).await, Payer::User(account(1), User::Key(api_key(1))));
     }
     // The store is away: the change is decided, and its answer waits.
     let removal = signed(1, &keys_request(1, NEXT, &format!(r#"{{"remove":["{key}"]}}"#)), 1);
@@ -168,4 +170,26 @@ async fn an_unknown_key_is_a_stranger() {
     let key = format!("SK{}", "05".repeat(16));
     let request = request_by(Method::GET, "/health", &key).body(Body::empty()).unwrap();
     assert_eq!(world.api.payer(request.headers()).await, Payer::Stranger);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_worker_holds_its_copies_and_its_body_no_longer() {
+    let world = std::sync::Arc::new(World::new(BUDGET).await);
+    let busy = world.api.workers.occupied();
+    let asked = signed(1, &keys_request(1, NEXT, r#"{"reset":true,"sealed_token":"AQE="}"#), 1);
+    let length = usize::try_from(hyper::body::Body::size_hint(asked.body()).exact().unwrap()).unwrap();
+    let waiting = tokio::spawn({
+        let world = std::sync::Arc::clone(&world);
+        async move { world.ask(asked).await }
+    });
+    while world.api.budget.free() != BUDGET - 2 * length {
+        yield_now().await;
+    }
+    drop(busy);
+    assert_eq!(waiting.await.unwrap(), (400, Some(60200)));
+    assert_eq!(world.api.budget.free(), BUDGET);
+    // What has no room for its copies is refused, and nothing is parsed.
+    let world = World::new(6 * length).await;
+    let asked = signed(1, &keys_request(1, NEXT, r#"{"reset":true,"sealed_token":"AQE="}"#), 1);
+    assert_eq!(world.ask(asked).await, (429, Some(20429)));
 }

@@ -42,7 +42,7 @@ const OPS: LogId = LogId::from_number(1);
 const VAULT: VaultId = VaultId([9; 32]);
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
 /// Every tenant's token.
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// Account SID of a tenant, 1 or 2; others do not exist.
 pub(super) fn account(number: u8) -> AccountId {
@@ -52,9 +52,9 @@ pub(super) fn account(number: u8) -> AccountId {
 /// A vault, and what it needs to live.
 pub(super) struct World {
     pub(super) api: Arc<Api>,
-    router: Router,
+    pub(super) router: Router,
     _folder: TempDir,
-    _platform: UnixListener,
+    _platform: Option<UnixListener>,
 }
 
 impl World {
@@ -63,7 +63,12 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let (api, platform) = api(folder.path().to_owned(), budget).await;
         let api = Arc::new(api);
-        Self { router: router(Arc::clone(&api)), api, _folder: folder, _platform: platform }
+        Self { router: router(Arc::clone(&api)), api, _folder: folder, _platform: Some(platform) }
+    }
+
+    /// The same, whose platform gives no document and says so at once.
+    pub(super) async fn without_platform(budget: usize) -> Self {
+        Self { _platform: None, ..Self::new(budget).await }
     }
 
     /// Sends a request as it is.
@@ -94,9 +99,19 @@ pub(super) fn request_by(method: Method, path: &str, user: &str) -> Builder {
     request.header("Host", "localhost").header("Authorization", format!("Basic {credentials}"))
 }
 
-/// SID of the one API key of a tenant.
+/// SID of a tenant's API key of scope `verify`.
 pub(super) fn api_key(number: u8) -> KeyId {
-    KeyId::from_bytes([number + 16; 16])
+    key_of(number, Scope::Verify)
+}
+
+/// SID of a tenant's API key of each scope.
+pub(super) fn key_of(number: u8, scope: Scope) -> KeyId {
+    let sixteens = match scope {
+        Scope::Verify => 1,
+        Scope::Admin => 2,
+        Scope::Support => 3,
+    };
+    KeyId::from_bytes([number + 16 * sixteens; 16])
 }
 
 /// Sequence of the next request of each tenant.
@@ -147,10 +162,12 @@ fn shard() -> Shard<adyton_vault::State, crate::engine::writer::Ticket> {
         let command = CreateTenant { account, token_hash, friendly_name, ssh_key, admitted: None }.into();
         let mut fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
         drop(shard.submit(command, &mut Context { now: 1_800_000_000, fresh: &mut fresh, rules: &rules }, None));
-        let key = api_key(number);
-        let token_hash = hashes::token_hash(&token_key(), User::Key(key), TOKEN.as_bytes());
-        let added = vec![NewKey { key, scopes: Scopes::of(&[Scope::Verify]), token_hash }];
-        let changes = KeyChanges { added, ..KeyChanges::default() };
+        let added = [Scope::Verify, Scope::Admin, Scope::Support].map(|scope| {
+            let key = key_of(number, scope);
+            let token_hash = hashes::token_hash(&token_key(), User::Key(key), TOKEN.as_bytes());
+            NewKey { key, scopes: Scopes::of(&[scope]), token_hash }
+        });
+        let changes = KeyChanges { added: added.into(), ..KeyChanges::default() };
         let mut fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
         let command = ChangeKeys { account, sequence: NEXT - 1, changes }.into();
         drop(shard.submit(command, &mut Context { now: 1_800_000_000, fresh: &mut fresh, rules: &rules }, None));

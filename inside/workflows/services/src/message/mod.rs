@@ -9,6 +9,7 @@
 //! (`\b\d{4,10}\b`); names cannot hold such a run. App hashes and domains, which may, come last.
 
 mod email;
+mod fold;
 mod locale;
 mod name;
 mod sms;

@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use super::AppHash;
+use super::fold::{folded, folded_text, is_letter};
 
 /// Longest name, in septets.
 const LONGEST: usize = 30;
@@ -60,10 +61,12 @@ impl ServiceName {
         if text.trim() != text || text.chars().any(|char| char.is_control() || is_invisible(char)) {
             return Err(NameError::Character);
         }
-        if looks_like_an_address(text) {
+        // As it is written, and as a carrier may send it.
+        let sent = folded_text(text);
+        if looks_like_an_address(text) || looks_like_an_address(&sent) {
             return Err(NameError::Address);
         }
-        if looks_like_a_code(text) {
+        if looks_like_a_code(text) || looks_like_a_code(&sent) {
             return Err(NameError::Digits);
         }
         Ok(Self(text.to_string()))
@@ -104,23 +107,24 @@ fn looks_like_an_address(text: &str) -> bool {
 /// Whoever reads `12 34` or `493-817` in a message reads a code.
 fn looks_like_a_code(text: &str) -> bool {
     let digits = text.chars().scan(0, |digits, char| {
-        *digits = if char.is_alphabetic() { 0 } else { *digits + usize::from(char.is_numeric()) };
+        *digits = if is_letter(char) { 0 } else { *digits + usize::from(char.is_numeric()) };
         Some(*digits)
     });
     digits.max().is_some_and(|most| most > 3)
 }
 
 /// Whether a name brings eleven characters in a row that could be an Android app's hash
-/// ([`AppHash`]) and that `known` does not hold.
+/// ([`AppHash`]), as a carrier may send them, and that do not stand in `known` as they are written.
 ///
 /// Android hands a message to an app whose hash stands anywhere in it, so a name is as good a place
 /// as the line for hashes. Words are no exception: a hash of lower-case letters alone takes about
 /// 10,000 tries to find.
 pub fn brings_a_hash(name: &str, known: &str) -> bool {
-    let in_hash = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    let could_be = |window: &&[u8]| window.iter().all(in_hash);
-    let stands_in_known = |window: &[u8]| known.as_bytes().windows(AppHash::LENGTH).any(|known| known == window);
-    name.as_bytes().windows(AppHash::LENGTH).filter(could_be).any(|window| !stands_in_known(window))
+    let in_hash = |char: char| char.is_ascii_alphanumeric() || matches!(char, '+' | '/');
+    folded(name).windows(AppHash::LENGTH).filter(|window| window.iter().all(|(char, _)| in_hash(*char))).any(|window| {
+        let written = window.first().zip(window.last()).map(|((_, first), (_, last))| &name[first.start..last.end]);
+        written.is_none_or(|written| !known.contains(written))
+    })
 }
 
 /// Length in septets of the GSM 7-bit default alphabet (3GPP TS 23.038 §6.2.1), its extension

@@ -2,9 +2,10 @@
 
 use adyton_decider::{Corrupt, read_flag};
 use adyton_destination::Channel;
-use adyton_seal::{Plaintext, Reader};
+use adyton_seal::Plaintext;
 use adyton_services::ServiceId;
 use adyton_tenancy::{AccountId, KeyId, User};
+use adyton_wire::{Put, Reader};
 
 use super::Event;
 use crate::{AttemptId, Outcome, Subject, VerificationId};

@@ -1,11 +1,12 @@
 //! Asking: every endpoint that answers without a key, what errors say, the host's own channel; and support.
 
-use adyton_ledger::{LogId, LogReader};
+use adyton_ledger::{LogId, LogReader, TILE_WIDTH};
 use serde_json::Value;
 
 use super::Attempt;
-use crate::drill::detector::Hits;
+use crate::drill::detector::{Detector, Hits};
 use crate::drill::report::{ClosedBy, Expected, Finding};
+use crate::drill::stack::Stack;
 use crate::drill::{Drill, Error, http};
 use crate::store::Source;
 
@@ -13,7 +14,7 @@ use crate::store::Source;
 pub(super) const ATTEMPTS: [Attempt; 2] = [
     Attempt {
         id: "endpoints",
-        what: "Asks every endpoint without a key or with a wrong one, the metrics, and the host's channel for tools",
+        what: "Asks every endpoint without a key or with a wrong one, the metrics, the published logs, and the host's channel for tools",
         expected: Expected::Closed,
         run: |drill| Box::pin(endpoints(drill)),
     },
@@ -84,6 +85,7 @@ async fn endpoints(drill: &mut Drill) -> Result<Finding, Error> {
             answers += 1;
         }
     }
+    answers += published(stack, &detector, &mut hits).await?;
     let source = Source::open(&stack.folders.data)?;
     for log in [LogId::GOV, LogId::ops(0)] {
         detector.search(source.status(log)?.head.as_bytes(), &mut hits);
@@ -104,6 +106,34 @@ async fn endpoints(drill: &mut Drill) -> Result<Finding, Error> {
     let mut finding = drill.judge(&detector.verdict(&hits)?, ClosedBy::ClosedOutputs)?;
     finding.detail += &format!("; {answers} answers");
     Ok(finding)
+}
+
+/// Everything that the published logs show, without a key; how many answers that were.
+async fn published(stack: &Stack, detector: &Detector, hits: &mut Hits) -> Result<usize, Error> {
+    let mut answers = 0;
+    for (address, log) in [(&stack.vault.tiles, "gov"), (&stack.vault.tiles_ops, "ops-0")] {
+        let address = address.parse()?;
+        let checkpoint = http::get(address, "GET", &format!("/{log}/checkpoint")).await?.1;
+        let text = String::from_utf8_lossy(&checkpoint).into_owned();
+        let size: usize =
+            text.lines().rev().nth(3).and_then(|size| size.parse().ok()).ok_or("the checkpoint has no size")?;
+        detector.search(&checkpoint, hits);
+        answers += 1;
+        for kind in ["0", "entries"] {
+            for from in (0..size).step_by(TILE_WIDTH) {
+                let kind = format!("/{log}/tile/{kind}/{:03}", from / TILE_WIDTH);
+                let partial = size - from;
+                let path = if partial < TILE_WIDTH { format!("{kind}.p/{partial}") } else { kind };
+                let (status, tile) = http::get(address, "GET", &path).await?;
+                if status != 200 {
+                    return Err(format!("{path} was answered with {status}").into());
+                }
+                detector.search(&tile, hits);
+                answers += 1;
+            }
+        }
+    }
+    Ok(answers)
 }
 
 async fn support(drill: &mut Drill) -> Result<Finding, Error> {

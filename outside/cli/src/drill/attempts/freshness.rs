@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Attempt;
 use crate::client::expect;
 use crate::drill::relay::locked;
-use crate::drill::report::{ClosedBy, Expected, Finding};
+use crate::drill::report::{ClosedBy, Expected, Finding, REGISTER};
 use crate::drill::stack::{Stack, Unusual};
 use crate::drill::{Drill, Error};
 
@@ -29,7 +29,7 @@ pub(super) const ATTEMPTS: [Attempt; 3] = [
     Attempt {
         id: "restored-service",
         what: "Puts an old folder back, to get back a service that was weaker then",
-        expected: Expected::Open { until: "standard: notaries that remember the log's head" },
+        expected: Expected::Open { until: REGISTER },
         run: |drill| Box::pin(restored_service(drill)),
     },
 ];

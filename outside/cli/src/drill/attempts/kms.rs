@@ -6,7 +6,8 @@
 //! 4. numbers are recognised in them by their keyed hash, as anybody would who tries all numbers there are; decoys are not.
 
 use adyton_ledger::{Body, Genesis, LogId, LogReader, Record, VaultId};
-use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, RootKey, Secret as Key, WrapKey, keyed_hash_16, put_lp};
+use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, RootKey, Secret as Key, WrapKey, keyed_hash_16};
+use adyton_wire::Put;
 
 use super::Attempt;
 use crate::drill::canary::Secret;
@@ -77,9 +78,9 @@ pub(super) fn open_with(drill: &Drill, secret: &Key<32>, how: &str) -> Result<Fi
 /// 2.
 fn keys(secret: &Key<32>, genesis: &Genesis) -> Result<KeyTree, Error> {
     let mut bound_to = Vec::new();
-    put_lp(&mut bound_to, b"adyton root wrap v1");
-    bound_to.extend_from_slice(&genesis.nonce);
-    bound_to.extend_from_slice(&genesis.policy_hash);
+    bound_to.put_lp(b"adyton root wrap v1");
+    bound_to.put(&genesis.nonce);
+    bound_to.put(&genesis.policy_hash);
     let root: RootKey = WrapKey::from_kms_secret(secret)?.unwrap(&bound_to, &genesis.wrapped_root)?;
     Ok(KeyTree::new(&root, 1))
 }
@@ -90,12 +91,12 @@ fn opened(keys: &KeyTree, vault: &VaultId, log: LogId, record: &Record, body: Bo
     let (header, name) = (record.entry.header()?, log.name());
     let key = AeadKey::new(&keys.derive(Label::Log, &[name.as_bytes(), &header.boot_id])?)?;
     let mut bound_to = Vec::new();
-    put_lp(&mut bound_to, b"adyton entry v2");
-    bound_to.extend_from_slice(&vault.0);
-    put_lp(&mut bound_to, name.as_bytes());
-    bound_to.extend_from_slice(&header.index.to_be_bytes());
-    bound_to.push(body.number());
-    bound_to.extend_from_slice(&record.entry.header_bytes());
+    bound_to.put_lp(b"adyton entry v2");
+    bound_to.put(&vault.0);
+    bound_to.put_lp(name.as_bytes());
+    bound_to.put_u64(header.index);
+    bound_to.put_u8(body.number());
+    bound_to.put(&record.entry.header_bytes());
     let nonce = Nonce::numbered(u32::from(body.number()), header.index);
     Ok(Some(key.open(nonce, &bound_to, sealed)?.as_bytes().to_vec()))
 }

@@ -7,6 +7,7 @@
 //! Passive attempts look at what is there and leave the vault as it is; [`crash`] ends its processes and starts them again.
 
 mod clock;
+mod clones;
 pub(super) mod cores;
 mod crash;
 mod egress;
@@ -46,9 +47,10 @@ pub(crate) fn all(setting: Setting) -> impl Iterator<Item = &'static Attempt> {
         Setting::Laptop => &[],
         Setting::Emulated => &release::ATTEMPTS,
     };
-    let kinds: [&'static [Attempt]; 12] = [
+    let kinds: [&'static [Attempt]; 13] = [
         &tenants::ATTEMPTS,
         &freshness::ATTEMPTS,
+        &clones::ATTEMPTS,
         &tampering::ATTEMPTS,
         &lookalikes::ATTEMPTS,
         &egress::ATTEMPTS,

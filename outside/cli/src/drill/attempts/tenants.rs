@@ -59,7 +59,7 @@ fn code(body: &[u8]) -> Option<u64> {
 /// A second tenant with a service of its own.
 async fn second(stack: &Stack, drill: &Drill) -> Result<(TenantFile, String), Error> {
     let tenant = TenantFile::new(&stack.serving.vault_id, None)?;
-    let key = make_key(&drill.scratch.join(format!("tenant-{}", random_hex()?)), "another tenant")?;
+    let key = make_key(&drill.scratch.join(format!("tenant-{}", random_hex()?)), "another tenant")?.parse()?;
     let request = tenant.introduction(&RecipientPublicKey(stack.serving.genesis.hpke_key), "Another", &key)?;
     let json = [("content-type", "application/json")];
     let body = serde_json::to_string(&request)?;
@@ -154,10 +154,13 @@ async fn another_look(drill: &mut Drill) -> Result<Finding, Error> {
     if (status, code(&body)) != (400, Some(60200)) {
         return Ok(Finding::leak(format!("an app that the service does not list was answered with {status}")));
     }
-    let named = [("To", &to[..]), ("Channel", "sms"), ("CustomFriendlyName", "He42w354ol9")];
-    let (status, body) = stack.ask("POST", &path, &named, &token).await?;
-    if (status, code(&body)) != (400, Some(60200)) {
-        return Ok(Finding::leak(format!("an app's hash as a name was answered with {status}")));
+    // As it is, and with a full-width letter that a carrier may replace.
+    for name in ["He42w354ol9", "\u{FF28}e42w354ol9"] {
+        let named = [("To", &to[..]), ("Channel", "sms"), ("CustomFriendlyName", name)];
+        let (status, body) = stack.ask("POST", &path, &named, &token).await?;
+        if (status, code(&body)) != (400, Some(60200)) {
+            return Ok(Finding::leak(format!("an app's hash as the name {name} was answered with {status}")));
+        }
     }
     // The longest names in and outside the alphabet of text messages.
     let names = ["\u{e9}".repeat(30), "\u{416}".repeat(15)];

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use adyton_seal::{AeadKey, Nonce, Plaintext, Secret, put_lp, random};
+use adyton_seal::{AeadKey, Nonce, Plaintext, Secret, random};
+use adyton_wire::Put;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
@@ -95,10 +96,10 @@ impl Key {
 
     fn aad(&self, context: &Context) -> Vec<u8> {
         let mut aad = Vec::new();
-        put_lp(&mut aad, CIPHERTEXT);
-        put_lp(&mut aad, self.arn.as_bytes());
+        aad.put_lp(CIPHERTEXT);
+        aad.put_lp(self.arn.as_bytes());
         for text in context.iter().flat_map(|(name, value)| [name, value]) {
-            put_lp(&mut aad, text.as_bytes());
+            aad.put_lp(text.as_bytes());
         }
         aad
     }

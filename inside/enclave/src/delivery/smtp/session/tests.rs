@@ -344,7 +344,7 @@ async fn login_is_spoken_where_plain_is_not() {
     assert_eq!(handed, Ok(()));
     assert_eq!(seen.lines[1..4], ["AUTH LOGIN", "dXNlcg==", "cGFzc3dvcmQ="]);
     let (handed, seen) = handed_over(&[("EHLO", Say(b"250-mail\r\n250 AUTH XOAUTH2\r\n"))], LIFE).await;
-    assert_eq!(handed, Err(Failure::NotThisRoute));
+    assert_eq!(handed, Err(Failure::Sender), "the account cannot be used there");
     assert!(seen.lines.iter().all(|line| !line.starts_with("AUTH")), "{:?}", seen.lines);
 }
 
@@ -376,8 +376,8 @@ async fn login_is_tried_where_the_server_does_not_take_plain() {
         (&b"535 5.7.8 bad credentials\r\n"[..], Failure::Sender),
         (b"530 5.7.0 go away\r\n", Failure::Sender),
         (b"525 5.7.13 disabled\r\n", Failure::Sender),
-        (b"454 4.7.0 later\r\n", Failure::Busy(None)),
-        (b"421 closing\r\n", Failure::Busy(None)),
+        (b"454 4.7.0 later\r\n", Failure::SenderForNow),
+        (b"421 closing\r\n", Failure::SenderForNow),
     ] {
         let (handed, seen) = handed_over(with(refusal), LIFE).await;
         assert_eq!(handed, Err(expected), "{}", refusal.escape_ascii());

@@ -1,0 +1,126 @@
+//! What API keys and waiting loosenings cost, measured: rows of the memory table in `docs/LIMITS.md`.
+//!
+//! The process holds nothing else, so what its resident memory grows by is theirs. SIDs of keys are the clients' to choose: the
+//! measure takes scattered ones, and ones in order, which leave the nodes of a tree half empty.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+use std::collections::BTreeMap;
+
+use adyton_vault::{
+    AccountId, Event, EventKind, Id, KeyId, Loosening, NewKey, Scope, Scopes, ServiceSettings, State, TokenHash,
+    services, tenancy,
+};
+
+/// Items of each measure.
+const ITEMS: u32 = 50_000;
+/// Items of one tenant: the most keys and the most loosenings that it may have.
+const EACH: u32 = 100;
+
+/// Bytes of an API key in one state, as the table counts it.
+const KEY: usize = 192;
+/// Bytes of its name beside the state, where a change makes a second list while the first one is in use.
+const NAMES: usize = 128;
+/// Bytes of a waiting loosening in one state, besides its service.
+const LOOSENING: usize = 144;
+
+/// Resident bytes of this process.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// What each item of a measure cost.
+fn each(before: usize) -> usize {
+    resident().saturating_sub(before) / ITEMS as usize
+}
+
+/// An id by its number: in order, or scattered.
+fn id<K>(number: u32, scattered: bool) -> Id<K> {
+    let place = if scattered { number.wrapping_mul(0x9E37_79B1) } else { number };
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&place.to_be_bytes());
+    Id::from_bytes(bytes)
+}
+
+fn happened(state: &mut State, kind: impl Into<EventKind>) {
+    state.evolve(Event { at: 1_800_000_000, kind: kind.into() });
+}
+
+/// A vault with so many tenants that each has [`EACH`] of what is measured.
+fn tenants() -> State {
+    let mut state = State::new();
+    for number in 0..ITEMS / EACH {
+        let (account, friendly_name) = (id(number, true), "Acme".to_owned());
+        let event = tenancy::Event::TenantCreated {
+            account,
+            token_hash: TokenHash::from_bytes([1; 32]),
+            ssh_key: Vec::new(),
+            admitted: None,
+            friendly_name,
+        };
+        happened(&mut state, event);
+    }
+    state
+}
+
+#[test]
+fn keys_and_waiting_loosenings_fit_their_rows_of_the_memory_table() {
+    // Kept, so that no measure finds room that an earlier one gave back.
+    let mut kept = Vec::new();
+    for scattered in [true, false] {
+        let mut state = tenants();
+        let before = resident();
+        for number in 0..ITEMS / EACH {
+            let key = |at| NewKey {
+                key: id(number * EACH + at, scattered),
+                scopes: Scopes::of(&[Scope::Verify]),
+                token_hash: TokenHash::from_bytes([2; 32]),
+            };
+            let (account, added) = (id(number, true), (0..EACH).map(key).collect());
+            let event = tenancy::Event::KeysChanged {
+                account,
+                sequence: 1,
+                reset: false,
+                token_hash: None,
+                removed: Vec::new(),
+                added,
+            };
+            happened(&mut state, event);
+        }
+        let cost = each(before);
+        assert_eq!(state.keys().count(), ITEMS as usize);
+        assert!((40..=KEY).contains(&cost), "{cost} bytes for a key, scattered: {scattered}");
+
+        // As the writer does: the new list is made while requests use the old one.
+        let before = resident();
+        let names: [BTreeMap<KeyId, AccountId>; 2] = [state.keys().collect(), state.keys().collect()];
+        let cost = each(before);
+        assert_eq!(names[0], names[1]);
+        assert!((16..=NAMES).contains(&cost), "{cost} bytes for a key's name, twice, scattered: {scattered}");
+        kept.push((state, names));
+    }
+
+    let mut state = tenants();
+    let settings = ServiceSettings {
+        friendly_name: "Acme".into(),
+        code_length: 6,
+        custom_code: false,
+        do_not_share: false,
+        web_otp_domain: String::new(),
+        app_hashes: Vec::new(),
+    };
+    let service_of = |number| (id(number / EACH, true), id(number, true));
+    for (account, service) in (0..ITEMS).map(service_of) {
+        happened(&mut state, services::Event::ServiceCreated { account, service, settings: settings.clone() });
+    }
+    let before = resident();
+    for (number, (account, service)) in (0..ITEMS).map(service_of).enumerate() {
+        // Each due later than the one before, which is the order that leaves most room.
+        let loosening = Loosening { code_length: Some(5), custom_code: false, at: 1_900_000_000 + number as u64 };
+        happened(&mut state, services::Event::LooseningScheduled { account, sequence: 1, service, loosening });
+    }
+    let cost = each(before);
+    assert!(state.has_due(1_900_000_000));
+    assert!((16..=LOOSENING).contains(&cost), "{cost} bytes for a waiting loosening");
+}

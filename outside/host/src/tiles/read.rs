@@ -1,0 +1,97 @@
+//! Reading tiles and entry bundles, of any width that the log has.
+
+use adyton_ledger::{ENTRY_LEN, LogId, TILE_WIDTH, TileKind, TilePath, leaf_hash, tile_root};
+use redb::ReadOnlyTable;
+
+use super::{FULL, HASH, WIDTH};
+use crate::tables::{ENTRIES, TILES, size};
+use crate::{RedbReader, StoreError};
+
+/// Full tiles of level 0 that one request may have computed. The builder is rarely behind by more than one.
+const MOST_COMPUTED: u32 = 64;
+
+/// Bytes before an entry of a bundle.
+#[allow(clippy::cast_possible_truncation, reason = "asserted below")]
+const ENTRY_PREFIX: [u8; 2] = (ENTRY_LEN as u16).to_be_bytes();
+const _: () = assert!(ENTRY_LEN <= u16::MAX as usize);
+
+/// What a log has at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// These bytes, for good.
+    Bytes(Vec<u8>),
+    /// Nothing: the log is not that long.
+    Nothing,
+    /// Something that would take too long to compute; the builder comes to it soon.
+    NotBuilt,
+}
+
+impl RedbReader {
+    /// A tile, or an entry bundle.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn published(&self, log: LogId, path: &TilePath) -> Result<Found, StoreError> {
+        let read = self.read_transaction()?;
+        let mut log = Log {
+            number: log.number(),
+            entries: read.open_table(ENTRIES)?,
+            tiles: read.open_table(TILES)?,
+            computed: 0,
+        };
+        let size = size(&log.entries, LogId::from_number(log.number))?;
+        let Some(first) = path.first().filter(|_| path.exists(size)) else { return Ok(Found::Nothing) };
+        let bytes = match path.kind {
+            TileKind::Entries => Some(log.bundle(first, path.width)?),
+            TileKind::Hashes(level) => log.tile(level, path.number, path.width.into())?,
+        };
+        Ok(bytes.map_or(Found::NotBuilt, Found::Bytes))
+    }
+}
+
+/// One log in one state.
+struct Log {
+    number: u16,
+    entries: ReadOnlyTable<(u16, u64), &'static [u8; ENTRY_LEN]>,
+    tiles: ReadOnlyTable<(u16, u8, u64), &'static [u8]>,
+    /// Full tiles of level 0 that were computed.
+    computed: u32,
+}
+
+impl Log {
+    fn bundle(&self, first: u64, width: u16) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::with_capacity(usize::from(width) * (ENTRY_PREFIX.len() + ENTRY_LEN));
+        for entry in self.entries.range((self.number, first)..(self.number, first + u64::from(width)))? {
+            bytes.extend_from_slice(&ENTRY_PREFIX);
+            bytes.extend_from_slice(entry?.1.value());
+        }
+        Ok(bytes)
+    }
+
+    /// The first `width` hashes of a tile that exists; `None` if too many of them would have to be computed.
+    fn tile(&mut self, level: u8, number: u64, width: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let stored = self.tiles.get((self.number, level, number))?;
+        let mut tile = stored.map(|stored| stored.value().to_vec()).unwrap_or_default();
+        tile.truncate(width * HASH);
+        let first = number * WIDTH;
+        let missing = first + (tile.len() / HASH) as u64..first + width as u64;
+        let Some(below) = level.checked_sub(1) else {
+            if width == TILE_WIDTH && !missing.is_empty() {
+                self.computed += 1;
+                if self.computed > MOST_COMPUTED {
+                    return Ok(None);
+                }
+            }
+            for entry in self.entries.range((self.number, missing.start)..(self.number, missing.end))? {
+                tile.extend_from_slice(&leaf_hash(entry?.1.value()).0);
+            }
+            return Ok(Some(tile));
+        };
+        tile.reserve(FULL - tile.len());
+        for number in missing {
+            let Some(full) = self.tile(below, number, TILE_WIDTH)? else { return Ok(None) };
+            tile.extend_from_slice(&tile_root(&full).0);
+        }
+        Ok(Some(tile))
+    }
+}

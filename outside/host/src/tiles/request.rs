@@ -1,0 +1,101 @@
+//! What a path of the published logs asks for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use adyton_ledger::{LogId, TilePath};
+
+/// `/<log>/checkpoint` or `/<log>/<tile>`: C2SP tlog-tiles under one prefix for each log. A request has one spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileRequest {
+    /// Of which log.
+    pub log: LogId,
+    /// What of it.
+    pub wanted: Wanted,
+}
+
+/// A resource of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The newest signed head.
+    Checkpoint,
+    /// A tile or an entry bundle.
+    Tile(TilePath),
+}
+
+/// The path names nothing that a log could have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileRequestError;
+
+impl fmt::Display for TileRequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected /LOG/checkpoint, /LOG/tile/LEVEL/NUMBER or /LOG/tile/entries/NUMBER")
+    }
+}
+
+impl std::error::Error for TileRequestError {}
+
+impl fmt::Display for TileRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.wanted {
+            Wanted::Checkpoint => write!(f, "/{}/checkpoint", self.log),
+            Wanted::Tile(path) => write!(f, "/{}/{path}", self.log),
+        }
+    }
+}
+
+impl FromStr for TileRequest {
+    type Err = TileRequestError;
+
+    fn from_str(path: &str) -> Result<Self, TileRequestError> {
+        let (log, wanted) = path.strip_prefix('/').and_then(|path| path.split_once('/')).ok_or(TileRequestError)?;
+        let wanted = match wanted {
+            "checkpoint" => Wanted::Checkpoint,
+            tile => Wanted::Tile(tile.parse().map_err(|_| TileRequestError)?),
+        };
+        Ok(Self { log: log.parse().map_err(|_| TileRequestError)?, wanted })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_path_is_written_as_it_was_read() {
+        for path in [
+            "/gov/checkpoint",
+            "/ops-0/checkpoint",
+            "/gov/tile/0/000",
+            "/ops-12/tile/1/x001/x234/067.p/17",
+            "/gov/tile/entries/x002/000.p/255",
+        ] {
+            assert_eq!(path.parse::<TileRequest>().unwrap().to_string(), path);
+        }
+    }
+
+    #[test]
+    fn a_path_of_another_form_is_refused() {
+        for path in [
+            "",
+            "/",
+            "/gov",
+            "/gov/",
+            "gov/checkpoint",
+            "/checkpoint",
+            "/gov/checkpoint/",
+            "//gov/checkpoint",
+            "/gov/Checkpoint",
+            "/gov/../ops-0/checkpoint",
+            "/ops-00/checkpoint",
+            "/ops-65535/checkpoint",
+            "/gov/tile/0/000.p/256",
+            "/gov/tile/%30/000",
+            "/gov/tile/entries",
+        ] {
+            assert_eq!(path.parse::<TileRequest>(), Err(TileRequestError), "{path}");
+        }
+    }
+}

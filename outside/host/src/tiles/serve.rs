@@ -1,0 +1,143 @@
+//! The published logs over HTTP (`docs/spec/03-heads.md`, "Publication"): GET and HEAD of what [`TileRequest`] names.
+//!
+//! Answers are at most a full bundle, some 45 KB. A checkpoint may be cached for [`CHECKPOINT_AGE`], tiles and bundles for good. A tile that
+//! is not there yet may be there soon, so that answer is not cached.
+//!
+//! Limits: [`MAX_CONNECTIONS`] at once, each for [`LIFETIME`] at most; [`READS`] requests read the store at a time. Put a cache in front of an
+//! address that many read.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adyton_ledger::{LogId, LogReader};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::{Found, TileRequest, Wanted};
+use crate::RedbReader;
+
+/// Connections at once, at one address.
+const MAX_CONNECTIONS: usize = 64;
+/// Longest time that a connection is kept; a client that has more to fetch opens another one.
+const LIFETIME: Duration = Duration::from_secs(60);
+/// Longest time for an answer that is under way then.
+const PARTING: Duration = Duration::from_secs(5);
+/// Longest time for a request's head, and between two requests.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Most bytes of a head.
+const MAX_HEAD: usize = 8192;
+/// Requests that read the store at a time, at one address.
+const READS: usize = 4;
+
+/// A checkpoint changes with every append.
+const CHECKPOINT_AGE: &str = "max-age=1";
+/// What a log has at a place never changes.
+const FOR_GOOD: &str = "public, max-age=31536000, immutable";
+
+/// Which logs an address shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// `gov`, which is public.
+    Gov,
+    /// The operations logs, which are for tenants and auditors.
+    Operations,
+}
+
+/// What one address answers from.
+struct Site {
+    reader: RedbReader,
+    published: Published,
+    reads: Semaphore,
+}
+
+/// Serves logs for ever.
+pub async fn serve_tiles(listener: TcpListener, reader: RedbReader, published: Published) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let site = Arc::new(Site { reader, published, reads: Semaphore::new(READS) });
+    loop {
+        // Never closed.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let site = Arc::clone(&site);
+        tokio::spawn(async move {
+            converse(stream, site).await;
+            drop(place);
+        });
+    }
+}
+
+/// One connection.
+async fn converse(stream: TcpStream, site: Arc<Site>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let site = Arc::clone(&site);
+        async move { Ok::<_, Infallible>(site.answer(request.method(), request.uri().path()).await) }
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    if timeout(LIFETIME, &mut connection).await.is_err() {
+        connection.as_mut().graceful_shutdown();
+        let _ = timeout(PARTING, connection).await;
+    }
+}
+
+impl Site {
+    async fn answer(self: Arc<Self>, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        if method != Method::GET && method != Method::HEAD {
+            return empty(StatusCode::METHOD_NOT_ALLOWED, (ALLOW, "GET, HEAD"));
+        }
+        let not_found = || empty(StatusCode::NOT_FOUND, (CACHE_CONTROL, "no-store"));
+        let Some(request) = path.parse::<TileRequest>().ok().filter(|request| self.shows(request.log)) else {
+            return not_found();
+        };
+        // Never closed.
+        let Ok(_turn) = self.reads.acquire().await else { return not_found() };
+        let reader = self.reader.clone();
+        let found = tokio::task::spawn_blocking(move || match request.wanted {
+            Wanted::Checkpoint => reader.status(request.log).map(|status| match status.head {
+                head if head.is_empty() => Found::Nothing,
+                head => Found::Bytes(head.into()),
+            }),
+            Wanted::Tile(path) => reader.published(request.log, &path),
+        });
+        match found.await {
+            Ok(Ok(Found::Bytes(bytes))) => whole(request.wanted, bytes),
+            Ok(Ok(Found::Nothing)) => not_found(),
+            Ok(Ok(Found::NotBuilt) | Err(_)) | Err(_) => empty(StatusCode::SERVICE_UNAVAILABLE, (RETRY_AFTER, "1")),
+        }
+    }
+
+    fn shows(&self, log: LogId) -> bool {
+        (self.published == Published::Gov) == (log == LogId::GOV)
+    }
+}
+
+fn whole(wanted: Wanted, bytes: Vec<u8>) -> Response<Full<Bytes>> {
+    let (kind, age) = match wanted {
+        Wanted::Checkpoint => ("text/plain; charset=utf-8", CHECKPOINT_AGE),
+        Wanted::Tile(_) => ("application/octet-stream", FOR_GOOD),
+    };
+    let mut response = Response::new(Full::from(bytes));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(age));
+    response
+}
+
+fn empty(status: StatusCode, (name, value): (HeaderName, &'static str)) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    response
+}
