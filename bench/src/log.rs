@@ -4,16 +4,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use adyton_enclave::engine::Sealed;
 use adyton_enclave::engine::appender::Appender;
 use adyton_enclave::engine::replay::replay;
-use adyton_enclave::engine::sealing::{Place, Records, Sealer};
 use adyton_enclave::events::Events;
 use adyton_enclave::store::Store;
-use adyton_ledger::{Frontier, Head, Keep, Kind, LogId, Record, VaultId, origin};
+use adyton_engine::Sealed;
+use adyton_engine::sealing::{Operation, Operations, Place, Sealer};
+use adyton_ledger::{Frontier, Head, Kind, LogId, Size, VaultId, origin};
 use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Plaintext, RootKey, Secret, SigningKey};
 use adyton_transport::Address;
-use adyton_vault::{Channel, Event, EventKind, Sid};
+use adyton_vault::{AccountId, AttemptId, Channel, Event, ServiceId, Subject, VerificationId, verification};
 
 use crate::vault::sibling;
 use crate::{Beside, Error, Options, Row, disk, postgres};
@@ -23,10 +23,10 @@ const VAULT: VaultId = VaultId([9; 32]);
 const NOW: u64 = 1_800_000_000;
 /// As much associated data as an entry has.
 const AAD: [u8; 200] = [0; 200];
-/// Entries of one batch.
-const BATCH: usize = 512;
-/// Events of one entry where a busy tenant is meant.
-const BUSY: u64 = 64;
+/// Operations of one batch of a busy vault, each of one event.
+const BUSY: usize = 512;
+/// The same where few wait together.
+const CALM: usize = 16;
 
 /// Writes a log with keys of its own.
 struct Writer {
@@ -51,51 +51,41 @@ impl Writer {
         })
     }
 
-    fn records(&mut self, events: u64) -> Records {
-        let mut records = Records::default();
-        for _ in 0..events {
+    /// One batch, sealed, hashed and signed.
+    fn batch(&mut self, count: usize) -> Result<Sealed, Error> {
+        let mut operations = Operations::default();
+        for _ in 0..count {
             self.events += 1;
             let mut sid = [0; 16];
             sid[..8].copy_from_slice(&self.events.to_be_bytes());
-            records.push(&Event {
+            let mut operation = Operation::default();
+            operation.push(&Event {
                 at: NOW,
-                kind: EventKind::VerificationStarted {
-                    verification: Sid(sid),
-                    account: Sid([1; 16]),
-                    service: Sid([2; 16]),
+                kind: verification::Event::VerificationStarted {
+                    verification: VerificationId::from_bytes(sid),
+                    account: AccountId::from_bytes([1; 16]),
+                    service: ServiceId::from_bytes([2; 16]),
                     channel: Channel::Sms,
-                    subject: sid,
-                    attempt: Sid(sid),
+                    subject: Subject::from_bytes(sid),
+                    attempt: AttemptId::from_bytes(sid),
                     code_length: 6,
                     sent: None,
                     destination: None,
                     custom_code: None,
-                },
+                }
+                .into(),
             });
+            if !operations.add(&operation) {
+                return Err("a batch does not hold its operations".into());
+            }
         }
-        records
-    }
-
-    /// One batch, sealed, hashed and signed.
-    fn batch(&mut self, entries: usize, events: u64) -> Result<Sealed, Error> {
         let expected_size = self.frontier.size();
-        let mut sealed: Vec<Record> = Vec::with_capacity(entries);
-        for _ in 0..entries {
-            let records = self.records(events);
-            let place = Place {
-                kind: Kind::Ops,
-                keep: Keep::UntilSnapshot,
-                index: self.frontier.size(),
-                time_bucket: NOW / 10,
-                tenant: Some(Sid([1; 16])),
-            };
-            let record = self.sealer.seal(&place, &records)?;
-            self.frontier.push(record.entry.leaf_hash());
-            sealed.push(record);
-        }
+        let place = Place { kind: Kind::Ops, index: expected_size, time_bucket: NOW / 10 };
+        let record = self.sealer.seal(&place, &operations)?;
+        self.frontier.push(record.entry.leaf_hash());
         let head = Head { origin: origin(&VAULT, OPS), size: self.frontier.size(), root: self.frontier.root() };
         let head = head.sign(&self.signer.public_key(), |text| self.signer.sign(text));
-        Ok(Sealed { expected_size, size: self.frontier.size(), records: sealed, head })
+        Ok(Sealed { expected_size, size: self.frontier.size(), record, head })
     }
 }
 
@@ -144,21 +134,21 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
     let short = tempfile::Builder::new().prefix("adyton-bench-").tempdir()?;
     let sockets = short.path();
     sealing(options, print)?;
-    for (busy, append, back) in
-        [(1, "append, 1 event an entry", "replay, 1 event an entry"), (BUSY, "append, 64 events", "replay, 64 events")]
-    {
-        let data = folder.join(format!("log-{busy}"));
+    for (count, append, back) in [
+        (CALM, "append, 16 operations a batch", "replay, 16 operations a batch"),
+        (BUSY, "append, 512 operations a batch", "replay, 512 operations a batch"),
+    ] {
+        let data = folder.join(format!("log-{count}"));
         std::fs::create_dir_all(&data)?;
-        std::os::unix::fs::symlink(&data, sockets.join(format!("log-{busy}")))?;
-        let host = Host::start(&sockets.join(format!("log-{busy}")))?;
+        std::os::unix::fs::symlink(&data, sockets.join(format!("log-{count}")))?;
+        let host = Host::start(&sockets.join(format!("log-{count}")))?;
         host.store().await?;
         let mut writer = Writer::new()?;
         let mut appender = Appender::start(host.address.clone(), OPS, Events::silent());
-        let batches = options.scale(if busy == 1 { 400 } else { 64 });
+        let batches = options.scale(400);
         let (mut bytes, mut waited) = (0, Duration::ZERO);
         for _ in 0..batches {
-            let entries = if busy == 1 { BATCH } else { 64 };
-            let sealed = writer.batch(entries, busy)?;
+            let sealed = writer.batch(count)?;
             let frame = sealed.frame(sealed.size, OPS.number())?;
             bytes = frame.len();
             let began = Instant::now();
@@ -170,9 +160,9 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
         let per_batch = writer.events as f64 / batches as f64;
         let limit = disk::synced_writes(folder, bytes, batches)? * per_batch;
         let peer = if options.peers {
-            match postgres::measure(options, folder, &Writer::new()?.batch(BATCH, busy)?) {
-                Ok(entries) => {
-                    Beside::Peer { name: postgres::Cluster::name(), rate: entries * busy as f64, p99_ms: None }
+            match postgres::measure(options, folder, &Writer::new()?.batch(count)?) {
+                Ok(batches) => {
+                    Beside::Peer { name: postgres::Cluster::name(), rate: batches * count as f64, p99_ms: None }
                 }
                 Err(unavailable) => Beside::NotRun(unavailable),
             }
@@ -186,13 +176,12 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
         });
         let keys = keys();
         let began = Instant::now();
-        let found = replay(&mut host.store().await?, &keys, VAULT, OPS, &writer.signer.public_key()).await?;
+        let found = replay(&mut host.store().await?, &keys, VAULT, OPS, &writer.signer.public_key(), None).await?;
         let rate = found.events as f64 / began.elapsed().as_secs_f64();
         if found.events != writer.events || found.frontier.root() != writer.frontier.root() {
             return Err("the replay is not what was written".into());
         }
-        let size = if busy == 1 { 256 } else { 8192 };
-        let limit = raw_open(options.scale(if busy == 1 { 400_000 } else { 8_000 }), size)? * busy as f64;
+        let limit = raw_open(options.scale(8_000), size_of(count))? * count as f64;
         print(Row { limit: Some(limit), ..Row::new(back, "events/s", rate) });
     }
     Ok(())
@@ -204,25 +193,31 @@ fn sealing(options: Options, print: &mut impl FnMut(Row)) -> Result<(), Error> {
     let batches = options.scale(4000);
     let began = Instant::now();
     for _ in 0..batches {
-        writer.batch(BATCH, 1)?;
+        writer.batch(BUSY)?;
     }
     let took = began.elapsed();
-    let entries = (batches * BATCH) as f64;
+    let operations = (batches * BUSY) as f64;
     print(Row {
-        limit: Some(raw(batches * BATCH)?),
-        ..Row::new("seal and hash", "entries/s", entries / took.as_secs_f64())
+        limit: Some(raw(batches)? * BUSY as f64),
+        ..Row::new("seal and hash", "operations/s", operations / took.as_secs_f64())
     });
     Ok(())
 }
 
-/// AES-256-GCM and SHA-256 and nothing else: seals 256 bytes and hashes what came out.
+/// Bytes of the hot body of a batch: about 100 an operation.
+fn size_of(count: usize) -> usize {
+    Size::holding(count * 100).unwrap_or_default().bytes()
+}
+
+/// AES-256-GCM and SHA-256 and nothing else: seals the body of a busy batch and hashes what came out.
 fn raw(count: usize) -> Result<f64, Error> {
     let key = AeadKey::new(&Secret::init_with(|bytes| bytes.fill(3)))?;
-    let mut body = Vec::with_capacity(300);
+    let size = size_of(BUSY);
+    let mut body = Vec::with_capacity(size + 16);
     let began = Instant::now();
     for index in 0..count {
-        let mut plaintext = Plaintext::with_capacity(256);
-        plaintext.pad_to(256);
+        let mut plaintext = Plaintext::with_capacity(size);
+        plaintext.pad_to(size);
         body.clear();
         key.seal(Nonce::counter(index as u64), &AAD, plaintext, &mut body)?;
         std::hint::black_box(adyton_ledger::sha256(&body));
@@ -239,7 +234,7 @@ fn raw_open(count: usize, size: usize) -> Result<f64, Error> {
     let began = Instant::now();
     for _ in 0..count {
         std::hint::black_box(key.open(Nonce::counter(1), &AAD, &body)?);
-        std::hint::black_box(adyton_ledger::leaf_hash(&[0; 160]));
+        std::hint::black_box(adyton_ledger::leaf_hash(&[0; 176]));
     }
     Ok(count as f64 / began.elapsed().as_secs_f64())
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use adyton_enclave::engine::Sealed;
+use adyton_engine::Sealed;
 use data_encoding::HEXLOWER;
 use tempfile::TempDir;
 
@@ -90,28 +90,23 @@ impl Cluster {
     }
 }
 
-/// Entries a second.
+/// Batches a second.
 ///
 /// # Errors
 /// [`Unavailable`] if the peer cannot be had.
 pub(crate) fn measure(options: Options, folder: &Path, batch: &Sealed) -> Result<f64, Unavailable> {
     let cluster = Cluster::start(folder)?;
-    cluster.run("CREATE TABLE log (at bigint PRIMARY KEY, entry bytea, body bytea)")?;
+    cluster.run("CREATE TABLE log (at bigint PRIMARY KEY, entry bytea, hot bytea)")?;
     let batches = options.scale(200);
     let mut script = Vec::new();
-    let mut at = 0u64;
-    for _ in 0..batches {
-        script.extend_from_slice(b"COPY log FROM stdin;\n");
-        for record in &batch.records {
-            let (entry, body) = (HEXLOWER.encode(record.entry.as_bytes()), HEXLOWER.encode(&record.body));
-            writeln!(script, "{at}\t\\\\x{entry}\t\\\\x{body}")?;
-            at += 1;
-        }
-        script.extend_from_slice(b"\\.\n");
+    let entry = HEXLOWER.encode(batch.record.entry.as_bytes());
+    let hot = HEXLOWER.encode(batch.record.hot.as_deref().unwrap_or_default());
+    for at in 0..batches {
+        writeln!(script, "COPY log FROM stdin;\n{at}\t\\\\x{entry}\t\\\\x{hot}\n\\.")?;
     }
     let file = cluster.sockets().join("script.sql");
     std::fs::write(&file, script)?;
     let began = Instant::now();
     cluster.psql(&["-f", &file.to_string_lossy()])?;
-    Ok(at as f64 / began.elapsed().as_secs_f64())
+    Ok(batches as f64 / began.elapsed().as_secs_f64())
 }

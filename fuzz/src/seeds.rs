@@ -10,7 +10,9 @@ use adyton_image::Eif;
 use adyton_ledger::{Frontier, Hash};
 use adyton_seal::Plaintext;
 use adyton_vault::{
-    AppHash, Channel, Event, EventKind, Loosening, Outcome, Scope, Scopes, ServiceSettings, Sid, State, User,
+    AccountId, AppHash, AttemptId, BootId, Channel, Event, EventKind, KeyId, Loosening, NewKey, Outcome, Record as _,
+    Scope, Scopes, ServiceId, ServiceSettings, State, Subject, TokenHash, User, VerificationId, services, tenancy,
+    verification,
 };
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};
@@ -323,18 +325,21 @@ fn reader() -> Vec<u8> {
     [&[12][..], &operations, &fields, &variants].concat()
 }
 
-const ACCOUNT: Sid = Sid([1; 16]);
-const VERIFICATION: Sid = Sid([4; 16]);
-const ATTEMPT: Sid = Sid([5; 16]);
+const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
+const VERIFICATION: VerificationId = VerificationId::from_bytes([4; 16]);
+const SERVICE: ServiceId = ServiceId::from_bytes([2; 16]);
+const ATTEMPT: AttemptId = AttemptId::from_bytes([5; 16]);
 const AT: u64 = 1_780_000_000;
 
-fn tenant(account: Sid) -> EventKind {
+fn tenant(account: AccountId) -> EventKind {
     let (ssh_key, admitted) = (b"ssh-ed25519 AAAA".to_vec(), Some(3));
-    EventKind::TenantCreated { account, token_hash: [7; 32], ssh_key, admitted, friendly_name: "Example".into() }
+    let (token_hash, friendly_name) = (TokenHash::from_bytes([7; 32]), "Example".into());
+    tenancy::Event::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name }.into()
 }
 
-fn service(account: Sid, service: Sid) -> EventKind {
-    EventKind::ServiceCreated { account, service, settings: settings() }
+fn service(account: AccountId, number: u8) -> EventKind {
+    let service = ServiceId::from_bytes([number; 16]);
+    services::Event::ServiceCreated { account, service, settings: settings() }.into()
 }
 
 fn settings() -> ServiceSettings {
@@ -348,13 +353,13 @@ fn settings() -> ServiceSettings {
     }
 }
 
-fn started() -> EventKind {
-    EventKind::VerificationStarted {
+fn started() -> verification::Event {
+    verification::Event::VerificationStarted {
         verification: VERIFICATION,
         account: ACCOUNT,
-        service: Sid([2; 16]),
+        service: SERVICE,
         channel: Channel::Sms,
-        subject: [6; 16],
+        subject: Subject::from_bytes([6; 16]),
         attempt: ATTEMPT,
         code_length: 6,
         sent: None,
@@ -364,49 +369,56 @@ fn started() -> EventKind {
 }
 
 fn kinds() -> Vec<(&'static str, EventKind)> {
-    let (verification, attempt, account) = (VERIFICATION, ATTEMPT, ACCOUNT);
-    let (service_sid, subject) = (Sid([2; 16]), [6; 16]);
-    let added = vec![(Sid([8; 16]), Scopes::of(&[Scope::Verify]), [9; 32])];
+    let mut kinds = vec![("booted", EventKind::Booted(BootId([3; 16]))), ("tenant_created", tenant(ACCOUNT))];
+    kinds.push(("service_created", service(ACCOUNT, 2)));
+    kinds.extend(of_verification().into_iter().map(|(name, event)| (name, event.into())));
+    kinds.extend(of_tenancy().into_iter().map(|(name, event)| (name, event.into())));
+    kinds.extend(of_services().into_iter().map(|(name, event)| (name, event.into())));
+    kinds
+}
+
+fn of_tenancy() -> Vec<(&'static str, tenancy::Event)> {
+    let key = |number: u8| KeyId::from_bytes([number; 16]);
+    let scopes = Scopes::of(&[Scope::Verify]);
+    let keys_changed = tenancy::Event::KeysChanged {
+        account: ACCOUNT,
+        sequence: 1,
+        reset: false,
+        token_hash: Some(TokenHash::from_bytes([7; 32])),
+        removed: vec![key(9)],
+        added: vec![NewKey { key: key(8), scopes, token_hash: TokenHash::from_bytes([9; 32]) }],
+    };
+    let settings_changed = tenancy::Event::SettingsChanged { sequence: 4, text: "version = 1".into() };
+    vec![("settings_changed", settings_changed), ("keys_changed", keys_changed)]
+}
+
+fn of_services() -> Vec<(&'static str, services::Event)> {
+    let (account, service) = (ACCOUNT, SERVICE);
     let loosening = Loosening { code_length: Some(6), custom_code: false, at: AT + 86_400 };
     vec![
-        ("booted", EventKind::Booted { boot_id: [3; 16] }),
-        ("tenant_created", tenant(ACCOUNT)),
-        ("service_created", service(ACCOUNT, Sid([2; 16]))),
-        ("slot_opened", EventKind::SlotOpened { slot: u32::try_from(AT / 600).unwrap_or_default(), key: None }),
+        ("service_updated", services::Event::ServiceUpdated { service, settings: settings() }),
+        ("loosening_scheduled", services::Event::LooseningScheduled { account, sequence: 2, service, loosening }),
+        ("loosening_ended", services::Event::LooseningEnded { service, in_effect: true }),
+        ("service_deleted", services::Event::ServiceDeleted { service }),
+    ]
+}
+
+fn of_verification() -> Vec<(&'static str, verification::Event)> {
+    use verification::Event;
+    let (verification, attempt, account, service) = (VERIFICATION, ATTEMPT, ACCOUNT, SERVICE);
+    let subject = Subject::from_bytes([6; 16]);
+    let user = User::Key(KeyId::from_bytes([8; 16]));
+    vec![
+        ("slot_opened", Event::SlotOpened { slot: u32::try_from(AT / 600).unwrap_or_default(), key: None }),
         ("verification_started", started()),
-        ("verification_resent", EventKind::VerificationResent { verification, attempt, sent: None }),
-        ("check_failed", EventKind::CheckFailed { verification, service: service_sid, subject, full_again: AT + 120 }),
-        (
-            "delivery_reported",
-            EventKind::DeliveryReported { verification, attempt, outcome: Outcome::GaveUp, route: None },
-        ),
-        (
-            "verification_approved",
-            EventKind::VerificationApproved { verification, service: service_sid, subject, proven: true },
-        ),
-        ("expired", EventKind::Expired),
-        ("settings_changed", EventKind::SettingsChanged { sequence: 4, text: "version = 1".into() }),
-        (
-            "keys_changed",
-            EventKind::KeysChanged {
-                account,
-                sequence: 1,
-                reset: false,
-                token_hash: Some([7; 32]),
-                removed: vec![Sid([9; 16])],
-                added,
-            },
-        ),
-        ("service_updated", EventKind::ServiceUpdated { service: service_sid, settings: settings() }),
-        (
-            "loosening_scheduled",
-            EventKind::LooseningScheduled { account, sequence: 2, service: service_sid, loosening },
-        ),
-        ("loosening_ended", EventKind::LooseningEnded { service: service_sid, in_effect: true }),
-        ("verification_canceled", EventKind::VerificationCanceled { verification }),
-        ("budgets_forgotten", EventKind::BudgetsForgotten),
-        ("support_looked", EventKind::SupportLooked { account, user: User::Key(Sid([8; 16])), verification }),
-        ("service_deleted", EventKind::ServiceDeleted { service: service_sid }),
+        ("verification_resent", Event::VerificationResent { verification, attempt, sent: None }),
+        ("check_failed", Event::CheckFailed { verification, service, subject, full_again: AT + 120 }),
+        ("delivery_reported", Event::DeliveryReported { verification, attempt, outcome: Outcome::GaveUp, route: None }),
+        ("verification_approved", Event::VerificationApproved { verification, service, subject, proven: true }),
+        ("expired", Event::Expired),
+        ("verification_canceled", Event::VerificationCanceled { verification }),
+        ("budgets_forgotten", Event::BudgetsForgotten),
+        ("support_looked", Event::SupportLooked { account, user, verification }),
     ]
 }
 
@@ -423,48 +435,35 @@ fn events() -> Named {
 fn histories() -> Named {
     let history = |kinds: Vec<EventKind>| kinds.into_iter().flat_map(|kind| lp(&encode(AT, kind))).collect();
     let every = history(kinds().into_iter().map(|(_, kind)| kind).collect());
-    let (one, two) = (Sid([1; 16]), Sid([2; 16]));
-    let tenants = vec![tenant(one), tenant(two), service(one, Sid([9; 16])), service(two, Sid([8; 16]))];
-    let end = lp(&encode(u64::MAX, EventKind::Expired));
+    let (one, two) = (ACCOUNT, AccountId::from_bytes([2; 16]));
+    let tenants = vec![tenant(one), tenant(two), service(one, 9), service(two, 8)];
+    let end = lp(&encode(u64::MAX, verification::Event::Expired.into()));
     vec![
         ("every_kind", every),
         ("services_against_accounts", history(tenants)),
-        ("started_twice_then_ended", [history(vec![started(), started()]), end].concat()),
+        ("started_twice_then_ended", [history(vec![started().into(), started().into()]), end].concat()),
     ]
 }
 
 fn state() -> State {
     let mut state = State::new();
-    for kind in [tenant(ACCOUNT), service(ACCOUNT, Sid([2; 16])), service(ACCOUNT, Sid([3; 16]))] {
+    for kind in [tenant(ACCOUNT), service(ACCOUNT, 2), service(ACCOUNT, 3)] {
         state.evolve(Event { at: AT, kind });
     }
     state
 }
 
-/// As many bytes as a service of [`settings`] has in a snapshot.
-fn service_record() -> Vec<u8> {
-    let settings = settings();
-    vec![
-        0;
-        1 + 16
-            + 16
-            + 8
-            + 8
-            + 2
-            + lp(settings.friendly_name.as_bytes()).len()
-            + lp(settings.web_otp_domain.as_bytes()).len()
-            + 1
-            + settings.app_hashes.len() * AppHash::LENGTH
-            + 1
-    ]
-}
-
 fn states() -> Named {
     let bytes = state().cold_bytes();
-    // The records of the two services are as long as each other, and the counters follow them.
-    let counters = lp(&[0; 17]).len();
-    let (head, rest) = bytes.split_at(bytes.len() - counters - 2 * lp(&service_record()).len());
-    let (services, last) = rest.split_at(rest.len() - counters);
+    // The two services are as long as each other, and the section of verification follows them: its tag, its length, its
+    // boots and no budgets.
+    let (head, last) = bytes.split_at(bytes.len() - (4 + 4 + 8 + 4));
+    let one = {
+        let mut state = State::new();
+        [tenant(ACCOUNT), service(ACCOUNT, 2)].into_iter().for_each(|kind| state.evolve(Event { at: AT, kind }));
+        state.cold_bytes().len()
+    };
+    let (head, services) = head.split_at(head.len() - 2 * (bytes.len() - one));
     let (first, second) = services.split_at(services.len() / 2);
     let swapped = [head, second, first, last].concat();
     vec![("empty", State::new().cold_bytes()), ("fail_order", swapped), ("tenant_and_services", bytes)]
@@ -477,20 +476,25 @@ fn manifest(chunks: u8) -> Vec<u8> {
 }
 
 fn bodies() -> Named {
-    let padded = |records: &[Vec<u8>]| {
-        let count = u32::try_from(records.len()).expect("seeds are short").to_be_bytes().to_vec();
-        let nested = records.iter().fold(count, |all, record| [all, lp(record)].concat());
-        let mut out = lp(&nested);
-        out.resize(256, 0);
+    let padded = |operations: &[&[Vec<u8>]]| {
+        let parts: Vec<u8> = operations
+            .iter()
+            .flat_map(|events| lp(&events.iter().flat_map(|one| lp(one)).collect::<Vec<_>>()))
+            .collect();
+        let used = u32::try_from(parts.len()).expect("seeds are short").to_be_bytes();
+        let count = u16::try_from(operations.len()).expect("seeds are short").to_be_bytes();
+        let mut out = [&used[..], &count, &parts].concat();
+        out.resize(1024, 0);
         out
     };
-    let expired = || encode(AT, EventKind::Expired);
-    let mut stained = padded(&[expired()]);
-    stained[255] = 1;
+    let expired = || encode(AT, verification::Event::Expired.into());
+    let mut stained = padded(&[&[expired()]]);
+    stained[1023] = 1;
     vec![
-        ("no_record", padded(&[])),
-        ("two_events", padded(&[encode(AT, tenant(ACCOUNT)), expired()])),
-        ("manifest", padded(&[manifest(3)])),
+        ("no_operation", padded(&[])),
+        ("two_operations", padded(&[&[encode(AT, tenant(ACCOUNT))], &[expired(), expired()]])),
+        ("empty_part", padded(&[&[], &[expired()]])),
+        ("manifest", padded(&[&[manifest(3)]])),
         ("fail_padding", stained),
     ]
 }

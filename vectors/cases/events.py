@@ -158,7 +158,7 @@ def cases() -> list[dict]:
     case("send_repeated", "SendRepeated", "H", event(20, vault.VERIFICATION + vault.ATTEMPT), verification | attempt)
 
     def fail(name: str, encoded: bytes) -> None:
-        out.append({"name": f"fail_event_{name}", "what": "event", "hex": encoded.hex(), "refusal": "EventError"})
+        out.append({"name": f"fail_event_{name}", "what": "event", "hex": encoded.hex(), "refusal": "Corrupt"})
 
     fail("empty", b"")
     fail("kind_0", event(0))

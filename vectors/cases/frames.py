@@ -2,7 +2,7 @@
 
 from spec.wire import lp, u8, u16, u32, u64
 
-FIRST, SECOND = b"\x11" * 160, b"\x22" * 160
+FIRST, SECOND = b"\x11" * 176, b"\x22" * 176
 SNAPSHOT = b"\x33" * 16
 HEAD = lp("adyton\n1\nAAAA\n")
 
@@ -26,11 +26,12 @@ def good() -> list[dict]:
     for number, channel in enumerate(("append", "store", "dial", "events", "inspect"), 1):
         case(f"hello_{channel}", f"version 1, channel {channel}", 0x01, 0, u16(1) + u8(number))
     case("welcome", "version 1", 0x02, 0, u16(1))
-    records = FIRST + lp("one") + SECOND + lp("")
-    note = "log 1, expected size 256, entries 11... with body 'one' and 22... with an empty body, "
-    note += "head 'adyton\\n1\\nAAAA\\n'"
-    append = u16(1) + u64(256) + u16(2) + records + HEAD
-    case("append", note, 0x10, 0x0102030405060708, append)
+    at = u16(1) + u64(256)
+    note = "log 1, expected size 256, entry 11... with bodies 'hot' and 'kept', head 'adyton\\n1\\nAAAA\\n'"
+    case("append", note, 0x10, 0x0102030405060708, at + FIRST + u8(3) + lp("hot") + lp("kept") + HEAD)
+    for name, bodies in (("hot", 1), ("kept", 2)):
+        payload = u16(0) + u64(0) + SECOND + u8(bodies) + lp("") + HEAD
+        case(f"append_{name}", f"log 0, expected size 0, entry 22... with an empty {name} body", 0x10, 2, payload)
     case("appended", "size 258", 0x11, 2, u64(258))
     case("conflict", "size 300", 0x12, 2, u64(300))
     case("store_full", "full", 0x13, 2, u8(1))
@@ -39,8 +40,8 @@ def good() -> list[dict]:
     case("status_is", "size 9, snapshot 4, head", 0x21, 3, u64(9) + u64(4) + HEAD)
     case("status_is_empty", "size 0, no snapshot, no head", 0x21, 3, u64(0) + u64(2**64 - 1) + lp(""))
     case("read", "log 1, from 5, at most 100", 0x22, 4, u16(1) + u64(5) + u32(100))
-    stored = u32(2) + FIRST + u8(1) + lp("body") + SECOND + u8(0)
-    case("records", "11... with body 'body', 22... whose body is retired", 0x23, 4, stored)
+    stored = u32(2) + FIRST + u8(2) + lp("kept") + SECOND + u8(0)
+    case("records", "11... with kept body 'kept', 22... without bodies", 0x23, 4, stored)
     case("records_none", "no records", 0x23, 4, u32(0))
     chunk = u16(1) + SNAPSHOT + u32(7)
     case("put_chunk", "log 1, snapshot 33..., number 7, 'sealed'", 0x24, 5, chunk + lp("sealed"))
@@ -101,7 +102,7 @@ def refused() -> list[dict]:
     def of(kind: int, payload: bytes = b"") -> bytes:
         return frame(kind, 7, payload)
 
-    append = u16(1) + u64(0) + u16(1)
+    append = u16(1) + u64(0)
     case("length_zero", "Length", "nothing follows the length", u32(0))
     case("length_eight", "Length", "one byte short of a kind and an id", u32(8) + u8(0x25) + bytes(7))
     case("kind_zero", "Kind { got: 0 }", None, of(0x00))
@@ -111,19 +112,19 @@ def refused() -> list[dict]:
     case("hello_channel_six", "Value", None, of(0x01, u16(1) + u8(6)))
     case("hello_short", "Truncated", None, of(0x01, u16(1)))
     case("welcome_trailing", "TrailingBytes", None, of(0x02, u16(1) + u8(0)))
-    case("append_no_records", "Value", "count 0", of(0x10, u16(1) + u64(0) + u16(0) + HEAD))
-    case("append_too_many", "Value", "count 4097", of(0x10, u16(1) + u64(0) + u16(4097)))
-    case("append_short_entry", "Truncated", "159 bytes of an entry", of(0x10, append + FIRST[:159]))
-    longer = of(0x10, append + FIRST + u32(100) + b"x" * 99)
+    case("append_short_entry", "Truncated", "175 bytes of an entry", of(0x10, append + FIRST[:175]))
+    case("append_third_body", "Value", "a body that is neither hot nor kept", of(0x10, append + FIRST + u8(4)))
+    longer = of(0x10, append + FIRST + u8(1) + u32(100) + b"x" * 99)
     case("append_body_too_long", "Truncated", "a body that claims one byte more than there is", longer)
-    case("append_no_head", "Truncated", None, of(0x10, append + FIRST + lp("x")))
-    case("append_head_not_utf8", "Value", None, of(0x10, append + FIRST + lp("x") + lp(b"\xff")))
-    case("append_trailing", "TrailingBytes", None, of(0x10, append + FIRST + lp("x") + HEAD + u8(0)))
+    case("append_no_kept_body", "Truncated", None, of(0x10, append + FIRST + u8(3) + lp("x")))
+    case("append_no_head", "Truncated", None, of(0x10, append + FIRST + u8(1) + lp("x")))
+    case("append_head_not_utf8", "Value", None, of(0x10, append + FIRST + u8(1) + lp("x") + lp(b"\xff")))
+    case("append_trailing", "TrailingBytes", None, of(0x10, append + FIRST + u8(1) + lp("x") + HEAD + u8(0)))
     case("store_failed_zero", "Value", None, of(0x13, u8(0)))
     case("store_failed_three", "Value", None, of(0x13, u8(3)))
     overlong = of(0x21, u64(1) + u64(2**64 - 1) + lp(b"\xc0\x80"))
     case("status_is_head_not_utf8", "Value", "overlong UTF-8", overlong)
-    case("records_flag_two", "Value", "neither 0 nor 1", of(0x23, u32(1) + FIRST + u8(2)))
+    case("records_third_body", "Value", "a body that is neither hot nor kept", of(0x23, u32(1) + FIRST + u8(4)))
     huge = of(0x23, u32(2**32 - 1) + FIRST + u8(0))
     case("records_count_huge", "Truncated", "a count that no frame can hold", huge)
     case("records_missing_body", "Truncated", None, of(0x23, u32(1) + FIRST + u8(1)))

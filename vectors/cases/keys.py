@@ -2,7 +2,7 @@
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from spec.keys import KeyTree, code, code_of_block, pseudonym, seal_public_key, sid, subject, token_hash
+from spec.keys import KeyTree, code, code_of_block, seal_public_key, sid, subject, token_hash
 from spec.primitives import ed25519_public, x25519_public
 from spec.wire import u64
 
@@ -13,7 +13,6 @@ LABELS = [
     ("log", ["ops-0", vault.BOOT_ID]),
     ("commitment", ["ops-0", vault.BOOT_ID]),
     ("log signing", []),
-    ("pseudonym", []),
     ("snapshot", ["ops-0", vault.BOOT_ID, pattern(0x90, 16)]),
     ("hpke", []),
     ("ca wrap", []),
@@ -95,14 +94,6 @@ def keyed_hashes() -> list[dict]:
                 "in_service": subject(vault.KEYS, account, vault.SERVICE_SID, channel, counted).hex(),
                 "in_tenant": subject(vault.KEYS, account, "tenant", channel, counted).hex(),
                 "prefix": subject(vault.KEYS, account, "prefix", channel, prefix).hex(),
-            })
-        for day in (0, 20_601, 20_602, 2**32 - 1):
-            out.append(base | {
-                "name": f"pseudonym{name}_on_day_{day}",
-                "what": "pseudonym",
-                "account": account,
-                "day": day,
-                "hash": pseudonym(vault.KEYS, account, day).hex(),
             })
     return [{"name": case.pop("name"), "what": case.pop("what")} | case for case in out]
 

@@ -9,7 +9,7 @@ from spec import snapshot as spec
 from spec import tree
 from spec.keys import sid
 from spec.snapshot import CHUNK, Scope
-from spec.wire import lp, sha256, u8, u32, u64
+from spec.wire import lp, sha256, u8, u16, u32, u64
 
 from . import vault
 from .vault import pattern
@@ -41,9 +41,9 @@ def service(account: int, first: int, code_length: int, friendly_name: str) -> d
     }
 
 
-# Records ascend by account first: the service with the lowest SID is not the first.
+# Services ascend by their own SID: the first of the first tenant is not the first.
 TENANTS = [tenant(0x10, "Acme"), tenant(0x20, "Bäckerei")]
-SERVICES = [service(0x10, 0x58, 6, "Login"), service(0x10, 0x68, 4, ""), service(0x20, 0x48, 10, "Anmeldung")]
+SERVICES = [service(0x20, 0x48, 10, "Anmeldung"), service(0x10, 0x58, 6, "Login"), service(0x10, 0x68, 4, "")]
 
 
 def record(value: dict) -> bytes:
@@ -53,12 +53,15 @@ def record(value: dict) -> bytes:
     name = value["friendly_name"] * value["times"]
     if "service" in value:
         chosen = spec.settings(value["code_length"], False, False, name, "")
-        return spec.service(raw("account"), raw("service"), value["created"], chosen)
+        return spec.service(raw("service"), raw("account"), value["created"], chosen)
     return spec.tenant(raw("account"), bytes.fromhex(value["token_hash"]), value["created"], "ssh", name)
 
 
-RECORDS = [record(value) for value in TENANTS + SERVICES]
-STATE = spec.encode_state(RECORDS)
+def encode_state(tenants: list[dict], services: list[dict]) -> bytes:
+    return spec.encode_state([record(value) for value in tenants], [record(value) for value in services])
+
+
+STATE = encode_state(TENANTS, SERVICES)
 
 
 def leaves(size: int) -> list[bytes]:
@@ -76,42 +79,52 @@ def cases() -> list[dict]:
 def states() -> list[dict]:
     out = []
     for name, tenants, services in (("empty", [], []), ("one_tenant", TENANTS[:1], []), ("full", TENANTS, SERVICES)):
-        encoded = spec.encode_state([record(value) for value in tenants + services])
-        fields = {"tenants": tenants, "services": services, "hex": encoded.hex()}
+        fields = {"tenants": tenants, "services": services, "hex": encode_state(tenants, services).hex()}
         out.append({"name": f"state_{name}", "what": "state"} | fields)
 
     def fail(name: str, encoded: bytes) -> None:
-        out.append({"name": f"fail_state_{name}", "what": "state", "hex": encoded.hex(), "refusal": "SnapshotError"})
+        out.append({"name": f"fail_state_{name}", "what": "state", "hex": encoded.hex(), "refusal": "Corrupt"})
 
-    last = spec.counters(0, 0)
+    acme, baker = map(record, TENANTS)
+    other, login, third = map(record, SERVICES)
+    end = spec.verification([])
 
-    def in_order(*records: bytes) -> bytes:
-        return u32(1) + u32(len(records) + 1) + b"".join(map(lp, [*records, last]))
+    def of(tenants: list[bytes], keys: list[bytes] = (), services: list[bytes] = (), budgets: list[bytes] = ()) -> bytes:
+        return spec.tenancy(tenants, keys) + spec.services(services) + spec.verification(budgets)
 
-    acme, baker, login, _, other = RECORDS
-    fail("version_2", u32(2) + STATE[4:])
+    def key(number: int, account: int, scopes: int) -> bytes:
+        return pattern(number, 16) + pattern(account, 16) + u8(scopes) + bytes(32)
+
+    def budget(subject: int, consecutive: int) -> bytes:
+        return pattern(0x58, 16) + pattern(subject, 16) + u32(consecutive) + u64(1)
+
+    fail("nothing", b"")
     fail("cut", STATE[:-1])
     fail("trailing", STATE + b"\x00")
-    fail("one_record_more_than_there_is", u32(1) + u32(7) + STATE[8:])
-    fail("one_record_less_than_there_is", u32(1) + u32(5) + STATE[8:])
-    fail("record_of_no_kind", in_order(acme, u8(7) + acme[1:]))
-    fail("without_counters", u32(1) + u32(1) + lp(acme))
-    fail("counters_twice", in_order(acme, spec.counters(1, 0)) )
-    fail("settings_empty", in_order(acme, u8(3) + lp("")))
-    fail("key_of_no_tenant", in_order(acme, u8(4) + pattern(0x30, 16) + pattern(0x20, 16) + u8(1) + bytes(32)))
-    fail("key_without_scopes", in_order(acme, u8(4) + pattern(0x30, 16) + pattern(0x10, 16) + u8(0) + bytes(32)))
-    fail("budget_of_nothing", in_order(acme, u8(5) + pattern(0x58, 16) + bytes(16) + u32(0) + u64(1)))
-    fail("record_empty", in_order(b""))
-    fail("record_trailing", in_order(acme + b"\x00"))
-    fail("tenant_repeated", in_order(acme, acme))
+    fail("section_of_version_2", spec.section(1, u64(0) + lp("") + u32(0) + u32(0), 2) + spec.services([]) + end)
+    fail("section_missing", spec.tenancy([acme], []) + end)
+    fail("section_twice", of([acme]) + end)
+    fail("section_of_no_workflow", of([acme]) + spec.section(4, b""))
+    fail("sections_descend", spec.services([]) + spec.tenancy([acme], []) + end)
+    fail("section_cut", spec.tenancy([acme], []) + spec.services([]) + spec.section(3, u64(0) + u32(0)[:3]))
+    fail("section_trailing", spec.tenancy([acme], []) + spec.services([]) + spec.section(3, u64(0) + u32(0) + b"\x00"))
+    fail("one_record_more_than_there_is", spec.tenancy([acme], []) + spec.section(2, u32(2) + login) + end)
+    fail("one_record_less_than_there_is", spec.tenancy([acme], []) + spec.section(2, u32(0) + login) + end)
+    fail("records_countless", spec.tenancy([acme], []) + spec.section(2, u32(2**32 - 1)) + end)
+    fail("key_of_no_tenant", of([acme], [key(0x30, 0x20, 1)]))
+    fail("key_without_scopes", of([acme], [key(0x30, 0x10, 0)]))
+    fail("keys_descend", of([acme], [key(0x31, 0x10, 1), key(0x30, 0x10, 1)]))
+    fail("key_twice", of([acme, baker], [key(0x30, 0x10, 1), key(0x30, 0x20, 1)]))
+    fail("budget_of_nothing", of([acme], [], [login], [budget(0x70, 0)]))
+    fail("budget_twice", of([acme], [], [login], [budget(0x70, 1), budget(0x70, 2)]))
+    fail("budgets_descend", of([acme], [], [login], [budget(0x71, 1), budget(0x70, 1)]))
     changed = record(TENANTS[0] | {"created": CREATED + 99})
-    fail("tenant_twice", in_order(acme, changed))
-    moved = record(SERVICES[0] | {"account": TENANTS[1]["account"]})
-    fail("service_of_two_tenants", in_order(acme, baker, login, moved))
-    fail("service_of_no_tenant", in_order(acme, other))
-    fail("tenants_descend", in_order(baker, acme))
-    fail("services_descend", in_order(acme, baker, other, login))
-    fail("service_before_tenant", in_order(login, acme))
+    fail("tenant_twice", of([acme, changed]))
+    fail("tenants_descend", of([baker, acme]))
+    moved = record(SERVICES[1] | {"account": TENANTS[1]["account"]})
+    fail("service_of_two_tenants", of([acme, baker], [], [login, moved]))
+    fail("service_of_no_tenant", of([acme], [], [other]))
+    fail("services_descend", of([acme, baker], [], [third, login]))
     return out
 
 
@@ -149,14 +162,14 @@ def scope_fields(scope: Scope) -> dict:
 
 
 # What precedes the one tenant's name in the plaintext of a snapshot that covers three entries.
-BEFORE_NAME = len(plaintext(3, spec.encode_state([record(tenant(0x10, ""))])))
+BEFORE_NAME = len(plaintext(3, encode_state([tenant(0x10, "")], [])))
 
 
 def snapshots() -> list[dict]:
     out = []
 
     def case(name: str, covered: int, tenants: list[dict], services: list[dict], whole: bool) -> None:
-        state = spec.encode_state([record(value) for value in tenants + services])
+        state = encode_state(tenants, services)
         chunks = SCOPE.seal(covered, plaintext(covered, state))
         fields = {"snapshot_id": SCOPE.snapshot_id.hex(), "covered": covered, "tenants": tenants, "services": services}
         made = {
@@ -211,7 +224,9 @@ def refused() -> list[dict]:
     of_plaintext("frontier_count", u64(5) + u64(5) + u8(1) + bytes(32) + STATE)
     of_plaintext("frontier_cut", (u64(5) + frontier)[:-1])
     of_plaintext("without_state", u64(5) + frontier)
-    of_plaintext("state_version_2", u64(5) + frontier + u32(2) + STATE[4:])
+    of_plaintext("section_of_no_workflow", u64(5) + frontier + u16(9) + STATE[2:])
+    of_plaintext("section_of_another_version", u64(5) + frontier + STATE[:2] + u16(2) + STATE[4:])
+    of_plaintext("section_more", plaintext(5) + spec.section(4, b""))
     of_plaintext("state_cut", plaintext(5)[:-1])
     of_plaintext("state_trailing", plaintext(5) + b"\x00")
     return out
@@ -219,7 +234,7 @@ def refused() -> list[dict]:
 
 def refused_of_two_chunks() -> list[dict]:
     name = "x" * (CHUNK - BEFORE_NAME + 1)
-    chunks = SCOPE.seal(3, plaintext(3, spec.encode_state([record(tenant(0x10, name))])))
+    chunks = SCOPE.seal(3, plaintext(3, encode_state([tenant(0x10, name)], [])))
     out = []
     for name, order, named in (
         ("swapped", [1, 0], [1, 0]),

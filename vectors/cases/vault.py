@@ -3,7 +3,7 @@
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from spec.entry import Header
+from spec.entry import Header, entry_of, size_of
 from spec.head import Genesis, seal_ca_key, wrap_root_key
 from spec.keys import KeyTree, sid
 from spec.primitives import ed25519_public, x25519_public
@@ -68,15 +68,15 @@ GENESIS = Genesis(
 )
 GENESIS_HEADER = Header(
     kind="gov",
-    keep=2,
-    body_len=len(GENESIS.encode()),
+    hot_size=0,
+    kept_size=size_of(len(GENESIS.encode())),
     index=0,
     time_bucket=TIME // 10,
-    tenant=bytes(16),
     boot_id=BOOT_ID,
     release=1,
-    commitments=bytes(32),
+    hot_root=bytes(32),
+    kept_root=bytes(32),
 )
-GENESIS_ENTRY = GENESIS_HEADER.encode() + sha256(GENESIS.encode())
+GENESIS_ENTRY = entry_of(GENESIS_HEADER.encode(), None, GENESIS.encode())
 VAULT_ID = sha256(GENESIS_ENTRY)
 OTHER_VAULT_ID = sha256(b"another vault")

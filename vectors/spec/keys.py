@@ -37,10 +37,6 @@ def subject(keys: KeyTree, account: str, of: str, channel: str, destination: str
     return keyed_hash(keys.derive("subject", account), of, channel, destination)[:16]
 
 
-def pseudonym(keys: KeyTree, account: str, day: int) -> bytes:
-    return keyed_hash(keys.derive("pseudonym"), account, u32(day))[:16]
-
-
 def code_of_block(block: bytes, digits: int) -> str | None:
     """The code that a block gives, or nothing if its four words are all too large."""
     modulus = 10**digits

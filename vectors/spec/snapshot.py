@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from .keys import KeyTree, log_name
 from .primitives import aes_256_gcm
-from .wire import lp, sha256, u8, u32, u64
+from .wire import lp, sha256, u8, u16, u32, u64
 
 CHUNK = 262_144
 
@@ -22,22 +22,37 @@ def loosening(code_length: int, custom_code: int, at: int) -> bytes:
 
 def tenant(account: bytes, token_hash: bytes, created: int, ssh_key: str, friendly_name: str) -> bytes:
     """Of a tenant that has signed nothing yet."""
-    return u8(1) + account + token_hash + u64(0) + u64(created) + lp(ssh_key) + lp(friendly_name)
+    return account + token_hash + u64(0) + u64(created) + lp(ssh_key) + lp(friendly_name)
 
 
-def service(account: bytes, service: bytes, created: int, chosen: bytes) -> bytes:
+def service(service: bytes, account: bytes, created: int, chosen: bytes) -> bytes:
     """Of a service that has not changed and will not loosen."""
-    return u8(2) + account + service + u64(created) + u64(created) + chosen + u8(0)
+    return service + account + u64(created) + u64(created) + chosen + u8(0)
 
 
-def counters(boots: int, owners_sequence: int) -> bytes:
-    return u8(6) + u64(boots) + u64(owners_sequence)
+def section(workflow: int, body: bytes, version: int = 1) -> bytes:
+    return u16(workflow) + u16(version) + lp(body)
 
 
-def encode_state(records: list[bytes], last: bytes | None = None) -> bytes:
-    """Every state ends with its counters; those of one that never booted are zeros."""
-    records = sorted([*records, counters(0, 0) if last is None else last])
-    return u32(1) + u32(len(records)) + b"".join(map(lp, records))
+def several(records: list[bytes]) -> bytes:
+    return u32(len(records)) + b"".join(records)
+
+
+def tenancy(tenants: list[bytes], keys: list[bytes], settings: str = "", owners_sequence: int = 0) -> bytes:
+    return section(1, u64(owners_sequence) + lp(settings) + several(tenants) + several(keys))
+
+
+def services(records: list[bytes]) -> bytes:
+    return section(2, several(records))
+
+
+def verification(budgets: list[bytes], boots: int = 0) -> bytes:
+    return section(3, u64(boots) + several(budgets))
+
+
+def encode_state(tenants: list[bytes], of_services: list[bytes]) -> bytes:
+    """Of a vault that never booted and has no keys."""
+    return tenancy(sorted(tenants), []) + services(sorted(of_services)) + verification([])
 
 
 def manifest(snapshot_id: bytes, covered: int, chunks: list[bytes]) -> bytes:
@@ -59,7 +74,7 @@ class Scope:
         key = self.keys.derive("snapshot", log_name(self.log), self.boot_id, self.snapshot_id)
         chunks = []
         for i, piece in enumerate(pieces):
-            aad = lp("adyton snapshot v1") + self.vault_id + lp(log_name(self.log)) + self.snapshot_id
+            aad = lp("adyton snapshot v2") + self.vault_id + lp(log_name(self.log)) + self.snapshot_id
             aad += u64(covered) + u32(i) + u32(len(pieces))
             chunks.append(aes_256_gcm(key, bytes(4) + u64(i), aad, piece))
         return chunks

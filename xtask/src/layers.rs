@@ -34,7 +34,8 @@ struct Sources {
     no_std: Vec<PathBuf>,
     pure: Vec<PathBuf>,
     pure_forbids: Vec<String>,
-    vault_may_use: Vec<String>,
+    workflows_may_use: Vec<String>,
+    seals: Vec<PathBuf>,
 }
 
 /// Checks the workspace.
@@ -148,9 +149,16 @@ fn check_sources(sources: &Sources, root: &Path) -> Result<Vec<String>, Error> {
             }
         }
     }
-    for (file, text) in rust_files(&root.join("inside/vault/src"))? {
-        for name in seal_names(&text).into_iter().filter(|name| !sources.vault_may_use.contains(name)) {
-            faults.push(format!("{}: names adyton_seal::{name} ([sources] vault_may_use)", relative(&file, root)));
+    // Everything pure inside but what seals: the decider's words, the workflows and the vault.
+    let decides = |folder: &&PathBuf| folder.starts_with("inside") && !sources.seals.contains(folder);
+    for folder in sources.pure.iter().filter(decides) {
+        for (file, text) in rust_files(&root.join(folder).join("src"))? {
+            for name in seal_names(&text).into_iter().filter(|name| !sources.workflows_may_use.contains(name)) {
+                faults.push(format!(
+                    "{}: names adyton_seal::{name} ([sources] workflows_may_use)",
+                    relative(&file, root)
+                ));
+            }
         }
     }
     Ok(faults)
@@ -268,7 +276,9 @@ mod tests {
             check_reach(&law().reach, &planted("adyton-ledger", "adyton-pretend", None)),
             [
                 "inside/enclave/Cargo.toml: adyton-enclave -> adyton-ledger -> adyton-pretend is not allowed by layers.toml [reach]",
+                "inside/engine/Cargo.toml: adyton-engine -> adyton-ledger -> adyton-pretend is not allowed by layers.toml [reach]",
                 "outside/host/Cargo.toml: adyton-host -> adyton-ledger -> adyton-pretend is not allowed by layers.toml [reach]",
+                "inside/vault/Cargo.toml: adyton-vault -> adyton-engine -> adyton-ledger -> adyton-pretend is not allowed by layers.toml [reach]",
             ]
         );
     }
@@ -293,7 +303,7 @@ mod tests {
                 "inside/vault: not #![no_std] ([sources] no_std)",
                 "inside/vault/src/lib.rs: names std::time ([sources] pure)",
                 "inside/vault/src/lib.rs: names std::{ ([sources] pure)",
-                "inside/vault/src/lib.rs: names adyton_seal::AeadKey ([sources] vault_may_use)",
+                "inside/vault/src/lib.rs: names adyton_seal::AeadKey ([sources] workflows_may_use)",
             ]
         );
     }

@@ -16,7 +16,9 @@ pub const MAX_FRAME: usize = 1_048_576;
 const LENGTH: usize = 4;
 /// Bytes of kind and id, which follow it.
 const HEAD: usize = 9;
-const MAX_RECORDS: usize = 4096;
+/// Bits of a record's bodies that follow.
+const HOT: u8 = 1;
+const KEPT: u8 = 2;
 const NONE: u64 = u64::MAX;
 
 /// Why bytes are not a frame, or a message does not fit one.

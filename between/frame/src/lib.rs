@@ -16,4 +16,4 @@ mod message;
 
 pub use codec::{FrameError, MAX_FRAME, encode_append};
 pub use event::{Ceiling, Counters, DeliveryFailure, Event, StopReason};
-pub use message::{Append, Channel, Frame, Message, RecordBytes, StoreFailure, StoredBytes, VERSION};
+pub use message::{Append, Channel, Frame, Message, RecordBytes, StoreFailure, VERSION};

@@ -67,22 +67,15 @@ pub enum StoreFailure {
     Io,
 }
 
-/// An entry and its body, to be appended.
+/// An entry and its bodies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordBytes {
     /// The entry.
-    pub entry: [u8; 160],
-    /// Its body.
-    pub body: Vec<u8>,
-}
-
-/// An entry and its body, as read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredBytes {
-    /// The entry.
-    pub entry: [u8; 160],
-    /// Its body, unless it was retired.
-    pub body: Option<Vec<u8>>,
+    pub entry: [u8; 176],
+    /// Its hot body, unless it has none or it was retired.
+    pub hot: Option<Vec<u8>>,
+    /// Its kept body, unless it has none or it was retired.
+    pub kept: Option<Vec<u8>>,
 }
 
 /// A batch for one log.
@@ -92,8 +85,8 @@ pub struct Append {
     pub log: u16,
     /// The size that the log must have.
     pub expected_size: u64,
-    /// What to append, 1 … 4096 records.
-    pub records: Vec<RecordBytes>,
+    /// What to append.
+    pub record: RecordBytes,
     /// The signed head after it.
     pub head: String,
 }
@@ -154,7 +147,7 @@ pub enum Message {
         max: u32,
     },
     /// Records.
-    Records(Vec<StoredBytes>),
+    Records(Vec<RecordBytes>),
     /// Keep a chunk of a snapshot.
     PutChunk {
         /// Which log.
@@ -183,9 +176,9 @@ pub enum Message {
     Retire {
         /// Which log.
         log: u16,
-        /// Bodies at or above this index stay.
+        /// Bodies at or above this index stay; below it hot ones go.
         below: u64,
-        /// Bodies of keep 1 go when their bucket is lower.
+        /// Kept bodies below go too when their bucket is lower.
         bucket: u64,
         /// The snapshot whose chunks stay.
         snapshot: [u8; 16],

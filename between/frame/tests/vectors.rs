@@ -6,7 +6,6 @@ mod reader;
 
 use adyton_frame::{
     Append, Ceiling, Channel, Counters, DeliveryFailure, Event, Frame, Message, RecordBytes, StopReason, StoreFailure,
-    StoredBytes,
 };
 
 #[test]
@@ -39,11 +38,13 @@ fn expected(name: &str) -> Frame {
         "hello_inspect" => (0, hello(Channel::Inspect)),
         "welcome" => (0, Message::Welcome { version: 1 }),
         "append" => {
-            let records = vec![
-                RecordBytes { entry: [0x11; 160], body: b"one".to_vec() },
-                RecordBytes { entry: [0x22; 160], body: Vec::new() },
-            ];
-            (0x0102_0304_0506_0708, Message::Append(Append { log: 1, expected_size: 256, records, head: head() }))
+            let record = RecordBytes { entry: [0x11; 176], hot: Some(b"hot".to_vec()), kept: Some(b"kept".to_vec()) };
+            (0x0102_0304_0506_0708, Message::Append(Append { log: 1, expected_size: 256, record, head: head() }))
+        }
+        "append_hot" | "append_kept" => {
+            let (hot, kept) = if name == "append_hot" { (Some(Vec::new()), None) } else { (None, Some(Vec::new())) };
+            let record = RecordBytes { entry: [0x22; 176], hot, kept };
+            (2, Message::Append(Append { log: 0, expected_size: 0, record, head: head() }))
         }
         "appended" => (2, Message::Appended { size: 258 }),
         "conflict" => (2, Message::Conflict { size: 300 }),
@@ -54,8 +55,8 @@ fn expected(name: &str) -> Frame {
         "status_is_empty" => (3, Message::StatusIs { size: 0, latest_snapshot: None, head: String::new() }),
         "read" => (4, Message::Read { log: 1, from: 5, max: 100 }),
         "records" => {
-            let first = StoredBytes { entry: [0x11; 160], body: Some(b"body".to_vec()) };
-            (4, Message::Records(vec![first, StoredBytes { entry: [0x22; 160], body: None }]))
+            let first = RecordBytes { entry: [0x11; 176], hot: None, kept: Some(b"kept".to_vec()) };
+            (4, Message::Records(vec![first, RecordBytes { entry: [0x22; 176], hot: None, kept: None }]))
         }
         "records_none" => (4, Message::Records(Vec::new())),
         "put_chunk" => (5, Message::PutChunk { log: 1, snapshot, number: 7, bytes: b"sealed".to_vec() }),

@@ -18,8 +18,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::{
-    ApprovalRecord, CertificateRecord, Genesis, GovRecord, Hash, LogId, LogReader, PolicyRecord, SettingsRecord,
-    StoredRecord, VaultId,
+    ApprovalRecord, CertificateRecord, Genesis, GovRecord, Hash, LogId, LogReader, PolicyRecord, Record,
+    SettingsRecord, VaultId,
 };
 pub use fault::{CheckError, Fault, Rule};
 use walk::Walk;
@@ -92,7 +92,7 @@ pub fn check<R: LogReader>(reader: &R) -> Result<Report, CheckError<R::Error>> {
     // 1. The genesis.
     let fault = |log, index, rule| CheckError::Fault(Fault { log, index, rule });
     let first = reader.read(LogId::GOV, 0, 1, BYTES)?;
-    let StoredRecord { entry, body: Some(body) } = first.first().ok_or(fault(LogId::GOV, 0, Rule::Genesis))? else {
+    let Record { entry, kept: Some(body), .. } = first.first().ok_or(fault(LogId::GOV, 0, Rule::Genesis))? else {
         return Err(fault(LogId::GOV, 0, Rule::BodyMissing));
     };
     let genesis = match GovRecord::decode(body) {

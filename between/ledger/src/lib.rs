@@ -29,7 +29,7 @@ mod tile;
 
 pub use check::{CheckError, Fault, History, LogReport, Report, Rule, check};
 pub use entry::{
-    ENTRY_LEN, Entry, EntryError, HEADER_LEN, Header, Keep, Kind, commitment, commitments_root, size_class,
+    Body, ENTRY_LEN, Entry, EntryError, HEADER_LEN, Header, Kind, Size, leaves_of, leaves_root, part_leaf,
 };
 pub use gov::{
     ApprovalRecord, BootRecord, CertificateRecord, Genesis, GovError, GovRecord, MAX_CHAIN, OpsRoot, OrderRecord,
@@ -47,7 +47,6 @@ pub use releases::{ReleaseError, Releases};
 pub use request::{Action, MAX_REQUEST_BODY, Request, RequestError, SignedRequest, Signer, VerifiedRequest};
 pub use ssh::{MAX_SIGNATURES, Signers, SignersError, SshKeyError, SshPublicKey, SshSignature, SshSignatureError};
 pub use store::{
-    AppendOutcome, LogReader, LogStore, Record, Retirement, Status, StoredRecord, head_is_kept, is_repeat, overtaken,
-    retires,
+    AppendOutcome, LogReader, LogStore, Record, Retirement, Status, head_is_kept, is_repeat, overtaken, retires,
 };
 pub use tile::{TILE_WIDTH, TileBuilder, TileKind, TilePath, TilePathError, full_subtrees, tile_root};

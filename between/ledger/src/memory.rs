@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use core::convert::Infallible;
 
 use crate::{
-    AppendOutcome, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, StoredRecord, TileBuilder,
-    head_is_kept, is_repeat, overtaken, retires,
+    AppendOutcome, Body, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, TileBuilder, head_is_kept,
+    is_repeat, overtaken, retires,
 };
 
 /// Logs in memory.
@@ -20,7 +20,7 @@ pub struct MemoryStore {
 
 #[derive(Clone, Debug, Default)]
 struct MemoryLog {
-    records: Vec<StoredRecord>,
+    records: Vec<Record>,
     heads: BTreeMap<u64, String>,
     tiles: BTreeMap<(u8, u64), Vec<u8>>,
     builder: TileBuilder,
@@ -35,7 +35,7 @@ impl MemoryStore {
     }
 
     /// Everything that stands for one log, to be tampered with: what an insider can do to a real store.
-    pub fn records_mut(&mut self, log: LogId) -> &mut Vec<StoredRecord> {
+    pub fn records_mut(&mut self, log: LogId) -> &mut Vec<Record> {
         &mut self.logs.entry(log).or_default().records
     }
 
@@ -66,12 +66,12 @@ impl LogReader for MemoryStore {
         })
     }
 
-    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<StoredRecord>, Infallible> {
+    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<Record>, Infallible> {
         let records = self.log(log).map(|log| &log.records[..]).unwrap_or_default();
         let from = usize::try_from(from).unwrap_or(usize::MAX).min(records.len());
         let mut bytes = 0usize;
-        let fits = |(place, record): &(usize, &StoredRecord)| {
-            bytes += record.entry.as_bytes().len() + record.body.as_ref().map_or(0, Vec::len);
+        let fits = |(place, record): &(usize, &Record)| {
+            bytes += record.stored_len();
             *place == 0 || bytes <= max_bytes
         };
         let max = usize::try_from(max).unwrap_or(usize::MAX);
@@ -94,30 +94,24 @@ impl LogStore for MemoryStore {
         &mut self,
         log: LogId,
         expected_size: u64,
-        records: &[Record],
+        record: &Record,
         head: &str,
     ) -> Result<AppendOutcome, Infallible> {
         let found = self.logs.entry(log).or_default();
         let size = found.records.len() as u64;
-        if size != expected_size || records.is_empty() {
-            let entry = |index| {
-                let index = usize::try_from(index).unwrap_or(usize::MAX);
-                Ok::<_, Infallible>(found.records.get(index).map(|record| record.entry.clone()))
-            };
-            let repeat = is_repeat(size, expected_size, records, entry)?;
+        if size != expected_size {
+            let newest = found.records.last().map(|record| &record.entry);
+            let repeat = is_repeat(size, newest, expected_size, record);
             return Ok(if repeat { AppendOutcome::Appended { size } } else { AppendOutcome::Conflict { size } });
         }
-        for Record { entry, body } in records {
-            let index = found.records.len() as u64;
-            if entry.header().is_ok_and(|header| header.kind == Kind::Snapshot) {
-                found.latest_snapshot = Some(index);
-            }
-            let tiles = &mut found.tiles;
-            found.builder.push(entry.leaf_hash(), &mut |level, number, bytes| {
-                tiles.insert((level, number), bytes);
-            });
-            found.records.push(StoredRecord { entry: entry.clone(), body: Some(body.clone()) });
+        if record.entry.header().is_ok_and(|header| header.kind == Kind::Snapshot) {
+            found.latest_snapshot = Some(size);
         }
+        let tiles = &mut found.tiles;
+        found.builder.push(record.entry.leaf_hash(), &mut |level, number, bytes| {
+            tiles.insert((level, number), bytes);
+        });
+        found.records.push(record.clone());
         let new = found.records.len() as u64;
         if !head_is_kept(size, new) {
             found.heads.remove(&size);
@@ -141,11 +135,14 @@ impl LogStore for MemoryStore {
             return Ok(());
         }
         found.chunks.retain(|(snapshot, _), _| *snapshot == retirement.snapshot);
-        found
-            .records
-            .iter_mut()
-            .filter(|record| retires(&retirement, &record.entry))
-            .for_each(|record| record.body = None);
+        for record in &mut found.records {
+            if retires(&retirement, &record.entry, Body::Hot) {
+                record.hot = None;
+            }
+            if retires(&retirement, &record.entry, Body::Kept) {
+                record.kept = None;
+            }
+        }
         Ok(())
     }
 }

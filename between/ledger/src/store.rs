@@ -9,24 +9,34 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Entry, Keep, LogId};
+use crate::{Body, Entry, Kind, LogId};
 
-/// One entry and the body that is kept beside it, as they are appended.
+/// One entry and its bodies, sealed for operations logs, public for `gov`. A body is missing if the entry has none, and in
+/// what is read back also once [`LogStore::retire`] took it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The 160-byte leaf of the log.
+    /// The 176-byte leaf of the log.
     pub entry: Entry,
-    /// The body whose SHA-256 the entry carries: sealed for operations logs, public for `gov`.
-    pub body: Vec<u8>,
+    /// The hot body.
+    pub hot: Option<Vec<u8>>,
+    /// The kept body.
+    pub kept: Option<Vec<u8>>,
 }
 
-/// One entry as it is read back; its body may have been retired.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredRecord {
-    /// The 160-byte leaf of the log.
-    pub entry: Entry,
-    /// The body, or `None` once [`LogStore::retire`] took it.
-    pub body: Option<Vec<u8>>,
+impl Record {
+    /// One of the bodies.
+    pub fn body(&self, body: Body) -> Option<&[u8]> {
+        match body {
+            Body::Hot => self.hot.as_deref(),
+            Body::Kept => self.kept.as_deref(),
+        }
+    }
+
+    /// Bytes that it takes in a store.
+    pub fn stored_len(&self) -> usize {
+        let body = |body| self.body(body).map_or(0, <[u8]>::len);
+        self.entry.as_bytes().len() + body(Body::Hot) + body(Body::Kept)
+    }
 }
 
 /// What a store says of one log.
@@ -43,7 +53,7 @@ pub struct Status {
 /// How an append that reached the store ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendOutcome {
-    /// All records are durable, now or since an earlier try with the same bytes.
+    /// The record is durable, now or since an earlier try with the same bytes.
     Appended {
         /// Size after the append.
         size: u64,
@@ -58,9 +68,9 @@ pub enum AppendOutcome {
 /// Which bodies and chunks may go (`docs/spec/04-snapshots.md`, retention).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retirement {
-    /// Bodies at or above this index stay.
+    /// Bodies at or above this index stay; below it hot bodies go.
     pub below: u64,
-    /// Below `below`, bodies of keep 1 go too when their time bucket is lower than this.
+    /// Below `below`, kept bodies go too when their time bucket is lower than this.
     pub bucket: u64,
     /// Chunks of every other snapshot of the log go.
     pub snapshot: [u8; 16],
@@ -78,7 +88,7 @@ pub trait LogReader {
     fn status(&self, log: LogId) -> Result<Status, Self::Error>;
 
     /// Records from index `from`, at most `max` of them and about `max_bytes` bytes, but at least one if there is one.
-    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<StoredRecord>, Self::Error>;
+    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<Record>, Self::Error>;
 
     /// Signed heads kept, of size `from` or more, ascending, at most `max`.
     fn heads(&self, log: LogId, from: u64, max: u32) -> Result<Vec<String>, Self::Error>;
@@ -89,13 +99,13 @@ pub trait LogReader {
 
 /// A store that can also write.
 pub trait LogStore: LogReader {
-    /// Appends `records` and `head` durably, all or nothing, if the log has `expected_size` entries. A repeat of the
-    /// last append with the same entries answers `Appended` and changes nothing.
+    /// Appends `record` and `head` durably, both or neither, if the log has `expected_size` entries. A repeat of the
+    /// last append with the same entry answers `Appended` and changes nothing.
     fn append(
         &mut self,
         log: LogId,
         expected_size: u64,
-        records: &[Record],
+        record: &Record,
         head: &str,
     ) -> Result<AppendOutcome, Self::Error>;
 
@@ -115,26 +125,10 @@ pub fn head_is_kept(old: u64, new: u64) -> bool {
     old / 256 != new / 256
 }
 
-/// Whether an append at `expected_size` was already carried out by a store of `size` entries, whose last ones are read
-/// by `entry`: every entry of the request stands at its place and nothing stands after them.
-///
-/// # Errors
-/// Whatever `entry` says.
-pub fn is_repeat<E>(
-    size: u64,
-    expected_size: u64,
-    records: &[Record],
-    mut entry: impl FnMut(u64) -> Result<Option<Entry>, E>,
-) -> Result<bool, E> {
-    if records.is_empty() || expected_size.checked_add(records.len() as u64) != Some(size) {
-        return Ok(false);
-    }
-    for (index, record) in (expected_size..).zip(records) {
-        if entry(index)?.as_ref() != Some(&record.entry) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// Whether an append at `expected_size` was already carried out by a store of `size` entries with this newest one: the
+/// request's entry stands at its place and nothing stands after it.
+pub fn is_repeat(size: u64, newest: Option<&Entry>, expected_size: u64, record: &Record) -> bool {
+    expected_size.checked_add(1) == Some(size) && newest == Some(&record.entry)
 }
 
 /// Whether another boot than the one that asks has written the log's newest entry.
@@ -142,13 +136,11 @@ pub fn overtaken(retirement: &Retirement, newest: Option<&Entry>) -> bool {
     newest.and_then(|entry| entry.header().ok()).is_none_or(|header| header.boot_id != retirement.boot_id)
 }
 
-/// Whether a retirement takes the body of this entry. An entry that does not decode keeps its body.
-pub fn retires(retirement: &Retirement, entry: &Entry) -> bool {
+/// Whether a retirement takes this body of this entry. An entry that does not decode keeps its bodies, and so does one of
+/// the public log.
+pub fn retires(retirement: &Retirement, entry: &Entry, body: Body) -> bool {
     let Ok(header) = entry.header() else { return false };
-    header.index < retirement.below
-        && match header.keep {
-            Keep::UntilSnapshot => true,
-            Keep::Retention => header.time_bucket < retirement.bucket,
-            Keep::Forever => false,
-        }
+    header.kind != Kind::Gov
+        && header.index < retirement.below
+        && (body == Body::Hot || header.time_bucket < retirement.bucket)
 }

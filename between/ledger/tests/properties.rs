@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use adyton_ledger::{
-    Entry, Frontier, GovRecord, HEADER_LEN, Hash, Head, Header, Keep, Kind, LogId, LogIdError, ProofError, TileBuilder,
-    TileKind, TilePath, TilePathError, commitments_root, consistency_proof, full_subtrees, inclusion_proof, leaf_hash,
-    node_hash, sha256, verify_consistency, verify_inclusion,
+    Body, Entry, Frontier, GovRecord, HEADER_LEN, Hash, Head, Header, Kind, LogId, LogIdError, ProofError, Size,
+    TileBuilder, TileKind, TilePath, TilePathError, consistency_proof, full_subtrees, inclusion_proof, leaf_hash,
+    leaves_of, leaves_root, node_hash, sha256, verify_consistency, verify_inclusion,
 };
 use proptest::prelude::*;
 
@@ -192,7 +192,7 @@ proptest! {
     fn the_frontier_has_the_naive_root(size in 0u64..700) {
         let all = leaves(size);
         prop_assert_eq!(frontier(&all).root(), naive(&all));
-        prop_assert_eq!(commitments_root(&all), naive(&all));
+        prop_assert_eq!(leaves_root(&all), naive(&all));
     }
 
     #[test]
@@ -245,19 +245,37 @@ proptest! {
     }
 
     #[test]
+    fn leaves_are_a_power_of_two_and_no_fewer_than_the_operations(operations in 0usize..70_000) {
+        let leaves = leaves_of(operations);
+        prop_assert!(leaves.is_power_of_two() && leaves >= operations.max(16));
+        prop_assert!(leaves == 16 || leaves / 2 < operations);
+    }
+
+    #[test]
+    fn a_size_is_the_smallest_that_holds(length in 0usize..2_000_000) {
+        let sizes = [1024, 4096, 16_384, 65_536, 262_144, 1_048_576];
+        let expected = sizes.into_iter().find(|size| length <= *size);
+        prop_assert_eq!(Size::holding(length).map(Size::bytes), expected);
+    }
+
+    #[test]
     fn a_header_reads_back(
         kind in prop_oneof![Just(Kind::Ops), Just(Kind::Boot), Just(Kind::Snapshot), Just(Kind::Gov)],
-        keep in prop_oneof![Just(Keep::UntilSnapshot), Just(Keep::Retention), Just(Keep::Forever)],
-        (body_len, index, time_bucket, release) in any::<(u32, u64, u64, u64)>(),
-        (tenant, boot_id, commitments) in any::<([u8; 16], [u8; 16], [u8; 32])>(),
-        body in proptest::collection::vec(any::<u8>(), 0..64),
+        (index, time_bucket, release) in any::<(u64, u64, u64)>(),
+        (boot_id, hot_root, kept_root) in any::<([u8; 16], [u8; 32], [u8; 32])>(),
+        (hot, kept) in any::<(Option<Vec<u8>>, Option<Vec<u8>>)>(),
     ) {
-        let commitments = Hash(commitments);
-        let header = Header { kind, keep, body_len, index, time_bucket, tenant, boot_id, release, commitments };
+        let of = |body: &Option<Vec<u8>>, root| {
+            body.as_ref().map_or_else(Default::default, |body| (Size::holding(body.len()).unwrap(), Hash(root)))
+        };
+        let ((hot_size, hot_root), (kept_size, kept_root)) = (of(&hot, hot_root), of(&kept, kept_root));
+        let header = Header { kind, hot_size, kept_size, index, time_bucket, boot_id, release, hot_root, kept_root };
         prop_assert_eq!(Header::decode(&header.encode()), Ok(header.clone()));
-        let entry = Entry::new(&header, &body);
+        let entry = Entry::new(&header, hot.as_deref(), kept.as_deref());
         prop_assert_eq!(entry.header(), Ok(header));
-        prop_assert_eq!(entry.body_hash(), sha256(&body));
+        let hash = |body: &Option<Vec<u8>>| body.as_ref().map_or(Hash::default(), |body| sha256(body));
+        prop_assert_eq!(entry.body_hash(Body::Hot), hash(&hot));
+        prop_assert_eq!(entry.body_hash(Body::Kept), hash(&kept));
         prop_assert_eq!(Entry::from_bytes(*entry.as_bytes()), entry);
     }
 

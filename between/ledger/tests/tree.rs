@@ -55,8 +55,8 @@ fn proofs_verify_and_changed_ones_do_not() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
-    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 160..400), index: u64, size: u64) {
-        let _ = Entry::from_bytes(bytes[..160].try_into().unwrap()).header();
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 176..400), index: u64, size: u64) {
+        let _ = Entry::from_bytes(bytes[..176].try_into().unwrap()).header();
         let _ = (GovRecord::decode(&bytes), Frontier::decode(&bytes), Head::open(&String::from_utf8_lossy(&bytes), "a", &[1; 32]).is_err());
         let proof: Vec<Hash> = bytes.as_chunks::<32>().0.iter().map(|h| Hash(*h)).collect();
         prop_assert!(verify_inclusion(&proof[0], index, size, &proof, &proof[1]).is_err());

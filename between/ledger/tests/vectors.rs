@@ -6,9 +6,9 @@
 mod reader;
 
 use adyton_ledger::{
-    ApprovalRecord, BootRecord, CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind,
-    LogId, OpsRoot, OrderRecord, PolicyRecord, Profile, SettingsRecord, TileKind, TilePath, VaultId, commitment,
-    commitments_root, leaf_hash, sha256, size_class, verifier_key, verify_consistency, verify_inclusion,
+    ApprovalRecord, Body, BootRecord, CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Kind,
+    LogId, OpsRoot, OrderRecord, PolicyRecord, Profile, SettingsRecord, Size, TileKind, TilePath, VaultId, leaf_hash,
+    leaves_of, leaves_root, part_leaf, sha256, verifier_key, verify_consistency, verify_inclusion,
 };
 use reader::Vector;
 
@@ -26,19 +26,21 @@ fn entries() {
         match v.what() {
             "entry" => entry(&v),
             "header" => drop(v.settle(Header::decode(&v.fixed("hex")))),
-            "commitments" => {
-                let each = |event: Vector| {
-                    let made = commitment(&event.fixed("salt"), &event.hex("event"));
-                    assert_eq!(made, hash(&event, "commitment"), "{}", v.name());
+            "leaves" => {
+                let each = |leaf: Vector| {
+                    let made = part_leaf(&leaf.fixed("salt"), &leaf.hex("part"));
+                    assert_eq!(made, hash(&leaf, "leaf"), "{}", v.name());
                     made
                 };
-                let all: Vec<_> = v.list("events").into_iter().map(each).collect();
-                assert_eq!(commitments_root(&all), hash(&v, "root"), "{}", v.name());
+                let all: Vec<_> = v.list("leaves").into_iter().map(each).collect();
+                assert_eq!(all.len(), leaves_of(v.small("operations")), "{}", v.name());
+                assert_eq!(leaves_root(&all), hash(&v, "root"), "{}", v.name());
             }
-            "size_class" => {
-                let class = size_class(v.small("len"));
-                if let Some(class) = v.settle(class.ok_or(None::<usize>)) {
-                    assert_eq!(class, v.small::<usize>("size_class"), "{}", v.name());
+            "size" => {
+                let size = Size::holding(v.small("len"));
+                if let Some(size) = v.settle(size.ok_or(None::<usize>)) {
+                    assert_eq!(size.number(), v.small::<u8>("size"), "{}", v.name());
+                    assert_eq!(size.bytes(), v.small::<usize>("bytes"), "{}", v.name());
                 }
             }
             "event" | "body" => (),
@@ -56,21 +58,30 @@ fn entry(v: &Vector) {
             "gov" => Kind::Gov,
             other => panic!("{other}"),
         },
-        keep: [Keep::UntilSnapshot, Keep::Retention, Keep::Forever][v.small::<usize>("keep")],
-        body_len: v.small("body_len"),
+        hot_size: size(v, "hot_size"),
+        kept_size: size(v, "kept_size"),
         index: v.number("index"),
         time_bucket: v.number("time_bucket"),
-        tenant: v.fixed("tenant"),
         boot_id: v.fixed("boot_id"),
         release: v.number("release"),
-        commitments: hash(v, "commitments"),
+        hot_root: hash(v, "hot_root"),
+        kept_root: hash(v, "kept_root"),
     };
-    let entry = Entry::new(&header, &v.hex("body"));
+    let body = |size: Size, name| (!size.is_absent()).then(|| v.hex(name));
+    let (hot, kept) = (body(header.hot_size, "hot"), body(header.kept_size, "kept"));
+    let entry = Entry::new(&header, hot.as_deref(), kept.as_deref());
     assert_eq!(entry, Entry::from_bytes(v.fixed("entry")), "{}", v.name());
     assert_eq!(entry.header(), Ok(header), "{}", v.name());
-    assert_eq!(entry.body_hash(), hash(v, "body_hash"), "{}", v.name());
+    assert_eq!(entry.body_hash(Body::Hot), hash(v, "hot_hash"), "{}", v.name());
+    assert_eq!(entry.body_hash(Body::Kept), hash(v, "kept_hash"), "{}", v.name());
     assert_eq!(entry.leaf_hash(), hash(v, "leaf_hash"), "{}", v.name());
     assert_eq!(sha256(entry.as_bytes()), hash(v, "sha256"), "{}", v.name());
+}
+
+/// A size by its number.
+fn size(v: &Vector, field: &str) -> Size {
+    let number: u8 = v.small(field);
+    (0..6).map(|k| Size::holding(1024 << (2 * k)).unwrap()).find(|size| size.number() == number).unwrap_or_default()
 }
 
 #[test]
@@ -119,7 +130,7 @@ fn heads() {
             }
             "vault_id" => {
                 let entry = Entry::from_bytes(v.fixed("entry"));
-                assert_eq!(entry.body_hash(), sha256(&v.hex("genesis")), "{name}");
+                assert_eq!(entry.body_hash(Body::Kept), sha256(&v.hex("genesis")), "{name}");
                 assert_eq!(VaultId::of_genesis(&entry), VaultId(v.fixed("vault_id")), "{name}");
             }
             "wrapped_root" | "sealed_ca_key" => (),

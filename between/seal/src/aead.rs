@@ -14,9 +14,15 @@ pub const TAG_LEN: usize = 16;
 pub struct Nonce([u8; NONCE_LEN]);
 
 impl Nonce {
-    /// `4 zero bytes || u64 counter`: an index of a log or a number of a chunk, under a key that belongs to it alone.
+    /// `4 zero bytes || u64 counter`: a number of a chunk, under a key that belongs to it alone.
     pub fn counter(counter: u64) -> Self {
+        Self::numbered(0, counter)
+    }
+
+    /// `u32 part || u64 counter`: one of several things at an index of a log, under a key that belongs to that log alone.
+    pub fn numbered(part: u32, counter: u64) -> Self {
         let mut nonce = [0; NONCE_LEN];
+        nonce[..4].copy_from_slice(&part.to_be_bytes());
         nonce[4..].copy_from_slice(&counter.to_be_bytes());
         Self(nonce)
     }

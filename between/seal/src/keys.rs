@@ -23,12 +23,10 @@ impl RootKey {
 pub enum Label {
     /// K_boot: seals the bodies of one log in one boot.
     Log,
-    /// Salts of operation commitments.
+    /// Salts of the leaves of bodies.
     Commitment,
     /// Seed of the Ed25519 key that signs heads.
     LogSigning,
-    /// Tenant pseudonyms of the day.
-    Pseudonym,
     /// Chunks of one snapshot.
     Snapshot,
     /// X25519 private key of the vault.
@@ -49,7 +47,6 @@ impl Label {
             Self::Log => b"log",
             Self::Commitment => b"commitment",
             Self::LogSigning => b"log signing",
-            Self::Pseudonym => b"pseudonym",
             Self::Snapshot => b"snapshot",
             Self::Hpke => b"hpke",
             Self::CaWrap => b"ca wrap",

@@ -23,7 +23,6 @@ fn label(text: &str) -> Label {
         "log" => Label::Log,
         "commitment" => Label::Commitment,
         "log signing" => Label::LogSigning,
-        "pseudonym" => Label::Pseudonym,
         "snapshot" => Label::Snapshot,
         "hpke" => Label::Hpke,
         "ca wrap" => Label::CaWrap,
@@ -63,11 +62,6 @@ fn keys() {
                 let parts = [bytes("service"), bytes("channel"), counted.as_bytes()];
                 let hash = keyed_hash_16(&hmac(Label::Subject, &[bytes("account")]), &parts);
                 assert_eq!(hash, v.fixed("in_service"), "{name}");
-            }
-            "pseudonym" => {
-                let day = v.small::<u32>("day").to_be_bytes();
-                let hash = keyed_hash_16(&hmac(Label::Pseudonym, &[]), &[bytes("account"), &day]);
-                assert_eq!(hash, v.fixed("hash"), "{name}");
             }
             "code" => {
                 let key = SlotKey::new(secret(&v, "slot_key"));

@@ -9,7 +9,7 @@ use adyton_enclave::signed;
 
 use adyton_ledger::{MAX_REQUEST_BODY, Signers, VaultId};
 use adyton_policy::{KeyPolicy, Pins, certificates};
-use adyton_vault::{Sid, SidKind, User};
+use adyton_vault::{KeyId, User};
 use data_encoding::BASE64;
 use serde_json::Value;
 
@@ -221,8 +221,8 @@ pub(crate) fn basic_credentials(input: &[u8]) {
     let Some(credentials) = BasicCredentials::parse(input) else { return };
     accepted();
     let user = match credentials.user {
-        User::Account(sid) => sid.text(SidKind::Account),
-        User::Key(sid) => sid.text(SidKind::Key),
+        User::Account(sid) => sid.text(),
+        User::Key(sid) => sid.text(),
     };
     let claimed = format!("{user}:{}", credentials.token.expose());
     let plain = format!("Basic {}", BASE64.encode(claimed.as_bytes()));
@@ -241,7 +241,7 @@ pub(crate) fn tenant_request(input: &[u8]) {
     assert!(!request.friendly_name.chars().any(char::is_control));
     assert!(request.sealed_token.len() <= input.len());
     let plain = CreateTenant {
-        account_sid: request.account.text(SidKind::Account),
+        account_sid: request.account.text(),
         friendly_name: request.friendly_name.clone(),
         sealed_token: BASE64.encode(&request.sealed_token),
         ssh_key: ssh_line(&request.ssh_key),
@@ -265,7 +265,7 @@ pub(crate) fn keys_request(input: &[u8]) {
     accepted();
     assert!(!request.reset || (request.sealed_token.is_some() && request.removed.is_empty()));
     assert!(request.removed.len() <= 100 && request.added.len() <= 100);
-    let key = |sid: &Sid| sid.text(SidKind::Key);
+    let key = |sid: &KeyId| sid.text();
     let added = request.added.iter().map(|(sid, scopes, sealed)| NewKey {
         key_sid: key(sid),
         scopes: scopes.list().map(|scope| scope.text().into()).collect(),
@@ -289,8 +289,7 @@ pub(crate) fn loosening_request(input: &[u8]) {
     accepted();
     let LooseningRequest { service, code_length, custom_code } = request;
     assert_ne!(code_length, Some(0));
-    let plain =
-        LoosenService { service_sid: service.text(SidKind::Service), code_length, custom_code_enabled: custom_code };
+    let plain = LoosenService { service_sid: service.text(), code_length, custom_code_enabled: custom_code };
     let plain = serde_json::to_vec(&plain).expect("texts are JSON");
     assert_eq!(LooseningRequest::parse(&plain), Ok(request));
     let refused = LooseningRequest::parse(&[input, b"{}"].concat());

@@ -25,34 +25,27 @@ pub(crate) fn frame(input: &[u8]) {
     assert!(matches!(longer, Err(FrameError::TrailingBytes | FrameError::Length)), "a byte more: {longer:?}");
 }
 
-/// `u16 log || u64 size || u8 records || u8 body length || bodies || head`: the fast encoder says what the frame says,
-/// and a refusal leaves the buffer alone.
+/// `u16 log || u64 size || u8 bodies || u8 body length || bodies || head`: the fast encoder says what the frame says.
 pub(crate) fn frame_append(input: &[u8]) {
     let Some((head, mut rest)) = input.split_first_chunk::<12>() else { return };
     let (log, size) = (u16::from_be_bytes([head[0], head[1]]), &head[2..10]);
     let expected_size = u64::from_be_bytes(size.try_into().unwrap());
-    let records: Vec<RecordBytes> = (0..head[10])
-        .map(|number| {
+    let mut body = |bit: u8| {
+        (head[10] & bit != 0).then(|| {
             let (body, left) = rest.split_at(rest.len().min(head[11].into()));
             rest = left;
-            RecordBytes { entry: [number; 160], body: body.to_vec() }
+            body.to_vec()
         })
-        .collect();
+    };
+    let record = RecordBytes { hot: body(1), kept: body(2), entry: [head[10]; 176] };
     let head = String::from_utf8_lossy(rest).into_owned();
     let mut out = b"before".to_vec();
-    let pairs = records.iter().map(|record| (&record.entry, &record.body[..]));
-    match encode_append(7, log, expected_size, pairs, &head, &mut out) {
-        Ok(()) => {
-            accepted();
-            let message = Message::Append(Append { log, expected_size, records, head });
-            assert_eq!(Frame::decode(&out[10..]), Ok(Frame { id: 7, message }));
-            assert_eq!(usize::try_from(u32::from_be_bytes(out[6..10].try_into().unwrap())).unwrap(), out.len() - 10);
-        }
-        Err(error) => {
-            assert!(records.is_empty() && error == FrameError::Value, "{error} for {} records", records.len());
-            assert_eq!(out, b"before");
-        }
-    }
+    let parts = (&record.entry, record.hot.as_deref(), record.kept.as_deref());
+    encode_append(7, log, expected_size, parts, &head, &mut out).expect("an input is shorter than a frame");
+    accepted();
+    let message = Message::Append(Append { log, expected_size, record, head });
+    assert_eq!(Frame::decode(&out[10..]), Ok(Frame { id: 7, message }));
+    assert_eq!(usize::try_from(u32::from_be_bytes(out[6..10].try_into().unwrap())).unwrap(), out.len() - 10);
 }
 
 /// Frames of a stream are those of its bytes cut at their lengths, and the reader takes no byte beyond them.

@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 
 use adyton_ledger::{
-    Entry, Frontier, GovError, GovRecord, HEADER_LEN, Hash, Head, HeadError, Header, LogId, SshPublicKey, SshSignature,
-    SshSignatureError, TileKind, TilePath, VaultId, consistency_proof, inclusion_proof, leaf_hash, origin,
-    verify_consistency, verify_inclusion,
+    Body, Entry, Frontier, GovError, GovRecord, HEADER_LEN, Hash, Head, HeadError, Header, LogId, SshPublicKey,
+    SshSignature, SshSignatureError, TileKind, TilePath, VaultId, consistency_proof, inclusion_proof, leaf_hash,
+    origin, verify_consistency, verify_inclusion,
 };
 use adyton_seal::{Secret, SigningKey};
 use data_encoding::BASE64;
@@ -13,7 +13,7 @@ use data_encoding::BASE64;
 use crate::accepted;
 
 pub(crate) const DICTIONARY: &[&[u8]] =
-    &[&[1, 1, 0, 0], &[1, 4, 2, 0], &[0, 1, 0, 0], &[0, 1, 0, 1], &[0; 32], &[0xFF; 8]];
+    &[&[2, 1, 1, 0], &[2, 4, 0, 1], &[2, 1, 5, 1], &[0, 1, 0, 0], &[0, 1, 0, 1], &[0; 32], &[0xFF; 8]];
 pub(crate) const TILES: &[&[u8]] = &[
     b"tile/",
     b"entries/",
@@ -69,7 +69,7 @@ fn log_key() -> &'static SigningKey {
     KEY.get_or_init(|| SigningKey::from_seed(&Secret::init_with(|seed| seed.fill(9))).expect("32 bytes are a seed"))
 }
 
-/// A header, or an entry whose first 128 bytes are one: written back to the same bytes.
+/// A header, or an entry whose first 112 bytes are one: written back to the same bytes.
 pub(crate) fn entry(input: &[u8]) {
     if let Ok(bytes) = <&[u8; HEADER_LEN]>::try_from(input)
         && let Ok(header) = Header::decode(bytes)
@@ -77,17 +77,19 @@ pub(crate) fn entry(input: &[u8]) {
         accepted();
         assert_eq!(header.encode(), *bytes);
     }
-    let Ok(bytes) = <[u8; 160]>::try_from(input) else { return };
+    let Ok(bytes) = <[u8; 176]>::try_from(input) else { return };
     let entry = Entry::from_bytes(bytes);
     assert_eq!(entry.as_bytes(), &bytes);
     assert_eq!(entry.leaf_hash(), leaf_hash(&bytes));
     assert_eq!(entry.header(), Header::decode(&entry.header_bytes()));
     let Ok(header) = entry.header() else { return };
     accepted();
-    assert_eq!([&header.encode()[..], &entry.body_hash().0].concat(), bytes);
-    let made = Entry::new(&header, b"body");
+    let hashes = Body::ALL.map(|body| entry.body_hash(body).0);
+    assert_eq!([&header.encode()[..], &hashes.concat()].concat(), bytes);
+    let made = Entry::new(&header, Some(b"another"), None);
     assert_eq!(made.header_bytes(), entry.header_bytes());
-    assert_ne!(made.body_hash(), entry.body_hash());
+    assert_ne!(made.body_hash(Body::Hot), entry.body_hash(Body::Hot));
+    assert_eq!(made.body_hash(Body::Kept), Hash::default());
 }
 
 /// What decodes is written back to the same bytes, and is no record with a byte more or less.

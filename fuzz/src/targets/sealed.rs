@@ -3,10 +3,11 @@
 
 use std::sync::OnceLock;
 
-use adyton_enclave::engine::sealing::{BodyError, Opener};
-use adyton_enclave::engine::snapshot::{Manifest, Scope};
-use adyton_ledger::{Entry, Hash, Header, Keep, Kind, sha256};
+use adyton_engine::sealing::{BodyError, Opener, Parts};
+use adyton_engine::snapshot::{Manifest, Scope};
+use adyton_ledger::{Entry, Hash, Header, Kind, Record, Size, sha256};
 use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Plaintext, RootKey, Secret};
+use adyton_vault::State;
 use adyton_wire::Put;
 
 use super::ledger::{OPS, VAULT};
@@ -41,51 +42,49 @@ pub(crate) fn manifest(input: &[u8]) {
     assert_eq!(Manifest::decode(&input[..input.len() - 1]), Err(BodyError));
 }
 
-/// The plaintext of an entry's body (`docs/spec/02-entries.md`): records and padding are what was sealed, to the byte,
+/// The plaintext of an entry's hot body (`docs/spec/02-entries.md`): parts and padding are what was sealed, to the byte,
 /// and under another header or with a changed bit the body does not open.
 pub(crate) fn entry_body(input: &[u8]) {
     let header = Header {
         kind: Kind::Ops,
-        keep: Keep::Retention,
-        body_len: u32::try_from(input.len() + 16).unwrap(),
+        hot_size: Size::holding(input.len()).expect("an input is shorter than a frame"),
+        kept_size: Size::ABSENT,
         index: 5,
         time_bucket: 178_000_000,
-        tenant: [0; 16],
         boot_id: BOOT,
         release: 1,
-        commitments: Hash::default(),
+        hot_root: Hash::default(),
+        kept_root: Hash::default(),
     };
-    let aad = |header: &Header| {
-        let mut aad = Vec::new();
-        aad.put_lp(b"adyton entry v1");
-        aad.put(&VAULT.0);
-        aad.put_lp(b"ops-0");
-        aad.put_u64(5u64);
-        aad.put(&header.encode());
-        aad
-    };
-    let mut body = seal(Label::Log, &[b"ops-0", &BOOT], 5, &aad(&header), input);
+    let mut aad = Vec::new();
+    aad.put_lp(b"adyton entry v2");
+    aad.put(&VAULT.0);
+    aad.put_lp(b"ops-0");
+    aad.put_u64(5);
+    aad.put_u8(0);
+    aad.put(&header.encode());
+    let mut body = seal(Label::Log, &[b"ops-0", &BOOT], 5, &aad, input);
     let mut opener = Opener::new(keys(), VAULT, OPS);
     let mut open = |header: &Header, body: &[u8]| {
-        let mut records = Vec::new();
-        let entry = Entry::new(header, body);
-        opener.open(&entry, header, body, |record| {
-            records.push(record.to_vec());
-            Ok(())
-        })?;
-        Ok::<_, BodyError>(records)
+        let record = Record { entry: Entry::new(header, Some(body), None), hot: Some(body.to_vec()), kept: None };
+        let opened = opener.open(&record, header)?;
+        let parts: Vec<Vec<u8>> = opened.hot.iter().flat_map(Parts::iter).map(<[u8]>::to_vec).collect();
+        // Whatever the parts hold, they are read or refused.
+        let _ = opened.each(|_| Ok(()));
+        Ok::<_, BodyError>(parts)
     };
-    let Ok(records) = open(&header, &body) else { return };
+    let Ok(parts) = open(&header, &body) else { return };
     accepted();
-    let mut nested = u32::try_from(records.len()).unwrap().to_be_bytes().to_vec();
-    records.iter().for_each(|record| nested.put_lp(record));
-    let mut expected = Vec::new();
-    expected.put_lp(&nested);
+    let mut nested = Vec::new();
+    parts.iter().for_each(|part| nested.put_lp(part));
+    let mut expected = u32::try_from(nested.len()).unwrap().to_be_bytes().to_vec();
+    expected.extend_from_slice(&u16::try_from(parts.len()).unwrap().to_be_bytes());
+    expected.extend_from_slice(&nested);
     expected.resize(input.len(), 0);
     assert_eq!(expected, input);
     let other = Header { release: 2, ..header.clone() };
     assert_eq!(open(&other, &body), Err(BodyError));
-    let at = records.len() % body.len();
+    let at = parts.len() % body.len();
     body[at] ^= 1;
     assert_eq!(open(&header, &body), Err(BodyError));
 }
@@ -94,7 +93,7 @@ pub(crate) fn entry_body(input: &[u8]) {
 pub(crate) fn snapshot(input: &[u8]) {
     let Some(covered) = input.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)) else { return };
     let mut aad = Vec::new();
-    aad.put_lp(b"adyton snapshot v1");
+    aad.put_lp(b"adyton snapshot v2");
     aad.put(&VAULT.0);
     aad.put_lp(b"ops-0");
     aad.put(&SNAPSHOT);
@@ -103,7 +102,7 @@ pub(crate) fn snapshot(input: &[u8]) {
     let chunk = seal(Label::Snapshot, &[b"ops-0", &BOOT, &SNAPSHOT], 0, &aad, input);
     let mut manifest = Manifest { id: SNAPSHOT, covered, chunks: vec![sha256(&chunk)] };
     let scope = Scope { keys: keys(), vault: VAULT, log: OPS, boot_id: BOOT };
-    let Ok((state, frontier)) = scope.open(&manifest, std::slice::from_ref(&chunk)) else { return };
+    let Ok((state, frontier)) = scope.open::<State>(&manifest, std::slice::from_ref(&chunk)) else { return };
     accepted();
     let mut expected = covered.to_be_bytes().to_vec();
     frontier.encode(&mut expected);
@@ -111,5 +110,5 @@ pub(crate) fn snapshot(input: &[u8]) {
     assert_eq!(expected, input);
     assert_eq!(frontier.size(), covered);
     manifest.covered = covered.wrapping_add(1);
-    assert_eq!(scope.open(&manifest, &[chunk]).err(), Some(BodyError));
+    assert_eq!(scope.open::<State>(&manifest, &[chunk]).err(), Some(BodyError));
 }

@@ -1,7 +1,10 @@
 //! Events, the state of snapshots, SIDs and destinations: `adyton-vault`.
 
 use adyton_seal::Plaintext;
-use adyton_vault::{Channel, Class, Destination, Event, EventError, EventKind, Sid, SidKind, SnapshotError, State};
+use adyton_vault::{
+    AccountId, AttemptId, Channel, Class, Corrupt, Destination, Event, EventKind, Id, KeyId, Kind, Record as _,
+    ServiceId, State, VerificationId, services, tenancy, verification,
+};
 use adyton_wire::Reader;
 
 use crate::accepted;
@@ -20,13 +23,13 @@ pub(crate) const SIDS: &[&[u8]] =
 
 /// What decodes is written back to the same bytes, and is no event with a byte more or less.
 pub(crate) fn event(input: &[u8]) {
-    let Ok(event) = Event::decode(input) else { return };
+    let Ok(event) = Event::decode_all(input) else { return };
     accepted();
     let mut again = Plaintext::with_capacity(input.len());
     event.encode(&mut again);
     assert_eq!(again.as_bytes(), input);
-    assert_eq!(Event::decode(&[input, &[0]].concat()).err(), Some(EventError));
-    assert_eq!(Event::decode(&input[..input.len() - 1]).err(), Some(EventError));
+    assert_eq!(Event::decode_all(&[input, &[0]].concat()).err(), Some(Corrupt));
+    assert_eq!(Event::decode_all(&input[..input.len() - 1]).err(), Some(Corrupt));
 }
 
 /// `lp(event) || …`: any history can be replayed. Hot events change nothing that survives a restart, a boot leaves
@@ -36,18 +39,23 @@ pub(crate) fn evolve(input: &[u8]) {
     let (mut state, mut cold) = (State::new(), State::new());
     let mut orphans = false;
     while let Ok(bytes) = reader.lp() {
-        let (Ok(event), Ok(again)) = (Event::decode(bytes), Event::decode(bytes)) else { return };
+        let (Ok(event), Ok(again)) = (Event::decode_all(bytes), Event::decode_all(bytes)) else { return };
         accepted();
         let before = (event.class() == Class::H).then(|| state.cold_bytes());
         let (live, at) = (state.live(), event.at);
-        let (booted, expired) =
-            (matches!(event.kind, EventKind::Booted { .. }), matches!(event.kind, EventKind::Expired));
-        if let EventKind::ServiceCreated { account, .. } = event.kind {
+        let (booted, expired) = (
+            matches!(event.kind, EventKind::Booted(_)),
+            matches!(event.kind, EventKind::Verification(verification::Event::Expired)),
+        );
+        if let EventKind::Services(services::Event::ServiceCreated { account, .. }) = event.kind {
             // No decider makes a service without its tenant; such a state has no snapshot.
             let created = |bytes: &[u8]| {
-                Event::decode(bytes).is_ok_and(
-                    |event| matches!(event.kind, EventKind::TenantCreated { account: known, .. } if known == account),
-                )
+                Event::decode_all(bytes).is_ok_and(|event| {
+                    matches!(
+                        event.kind,
+                        EventKind::Tenancy(tenancy::Event::TenantCreated { account: known, .. }) if known == account
+                    )
+                })
             };
             let mut all = Reader::new(input);
             let known =
@@ -65,7 +73,7 @@ pub(crate) fn evolve(input: &[u8]) {
     let bytes = state.cold_bytes();
     match State::decode_cold(&bytes) {
         Ok(read) => assert_eq!(read.cold_bytes(), bytes),
-        Err(SnapshotError) => assert!(orphans, "a state does not come back from its snapshot"),
+        Err(Corrupt) => assert!(orphans, "a state does not come back from its snapshot"),
     }
 }
 
@@ -74,23 +82,29 @@ pub(crate) fn state(input: &[u8]) {
     let Ok(state) = State::decode_cold(input) else { return };
     accepted();
     assert_eq!(state.cold_bytes(), input);
-    assert_eq!(State::decode_cold(&[input, &[0]].concat()).err(), Some(SnapshotError));
-    assert_eq!(State::decode_cold(&input[..input.len() - 1]).err(), Some(SnapshotError));
+    assert_eq!(State::decode_cold(&[input, &[0]].concat()).err(), Some(Corrupt));
+    assert_eq!(State::decode_cold(&input[..input.len() - 1]).err(), Some(Corrupt));
     assert_eq!(state.live() + state.slots(), 0);
 }
 
 /// A SID of one kind is none of another, and has one spelling but for the case of its digits.
 pub(crate) fn sid(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    for kind in [SidKind::Account, SidKind::Service, SidKind::Verification, SidKind::Attempt, SidKind::Key] {
-        let Ok(sid) = Sid::parse(kind, text) else { continue };
-        accepted();
-        let written = sid.text(kind);
-        assert_eq!(written.len(), 34);
-        assert_eq!(written[..2], text[..2]);
-        assert_eq!(written[2..], text[2..].to_ascii_lowercase());
-        assert_eq!(Sid::parse(kind, &written), Ok(sid));
-    }
+    of_kind(text, AccountId::parse);
+    of_kind(text, KeyId::parse);
+    of_kind(text, ServiceId::parse);
+    of_kind(text, VerificationId::parse);
+    of_kind(text, AttemptId::parse);
+}
+
+fn of_kind<K: Kind, E>(text: &str, parse: fn(&str) -> Result<Id<K>, E>) {
+    let Ok(id) = parse(text) else { return };
+    accepted();
+    let written = id.text();
+    assert_eq!(written.len(), 34);
+    assert_eq!(written[..2], text[..2]);
+    assert_eq!(written[2..], text[2..].to_ascii_lowercase());
+    assert_eq!(parse(&written).ok(), Some(id));
 }
 
 /// What is taken has its one spelling, written back as it came but for the case of an e-mail's domain; a number is `+`

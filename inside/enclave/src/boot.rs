@@ -22,8 +22,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
+use adyton_decider::BootId;
+use adyton_engine::sealing::Sealer;
+use adyton_engine::{Replay, Shard};
 use adyton_frame::Event;
-use adyton_ledger::{BootRecord, GovRecord, Head, LogId, OpsRoot, VaultId, origin, sha256};
+use adyton_ledger::{BootRecord, GovRecord, LogId, OpsRoot, sha256};
 use adyton_policy::ProfileName;
 use adyton_seal::{HmacKey, Label, Plaintext, RecipientKey, SigningKey, mix_random};
 use adyton_transport::{Address, Listener};
@@ -38,10 +41,9 @@ use crate::delivery::{self, CredentialKey};
 use crate::engine::appender::Appender;
 use crate::engine::follower::{self, Follower};
 use crate::engine::gov::{self, GovLog, GovReplay};
-use crate::engine::replay::{Replay, replay};
-use crate::engine::sealing::Sealer;
+use crate::engine::replay::replay;
 use crate::engine::writer::Surroundings;
-use crate::engine::{Engine, Shard, Stop, Stopped};
+use crate::engine::{Engine, Stop, Stopped};
 use crate::events::Events;
 use crate::evidence::Evidence;
 use crate::http::{self, Api, Hosts, Owners, certificate_answer};
@@ -118,7 +120,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let signer = || SigningKey::from_seed(&vault.keys.derive(Label::LogSigning, &[])?);
     // 5.
     told(&config, events, 5);
-    let GovReplay { frontier, bucket, releases, boots, certificate, order } = match vault.newborn {
+    let GovReplay { frontier, bucket, releases, ops_root, boots, certificate, order } = match vault.newborn {
         Some(_) => GovReplay::newborn(&vault.genesis),
         None => gov::replay(&mut store, &vault.id, &vault.genesis).await?,
     };
@@ -126,8 +128,9 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let release = release::admit(&mut store, &vault.id, &releases, &measured).await?;
     // 6.
     told(&config, events, 6);
-    let replayed = replay(&mut store, &vault.keys, vault.id, OPS, &vault.genesis.log_key).await;
-    let Replay { state, frontier: ops_frontier, bucket: ops_bucket, events: replayed_events, covered, .. } =
+    let known = ops_root.filter(|root| root.log == OPS);
+    let replayed = replay(&mut store, &vault.keys, vault.id, OPS, &vault.genesis.log_key, known.as_ref()).await;
+    let Replay { state, frontier: ops_frontier, bucket: ops_bucket, events: replayed_events, uncovered, .. } =
         replayed.map_err(BootError::Replay)?;
     clock.at_least(ops_bucket * 10);
     // 7.
@@ -200,7 +203,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     state.encode_cold(&mut cold);
     let cold = State::decode_cold(cold.as_bytes()).map_err(|_| BootError::Crypto)?;
     let mut shard = Shard::new(state, &vault.id, sealer, signer()?, ops_frontier.clone(), ops_bucket);
-    shard.boot(boot_id, clock.now());
+    shard.boot(BootId(boot_id), clock.now());
     let mut appender = Appender::start(config.service.clone(), OPS, events.clone());
     if let Some(sealed) = shard.seal(clock.now())? {
         let appended = appender.append(sealed.frame(sealed.size, OPS.number())?).await;
@@ -235,19 +238,17 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         vault: vault.id,
         log: OPS,
         log_key: vault.genesis.log_key,
-        covered,
+        uncovered,
         boot_id,
         engine: engine.clone(),
         clock: Arc::clone(&clock),
         events: events.clone(),
         retention: u64::from(policy.retention_days) * 86_400,
-        every: follower::EVERY,
+        every_bytes: follower::EVERY_BYTES,
     };
     tokio::spawn(follower.run(cold, ops_frontier));
     let gov = Arc::new(Mutex::new(gov));
-    let roots =
-        hourly_roots(Arc::clone(&gov), config.service.clone(), vault.id, vault.genesis.log_key, Arc::clone(&clock));
-    tokio::spawn(roots);
+    tokio::spawn(hourly_roots(Arc::clone(&gov), engine.clone(), Arc::clone(&clock)));
     if let Some(acme) = acme {
         let deps = acme::Deps { keys: public, records: Arc::clone(&gov), current: current.clone() };
         tokio::spawn(acme.run(deps));
@@ -306,8 +307,8 @@ async fn connect(service: &Address) -> Result<Store, BootError> {
     }
 }
 
-/// Writes the operations log's head into the public log every hour.
-async fn hourly_roots(gov: Arc<Mutex<GovLog>>, service: Address, vault: VaultId, log_key: [u8; 32], clock: Arc<Clock>) {
+/// Writes size and root of the operations log, as the writer knows them to be durable, into the public log every hour.
+async fn hourly_roots(gov: Arc<Mutex<GovLog>>, engine: Engine, clock: Arc<Clock>) {
     let mut hour = clock.now() / 3600;
     loop {
         sleep(Duration::from_secs(10)).await;
@@ -315,11 +316,8 @@ async fn hourly_roots(gov: Arc<Mutex<GovLog>>, service: Address, vault: VaultId,
         if now / 3600 == hour {
             continue;
         }
-        let Ok(mut store) = Store::connect(&service).await else { continue };
-        let Ok(status) = store.status(OPS).await else { continue };
-        // A host that shows a head of a batch that it never kept makes its own log fail the check.
-        let Ok(head) = Head::open(&status.head, &origin(&vault, OPS), &log_key) else { continue };
-        let record = GovRecord::OpsRoot(OpsRoot { log: OPS, size: head.size, root: head.root });
+        let (size, root) = engine.durable_root();
+        let record = GovRecord::OpsRoot(OpsRoot { log: OPS, size, root });
         if gov.lock().await.append(&record, now).await.is_err() {
             return;
         }

@@ -11,6 +11,7 @@
 //! operational events ([`events`]).
 
 pub mod acme;
+pub mod ask;
 pub mod boot;
 pub mod clock;
 pub mod custody;

@@ -6,7 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use adyton_frame::Event;
-use adyton_vault::{Ceiling, Command, Outcome, Reply, Status};
+use adyton_vault::verification::{self, Ceiling, Outcome, Status};
+use adyton_vault::{Command, Reply};
 use tokio::time::{Duration, interval};
 
 use crate::engine::Engine;
@@ -55,10 +56,11 @@ pub(crate) enum Countable {
 
 impl Countable {
     pub(crate) fn of(command: &Command) -> Self {
+        let Command::Verification(command) = command else { return Self::Nothing };
         match command {
-            Command::Start { .. } => Self::Start,
-            Command::Check { .. } => Self::Check,
-            Command::ReportDelivery { outcome, .. } => Self::Delivery(*outcome),
+            verification::Command::Start(_) => Self::Start,
+            verification::Command::Check(_) => Self::Check,
+            verification::Command::ReportDelivery(report) => Self::Delivery(report.outcome),
             _ => Self::Nothing,
         }
     }
@@ -69,7 +71,9 @@ impl Counters {
         let counter = match countable {
             Countable::Start => &self.starts,
             Countable::Check => match reply {
-                Reply::Verification(view) if view.status == Status::Approved => &self.checks_passed,
+                Reply::Verification(verification::Reply::Verification(view)) if view.status == Status::Approved => {
+                    &self.checks_passed
+                }
                 _ => &self.checks_failed,
             },
             Countable::Delivery(Outcome::Accepted) => &self.accepted,

@@ -11,7 +11,7 @@ use adyton_ledger::{Profile, sha256};
 use adyton_policy::{
     Admission, ChannelName, Limits, Policy, PolicyError, ProfileName, Settings, SettingsError, certificate,
 };
-use adyton_vault::{Channel, Rules, Sid, SidKind};
+use adyton_vault::{Channel, Rules, ServiceId, services, tenancy, verification};
 use tokio::sync::watch;
 
 use crate::acme::{ExternalAccount, ExternalAccountError};
@@ -185,30 +185,36 @@ pub(crate) fn channel(name: ChannelName) -> Channel {
 }
 
 fn rules(policy: &Policy, limits: &Limits) -> Rules {
-    let verification = &policy.verification;
+    let of = &policy.verification;
     // The parser has seen to the form of each.
-    let codes = verification.countries.iter().filter_map(|country| country.strip_prefix('+')?.parse().ok());
-    let services = verification.custom_code_services.iter().filter_map(|sid| Sid::parse(SidKind::Service, sid).ok());
+    let codes = of.countries.iter().filter_map(|country| country.strip_prefix('+')?.parse().ok());
+    let custom_code_services = of.custom_code_services.iter().filter_map(|sid| ServiceId::parse(sid).ok());
     Rules {
-        admission: match policy.tenants.admission {
-            Admission::Owners => adyton_vault::Admission::Owners,
-            Admission::Open => adyton_vault::Admission::Open,
+        tenancy: tenancy::Rules {
+            admission: match policy.tenants.admission {
+                Admission::Owners => adyton_vault::Admission::Owners,
+                Admission::Open => adyton_vault::Admission::Open,
+            },
         },
-        loosening_wait: u64::from(policy.tenants.loosening_hours) * 3600,
-        channels: verification.channels.iter().copied().map(channel).collect(),
-        calling_codes: codes.collect(),
-        shortest_code: verification.shortest_code,
-        custom_code_services: services.collect::<BTreeSet<_>>(),
-        limits: adyton_vault::Limits {
-            failed_checks: limits.failed_checks,
-            failed_checks_refill: limits.failed_checks_refill_seconds.into(),
-            failed_checks_consecutive: limits.failed_checks_consecutive,
-            sends_per_destination_hour: limits.sends_per_destination_hour,
-            sends_per_number_block_hour: limits.sends_per_number_block_hour,
-            sends_per_mail_domain_hour: limits.sends_per_mail_domain_hour,
-            sends_per_tenant_hour: limits.sends_per_tenant_hour,
-            spend_per_tenant_hour: millionths(limits.spend_per_tenant_hour),
-            live_verifications: usize::try_from(limits.live_verifications).unwrap_or(usize::MAX),
+        services: services::Rules {
+            loosening_wait: u64::from(policy.tenants.loosening_hours) * 3600,
+            shortest_code: of.shortest_code,
+            custom_code_services: custom_code_services.collect::<BTreeSet<_>>(),
+        },
+        verification: verification::Rules {
+            channels: of.channels.iter().copied().map(channel).collect(),
+            calling_codes: codes.collect(),
+            limits: adyton_vault::Limits {
+                failed_checks: limits.failed_checks,
+                failed_checks_refill: limits.failed_checks_refill_seconds.into(),
+                failed_checks_consecutive: limits.failed_checks_consecutive,
+                sends_per_destination_hour: limits.sends_per_destination_hour,
+                sends_per_number_block_hour: limits.sends_per_number_block_hour,
+                sends_per_mail_domain_hour: limits.sends_per_mail_domain_hour,
+                sends_per_tenant_hour: limits.sends_per_tenant_hour,
+                spend_per_tenant_hour: millionths(limits.spend_per_tenant_hour),
+                live_verifications: usize::try_from(limits.live_verifications).unwrap_or(usize::MAX),
+            },
         },
     }
 }

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use adyton_frame::{Channel, Frame, Message};
-use adyton_ledger::{Entry, LogId, Retirement, Status, StoredRecord};
+use adyton_frame::{Channel, Frame, Message, RecordBytes};
+use adyton_ledger::{Entry, LogId, Record, Retirement, Status};
 use adyton_transport::{Address, FrameIoError, FrameReader, FrameWriter, OpenError, Stream, open_channel};
 
 /// Why the host's store gave nothing.
@@ -76,11 +76,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn read(&mut self, log: LogId, from: u64, max: u32) -> Result<Vec<StoredRecord>, StoreError> {
+    pub async fn read(&mut self, log: LogId, from: u64, max: u32) -> Result<Vec<Record>, StoreError> {
         match self.ask(Message::Read { log: log.number(), from, max }).await? {
             Message::Records(records) => Ok(records
                 .into_iter()
-                .map(|record| StoredRecord { entry: Entry::from_bytes(record.entry), body: record.body })
+                .map(|RecordBytes { entry, hot, kept }| Record { entry: Entry::from_bytes(entry), hot, kept })
                 .collect()),
             _ => Err(StoreError::Answer),
         }

@@ -1,70 +1,61 @@
-//! The deciders and their state (DESIGN §4): pure, `no_std`, deterministic.
+//! The composition of the workflows (DESIGN §4): pure, `no_std`, deterministic. It decides nothing
+//! itself.
 //!
 //! ```text
-//! decide(&State, Command, &Context) -> Result<Decision { events, reply, effects }, Refusal>
-//! evolve(&mut State, &Event)
+//! decide(&State, Command, &mut Context) -> Decision { draft: events and effects, answer }
+//! evolve(&mut State, Event)
 //! ```
 //!
-//! Why: everything that must never go wrong (who may check what, how often, with which code) is one function of its
-//! arguments, so it can be tested over random commands and replayed from a log. Time and randomness come in by
-//! [`Context`]; secrets leave only as [`Effect`]s (a message to the person) and never as a [`Reply`].
+//! 1. A command goes to its workflow, with handles of what that one reads ([`decide`]).
+//! 2. An event goes to its workflow ([`State::evolve`]).
+//! 3. What an event means to the others is a fact (`fact`): derived from the logged event, heard by
+//!    each of them, never logged itself.
+//! 4. A snapshot is one section for each workflow ([`State::encode_cold`]).
 //!
-//! Scope: tenants, their keys and services; verification of phone numbers and e-mail addresses (start, resend, check,
-//! fetch, cancel); the limits that protect people. What this crate is *not*: it reads no
-//! clock, makes no randomness, does no IO and knows neither HTTP nor the log's sealing. Of `adyton-seal` it uses keyed
-//! hashing, comparison, slot codes and the encoder only (checked by `cargo xtask layers`).
-//!
-//! Event bytes: `docs/spec/02-entries.md`. Classes H, P, S, A: DESIGN §6.
+//! A new workflow is one line in each of these, and the compiler names the lines. Its numbers of
+//! events stand in [`Event`]'s list; its requests have their own typed answers ([`Ask`]).
 
 #![no_std]
 
 extern crate alloc;
 
-mod budgets;
-mod ceilings;
+mod ask;
 mod command;
 mod decide;
-mod destination;
 mod event;
-mod evolve;
-mod hot;
-mod message;
-mod phone;
+mod fact;
+mod machine;
 mod reply;
 mod rules;
-mod sends;
-mod sid;
-mod snapshot;
 mod state;
 
-pub use command::{Caller, Command, Context, Fresh, KeyChanges, ServiceUpdate, Shared, Start, Subjects, Target, User};
-pub use decide::{LONGEST_CODE, MAX_TICK_LOOSENINGS, MAX_WAITING_LOOSENINGS, decide};
-pub use destination::{Destination, DestinationError};
-pub use event::{Channel, Class, Event, EventError, EventKind};
-pub use message::{
-    AppHash, AppHashesError, Locale, Message, MessageLook, NameError, Part, ServiceName, Text, WebOtpDomain,
-    gsm7_septets,
+pub use adyton_decider::{
+    BootId, Class, Corrupt, Draft, Fresh, Id, IdError, KeyedHash, Kind, Record, Seconds, TokenHash,
 };
-pub use phone::{Country, WrittenInstead};
-pub use reply::{
-    AccountView, Attempt, Ceiling, CodeLengthGiven, Decision, Effect, KeyList, Outcome, Reason, Refusal, Reply,
-    ServiceView, Status, SupportView, TenantView, VerificationView,
+pub use adyton_destination::{Channel, Country, Destination, DestinationError, WrittenInstead};
+pub use adyton_services::{
+    self as services, AppHash, AppHashesError, CodeLengthGiven, CreateService, DeleteService, FetchService,
+    LONGEST_CODE, ListServices, Locale, Loosen, Loosening, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Message,
+    MessageLook, NameError, Part, ServiceId, ServiceName, ServicePage, ServiceSettings, ServiceUpdate, ServiceView,
+    Text, UpdateService, WebOtpDomain, WithdrawLoosening, gsm7_septets,
 };
-pub use rules::{Admission, Limits, Rules, Scope, Scopes};
-pub use sid::{Sid, SidError, SidKind};
-pub use snapshot::SnapshotError;
-pub use state::{Loosening, ServiceSettings, State};
+pub use adyton_tenancy::{
+    self as tenancy, AccountId, Admission, Caller, ChangeKeys, ChangeSettings, CreateTenant, Denied, KeyChanges, KeyId,
+    KeyList, NewKey, OtherSequence, Scope, Scopes, TenantView, User,
+};
+pub use adyton_verification::{
+    self as verification, Approve, Attempt, AttemptId, CODE_LIFE, Cancel, Ceiling, Check, CountRepeat, Effect,
+    FetchVerification, HotFacts, Limits, LookUp, MAX_CHECKS, MAX_REPEATS, MAX_SENDS, Outcome, Reason, ReportDelivery,
+    SLOT, Shared, Start, Status, Subject, Subjects, SupportView, Target, VerificationId, VerificationView,
+};
+pub use ask::Ask;
+pub use command::{Command, Context, FetchAccount, Tick};
+pub use decide::decide;
+pub use event::{Event, EventKind};
+pub use machine::Consequence;
+pub use reply::{AccountView, Answer, Decision, Refusal, Reply};
+pub use rules::Rules;
+pub use state::State;
 
-/// Life of a code in seconds, from its first sending; a resend does not extend it.
-pub const CODE_LIFE: Seconds = 600;
-/// Length in seconds of a slot, whose codes share one key.
-pub const SLOT: Seconds = 600;
-/// Times one code is sent.
-pub const MAX_SENDS: usize = 5;
-/// Times an attempt that may have left is handed over again, at a carrier that deduplicates.
-pub const MAX_REPEATS: u8 = 2;
-/// Wrong codes that one verification bears.
-pub const MAX_CHECKS: u8 = 5;
-
-/// Unix seconds, UTC.
-pub type Seconds = u64;
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use adyton_vault::{Event, EventKind, Loosening, Scope, Scopes, ServiceSettings, Sid, State};
+use adyton_vault::{
+    AccountId, Event, EventKind, Id, KeyId, Loosening, NewKey, Scope, Scopes, ServiceSettings, State, TokenHash,
+    services, tenancy,
+};
 
 /// Items of each measure.
 const ITEMS: u32 = 50_000;
@@ -19,7 +22,7 @@ const KEY: usize = 192;
 /// Bytes of its name beside the state, where a change makes a second list while the first one is in use.
 const NAMES: usize = 128;
 /// Bytes of a waiting loosening in one state, besides its service.
-const LOOSENING: usize = 96;
+const LOOSENING: usize = 144;
 
 /// Resident bytes of this process.
 fn resident() -> usize {
@@ -32,31 +35,31 @@ fn each(before: usize) -> usize {
     resident().saturating_sub(before) / ITEMS as usize
 }
 
-/// A SID by its number: in order, or scattered.
-fn sid(number: u32, scattered: bool) -> Sid {
+/// An id by its number: in order, or scattered.
+fn id<K>(number: u32, scattered: bool) -> Id<K> {
     let place = if scattered { number.wrapping_mul(0x9E37_79B1) } else { number };
     let mut bytes = [0; 16];
     bytes[..4].copy_from_slice(&place.to_be_bytes());
-    Sid(bytes)
+    Id::from_bytes(bytes)
 }
 
-fn happened(state: &mut State, kind: EventKind) {
-    state.evolve(Event { at: 1_800_000_000, kind });
+fn happened(state: &mut State, kind: impl Into<EventKind>) {
+    state.evolve(Event { at: 1_800_000_000, kind: kind.into() });
 }
 
 /// A vault with so many tenants that each has [`EACH`] of what is measured.
 fn tenants() -> State {
     let mut state = State::new();
     for number in 0..ITEMS / EACH {
-        let (account, friendly_name) = (sid(number, true), "Acme".to_owned());
-        let kind = EventKind::TenantCreated {
+        let (account, friendly_name) = (id(number, true), "Acme".to_owned());
+        let event = tenancy::Event::TenantCreated {
             account,
-            token_hash: [1; 32],
+            token_hash: TokenHash::from_bytes([1; 32]),
             ssh_key: Vec::new(),
             admitted: None,
             friendly_name,
         };
-        happened(&mut state, kind);
+        happened(&mut state, event);
     }
     state
 }
@@ -69,9 +72,13 @@ fn keys_and_waiting_loosenings_fit_their_rows_of_the_memory_table() {
         let mut state = tenants();
         let before = resident();
         for number in 0..ITEMS / EACH {
-            let key = |at| (sid(number * EACH + at, scattered), Scopes::of(&[Scope::Verify]), [2; 32]);
-            let (account, added) = (sid(number, true), (0..EACH).map(key).collect());
-            let kind = EventKind::KeysChanged {
+            let key = |at| NewKey {
+                key: id(number * EACH + at, scattered),
+                scopes: Scopes::of(&[Scope::Verify]),
+                token_hash: TokenHash::from_bytes([2; 32]),
+            };
+            let (account, added) = (id(number, true), (0..EACH).map(key).collect());
+            let event = tenancy::Event::KeysChanged {
                 account,
                 sequence: 1,
                 reset: false,
@@ -79,7 +86,7 @@ fn keys_and_waiting_loosenings_fit_their_rows_of_the_memory_table() {
                 removed: Vec::new(),
                 added,
             };
-            happened(&mut state, kind);
+            happened(&mut state, event);
         }
         let cost = each(before);
         assert_eq!(state.keys().count(), ITEMS as usize);
@@ -87,7 +94,7 @@ fn keys_and_waiting_loosenings_fit_their_rows_of_the_memory_table() {
 
         // As the writer does: the new list is made while requests use the old one.
         let before = resident();
-        let names: [BTreeMap<Sid, Sid>; 2] = [state.keys().collect(), state.keys().collect()];
+        let names: [BTreeMap<KeyId, AccountId>; 2] = [state.keys().collect(), state.keys().collect()];
         let cost = each(before);
         assert_eq!(names[0], names[1]);
         assert!((16..=NAMES).contains(&cost), "{cost} bytes for a key's name, twice, scattered: {scattered}");
@@ -103,15 +110,15 @@ fn keys_and_waiting_loosenings_fit_their_rows_of_the_memory_table() {
         web_otp_domain: String::new(),
         app_hashes: Vec::new(),
     };
-    let service_of = |number| (sid(number / EACH, true), sid(number, true));
+    let service_of = |number| (id(number / EACH, true), id(number, true));
     for (account, service) in (0..ITEMS).map(service_of) {
-        happened(&mut state, EventKind::ServiceCreated { account, service, settings: settings.clone() });
+        happened(&mut state, services::Event::ServiceCreated { account, service, settings: settings.clone() });
     }
     let before = resident();
     for (number, (account, service)) in (0..ITEMS).map(service_of).enumerate() {
         // Each due later than the one before, which is the order that leaves most room.
         let loosening = Loosening { code_length: Some(5), custom_code: false, at: 1_900_000_000 + number as u64 };
-        happened(&mut state, EventKind::LooseningScheduled { account, sequence: 1, service, loosening });
+        happened(&mut state, services::Event::LooseningScheduled { account, sequence: 1, service, loosening });
     }
     let cost = each(before);
     assert!(state.has_due(1_900_000_000));

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use adyton_ledger::{
-    Action, ApprovalRecord, GovRecord, History, LogId, LogReader, Releases, Request, Signer, SshSignature,
-    StoredRecord, VaultId, sha256,
+    Action, ApprovalRecord, Body, GovRecord, History, LogId, LogReader, Record, Releases, Request, Signer,
+    SshSignature, VaultId, sha256,
 };
 use adyton_policy::Policy;
 
@@ -31,8 +31,8 @@ pub(crate) fn follow(data: &Path) -> Result<Governance, Error> {
         if records.is_empty() {
             return found.ok_or_else(|| "the vault has no genesis yet".into());
         }
-        for StoredRecord { entry, body } in records {
-            let body = body.filter(|body| sha256(body) == entry.body_hash());
+        for Record { entry, kept: body, .. } in records {
+            let body = body.filter(|body| sha256(body) == entry.body_hash(Body::Kept));
             let record = GovRecord::decode(&body.ok_or(
                 "the public log does not hold together: `adyton log check --data DIR` names the first fault",
             )?)?;

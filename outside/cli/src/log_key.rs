@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use adyton_ledger::{GovRecord, LogId, LogReader, VaultId, origin, sha256, verifier_key};
+use adyton_ledger::{Body, GovRecord, LogId, LogReader, VaultId, origin, sha256, verifier_key};
 use serde_json::{Map, Value, json};
 
 use crate::store::Source;
@@ -39,7 +39,7 @@ pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Error> {
 fn genesis(source: &Source) -> Result<(VaultId, [u8; 32]), Error> {
     let records = source.read(LogId::GOV, 0, 1, 1 << 20)?;
     let record = records.first().ok_or("the vault has no genesis yet: start it first")?;
-    let body = record.body.as_ref().filter(|body| sha256(body) == record.entry.body_hash());
+    let body = record.body(Body::Kept).filter(|body| sha256(body) == record.entry.body_hash(Body::Kept));
     match GovRecord::decode(body.ok_or("the public log does not hold together: adyton log check")?)? {
         GovRecord::Genesis(genesis) => Ok((VaultId::of_genesis(&record.entry), genesis.log_key)),
         _ => Err("the log does not begin with a genesis".into()),

@@ -7,9 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use adyton_frame::{Channel, Frame, MAX_FRAME, Message, VERSION};
+use adyton_frame::{Channel, Frame, MAX_FRAME, Message, RecordBytes, VERSION};
 use adyton_host::RedbStore;
-use adyton_ledger::{Entry, LogId, LogReader, Status, StoredRecord};
+use adyton_ledger::{Entry, LogId, LogReader, Record, Status};
 use adyton_transport::Address;
 
 /// Why a log could not be read.
@@ -102,13 +102,13 @@ impl LogReader for Source {
         }
     }
 
-    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<StoredRecord>, ReadError> {
+    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<Record>, ReadError> {
         match self {
             Self::Stopped(store) => store.read(log, from, max, max_bytes).map_err(|error| ReadError(error.to_string())),
             Self::Running(stream) => match ask(stream, Message::Read { log: log.number(), from, max })? {
                 Message::Records(records) => Ok(records
                     .into_iter()
-                    .map(|record| StoredRecord { entry: Entry::from_bytes(record.entry), body: record.body })
+                    .map(|RecordBytes { entry, hot, kept }| Record { entry: Entry::from_bytes(entry), hot, kept })
                     .collect()),
                 _ => refused(),
             },

@@ -312,7 +312,7 @@ fn say_failure(what: &str, error: &Error) {
 fn read_genesis(service: &Path) -> Result<(VaultId, Genesis), Error> {
     let records = Source::connect(service)?.read(LogId::GOV, 0, 1, 1 << 20)?;
     let record = records.first().ok_or("not yet")?;
-    match GovRecord::decode(record.body.as_ref().ok_or("the genesis has no body")?)? {
+    match GovRecord::decode(record.kept.as_ref().ok_or("the genesis has no body")?)? {
         GovRecord::Genesis(genesis) => Ok((VaultId::of_genesis(&record.entry), genesis)),
         _ => Err("the log does not begin with a genesis".into()),
     }

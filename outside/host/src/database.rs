@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use adyton_ledger::{
-    AppendOutcome, Entry, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, StoredRecord, head_is_kept,
-    is_repeat, overtaken, retires,
+    AppendOutcome, Body, Entry, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, head_is_kept, is_repeat,
+    overtaken, retires,
 };
 use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableTable, StorageError};
 
 use crate::reader::{Handle, RedbReader};
-use crate::tables::{BODIES, CHUNKS, ENTRIES, HEADS, SNAPSHOTS, TILES, size};
+use crate::tables::{CHUNKS, ENTRIES, HEADS, HOT, KEPT, SNAPSHOTS, TILES, newest, size};
 use crate::{OpenError, StoreError};
 
 /// Bytes of the file that are kept in memory.
@@ -52,7 +52,8 @@ impl RedbStore {
         // The tables exist from the start, so that readers need not care.
         let write = database.begin_write()?;
         write.open_table(ENTRIES)?;
-        write.open_table(BODIES)?;
+        write.open_table(HOT)?;
+        write.open_table(KEPT)?;
         write.open_table(HEADS)?;
         write.open_table(TILES)?;
         write.open_table(CHUNKS)?;
@@ -123,7 +124,7 @@ impl LogReader for RedbStore {
         self.reader.status(log)
     }
 
-    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<StoredRecord>, StoreError> {
+    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<Record>, StoreError> {
         self.reader.read(log, from, max, max_bytes)
     }
 
@@ -141,7 +142,7 @@ impl LogStore for RedbStore {
         &mut self,
         log: LogId,
         expected_size: u64,
-        records: &[Record],
+        record: &Record,
         head: &str,
     ) -> Result<AppendOutcome, StoreError> {
         self.write(|database| {
@@ -151,26 +152,26 @@ impl LogStore for RedbStore {
             {
                 let mut entries = write.open_table(ENTRIES)?;
                 let size = size(&entries, log)?;
-                if size != expected_size || records.is_empty() {
-                    let stored = |index| {
-                        let entry = entries.get((number, index))?;
-                        Ok::<_, StoreError>(entry.map(|entry| Entry::from_bytes(*entry.value())))
-                    };
-                    let repeat = is_repeat(size, expected_size, records, stored)?;
+                if size != expected_size {
+                    let newest = newest(&entries, log)?;
+                    let repeat = is_repeat(size, newest.as_ref(), expected_size, record);
                     return Ok(if repeat {
                         AppendOutcome::Appended { size }
                     } else {
                         AppendOutcome::Conflict { size }
                     });
                 }
-                new = size + records.len() as u64;
-                let mut bodies = write.open_table(BODIES)?;
-                for (index, Record { entry, body }) in (size..).zip(records) {
-                    entries.insert((number, index), entry.as_bytes())?;
-                    bodies.insert((number, index), &body[..])?;
-                    if entry.header().is_ok_and(|header| header.kind == Kind::Snapshot) {
-                        write.open_table(SNAPSHOTS)?.insert(number, index)?;
-                    }
+                new = size + 1;
+                let Record { entry, hot, kept } = record;
+                entries.insert((number, size), entry.as_bytes())?;
+                if let Some(hot) = hot {
+                    write.open_table(HOT)?.insert((number, size), &hot[..])?;
+                }
+                if let Some(kept) = kept {
+                    write.open_table(KEPT)?.insert((number, size), &kept[..])?;
+                }
+                if entry.header().is_ok_and(|header| header.kind == Kind::Snapshot) {
+                    write.open_table(SNAPSHOTS)?.insert(number, size)?;
                 }
                 let mut heads = write.open_table(HEADS)?;
                 if !head_is_kept(size, new) {
@@ -201,22 +202,23 @@ impl LogStore for RedbStore {
             let number = log.number();
             {
                 let entries = write.open_table(ENTRIES)?;
-                let newest = entries.range((number, 0)..=(number, u64::MAX))?.next_back().transpose()?;
-                if overtaken(&retirement, newest.map(|(_, entry)| Entry::from_bytes(*entry.value())).as_ref()) {
+                if overtaken(&retirement, newest(&entries, log)?.as_ref()) {
                     return Ok(());
                 }
-                let mut bodies = write.open_table(BODIES)?;
-                // Walks the bodies that are still there, so what an earlier call took costs nothing.
-                let mut gone = Vec::new();
-                for body in bodies.range((number, 0)..(number, retirement.below))? {
-                    let key = body?.0.value();
-                    let entry = entries.get(key)?.map(|entry| Entry::from_bytes(*entry.value()));
-                    if entry.is_some_and(|entry| retires(&retirement, &entry)) {
-                        gone.push(key);
+                for (table, body) in [(HOT, Body::Hot), (KEPT, Body::Kept)] {
+                    let mut bodies = write.open_table(table)?;
+                    // Walks the bodies that are still there, so what an earlier call took costs nothing.
+                    let mut gone = Vec::new();
+                    for found in bodies.range((number, 0)..(number, retirement.below))? {
+                        let key = found?.0.value();
+                        let entry = entries.get(key)?.map(|entry| Entry::from_bytes(*entry.value()));
+                        if entry.is_some_and(|entry| retires(&retirement, &entry, body)) {
+                            gone.push(key);
+                        }
                     }
-                }
-                for key in gone {
-                    bodies.remove(key)?;
+                    for key in gone {
+                        bodies.remove(key)?;
+                    }
                 }
                 let mut chunks = write.open_table(CHUNKS)?;
                 let all = (number, [0; 16], 0)..=(number, [0xFF; 16], u32::MAX);

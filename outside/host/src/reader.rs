@@ -1,12 +1,15 @@
 //! Reading a store, beside the one writer: redb's readers never wait for it.
 
+use std::iter::Peekable;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use adyton_ledger::{Entry, LogId, LogReader, Status, StoredRecord};
-use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageError};
+use adyton_ledger::{Entry, LogId, LogReader, Record, Status};
+use redb::{
+    AccessGuard, Database, DatabaseError, Range, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageError,
+};
 
 use crate::StoreError;
-use crate::tables::{BODIES, CHUNKS, ENTRIES, HEADS, SNAPSHOTS, TILES, size};
+use crate::tables::{CHUNKS, ENTRIES, HEADS, HOT, KEPT, SNAPSHOTS, TILES, size};
 use crate::tiles::FULL;
 
 pub(crate) enum Handle {
@@ -75,6 +78,20 @@ impl RedbReader {
     }
 }
 
+/// Bytes of a record in a frame besides its entry and bodies: a flag and two lengths.
+const RECORD_FRAMING: usize = 9;
+
+/// The body of the row at `key`, if it is the next of these, which ascend.
+fn body_at(
+    bodies: &mut Peekable<Range<'_, (u16, u64), &'static [u8]>>,
+    key: (u16, u64),
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let here = |found: &Result<(AccessGuard<'_, (u16, u64)>, _), StorageError>| {
+        found.as_ref().map_or(true, |(found, _)| found.value() == key)
+    };
+    Ok(bodies.next_if(here).transpose()?.map(|(_, body)| body.value().to_vec()))
+}
+
 impl LogReader for RedbReader {
     type Error = StoreError;
 
@@ -88,26 +105,23 @@ impl LogReader for RedbReader {
         Ok(Status { size, latest_snapshot, head: newest.map(|(_, head)| head.value().into()).unwrap_or_default() })
     }
 
-    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<StoredRecord>, StoreError> {
+    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<Record>, StoreError> {
         let read = self.read_transaction()?;
-        let number = log.number();
-        let (entries, bodies) = (read.open_table(ENTRIES)?, read.open_table(BODIES)?);
-        let mut bodies = bodies.range((number, from)..=(number, u64::MAX))?.peekable();
+        let range = (log.number(), from)..=(log.number(), u64::MAX);
+        let (entries, hot, kept) = (read.open_table(ENTRIES)?, read.open_table(HOT)?, read.open_table(KEPT)?);
+        let mut hot = hot.range(range.clone())?.peekable();
+        let mut kept = kept.range(range.clone())?.peekable();
         let mut records = Vec::new();
         let mut bytes = 0;
-        for entry in
-            entries.range((number, from)..=(number, u64::MAX))?.take(usize::try_from(max).unwrap_or(usize::MAX))
-        {
+        for entry in entries.range(range)?.take(usize::try_from(max).unwrap_or(usize::MAX)) {
             let (key, entry) = entry?;
-            let here = |found: &Result<(redb::AccessGuard<'_, (u16, u64)>, _), StorageError>| {
-                found.as_ref().map_or(true, |(found, _)| found.value() == key.value())
-            };
-            let body = bodies.next_if(here).transpose()?.map(|(_, body)| body.value().to_vec());
-            bytes += entry.value().len() + 8 + body.as_ref().map_or(0, Vec::len);
+            let (hot, kept) = (body_at(&mut hot, key.value())?, body_at(&mut kept, key.value())?);
+            let record = Record { entry: Entry::from_bytes(*entry.value()), hot, kept };
+            bytes += record.stored_len() + RECORD_FRAMING;
             if !records.is_empty() && bytes > max_bytes {
                 break;
             }
-            records.push(StoredRecord { entry: Entry::from_bytes(*entry.value()), body });
+            records.push(record);
         }
         Ok(records)
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use adyton_frame::{Append, Channel, Event, Frame, Message, RecordBytes, StoreFailure, StoredBytes};
-use adyton_ledger::{AppendOutcome, Entry, LogId, LogReader, LogStore, Record, Retirement, StoredRecord};
+use adyton_frame::{Append, Channel, Event, Frame, Message, RecordBytes, StoreFailure};
+use adyton_ledger::{AppendOutcome, Entry, LogId, LogReader, LogStore, Record, Retirement};
 use adyton_transport::{FrameReader, FrameWriter, Listener, Stream, accept_channel};
 
 use crate::dial::dial;
@@ -83,10 +83,9 @@ fn failed(error: StoreError) -> Message {
 /// Carries out a request that writes.
 pub(crate) fn perform_write(store: &mut RedbStore, request: Message) -> Message {
     let done = match request {
-        Message::Append(Append { log, expected_size, records, head }) => {
-            let record = |RecordBytes { entry, body }| Record { entry: Entry::from_bytes(entry), body };
-            let records: Vec<Record> = records.into_iter().map(record).collect();
-            store.append(LogId::from_number(log), expected_size, &records, &head).map(|outcome| match outcome {
+        Message::Append(Append { log, expected_size, record: RecordBytes { entry, hot, kept }, head }) => {
+            let record = Record { entry: Entry::from_bytes(entry), hot, kept };
+            store.append(LogId::from_number(log), expected_size, &record, &head).map(|outcome| match outcome {
                 AppendOutcome::Appended { size } => Message::Appended { size },
                 AppendOutcome::Conflict { size } => Message::Conflict { size },
             })
@@ -112,7 +111,7 @@ fn perform_read(store: &RedbReader, approvals: &Approvals, request: Message) -> 
             head: status.head,
         }),
         Message::Read { log, from, max } => {
-            let stored = |StoredRecord { entry, body }| StoredBytes { entry: *entry.as_bytes(), body };
+            let stored = |Record { entry, hot, kept }| RecordBytes { entry: *entry.as_bytes(), hot, kept };
             let records = store.read(LogId::from_number(log), from, max, READ_BYTES);
             records.map(|records| Message::Records(records.into_iter().map(stored).collect()))
         }

@@ -100,16 +100,31 @@ fn completes_a_tile(log: LogId, from: u64, answer: &Message) -> Option<LogId> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::ops::Range;
+
     use adyton_frame::{Append, RecordBytes};
     use adyton_ledger::ENTRY_LEN;
 
     use super::*;
+    use crate::tables::ENTRIES;
 
-    async fn append(writer: &Writer, expected_size: u64, count: u64) {
-        let records = vec![RecordBytes { entry: [7; ENTRY_LEN], body: Vec::new() }; usize::try_from(count).unwrap()];
-        let append = Append { log: 1, expected_size, records, head: "head".into() };
+    /// Entries as an earlier process left them, which ended before it built tiles; written at once, without their appends.
+    fn left(store: &mut RedbStore, indices: Range<u64>) {
+        let rows = |database: &redb::Database| {
+            let write = database.begin_write()?;
+            for index in indices {
+                write.open_table(ENTRIES)?.insert((1, index), &[7; ENTRY_LEN])?;
+            }
+            Ok(write.commit()?)
+        };
+        store.write(rows).unwrap();
+    }
+
+    async fn append(writer: &Writer, expected_size: u64) {
+        let record = RecordBytes { entry: [7; ENTRY_LEN], hot: None, kept: None };
+        let append = Append { log: 1, expected_size, record, head: "head".into() };
         let answer = writer.request(Message::Append(append)).await;
-        assert_eq!(answer, Some(Message::Appended { size: expected_size + count }));
+        assert_eq!(answer, Some(Message::Appended { size: expected_size + 1 }));
     }
 
     async fn is_built(writer: &Writer, number: u64) {
@@ -121,17 +136,15 @@ mod tests {
     #[tokio::test]
     async fn tiles_are_stored_after_the_answer_and_those_of_an_earlier_process_at_the_start() {
         let folder = tempfile::tempdir().unwrap();
-        let (writer, thread) = Writer::start(RedbStore::open(folder.path()).unwrap()).unwrap();
-        append(&writer, 0, 255).await;
-        append(&writer, 255, 400).await;
+        let mut store = RedbStore::open(folder.path()).unwrap();
+        left(&mut store, 0..511);
+        let (writer, thread) = Writer::start(store).unwrap();
+        append(&writer, 511).await;
         is_built(&writer, 1).await;
         drop(writer);
         thread.join().unwrap();
-        // Appended without a writer, as when a process ends before it builds.
         let mut store = RedbStore::open(folder.path()).unwrap();
-        let record =
-            adyton_ledger::Record { entry: adyton_ledger::Entry::from_bytes([7; ENTRY_LEN]), body: Vec::new() };
-        adyton_ledger::LogStore::append(&mut store, LogId::ops(0), 655, &vec![record; 6000], "head").unwrap();
+        left(&mut store, 512..6655);
         assert_eq!(store.tile(LogId::ops(0), 0, 2).unwrap(), None);
         let (writer, thread) = Writer::start(store).unwrap();
         is_built(&writer, 24).await;

@@ -85,8 +85,8 @@ async fn ask(stream: &mut Stream, id: u64, message: Message) -> Option<Frame> {
 }
 
 fn append(log: u16) -> Message {
-    let records = vec![RecordBytes { entry: [7; 160], body: b"sealed".to_vec() }];
-    Message::Append(Append { log, expected_size: 0, records, head: "head".into() })
+    let record = RecordBytes { entry: [7; 176], hot: Some(b"sealed".to_vec()), kept: None };
+    Message::Append(Append { log, expected_size: 0, record, head: "head".into() })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -504,6 +504,6 @@ async fn what_was_appended_before_a_kill_can_be_read_but_not_written() {
     let (data, log) = (host.folder.path().join("data"), LogId::from_number(1));
     let mut store = RedbStore::open_read_only(&data).unwrap();
     assert_eq!(store.status(log).unwrap().size, 1);
-    let record = Record { entry: Entry::from_bytes([7; 160]), body: b"sealed".to_vec() };
-    assert!(matches!(store.append(log, 1, &[record], "head"), Err(StoreError::ReadOnly)));
+    let record = Record { entry: Entry::from_bytes([7; 176]), hot: Some(b"sealed".to_vec()), kept: None };
+    assert!(matches!(store.append(log, 1, &record, "head"), Err(StoreError::ReadOnly)));
 }

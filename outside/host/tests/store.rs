@@ -3,11 +3,12 @@
 
 use adyton_host::{Found, OpenError, RedbStore, StoreError};
 use adyton_ledger::{
-    AppendOutcome, ENTRY_LEN, Entry, Frontier, Hash, Header, Keep, Kind, LogId, LogReader, LogStore, MemoryStore,
-    Record, Retirement,
+    AppendOutcome, ENTRY_LEN, Entry, Frontier, Hash, Header, Kind, LogId, LogReader, LogStore, MemoryStore, Record,
+    Retirement, Size,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
+use redb::{Database, TableDefinition};
 
 const LOG: u16 = 1;
 
@@ -15,25 +16,33 @@ fn log() -> LogId {
     LogId::from_number(LOG)
 }
 
-fn record(index: u64, kind: Kind, keep: Keep, time_bucket: u64, body: &[u8]) -> Record {
+/// An entry with a hot body, a kept one or both.
+fn record(index: u64, seed: u8) -> Record {
+    let size = Size::holding(48).unwrap();
+    let body = |is_there: bool, byte| is_there.then(|| vec![byte; 48]);
+    let (hot, kept) = (body(!index.is_multiple_of(3), seed), body(index % 3 != 1, seed.wrapping_add(1)));
+    let of = |body: &Option<Vec<u8>>| body.as_ref().map_or(Size::ABSENT, |_| size);
     let header = Header {
-        kind,
-        keep,
-        body_len: u32::try_from(body.len()).unwrap(),
+        kind: if index % 41 == 40 { Kind::Snapshot } else { Kind::Ops },
+        hot_size: of(&hot),
+        kept_size: of(&kept),
         index,
-        time_bucket,
-        tenant: [0; 16],
+        time_bucket: index / 8,
         boot_id: [2; 16],
         release: 1,
-        commitments: Hash([0; 32]),
+        hot_root: Hash::default(),
+        kept_root: Hash::default(),
     };
-    Record { entry: Entry::new(&header, body), body: body.to_vec() }
+    Record { entry: Entry::new(&header, hot.as_deref(), kept.as_deref()), hot, kept }
 }
 
-fn records(from: u64, count: u64, seed: u8) -> Vec<Record> {
-    let keep = |index| if index % 3 == 0 { Keep::Retention } else { Keep::UntilSnapshot };
-    let kind = |index| if index % 41 == 40 { Kind::Snapshot } else { Kind::Ops };
-    (from..from + count).map(|index| record(index, kind(index), keep(index), index / 8, &[seed; 48])).collect()
+/// Appends so many entries, each with a head that says the size after it.
+fn append(store: &mut RedbStore, count: u64) {
+    for _ in 0..count {
+        let size = store.status(log()).unwrap().size;
+        let outcome = store.append(log(), size, &record(size, 1), &format!("{}", size + 1)).unwrap();
+        assert_eq!(outcome, AppendOutcome::Appended { size: size + 1 });
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -71,8 +80,9 @@ fn published_is_what_the_entries_give(store: &RedbStore, model: &MemoryStore, lo
         assert_eq!(published(&format!("tile/0/{number:03}{width}")), Found::Bytes(hashes.clone()));
         // A narrower one stays.
         assert_eq!(published(&format!("tile/0/{number:03}.p/1")), Found::Bytes(hashes[..32].to_vec()));
+        let wider = if tile.len() == 255 { String::new() } else { format!(".p/{}", tile.len() % 256 + 1) };
         assert_eq!(
-            published(&format!("tile/0/{number:03}.p/{}", tile.len() % 256 + 1)),
+            published(&format!("tile/0/{number:03}{wider}")),
             match tile.len() {
                 256 => Found::Bytes(hashes[..32].to_vec()),
                 _ => Found::Nothing,
@@ -101,17 +111,30 @@ fn root(leaves: &[Hash]) -> Hash {
     frontier.root()
 }
 
+/// Writes so many entries straight into the table: as many appends would wait for the disk as often. Their leaf hashes.
+fn with_entries(folder: &std::path::Path, count: u64) -> Vec<Hash> {
+    const ENTRIES: TableDefinition<'_, (u16, u64), &[u8; ENTRY_LEN]> = TableDefinition::new("entries");
+    drop(RedbStore::open(folder).unwrap());
+    let database = Database::open(folder.join("log.redb")).unwrap();
+    let write = database.begin_write().unwrap();
+    let mut entries = write.open_table(ENTRIES).unwrap();
+    let mut leaves = Vec::new();
+    for index in 0..count {
+        let entry = record(index, 1).entry;
+        entries.insert((LOG, index), entry.as_bytes()).unwrap();
+        leaves.push(entry.leaf_hash());
+    }
+    drop(entries);
+    write.commit().unwrap();
+    leaves
+}
+
 /// More than one tile of level 1.
 #[test]
 fn a_row_of_level_1_is_full_after_65_536_entries_and_its_root_begins_level_2() {
     let folder = tempfile::tempdir().unwrap();
+    let leaves = with_entries(folder.path(), 66_000);
     let mut store = RedbStore::open(folder.path()).unwrap();
-    let mut leaves = Vec::new();
-    for from in (0..66_000).step_by(6_000) {
-        let batch = records(from, 6_000, 1);
-        leaves.extend(batch.iter().map(|record| record.entry.leaf_hash()));
-        store.append(log(), from, &batch, "head").unwrap();
-    }
     let published = |store: &RedbStore, path: &str| store.reader().published(log(), &path.parse().unwrap()).unwrap();
     // 257 tiles at once are too many to compute for one request; those of level 0 are always there.
     assert_eq!(published(&store, "tile/1/000"), Found::NotBuilt);
@@ -144,12 +167,14 @@ proptest! {
             match step {
                 Step::Append { log, skew, count, seed } => {
                     let id = LogId::from_number(log);
-                    let expected = model.status(id).unwrap().size.saturating_add_signed(skew.into());
-                    let head = format!("head {log} {expected} {seed}");
-                    let batch = records(expected, count, seed);
-                    let outcome = store.append(id, expected, &batch, &head).unwrap();
-                    prop_assert_eq!(outcome, model.append(id, expected, &batch, &head).unwrap());
-                    last.insert(log, (expected, batch, head));
+                    for _ in 0..count {
+                        let expected = model.status(id).unwrap().size.saturating_add_signed(skew.into());
+                        let head = format!("head {log} {expected} {seed}");
+                        let batch = record(expected, seed);
+                        let outcome = store.append(id, expected, &batch, &head).unwrap();
+                        prop_assert_eq!(outcome, model.append(id, expected, &batch, &head).unwrap());
+                        last.insert(log, (expected, batch, head));
+                    }
                 }
                 Step::Repeat { log } => if let Some((expected, batch, head)) = last.get(&log) {
                     let id = LogId::from_number(log);
@@ -203,21 +228,19 @@ proptest! {
 fn a_repeat_is_appended_and_a_second_writer_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = RedbStore::open(folder.path()).unwrap();
-    let (first, second) = (records(0, 3, 1), records(3, 2, 1));
-    assert_eq!(store.append(log(), 0, &first, "3").unwrap(), AppendOutcome::Appended { size: 3 });
-    assert_eq!(store.append(log(), 3, &second, "5").unwrap(), AppendOutcome::Appended { size: 5 });
-    assert_eq!(store.append(log(), 3, &second, "5").unwrap(), AppendOutcome::Appended { size: 5 });
-    // It stands there, but something stands after it.
-    assert_eq!(store.append(log(), 0, &first, "3").unwrap(), AppendOutcome::Conflict { size: 5 });
-    // Same place, other bytes.
-    assert_eq!(store.append(log(), 3, &records(3, 2, 9), "x").unwrap(), AppendOutcome::Conflict { size: 5 });
-    assert_eq!(store.append(log(), 6, &records(6, 1, 1), "x").unwrap(), AppendOutcome::Conflict { size: 5 });
-    assert_eq!(store.append(log(), u64::MAX, &first, "x").unwrap(), AppendOutcome::Conflict { size: 5 });
-    assert_eq!(store.status(log()).unwrap().head, "5");
+    append(&mut store, 3);
+    let (first, last) = (record(0, 1), record(2, 1));
+    let mut again = |expected, record: &Record| store.append(log(), expected, record, "x").unwrap();
+    assert_eq!(again(2, &last), AppendOutcome::Appended { size: 3 });
+    // It stands there, but something stands after it; same place, other bytes; another place.
+    for (expected, record) in [(0, &first), (2, &record(2, 9)), (4, &record(4, 1)), (u64::MAX, &last)] {
+        assert_eq!(again(expected, record), AppendOutcome::Conflict { size: 3 });
+    }
+    assert_eq!(store.status(log()).unwrap().head, "3");
     // A new process knows it too.
     drop(store);
     let mut store = RedbStore::open(folder.path()).unwrap();
-    assert_eq!(store.append(log(), 3, &second, "5").unwrap(), AppendOutcome::Appended { size: 5 });
+    assert_eq!(store.append(log(), 2, &last, "x").unwrap(), AppendOutcome::Appended { size: 3 });
 }
 
 #[test]
@@ -227,7 +250,7 @@ fn a_folder_has_one_user_and_is_private() {
     let path = folder.path().join("data");
     let mut store = RedbStore::open(&path).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-    store.append(log(), 0, &records(0, 3, 1), "head").unwrap();
+    append(&mut store, 3);
     for second in [RedbStore::open(&path), RedbStore::open_read_only(&path)] {
         let Err(error) = second else { unreachable!("two have it") };
         assert!(matches!(error, OpenError::Locked(_)));
@@ -236,7 +259,7 @@ fn a_folder_has_one_user_and_is_private() {
     drop(store);
     let mut reading = RedbStore::open_read_only(&path).unwrap();
     assert_eq!(reading.status(log()).unwrap().size, 3);
-    assert!(matches!(reading.append(log(), 3, &records(3, 1, 1), "x"), Err(StoreError::ReadOnly)));
+    assert!(matches!(reading.append(log(), 3, &record(3, 1), "x"), Err(StoreError::ReadOnly)));
     assert_eq!(reading.read(log(), 0, 9, usize::MAX).unwrap().len(), 3);
     assert!(RedbStore::open_read_only(&folder.path().join("none")).is_err());
     assert!(!folder.path().join("none").exists());
@@ -247,7 +270,7 @@ fn readers_on_other_threads_see_what_is_durable() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = RedbStore::open(folder.path()).unwrap();
     let reader = store.reader();
-    store.append(log(), 0, &records(0, 2, 1), "2").unwrap();
+    append(&mut store, 2);
     let seen = std::thread::spawn(move || reader.status(log()).unwrap()).join().unwrap();
     assert_eq!((seen.size, &seen.head[..]), (2, "2"));
 }
@@ -271,12 +294,15 @@ fn an_enclave_that_was_overtaken_retires_nothing() {
 }
 
 fn overtaken<S: LogStore<Error: std::fmt::Debug>>(store: &mut S) {
-    store.append(log(), 0, &records(0, 2, 1), "2").unwrap();
+    store.append(log(), 0, &record(0, 1), "1").unwrap();
+    store.append(log(), 1, &record(1, 1), "2").unwrap();
     store.put_chunk(log(), [1; 16], 0, b"of the newer boot").unwrap();
     let retirement = |boot_id| Retirement { below: 2, bucket: u64::MAX, snapshot: [0; 16], boot_id };
     store.retire(log(), retirement([9; 16])).unwrap();
     assert!(store.chunk(log(), [1; 16], 0).unwrap().is_some());
-    assert!(store.read(log(), 0, 9, usize::MAX).unwrap().iter().all(|record| record.body.is_some()));
+    assert_eq!(store.read(log(), 0, 9, usize::MAX).unwrap(), [record(0, 1), record(1, 1)]);
     store.retire(log(), retirement([2; 16])).unwrap();
     assert!(store.chunk(log(), [1; 16], 0).unwrap().is_none());
+    let bare = |index| Record { hot: None, kept: None, ..record(index, 1) };
+    assert_eq!(store.read(log(), 0, 9, usize::MAX).unwrap(), [bare(0), bare(1)]);
 }

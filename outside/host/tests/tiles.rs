@@ -24,9 +24,11 @@ struct Served {
 async fn served() -> Served {
     let folder = tempfile::tempdir().unwrap();
     let mut store = RedbStore::open(folder.path()).unwrap();
-    let records: Vec<_> = (0..SIZE).map(|number| Record { entry: entry(number), body: b"sealed".to_vec() }).collect();
-    store.append(LogId::GOV, 0, &records, "head of gov\n").unwrap();
-    store.append(LogId::ops(0), 0, &records, "head of ops-0\n").unwrap();
+    for (size, number) in (0..).zip(0..SIZE) {
+        let record = Record { entry: entry(number), hot: Some(b"sealed".to_vec()), kept: Some(b"sealed".to_vec()) };
+        store.append(LogId::GOV, size, &record, "head of gov\n").unwrap();
+        store.append(LogId::ops(0), size, &record, "head of ops-0\n").unwrap();
+    }
     let start = async |published| {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! `cargo xtask folds`: writes the table of what carriers may put in the place of characters (`inside/vault/src/message/fold`).
+//! `cargo xtask folds`: writes the table of what carriers may put in the place of characters (`inside/workflows/services/src/message/fold`).
 //!
 //! Why a table: a library that knows all of Unicode's decompositions would be trusted code. A table is data that a reviewer can read
 //! as a diff.
@@ -44,7 +44,7 @@ fn unicode(table: &str) -> Option<&str> {
 }
 
 fn path() -> PathBuf {
-    root().join("inside/vault/src/message/fold/table.rs")
+    root().join("inside/workflows/services/src/message/fold/table.rs")
 }
 
 fn made() -> Result<String, Error> {

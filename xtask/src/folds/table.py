@@ -1,4 +1,4 @@
-"""Prints the table of `inside/vault/src/message/fold/table.rs`: `cargo xtask folds`.
+"""Prints the table of `inside/workflows/services/src/message/fold/table.rs`: `cargo xtask folds`.
 
 A character's replacement is, by what this Python's `unicodedata` knows:
 

@@ -83,7 +83,7 @@ pub(crate) fn run(check: bool) -> Result<(), Error> {
 }
 
 fn path() -> PathBuf {
-    root().join("inside/vault/src/phone/table.rs")
+    root().join("inside/destination/src/phone/table.rs")
 }
 
 /// The crate's version; after the `+`, that of the metadata.

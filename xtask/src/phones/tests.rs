@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
-use adyton_vault::{Destination, DestinationError};
+use adyton_destination::{Destination, DestinationError};
 use phonenumber::{Mode, PhoneNumber, parse};
 
 use super::*;

@@ -2,12 +2,11 @@
 
 use alloc::string::String;
 
-use adyton_wire::{Reader, WireError};
+use adyton_wire::Reader;
 
-use super::{FrameError, HEAD, MAX_FRAME, MAX_RECORDS, NONE};
+use super::{FrameError, HEAD, HOT, KEPT, MAX_FRAME, NONE};
 use crate::{
     Append, Ceiling, Channel, Counters, DeliveryFailure, Event, Frame, Message, RecordBytes, StopReason, StoreFailure,
-    StoredBytes,
 };
 
 impl Frame {
@@ -60,15 +59,7 @@ fn message(kind: u8, reader: &mut Reader<'_>) -> Result<Message, FrameError> {
         0x22 => Message::Read { log: reader.u16()?, from: reader.u64()?, max: reader.u32()? },
         0x23 => {
             let count = reader.u32()?;
-            Message::Records(reader.list(count, 161, |reader| {
-                let entry = reader.array()?;
-                let body = match reader.u8()? {
-                    0 => None,
-                    1 => Some(reader.lp()?.to_vec()),
-                    _ => return Err(FrameError::Value),
-                };
-                Ok(StoredBytes { entry, body })
-            })?)
+            Message::Records(reader.list(count, 177, record)?)
         }
         0x24 => Message::PutChunk {
             log: reader.u16()?,
@@ -99,16 +90,17 @@ fn message(kind: u8, reader: &mut Reader<'_>) -> Result<Message, FrameError> {
 }
 
 fn append(reader: &mut Reader<'_>) -> Result<Append, FrameError> {
-    let (log, expected_size, count) = (reader.u16()?, reader.u64()?, reader.u16()?);
-    if !(1..=MAX_RECORDS).contains(&usize::from(count)) {
-        return Err(FrameError::Value);
-    }
-    let records = reader.list(count.into(), 164, record)?;
-    Ok(Append { log, expected_size, records, head: reader.text()?.into() })
+    let (log, expected_size) = (reader.u16()?, reader.u64()?);
+    Ok(Append { log, expected_size, record: record(reader)?, head: reader.text()?.into() })
 }
 
-fn record(reader: &mut Reader<'_>) -> Result<RecordBytes, WireError> {
-    Ok(RecordBytes { entry: reader.array()?, body: reader.lp()?.to_vec() })
+fn record(reader: &mut Reader<'_>) -> Result<RecordBytes, FrameError> {
+    let (entry, bodies) = (reader.array()?, reader.u8()?);
+    if bodies > HOT | KEPT {
+        return Err(FrameError::Value);
+    }
+    let mut body = |bit| if bodies & bit == 0 { Ok(None) } else { reader.lp().map(|body| Some(body.to_vec())) };
+    Ok(RecordBytes { entry, hot: body(HOT)?, kept: body(KEPT)? })
 }
 
 fn event(reader: &mut Reader<'_>) -> Result<Event, FrameError> {

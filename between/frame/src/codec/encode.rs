@@ -4,34 +4,33 @@ use alloc::vec::Vec;
 
 use adyton_wire::Put;
 
-use super::{FrameError, LENGTH, MAX_FRAME, MAX_RECORDS, NONE};
-use crate::{Channel, Counters, DeliveryFailure, Event, Frame, Message, StoreFailure, StoredBytes};
+use super::{FrameError, HOT, KEPT, LENGTH, MAX_FRAME, NONE};
+use crate::{Channel, Counters, DeliveryFailure, Event, Frame, Message, RecordBytes, StoreFailure};
 
-/// Writes an `Append` frame, length first, straight from sealed records.
+/// Writes an `Append` frame, length first, straight from a sealed record: its entry, its hot and its kept body.
 ///
 /// # Errors
-/// [`FrameError::Length`] if it does not fit one frame, [`FrameError::Value`] for no or too many records; then `out` is
-/// as before.
-pub fn encode_append<'a>(
+/// [`FrameError::Length`] if it does not fit one frame; then `out` is as before.
+pub fn encode_append(
     id: u64,
     log: u16,
     expected_size: u64,
-    records: impl ExactSizeIterator<Item = (&'a [u8; 160], &'a [u8])>,
+    (entry, hot, kept): (&[u8; 176], Option<&[u8]>, Option<&[u8]>),
     head: &str,
     out: &mut Vec<u8>,
 ) -> Result<(), FrameError> {
-    let count = u16::try_from(records.len()).ok().filter(|count| (1..=MAX_RECORDS).contains(&usize::from(*count)));
-    let count = count.ok_or(FrameError::Value)?;
     framed(id, 0x10, out, |out| {
         out.put_u16(log);
         out.put_u64(expected_size);
-        out.put_u16(count);
-        for (entry, body) in records {
-            out.put(entry);
-            out.put_lp(body);
-        }
+        put_record(out, entry, hot, kept);
         out.put_lp(head.as_bytes());
     })
+}
+
+fn put_record(out: &mut Vec<u8>, entry: &[u8; 176], hot: Option<&[u8]>, kept: Option<&[u8]>) {
+    out.put(entry);
+    out.put_u8(hot.map_or(0, |_| HOT) | kept.map_or(0, |_| KEPT));
+    hot.into_iter().chain(kept).for_each(|body| out.put_lp(body));
 }
 
 fn framed(id: u64, kind: u8, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), FrameError> {
@@ -55,8 +54,9 @@ impl Frame {
     /// As [`encode_append`]; also [`FrameError::Value`] for a snapshot index of 2^64−1, which means none.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), FrameError> {
         if let Message::Append(append) = &self.message {
-            let records = append.records.iter().map(|record| (&record.entry, &record.body[..]));
-            return encode_append(self.id, append.log, append.expected_size, records, &append.head, out);
+            let RecordBytes { entry, hot, kept } = &append.record;
+            let record = (entry, hot.as_deref(), kept.as_deref());
+            return encode_append(self.id, append.log, append.expected_size, record, &append.head, out);
         }
         if let Message::StatusIs { latest_snapshot: Some(NONE), .. } = self.message {
             return Err(FrameError::Value);
@@ -126,10 +126,8 @@ fn payload(message: &Message, out: &mut Vec<u8>) {
         }
         Message::Records(records) => {
             put_count(out, records.len());
-            for StoredBytes { entry, body } in records {
-                out.put(entry);
-                out.put_u8(u8::from(body.is_some()));
-                body.iter().for_each(|body| out.put_lp(body));
+            for RecordBytes { entry, hot, kept } in records {
+                put_record(out, entry, hot.as_deref(), kept.as_deref());
             }
         }
         Message::PutChunk { log, snapshot, number, bytes } => {

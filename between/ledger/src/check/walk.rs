@@ -6,11 +6,13 @@ use alloc::vec::Vec;
 
 use super::{BYTES, CheckError, Fault, History, LogReport, Rule};
 use crate::{
-    Frontier, GovRecord, Hash, Head, Keep, Kind, LogId, LogReader, OpsRoot, Releases, Status, StoredRecord,
-    TileBuilder, VaultId, origin,
+    Body, Entry, Frontier, GovRecord, Hash, Head, Header, Kind, LogId, LogReader, OpsRoot, Record, Releases, Size,
+    Status, TileBuilder, VaultId, origin,
 };
 
 const RECORDS: u32 = 1024;
+/// Bytes of the tag that follows a sealed body.
+const TAG_LEN: usize = 16;
 /// How often a log is read on; each time only what came while it was read before.
 const ROUNDS: usize = 16;
 
@@ -146,7 +148,7 @@ impl<'a> Walk<'a> {
     }
 
     /// 2. and 4.: one entry by itself.
-    fn entry<E>(&mut self, record: &StoredRecord) -> Result<(), CheckError<E>> {
+    fn entry<E>(&mut self, record: &Record) -> Result<(), CheckError<E>> {
         let index = self.frontier.size();
         let header = record.entry.header().map_err(|error| self.fault(Rule::Header(error)))?;
         if header.index != index {
@@ -163,20 +165,10 @@ impl<'a> Walk<'a> {
             // Bodies below a snapshot may have been retired; the entry says so, not the store's hint.
             self.unexplained = None;
         }
-        let Some(body) = &record.body else {
-            if header.keep == Keep::Forever || self.log == LogId::GOV {
-                return Err(self.fault(Rule::BodyMissing));
-            }
-            self.unexplained = self.unexplained.or(Some(index));
-            self.report.retired += 1;
-            return self.known_boot(header.boot_id);
-        };
-        let length_fits = u32::try_from(body.len()).is_ok_and(|length| length == header.body_len);
-        if !length_fits || crate::sha256(body) != record.entry.body_hash() {
-            return Err(self.fault(Rule::Body));
+        for body in Body::ALL {
+            self.body(&record.entry, &header, body, record.body(body))?;
         }
-        self.report.bodies += 1;
-        if self.log == LogId::GOV {
+        if let Some(body) = record.kept.as_ref().filter(|_| self.log == LogId::GOV) {
             let record = GovRecord::decode(body).map_err(|error| self.fault(Rule::Record(error)))?;
             let followed = self.releases.as_mut().map_or(Ok(()), |releases| releases.follow(&record));
             followed.map_err(|error| self.fault(Rule::Release(error)))?;
@@ -193,7 +185,9 @@ impl<'a> Walk<'a> {
                 }
                 GovRecord::OpsRoot(ops) => {
                     let of_nothing = ops.size == 0 && ops.root != Frontier::new().root();
-                    if ops.log == LogId::GOV || of_nothing {
+                    let last = self.ops_roots.iter().rev().find(|last| last.log == ops.log);
+                    let falls = last.is_some_and(|last| last.size > ops.size);
+                    if ops.log == LogId::GOV || of_nothing || falls {
                         return Err(self.fault(Rule::OpsRoot));
                     }
                     self.ops_roots.push(ops);
@@ -218,6 +212,41 @@ impl<'a> Walk<'a> {
         self.known_boot(header.boot_id)
     }
 
+    /// 2.: one body of an entry.
+    fn body<E>(
+        &mut self,
+        entry: &Entry,
+        header: &Header,
+        which: Body,
+        body: Option<&[u8]>,
+    ) -> Result<(), CheckError<E>> {
+        let (size, gov) = (header.size(which), self.log == LogId::GOV);
+        // A public record is in the kept body.
+        if gov && size.is_absent() != (which == Body::Hot) {
+            return Err(self.fault(Rule::Body));
+        }
+        let expected = entry.body_hash(which);
+        match body {
+            Some(body) => {
+                // A sealed body is padded to its size, and a tag follows.
+                let fits =
+                    if gov { Size::holding(body.len()) == Some(size) } else { body.len() == size.bytes() + TAG_LEN };
+                if size.is_absent() || !fits || crate::sha256(body) != expected {
+                    return Err(self.fault(Rule::Body));
+                }
+                self.report.bodies += 1;
+            }
+            None if size.is_absent() && expected == Hash::default() => {}
+            None if size.is_absent() => return Err(self.fault(Rule::Body)),
+            None if gov => return Err(self.fault(Rule::BodyMissing)),
+            None => {
+                self.unexplained = self.unexplained.or(Some(header.index));
+                self.report.retired += 1;
+            }
+        }
+        Ok(())
+    }
+
     /// A boot id that no record named so far, or the one of the boot that made the vault: the genesis named it, and its
     /// record comes before any other's.
     fn before_its_boot<E>(&self, boot_id: [u8; 16]) -> Result<(), CheckError<E>> {
@@ -235,7 +264,7 @@ impl<'a> Walk<'a> {
     fn tree<R: LogReader>(
         &mut self,
         reader: &R,
-        record: &StoredRecord,
+        record: &Record,
         heads: &mut Vec<Head>,
     ) -> Result<(), CheckError<R::Error>> {
         let leaf = record.entry.leaf_hash();

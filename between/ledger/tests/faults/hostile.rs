@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use adyton_ledger::{
-    CheckError, Fault, GovRecord, HeadError, Keep, LogId, LogReader, MemoryStore, OpsRoot, Rule, Status, StoredRecord,
-    check, sha256,
+    Body, CheckError, Fault, GovRecord, HeadError, LogId, LogReader, MemoryStore, OpsRoot, Record, Rule, Status, check,
+    sha256,
 };
 
 use crate::vault::{BOOT, Vault, ops};
@@ -27,7 +27,7 @@ impl LogReader for Liar {
         Ok(status)
     }
 
-    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<StoredRecord>, Infallible> {
+    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<Record>, Infallible> {
         self.store.read(log, from, max, max_bytes)
     }
 
@@ -82,8 +82,8 @@ fn a_gov_said_to_be_empty() {
 #[test]
 fn bodies_dropped_under_a_snapshot_that_never_was() {
     let mut vault = Vault::busy();
-    vault.operate(Keep::UntilSnapshot);
-    vault.stored(ops(), 12).body = None;
+    vault.operate(Body::Hot);
+    vault.stored(ops(), 12).hot = None;
     let fault = lie(&vault, ops(), |status| status.latest_snapshot = Some(u64::MAX));
     assert_eq!(fault, Fault { log: ops(), index: 12, rule: Rule::BodyMissing });
 }
@@ -97,11 +97,24 @@ fn two_hourly_roots_for_one_size() {
 }
 
 #[test]
-fn a_wrong_hourly_root_of_nothing() {
+fn an_hourly_root_of_a_smaller_size_than_the_one_before() {
     let mut vault = Vault::busy();
+    vault.ops_root(None);
+    let root = vault.report().logs[1].root;
+    let mut older = adyton_ledger::Frontier::new();
+    vault.store.records_mut(ops())[..8].iter().for_each(|record| older.push(record.entry.leaf_hash()));
+    vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 12, root }));
+    vault.report();
+    vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 8, root: older.root() }));
+    vault.finds(LogId::GOV, 6, Rule::OpsRoot);
+}
+
+#[test]
+fn a_wrong_hourly_root_of_nothing() {
+    let mut vault = Vault::new();
     root(&mut vault, ops(), 0, b"not nothing");
     assert_eq!(vault.fault().rule, Rule::OpsRoot);
-    let mut vault = Vault::busy();
+    let mut vault = Vault::new();
     root(&mut vault, ops(), 0, b"");
     vault.report();
 }
@@ -116,7 +129,7 @@ fn an_hourly_root_of_gov_itself() {
 #[test]
 fn an_hourly_root_of_a_log_behind_an_empty_one() {
     let mut vault = Vault::busy();
-    let records: Vec<StoredRecord> = vault.store.records_mut(ops()).clone();
+    let records: Vec<Record> = vault.store.records_mut(ops()).clone();
     *vault.store.records_mut(LogId::ops(2)) = records;
     root(&mut vault, LogId::ops(2), 12, b"wrong");
     let fault = vault.fault();

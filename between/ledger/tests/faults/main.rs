@@ -7,11 +7,11 @@ mod running;
 mod vault;
 
 use adyton_ledger::{
-    AppendOutcome, EntryError, Fault, GovError, GovRecord, Head, HeadError, Keep, Kind, LogId, LogReader, LogStore,
+    AppendOutcome, Body, EntryError, Fault, GovError, GovRecord, Head, HeadError, Kind, LogId, LogReader, LogStore,
     MemoryStore, OpsRoot, Profile, Record, Retirement, Rule, origin, sha256,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use vault::{BOOT, POLICY, Vault, ops, record};
+use vault::{BOOT, POLICY, SEALED, Vault, ops, record};
 
 #[test]
 fn whole_logs_pass() {
@@ -27,7 +27,7 @@ fn whole_logs_pass() {
 fn many_boots_tiles_and_heads_pass() {
     let mut vault = Vault::busy();
     vault.boot([0xB1; 16]);
-    (0..600).for_each(|_| vault.entry(Kind::Ops, Keep::Retention, [0xB1; 16], 300));
+    (0..600).for_each(|_| vault.entry(Kind::Ops, Body::Kept, [0xB1; 16], 300));
     vault.ops_root(None);
     let report = vault.report();
     assert_eq!((report.boots, report.logs[1].size, report.logs[1].tiles, report.logs[1].heads), (2, 612, 2, 3));
@@ -65,7 +65,7 @@ fn a_gov_that_does_not_begin_with_genesis() {
 #[test]
 fn a_second_genesis() {
     let mut vault = Vault::new();
-    let body = vault.stored(LogId::GOV, 0).body.clone().unwrap();
+    let body = vault.stored(LogId::GOV, 0).kept.clone().unwrap();
     vault.gov(BOOT, &GovRecord::decode(&body).unwrap());
     vault.finds(LogId::GOV, 3, Rule::Genesis);
 }
@@ -73,15 +73,15 @@ fn a_second_genesis() {
 #[test]
 fn a_changed_byte_in_an_entry() {
     let mut vault = Vault::busy();
-    vault.patch(ops(), 3, 30, 1); // the tenant: nothing but the tree covers it
+    vault.patch(ops(), 3, 47, 2); // the release: nothing but the tree covers it
     vault.finds(ops(), 8, Rule::OpsRoot);
     let mut vault = Vault::busy();
-    vault.patch(ops(), 9, 30, 1);
+    vault.patch(ops(), 9, 47, 2);
     let fault = vault.fault();
     assert!(matches!(fault, Fault { index: 12, rule: Rule::Root { .. }, .. }), "{fault}");
     let mut vault = Vault::busy();
-    vault.patch(ops(), 3, 0, 2);
-    vault.finds(ops(), 3, Rule::Header(EntryError::Version { got: 2 }));
+    vault.patch(ops(), 3, 0, 1);
+    vault.finds(ops(), 3, Rule::Header(EntryError::Version { got: 1 }));
     let mut vault = Vault::busy();
     vault.patch(ops(), 3, 140, 0xFF);
     vault.finds(ops(), 3, Rule::Body);
@@ -90,21 +90,50 @@ fn a_changed_byte_in_an_entry() {
 #[test]
 fn a_changed_body_or_one_of_another_length() {
     let mut vault = Vault::busy();
-    vault.stored(ops(), 6).body.as_mut().unwrap()[0] ^= 1;
+    vault.stored(ops(), 6).kept.as_mut().unwrap()[0] ^= 1;
     vault.finds(ops(), 6, Rule::Body);
     let mut vault = Vault::busy();
-    vault.stored(ops(), 6).body.as_mut().unwrap().push(0);
+    vault.stored(ops(), 6).kept.as_mut().unwrap().push(0);
     vault.finds(ops(), 6, Rule::Body);
     let mut vault = Vault::busy();
-    vault.patch(ops(), 6, 7, 1); // the length in the header
+    vault.patch(ops(), 6, 3, 2); // the size in the header
     vault.finds(ops(), 6, Rule::Body);
+}
+
+#[test]
+fn a_body_where_the_header_has_none() {
+    let mut vault = Vault::busy();
+    vault.stored(ops(), 6).hot = Some(vec![6; SEALED]);
+    vault.finds(ops(), 6, Rule::Body);
+    // A hash of nothing that is there.
+    let mut vault = Vault::busy();
+    vault.patch(ops(), 6, 120, 1);
+    vault.finds(ops(), 6, Rule::Body);
+    // A public record is in the kept body.
+    let mut vault = Vault::new();
+    vault.append(LogId::GOV, &record(LogId::GOV, 3, Kind::Gov, Body::Hot, BOOT, 100, vec![9]));
+    vault.finds(LogId::GOV, 3, Rule::Body);
+}
+
+#[test]
+fn kept_bodies_go_at_retention_and_those_of_gov_never() {
+    let mut vault = Vault::busy();
+    vault.entry(Kind::Snapshot, Body::Kept, BOOT, 200);
+    let retire = |log, bucket| (log, Retirement { below: 12, bucket, snapshot: [0; 16], boot_id: BOOT });
+    for ((log, retirement), bodies) in [(retire(ops(), 200), 4), (retire(ops(), 201), 1), (retire(LogId::GOV, 201), 1)]
+    {
+        vault.store.retire(log, retirement).unwrap();
+        let report = vault.report();
+        assert_eq!((report.logs[0].bodies, report.logs[1].bodies), (4, bodies));
+    }
 }
 
 #[test]
 fn a_dropped_body() {
     for (log, index) in [(LogId::GOV, 2usize), (ops(), 5), (ops(), 7), (ops(), 11)] {
         let mut vault = Vault::busy();
-        vault.stored(log, index).body = None;
+        let stored = vault.stored(log, index);
+        (stored.hot, stored.kept) = (None, None);
         vault.finds(log, index as u64, Rule::BodyMissing);
     }
 }
@@ -119,24 +148,24 @@ fn two_entries_in_each_others_place() {
 #[test]
 fn a_time_bucket_that_falls() {
     let mut vault = Vault::busy();
-    vault.entry(Kind::Ops, Keep::Retention, BOOT, 199);
+    vault.entry(Kind::Ops, Body::Kept, BOOT, 199);
     vault.finds(ops(), 12, Rule::TimeBucket);
 }
 
 #[test]
 fn a_kind_that_belongs_elsewhere() {
     let mut vault = Vault::busy();
-    vault.entry(Kind::Gov, Keep::Forever, BOOT, 200);
+    vault.entry(Kind::Gov, Body::Kept, BOOT, 200);
     vault.finds(ops(), 12, Rule::Kind(Kind::Gov));
     let mut vault = Vault::new();
-    vault.append(LogId::GOV, &[record(LogId::GOV, 3, Kind::Boot, Keep::Forever, BOOT, 100, vec![])]);
+    vault.append(LogId::GOV, &record(LogId::GOV, 3, Kind::Boot, Body::Kept, BOOT, 100, vec![]));
     vault.finds(LogId::GOV, 3, Rule::Kind(Kind::Boot));
 }
 
 #[test]
 fn a_record_that_does_not_decode() {
     let mut vault = Vault::new();
-    vault.append(LogId::GOV, &[record(LogId::GOV, 3, Kind::Gov, Keep::Forever, BOOT, 100, vec![9])]);
+    vault.append(LogId::GOV, &record(LogId::GOV, 3, Kind::Gov, Body::Kept, BOOT, 100, vec![9]));
     vault.finds(LogId::GOV, 3, Rule::Record(GovError::Type { got: 9 }));
 }
 
@@ -201,7 +230,7 @@ fn no_head_for_the_size() {
 #[test]
 fn a_changed_tile_is_a_fault_and_a_missing_one_is_not_built_yet() {
     let mut vault = Vault::new();
-    (0..300).for_each(|_| vault.operate(Keep::Retention));
+    (0..300).for_each(|_| vault.operate(Body::Kept));
     let mut changed = vault.store.clone();
     changed.tiles_mut(ops()).get_mut(&(0, 0)).unwrap()[4000] ^= 1;
     let whole = std::mem::replace(&mut vault.store, changed);
@@ -215,11 +244,11 @@ fn a_changed_tile_is_a_fault_and_a_missing_one_is_not_built_yet() {
 #[test]
 fn a_boot_that_gov_does_not_know() {
     let mut vault = Vault::busy();
-    vault.entry(Kind::Ops, Keep::Retention, [0xEE; 16], 200);
+    vault.entry(Kind::Ops, Body::Kept, [0xEE; 16], 200);
     vault.finds(ops(), 12, Rule::BootId);
-    let mut vault = Vault::busy();
+    let mut vault = Vault::new();
     vault.gov([0xEE; 16], &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 0, root: sha256(&[]) }));
-    vault.finds(LogId::GOV, 4, Rule::BootId);
+    vault.finds(LogId::GOV, 3, Rule::BootId);
 }
 
 #[test]
@@ -267,17 +296,16 @@ fn an_operations_log_shorter_than_gov_says() {
 fn the_last_append_may_be_repeated_and_nothing_else() {
     let mut vault = Vault::busy();
     let store = vault.store.clone();
-    let body = vec![1; 272];
-    let first = record(ops(), 12, Kind::Ops, Keep::Retention, BOOT, 200, body.clone());
-    let second = record(ops(), 13, Kind::Ops, Keep::Retention, BOOT, 200, body);
-    vault.append(ops(), &[first.clone(), second.clone()]);
+    let of = |index, byte| record(ops(), index, Kind::Ops, Body::Kept, BOOT, 200, vec![byte; SEALED]);
+    let (first, second) = (of(12, 1), of(13, 2));
+    vault.append(ops(), &first);
+    vault.append(ops(), &second);
     let before = vault.store.status(ops()).unwrap();
-    let mut again = |expected: u64, records: &[Record]| vault.store.append(ops(), expected, records, "x").unwrap();
-    assert_eq!(again(12, &[first.clone(), second.clone()]), AppendOutcome::Appended { size: 14 });
-    assert_eq!(again(12, std::slice::from_ref(&first)), AppendOutcome::Conflict { size: 14 });
-    assert_eq!(again(12, &[second.clone(), first.clone()]), AppendOutcome::Conflict { size: 14 });
-    assert_eq!(again(15, std::slice::from_ref(&first)), AppendOutcome::Conflict { size: 14 });
-    assert_eq!(again(13, std::slice::from_ref(&second)), AppendOutcome::Appended { size: 14 });
+    let mut again = |expected: u64, record: &Record| vault.store.append(ops(), expected, record, "x").unwrap();
+    assert_eq!(again(13, &second), AppendOutcome::Appended { size: 14 });
+    for (expected, record) in [(12, &first), (12, &second), (13, &first), (15, &second), (13, &of(13, 3))] {
+        assert_eq!(again(expected, record), AppendOutcome::Conflict { size: 14 });
+    }
     assert_eq!(vault.store.status(ops()).unwrap(), before);
     assert_eq!(store.status(ops()).unwrap().size, 12);
 }

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 
 use adyton_ledger::{
-    CheckError, Fault, Keep, Kind, LogId, LogReader, LogStore, Report, Retirement, Rule, Status, StoredRecord, check,
+    Body, CheckError, Fault, Kind, LogId, LogReader, LogStore, Record, Report, Retirement, Rule, Status, check,
 };
 
 use crate::vault::{BOOT, Vault, ops};
@@ -55,7 +55,7 @@ impl LogReader for Running {
         self.vault.borrow().store.status(log)
     }
 
-    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<StoredRecord>, Infallible> {
+    fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<Record>, Infallible> {
         if log == ops() {
             (self.lives)(&mut self.vault.borrow_mut(), Question::From(from));
         }
@@ -75,12 +75,12 @@ impl LogReader for Running {
 /// A snapshot of everything, and the retirement that follows it.
 fn snapshot(vault: &mut Vault, boot_id: [u8; 16]) {
     let below = vault.frontier(ops()).size();
-    vault.entry(Kind::Snapshot, Keep::Forever, boot_id, 200);
+    vault.entry(Kind::Snapshot, Body::Kept, boot_id, 200);
     vault.store.retire(ops(), Retirement { below, bucket: 0, snapshot: [0; 16], boot_id }).unwrap();
 }
 
 fn operate(vault: &mut Vault, count: usize) {
-    (0..count).for_each(|_| vault.operate(Keep::UntilSnapshot));
+    (0..count).for_each(|_| vault.operate(Body::Hot));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_log_retired_by_the_next_boot() {
     let report = Running::passes(|vault, asked| {
         if asked == Question::From(8) {
             vault.boot(NEXT_BOOT);
-            vault.entry(Kind::Boot, Keep::Forever, NEXT_BOOT, 200);
+            vault.entry(Kind::Boot, Body::Kept, NEXT_BOOT, 200);
             snapshot(vault, NEXT_BOOT);
         }
     });
@@ -125,7 +125,7 @@ fn a_log_retired_by_the_next_boot() {
 fn a_boot_that_gov_does_not_know_even_later() {
     let lives: fn(&mut Vault, Question) = |vault, asked| {
         if asked == Question::From(8) {
-            vault.entry(Kind::Boot, Keep::Forever, NEXT_BOOT, 200);
+            vault.entry(Kind::Boot, Body::Kept, NEXT_BOOT, 200);
             snapshot(vault, NEXT_BOOT);
         }
     };
@@ -135,7 +135,7 @@ fn a_boot_that_gov_does_not_know_even_later() {
 #[test]
 fn a_body_dropped_from_a_log_that_grows() {
     let lives: fn(&mut Vault, Question) = |vault, asked| {
-        vault.stored(ops(), 9).body = None;
+        vault.stored(ops(), 9).hot = None;
         if matches!(asked, Question::Size(_)) {
             operate(vault, 3);
         }
@@ -149,7 +149,7 @@ fn a_body_dropped_behind_the_snapshot_that_was_taken_meanwhile() {
         Question::From(8) => {
             snapshot(vault, BOOT);
             operate(vault, 4);
-            vault.stored(ops(), 14).body = None;
+            vault.stored(ops(), 14).hot = None;
         }
         Question::Size(_) => operate(vault, 1),
         _ => {}

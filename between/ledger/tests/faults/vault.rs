@@ -1,13 +1,15 @@
 //! A vault's own hand: it appends as the enclave does, one head for each append.
 
 use adyton_ledger::{
-    AppendOutcome, ApprovalRecord, BootRecord, CheckError, Entry, Fault, Frontier, Genesis, GovRecord, Hash, Head,
-    Header, Keep, Kind, LogId, LogStore, MemoryStore, OpsRoot, PolicyRecord, Profile, Record, Report, Rule,
-    SettingsRecord, StoredRecord, VaultId, check, commitments_root, origin, sha256,
+    AppendOutcome, ApprovalRecord, Body, BootRecord, CheckError, Entry, Fault, Frontier, Genesis, GovRecord, Hash,
+    Head, Header, Kind, LogId, LogStore, MemoryStore, OpsRoot, PolicyRecord, Profile, Record, Report, Rule,
+    SettingsRecord, Size, VaultId, check, origin, sha256,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
 pub(crate) const BOOT: [u8; 16] = [0xB0; 16];
+/// Bytes of the smallest sealed body.
+pub(crate) const SEALED: usize = 1024 + 16;
 pub(crate) const POLICY: &[u8] = b"the first policy";
 
 pub(crate) fn ops() -> LogId {
@@ -47,21 +49,21 @@ impl Vault {
             kms_ciphertext: vec![8; 100],
         };
         let body = GovRecord::Genesis(genesis).encode();
-        let first = record(LogId::GOV, 0, Kind::Gov, Keep::Forever, BOOT, 100, body);
+        let first = record(LogId::GOV, 0, Kind::Gov, Body::Kept, BOOT, 100, body);
         let id = VaultId::of_genesis(&first.entry);
         let mut vault = Self { store: MemoryStore::new(), key, id, frontiers: [Frontier::new(), Frontier::new()] };
-        vault.append(LogId::GOV, &[first]);
+        vault.append(LogId::GOV, &first);
         vault
     }
 
     /// Twelve operations, the snapshot at 5 covers the first five; `gov` names the root at 8.
     pub(crate) fn busy() -> Self {
         let mut vault = Self::new();
-        (0..5).for_each(|_| vault.operate(Keep::UntilSnapshot));
-        vault.entry(Kind::Snapshot, Keep::Forever, BOOT, 200);
-        (0..2).for_each(|_| vault.operate(Keep::Retention));
+        (0..5).for_each(|_| vault.operate(Body::Hot));
+        vault.entry(Kind::Snapshot, Body::Kept, BOOT, 200);
+        (0..2).for_each(|_| vault.operate(Body::Kept));
         vault.ops_root(None);
-        (0..4).for_each(|_| vault.operate(Keep::UntilSnapshot));
+        (0..4).for_each(|_| vault.operate(Body::Hot));
         vault
     }
 
@@ -75,18 +77,18 @@ impl Vault {
         head.sign(public, |text| self.key.sign(text).as_ref().try_into().unwrap())
     }
 
-    pub(crate) fn append(&mut self, log: LogId, records: &[Record]) {
+    pub(crate) fn append(&mut self, log: LogId, record: &Record) {
         let size = self.frontier(log).size();
-        records.iter().for_each(|record| self.frontier(log).push(record.entry.leaf_hash()));
+        self.frontier(log).push(record.entry.leaf_hash());
         let (new, root) = (self.frontier(log).size(), self.frontier(log).root());
         let head = self.head(log, new, root);
-        let appended = self.store.append(log, size, records, &head).unwrap();
+        let appended = self.store.append(log, size, record, &head).unwrap();
         assert_eq!(appended, AppendOutcome::Appended { size: new });
     }
 
     pub(crate) fn gov(&mut self, boot: [u8; 16], body: &GovRecord) {
         let index = self.frontier(LogId::GOV).size();
-        self.append(LogId::GOV, &[record(LogId::GOV, index, Kind::Gov, Keep::Forever, boot, 100, body.encode())]);
+        self.append(LogId::GOV, &record(LogId::GOV, index, Kind::Gov, Body::Kept, boot, 100, body.encode()));
     }
 
     pub(crate) fn boot(&mut self, boot_id: [u8; 16]) {
@@ -121,14 +123,14 @@ impl Vault {
         self.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size, root: root.unwrap_or(own) }));
     }
 
-    pub(crate) fn entry(&mut self, kind: Kind, keep: Keep, boot: [u8; 16], bucket: u64) {
+    pub(crate) fn entry(&mut self, kind: Kind, body: Body, boot: [u8; 16], bucket: u64) {
         let index = self.frontier(ops()).size();
-        let body = vec![u8::try_from(index % 251).unwrap(); 272];
-        self.append(ops(), &[record(ops(), index, kind, keep, boot, bucket, body)]);
+        let bytes = vec![u8::try_from(index % 251).unwrap(); SEALED];
+        self.append(ops(), &record(ops(), index, kind, body, boot, bucket, bytes));
     }
 
-    pub(crate) fn operate(&mut self, keep: Keep) {
-        self.entry(Kind::Ops, keep, BOOT, 200);
+    pub(crate) fn operate(&mut self, body: Body) {
+        self.entry(Kind::Ops, body, BOOT, 200);
     }
 
     pub(crate) fn report(&self) -> Report {
@@ -152,7 +154,7 @@ impl Vault {
         assert!(fault.to_string().starts_with(&format!("log {}, entry {index}: ", log.name())), "{fault}");
     }
 
-    pub(crate) fn stored(&mut self, log: LogId, index: usize) -> &mut StoredRecord {
+    pub(crate) fn stored(&mut self, log: LogId, index: usize) -> &mut Record {
         &mut self.store.records_mut(log)[index]
     }
 
@@ -166,18 +168,21 @@ impl Vault {
     }
 }
 
+/// An entry with one body; that of the public log is not padded.
 pub(crate) fn record(
     log: LogId,
     index: u64,
     kind: Kind,
-    keep: Keep,
+    body: Body,
     boot_id: [u8; 16],
     time_bucket: u64,
-    body: Vec<u8>,
+    bytes: Vec<u8>,
 ) -> Record {
-    let body_len = u32::try_from(body.len()).unwrap();
-    let commitments = if log == LogId::GOV { Hash::default() } else { commitments_root(&[sha256(&body)]) };
-    let tenant = [0; 16];
-    let header = Header { kind, keep, body_len, index, time_bucket, tenant, boot_id, release: 1, commitments };
-    Record { entry: Entry::new(&header, &body), body }
+    let gov = log == LogId::GOV;
+    let size = Size::holding(if gov { bytes.len() } else { bytes.len() - 16 }).unwrap();
+    let root = if gov { Hash::default() } else { sha256(&bytes) };
+    let of = |which| if which == body { (size, root, Some(bytes.clone())) } else { Default::default() };
+    let ((hot_size, hot_root, hot), (kept_size, kept_root, kept)) = (of(Body::Hot), of(Body::Kept));
+    let header = Header { kind, hot_size, kept_size, index, time_bucket, boot_id, release: 1, hot_root, kept_root };
+    Record { entry: Entry::new(&header, hot.as_deref(), kept.as_deref()), hot, kept }
 }

@@ -7,7 +7,7 @@ use adyton_seal::Opaque;
 use super::release::ApprovalError;
 use crate::custody::CustodyError;
 use crate::engine::gov;
-use crate::engine::replay::ReplayError;
+use crate::engine::replay::ReadError;
 use crate::identity::IdentityError;
 use crate::platform::PlatformError;
 use crate::store::StoreError;
@@ -40,7 +40,7 @@ pub enum BootError {
     /// The policy changes what the genesis fixed.
     FixedAtGenesis(SuccessionError),
     /// The operations log does not replay.
-    Replay(ReplayError),
+    Replay(ReadError),
     /// The identity cannot be made.
     Identity(IdentityError),
     /// The guest's clock and the platform's part by more than two seconds.

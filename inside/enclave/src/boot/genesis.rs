@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use adyton_ledger::{Entry, Genesis, GovRecord, Kind, LogId, Record, VaultId, sha256};
+use adyton_ledger::{Body, Entry, Genesis, GovRecord, Kind, LogId, Record, VaultId, sha256};
 use adyton_policy::SuccessionError;
 use adyton_seal::{KeyTree, Label, Opaque, RecipientKey, RootKey, SigningKey, mix_random, random};
 
@@ -59,7 +59,7 @@ pub(super) async fn vault(
     let Some(record) = first.into_iter().next() else {
         return born(policy, kms, nsm, boot_id, clock).await;
     };
-    let genesis = read(&record.entry, record.body.as_deref(), policy)?;
+    let genesis = read(&record.entry, record.kept.as_deref(), policy)?;
     let wrap = kms.decrypt(nsm, clock, &genesis.nonce, &genesis.kms_ciphertext).await?;
     let root = wrap.unwrap(&custody::wrap_aad(&genesis.nonce, &genesis.policy_hash), &genesis.wrapped_root)?;
     opened(&record.entry, genesis, &root)
@@ -69,7 +69,7 @@ pub(super) async fn vault(
 fn read(entry: &Entry, body: Option<&[u8]>, policy: &Measured) -> Result<Genesis, BootError> {
     let body = body.ok_or(BootError::Gov)?;
     let header = entry.header().map_err(|_| BootError::Gov)?;
-    if header.index != 0 || header.kind != Kind::Gov || sha256(body) != entry.body_hash() {
+    if header.index != 0 || header.kind != Kind::Gov || sha256(body) != entry.body_hash(Body::Kept) {
         return Err(BootError::Gov);
     }
     let Ok(GovRecord::Genesis(genesis)) = GovRecord::decode(body) else { return Err(BootError::Gov) };
@@ -167,8 +167,8 @@ mod tests {
 
     /// What a boot says of the entry that a host made of this record.
     fn reason(policy: &Measured, genesis: Genesis, index: u64) -> Option<u8> {
-        let Record { entry, body } = gov::entry(&GovRecord::Genesis(genesis), index, 0, [3; 16], FIRST_RELEASE);
-        let opened = read(&entry, Some(&body), policy).and_then(|genesis| opened(&entry, genesis, &root()));
+        let Record { entry, kept, .. } = gov::entry(&GovRecord::Genesis(genesis), index, 0, [3; 16], FIRST_RELEASE);
+        let opened = read(&entry, kept.as_deref(), policy).and_then(|genesis| opened(&entry, genesis, &root()));
         opened.err().map(|refusal| refusal.reason())
     }
 

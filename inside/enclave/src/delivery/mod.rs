@@ -35,10 +35,11 @@ use std::sync::Arc;
 
 use adyton_seal::SecretText;
 use adyton_transport::Address;
-use adyton_vault::{Command, Effect, Message, Outcome, Sid, SidKind, Subjects};
+use adyton_vault::{AttemptId, CountRepeat, Effect, Message, Outcome, ReportDelivery, Subjects, VerificationId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 
+use crate::ask::ask;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::events::Events;
@@ -106,7 +107,7 @@ async fn dispatch(
                 let Message { text, subject, html, code } = message;
                 let left = Duration::from_secs(until.saturating_sub(surroundings.clock.now()));
                 let letter = Letter {
-                    attempt: attempt.text(SidKind::Attempt),
+                    attempt: attempt.text(),
                     progress: Arc::default(),
                     to: SecretText::join(&[to.expose()]),
                     channel,
@@ -138,8 +139,8 @@ async fn dispatch(
 /// An attempt of a verification, which the vault counted when it was asked for.
 struct Sent {
     engine: Engine,
-    verification: Sid,
-    attempt: Sid,
+    verification: VerificationId,
+    attempt: AttemptId,
     subjects: Subjects,
     cost: u64,
 }
@@ -154,14 +155,14 @@ impl Sent {
         let Self { engine, verification, attempt, .. } = self;
         under_way.end(verification, attempt);
         // 3. Without the store the outcome stays unknown.
-        let _ = engine.submit(Command::ReportDelivery { verification, attempt, outcome, route }).await;
+        let _ = ask(&engine, ReportDelivery { verification, attempt, outcome, route }).await;
     }
 }
 
 impl Counting for Sent {
     async fn count_repeat(&self) -> bool {
         let Self { verification, attempt, subjects, cost, .. } = *self;
-        self.engine.submit(Command::CountRepeat { verification, attempt, subjects, cost }).await.is_ok()
+        ask(&self.engine, CountRepeat { verification, attempt, subjects, cost }).await.is_ok()
     }
 }
 

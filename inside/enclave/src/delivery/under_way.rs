@@ -5,17 +5,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use adyton_vault::Sid;
+use adyton_vault::{AttemptId, VerificationId};
 use tokio::sync::oneshot;
 
 use super::journey::Ending;
 use super::progress::Progress;
 
 #[derive(Clone, Default)]
-pub(super) struct UnderWay(Arc<Mutex<BTreeMap<Sid, Running>>>);
+pub(super) struct UnderWay(Arc<Mutex<BTreeMap<VerificationId, Running>>>);
 
 struct Running {
-    attempt: Sid,
+    attempt: AttemptId,
     progress: Arc<Progress>,
     /// `None` once it was told to stop.
     stop: Option<oneshot::Sender<Ending>>,
@@ -23,7 +23,12 @@ struct Running {
 
 impl UnderWay {
     /// The newest attempt of a verification sets out; an older one is stopped. What it receives is when to stop.
-    pub(super) fn begin(&self, verification: Sid, attempt: Sid, progress: &Arc<Progress>) -> oneshot::Receiver<Ending> {
+    pub(super) fn begin(
+        &self,
+        verification: VerificationId,
+        attempt: AttemptId,
+        progress: &Arc<Progress>,
+    ) -> oneshot::Receiver<Ending> {
         self.stop(verification, Ending::Stopped);
         let (sender, stop) = oneshot::channel();
         let running = Running { attempt, progress: Arc::clone(progress), stop: Some(sender) };
@@ -32,26 +37,26 @@ impl UnderWay {
     }
 
     /// Tells the journey of a verification, if there is one, to end.
-    pub(super) fn stop(&self, verification: Sid, ending: Ending) {
+    pub(super) fn stop(&self, verification: VerificationId, ending: Ending) {
         let stop = self.lock().get_mut(&verification).and_then(|running| running.stop.take());
         // It may be ending by itself.
         let _ = stop.map(|stop| stop.send(ending));
     }
 
     /// The route at which an attempt of a verification waits for an answer now.
-    pub(super) fn left_at(&self, verification: Sid) -> Option<u8> {
+    pub(super) fn left_at(&self, verification: VerificationId) -> Option<u8> {
         self.lock().get(&verification)?.progress.left_at()
     }
 
     /// An attempt's journey has ended.
-    pub(super) fn end(&self, verification: Sid, attempt: Sid) {
+    pub(super) fn end(&self, verification: VerificationId, attempt: AttemptId) {
         let mut running = self.lock();
         if running.get(&verification).is_some_and(|running| running.attempt == attempt) {
             running.remove(&verification);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Sid, Running>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<VerificationId, Running>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -62,9 +67,9 @@ mod tests {
 
     use super::*;
 
-    const VERIFICATION: Sid = Sid([1; 16]);
-    const FIRST: Sid = Sid([2; 16]);
-    const SECOND: Sid = Sid([3; 16]);
+    const VERIFICATION: VerificationId = VerificationId::from_bytes([1; 16]);
+    const FIRST: AttemptId = AttemptId::from_bytes([2; 16]);
+    const SECOND: AttemptId = AttemptId::from_bytes([3; 16]);
 
     #[tokio::test]
     async fn a_newer_attempt_stops_the_older_one_whose_end_does_not_touch_it() {

@@ -1,7 +1,8 @@
 //! Snapshots from a second state that replays the stored log behind the first.
 //!
 //! 1. read what has become durable, take it into a state of its own (hot bodies are hashed only: nothing needs them);
-//! 2. every so many entries, seal that state into chunks and store them;
+//! 2. after so many bytes of bodies, or an hour after the oldest entry that no snapshot covers, seal that state into chunks,
+//!    store them, and read them back;
 //! 3. have the writer append the manifest;
 //! 4. once it is durable, let the host retire what no boot will need again.
 //!
@@ -12,22 +13,25 @@
 
 use std::sync::Arc;
 
+use adyton_engine::snapshot::Scope;
+use adyton_engine::{Machine, Replay, ReplayError, Uncovered};
 use adyton_frame::Event;
-use adyton_ledger::{Frontier, Head, LogId, Retirement, VaultId, origin};
+use adyton_ledger::{Frontier, Head, LogId, Retirement, VaultId, origin, sha256};
 use adyton_seal::{KeyTree, random};
 use adyton_vault::State;
 use tokio::time::{Duration, sleep};
 
-use super::replay::{Replay, ReplayError, replay};
-use super::snapshot::Scope;
+use super::replay::{ReadError, replay, up_to};
 use super::writer::Engine;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::store::Store;
 use adyton_transport::Address;
 
-/// Entries between snapshots.
-pub const EVERY: u64 = 16_384;
+/// Bytes of bodies between snapshots, at the most.
+pub const EVERY_BYTES: u64 = 64 * 1024 * 1024;
+/// Seconds after which an entry is covered by a snapshot.
+const EVERY_SECONDS: u64 = 3600;
 /// Wait between two looks at what the writer has made durable.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -43,8 +47,8 @@ pub struct Follower {
     pub log: LogId,
     /// The key that signs the log's heads.
     pub log_key: [u8; 32],
-    /// Entries that the newest snapshot covers.
-    pub covered: u64,
+    /// What the newest snapshot does not cover of what this boot has replayed.
+    pub uncovered: Uncovered,
     /// This boot.
     pub boot_id: [u8; 16],
     /// The writer.
@@ -55,25 +59,26 @@ pub struct Follower {
     pub events: Events,
     /// Seconds that bodies are kept after a snapshot.
     pub retention: u64,
-    /// Entries between snapshots ([`EVERY`], less in tests).
-    pub every: u64,
+    /// Bytes of bodies between snapshots ([`EVERY_BYTES`], less in tests).
+    pub every_bytes: u64,
 }
 
 impl Follower {
     /// Follows from a state and a frontier, until the writer stops.
     pub async fn run(self, state: State, frontier: Frontier) {
-        let mut second = Some(Replay::from_snapshot(&self.keys, self.vault, self.log, state, frontier));
+        let mut second = Replay::from_snapshot(&self.keys, self.vault, self.log, state, frontier);
+        // Counted from the last snapshot, not from this boot: a vault that restarts often takes some too.
+        second.uncovered = self.uncovered;
+        let mut second = Some(second);
         let mut connection = None;
         let mut faulty = false;
-        // Counted from the last snapshot, not from this boot: a vault that restarts often takes some too.
-        let mut tried = self.covered;
         loop {
             sleep(PAUSE).await;
             if self.engine.is_stopped() {
                 return;
             }
-            let durable = self.engine.durable();
-            if second.as_ref().is_some_and(|second| second.frontier.size() >= durable) {
+            let (durable, now) = (self.engine.durable(), self.clock.now());
+            if second.as_ref().is_some_and(|second| second.frontier.size() >= durable && !self.is_due(second, now)) {
                 continue;
             }
             let mut store = match connection.take() {
@@ -85,7 +90,7 @@ impl Follower {
             };
             // 1.
             if let Err((index, error)) = self.follow(&mut store, &mut second).await {
-                if !matches!(error, ReplayError::Store(_)) && !faulty {
+                if !matches!(error, ReadError::Store(_)) && !faulty {
                     faulty = true;
                     self.events.emit(Event::LogFaulty { log: self.log.number(), index });
                 }
@@ -94,10 +99,10 @@ impl Follower {
             faulty = false;
             // Whether it succeeds or not: chunks of a snapshot that no entry names stay until the next one's retirement.
             if let Some(replay) = &mut second
-                && replay.frontier.size().saturating_sub(tried) >= self.every
+                && self.is_due(replay, now)
             {
-                tried = replay.frontier.size();
-                replay.state.drop_full_budgets(self.clock.now());
+                replay.uncovered = Uncovered::default();
+                replay.state.compact(now);
                 if self.snapshot(&mut store, replay).await.is_none() {
                     continue;
                 }
@@ -106,36 +111,49 @@ impl Follower {
         }
     }
 
+    fn is_due(&self, replay: &Replay<'_, State>, now: u64) -> bool {
+        let Uncovered { bytes, oldest } = replay.uncovered;
+        bytes >= self.every_bytes || oldest.is_some_and(|oldest| now >= oldest * 10 + EVERY_SECONDS)
+    }
+
     /// Brings the second state up to the newest signed head. On a refusal, where that was and why; the state is gone
     /// unless only the host was.
     async fn follow<'a>(
         &'a self,
         store: &mut Store,
-        second: &mut Option<Replay<'a>>,
-    ) -> Result<(), (u64, ReplayError)> {
+        second: &mut Option<Replay<'a, State>>,
+    ) -> Result<(), (u64, ReadError)> {
         let mut behind = match second.take() {
             Some(behind) => behind,
-            None => replay(store, &self.keys, self.vault, self.log, &self.log_key).await.map_err(|error| (0, error))?,
+            None => replay(store, &self.keys, self.vault, self.log, &self.log_key, None)
+                .await
+                .map_err(|error| (0, error))?,
         };
         let done = self.up_to_head(store, &mut behind).await.map_err(|error| (behind.frontier.size(), error));
-        if matches!(done, Ok(()) | Err((_, ReplayError::Store(_)))) {
+        if matches!(done, Ok(()) | Err((_, ReadError::Store(_)))) {
             *second = Some(behind);
         }
         done
     }
 
-    async fn up_to_head(&self, store: &mut Store, behind: &mut Replay<'_>) -> Result<(), ReplayError> {
+    async fn up_to_head(&self, store: &mut Store, behind: &mut Replay<'_, State>) -> Result<(), ReadError> {
         let status = store.status(self.log).await?;
         let head = Head::open(&status.head, &origin(&self.vault, self.log), &self.log_key);
-        behind.up_to(&head.map_err(ReplayError::Head)?, store).await
+        up_to(behind, self.log, &head.map_err(ReplayError::Head)?, store).await
     }
 
-    async fn snapshot(&self, store: &mut Store, replay: &Replay<'_>) -> Option<()> {
+    async fn snapshot(&self, store: &mut Store, replay: &Replay<'_, State>) -> Option<()> {
         let scope = Scope { keys: &self.keys, vault: self.vault, log: self.log, boot_id: self.boot_id };
         // 2.
         let (manifest, chunks) = scope.seal(random().ok()?, &replay.state, &replay.frontier).ok()?;
         for (number, chunk) in (0..).zip(chunks) {
             store.put_chunk(self.log, manifest.id, number, chunk).await.ok()?;
+        }
+        // A snapshot counts once the host has shown all of it again.
+        for (number, expected) in (0..).zip(&manifest.chunks) {
+            let stored = store.chunk(self.log, manifest.id, number).await.ok()?;
+            // Public values.
+            (sha256(&stored) == *expected).then_some(())?;
         }
         // 3.
         self.engine.append_snapshot(manifest.encode()).await.ok()?;

@@ -1,14 +1,14 @@
 //! The public log: genesis, boots, hourly roots of the operations logs.
 
+use adyton_engine::Sealed;
 use adyton_frame::StopReason;
 use adyton_ledger::{
-    CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind, LogId, OrderRecord, Record,
-    Releases, StoredRecord, VaultId, origin, sha256,
+    Body, CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Kind, LogId, OpsRoot,
+    OrderRecord, Record, Releases, Size, VaultId, origin, sha256,
 };
 use adyton_seal::SigningKey;
 
 use super::appender::Appender;
-use super::shard::Sealed;
 use super::stop::Stop;
 use crate::store::{Store, StoreError};
 
@@ -59,6 +59,8 @@ pub struct GovReplay {
     pub bucket: u64,
     /// The release in force.
     pub releases: Releases,
+    /// The last root of the operations log.
+    pub ops_root: Option<OpsRoot>,
     /// When enclaves began, Unix seconds, in the log's order.
     pub boots: Vec<u64>,
     /// What the vault last obtained from a CA.
@@ -74,6 +76,7 @@ impl GovReplay {
             frontier: Frontier::new(),
             bucket: 0,
             releases: Releases::new(genesis),
+            ops_root: None,
             boots: Vec::new(),
             certificate: None,
             order: None,
@@ -90,7 +93,7 @@ impl GovReplay {
 /// [`GovReplayError`].
 pub async fn replay(store: &mut Store, vault: &VaultId, genesis: &Genesis) -> Result<GovReplay, GovReplayError> {
     let mut replayed = GovReplay::newborn(genesis);
-    let GovReplay { frontier, bucket, releases, boots, certificate, order } = &mut replayed;
+    let GovReplay { frontier, bucket, releases, ops_root, boots, certificate, order } = &mut replayed;
     let status = store.status(LogId::GOV).await?;
     // Public values, all of them.
     let head =
@@ -100,7 +103,7 @@ pub async fn replay(store: &mut Store, vault: &VaultId, genesis: &Genesis) -> Re
         if records.is_empty() {
             return Err(GovReplayError::Faulty);
         }
-        for StoredRecord { entry, body } in &records {
+        for Record { entry, kept, .. } in &records {
             let header = entry.header().map_err(|_| GovReplayError::Faulty)?;
             if frontier.size() == 0 && VaultId::of_genesis(entry) != *vault {
                 return Err(GovReplayError::Faulty);
@@ -108,11 +111,15 @@ pub async fn replay(store: &mut Store, vault: &VaultId, genesis: &Genesis) -> Re
             if frontier.size() == head.size {
                 break;
             }
-            let body = body.as_ref().filter(|body| sha256(body) == entry.body_hash()).ok_or(GovReplayError::Faulty)?;
+            let body = kept
+                .as_ref()
+                .filter(|body| sha256(body) == entry.body_hash(Body::Kept))
+                .ok_or(GovReplayError::Faulty)?;
             let record = GovRecord::decode(body).map_err(|_| GovReplayError::Faulty)?;
             releases.follow(&record).map_err(|_| GovReplayError::Faulty)?;
             match record {
                 GovRecord::Boot(boot) => boots.push(boot.time),
+                GovRecord::OpsRoot(root) => *ops_root = Some(root),
                 GovRecord::Certificate(record) => {
                     let same = certificate.as_ref().is_some_and(|last| last.account == record.account);
                     // An order belongs to its account.
@@ -139,16 +146,17 @@ pub fn entry(record: &GovRecord, index: u64, time_bucket: u64, boot_id: [u8; 16]
     let body = record.encode();
     let header = Header {
         kind: Kind::Gov,
-        keep: Keep::Forever,
-        body_len: u32::try_from(body.len()).unwrap_or(u32::MAX),
+        hot_size: Size::ABSENT,
+        // What is larger fits no frame either.
+        kept_size: Size::holding(body.len()).unwrap_or_default(),
         index,
         time_bucket,
-        tenant: [0; 16],
         boot_id,
         release,
-        commitments: Hash::default(),
+        hot_root: Hash::default(),
+        kept_root: Hash::default(),
     };
-    Record { entry: Entry::new(&header, &body), body }
+    Record { entry: Entry::new(&header, None, Some(&body)), hot: None, kept: Some(body) }
 }
 
 impl GovLog {
@@ -193,7 +201,7 @@ impl GovLog {
         let size = frontier.size();
         let head = Head { origin: origin(&self.vault, LogId::GOV), size, root: frontier.root() };
         let head = head.sign(&self.signer.public_key(), |text| self.signer.sign(text));
-        let sealed = Sealed { expected_size, size, records: vec![record], head };
+        let sealed = Sealed { expected_size, size, record, head };
         let frame = sealed.frame(size, LogId::GOV.number()).map_err(|_| AppendError::Record)?;
         // From here on the host has these bytes. A caller that goes away leaves a log that nothing may follow.
         self.stopped = true;

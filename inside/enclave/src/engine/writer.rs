@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use adyton_engine::{Held, Release, Shard};
 use adyton_frame::{Event, StopReason};
-use adyton_ledger::LogId;
+use adyton_ledger::{Hash, LogId};
 use adyton_seal::Secret;
-use adyton_vault::{Ceiling, Command, Context, Effect, Fresh, Refusal, Reply, Sid};
+use adyton_vault::{
+    AccountId, Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, KeyId, MAX_SWEPT_LOOSENINGS,
+    Refusal, Reply, State, tenancy, verification,
+};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
 use super::appender::{Appender, Progress};
-use super::shard::{Held, Release, Shard};
 use super::stop::Stop;
 use crate::clock::Clock;
 use crate::events::Events;
@@ -48,7 +51,7 @@ enum Request {
     Settings(String, Box<Current>, Fresh, Ticket),
     Snapshot(Vec<u8>, Ticket),
     /// Who signs for an account, and with which sequence next.
-    Signer(Sid, oneshot::Sender<Option<(Vec<u8>, u64)>>),
+    Signer(AccountId, oneshot::Sender<Option<(Vec<u8>, u64)>>),
 }
 
 /// A handle on a running shard.
@@ -65,8 +68,10 @@ struct Shared {
     away: AtomicBool,
     /// Entries known to be durable.
     durable: AtomicU64,
+    /// The same, and the root over them.
+    durable_root: RwLock<(u64, Hash)>,
     /// API keys and their accounts.
-    accounts: RwLock<BTreeMap<Sid, Sid>>,
+    accounts: RwLock<BTreeMap<KeyId, AccountId>>,
     /// Sequence of the owners' next request.
     next_owners_sequence: AtomicU64,
     /// What was done.
@@ -74,11 +79,11 @@ struct Shared {
 }
 
 impl Shared {
-    fn name_keys(&self, shard: &Shard<Ticket>) {
+    fn name_keys(&self, shard: &Shard<State, Ticket>) {
         *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = shard.state().keys().collect();
     }
 
-    fn count_owners(&self, shard: &Shard<Ticket>) {
+    fn count_owners(&self, shard: &Shard<State, Ticket>) {
         self.next_owners_sequence.store(shard.state().next_owners_sequence(), Ordering::Relaxed);
     }
 }
@@ -101,9 +106,10 @@ pub struct Surroundings {
 
 impl Engine {
     /// Starts the writer; the shard's log has `durable` entries.
-    pub fn start(shard: Shard<Ticket>, log: LogId, durable: u64, surroundings: Surroundings) -> Self {
+    pub fn start(shard: Shard<State, Ticket>, log: LogId, durable: u64, surroundings: Surroundings) -> Self {
         let (requests, receiver) = mpsc::channel(QUEUE);
-        let shared = Shared { durable: AtomicU64::new(durable), ..Shared::default() };
+        let durable_root = RwLock::new((durable, shard.frontier().root()));
+        let shared = Shared { durable: AtomicU64::new(durable), durable_root, ..Shared::default() };
         shared.name_keys(&shard);
         shared.count_owners(&shard);
         let shared = Arc::new(shared);
@@ -133,7 +139,9 @@ impl Engine {
         let answer = self.ask(|ticket| Request::Command(command, fresh, ticket)).await;
         match &answer {
             Ok(reply) => self.shared.counters.count(countable, reply),
-            Err(Failure::Refused(Refusal::SendLimit { ceiling, .. })) => self.shared.counters.refused_by(*ceiling),
+            Err(Failure::Refused(Refusal::Verification(verification::Refusal::SendLimit { ceiling, .. }))) => {
+                self.shared.counters.refused_by(*ceiling)
+            }
             Err(_) => {}
         }
         answer
@@ -162,7 +170,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Failure::Unavailable`].
-    pub async fn signer(&self, account: Sid) -> Result<Option<(Vec<u8>, u64)>, Failure> {
+    pub async fn signer(&self, account: AccountId) -> Result<Option<(Vec<u8>, u64)>, Failure> {
         let (sender, answer) = oneshot::channel();
         self.requests.try_send(Request::Signer(account, sender)).map_err(|_| Failure::Unavailable)?;
         timeout(PATIENCE, answer).await.ok().and_then(Result::ok).ok_or(Failure::Unavailable)
@@ -183,8 +191,13 @@ impl Engine {
         self.shared.durable.load(Ordering::Relaxed)
     }
 
+    /// Entries known to be durable, and the root over them.
+    pub fn durable_root(&self) -> (u64, Hash) {
+        *self.shared.durable_root.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The account that an API key belongs to. It may be about to change; the decider has the last word.
-    pub fn account_of(&self, key: Sid) -> Option<Sid> {
+    pub fn account_of(&self, key: KeyId) -> Option<AccountId> {
         self.shared.accounts.read().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
     }
 
@@ -221,7 +234,7 @@ fn fresh() -> Result<Fresh, Failure> {
 }
 
 struct Writer {
-    shard: Shard<Ticket>,
+    shard: Shard<State, Ticket>,
     log: LogId,
     surroundings: Surroundings,
     shared: Arc<Shared>,
@@ -284,15 +297,17 @@ impl Writer {
 
     fn tick(&mut self) {
         self.shared.counters.live(self.shard.state().live());
-        if let Ok(fresh) = fresh() {
-            self.take(Request::Command(Command::Tick, fresh, None));
+        if let Ok(mut fresh) = fresh() {
+            let current = self.surroundings.current.now();
+            let mut context = Context { now: self.surroundings.clock.now(), fresh: &mut fresh, rules: &current.rules };
+            self.shard.sweep(&mut context, MAX_SWEPT_LOOSENINGS);
         }
     }
 
     fn take(&mut self, request: Request) {
         match request {
             Request::Command(command, fresh, ticket) => {
-                let keys = matches!(command, Command::ChangeKeys { .. });
+                let keys = matches!(command, Command::Tenancy(tenancy::Command::ChangeKeys(_)));
                 self.decide(command, fresh, ticket);
                 if keys {
                     self.shared.name_keys(&self.shard);
@@ -301,14 +316,14 @@ impl Writer {
             Request::Settings(text, current, fresh, ticket) => {
                 let sequence = current.sequence;
                 let next = self.shard.state().next_owners_sequence();
-                self.decide(Command::ChangeSettings { sequence, text }, fresh, ticket);
+                self.decide(ChangeSettings { sequence, text }.into(), fresh, ticket);
                 if self.shard.state().next_owners_sequence() != next {
                     self.surroundings.current.set(*current);
                 }
             }
             Request::Snapshot(manifest, ticket) => {
-                if let Some(release) = self.shard.snapshot(&manifest, ticket) {
-                    answer(release);
+                if let Err(Some(ticket)) = self.shard.snapshot(&manifest, ticket) {
+                    let _ = ticket.send(Err(Failure::Refused(Refusal::TooLarge)));
                 }
             }
             Request::Signer(account, sender) => {
@@ -319,10 +334,10 @@ impl Writer {
         }
     }
 
-    fn decide(&mut self, command: Command, fresh: Fresh, ticket: Ticket) {
+    fn decide(&mut self, command: Command, mut fresh: Fresh, ticket: Ticket) {
         let current = self.surroundings.current.now();
-        let context = Context { now: self.surroundings.clock.now(), fresh, rules: &current.rules };
-        if let Some(release) = self.shard.submit(command, &context, ticket) {
+        let mut context = Context { now: self.surroundings.clock.now(), fresh: &mut fresh, rules: &current.rules };
+        if let Some(release) = self.shard.submit(command, &mut context, ticket) {
             answer(release);
         }
         self.shared.count_owners(&self.shard);
@@ -342,18 +357,27 @@ impl Writer {
         self.in_flight = None;
         self.shared.away.store(false, Ordering::Relaxed);
         self.shared.durable.store(size, Ordering::Relaxed);
-        let Held { releases, effects, near } = self.shard.durable();
+        // Nothing is sealed behind the batch that was in flight.
+        let root = (size, self.shard.frontier().root());
+        *self.shared.durable_root.write().unwrap_or_else(PoisonError::into_inner) = root;
+        let Held { releases, effects, snapshots } = self.shard.durable();
+        let now = self.surroundings.clock.now();
         // Before the answers, so that a client that hears that a verification is over finds its message stopped.
         for effect in effects {
-            let _ = self.surroundings.effects.send(effect);
+            match effect {
+                Consequence::Deliver(effect) => drop(self.surroundings.effects.send(effect)),
+                Consequence::CeilingNear(ceiling) if self.warned.is_first(ceiling, now) => {
+                    self.surroundings.events.emit(Event::CeilingNear { ceiling: told(ceiling) });
+                }
+                Consequence::CeilingNear(_) => {}
+            }
         }
         releases.into_iter().for_each(answer);
-        let now = self.surroundings.clock.now();
-        for ceiling in near.into_iter().filter(|ceiling| self.warned.is_first(*ceiling, now)) {
-            self.surroundings.events.emit(Event::CeilingNear { ceiling: told(ceiling) });
+        for ticket in snapshots.into_iter().flatten() {
+            let _ = ticket.send(Ok(Reply::Done));
         }
         // What a tick left goes on with the next batch, and at most one tick's worth with each.
-        if !self.shard.is_full() && self.shard.state().has_due(now) {
+        if !self.shard.is_full() && self.shard.owes_sweep() {
             self.tick();
         }
     }
@@ -370,7 +394,7 @@ impl Warned {
     }
 }
 
-fn answer(release: Release<Ticket>) {
+fn answer(release: Release<State, Ticket>) {
     if let Some(ticket) = release.ticket {
         let _ = ticket.send(release.answer.map_err(Failure::Refused));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use adyton_api::ErrorBody;
 use adyton_ledger::SignersError;
 use adyton_policy::SettingsError;
-use adyton_vault::{Ceiling, CodeLengthGiven, KeyList, LONGEST_CODE, Outcome, Reason, Refusal};
+use adyton_vault::{LONGEST_CODE, Outcome, Reason};
 use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -15,8 +15,9 @@ use super::budget::OverShare;
 use super::form::FieldError;
 use super::json::MemberError;
 use super::parameters::shown;
+use super::refusals::Refused;
 use super::workers::Overloaded;
-use crate::engine::Failure;
+use crate::ask::AskError;
 use crate::evidence::EvidenceError;
 use crate::policy::Resting;
 use crate::signed::SignedRequestError;
@@ -33,7 +34,7 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    fn new(status: StatusCode, code: u32, message: &str) -> Self {
+    pub(super) fn new(status: StatusCode, code: u32, message: &str) -> Self {
         Self {
             status,
             code,
@@ -44,12 +45,12 @@ impl ApiError {
         }
     }
 
-    fn after(mut self, seconds: u64) -> Self {
+    pub(super) fn after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    fn detail(mut self, name: &str, value: &str) -> Self {
+    pub(super) fn detail(mut self, name: &str, value: &str) -> Self {
         self.details.insert(name.into(), value.into());
         self
     }
@@ -188,110 +189,24 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, "Another signed request is under way: try again").after(1)
     }
 
-    /// `resource` is the path that was asked for, which holds public names only.
-    pub(crate) fn failure(failure: Failure, resource: &str) -> Self {
-        match failure {
-            Failure::Refused(refusal) => Self::refusal(refusal, resource),
-            Failure::Busy => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, "Too many requests at once: try again").after(1)
-            }
-            Failure::Unavailable => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, "The vault's store is away: try again").after(1)
-            }
-        }
+    /// What happens by the request is larger than the log's largest batch.
+    pub(crate) fn over_batch() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, 20413, "The request is larger than one batch of the log")
     }
 
-    fn refusal(refusal: Refusal, resource: &str) -> Self {
-        let too_many = |code, message| Self::new(StatusCode::TOO_MANY_REQUESTS, code, message);
-        let forbidden = |code, message| Self::new(StatusCode::FORBIDDEN, code, message);
-        match refusal {
-            Refusal::Unauthorized => Self::unauthorized(),
-            Refusal::Scope => forbidden(20403, "This key may not do this: another scope is needed"),
-            Refusal::NotFound(reason) => {
-                let message = format!("The requested resource {resource} was not found");
-                let error = Self::new(StatusCode::NOT_FOUND, 20404, &message);
-                match reason {
-                    Some(reason) => error.detail("reason", reason_text(reason)),
-                    None => error,
-                }
+    pub(crate) fn unavailable() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, "The vault's store is away: try again").after(1)
+    }
+
+    /// `resource` is the path that was asked for, which holds public names only.
+    pub(crate) fn failure<R: Refused>(failure: AskError<R>, resource: &str) -> Self {
+        match failure {
+            AskError::Refused(refusal) => refusal.error(resource),
+            AskError::TooLarge => Self::over_batch(),
+            AskError::Busy => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, 20429, "Too many requests at once: try again").after(1)
             }
-            Refusal::TooManySends { retry_after } => too_many(60203, "Max send attempts reached").after(retry_after),
-            Refusal::TooManyChecks { retry_after } | Refusal::ChecksClosed { retry_after } => {
-                too_many(60202, "Max check attempts reached").after(retry_after)
-            }
-            Refusal::SendLimit { ceiling, retry_after } => match ceiling {
-                Ceiling::Destination => too_many(60203, "Max send attempts reached"),
-                Ceiling::NumberBlock => forbidden(60410, "Too many messages to numbers like this one"),
-                Ceiling::MailDomain => forbidden(60410, "Too many messages to this mail domain"),
-                Ceiling::Tenant => too_many(20429, "Too many messages in an hour"),
-                Ceiling::Spend => too_many(20429, "The hourly spend cap is reached"),
-                Ceiling::Support => too_many(20429, "Too many requests"),
-            }
-            .after(retry_after),
-            Refusal::ChannelClosed => forbidden(60223, "The policy does not open this channel"),
-            Refusal::CountryClosed => forbidden(60605, "The policy does not open this country"),
-            Refusal::CustomCode => Self::custom_code(),
-            Refusal::Loosening => forbidden(
-                20403,
-                "This makes the service weaker: it needs the tenant's signature, and waits (adyton tenant loosen)",
-            ),
-            Refusal::FixedAtCreation => forbidden(
-                20403,
-                "WebOtpDomain and AppHashes can only be removed and the warning only be added: make another service \
-                 instead",
-            ),
-            Refusal::AppHash => Self::because(
-                "AppHash",
-                "it is not one of the service's AppHashes, which are fixed when a service is created",
-            ),
-            Refusal::LongWord { custom } => Self::because(
-                if custom { "CustomFriendlyName" } else { "FriendlyName" },
-                "a run of 11 or more letters, digits, + and / could be an Android app's hash: only one that the service's \
-                 name has already is accepted",
-            ),
-            Refusal::ServiceTooLong { excess } => Self::because(
-                "FriendlyName",
-                &format!(
-                    "a message with this name, the warning, WebOtpDomain and an app hash would be {excess} characters \
-                     too long in one of the languages: use a shorter name or domain"
-                ),
-            ),
-            Refusal::MessageTooLong { excess } => Self::because(
-                "CustomFriendlyName",
-                &format!(
-                    "the message, with what the service demands of it, would be {excess} characters too long: use a \
-                     shorter name"
-                ),
-            ),
-            Refusal::NotWeaker => {
-                Self::because("body", "it makes the service no weaker, and what does not need not wait")
-            }
-            Refusal::Sequence { expected } => {
-                Self::new(StatusCode::CONFLICT, 20409, "The signed request has another sequence than the next one")
-                    .detail("expected", &expected.to_string())
-            }
-            Refusal::AccountTaken => Self::new(StatusCode::CONFLICT, 20409, "This account SID is taken"),
-            Refusal::KeyTaken => Self::new(StatusCode::CONFLICT, 20409, "A key's SID is taken"),
-            Refusal::KeyTwice(list) => Self::because(list_text(list), "a key's SID stands there twice"),
-            Refusal::TooManyKeys(list) => Self::because(list_text(list), "at most 100 keys in one request"),
-            Refusal::TooManyLoosenings => too_many(
-                20429,
-                "100 loosenings of this tenant wait already: take one back (adyton tenant withdraw), or wait for one",
-            ),
-            Refusal::TooLarge => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, 20413, "The request is larger than one batch of the log")
-            }
-            Refusal::TenantsClosed => forbidden(20403, "This vault admits no tenant without its owners' signature"),
-            Refusal::CodeLength { given, shortest } => match given {
-                CodeLengthGiven::Service => Self::because("CodeLength", &code_lengths(shortest)),
-                CodeLengthGiven::Loosening => Self::because("code_length", &code_lengths(shortest)),
-                CodeLengthGiven::CustomCode => {
-                    let rule =
-                        format!("expected {shortest} to {LONGEST_CODE} digits; {shortest} is the policy's floor");
-                    Self::because("CustomCode", &rule)
-                }
-            },
-            Refusal::Full => too_many(20429, "The vault, or this tenant's share of it, is full").after(60),
+            AskError::Unavailable => Self::unavailable(),
         }
     }
 }
@@ -299,14 +214,6 @@ impl ApiError {
 /// The rule of code lengths, with the policy's floor.
 pub(super) fn code_lengths(shortest: u8) -> String {
     format!("expected a number from {shortest} to {LONGEST_CODE}; {shortest} is the policy's floor")
-}
-
-/// The member of a keys request.
-fn list_text(list: KeyList) -> &'static str {
-    match list {
-        KeyList::Removed => "remove",
-        KeyList::Added => "add",
-    }
 }
 
 /// The word for what became of an attempt to send.

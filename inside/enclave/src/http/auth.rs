@@ -9,22 +9,22 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use adyton_ledger::base64;
-use adyton_seal::{SecretText, same};
-use adyton_vault::{Caller, Command, Refusal, Sid, SidKind, User};
+use adyton_seal::SecretText;
+use adyton_vault::{AccountId, Caller, Denied, FetchService, KeyId, ServiceId, TokenHash, User, services};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
 use super::Api;
 use super::answer::ApiError;
 use super::budget::Payer;
-use crate::engine::Failure;
+use crate::ask::AskError;
 use crate::hashes;
 
 /// Credentials that are remembered as verified.
 const MAX_KNOWN: usize = 65_536;
 
 /// Stands for the account of a key that the vault does not know. No account has it.
-const NOBODY: Sid = Sid([0; 16]);
+const NOBODY: AccountId = AccountId::MIN;
 
 /// What an `Authorization` header claims. Nothing of it was checked.
 pub struct BasicCredentials {
@@ -46,9 +46,9 @@ impl BasicCredentials {
         let value = &value[blanks..];
         let decoded = zeroize::Zeroizing::new(base64::decode(value)?);
         let (user, token) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-        let user = match Sid::parse(SidKind::Account, user) {
+        let user = match AccountId::parse(user) {
             Ok(account) => User::Account(account),
-            Err(_) => User::Key(Sid::parse(SidKind::Key, user).ok()?),
+            Err(_) => User::Key(KeyId::parse(user).ok()?),
         };
         Some(Self { user, token: SecretText::join(&[token]) })
     }
@@ -57,7 +57,7 @@ impl BasicCredentials {
 /// Who asks, and the account that this is about, as far as the vault knows the key. Nothing of it was checked.
 pub(crate) struct Claimed {
     pub(crate) caller: Caller,
-    pub(crate) account: Sid,
+    pub(crate) account: AccountId,
 }
 
 impl Api {
@@ -83,30 +83,20 @@ impl Api {
     }
 }
 
-/// Whether a user is a key, and its SID.
-type Name = (bool, [u8; 16]);
-
 /// Keyed hashes of tokens that the decider has found right.
 #[derive(Default)]
 pub struct Known(RwLock<Remembered>);
 
 #[derive(Default)]
 struct Remembered {
-    hashes: HashMap<Name, [u8; 32]>,
+    hashes: HashMap<User, TokenHash>,
     /// How often everything was forgotten.
     generation: u64,
 }
 
 impl Known {
-    fn place(user: User) -> Name {
-        match user {
-            User::Account(sid) => (false, sid.0),
-            User::Key(sid) => (true, sid.0),
-        }
-    }
-
     fn has(&self, caller: &Caller) -> bool {
-        self.read().hashes.get(&Self::place(caller.user)).is_some_and(|hash| same(hash, &caller.token_hash))
+        self.read().hashes.get(&caller.user).is_some_and(|hash| hash.matches(&caller.token_hash))
     }
 
     /// What [`Self::add`] needs; to be read before the decider is asked.
@@ -123,7 +113,7 @@ impl Known {
         if known.hashes.len() >= MAX_KNOWN {
             known.hashes.clear();
         }
-        known.hashes.insert(Self::place(caller.user), caller.token_hash);
+        known.hashes.insert(caller.user, caller.token_hash);
     }
 
     /// Keys changed: everybody is asked about again.
@@ -157,17 +147,15 @@ impl Api {
     ///
     /// # Errors
     /// Why the credentials were not found right.
-    pub(crate) async fn verified(&self, claimed: &Claimed) -> Result<Payer, Failure> {
+    pub(crate) async fn verified(&self, claimed: &Claimed) -> Result<Payer, AskError<services::Refusal>> {
         let Claimed { caller, account } = claimed;
         let generation = self.known.generation();
         if self.known.has(caller) {
             return Ok(Payer::User(*account, caller.user));
         }
         // The decider authenticates first. No service has this SID, and a key without the scope is still the tenant's.
-        let probe = Caller { user: caller.user, token_hash: caller.token_hash };
-        let asked = self.engine.submit(Command::FetchService { caller: probe, service: Sid([0; 16]) }).await;
-        match asked {
-            Ok(_) | Err(Failure::Refused(Refusal::NotFound(_) | Refusal::Scope)) => {
+        match self.ask(FetchService { caller: *caller, service: ServiceId::MIN }).await {
+            Ok(_) | Err(AskError::Refused(services::Refusal::NotFound | services::Refusal::Denied(Denied::Scope))) => {
                 self.known.add(caller, generation);
                 Ok(Payer::User(*account, caller.user))
             }
@@ -190,7 +178,10 @@ mod tests {
         let credentials = BASE64.encode(format!("{account}:token:with:colons").as_bytes());
         for scheme in ["Basic ", "basic ", "BASIC  ", "bAsIc      "] {
             let parsed = BasicCredentials::parse(format!("{scheme}{credentials}").as_bytes()).unwrap();
-            assert_eq!((parsed.user, parsed.token.expose()), (User::Account(Sid([1; 16])), "token:with:colons"));
+            assert_eq!(
+                (parsed.user, parsed.token.expose()),
+                (User::Account(AccountId::from_bytes([1; 16])), "token:with:colons")
+            );
         }
         for scheme in ["", "Basic", "Basic\t", " Basic ", "Bearer ", "Basic\u{a0}"] {
             assert!(BasicCredentials::parse(format!("{scheme}{credentials}").as_bytes()).is_none(), "{scheme:?}");
@@ -201,8 +192,8 @@ mod tests {
     #[test]
     fn only_the_hash_that_was_verified_is_known() {
         let known = Known::default();
-        let caller = |user, hash| Caller { user, token_hash: [hash; 32] };
-        let (account, key) = (User::Account(Sid([1; 16])), User::Key(Sid([1; 16])));
+        let caller = |user, hash| Caller { user, token_hash: TokenHash::from_bytes([hash; 32]) };
+        let (account, key) = (User::Account(AccountId::from_bytes([1; 16])), User::Key(KeyId::from_bytes([1; 16])));
         known.add(&caller(account, 1), known.generation());
         assert!(known.has(&caller(account, 1)));
         assert!(!known.has(&caller(account, 2)) && !known.has(&caller(key, 1)));
@@ -213,7 +204,7 @@ mod tests {
     #[test]
     fn verified_before_a_change_of_keys_is_not_remembered_after_it() {
         let known = Known::default();
-        let caller = Caller { user: User::Key(Sid([1; 16])), token_hash: [1; 32] };
+        let caller = Caller { user: User::Key(KeyId::from_bytes([1; 16])), token_hash: TokenHash::from_bytes([1; 32]) };
         let asked = known.generation();
         known.forget();
         known.add(&caller, asked);

@@ -17,7 +17,7 @@ mod upload;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use adyton_vault::{Sid, User};
+use adyton_vault::{AccountId, User};
 use axum::body::Bytes;
 use zeroize::Zeroizing;
 
@@ -35,7 +35,7 @@ pub(crate) const SMALL_ANSWER: usize = 4 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Payer {
     /// An account's token or one of its keys, which was verified.
-    User(Sid, User),
+    User(AccountId, User),
     /// Whoever sends signatures, which nobody has verified yet.
     Signer,
     /// Nobody known.
@@ -46,8 +46,12 @@ impl Payer {
     fn share(self) -> Share {
         let nobody = ([0; 16], (false, [0; 16]));
         let (pool, (account, user)) = match self {
-            Self::User(account, User::Account(user)) => (PoolName::Accounts, (account.0, (false, user.0))),
-            Self::User(account, User::Key(user)) => (PoolName::Accounts, (account.0, (true, user.0))),
+            Self::User(account, User::Account(user)) => {
+                (PoolName::Accounts, (*account.as_bytes(), (false, *user.as_bytes())))
+            }
+            Self::User(account, User::Key(user)) => {
+                (PoolName::Accounts, (*account.as_bytes(), (true, *user.as_bytes())))
+            }
             Self::Signer => (PoolName::Signed, nobody),
             Self::Stranger => (PoolName::Strangers, nobody),
         };

@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use adyton_api::{AcceptedRequest, ChangeKeys, NewKey};
+use adyton_api::AcceptedRequest;
 use adyton_ledger::{Request, base64};
 use adyton_seal::SealedPurpose;
-use adyton_vault::{Command, KeyChanges, KeyList, Refusal, Scope, Scopes, Sid, SidKind, User};
+use adyton_vault::{
+    AccountId, ChangeKeys, KeyChanges, KeyId, KeyList, NewKey, Scope, Scopes, TokenHash, User, tenancy,
+};
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -15,7 +17,7 @@ use super::Api;
 use super::answer::{ApiError, json as answer};
 use super::json::{self, JsonBody, MemberError};
 use super::workers::Kind;
-use crate::engine::Failure;
+use crate::ask::AskError;
 
 /// Keys that one request may bring or take.
 const MOST: usize = 100;
@@ -24,7 +26,7 @@ const KEY_SID: &str = "SK and 32 hexadecimal digits";
 const REMOVE: MemberError = MemberError::field("remove", "SIDs of keys, each SK and 32 hexadecimal digits");
 const SCOPES: MemberError = MemberError::field("scopes", "verify, admin or support, one or more of them, each once");
 
-/// A [`ChangeKeys`] whose fields have their form. Its secrets were not opened.
+/// An [`adyton_api::ChangeKeys`] whose fields have their form. Its secrets were not opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeysRequest {
     /// Every API key goes first.
@@ -32,9 +34,9 @@ pub struct KeysRequest {
     /// A new token of the account itself, sealed.
     pub sealed_token: Option<Vec<u8>>,
     /// API keys that go.
-    pub removed: Vec<Sid>,
+    pub removed: Vec<KeyId>,
     /// API keys that come, with what they may do and the sealed secret.
-    pub added: Vec<(Sid, Scopes, Vec<u8>)>,
+    pub added: Vec<(KeyId, Scopes, Vec<u8>)>,
 }
 
 impl KeysRequest {
@@ -43,11 +45,11 @@ impl KeysRequest {
     /// # Errors
     /// The first field that is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, MemberError> {
-        let ChangeKeys { reset, sealed_token, remove, add } = json::parse(body)?;
+        let adyton_api::ChangeKeys { reset, sealed_token, remove, add } = json::parse(body)?;
         // A request that changes nothing was meant to be another one; a reset leaves no token but the new one.
         let nothing = !reset && sealed_token.is_none() && remove.is_empty() && add.is_empty();
         if nothing {
-            return Err(MemberError::field("body", ChangeKeys::FORM));
+            return Err(MemberError::field("body", adyton_api::ChangeKeys::FORM));
         }
         for (list, length) in [("remove", remove.len()), ("add", add.len())] {
             if length > MOST {
@@ -60,9 +62,9 @@ impl KeysRequest {
         if reset && !remove.is_empty() {
             return Err(MemberError::field("remove", "none with reset, which removes every key"));
         }
-        let sid = |text: &str| Sid::parse(SidKind::Key, text).ok();
+        let sid = |text: &str| KeyId::parse(text).ok();
         let decode = |text: &str| base64::decode(text.as_bytes());
-        let added = |NewKey { key_sid, scopes, sealed_secret }: &NewKey| {
+        let added = |adyton_api::NewKey { key_sid, scopes, sealed_secret }: &adyton_api::NewKey| {
             let scopes: Option<Vec<Scope>> = scopes.iter().map(|scope| Scope::parse(scope)).collect();
             // Each once.
             let once = |scopes: &Vec<Scope>| Scopes::of(scopes).list().count() == scopes.len();
@@ -84,7 +86,7 @@ impl KeysRequest {
 
     /// The list in which a key's SID stands twice.
     fn repeated(&self) -> Option<KeyList> {
-        let different = |sids: &mut dyn Iterator<Item = &Sid>| sids.collect::<BTreeSet<_>>().len();
+        let different = |sids: &mut dyn Iterator<Item = &KeyId>| sids.collect::<BTreeSet<_>>().len();
         if different(&mut self.added.iter().map(|(sid, ..)| sid)) < self.added.len() {
             return Some(KeyList::Added);
         }
@@ -93,21 +95,21 @@ impl KeysRequest {
 }
 
 /// Carries out a request whose signature was verified and whose sequence is the next one.
-pub(super) async fn change(api: &Arc<Api>, account: Sid, request: &Request) -> Result<Response, ApiError> {
+pub(super) async fn change(api: &Arc<Api>, account: AccountId, request: &Request) -> Result<Response, ApiError> {
     let changes = KeysRequest::parse(request.body.as_bytes())?;
     // Before anything is opened.
     if let Some(list) = changes.repeated() {
-        return Err(ApiError::failure(Failure::Refused(Refusal::KeyTwice(list)), ""));
+        return Err(ApiError::failure(AskError::Refused(tenancy::Refusal::KeyTwice(list)), ""));
     }
     let changes = opened(api, account, changes).await?;
-    let command = Command::ChangeKeys { account, sequence: request.sequence, changes };
+    let change = ChangeKeys { account, sequence: request.sequence, changes };
     // A task of its own: what was decided is forgotten even if the client is gone.
     let submitting = Arc::clone(api);
     let submitted = tokio::spawn(async move {
         let _forget = Forget::now(&submitting);
-        submitting.engine.submit(command).await
+        submitting.ask(change).await
     });
-    let submitted = submitted.await.unwrap_or(Err(Failure::Unavailable));
+    let submitted = submitted.await.unwrap_or(Err(AskError::Unavailable));
     submitted.map_err(|failure| ApiError::failure(failure, "/Keys"))?;
     let accepted = AcceptedRequest { action: request.action.text().into(), sequence: request.sequence };
     Ok(answer(StatusCode::OK, &accepted))
@@ -130,8 +132,8 @@ impl Drop for Forget<'_> {
 }
 
 /// Opens the secrets and hashes them: each is a job of its own in a worker, so that a long list waits its turn again and again.
-async fn opened(api: &Arc<Api>, account: Sid, changes: KeysRequest) -> Result<KeyChanges, ApiError> {
-    let account_sid = account.text(SidKind::Account);
+async fn opened(api: &Arc<Api>, account: AccountId, changes: KeysRequest) -> Result<KeyChanges, ApiError> {
+    let account_sid = account.text();
     let KeysRequest { reset, sealed_token, removed, added: sealed_keys } = changes;
     let token_hash = match sealed_token {
         None => None,
@@ -142,19 +144,20 @@ async fn opened(api: &Arc<Api>, account: Sid, changes: KeysRequest) -> Result<Ke
     };
     let mut added = Vec::with_capacity(sealed_keys.len());
     for (key, scopes, sealed) in sealed_keys {
-        let purpose = SealedPurpose::api_key(&api.vault_id, &account_sid, &key.text(SidKind::Key));
-        added.push((key, scopes, hashed(api, account, User::Key(key), purpose, sealed).await?));
+        let purpose = SealedPurpose::api_key(&api.vault_id, &account_sid, &key.text());
+        let token_hash = hashed(api, account, User::Key(key), purpose, sealed).await?;
+        added.push(NewKey { key, scopes, token_hash });
     }
     Ok(KeyChanges { reset, token_hash, removed, added })
 }
 
 async fn hashed(
     api: &Arc<Api>,
-    account: Sid,
+    account: AccountId,
     user: User,
     purpose: SealedPurpose,
     sealed: Vec<u8>,
-) -> Result<[u8; 32], ApiError> {
+) -> Result<TokenHash, ApiError> {
     let opening = Arc::clone(api);
     api.workers.run(Kind::Tenant(account), move || opening.token_hash(user, &purpose, &sealed)).await?
 }
@@ -168,8 +171,8 @@ mod tests {
     #[test]
     fn waiting_change_of_keys_fits_its_row_of_the_memory_table() {
         // docs/LIMITS.md, "requests that wait for the decider". Lists that are read grow to the next power of two.
-        let lists = MOST.next_power_of_two() * size_of::<Sid>() + MOST * size_of::<(Sid, Scopes, [u8; 32])>();
-        assert!(2 * size_of::<Command>() + lists <= 8192);
+        let lists = MOST.next_power_of_two() * size_of::<KeyId>() + MOST * size_of::<NewKey>();
+        assert!(2 * size_of::<adyton_vault::Command>() + lists <= 8192);
     }
 
     const KEY: &str = "SK00000000000000000000000000000001";
@@ -209,10 +212,10 @@ mod tests {
         let twice = r#"{"reset":true,"reset":true}"#;
         for body in ["", "{}", r#"{"reset":false}"#, "[]", r#"[true,"AQE=",[],[]]"#, "null", "{} {}", &in_order, twice]
         {
-            assert_eq!(parse(body), Err(MemberError::field("body", ChangeKeys::FORM)), "{body}");
+            assert_eq!(parse(body), Err(MemberError::field("body", adyton_api::ChangeKeys::FORM)), "{body}");
         }
         assert_eq!(parse(r#"{"added":[]}"#), Err(MemberError::Unknown("added".into())));
-        let missing = MemberError::Missing { name: "scopes".into(), expected: ChangeKeys::FORM };
+        let missing = MemberError::Missing { name: "scopes".into(), expected: adyton_api::ChangeKeys::FORM };
         assert_eq!(parse(&format!(r#"{{"add":[{{"key_sid":"{KEY}"}}]}}"#)), Err(missing));
         let unknown = format!(r#"{{"add":[{{"key_sid":"{KEY}","secret":"AQE="}}]}}"#);
         assert_eq!(parse(&unknown), Err(MemberError::Unknown("secret".into())));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use adyton_api::LoosenService;
 use adyton_ledger::Request;
-use adyton_vault::{Command, Sid, SidKind};
+use adyton_vault::{AccountId, Loosen, ServiceId, WithdrawLoosening};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -22,7 +22,7 @@ const CODE_LENGTH: MemberError = MemberError::field("code_length", "a number fro
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LooseningRequest {
     /// The service.
-    pub service: Sid,
+    pub service: ServiceId,
     /// Code length from then on.
     pub code_length: Option<u8>,
     /// Whether callers may supply codes from then on.
@@ -36,7 +36,7 @@ impl LooseningRequest {
     /// The first field that is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, MemberError> {
         let LoosenService { service_sid, code_length, custom_code_enabled } = parse_json(body)?;
-        let service = Sid::parse(SidKind::Service, &service_sid).map_err(|_| SERVICE_SID)?;
+        let service = ServiceId::parse(&service_sid).map_err(|_| SERVICE_SID)?;
         // 0 stands for "it stays" in the log.
         if code_length == Some(0) {
             return Err(CODE_LENGTH);
@@ -48,16 +48,16 @@ impl LooseningRequest {
 /// The tenant's request `service-loosen`, whose signature was verified; an admin key of the same account sends it.
 pub(super) async fn schedule(
     api: &Api,
-    account: Sid,
+    account: AccountId,
     request: &Request,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(headers)?;
     let body = LooseningRequest::parse(request.body.as_bytes())?;
     let LooseningRequest { service, code_length, custom_code } = body;
-    let command = Command::Loosen { caller, account, sequence: request.sequence, service, code_length, custom_code };
-    let resource = format!("/Services/{}", service.text(SidKind::Service));
-    answer(StatusCode::OK, api.engine.submit(command).await, &resource, headers)
+    let loosen = Loosen { caller, account, sequence: request.sequence, service, code_length, custom_code };
+    let resource = format!("/Services/{}", service.text());
+    answer(StatusCode::OK, api.ask(loosen).await, &resource, headers)
 }
 
 pub(crate) async fn withdraw(
@@ -67,7 +67,7 @@ pub(crate) async fn withdraw(
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
     let (service, resource) = service_sid(&service, "")?;
-    let reply = api.engine.submit(Command::WithdrawLoosening { caller, service }).await;
+    let reply = api.ask(WithdrawLoosening { caller, service }).await;
     answer(StatusCode::OK, reply, &resource, &headers)
 }
 

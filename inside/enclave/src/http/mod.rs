@@ -27,6 +27,7 @@ mod large;
 mod loosening;
 mod parameters;
 mod path;
+mod refusals;
 mod requests;
 mod service_list;
 mod services;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 
 use adyton_ledger::Profile;
 use adyton_seal::{HmacKey, KeyTree, RecipientKey};
+use adyton_vault::Ask;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -51,6 +53,7 @@ use axum::middleware;
 use axum::routing::{delete, get, post};
 
 use crate::acme;
+use crate::ask::{AskError, ask};
 use crate::engine::Engine;
 use crate::evidence::Evidence;
 use crate::policy::Holder;
@@ -106,6 +109,13 @@ pub struct Api {
     pub workers: Workers,
     /// Credentials that were verified.
     pub known: Known,
+}
+
+impl Api {
+    /// Puts a request to its decider.
+    pub(crate) async fn ask<A: Ask>(&self, request: A) -> Result<A::Reply, AskError<A::Refusal>> {
+        ask(&self.engine, request).await
+    }
 }
 
 /// The routes.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use adyton_ledger::{
     Action, GovRecord, Request, SettingsRecord, Signer, Signers, SshPublicKey, VaultId, VerifiedRequest,
 };
-use adyton_vault::{Refusal, Sid};
+use adyton_vault::{AccountId, OtherSequence};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -24,10 +24,10 @@ use super::answer::{ApiError, json};
 use super::body::Body;
 use super::budget::Payer;
 use super::large::measured;
+use super::refusals::Refused;
 use super::workers::Kind;
 use super::{Api, TenantRequest, keys, loosening, tenants};
 use crate::clock::Clock;
-use crate::engine::Failure;
 use crate::engine::gov::GovLog;
 use crate::policy::InForce;
 use crate::signed;
@@ -83,7 +83,7 @@ pub(crate) async fn submit(
         }
         (Action::TenantKeys | Action::ServiceLoosen, Signer::Tenant(account)) => {
             let (signers, next) = api.tenants_signers(account).await?;
-            (signers, next, Kind::TenantsSignatures(Sid(account)))
+            (signers, next, Kind::TenantsSignatures(AccountId::from_bytes(account)))
         }
         _ => return Err(ApiError::action()),
     };
@@ -106,10 +106,10 @@ pub(crate) async fn submit(
         (Action::SettingsShow, _) => show_settings(&api, verified.request()),
         (Action::TenantKeys, Signer::Tenant(account)) => {
             in_turn(verified.request(), next)?;
-            keys::change(&api, Sid(account), verified.request()).await
+            keys::change(&api, AccountId::from_bytes(account), verified.request()).await
         }
         (Action::ServiceLoosen, Signer::Tenant(account)) => {
-            loosening::schedule(&api, Sid(account), verified.request(), &headers).await
+            loosening::schedule(&api, AccountId::from_bytes(account), verified.request(), &headers).await
         }
         _ => Err(ApiError::action()),
     }
@@ -119,7 +119,11 @@ impl Api {
     /// Who signs for an account, and the sequence of its next request. One that the vault does not know answers as one whose key did
     /// not sign.
     async fn tenants_signers(&self, account: [u8; 16]) -> Result<(Arc<Signers>, u64), ApiError> {
-        let found = self.engine.signer(Sid(account)).await.map_err(|failure| ApiError::failure(failure, ""))?;
+        let found = self
+            .engine
+            .signer(AccountId::from_bytes(account))
+            .await
+            .map_err(|failure| ApiError::failure(failure.into(), ""))?;
         let (key, next) = found.unwrap_or_default();
         let signers = SshPublicKey::from_blob(&key).ok().and_then(|key| Signers::new([key], 1));
         Ok((Arc::new(signers.unwrap_or_else(Signers::nobody)), next))
@@ -128,11 +132,7 @@ impl Api {
 
 /// Refuses another sequence than the next one before anything is opened. The decider has the last word.
 fn in_turn(request: &Request, expected: u64) -> Result<(), ApiError> {
-    if request.sequence == expected {
-        Ok(())
-    } else {
-        Err(ApiError::failure(Failure::Refused(Refusal::Sequence { expected }), ""))
-    }
+    if request.sequence == expected { Ok(()) } else { Err(OtherSequence { expected }.error("")) }
 }
 
 /// The settings' text and the policy's routes. It changes nothing and takes no sequence; a copy of the request is refused once the
@@ -176,9 +176,9 @@ async fn change_settings(api: &Api, verified: VerifiedRequest) -> Result<Respons
     let record =
         SettingsRecord { sequence: request.sequence, hash: verified.body_hash(), signatures: verified.signatures() };
     let appended = api.owners.gov.lock().await.append(&GovRecord::Settings(record), api.owners.clock.now()).await;
-    appended.map_err(|_| ApiError::failure(Failure::Unavailable, ""))?;
+    appended.map_err(|_| ApiError::unavailable())?;
     let changed = api.engine.change_settings(request.body.clone(), current).await;
-    changed.map_err(|failure| ApiError::failure(failure, ""))?;
+    changed.map_err(|failure| ApiError::failure(failure.into(), ""))?;
     let (action, sequence) = (request.action.text().into(), request.sequence);
     Ok(json(StatusCode::OK, &adyton_api::AcceptedRequest { action, sequence }))
 }

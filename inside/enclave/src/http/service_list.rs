@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use adyton_api::{Meta, ServiceList};
-use adyton_vault::{Caller, Command, Reply, Seconds, ServiceView, Sid};
+use adyton_vault::{Caller, ListServices, Seconds, ServiceId, ServicePage, ServiceView, services};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -31,7 +31,7 @@ use super::host::base;
 use super::large::paid;
 use super::parameters::{self, Given, Unfit};
 use super::services::{decimal, service};
-use crate::engine::Failure;
+use crate::ask::AskError;
 
 const PAGE_SIZE: u32 = 50;
 const LARGEST_PAGE: u32 = 1000;
@@ -62,17 +62,18 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap, given:
     let left = usize::try_from(page_size).unwrap_or(usize::MAX);
     let mut listing = Listing { api, caller, headers, page_size, page, token, last: token, left };
     // 1.
-    let (views, more) = listing.step().await.map_err(|failure| ApiError::failure(failure, "/Services"))?;
+    let ServicePage { services: views, more } =
+        listing.step().await.map_err(|failure| ApiError::failure(failure, "/Services"))?;
     if !more || listing.left == 0 {
         let meta = listing.meta(more);
         let services = views.into_iter().map(|view| service(view, &listing.headers)).collect();
         let list = serde_json::to_vec(&ServiceList { meta, services });
-        let list = list.map_err(|_| ApiError::failure(Failure::Unavailable, "/Services"))?;
+        let list = list.map_err(|_| ApiError::unavailable())?;
         return Ok(paid(StatusCode::OK, Body::from(charge.hold_answer(list))));
     }
     // 2.
     let mut first = b"{\"services\":[".to_vec();
-    listing.render(&mut first, views, true).map_err(|_| ApiError::failure(Failure::Unavailable, "/Services"))?;
+    listing.render(&mut first, views, true).map_err(|_| ApiError::unavailable())?;
     let charge = Arc::new(charge);
     let stream = ListStream { charge, ready: Some(first), making: None, listing: Some(listing) };
     Ok(paid(StatusCode::OK, Body::new(stream)))
@@ -95,19 +96,15 @@ struct Listing {
 
 impl Listing {
     /// The next services, and whether more follow.
-    async fn step(&mut self) -> Result<(Vec<ServiceView>, bool), Failure> {
-        let Caller { user, token_hash } = self.caller;
+    async fn step(&mut self) -> Result<ServicePage, AskError<services::Refusal>> {
         let after = self.last.map(|token| (token.created, token.service));
         let most = self.left.min(STEP);
-        let command = Command::ListServices { caller: Caller { user, token_hash }, after, most };
-        let Reply::Services(views, more) = self.api.engine.submit(command).await? else {
-            return Err(Failure::Unavailable);
-        };
-        self.left = self.left.saturating_sub(views.len());
-        if let Some(view) = views.last() {
+        let page = self.api.ask(ListServices { caller: self.caller, after, most }).await?;
+        self.left = self.left.saturating_sub(page.services.len());
+        if let Some(view) = page.services.last() {
             self.last = Some(PageToken { created: view.created, service: view.service });
         }
-        Ok((views, more))
+        Ok(page)
     }
 
     fn meta(&self, more: bool) -> Meta {
@@ -141,7 +138,8 @@ impl Listing {
 
     /// The next bytes of the body, and the page if it goes on.
     async fn next(mut self) -> io::Result<(Vec<u8>, Option<Self>)> {
-        let (views, more) = self.step().await.map_err(|_| io::Error::other("the decider does not answer"))?;
+        let ServicePage { services: views, more } =
+            self.step().await.map_err(|_| io::Error::other("the decider does not answer"))?;
         let mut out = Vec::new();
         self.render(&mut out, views, false)?;
         if more && self.left > 0 {
@@ -211,7 +209,7 @@ pub struct PageToken {
     /// When the last service of the page before was created.
     pub created: Seconds,
     /// Its SID.
-    pub service: Sid,
+    pub service: ServiceId,
 }
 
 impl PageToken {
@@ -219,7 +217,7 @@ impl PageToken {
     pub fn text(self) -> String {
         let mut bytes = [0; 24];
         bytes[..8].copy_from_slice(&self.created.to_be_bytes());
-        bytes[8..].copy_from_slice(&self.service.0);
+        bytes[8..].copy_from_slice(self.service.as_bytes());
         BASE64URL_NOPAD.encode(&bytes)
     }
 
@@ -227,7 +225,10 @@ impl PageToken {
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; 24] = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()?;
         let (created, service) = bytes.split_first_chunk::<8>()?;
-        Some(Self { created: Seconds::from_be_bytes(*created), service: Sid(service.try_into().ok()?) })
+        Some(Self {
+            created: Seconds::from_be_bytes(*created),
+            service: ServiceId::from_bytes(service.try_into().ok()?),
+        })
     }
 }
 
@@ -235,14 +236,14 @@ impl PageToken {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
-    use adyton_vault::{AppHash, Loosening, ServiceSettings};
+    use adyton_vault::{AccountId, AppHash, Loosening, ServiceSettings};
     use axum::http::header::HOST;
 
     use super::*;
 
     #[test]
     fn a_page_token_has_one_spelling() {
-        let token = PageToken { created: 1_800_000_000, service: Sid([7; 16]) };
+        let token = PageToken { created: 1_800_000_000, service: ServiceId::from_bytes([7; 16]) };
         assert_eq!(PageToken::parse(&token.text()), Some(token));
         for text in ["", "AAAA", &token.text()[1..], &(token.text() + "="), &(token.text() + "AAAA")] {
             assert_eq!(PageToken::parse(text), None, "{text}");
@@ -255,8 +256,8 @@ mod tests {
         headers.insert(HOST, format!("{}:65535", "a".repeat(253)).parse().unwrap());
         let app_hashes = (0..8).map(|at| format!("He42w354ol{at}")).collect::<Vec<_>>().join(",");
         let view = ServiceView {
-            service: Sid([0xFF; 16]),
-            account: Sid([0xFF; 16]),
+            service: ServiceId::MAX,
+            account: AccountId::MAX,
             settings: ServiceSettings {
                 // 30 characters of up to four bytes.
                 friendly_name: "\u{10FFFD}".repeat(30),

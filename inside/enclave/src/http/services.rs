@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use adyton_api::{Passkeys, PendingLoosening, Push, Service, Totp, Whatsapp, timestamp};
 use adyton_vault::{
-    AppHash, Command, Loosening, Reply, ServiceName, ServiceSettings, ServiceUpdate, ServiceView, Sid, SidKind,
-    WebOtpDomain,
+    AppHash, CreateService, DeleteService, FetchService, Loosening, ServiceId, ServiceName, ServiceSettings,
+    ServiceUpdate, ServiceView, UpdateService, WebOtpDomain, services,
 };
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -16,7 +16,7 @@ use super::answer::{ApiError, code_lengths, json};
 use super::host::base;
 use super::parameters::{self, Given, Parameters, Unfit};
 use super::path::Named;
-use crate::engine::Failure;
+use crate::ask::AskError;
 
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
@@ -25,7 +25,7 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
     let form = given.parameters(&parameters::CREATE_SERVICE)?;
-    let update = settings(&form, api.current.now().rules.shortest_code)?;
+    let update = settings(&form, api.current.now().rules.services.shortest_code)?;
     let settings = ServiceSettings {
         friendly_name: update.friendly_name.ok_or_else(|| form.missing("FriendlyName"))?,
         code_length: update.code_length.unwrap_or(6),
@@ -34,7 +34,7 @@ pub(crate) async fn create(
         web_otp_domain: update.web_otp_domain.unwrap_or_default(),
         app_hashes: update.app_hashes.unwrap_or_default(),
     };
-    let reply = api.engine.submit(Command::CreateService { caller, settings }).await;
+    let reply = api.ask(CreateService { caller, settings }).await;
     answer(StatusCode::CREATED, reply, "/Services", &headers)
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn fetch(
     let caller = api.caller(&headers)?;
     given.parameters(&parameters::FETCH_SERVICE)?;
     let (service, resource) = service_sid(&service, "")?;
-    answer(StatusCode::OK, api.engine.submit(Command::FetchService { caller, service }).await, &resource, &headers)
+    answer(StatusCode::OK, api.ask(FetchService { caller, service }).await, &resource, &headers)
 }
 
 pub(crate) async fn update(
@@ -58,9 +58,9 @@ pub(crate) async fn update(
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
     let (service, resource) = service_sid(&service, "")?;
-    let shortest = api.current.now().rules.shortest_code;
+    let shortest = api.current.now().rules.services.shortest_code;
     let update = settings(&given.parameters(&parameters::UPDATE_SERVICE)?, shortest)?;
-    let reply = api.engine.submit(Command::UpdateService { caller, service, update }).await;
+    let reply = api.ask(UpdateService { caller, service, update }).await;
     answer(StatusCode::OK, reply, &resource, &headers)
 }
 
@@ -73,7 +73,7 @@ pub(crate) async fn remove(
     let caller = api.caller(&headers)?;
     given.parameters(&parameters::DELETE_SERVICE)?;
     let (service, resource) = service_sid(&service, "")?;
-    let reply = api.engine.submit(Command::DeleteService { caller, service }).await;
+    let reply = api.ask(DeleteService { caller, service }).await;
     reply.map_err(|failure| ApiError::failure(failure, &resource))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -111,10 +111,10 @@ pub(crate) fn service_name(text: &str) -> Result<ServiceName, Unfit> {
 }
 
 /// The service in a path, and the path for a message.
-pub(crate) fn service_sid(text: &str, rest: &str) -> Result<(Sid, String), ApiError> {
-    let not_found = Failure::Refused(adyton_vault::Refusal::NotFound(None));
+pub(crate) fn service_sid(text: &str, rest: &str) -> Result<(ServiceId, String), ApiError> {
+    let not_found = AskError::Refused(services::Refusal::NotFound);
     let resource = format!("/Services/{text}{rest}");
-    match Sid::parse(SidKind::Service, text) {
+    match ServiceId::parse(text) {
         Ok(sid) => Ok((sid, resource)),
         Err(_) => {
             // Only a well-formed path is repeated.
@@ -127,14 +127,12 @@ pub(crate) fn service_sid(text: &str, rest: &str) -> Result<(Sid, String), ApiEr
 
 pub(super) fn answer(
     status: StatusCode,
-    reply: Result<Reply, Failure>,
+    reply: Result<ServiceView, AskError<services::Refusal>>,
     resource: &str,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    match reply.map_err(|failure| ApiError::failure(failure, resource))? {
-        Reply::Service(view) => Ok(json(status, &service(view, headers))),
-        _ => Err(ApiError::failure(Failure::Unavailable, "")),
-    }
+    let view = reply.map_err(|failure| ApiError::failure(failure, resource))?;
+    Ok(json(status, &service(view, headers)))
 }
 
 /// A loosening that waits.
@@ -148,11 +146,11 @@ pub(super) fn pending(loosening: &Loosening) -> PendingLoosening {
 
 pub(super) fn service(view: ServiceView, headers: &HeaderMap) -> Service {
     let ServiceView { service, account, settings, loosening, created, updated } = view;
-    let sid = service.text(SidKind::Service);
+    let sid = service.text();
     let url = format!("{}/v2/Services/{sid}", base(headers));
     let links = [("verifications", "Verifications"), ("verification_checks", "VerificationCheck")];
     Service {
-        account_sid: account.text(SidKind::Account),
+        account_sid: account.text(),
         code_length: settings.code_length,
         lookup_enabled: false,
         psd2_enabled: false,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use adyton_api::Support;
-use adyton_vault::{Command, Reply, Sid, SidKind, SupportView};
+use adyton_vault::{LookUp, SupportView, VerificationId};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -12,7 +12,6 @@ use axum::response::Response;
 use super::Api;
 use super::answer::{ApiError, json, outcome_text, reason_text};
 use super::path::Named;
-use crate::engine::Failure;
 
 pub(crate) async fn look(
     State(api): State<Arc<Api>>,
@@ -20,18 +19,15 @@ pub(crate) async fn look(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
-    let verification = Sid::parse(SidKind::Verification, &verification)
-        .map_err(|error| ApiError::because("sid", &error.to_string()))?;
-    let reply = api.engine.submit(Command::Support { caller, verification }).await;
-    match reply.map_err(|failure| ApiError::failure(failure, ""))? {
-        Reply::Support(view) => Ok(json(StatusCode::OK, &support(verification, view))),
-        _ => Err(ApiError::failure(Failure::Unavailable, "")),
-    }
+    let verification =
+        VerificationId::parse(&verification).map_err(|error| ApiError::because("sid", &error.to_string()))?;
+    let view = api.ask(LookUp { caller, verification }).await.map_err(|failure| ApiError::failure(failure, ""))?;
+    Ok(json(StatusCode::OK, &support(verification, view)))
 }
 
-fn support(verification: Sid, view: SupportView) -> Support {
+fn support(verification: VerificationId, view: SupportView) -> Support {
     Support {
-        sid: verification.text(SidKind::Verification),
+        sid: verification.text(),
         status: if view.live { "pending" } else { "unknown" }.into(),
         reason: view.reason.map(|reason| reason_text(reason).into()),
         channel: view.channel.map(|channel| channel.text().into()),

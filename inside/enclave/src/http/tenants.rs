@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
-use adyton_api::{Account, ApiKey, CreateTenant, ServiceLoosening, Tenant, timestamp};
+use adyton_api::{Account, ApiKey, ServiceLoosening, Tenant, timestamp};
 use adyton_ledger::{SshKeyError, SshPublicKey, base64, sha256};
 use adyton_seal::SealedPurpose;
-use adyton_vault::{AccountView, Command, Loosening, Reply, Scopes, Sid, SidKind, TenantView, User};
+use adyton_vault::{
+    AccountId, AccountView, CreateTenant, FetchAccount, KeyId, Loosening, Scopes, ServiceId, TenantView, TokenHash,
+    User, tenancy,
+};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -21,14 +24,13 @@ use super::json::{MemberError, parse as parse_json};
 use super::large::measured;
 use super::services::pending;
 use super::workers::Kind;
-use crate::engine::Failure;
 use crate::hashes;
 
-/// A [`CreateTenant`] whose fields have their form. Its token was not opened.
+/// An [`adyton_api::CreateTenant`] whose fields have their form. Its token was not opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantRequest {
     /// The account that the client chose.
-    pub account: Sid,
+    pub account: AccountId,
     /// A name for people.
     pub friendly_name: String,
     /// The token, sealed to the vault.
@@ -54,9 +56,9 @@ impl TenantRequest {
     /// # Errors
     /// [`TenantRequestError`], the first field that is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, TenantRequestError> {
-        let request: CreateTenant = parse_json(body).map_err(TenantRequestError::Member)?;
+        let request: adyton_api::CreateTenant = parse_json(body).map_err(TenantRequestError::Member)?;
         let field = |name, expected| TenantRequestError::Member(MemberError::field(name, expected));
-        let account = Sid::parse(SidKind::Account, &request.account_sid);
+        let account = AccountId::parse(&request.account_sid);
         let friendly_name = tenant_name(&request.friendly_name);
         let sealed_token = base64::decode(request.sealed_token.as_bytes());
         let ssh_key: Result<SshPublicKey, _> = request.ssh_key.parse();
@@ -98,16 +100,13 @@ pub(super) async fn admit(api: &Arc<Api>, request: TenantRequest, admitted: Opti
     let opening = Arc::clone(api);
     let kind = if admitted.is_some() { Kind::Owners } else { Kind::Stranger };
     let token_hash = api.workers.run(kind, move || {
-        let purpose = SealedPurpose::tenant_token(&opening.vault_id, &account.text(SidKind::Account));
+        let purpose = SealedPurpose::tenant_token(&opening.vault_id, &account.text());
         opening.token_hash(User::Account(account), &purpose, &sealed_token)
     });
     let token_hash = token_hash.await??;
-    let command = Command::CreateTenant { account, token_hash, friendly_name, ssh_key, admitted };
-    let reply = api.engine.submit(command).await;
-    match reply.map_err(|failure| ApiError::failure(failure, "/adyton/v1/tenants"))? {
-        Reply::Tenant(view) => Ok(json(StatusCode::CREATED, &tenant(view))),
-        _ => Err(ApiError::failure(Failure::Unavailable, "")),
-    }
+    let view = api.ask(CreateTenant { account, token_hash, friendly_name, ssh_key, admitted }).await;
+    let view = view.map_err(|failure| ApiError::failure(failure, "/adyton/v1/tenants"))?;
+    Ok(json(StatusCode::CREATED, &tenant(view)))
 }
 
 pub(crate) async fn fetch(
@@ -116,16 +115,14 @@ pub(crate) async fn fetch(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
-    let reply = api.engine.submit(Command::FetchTenant { caller }).await;
-    match reply.map_err(|failure| ApiError::failure(failure, "/adyton/v1/account"))? {
-        Reply::Account(view) => measured(&api.budget, payer, StatusCode::OK, &account(view)),
-        _ => Err(ApiError::failure(Failure::Unavailable, "")),
-    }
+    let view = api.ask(FetchAccount { caller }).await;
+    let view = view.map_err(|failure| ApiError::failure(failure, "/adyton/v1/account"))?;
+    measured(&api.budget, payer, StatusCode::OK, &account(view))
 }
 
 impl Api {
     /// Opens a token that a client made and sealed, and hashes it at once. Runs in a worker.
-    pub(super) fn token_hash(&self, user: User, purpose: &SealedPurpose, sealed: &[u8]) -> Result<[u8; 32], ApiError> {
+    pub(super) fn token_hash(&self, user: User, purpose: &SealedPurpose, sealed: &[u8]) -> Result<TokenHash, ApiError> {
         let refused = || ApiError::sealed(if matches!(user, User::Key(_)) { "sealed_secret" } else { "sealed_token" });
         let token = self.recipient.open(purpose, sealed).map_err(|_| refused())?;
         let well_formed = (32..=64).contains(&token.len()) && token.as_bytes().iter().all(u8::is_ascii_alphanumeric);
@@ -137,17 +134,18 @@ impl Api {
 }
 
 fn tenant(TenantView { account, friendly_name, created }: TenantView) -> Tenant {
-    Tenant { account_sid: account.text(SidKind::Account), friendly_name, date_created: timestamp(created) }
+    Tenant { account_sid: account.text(), friendly_name, date_created: timestamp(created) }
 }
 
-fn account(AccountView { tenant: of, ssh_key, next_sequence, keys, loosenings }: AccountView) -> Account {
+fn account(AccountView { account, loosenings }: AccountView) -> Account {
+    let tenancy::AccountView { tenant: of, ssh_key, next_sequence, keys } = account;
     let Tenant { account_sid, friendly_name, date_created } = tenant(of);
-    let key = |(sid, scopes): (Sid, Scopes)| ApiKey {
-        key_sid: sid.text(SidKind::Key),
+    let key = |(sid, scopes): (KeyId, Scopes)| ApiKey {
+        key_sid: sid.text(),
         scopes: scopes.list().map(|scope| scope.text().into()).collect(),
     };
-    let waiting = |(sid, loosening): (Sid, Loosening)| ServiceLoosening {
-        service_sid: sid.text(SidKind::Service),
+    let waiting = |(sid, loosening): (ServiceId, Loosening)| ServiceLoosening {
+        service_sid: sid.text(),
         loosening: pending(&loosening),
     };
     Account {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use adyton_api::{SendCodeAttempt, Verification, VerificationCheck, timestamp};
 use adyton_seal::Code;
 use adyton_vault::{
-    AppHash, Attempt, Caller, Channel, Command, Destination, Locale, MessageLook, Refusal, Reply, Sid, SidKind, Start,
-    Status, Target, VerificationView,
+    AccountId, AppHash, Approve, Attempt, Cancel, Channel, Check, Destination, FetchVerification, Locale, MessageLook,
+    ServiceId, Start, Status, Subject, Target, VerificationId, VerificationView, verification::Refusal,
 };
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -21,7 +21,7 @@ use super::host::base;
 use super::parameters::{self, Given, Parameters, Unfit};
 use super::path::Named;
 use super::services::{service_name, service_sid};
-use crate::engine::Failure;
+use crate::ask::AskError;
 use crate::hashes;
 
 /// Digits of a code that a caller supplies or a person types.
@@ -41,10 +41,10 @@ pub(crate) async fn start(
     let look = look(&form, channel)?;
     let custom_code = form.read("CustomCode", code)?;
     let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
-    let subjects = subjects.map_err(|_| ApiError::failure(Failure::Unavailable, ""))?;
+    let subjects = subjects.map_err(|_| ApiError::unavailable())?;
     let cost = api.current.now().table.cost(channel, destination.expose());
-    let start = Start { service, destination, subjects, channel, custom_code, look, cost };
-    let reply = api.engine.submit(Command::Start(caller, start)).await;
+    let start = Start { caller, service, destination, subjects, channel, custom_code, look, cost };
+    let reply = api.ask(start).await;
     answer(StatusCode::CREATED, reply, &resource, &headers)
 }
 
@@ -58,7 +58,7 @@ pub(crate) async fn fetch(
     given.parameters(&parameters::FETCH_VERIFICATION)?;
     let (service, _) = service_sid(&service, "")?;
     let (target, resource) = target(&api, account, service, &which)?;
-    let reply = api.engine.submit(Command::FetchVerification { caller, service, target }).await;
+    let reply = api.ask(FetchVerification { caller, service, target }).await;
     answer(StatusCode::OK, reply, &resource, &headers)
 }
 
@@ -77,12 +77,12 @@ pub(crate) async fn update(
         "approved" => Ok(false),
         _ => Err(Unfit::Form),
     })?;
-    let command = if canceled {
-        Command::Cancel { caller, service, target }
+    let reply = if canceled {
+        api.ask(Cancel { caller, service, target }).await
     } else {
-        Command::Approve { caller, service, target }
+        api.ask(Approve { caller, service, target }).await
     };
-    answer(StatusCode::OK, api.engine.submit(command).await, &resource, &headers)
+    answer(StatusCode::OK, reply, &resource, &headers)
 }
 
 pub(crate) async fn check(
@@ -96,37 +96,25 @@ pub(crate) async fn check(
     let (service, resource) = service_sid(&service, "/VerificationCheck")?;
     // A code of another length than the verification's is a wrong code.
     let code = form.need("Code", code)?;
-    let sid = form.read("VerificationSid", |text| Sid::parse(SidKind::Verification, text).map_err(|_| Unfit::Form))?;
-    let address = form.read("To", |to| by_address(&api, account, service, to))?;
+    let sid = form.read("VerificationSid", |text| VerificationId::parse(text).map_err(|_| Unfit::Form))?;
+    let address = form.read("To", |to| subject(&api, account, service, to))?;
     let target = match (sid, address) {
-        (Some(sid), address) => {
-            if let Some(address) = address {
-                let same = both(&api, &caller, service, sid, address).await;
-                same.map_err(|failure| ApiError::failure(failure, &resource))?;
-            }
-            Target::Sid(sid)
-        }
-        (None, Some(address)) => address,
+        // A client that sends the SID that a browser brought, with the address that it knows, relies on both.
+        (Some(sid), Some(address)) => Target::Both(sid, address),
+        (Some(sid), None) => Target::Sid(sid),
+        (None, Some(address)) => Target::Subject(address),
         (None, None) => return Err(ApiError::neither_to_nor_sid()),
     };
-    let Caller { user, token_hash } = caller;
-    let command = || Command::Check {
-        caller: Caller { user, token_hash },
-        service,
-        target: target.duplicate(),
-        code: code.duplicate(),
-    };
-    let mut reply = api.engine.submit(command()).await;
+    let check = || Check { caller, service, target, code: code.duplicate() };
+    let mut reply = api.ask(check()).await;
     // A token that is a second away is waited for, once: right after a boot, where the policy lets budgets refill fast.
-    if let Err(Failure::Refused(Refusal::ChecksClosed { retry_after: 1 })) = reply {
+    if let Err(AskError::Refused(Refusal::ChecksClosed { retry_after: 1 })) = reply {
         sleep(Duration::from_secs(1)).await;
-        reply = api.engine.submit(command()).await;
+        reply = api.ask(check()).await;
     }
-    match reply.map_err(|failure| ApiError::failure(failure, &resource))? {
-        // Observed of the real API: 200, not 201.
-        Reply::Verification(view) => Ok(json(StatusCode::OK, &verification_check(&view))),
-        _ => Err(ApiError::failure(Failure::Unavailable, "")),
-    }
+    let view = reply.map_err(|failure| ApiError::failure(failure, &resource))?;
+    // Observed of the real API: 200, not 201.
+    Ok(json(StatusCode::OK, &verification_check(&view)))
 }
 
 fn channel(text: &str) -> Result<Channel, Unfit> {
@@ -173,13 +161,13 @@ fn look(form: &Parameters<'_>, channel: Channel) -> Result<MessageLook, ApiError
 }
 
 /// A verification in a path: its SID, or the address that it went to.
-fn target(api: &Api, account: Sid, service: Sid, which: &str) -> Result<(Target, String), ApiError> {
-    let path = format!("/Services/{}/Verifications", service.text(SidKind::Service));
-    match Sid::parse(SidKind::Verification, which) {
-        Ok(sid) => Ok((Target::Sid(sid), format!("{path}/{}", sid.text(SidKind::Verification)))),
+fn target(api: &Api, account: AccountId, service: ServiceId, which: &str) -> Result<(Target, String), ApiError> {
+    let path = format!("/Services/{}/Verifications", service.text());
+    match VerificationId::parse(which) {
+        Ok(sid) => Ok((Target::Sid(sid), format!("{path}/{}", sid.text()))),
         // The address is not repeated in a message.
-        Err(_) => match by_address(api, account, service, which) {
-            Ok(target) => Ok((target, path)),
+        Err(_) => match subject(api, account, service, which) {
+            Ok(address) => Ok((Target::Subject(address), path)),
             Err(Unfit::Form) => Err(ApiError::because("To", "expected an address, or the SID of a verification")),
             Err(Unfit::Rule(rule)) => Err(ApiError::because("To", &rule)),
             Err(Unfit::Refused(error)) => Err(error),
@@ -187,37 +175,22 @@ fn target(api: &Api, account: Sid, service: Sid, which: &str) -> Result<(Target,
     }
 }
 
-fn by_address(api: &Api, account: Sid, service: Sid, to: &str) -> Result<Target, Unfit> {
+fn subject(api: &Api, account: AccountId, service: ServiceId, to: &str) -> Result<Subject, Unfit> {
     let channel = if to.contains('@') { Channel::Email } else { Channel::Sms };
     let destination = destination(channel, to)?;
     let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
-    let unavailable = |_| Unfit::Refused(ApiError::failure(Failure::Unavailable, ""));
-    Ok(Target::Subject(subjects.map_err(unavailable)?.in_service))
-}
-
-/// A SID and an address in one check must name one verification. Whoever sends the SID that a browser brought, with the
-/// address that they know, relies on both.
-async fn both(api: &Api, caller: &Caller, service: Sid, sid: Sid, address: Target) -> Result<(), Failure> {
-    for target in [Target::Sid(sid), address] {
-        let caller = Caller { user: caller.user, token_hash: caller.token_hash };
-        match api.engine.submit(Command::FetchVerification { caller, service, target }).await? {
-            Reply::Verification(view) if view.verification == sid => {}
-            _ => return Err(Failure::Refused(Refusal::NotFound(None))),
-        }
-    }
-    Ok(())
+    let unavailable = |_| Unfit::Refused(ApiError::unavailable());
+    Ok(subjects.map_err(unavailable)?.in_service)
 }
 
 fn answer(
     status: StatusCode,
-    reply: Result<Reply, Failure>,
+    reply: Result<VerificationView, AskError<Refusal>>,
     resource: &str,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    match reply.map_err(|failure| ApiError::failure(failure, resource))? {
-        Reply::Verification(view) => Ok(json(status, &verification(&view, headers))),
-        _ => Err(ApiError::failure(Failure::Unavailable, "")),
-    }
+    let view = reply.map_err(|failure| ApiError::failure(failure, resource))?;
+    Ok(json(status, &verification(&view, headers)))
 }
 
 fn status(status: Status) -> (&'static str, bool) {
@@ -229,20 +202,20 @@ fn status(status: Status) -> (&'static str, bool) {
 }
 
 fn verification(view: &VerificationView, headers: &HeaderMap) -> Verification {
-    let sid = view.verification.text(SidKind::Verification);
-    let service_sid = view.service.text(SidKind::Service);
+    let sid = view.verification.text();
+    let service_sid = view.service.text();
     let (status, valid) = status(view.status);
     let attempt = |attempt: &Attempt| SendCodeAttempt {
         time: timestamp(attempt.at),
         channel: view.channel.text().to_uppercase(),
-        attempt_sid: attempt.sid.text(SidKind::Attempt),
+        attempt_sid: attempt.sid.text(),
         outcome: outcome_text(attempt.outcome).into(),
     };
     Verification {
         url: format!("{}/v2/Services/{service_sid}/Verifications/{sid}", base(headers)),
         sid,
         service_sid,
-        account_sid: view.account.text(SidKind::Account),
+        account_sid: view.account.text(),
         to: view.to.expose().into(),
         channel: view.channel.text().into(),
         status: status.into(),
@@ -260,9 +233,9 @@ fn verification(view: &VerificationView, headers: &HeaderMap) -> Verification {
 fn verification_check(view: &VerificationView) -> VerificationCheck {
     let (status, valid) = status(view.status);
     VerificationCheck {
-        sid: view.verification.text(SidKind::Verification),
-        service_sid: view.service.text(SidKind::Service),
-        account_sid: view.account.text(SidKind::Account),
+        sid: view.verification.text(),
+        service_sid: view.service.text(),
+        account_sid: view.account.text(),
         to: view.to.expose().into(),
         channel: view.channel.text().into(),
         status: status.into(),

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use adyton_vault::Sid;
+use adyton_vault::AccountId;
 use tokio::sync::oneshot;
 use tokio::time::{Duration, timeout};
 
@@ -48,11 +48,11 @@ pub(crate) enum Kind {
     /// Signatures in the owners' name. Anybody may have sent them.
     OwnersSignatures,
     /// Signatures in an account's name. Anybody may have sent them.
-    TenantsSignatures(Sid),
+    TenantsSignatures(AccountId),
     /// A request that the owners signed.
     Owners,
     /// A request that an account's key signed.
-    Tenant(Sid),
+    Tenant(AccountId),
     /// What nobody signed: the token of a tenant that introduces itself.
     Stranger,
 }
@@ -64,9 +64,9 @@ impl Kind {
     fn queue(self) -> (usize, Account) {
         match self {
             Self::OwnersSignatures => (0, [0; 16]),
-            Self::TenantsSignatures(account) => (1, account.0),
+            Self::TenantsSignatures(account) => (1, *account.as_bytes()),
             Self::Owners => (2, [0; 16]),
-            Self::Tenant(account) => (3, account.0),
+            Self::Tenant(account) => (3, *account.as_bytes()),
             Self::Stranger => (4, [0; 16]),
         }
     }
@@ -301,8 +301,8 @@ mod tests {
 
     use super::*;
 
-    const ONE: Sid = Sid([1; 16]);
-    const TWO: Sid = Sid([2; 16]);
+    const ONE: AccountId = AccountId::from_bytes([1; 16]);
+    const TWO: AccountId = AccountId::from_bytes([2; 16]);
 
     /// Starts a job of each of these kinds and waits until all have places. Each writes its number into the list.
     async fn started(

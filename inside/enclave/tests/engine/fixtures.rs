@@ -2,15 +2,16 @@
 
 use std::sync::LazyLock;
 
-use adyton_enclave::engine::Shard;
-use adyton_enclave::engine::replay::{Replay, replay};
-use adyton_enclave::engine::sealing::Sealer;
+use adyton_enclave::engine::replay::replay;
 use adyton_enclave::store::Store;
+use adyton_engine::sealing::Sealer;
+use adyton_engine::{Replay, SectionReader, Shard};
 use adyton_ledger::{LogId, VaultId};
 use adyton_seal::{KeyTree, Label, Plaintext, RootKey, Secret, SigningKey};
 use adyton_vault::{
-    Admission, Caller, Channel, Command, Context, Destination, Event, Fresh, Limits, MessageLook, Rules,
-    ServiceSettings, Shared, Sid, Start, Subjects, User,
+    AccountId, Admission, Caller, Channel, Command, Context, CreateService, CreateTenant, Destination, Event, Fresh,
+    KeyedHash, Limits, MessageLook, Record as _, Rules, ServiceId, ServiceSettings, Shared, Start, State, Subjects,
+    TokenHash, User, services, tenancy, verification,
 };
 
 use crate::disk::Disk;
@@ -18,8 +19,8 @@ use crate::host::{Heard, Host, address};
 
 pub(crate) const OPS: LogId = LogId::from_number(1);
 pub(crate) const VAULT: VaultId = VaultId([9; 32]);
-pub(crate) const ACCOUNT: Sid = Sid([1; 16]);
-pub(crate) const TOKEN: [u8; 32] = [2; 32];
+pub(crate) const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
+pub(crate) const TOKEN: TokenHash = TokenHash::from_bytes([2; 32]);
 
 pub(crate) static KEYS: LazyLock<KeyTree> = LazyLock::new(keys);
 
@@ -39,9 +40,9 @@ pub(crate) fn create_tenant() -> Command {
     tenant(TOKEN)
 }
 
-pub(crate) fn tenant(token_hash: [u8; 32]) -> Command {
+pub(crate) fn tenant(token_hash: TokenHash) -> Command {
     let friendly_name = "Acme".into();
-    Command::CreateTenant { account: ACCOUNT, token_hash, friendly_name, ssh_key: Vec::new(), admitted: None }
+    CreateTenant { account: ACCOUNT, token_hash, friendly_name, ssh_key: Vec::new(), admitted: None }.into()
 }
 
 pub(crate) fn create_service() -> Command {
@@ -57,41 +58,61 @@ pub(crate) fn service_of(caller: Caller) -> Command {
         web_otp_domain: String::new(),
         app_hashes: Vec::new(),
     };
-    Command::CreateService { caller, settings }
+    CreateService { caller, settings }.into()
 }
 
-pub(crate) fn start(service: Sid, who: u8) -> Command {
+pub(crate) fn start(service: ServiceId, who: u8) -> Command {
     let destination = Destination::phone(&format!("+1202555012{who}")).unwrap();
-    let subjects = Subjects { in_service: [who; 16], in_tenant: [who; 16], shared: Shared::NumberBlock([9; 16]) };
+    let subjects = Subjects {
+        in_service: KeyedHash::from_bytes([who; 16]),
+        in_tenant: KeyedHash::from_bytes([who; 16]),
+        shared: Shared::NumberBlock(KeyedHash::from_bytes([9; 16])),
+    };
     let (channel, look) = (Channel::Sms, MessageLook::default());
-    Command::Start(caller(), Start { service, destination, subjects, channel, custom_code: None, look, cost: 0 })
+    Start { caller: caller(), service, destination, subjects, channel, custom_code: None, look, cost: 0 }.into()
 }
 
 /// Everything is open and nothing has a ceiling that a test would reach.
 pub(crate) static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
-    admission: Admission::Open,
-    channels: [Channel::Sms].into(),
-    calling_codes: [1].into(),
-    limits: Limits {
-        failed_checks: u32::MAX,
-        failed_checks_refill: 0,
-        failed_checks_consecutive: u32::MAX,
-        sends_per_destination_hour: u32::MAX,
-        sends_per_number_block_hour: u32::MAX,
-        sends_per_mail_domain_hour: u32::MAX,
-        sends_per_tenant_hour: u32::MAX,
-        ..Limits::default()
+    tenancy: tenancy::Rules { admission: Admission::Open },
+    services: services::Rules::default(),
+    verification: verification::Rules {
+        channels: [Channel::Sms].into(),
+        calling_codes: [1].into(),
+        limits: Limits {
+            failed_checks: u32::MAX,
+            failed_checks_refill: 0,
+            failed_checks_consecutive: u32::MAX,
+            sends_per_destination_hour: u32::MAX,
+            sends_per_number_block_hour: u32::MAX,
+            sends_per_mail_domain_hour: u32::MAX,
+            sends_per_tenant_hour: u32::MAX,
+            ..Limits::default()
+        },
     },
-    ..Rules::default()
 });
 
-pub(crate) fn context(now: u64, counter: u64) -> Context<'static> {
-    let fresh = Fresh::new(Secret::init_with(|bytes| {
+pub(crate) fn context(now: u64, fresh: &mut Fresh) -> Context<'_> {
+    Context { now, fresh, rules: &RULES }
+}
+
+pub(crate) fn fresh(counter: u64) -> Fresh {
+    Fresh::new(Secret::init_with(|bytes| {
         bytes.chunks_mut(8).zip(1u64..).for_each(|(chunk, part)| {
             chunk.copy_from_slice(&(counter << 8 | part).to_be_bytes()[..chunk.len()]);
         });
-    }));
-    Context { now, fresh, rules: &RULES }
+    }))
+}
+
+/// What kept bodies alone rebuild of a cold state: all but what stands in it by its sum, which verification has.
+pub(crate) fn kept_of(cold: &[u8]) -> Vec<Vec<u8>> {
+    let (mut sections, mut kept) = (SectionReader::new(cold), Vec::new());
+    while let Some(section) = sections.section().unwrap() {
+        if section.workflow != verification::SECTION.0 {
+            kept.push(section.bytes.to_vec());
+        }
+    }
+    kept
 }
 
 pub(crate) fn encoded(event: &Event) -> Vec<u8> {
@@ -101,20 +122,20 @@ pub(crate) fn encoded(event: &Event) -> Vec<u8> {
 }
 
 /// What a process finds on a disk whose host it asks over a socket.
-pub(crate) fn boot(disk: &Disk) -> Replay<'static> {
+pub(crate) fn boot(disk: &Disk) -> Replay<'static, State> {
     let folder = tempfile::tempdir().unwrap();
     let host = Host::start(disk.store().unwrap(), folder.path(), &Heard::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let replayed = runtime.block_on(async {
         let mut store = Store::connect(&address(folder.path())).await.unwrap();
-        replay(&mut store, &KEYS, VAULT, OPS, &signer().public_key()).await
+        replay(&mut store, &KEYS, VAULT, OPS, &signer().public_key(), None).await
     });
     drop(host);
     replayed.unwrap()
 }
 
 /// A writer that goes on from what a boot found.
-pub(crate) fn shard<T>(replayed: Replay<'_>, boot_id: [u8; 16]) -> Shard<T> {
+pub(crate) fn shard<T>(replayed: Replay<'_, State>, boot_id: [u8; 16]) -> Shard<State, T> {
     let sealer = Sealer::new(&KEYS, VAULT, OPS, boot_id, 1).unwrap();
     let Replay { state, frontier, bucket, .. } = replayed;
     Shard::new(state, &VAULT, sealer, signer(), frontier, bucket)

@@ -3,20 +3,24 @@
 use std::pin::Pin;
 use std::task::Poll;
 
-use adyton_enclave::engine::sealing::Sealer;
-use adyton_enclave::engine::{Failure, Shard};
+use adyton_enclave::engine::Failure;
+use adyton_engine::Shard;
+use adyton_engine::sealing::Sealer;
 use adyton_frame::MAX_FRAME;
 use adyton_host::RedbStore;
 use adyton_ledger::{AppendOutcome, Frontier, LogStore};
 use adyton_vault::{
-    AppHash, Caller, Command, Event, EventKind, KeyChanges, Loosening, Refusal, Reply, Scope, Scopes, ServiceSettings,
-    ServiceUpdate, Sid, State, User,
+    AccountId, AppHash, Caller, ChangeKeys, ChangeSettings, Command, CreateService, CreateTenant, DeleteService, Event,
+    EventKind, FetchAccount, Id, KeyChanges, KeyId, Loosen, Loosening, NewKey, Refusal, Reply, Scope, Scopes,
+    ServiceId, ServiceSettings, ServiceUpdate, State, Tick, TokenHash, UpdateService, User, services, tenancy,
 };
 use proptest::prelude::*;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
-use crate::fixtures::{ACCOUNT, KEYS, OPS, TOKEN, VAULT, boot, caller, context, create_tenant, shard, signer, start};
+use crate::fixtures::{
+    ACCOUNT, KEYS, OPS, TOKEN, VAULT, boot, caller, context, create_tenant, fresh, shard, signer, start,
+};
 use crate::host::PATIENCE;
 use crate::live::Live;
 
@@ -36,30 +40,31 @@ fn longest_settings() -> ServiceSettings {
     }
 }
 
-fn numbered(first: u8, number: u32) -> Sid {
+fn numbered<K>(first: u8, number: u32) -> Id<K> {
     let mut sid = [first; 16];
     sid[..4].copy_from_slice(&number.to_be_bytes());
-    Sid(sid)
+    Id::from_bytes(sid)
 }
 
-fn tenant(account: Sid, ssh_key: usize) -> Command {
+fn tenant(account: AccountId, ssh_key: usize) -> Command {
     let friendly_name = "\u{1D11E}".repeat(64);
-    Command::CreateTenant { account, token_hash: TOKEN, friendly_name, ssh_key: vec![7; ssh_key], admitted: None }
+    CreateTenant { account, token_hash: TOKEN, friendly_name, ssh_key: vec![7; ssh_key], admitted: None }.into()
 }
 
 /// The largest change of keys: a hundred that go, and the same hundred with new secrets.
 fn all_keys(sequence: u64) -> Command {
-    let keys: Vec<Sid> = (0..100).map(|number| numbered(6, number)).collect();
-    let added = keys.iter().map(|sid| (*sid, Scopes::of(&[Scope::Verify]), [6; 32])).collect();
+    let keys: Vec<KeyId> = (0..100).map(|number| numbered(6, number)).collect();
+    let (scopes, token_hash) = (Scopes::of(&[Scope::Verify]), TokenHash::from_bytes([6; 32]));
+    let added = keys.iter().map(|key| NewKey { key: *key, scopes, token_hash }).collect();
     // The first request has none to take.
     let removed = if sequence == 1 { Vec::new() } else { keys };
     let changes = KeyChanges { reset: false, token_hash: Some(TOKEN), removed, added };
-    Command::ChangeKeys { account: ACCOUNT, sequence, changes }
+    ChangeKeys { account: ACCOUNT, sequence, changes }.into()
 }
 
 /// A shard without a store.
 struct Full {
-    shard: Shard<()>,
+    shard: Shard<State, ()>,
     counter: u64,
     now: u64,
 }
@@ -78,15 +83,12 @@ impl Full {
 
     fn submit(&mut self, command: Command) {
         self.counter += 1;
-        self.shard.submit(command, &context(self.now, self.counter), ());
+        self.shard.submit(command, &mut context(self.now, &mut fresh(self.counter)), ());
     }
 
-    /// The SID of what the last command made, as `context` draws it.
-    fn made(&self) -> Sid {
-        let mut sid = [0; 16];
-        sid[..8].copy_from_slice(&(self.counter << 8 | 1).to_be_bytes());
-        sid[8..].copy_from_slice(&(self.counter << 8 | 2).to_be_bytes());
-        Sid(sid)
+    /// The SID of what the last command made.
+    fn made(&self) -> ServiceId {
+        fresh(self.counter).id()
     }
 
     /// Seals all that is open, as the writer does; batches and answers.
@@ -94,7 +96,7 @@ impl Full {
         let (mut batches, mut answers) = (0, Vec::new());
         while let Some(sealed) = self.shard.seal(self.now).unwrap() {
             let frame = sealed.frame(sealed.size, OPS.number()).unwrap();
-            assert!(frame.len() <= 4 + MAX_FRAME && (1..=512).contains(&sealed.records.len()));
+            assert!(frame.len() <= 4 + MAX_FRAME);
             batches += 1;
             answers.extend(self.shard.durable().releases.into_iter().map(|release| release.answer));
         }
@@ -143,11 +145,11 @@ proptest! {
                     full.submit(tenant(numbered(0xDD, tenants), 300));
                 },
                 Step::Services(count) => for _ in 0..count {
-                    full.submit(Command::CreateService { caller: caller(), settings: longest_settings() });
+                    full.submit(CreateService { caller: caller(), settings: longest_settings() }.into());
                 },
                 Step::ServicesOfTenants(count) => for number in 1..=tenants.min(count.into()) {
                     let caller = Caller { user: User::Account(numbered(0xDD, number)), token_hash: TOKEN };
-                    full.submit(Command::CreateService { caller, settings: longest_settings() });
+                    full.submit(CreateService { caller, settings: longest_settings() }.into());
                 },
                 Step::Keys(count) => for _ in 0..count {
                     sequence += 1;
@@ -155,15 +157,15 @@ proptest! {
                 },
                 Step::Settings(length) => {
                     owners += 1;
-                    full.submit(Command::ChangeSettings { sequence: owners, text: "#".repeat(length) });
+                    full.submit(ChangeSettings { sequence: owners, text: "#".repeat(length) }.into());
                 }
-                Step::Starts(count) => (0..count).for_each(|who| full.submit(start(Sid([3; 16]), who))),
+                Step::Starts(count) => (0..count).for_each(|who| full.submit(start(ServiceId::from_bytes([3; 16]), who))),
                 Step::Snapshot(length) => {
-                    // The largest class less the length and the count of its records, and the record's own length.
-                    let refused = full.shard.snapshot(&vec![1; length], ()).map(|release| release.answer.map(drop));
-                    prop_assert_eq!(refused, (length > 512 * 1024 - 12).then_some(Err(Refusal::TooLarge)));
+                    // The largest size less the head of the plaintext, and the lengths of part and record.
+                    let refused = full.shard.snapshot(&vec![1; length], ()).is_err();
+                    prop_assert_eq!(refused, length > 256 * 1024 - 6 - 4 - 4);
                 }
-                Step::Tick => full.submit(Command::Tick),
+                Step::Tick => full.submit(Tick.into()),
                 Step::Seal => drop(full.drain()),
             }
         }
@@ -178,18 +180,18 @@ proptest! {
 /// What fills most of a batch, of each kind of command that a client or the owners can cause; the others log less.
 #[test]
 fn the_largest_of_each_command_fits_a_batch() {
-    let service = Sid([3; 16]);
+    let service = ServiceId::from_bytes([3; 16]);
     let settled = || {
         let mut state = State::new();
         let created = [
-            EventKind::TenantCreated {
+            EventKind::from(tenancy::Event::TenantCreated {
                 account: ACCOUNT,
                 token_hash: TOKEN,
                 ssh_key: Vec::new(),
                 admitted: None,
                 friendly_name: String::new(),
-            },
-            EventKind::ServiceCreated { account: ACCOUNT, service, settings: longest_settings() },
+            }),
+            services::Event::ServiceCreated { account: ACCOUNT, service, settings: longest_settings() }.into(),
         ];
         created.into_iter().for_each(|kind| state.evolve(Event { at: LONG_AGO, kind }));
         state
@@ -197,21 +199,15 @@ fn the_largest_of_each_command_fits_a_batch() {
     let update = ServiceUpdate { friendly_name: Some("é".repeat(30)), ..ServiceUpdate::default() };
     for command in [
         // A body has 64 KiB, and the key stands in it in base64.
-        tenant(Sid([9; 16]), 48 * 1024),
+        tenant(AccountId::from_bytes([9; 16]), 48 * 1024),
         all_keys(1),
         // The longest text that settings may have.
-        Command::ChangeSettings { sequence: 1, text: "#".repeat(64 * 1024) },
-        Command::CreateService { caller: caller(), settings: longest_settings() },
-        Command::UpdateService { caller: caller(), service, update },
-        Command::Loosen {
-            caller: caller(),
-            account: ACCOUNT,
-            sequence: 1,
-            service,
-            code_length: Some(6),
-            custom_code: false,
-        },
-        Command::DeleteService { caller: caller(), service },
+        ChangeSettings { sequence: 1, text: "#".repeat(64 * 1024) }.into(),
+        CreateService { caller: caller(), settings: longest_settings() }.into(),
+        UpdateService { caller: caller(), service, update }.into(),
+        Loosen { caller: caller(), account: ACCOUNT, sequence: 1, service, code_length: Some(6), custom_code: false }
+            .into(),
+        DeleteService { caller: caller(), service }.into(),
         start(service, 1),
     ] {
         let mut full = Full::over(settled());
@@ -223,24 +219,25 @@ fn the_largest_of_each_command_fits_a_batch() {
 }
 
 /// A state in which one loosening of each account is due, as a log of before the limits may give it.
-fn due(accounts: impl Iterator<Item = Sid>) -> State {
+fn due(accounts: impl Iterator<Item = AccountId>) -> State {
     let mut state = State::new();
-    let mut evolve = |kind| state.evolve(Event { at: LONG_AGO, kind });
+    let mut evolve = |kind: EventKind| state.evolve(Event { at: LONG_AGO, kind });
     let mut known = std::collections::BTreeSet::new();
     for (number, account) in (0..).zip(accounts) {
         if known.insert(account) {
-            evolve(EventKind::TenantCreated {
+            let created = tenancy::Event::TenantCreated {
                 account,
                 token_hash: TOKEN,
                 ssh_key: Vec::new(),
                 admitted: None,
                 friendly_name: String::new(),
-            });
+            };
+            evolve(created.into());
         }
         let (service, settings) = (numbered(0xEE, number), longest_settings());
         let loosening = Loosening { code_length: Some(6), custom_code: false, at: LONG_AGO };
-        evolve(EventKind::ServiceCreated { account, service, settings });
-        evolve(EventKind::LooseningScheduled { account, sequence: 1, service, loosening });
+        evolve(services::Event::ServiceCreated { account, service, settings }.into());
+        evolve(services::Event::LooseningScheduled { account, sequence: 1, service, loosening }.into());
     }
     state
 }
@@ -253,7 +250,7 @@ fn twenty_thousand_loosenings_of_one_tenant_and_of_three_thousand_that_fall_due_
         let mut full = Full::over(state);
         let mut ticks = 0;
         while full.shard.state().has_due(LONG_AGO) {
-            full.submit(Command::Tick);
+            full.submit(Tick.into());
             assert_eq!(full.drain().0, 1, "a tick is one batch");
             ticks += 1;
         }
@@ -265,16 +262,16 @@ fn twenty_thousand_loosenings_of_one_tenant_and_of_three_thousand_that_fall_due_
 fn long_due() -> Disk {
     let disk = Disk::default();
     let mut full = Full { shard: shard(boot(&disk), [1; 16]), counter: 0, now: LONG_AGO };
-    full.shard.boot([1; 16], LONG_AGO);
+    full.shard.boot(adyton_decider::BootId([1; 16]), LONG_AGO);
     let mut store = disk.store().unwrap();
     for number in 0..3000 {
         let account = numbered(0xDD, number);
         let caller = || Caller { user: User::Account(account), token_hash: TOKEN };
         full.submit(tenant(account, 300));
-        full.submit(Command::CreateService { caller: caller(), settings: longest_settings() });
+        full.submit(CreateService { caller: caller(), settings: longest_settings() }.into());
         let service = full.made();
         let (code_length, custom_code) = (Some(6), false);
-        full.submit(Command::Loosen { caller: caller(), account, sequence: 1, service, code_length, custom_code });
+        full.submit(Loosen { caller: caller(), account, sequence: 1, service, code_length, custom_code }.into());
         while full.shard.is_full() {
             append(&mut full, &mut store);
         }
@@ -285,7 +282,7 @@ fn long_due() -> Disk {
 
 fn append(full: &mut Full, store: &mut RedbStore) -> bool {
     let Some(sealed) = full.shard.seal(full.now).unwrap() else { return false };
-    let appended = store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head).unwrap();
+    let appended = store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
     assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
     full.shard.durable();
     true
@@ -299,7 +296,7 @@ async fn a_vault_boots_though_everything_is_due() {
         loop {
             // The last one that is due: the SIDs ascend.
             let caller = Caller { user: User::Account(numbered(0xDD, 2999)), token_hash: TOKEN };
-            match live.engine.submit(Command::FetchTenant { caller }).await {
+            match live.engine.submit(FetchAccount { caller }.into()).await {
                 Ok(Reply::Account(view)) if view.loosenings.is_empty() => return,
                 Ok(_) => sleep(Duration::from_millis(5)).await,
                 Err(failure) => panic!("{failure:?}"),
@@ -325,7 +322,7 @@ async fn a_burst_of_the_largest_commands_is_taken_in_order() {
     }
     for asked in asked {
         // Each counts only if the one before it was decided.
-        assert!(matches!(timeout(PATIENCE, asked).await.unwrap(), Ok(Reply::Done)));
+        assert!(matches!(timeout(PATIENCE, asked).await.unwrap(), Ok(Reply::Tenancy(tenancy::Reply::Done))));
     }
     assert!(live.stopped.try_recv().is_err());
 }

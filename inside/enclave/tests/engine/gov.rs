@@ -5,7 +5,7 @@ use adyton_enclave::engine::gov::{AppendError, GovLog, GovReplay, GovReplayError
 use adyton_enclave::engine::{Stop, Stopped};
 use adyton_enclave::events::Events;
 use adyton_enclave::store::Store;
-use adyton_frame::{Event, Frame, Message, StopReason, StoredBytes};
+use adyton_frame::{Event, Frame, Message, RecordBytes, StopReason};
 use adyton_ledger::{
     BootRecord, CertificateRecord, Frontier, Genesis, GovRecord, LogId, OrderRecord, PolicyRecord, Profile, Record,
     VaultId, sha256,
@@ -81,8 +81,8 @@ async fn a_log_is_continued_where_its_head_says() {
 
     let mut store = Store::connect(&address(folder.path())).await.unwrap();
     let replayed = replay(&mut store, &vault, &genesis()).await.unwrap();
-    let GovReplay { frontier, bucket, releases, boots, certificate, order } = replayed;
-    assert_eq!((certificate, order), (None, None));
+    let GovReplay { frontier, bucket, releases, ops_root, boots, certificate, order } = replayed;
+    assert_eq!((ops_root, certificate, order), (None, None, None));
     assert_eq!((frontier.size(), bucket, boots), (3, 180_000_002, vec![1_800_000_020]));
     assert_eq!((releases.number(), releases.policy()), (1, Some(POLICY)));
     for (vault, log_key) in [(VaultId([9; 32]), signer().public_key()), (vault, [9; 32])] {
@@ -144,7 +144,7 @@ async fn a_host_that_shows_no_log_or_another_beginning_gets_no_second_one_signed
     for (shown, size, head) in [(&beginning, 0, String::new()), (&beginning, 1, String::new()), (&other, 1, head)] {
         let folder = tempfile::tempdir().unwrap();
         let listener = Listener::bind(&address(folder.path())).unwrap();
-        let stored = StoredBytes { entry: *shown.entry.as_bytes(), body: Some(shown.body.clone()) };
+        let stored = RecordBytes { entry: *shown.entry.as_bytes(), hot: None, kept: shown.kept.clone() };
         let host = tokio::spawn(answering(listener, move |asked| match asked {
             Message::Status { .. } => Message::StatusIs { size, latest_snapshot: None, head: head.clone() },
             _ => Message::Records(vec![stored.clone()]),
@@ -168,7 +168,7 @@ async fn a_log_whose_records_do_not_follow_or_are_not_shown_is_not_continued() {
     };
     // Another time of a boot: it decodes, and it follows. Only its entry says that it is another.
     let mut changed = appended(vec![policy_record(), boot_record(1_800_000_020)]);
-    changed[2].body = boot_record(1_800_000_021).encode();
+    changed[2].kept = Some(boot_record(1_800_000_021).encode());
     let faults = [
         (appended(vec![boot_record(1_800_000_020)]), None),
         (appended(vec![policy_record(), policy_record()]), None),
@@ -182,11 +182,12 @@ async fn a_log_whose_records_do_not_follow_or_are_not_shown_is_not_continued() {
         let head =
             adyton_ledger::Head { origin: adyton_ledger::origin(&vault, LogId::GOV), size, root: frontier.root() };
         let head = head.sign(&signer().public_key(), |text| signer().sign(text));
-        let stored: Vec<StoredBytes> = (0..)
+        let stored: Vec<RecordBytes> = (0..)
             .zip(records)
-            .map(|(index, record)| StoredBytes {
+            .map(|(index, record)| RecordBytes {
                 entry: *record.entry.as_bytes(),
-                body: Some(record.body).filter(|_| without_body != Some(index)),
+                hot: None,
+                kept: record.kept.filter(|_| without_body != Some(index)),
             })
             .collect();
         let folder = tempfile::tempdir().unwrap();

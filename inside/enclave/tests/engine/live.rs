@@ -9,13 +9,13 @@ use std::task::Poll;
 use adyton_enclave::clock::Clock;
 use adyton_enclave::engine::appender::Appender;
 use adyton_enclave::engine::follower::Follower;
-use adyton_enclave::engine::replay::Replay;
 use adyton_enclave::engine::writer::Surroundings;
-use adyton_enclave::engine::{Engine, Failure, Shard, Stop, Stopped};
+use adyton_enclave::engine::{Engine, Failure, Stop, Stopped};
 use adyton_enclave::events::Events;
 use adyton_enclave::policy::{Current, Holder};
+use adyton_engine::{Replay, Shard};
 use adyton_ledger::{AppendOutcome, LogReader, LogStore};
-use adyton_vault::{Command, Effect, Reply, State};
+use adyton_vault::{Command, Effect, Reply, State, Tick};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep, timeout};
@@ -23,6 +23,9 @@ use tokio::time::{Duration, sleep, timeout};
 use crate::disk::Disk;
 use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, keys, shard, signer};
 use crate::host::{Heard, Host, PATIENCE, address};
+
+/// Bytes of a body of the smallest size.
+const SMALLEST_BODY: u64 = 1024 + 16;
 
 /// An engine and its host.
 pub(crate) struct Live {
@@ -36,7 +39,7 @@ pub(crate) struct Live {
     /// Why the writer stopped.
     pub(crate) stopped: mpsc::Receiver<Stopped>,
     /// What the boot found.
-    pub(crate) found: Replay<'static>,
+    pub(crate) found: Replay<'static, State>,
     boot_id: [u8; 16],
 }
 
@@ -83,21 +86,28 @@ impl Live {
         self.host = None;
     }
 
-    /// A follower that reads, and keeps chunks, at the host of a folder.
+    /// A follower that reads, and keeps chunks, at the host of a folder. It takes a snapshot after so many small bodies.
     pub(crate) fn follow(&self, folder: &Path, every: u64) {
+        self.follow_later(folder, every, 0);
+    }
+
+    /// The same with a clock that is ahead.
+    pub(crate) fn follow_later(&self, folder: &Path, every: u64, seconds: u64) {
+        let clock = Clock::new();
+        clock.at_least(clock.now() + seconds);
         let follower = Follower {
             service: address(folder),
             keys: Arc::new(keys()),
             vault: VAULT,
             log: OPS,
             log_key: signer().public_key(),
-            covered: self.found.covered,
+            uncovered: self.found.uncovered,
             boot_id: self.boot_id,
             engine: self.engine.clone(),
-            clock: Arc::new(Clock::new()),
+            clock: Arc::new(clock),
             events: Events::start(address(self.folder.path())),
             retention: 86_400,
-            every,
+            every_bytes: every * SMALLEST_BODY,
         };
         let cold = State::decode_cold(&self.found.state.cold_bytes()).unwrap();
         tokio::spawn(follower.run(cold, self.found.frontier.clone()));
@@ -120,7 +130,7 @@ impl Live {
     /// Waits until new work is refused at once.
     pub(crate) async fn until_away(&self) {
         let away = async {
-            while at_once(self.engine.submit(Command::Tick)).await.is_pending() {
+            while at_once(self.engine.submit(Tick.into())).await.is_pending() {
                 sleep(Duration::from_millis(5)).await;
             }
         };
@@ -135,17 +145,17 @@ pub(crate) async fn at_once<F: Future>(future: F) -> Poll<F::Output> {
 }
 
 /// Replay, and this boot's own first entry.
-fn begin_boot<T>(disk: &Disk, boot_id: [u8; 16]) -> (Shard<T>, Replay<'static>) {
+fn begin_boot<T>(disk: &Disk, boot_id: [u8; 16]) -> (Shard<State, T>, Replay<'static, State>) {
     let found = boot(disk);
     let cold = State::decode_cold(&found.state.cold_bytes()).unwrap();
     let mut second = Replay::from_snapshot(&KEYS, VAULT, OPS, cold, found.frontier.clone());
-    second.covered = found.covered;
+    (second.covered, second.uncovered) = (found.covered, found.uncovered);
     let mut shard = shard(found, boot_id);
     let now = Clock::new().now();
-    shard.boot(boot_id, now);
+    shard.boot(adyton_decider::BootId(boot_id), now);
     let sealed = shard.seal(now).unwrap().unwrap();
     let mut store = disk.store().unwrap();
-    let appended = store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head).unwrap();
+    let appended = store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
     assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
     assert_eq!(store.status(OPS).unwrap().size, sealed.size);
     shard.durable();

@@ -4,19 +4,21 @@
 //! store over a socket. Snapshots are taken as the follower takes them, step by step, so that a fault can come between.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use adyton_enclave::engine::replay::Replay;
-use adyton_enclave::engine::sealing::Opener;
-use adyton_enclave::engine::snapshot::{Manifest, Scope};
-use adyton_enclave::engine::{Held, Release, Sealed, Shard};
+use adyton_engine::sealing::Opener;
+use adyton_engine::snapshot::{Manifest, Scope};
+use adyton_engine::{Held, Release, Replay, Sealed, Shard};
 use adyton_host::{RedbStore, StoreError};
-use adyton_ledger::{AppendOutcome, Hash, Kind, LogReader, LogStore, Retirement};
-use adyton_vault::{Command, Effect, Event, EventKind, Reply, Sid, State, Status, decide};
+use adyton_ledger::{AppendOutcome, Body, Hash, Kind, LogReader, LogStore, Retirement};
+use adyton_vault::{
+    AttemptId, BootId, Command, Consequence, Effect, Event, EventKind, Record as _, Reply, ServiceId, State, Status,
+    VerificationId, decide, services, verification,
+};
 
 use crate::disk::Disk;
-use crate::fixtures::{KEYS, OPS, VAULT, boot, context, create_tenant, encoded, shard, start};
+use crate::fixtures::{KEYS, OPS, VAULT, boot, context, create_tenant, encoded, fresh, shard, start};
 
 const BEGAN: u64 = 1_800_000_000;
 
@@ -54,8 +56,8 @@ pub(crate) struct Ticket {
 /// What was sealed, by all processes of all copies.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// (boot id, index): K_boot and its nonce.
-    bodies: BTreeMap<([u8; 16], u64), Vec<u8>>,
+    /// (boot id, index, body): K_boot and its nonce.
+    bodies: BTreeMap<([u8; 16], u64, Body), Vec<u8>>,
     /// (boot id, snapshot id, number): K_snapshot and its nonce.
     pub(crate) chunks: BTreeMap<([u8; 16], [u8; 16], u32), Vec<u8>>,
     boots: u8,
@@ -74,7 +76,7 @@ pub(crate) struct Point {
 pub(crate) struct Copy {
     disk: Disk,
     stored: Point,
-    acknowledged: BTreeSet<Sid>,
+    acknowledged: BTreeSet<ServiceId>,
     retired: bool,
 }
 
@@ -82,24 +84,28 @@ pub(crate) struct Copy {
 pub(crate) struct World {
     disk: Disk,
     pub(crate) store: Option<RedbStore>,
-    pub(crate) shard: Shard<Ticket>,
+    pub(crate) shard: Shard<State, Ticket>,
     pub(crate) in_flight: Option<(Sealed, Point)>,
     /// What the store has, as far as the writer made it.
     pub(crate) stored: Point,
     /// The second state, from which snapshots are taken.
-    behind: Replay<'static>,
+    behind: Replay<'static, State>,
     boot_id: [u8; 16],
     /// Events that this boot decided, encoded, in order.
     decided: Vec<Vec<u8>>,
     /// Those that stand in the store, and the next index to look at.
     readable: (Vec<Vec<u8>>, u64),
+    /// Cold states at the end of the open batches that take no more: a manifest is a batch of its own.
+    closed: VecDeque<Vec<u8>>,
+    /// Something was decided since the last of those.
+    is_open: bool,
     newest_snapshot: Option<[u8; 16]>,
     retired: bool,
     pub(crate) seen: Rc<RefCell<Seen>>,
-    pub(crate) service: Option<Sid>,
-    pub(crate) live: Option<(Sid, Sid, String)>,
+    pub(crate) service: Option<ServiceId>,
+    pub(crate) live: Option<(VerificationId, AttemptId, String)>,
     /// Services whose creation was answered.
-    pub(crate) acknowledged: BTreeSet<Sid>,
+    pub(crate) acknowledged: BTreeSet<ServiceId>,
 }
 
 impl World {
@@ -133,6 +139,8 @@ impl World {
             behind,
             boot_id,
             decided: Vec::new(),
+            closed: VecDeque::new(),
+            is_open: false,
             newest_snapshot: None,
             retired: false,
             seen,
@@ -141,8 +149,8 @@ impl World {
             acknowledged: BTreeSet::new(),
         };
         let now = world.now();
-        world.shard.boot(boot_id, now);
-        world.decided.push(encoded(&Event { at: now, kind: EventKind::Booted { boot_id } }));
+        world.shard.boot(BootId(boot_id), now);
+        world.decided.push(encoded(&Event { at: now, kind: EventKind::Booted(BootId(boot_id)) }));
         world.append(Fault::None);
         world
     }
@@ -159,30 +167,38 @@ impl World {
     pub(crate) fn submit(&mut self, command: impl Fn() -> Command) {
         self.pass(1);
         let (counter, now) = (self.seen.borrow().counter, self.now());
-        if let Ok(decision) = decide(self.shard.state(), command(), &context(now, counter)) {
-            self.decided.extend(decision.events.iter().map(encoded));
-        }
+        let decision = decide(self.shard.state(), command(), &mut context(now, &mut fresh(counter)));
+        self.is_open |= !decision.draft.events.is_empty();
+        self.decided.extend(decision.draft.events.iter().map(encoded));
         let ticket = Ticket { decided: self.decided.len(), retirement: None };
-        if let Some(release) = self.shard.submit(command(), &context(now, counter), ticket) {
+        if let Some(release) = self.shard.submit(command(), &mut context(now, &mut fresh(counter)), ticket) {
             self.released(release);
         }
     }
 
     /// An answer leaves. Whatever was decided before it, by itself included, must be in the store at this moment: so
     /// neither a reply nor a refusal tells of what may still be lost.
-    fn released(&mut self, release: Release<Ticket>) {
+    fn released(&mut self, release: Release<State, Ticket>) {
         self.read_back();
         assert!(release.ticket.decided <= self.readable.0.len(), "an answer tells of what is not durable");
         match release.answer {
-            Ok(Reply::Service(view)) => {
+            Ok(Reply::Services(services::Reply::Service(view))) => {
                 self.acknowledged.insert(view.service);
                 self.service = Some(view.service);
             }
-            Ok(Reply::Verification(view)) if view.status == Status::Approved => self.live = None,
+            Ok(Reply::Verification(verification::Reply::Verification(view))) if view.status == Status::Approved => {
+                self.live = None
+            }
             _ => {}
         }
+    }
+
+    /// A snapshot's manifest is durable.
+    fn stands(&mut self, ticket: Ticket) {
+        self.read_back();
+        assert!(ticket.decided <= self.readable.0.len(), "a snapshot stands before what it covers");
         // As the follower does, which takes one snapshot after the other: an older one's retirement never comes later.
-        if let Some(retirement) = release.ticket.retirement.filter(|old| Some(old.snapshot) == self.newest_snapshot) {
+        if let Some(retirement) = ticket.retirement.filter(|old| Some(old.snapshot) == self.newest_snapshot) {
             self.store.as_mut().unwrap().retire(OPS, retirement).unwrap();
             self.retired = true;
         }
@@ -197,15 +213,14 @@ impl World {
             let header = record.entry.header().unwrap();
             assert_eq!(header.boot_id, self.boot_id);
             if header.kind != Kind::Snapshot {
-                let body = record.body.unwrap();
-                let mut keep = |event: &[u8]| {
+                let keep = |event: &[u8]| {
                     events.push(event.to_vec());
                     Ok(())
                 };
-                opener.open(&record.entry, &header, &body, &mut keep).unwrap();
+                opener.open(&record, &header).unwrap().each(keep).unwrap();
             }
         }
-        // Within a batch events are grouped by tenant.
+        // Within an operation what is kept comes first.
         let sorted = |events: &[Vec<u8>]| {
             let mut events = events.to_vec();
             events.sort();
@@ -220,14 +235,18 @@ impl World {
             return;
         }
         let Some(sealed) = self.shard.seal(self.now()).unwrap() else { return };
-        for record in &sealed.records {
-            let header = record.entry.header().unwrap();
-            let place = (header.boot_id, header.index);
-            let before = self.seen.borrow_mut().bodies.insert(place, record.body.clone());
+        let header = sealed.record.entry.header().unwrap();
+        for (body, sealed) in Body::ALL.iter().filter_map(|body| Some((*body, sealed.record.body(*body)?))) {
+            let place = (header.boot_id, header.index, body);
+            let before = self.seen.borrow_mut().bodies.insert(place, sealed.to_vec());
             assert_eq!(before, None, "a (key, nonce) pair repeats");
         }
         let root = self.shard.frontier().root();
-        let point = Point { size: sealed.size, root, cold: self.shard.state().cold_bytes() };
+        let cold = self.closed.pop_front().unwrap_or_else(|| {
+            self.is_open = false;
+            self.shard.state().cold_bytes()
+        });
+        let point = Point { size: sealed.size, root, cold };
         self.in_flight = Some((sealed, point));
     }
 
@@ -236,7 +255,7 @@ impl World {
         self.seal();
         let Some((sealed, point)) = &self.in_flight else { return };
         let store = self.store.as_mut().unwrap();
-        let mut append = || store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head);
+        let mut append = || store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head);
         match fault {
             Fault::Error => return,
             Fault::Full => {
@@ -260,19 +279,35 @@ impl World {
             return;
         }
         self.in_flight = None;
-        let Held { releases, effects, .. } = self.shard.durable();
+        let Held { releases, effects, snapshots } = self.shard.durable();
         self.read_back();
         for effect in effects {
-            let Effect::Send { verification, attempt, message, .. } = effect else { continue };
-            let sent = self.readable.0.iter().any(|event| match Event::decode(event).unwrap().kind {
-                EventKind::VerificationStarted { attempt: known, .. }
-                | EventKind::VerificationResent { attempt: known, .. } => known == attempt,
+            let Consequence::Deliver(Effect::Send { verification: sid, attempt, message, .. }) = effect else {
+                continue;
+            };
+            let sent = self.readable.0.iter().any(|event| match Event::decode_all(event).unwrap().kind {
+                EventKind::Verification(
+                    verification::Event::VerificationStarted { attempt: known, .. }
+                    | verification::Event::VerificationResent { attempt: known, .. },
+                ) => known == attempt,
                 _ => false,
             });
             assert!(sent, "a message leaves before it is durable");
-            self.live = Some((verification, attempt, message.code.expose().into()));
+            self.live = Some((sid, attempt, message.code.expose().into()));
         }
         releases.into_iter().for_each(|release| self.released(release));
+        snapshots.into_iter().for_each(|ticket| self.stands(ticket));
+    }
+
+    /// Appends all that is open.
+    pub(crate) fn drain(&mut self) {
+        loop {
+            self.seal();
+            if self.in_flight.is_none() {
+                return;
+            }
+            self.append(Fault::None);
+        }
     }
 
     /// Takes a snapshot of what is durable, as far as told.
@@ -297,7 +332,13 @@ impl World {
         self.newest_snapshot = Some(id);
         let retirement = Retirement { below: covered, bucket: 0, snapshot: id, boot_id: self.boot_id };
         let retirement = (reach == Reach::Retired).then_some(retirement);
-        self.shard.snapshot(&manifest.encode(), Ticket { decided: self.decided.len(), retirement });
+        let ticket = Ticket { decided: self.decided.len(), retirement };
+        assert!(self.shard.snapshot(&manifest.encode(), ticket).is_ok());
+        let cold = self.shard.state().cold_bytes();
+        if std::mem::take(&mut self.is_open) {
+            self.closed.push_back(cold.clone());
+        }
+        self.closed.push_back(cold);
     }
 
     /// The process dies and the next one boots.
@@ -311,7 +352,7 @@ impl World {
         self.disk.fail_power_after(operations);
         if let Some((sealed, point)) = &self.in_flight {
             let store = self.store.as_mut().unwrap();
-            let appended = store.append(OPS, sealed.expected_size, &sealed.records, &sealed.head);
+            let appended = store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head);
             if appended.is_ok() {
                 self.stored = point.clone();
             }
@@ -374,15 +415,15 @@ impl World {
     /// No acknowledged durable event is lost: every service that was answered for can be used.
     fn expect_acknowledged(&self) {
         for service in &self.acknowledged {
-            let decided = decide(self.shard.state(), start(*service, 9), &context(self.now(), 1));
-            assert!(decided.is_ok(), "an acknowledged service is gone");
+            let decided = decide(self.shard.state(), start(*service, 9), &mut context(self.now(), &mut fresh(1)));
+            assert!(decided.answer.is_ok(), "an acknowledged service is gone");
         }
     }
 }
 
 /// The whole log replayed without a snapshot's help.
 fn from_nothing(store: &RedbStore) -> Point {
-    let mut replay = Replay::new(&KEYS, VAULT, OPS);
+    let mut replay = Replay::<State>::new(&KEYS, VAULT, OPS);
     for record in store.read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
         replay.entry(&record).unwrap();
     }

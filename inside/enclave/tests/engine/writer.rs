@@ -3,26 +3,29 @@
 use std::sync::Arc;
 use std::task::Poll;
 
+use adyton_enclave::engine::replay::{ReadError, replay};
 use adyton_enclave::engine::{Failure, Stopped};
 use adyton_enclave::policy::Current;
+use adyton_enclave::store::Store;
+use adyton_engine::ReplayError;
 use adyton_frame::{Event, StopReason};
-use adyton_ledger::{AppendOutcome, LogReader, LogStore};
+use adyton_ledger::{AppendOutcome, Frontier, Hash, LogReader, LogStore, OpsRoot};
 use adyton_transport::{Listener, Stream, accept_channel};
-use adyton_vault::{Effect, EventKind, Refusal, Reply, Sid};
+use adyton_vault::{Effect, EventKind, OtherSequence, Record as _, Refusal, Reply, ServiceId, services, tenancy};
 use tokio::time::timeout;
 
 use crate::disk::Disk;
-use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, create_service, create_tenant, shard, start};
-use crate::host::{PATIENCE, address};
+use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, create_service, create_tenant, shard, signer, start};
+use crate::host::{Heard, Host, PATIENCE, address};
 use crate::live::{Live, at_once};
 
-fn service(reply: Reply) -> Sid {
-    let Reply::Service(view) = reply else { panic!("not a service") };
+fn service(reply: Reply) -> ServiceId {
+    let Reply::Services(services::Reply::Service(view)) = reply else { panic!("not a service") };
     view.service
 }
 
 /// Whether a boot from this disk knows the service.
-fn knows(disk: &Disk, service: Sid) -> bool {
+fn knows(disk: &Disk, service: ServiceId) -> bool {
     let disk = disk.clone();
     std::thread::spawn(move || {
         let mut events = created_services(&disk);
@@ -33,22 +36,26 @@ fn knows(disk: &Disk, service: Sid) -> bool {
 }
 
 /// Services that the log on a disk tells of, in order; a boot from it is possible.
-fn created_services(disk: &Disk) -> impl Iterator<Item = Sid> + use<> {
+fn created_services(disk: &Disk) -> impl Iterator<Item = ServiceId> + use<> {
     boot(disk);
-    let mut opener = adyton_enclave::engine::sealing::Opener::new(&KEYS, VAULT, OPS);
+    let mut opener = adyton_engine::sealing::Opener::new(&KEYS, VAULT, OPS);
     let mut created = Vec::new();
     for record in disk.store().unwrap().read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
         let header = record.entry.header().unwrap();
-        let body = record.body.unwrap();
         let each = |event: &[u8]| {
-            if let EventKind::ServiceCreated { service, .. } = adyton_vault::Event::decode(event).unwrap().kind {
+            let kind = adyton_vault::Event::decode_all(event).unwrap().kind;
+            if let EventKind::Services(services::Event::ServiceCreated { service, .. }) = kind {
                 created.push(service);
             }
             Ok(())
         };
-        opener.open(&record.entry, &header, &body, each).unwrap();
+        opener.open(&record, &header).unwrap().each(each).unwrap();
     }
     created.into_iter()
+}
+
+fn other_sequence(expected: u64) -> Failure {
+    Failure::Refused(Refusal::Tenancy(tenancy::Refusal::Sequence(OtherSequence { expected })))
 }
 
 /// Settings of a sequence; what they allow is told apart by their hash.
@@ -71,14 +78,14 @@ async fn settings_are_in_force_once_they_are_decided_and_in_their_turn_only() {
     assert_eq!(live.engine.next_owners_sequence(), 1);
     for wrong in [0, 2] {
         let refused = live.engine.change_settings("version = 1".into(), settings(wrong, 1)).await.map(drop);
-        assert_eq!(refused, Err(Failure::Refused(Refusal::Sequence { expected: 1 })));
+        assert_eq!(refused, Err(other_sequence(1)));
         assert_eq!((live.current.now().settings_hash, live.engine.next_owners_sequence()), ([0; 32], 1));
     }
     let changed = live.engine.change_settings("version = 1".into(), settings(1, 2)).await;
-    assert!(matches!(changed, Ok(Reply::Done)));
+    assert!(matches!(changed, Ok(Reply::Tenancy(tenancy::Reply::Done))));
     assert_eq!((live.current.now().settings_hash, live.engine.next_owners_sequence()), ([2; 32], 2));
     let again = live.engine.change_settings("version = 1".into(), settings(1, 3)).await.map(drop);
-    assert_eq!(again, Err(Failure::Refused(Refusal::Sequence { expected: 2 })));
+    assert_eq!(again, Err(other_sequence(2)));
     assert_eq!(live.current.now().settings_hash, [2; 32]);
     // The log has them for the next boot.
     live.kill_host();
@@ -152,9 +159,9 @@ async fn a_conflict_fences_for_ever() {
     let disk = live.disk.clone();
     let size = std::thread::spawn(move || {
         let mut second = shard::<()>(boot(&disk), [2; 16]);
-        second.boot([2; 16], 1_800_000_000);
+        second.boot(adyton_decider::BootId([2; 16]), 1_800_000_000);
         let batch = second.seal(1_800_000_000).unwrap().unwrap();
-        let appended = disk.store().unwrap().append(OPS, batch.expected_size, &batch.records, &batch.head).unwrap();
+        let appended = disk.store().unwrap().append(OPS, batch.expected_size, &batch.record, &batch.head).unwrap();
         assert_eq!(appended, AppendOutcome::Appended { size: batch.size });
         batch.size
     });
@@ -220,4 +227,33 @@ async fn a_full_queue_refuses_and_what_it_took_is_carried_out() {
     let created = std::thread::spawn(move || created_services(&disk).collect::<Vec<_>>()).join().unwrap();
     assert_eq!(created.len(), queued + 1, "each once");
     assert_eq!(created.last(), Some(&last));
+}
+
+#[tokio::test]
+async fn a_boot_refuses_a_log_that_lacks_what_the_public_log_knows_of_it() {
+    let mut live = Live::start(Disk::default(), 1).await;
+    live.submit(create_tenant).await;
+    let (size, root) = live.engine.durable_root();
+    assert_eq!(size, live.engine.durable());
+    live.submit(create_service).await;
+    live.kill_host();
+    let read = async |disk: &Disk, size, root| {
+        let folder = tempfile::tempdir().unwrap();
+        let _host = Host::start(disk.store().unwrap(), folder.path(), &Heard::default());
+        let mut store = Store::connect(&address(folder.path())).await.unwrap();
+        let known = OpsRoot { log: OPS, size, root };
+        let found = replay(&mut store, &KEYS, VAULT, OPS, &signer().public_key(), Some(&known)).await;
+        found.map(|found| found.frontier.size())
+    };
+    assert_eq!(read(&live.disk, size, root).await.unwrap(), size + 1);
+    let refused = read(&live.disk, size, Hash([7; 32])).await;
+    assert!(matches!(refused, Err(ReadError::Log(ReplayError::Root))), "{refused:?}");
+    let refused = read(&live.disk, size + 2, root).await;
+    let older = |refused: Result<u64, ReadError>| match refused {
+        Err(ReadError::Log(ReplayError::Older { size, known })) => (size, known),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(older(refused), (size + 1, size + 2));
+    assert_eq!(older(read(&Disk::default(), size, root).await), (0, size));
+    assert_eq!(read(&Disk::default(), 0, Frontier::new().root()).await.unwrap(), 0, "a log that never had an entry");
 }

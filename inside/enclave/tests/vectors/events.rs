@@ -1,6 +1,7 @@
 use adyton_seal::Plaintext;
 use adyton_vault::{
-    AppHash, Channel, Class, Event, EventKind, Loosening, Outcome, Scopes, ServiceSettings, SidKind, User,
+    AppHash, BootId, Channel, Class, Event, EventKind, KeyedHash, Loosening, NewKey, Outcome, Record as _, Scopes,
+    ServiceSettings, TokenHash, User, services, tenancy, verification,
 };
 
 use crate::reader::{self, Vector};
@@ -15,7 +16,7 @@ fn events() {
             event.encode(&mut out);
             (out.as_bytes().to_vec(), event.class())
         };
-        let Some((again, class)) = v.settle(Event::decode(&v.hex("hex")).map(encoded)) else { continue };
+        let Some((again, class)) = v.settle(Event::decode_all(&v.hex("hex")).map(encoded)) else { continue };
         let expected = match v.text("class") {
             "H" => Class::H,
             "P" => Class::P,
@@ -41,58 +42,88 @@ fn settings(v: &Vector) -> ServiceSettings {
     }
 }
 
-fn keys_changed(v: &Vector) -> EventKind {
-    let key = |v: &Vector| sid(v, SidKind::Key, "key");
-    let added = |v: &Vector| (key(v), Scopes::from_bits(v.small("scopes")).unwrap(), v.fixed("token_hash"));
-    EventKind::KeysChanged {
-        account: sid(v, SidKind::Account, "account"),
-        sequence: v.number("sequence"),
-        reset: v.flag("reset"),
-        token_hash: Some(v.hex("token_hash")).filter(|hash| !hash.is_empty()).map(|hash| hash.try_into().unwrap()),
-        removed: v.list("removed").iter().map(key).collect(),
-        added: v.list("added").iter().map(added).collect(),
-    }
+fn token_hash(v: &Vector) -> TokenHash {
+    TokenHash::from_bytes(v.fixed("token_hash"))
 }
 
 fn kind(v: &Vector) -> EventKind {
-    let account = || sid(v, SidKind::Account, "account");
-    let service = || sid(v, SidKind::Service, "service");
-    let verification = || sid(v, SidKind::Verification, "verification");
-    let attempt = || sid(v, SidKind::Attempt, "attempt");
     match v.text("event") {
-        "Booted" => EventKind::Booted { boot_id: v.fixed("boot_id") },
-        "TenantCreated" => EventKind::TenantCreated {
-            account: account(),
-            token_hash: v.fixed("token_hash"),
+        "Booted" => EventKind::Booted(BootId(v.fixed("boot_id"))),
+        "TenantCreated" | "KeysChanged" | "SettingsChanged" => of_tenancy(v).into(),
+        "ServiceCreated" | "ServiceUpdated" | "ServiceDeleted" | "LooseningScheduled" | "LooseningEnded" => {
+            of_services(v).into()
+        }
+        _ => of_verification(v).into(),
+    }
+}
+
+fn of_tenancy(v: &Vector) -> tenancy::Event {
+    let new_key = |v: &Vector| NewKey {
+        key: sid(v, "key"),
+        scopes: Scopes::from_bits(v.small("scopes")).unwrap(),
+        token_hash: token_hash(v),
+    };
+    match v.text("event") {
+        "TenantCreated" => tenancy::Event::TenantCreated {
+            account: sid(v, "account"),
+            token_hash: token_hash(v),
             ssh_key: v.text("ssh_key").into(),
             admitted: Some(v.number("admitted")).filter(|sequence| *sequence > 0),
             friendly_name: v.text("friendly_name").to_owned(),
         },
-        "KeysChanged" => keys_changed(v),
-        "SettingsChanged" => {
-            EventKind::SettingsChanged { sequence: v.number("sequence"), text: v.text("text").to_owned() }
-        }
-        "ServiceCreated" => EventKind::ServiceCreated { account: account(), service: service(), settings: settings(v) },
-        "ServiceUpdated" => EventKind::ServiceUpdated { service: service(), settings: settings(v) },
-        "ServiceDeleted" => EventKind::ServiceDeleted { service: service() },
-        "LooseningScheduled" => EventKind::LooseningScheduled {
-            account: account(),
+        "KeysChanged" => tenancy::Event::KeysChanged {
+            account: sid(v, "account"),
             sequence: v.number("sequence"),
-            service: service(),
+            reset: v.flag("reset"),
+            token_hash: (!v.hex("token_hash").is_empty()).then(|| token_hash(v)),
+            removed: v.list("removed").iter().map(|v| sid(v, "key")).collect(),
+            added: v.list("added").iter().map(new_key).collect(),
+        },
+        "SettingsChanged" => {
+            tenancy::Event::SettingsChanged { sequence: v.number("sequence"), text: v.text("text").to_owned() }
+        }
+        other => panic!("{other}"),
+    }
+}
+
+fn of_services(v: &Vector) -> services::Event {
+    match v.text("event") {
+        "ServiceCreated" => services::Event::ServiceCreated {
+            account: sid(v, "account"),
+            service: sid(v, "service"),
+            settings: settings(v),
+        },
+        "ServiceUpdated" => services::Event::ServiceUpdated { service: sid(v, "service"), settings: settings(v) },
+        "ServiceDeleted" => services::Event::ServiceDeleted { service: sid(v, "service") },
+        "LooseningScheduled" => services::Event::LooseningScheduled {
+            account: sid(v, "account"),
+            sequence: v.number("sequence"),
+            service: sid(v, "service"),
             loosening: Loosening {
                 code_length: Some(v.small("code_length")).filter(|length| *length > 0),
                 custom_code: v.flag("custom_code"),
                 at: v.number("at"),
             },
         },
-        "LooseningEnded" => EventKind::LooseningEnded { service: service(), in_effect: v.flag("in_effect") },
-        "SlotOpened" => EventKind::SlotOpened { slot: v.small("slot"), key: None },
-        "VerificationStarted" => EventKind::VerificationStarted {
+        "LooseningEnded" => {
+            services::Event::LooseningEnded { service: sid(v, "service"), in_effect: v.flag("in_effect") }
+        }
+        other => panic!("{other}"),
+    }
+}
+
+fn of_verification(v: &Vector) -> verification::Event {
+    let verification = || sid(v, "verification");
+    let attempt = || sid(v, "attempt");
+    let subject = || KeyedHash::from_bytes(v.fixed("subject"));
+    match v.text("event") {
+        "SlotOpened" => verification::Event::SlotOpened { slot: v.small("slot"), key: None },
+        "VerificationStarted" => verification::Event::VerificationStarted {
             verification: verification(),
-            account: account(),
-            service: service(),
+            account: sid(v, "account"),
+            service: sid(v, "service"),
             channel: Channel::parse(v.text("channel")).unwrap(),
-            subject: v.fixed("subject"),
+            subject: subject(),
             attempt: attempt(),
             code_length: v.small("code_length"),
             sent: None,
@@ -100,25 +131,27 @@ fn kind(v: &Vector) -> EventKind {
             custom_code: None,
         },
         "VerificationResent" => {
-            EventKind::VerificationResent { verification: verification(), attempt: attempt(), sent: None }
+            verification::Event::VerificationResent { verification: verification(), attempt: attempt(), sent: None }
         }
-        "SendRepeated" => EventKind::SendRepeated { verification: verification(), attempt: attempt(), sent: None },
-        "CheckFailed" => EventKind::CheckFailed {
+        "SendRepeated" => {
+            verification::Event::SendRepeated { verification: verification(), attempt: attempt(), sent: None }
+        }
+        "CheckFailed" => verification::Event::CheckFailed {
             verification: verification(),
-            service: service(),
-            subject: v.fixed("subject"),
+            service: sid(v, "service"),
+            subject: subject(),
             full_again: v.number("full_again"),
         },
-        "VerificationApproved" => EventKind::VerificationApproved {
+        "VerificationApproved" => verification::Event::VerificationApproved {
             verification: verification(),
-            service: service(),
-            subject: v.fixed("subject"),
+            service: sid(v, "service"),
+            subject: subject(),
             proven: v.flag("proven"),
         },
-        "VerificationCanceled" => EventKind::VerificationCanceled { verification: verification() },
-        "Expired" => EventKind::Expired,
-        "BudgetsForgotten" => EventKind::BudgetsForgotten,
-        "DeliveryReported" => EventKind::DeliveryReported {
+        "VerificationCanceled" => verification::Event::VerificationCanceled { verification: verification() },
+        "Expired" => verification::Event::Expired,
+        "BudgetsForgotten" => verification::Event::BudgetsForgotten,
+        "DeliveryReported" => verification::Event::DeliveryReported {
             verification: verification(),
             attempt: attempt(),
             outcome: match v.text("outcome") {
@@ -132,11 +165,11 @@ fn kind(v: &Vector) -> EventKind {
             },
             route: (!v.0["route"].is_null()).then(|| v.small("route")),
         },
-        "SupportLooked" => EventKind::SupportLooked {
-            account: account(),
+        "SupportLooked" => verification::Event::SupportLooked {
+            account: sid(v, "account"),
             user: match v.text("user").get(..2) {
-                Some("AC") => User::Account(sid(v, SidKind::Account, "user")),
-                _ => User::Key(sid(v, SidKind::Key, "user")),
+                Some("AC") => User::Account(sid(v, "user")),
+                _ => User::Key(sid(v, "user")),
             },
             verification: verification(),
         },

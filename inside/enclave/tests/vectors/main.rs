@@ -13,7 +13,7 @@ mod snapshots;
 
 use adyton_ledger::{LogId, VaultId};
 use adyton_seal::{KeyTree, RootKey, Secret};
-use adyton_vault::{Sid, SidKind};
+use adyton_vault::{Id, Kind};
 use reader::Vector;
 
 fn root_key(v: &Vector) -> RootKey {
@@ -32,6 +32,6 @@ fn log(v: &Vector) -> LogId {
     LogId::from_number(v.small("log"))
 }
 
-fn sid(v: &Vector, kind: SidKind, field: &str) -> Sid {
-    Sid::parse(kind, v.text(field)).unwrap()
+fn sid<K: Kind>(v: &Vector, field: &str) -> Id<K> {
+    Id::parse(v.text(field)).unwrap()
 }

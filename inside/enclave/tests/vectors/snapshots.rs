@@ -1,7 +1,7 @@
-use adyton_enclave::engine::snapshot::{Manifest, Scope};
+use adyton_engine::snapshot::{Manifest, Scope};
 use adyton_ledger::{Frontier, Hash, leaf_hash, sha256};
 use adyton_seal::KeyTree;
-use adyton_vault::{Event, EventKind, ServiceSettings, SidKind, State};
+use adyton_vault::{Event, ServiceSettings, State, TokenHash, services, tenancy};
 
 use crate::reader::{self, Vector};
 use crate::{keys, log, sid, vault};
@@ -27,7 +27,7 @@ fn snapshots() {
             }
             "snapshot" if v.is_refused() => {
                 let manifest = Manifest::decode(&v.hex("manifest")).unwrap();
-                v.settle(scope(v, &keys(v)).open(&manifest, &v.hexes("chunks")).map(drop));
+                v.settle(scope(v, &keys(v)).open::<State>(&manifest, &v.hexes("chunks")).map(drop));
             }
             "snapshot" => snapshot(v),
             "chunks_of" => {
@@ -37,7 +37,7 @@ fn snapshots() {
                 let chunks: Vec<_> =
                     order.map(|at| sealed[usize::try_from(at.as_u64().unwrap()).unwrap()].clone()).collect();
                 let manifest = Manifest::decode(&v.hex("manifest")).unwrap();
-                v.settle(scope(of, &keys(of)).open(&manifest, &chunks).map(drop));
+                v.settle(scope(of, &keys(of)).open::<State>(&manifest, &chunks).map(drop));
             }
             other => panic!("{other}"),
         }
@@ -54,7 +54,8 @@ fn snapshot(v: &Vector) {
         assert_eq!(chunks, v.hexes("chunks"), "{}", v.name());
     }
     let opened = scope(v, &keys(v)).open(&manifest, &chunks);
-    let (opened, covered) = v.settle(opened.map(|(state, frontier)| (state.cold_bytes(), frontier))).unwrap();
+    let (opened, covered) =
+        v.settle(opened.map(|(state, frontier): (State, _)| (state.cold_bytes(), frontier))).unwrap();
     assert_eq!(opened, state(v).cold_bytes(), "{}", v.name());
     assert_eq!(covered, frontier(v), "{}", v.name());
 }
@@ -82,16 +83,21 @@ fn state(v: &Vector) -> State {
     let mut state = State::new();
     let name = |v: &Vector| v.text("friendly_name").repeat(v.small("times"));
     for tenant in v.list("tenants") {
-        let account = sid(&tenant, SidKind::Account, "account");
-        let (token_hash, friendly_name) = (tenant.fixed("token_hash"), name(&tenant));
-        let kind =
-            EventKind::TenantCreated { account, token_hash, ssh_key: b"ssh".to_vec(), admitted: None, friendly_name };
-        state.evolve(Event { at: tenant.number("created"), kind });
+        let account = sid(&tenant, "account");
+        let (token_hash, friendly_name) = (TokenHash::from_bytes(tenant.fixed("token_hash")), name(&tenant));
+        let created = tenancy::Event::TenantCreated {
+            account,
+            token_hash,
+            ssh_key: b"ssh".to_vec(),
+            admitted: None,
+            friendly_name,
+        };
+        state.evolve(Event { at: tenant.number("created"), kind: created.into() });
     }
     for service in v.list("services") {
-        let kind = EventKind::ServiceCreated {
-            account: sid(&service, SidKind::Account, "account"),
-            service: sid(&service, SidKind::Service, "service"),
+        let created = services::Event::ServiceCreated {
+            account: sid(&service, "account"),
+            service: sid(&service, "service"),
             settings: ServiceSettings {
                 friendly_name: name(&service),
                 code_length: service.small("code_length"),
@@ -101,7 +107,7 @@ fn state(v: &Vector) -> State {
                 app_hashes: Vec::new(),
             },
         };
-        state.evolve(Event { at: service.number("created"), kind });
+        state.evolve(Event { at: service.number("created"), kind: created.into() });
     }
     state
 }

@@ -16,7 +16,7 @@ use crate::vault::{Batch, OPS, Vault, checked_size};
 /// failed try had taken is free once the file is open again.
 fn fill(store: &mut RedbStore, vault: &mut Vault) -> Batch {
     'batches: loop {
-        let batch = vault.batch(3, 20_000);
+        let batch = vault.batch(64);
         for _ in 0..3 {
             match append(store, &batch) {
                 Ok(outcome) => {
@@ -32,7 +32,7 @@ fn fill(store: &mut RedbStore, vault: &mut Vault) -> Batch {
 }
 
 fn append(store: &mut RedbStore, batch: &Batch) -> Result<AppendOutcome, StoreError> {
-    store.append(OPS, batch.expected_size, &batch.records, &batch.head)
+    store.append(OPS, batch.expected_size, &batch.record, &batch.head)
 }
 
 #[test]
@@ -40,9 +40,9 @@ fn without_room_nothing_changes_and_the_same_bytes_are_taken_later() {
     let disk = Disk::default();
     let mut store = disk.store().unwrap();
     let mut vault = Vault::new(&mut store);
-    let first = vault.batch(2, 272);
+    let first = vault.batch(1);
     append(&mut store, &first).unwrap();
-    let second = vault.batch(2, 5000);
+    let second = vault.batch(16);
     for _ in 0..3 {
         disk.set_full(true);
         for _ in 0..3 {

@@ -1,12 +1,15 @@
 //! Batches as a vault appends them, with heads that `adyton log check` accepts; bodies are not sealed.
 
 use adyton_ledger::{
-    BootRecord, CheckError, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Keep, Kind, LogId, LogReader,
-    LogStore, PolicyRecord, Profile, Record, VaultId, check, origin, sha256,
+    Body, BootRecord, CheckError, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Kind, LogId, LogReader,
+    LogStore, PolicyRecord, Profile, Record, Size, VaultId, check, origin, sha256,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
 pub(crate) const BOOT: [u8; 16] = [0xB0; 16];
+
+/// Bytes of a sealed body's tag.
+const TAG: usize = 16;
 
 const POLICY: &[u8] = b"the policy";
 
@@ -16,14 +19,14 @@ pub(crate) const OPS: LogId = LogId::from_number(1);
 /// One append.
 pub(crate) struct Batch {
     pub(crate) expected_size: u64,
-    pub(crate) records: Vec<Record>,
+    pub(crate) record: Record,
     pub(crate) head: String,
 }
 
 impl Batch {
     /// Size once it is appended.
     pub(crate) fn size(&self) -> u64 {
-        self.expected_size + self.records.len() as u64
+        self.expected_size + 1
     }
 }
 
@@ -54,38 +57,34 @@ impl Vault {
         let boot = BootRecord { boot_id: BOOT, release: 1, policy_hash, bundle_hash: [4; 32], time: 1000 };
         let policy = PolicyRecord { release: 1, policy: POLICY.to_vec() };
         let records = [genesis, GovRecord::Policy(policy), GovRecord::Boot(boot)];
-        let records: Vec<Record> =
-            (0..).zip(records).map(|(index, body)| record(index, Kind::Gov, Keep::Forever, body.encode())).collect();
-        let id = VaultId::of_genesis(&records[0].entry);
+        let first = record(0, Kind::Gov, Body::Kept, records[0].encode());
+        let vault = Self { id: VaultId::of_genesis(&first.entry), key, frontier: Frontier::new() };
         let mut frontier = Frontier::new();
-        records.iter().for_each(|record| frontier.push(record.entry.leaf_hash()));
-        let vault = Self { id, key, frontier: Frontier::new() };
-        store.append(LogId::GOV, 0, &records, &vault.head(LogId::GOV, &frontier)).unwrap();
+        for (index, body) in (0..).zip(records) {
+            let record = record(index, Kind::Gov, Body::Kept, body.encode());
+            frontier.push(record.entry.leaf_hash());
+            store.append(LogId::GOV, index, &record, &vault.head(LogId::GOV, &frontier)).unwrap();
+        }
         vault
     }
 
-    /// The next batch: so many operations, each with a body of so many bytes.
-    pub(crate) fn batch(&mut self, operations: u64, body: usize) -> Batch {
-        let expected_size = self.frontier.size();
-        let records: Vec<Record> = (expected_size..expected_size + operations)
-            .map(|index| {
-                let keep = if index % 3 == 0 { Keep::Retention } else { Keep::UntilSnapshot };
-                record(index, Kind::Ops, keep, vec![u8::try_from(index % 251).unwrap(); body])
-            })
-            .collect();
-        self.sealed(expected_size, records)
+    /// The next batch, with a body of so many KiB, one of the sizes.
+    pub(crate) fn batch(&mut self, kibibytes: usize) -> Batch {
+        let index = self.frontier.size();
+        let body = if index.is_multiple_of(3) { Body::Kept } else { Body::Hot };
+        self.sealed(record(index, Kind::Ops, body, vec![u8::try_from(index % 251).unwrap(); 1024 * kibibytes + TAG]))
     }
 
     /// The manifest of a snapshot.
     pub(crate) fn snapshot(&mut self) -> Batch {
-        let index = self.frontier.size();
-        self.sealed(index, vec![record(index, Kind::Snapshot, Keep::Forever, vec![1; 272])])
+        self.sealed(record(self.frontier.size(), Kind::Snapshot, Body::Kept, vec![1; 1024 + TAG]))
     }
 
-    fn sealed(&mut self, expected_size: u64, records: Vec<Record>) -> Batch {
-        records.iter().for_each(|record| self.frontier.push(record.entry.leaf_hash()));
+    fn sealed(&mut self, record: Record) -> Batch {
+        let expected_size = self.frontier.size();
+        self.frontier.push(record.entry.leaf_hash());
         let head = self.head(OPS, &self.frontier);
-        Batch { expected_size, records, head }
+        Batch { expected_size, record, head }
     }
 
     fn head(&self, log: LogId, frontier: &Frontier) -> String {
@@ -104,18 +103,14 @@ pub(crate) fn checked_size(store: &impl LogReader<Error: std::fmt::Debug>) -> u6
     }
 }
 
-fn record(index: u64, kind: Kind, keep: Keep, body: Vec<u8>) -> Record {
-    let commitments = if kind == Kind::Gov { Hash::default() } else { Hash([7; 32]) };
-    let header = Header {
-        kind,
-        keep,
-        body_len: u32::try_from(body.len()).unwrap(),
-        index,
-        time_bucket: 100,
-        tenant: [0; 16],
-        boot_id: BOOT,
-        release: 1,
-        commitments,
-    };
-    Record { entry: Entry::new(&header, &body), body }
+/// An entry with one body; that of the public log is not padded.
+fn record(index: u64, kind: Kind, body: Body, bytes: Vec<u8>) -> Record {
+    let (plain, root) =
+        if kind == Kind::Gov { (bytes.len(), Hash::default()) } else { (bytes.len() - TAG, Hash([7; 32])) };
+    let size = Size::holding(plain).unwrap();
+    let of = |which| if which == body { (size, root, Some(bytes.clone())) } else { Default::default() };
+    let ((hot_size, hot_root, hot), (kept_size, kept_root, kept)) = (of(Body::Hot), of(Body::Kept));
+    let (time_bucket, boot_id, release) = (100, BOOT, 1);
+    let header = Header { kind, hot_size, kept_size, index, time_bucket, boot_id, release, hot_root, kept_root };
+    Record { entry: Entry::new(&header, hot.as_deref(), kept.as_deref()), hot, kept }
 }

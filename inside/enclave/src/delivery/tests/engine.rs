@@ -5,28 +5,32 @@ use std::collections::BTreeMap;
 use adyton_ledger::{Frontier, LogId, VaultId};
 use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
 use adyton_vault::{
-    Admission, Caller, Ceiling, Destination, Event, EventKind, Limits, MessageLook, Refusal, Reply, Rules,
-    ServiceSettings, Shared, Sid, Start, State, Status, Subjects, Target, User, VerificationView,
+    AccountId, Admission, Ask, Caller, Cancel, Ceiling, Check, CreateService, CreateTenant, Destination, Event,
+    EventKind, KeyedHash, Limits, MessageLook, Record as _, Rules, ServiceId, ServiceSettings, Shared, Start, State,
+    Status, Subject, Subjects, Target, TokenHash, User, VerificationView, services, tenancy,
+    verification::{self, Refusal},
 };
 use tokio::time::sleep;
 
 use super::super::Sender as DeliverySender;
 use super::http::Server;
 use super::*;
+use crate::ask::AskError;
 use crate::delivery::table::tests::{credentials, route};
 use crate::engine::appender::Appender;
-use crate::engine::sealing::{BodyError, Opener, Sealer};
-use crate::engine::{Failure, Shard, Stop, writer};
+use crate::engine::{Stop, writer};
 use crate::policy::Current;
 use crate::store::Store;
+use adyton_engine::Shard;
+use adyton_engine::sealing::{BodyError, Opener, Sealer};
 
 const OPS: LogId = LogId::from_number(1);
 const VAULT: VaultId = VaultId([9; 32]);
-const ACCOUNT: Sid = Sid([1; 16]);
-const SUBJECT: [u8; 16] = [3; 16];
+const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
+const SUBJECT: Subject = Subject::from_bytes([3; 16]);
 
 fn caller() -> Caller {
-    Caller { user: User::Account(ACCOUNT), token_hash: [2; 32] }
+    Caller { user: User::Account(ACCOUNT), token_hash: TokenHash::from_bytes([2; 32]) }
 }
 
 fn keys() -> KeyTree {
@@ -41,15 +45,13 @@ fn engine(world: &World, table: RoutingTable, limits: Limits) -> (Engine, Holder
     let shard = Shard::new(State::new(), &VAULT, sealer, signer, Frontier::default(), 0);
     let (effects, outbox) = mpsc::unbounded_channel();
     let appender = Appender::start(world.service.clone(), OPS, Events::silent());
-    let mut rules = Rules {
-        admission: Admission::Open,
-        channels: [Channel::Sms].into(),
-        calling_codes: [1].into(),
-        limits,
-        ..Rules::default()
-    };
     // A new vault's budgets begin at none.
-    rules.limits.failed_checks_refill = 0;
+    let limits = Limits { failed_checks_refill: 0, ..limits };
+    let rules = Rules {
+        tenancy: tenancy::Rules { admission: Admission::Open },
+        services: services::Rules::default(),
+        verification: verification::Rules { channels: [Channel::Sms].into(), calling_codes: [1].into(), limits },
+    };
     let current = Holder::new(Current { rules, table: Arc::new(table), ..crate::policy::tests::current() });
     let surroundings = writer::Surroundings {
         clock: Arc::clone(&world.clock),
@@ -62,27 +64,28 @@ fn engine(world: &World, table: RoutingTable, limits: Limits) -> (Engine, Holder
     (Engine::start(shard, OPS, 0, surroundings), current, outbox)
 }
 
-async fn verification(engine: &Engine, command: Command) -> VerificationView {
-    match engine.submit(command).await.unwrap() {
-        Reply::Verification(view) => view,
-        _ => unreachable!("not a verification"),
-    }
+async fn verification<A: Ask<Reply = VerificationView, Refusal = Refusal>>(
+    engine: &Engine,
+    request: A,
+) -> VerificationView {
+    ask(engine, request).await.unwrap()
 }
 
 /// The reports that the log holds: of which attempt, how it ended, at which route.
-async fn reports(world: &World) -> Vec<(Sid, Outcome, Option<u8>)> {
+async fn reports(world: &World) -> Vec<(AttemptId, Outcome, Option<u8>)> {
     let (keys, mut reports) = (keys(), Vec::new());
     let mut opener = Opener::new(&keys, VAULT, OPS);
     for record in Store::connect(&world.service).await.unwrap().read(OPS, 0, 100).await.unwrap() {
         let header = record.entry.header().unwrap();
         let read = |bytes: &[u8]| {
-            let event = Event::decode(bytes).map_err(|_| BodyError)?;
-            if let EventKind::DeliveryReported { attempt, outcome, route, .. } = event.kind {
+            let event = Event::decode_all(bytes).map_err(|_| BodyError)?;
+            let EventKind::Verification(event) = event.kind else { return Ok(()) };
+            if let verification::Event::DeliveryReported { attempt, outcome, route, .. } = event {
                 reports.push((attempt, outcome, route));
             }
             Ok(())
         };
-        opener.open(&record.entry, &header, &record.body.unwrap(), read).unwrap();
+        opener.open(&record, &header).unwrap().each(read).unwrap();
     }
     reports
 }
@@ -95,16 +98,16 @@ async fn until(so: impl Fn() -> bool) {
 }
 
 /// A service of a new tenant.
-async fn service(engine: &Engine) -> Sid {
-    let tenant = Command::CreateTenant {
+async fn service(engine: &Engine) -> ServiceId {
+    let tenant = CreateTenant {
         account: ACCOUNT,
-        token_hash: [2; 32],
+        token_hash: TokenHash::from_bytes([2; 32]),
         ssh_key: Vec::new(),
         admitted: None,
         friendly_name: "Acme".into(),
     };
-    engine.submit(tenant).await.unwrap();
-    let service = Command::CreateService {
+    ask(engine, tenant).await.unwrap();
+    let service = CreateService {
         caller: caller(),
         settings: ServiceSettings {
             friendly_name: "Acme".into(),
@@ -115,21 +118,24 @@ async fn service(engine: &Engine) -> Sid {
             app_hashes: Vec::new(),
         },
     };
-    let Reply::Service(service) = engine.submit(service).await.unwrap() else { unreachable!("not a service") };
-    service.service
+    ask(engine, service).await.unwrap().service
 }
 
-fn start_of(service: Sid) -> Command {
-    let start = Start {
+fn start_of(service: ServiceId) -> Start {
+    Start {
+        caller: caller(),
         service,
         destination: Destination::phone("+12025550123").unwrap(),
-        subjects: Subjects { in_service: SUBJECT, in_tenant: SUBJECT, shared: Shared::NumberBlock(SUBJECT) },
+        subjects: Subjects {
+            in_service: SUBJECT,
+            in_tenant: KeyedHash::from_bytes([3; 16]),
+            shared: Shared::NumberBlock(KeyedHash::from_bytes([3; 16])),
+        },
         channel: Channel::Sms,
         custom_code: None,
         look: MessageLook::default(),
         cost: 0,
-    };
-    Command::Start(caller(), start)
+    }
 }
 
 /// A vault that delivers by one route.
@@ -137,7 +143,7 @@ struct Vault {
     server: Arc<Server>,
     world: World,
     engine: Engine,
-    service: Sid,
+    service: ServiceId,
 }
 
 impl Vault {
@@ -200,8 +206,8 @@ async fn server_error_of_gateway_is_repeated_under_the_same_id_and_counted() {
         let id = |at: usize| serde_json::from_str::<serde_json::Value>(&asked[at].body).unwrap()["id"].to_string();
         assert_eq!((asked.len(), id(0)), (2, id(1)));
     }
-    let refused = vault.engine.submit(start_of(vault.service)).await.err();
-    assert!(matches!(refused, Some(Failure::Refused(Refusal::SendLimit { ceiling: Ceiling::Destination, .. }))));
+    let refused = ask(&vault.engine, start_of(vault.service)).await.err();
+    assert!(matches!(refused, Some(AskError::Refused(Refusal::SendLimit { ceiling: Ceiling::Destination, .. }))));
 }
 
 #[tokio::test]
@@ -219,8 +225,8 @@ async fn a_gateway_that_deduplicates_sees_as_many_repeats_as_are_counted() {
         };
         assert_eq!(ids.len(), 1, "one id");
         // All that it saw is counted: the ceiling is reached.
-        let Some(Failure::Refused(Refusal::SendLimit { ceiling, .. })) =
-            vault.engine.submit(start_of(vault.service)).await.err()
+        let Some(AskError::Refused(Refusal::SendLimit { ceiling, .. })) =
+            ask(&vault.engine, start_of(vault.service)).await.err()
         else {
             unreachable!("not refused")
         };
@@ -233,7 +239,7 @@ async fn a_message_of_a_canceled_verification_does_not_leave_when_its_carrier_ge
     let vault = Vault::new(super::http::webhook(), &[(429, "")], Limits::default()).await;
     verification(&vault.engine, start_of(vault.service)).await;
     until(|| vault.asked() >= 1).await;
-    let cancel = Command::Cancel { caller: caller(), service: vault.service, target: Target::Subject(SUBJECT) };
+    let cancel = Cancel { caller: caller(), service: vault.service, target: Target::Subject(SUBJECT) };
     assert_eq!(verification(&vault.engine, cancel).await.status, Status::Canceled);
     until(|| vault.engine.counters().told().withdrawn == 1).await;
     let before = vault.asked();
@@ -284,28 +290,19 @@ async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
     let message: serde_json::Value = serde_json::from_str(&body).unwrap();
     let attempt = started.attempts[0].sid;
     assert_eq!(reports(&world).await, [(attempt, Outcome::Accepted, Some(1))]);
-    assert_eq!(message["id"], format!("{}-1", attempt.text(SidKind::Attempt)));
+    assert_eq!(message["id"], format!("{}-1", attempt.text()));
     assert_eq!(message["to"], "+12025550123");
     assert_eq!(message["valid_until"], started.created + adyton_vault::CODE_LIFE);
     let code = message["text"].as_str().unwrap().rsplit(' ').next().unwrap();
     let wrong = if code == "000000" { "000001" } else { "000000" };
     for (code, status) in [(wrong, Status::Pending), (wrong, Status::Pending), (code, Status::Approved)] {
-        let check = Command::Check {
-            caller: caller(),
-            service,
-            target: Target::Subject(SUBJECT),
-            code: Code::parse(code).unwrap(),
-        };
+        let check =
+            Check { caller: caller(), service, target: Target::Subject(SUBJECT), code: Code::parse(code).unwrap() };
         assert_eq!(verification(&engine, check).await.status, status);
     }
-    let again = Command::Check {
-        caller: caller(),
-        service,
-        target: Target::Subject(SUBJECT),
-        code: Code::parse(code).unwrap(),
-    };
-    let refused = engine.submit(again).await.err();
-    assert_eq!(refused, Some(Failure::Refused(adyton_vault::Refusal::NotFound(None))));
+    let again = Check { caller: caller(), service, target: Target::Subject(SUBJECT), code: Code::parse(code).unwrap() };
+    let refused = ask(&engine, again).await.err();
+    assert_eq!(refused, Some(AskError::Refused(Refusal::NotFound(None))));
     let expected =
         adyton_frame::Counters { starts: 1, checks_passed: 1, checks_failed: 2, accepted: 1, ..Default::default() };
     assert_eq!(engine.counters().told(), expected);

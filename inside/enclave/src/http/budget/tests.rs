@@ -11,7 +11,7 @@ const BYTES: usize = 96 * 1024;
 const OTHERS: usize = 16 * 1024;
 
 fn account(number: u8) -> Payer {
-    Payer::User(Sid([number; 16]), User::Account(Sid([number; 16])))
+    Payer::User(AccountId::from_bytes([number; 16]), User::Account(AccountId::from_bytes([number; 16])))
 }
 
 fn arriving(budget: &Budget, payer: Payer, bytes: usize) -> Upload {

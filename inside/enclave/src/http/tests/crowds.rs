@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use adyton_ledger::{Action, Request as SignedByPerson, Signer};
 use adyton_transport::Places;
-use adyton_vault::{Scope, SidKind};
+use adyton_vault::Scope;
 use axum::http::Request;
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
@@ -72,7 +72,7 @@ async fn status(client: &mut DuplexStream) -> u16 {
 
 /// A reset that owner and vault would agree on, but for its token, which does not open.
 async fn reset() -> Vec<u8> {
-    let signer = Signer::Tenant(account(2).0);
+    let signer = Signer::Tenant(*account(2).as_bytes());
     let body = r#"{"reset":true,"sealed_token":"AQE="}"#.into();
     let request = SignedByPerson { action: Action::TenantKeys, signer, sequence: NEXT, body, replaces: None };
     let asked: Request<_> = signed(2, &request, 1);
@@ -88,7 +88,7 @@ async fn settle() {
 
 /// What everybody needs is answered: health, binding, a signed request, evidence, a start by the application's key.
 async fn all_pass(door: &Door<'_>) {
-    let nobody = account(3).text(SidKind::Account);
+    let nobody = account(3).text();
     assert_eq!(door.ask("GET", "/health", &nobody, b"").await, 200);
     assert_eq!(door.ask("GET", "/.well-known/adyton/binding", &nobody, b"").await, 200);
     // The store is away; the platform too.
@@ -96,7 +96,7 @@ async fn all_pass(door: &Door<'_>) {
     let nonce = "ab".repeat(32);
     assert_eq!(door.ask("GET", &format!("/.well-known/adyton/evidence?nonce={nonce}"), &nobody, b"").await, 503);
     assert_eq!(door.ask("POST", "/adyton/v1/requests", &nobody, &reset().await).await, 400);
-    let (path, key) = (format!("/v2/Services/VA{}/Verifications", "01".repeat(16)), api_key(1).text(SidKind::Key));
+    let (path, key) = (format!("/v2/Services/VA{}/Verifications", "01".repeat(16)), api_key(1).text());
     assert_eq!(door.ask("POST", &path, &key, b"To=%2B12025550123&Channel=sms").await, 404);
     assert_eq!(door.ask("POST", "/adyton/v1/tenants", &nobody, b"{}").await, 400);
 }
@@ -105,7 +105,7 @@ async fn all_pass(door: &Door<'_>) {
 async fn withheld_bytes_keep_nobody_from_anything() {
     let world = World::without_platform(SMALL).await;
     let door = Door::new(&world);
-    let (support, nobody) = (key_of(1, Scope::Support).text(SidKind::Key), account(3).text(SidKind::Account));
+    let (support, nobody) = (key_of(1, Scope::Support).text(), account(3).text());
     let withheld = [
         ("GET", "/adyton/v1/account", &nobody, ("Content-Length: 1", 0)),
         ("GET", "/adyton/v1/account", &support, ("Content-Length: 1", 0)),
@@ -129,14 +129,14 @@ async fn withheld_bytes_keep_nobody_from_anything() {
 async fn bodies_that_are_not_completed_keep_nobody_from_anything() {
     let world = World::without_platform(SMALL).await;
     let door = Door::new(&world);
-    let (support, nobody) = (key_of(1, Scope::Support).text(SidKind::Key), account(3).text(SidKind::Account));
+    let (support, nobody) = (key_of(1, Scope::Support).text(), account(3).text());
     let begun = ("Content-Length: 65536", MOST);
     let mut stalled = Vec::new();
     for (path, user) in [
         ("/adyton/v1/tenants", &nobody),
         ("/adyton/v1/requests", &nobody),
         ("/v2/Services", &support),
-        ("/v2/Services", &api_key(2).text(SidKind::Key)),
+        ("/v2/Services", &api_key(2).text()),
     ] {
         for _ in 0..MANY {
             stalled.push(door.stalled("POST", path, user, begun).await);

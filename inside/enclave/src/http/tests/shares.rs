@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use adyton_vault::{Scope, SidKind, User};
+use adyton_vault::{Scope, User};
 use axum::body::{Body, Bytes};
 use axum::http::Method;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -71,7 +71,7 @@ async fn a_caller_over_its_share_is_refused_and_others_are_not() {
     assert_eq!(world.ask(list(1)).await, (429, Some(20429)));
     assert_eq!(world.ask(list(2)).await, (200, None));
     // Neither what has a small answer nor what has no body is refused.
-    assert_eq!(got(&world, "/adyton/v1/account", &account(1).text(SidKind::Account)).await, 200);
+    assert_eq!(got(&world, "/adyton/v1/account", &account(1).text()).await, 200);
     drop(held);
     assert_eq!(world.ask(list(1)).await, (200, None));
 }
@@ -80,7 +80,7 @@ async fn a_caller_over_its_share_is_refused_and_others_are_not() {
 async fn the_key_of_one_scope_holds_all_that_it_can_and_the_accounts_others_pass() {
     let check = format!("/v2/Services/VA{0}/VerificationCheck", "01".repeat(16));
     let start = format!("/v2/Services/VA{0}/Verifications", "01".repeat(16));
-    let (key, token) = (|scope| key_of(1, scope).text(SidKind::Key), account(1).text(SidKind::Account));
+    let (key, token) = (|scope| key_of(1, scope).text(), account(1).text());
     let callers = [key(Scope::Verify), key(Scope::Admin), key(Scope::Support), token];
     for thief in &callers {
         let world = World::new(3 << 20).await;
@@ -127,8 +127,8 @@ async fn a_stranger_who_names_an_account_takes_nothing_of_its_share() {
     let posted = request(Method::POST, "/adyton/v1/tenants", 3).body(body).unwrap();
     assert_eq!(world.ask(posted).await, (429, Some(20429)));
     // What has a small answer and no body is answered, and a list, which is for known ones, is not made.
-    assert_eq!(got(&world, "/adyton/v1/vault", &account(3).text(SidKind::Account)).await, 200);
-    assert_eq!(got(&world, "/v2/Services", &account(3).text(SidKind::Account)).await, 401);
+    assert_eq!(got(&world, "/adyton/v1/vault", &account(3).text()).await, 200);
+    assert_eq!(got(&world, "/v2/Services", &account(3).text()).await, 401);
     let (body, _) = counted(64, true);
     assert_eq!(world.ask(request(Method::POST, "/v2/Services", 1).body(body).unwrap()).await, (400, Some(60200)));
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use adyton_ledger::{Action, Request as SignedByPerson, Signer};
-use adyton_vault::{SidKind, User};
+use adyton_vault::User;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use http_body_util::BodyExt;
@@ -17,7 +17,7 @@ use crate::http::workers::Kind;
 
 /// `tenant-keys` of a tenant.
 fn keys_request(of: u8, sequence: u64, body: &str) -> SignedByPerson {
-    let signer = Signer::Tenant(account(of).0);
+    let signer = Signer::Tenant(*account(of).as_bytes());
     SignedByPerson { action: Action::TenantKeys, signer, sequence, body: body.into(), replaces: None }
 }
 
@@ -34,7 +34,7 @@ fn settings(sequence: u64, copies: usize) -> Request<Body> {
 
 /// A tenant that introduces itself with a token that does not open.
 fn introduction() -> Request<Body> {
-    let (account, ssh_key) = (account(7).text(SidKind::Account), person(7).line());
+    let (account, ssh_key) = (account(7).text(), person(7).line());
     let body =
         format!(r#"{{"account_sid":"{account}","friendly_name":"Seven","sealed_token":"AQE=","ssh_key":"{ssh_key}"}}"#);
     Request::post("/adyton/v1/tenants").header("Host", "localhost").body(Body::from(body)).unwrap()
@@ -132,7 +132,7 @@ async fn signatures_that_cannot_do_are_refused_without_a_worker() {
 #[tokio::test(start_paused = true)]
 async fn a_removed_key_pays_no_longer_even_if_the_client_cuts_its_connection() {
     let world = std::sync::Arc::new(World::new(BUDGET).await);
-    let key = api_key(1).text(SidKind::Key);
+    let key = api_key(1).text();
     let by_key = request_by(Method::GET, "/health", &key).body(Body::empty()).unwrap();
     for _ in 0..2 {
         assert_eq!(world.api.payer(by_key.headers()).await, Payer::User(account(1), User::Key(api_key(1))));

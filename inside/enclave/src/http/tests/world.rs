@@ -6,7 +6,10 @@ use adyton_ledger::{Frontier, LogId, Request as SignedByPerson, SshPublicKey, Va
 use adyton_policy::Policy;
 use adyton_seal::{HmacKey, KeyTree, Label, RecipientKey, RootKey, Secret, SigningKey};
 use adyton_transport::Address;
-use adyton_vault::{Admission, Command, Context, Fresh, KeyChanges, Rules, Scope, Scopes, Sid, SidKind, State, User};
+use adyton_vault::{
+    AccountId, Admission, ChangeKeys, Context, CreateTenant, Fresh, KeyChanges, KeyId, NewKey, Rules, Scope, Scopes,
+    State, User, tenancy,
+};
 use axum::body::Body;
 use axum::http::request::Builder;
 use axum::http::{Method, Request, Response};
@@ -20,11 +23,10 @@ use tower_service::Service;
 
 use crate::clock::Clock;
 use crate::delivery::CredentialKey;
+use crate::engine::Stop;
 use crate::engine::appender::Appender;
 use crate::engine::gov::GovLog;
-use crate::engine::sealing::Sealer;
 use crate::engine::writer::Surroundings;
-use crate::engine::{Shard, Stop};
 use crate::events::Events;
 use crate::evidence::Channel;
 use crate::hashes;
@@ -33,6 +35,8 @@ use crate::platform::{Nsm, NsmAddress};
 use crate::policy::InForce;
 use crate::public::PublicKeys;
 use crate::ssh_signer::SshSigner;
+use adyton_engine::Shard;
+use adyton_engine::sealing::Sealer;
 
 const OPS: LogId = LogId::from_number(1);
 const VAULT: VaultId = VaultId([9; 32]);
@@ -41,8 +45,8 @@ const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\
 pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// Account SID of a tenant, 1 or 2; others do not exist.
-pub(super) fn account(number: u8) -> Sid {
-    Sid([number; 16])
+pub(super) fn account(number: u8) -> AccountId {
+    AccountId::from_bytes([number; 16])
 }
 
 /// A vault, and what it needs to live.
@@ -85,7 +89,7 @@ impl World {
 
 /// A request of a tenant to the vault's own name.
 pub(super) fn request(method: Method, path: &str, of: u8) -> Builder {
-    request_by(method, path, &account(of).text(SidKind::Account))
+    request_by(method, path, &account(of).text())
 }
 
 /// A request by an account or an API key, which have all the same token.
@@ -96,18 +100,18 @@ pub(super) fn request_by(method: Method, path: &str, user: &str) -> Builder {
 }
 
 /// SID of a tenant's API key of scope `verify`.
-pub(super) fn api_key(number: u8) -> Sid {
+pub(super) fn api_key(number: u8) -> KeyId {
     key_of(number, Scope::Verify)
 }
 
 /// SID of a tenant's API key of each scope.
-pub(super) fn key_of(number: u8, scope: Scope) -> Sid {
+pub(super) fn key_of(number: u8, scope: Scope) -> KeyId {
     let sixteens = match scope {
         Scope::Verify => 1,
         Scope::Admin => 2,
         Scope::Support => 3,
     };
-    Sid([number + 16 * sixteens; 16])
+    KeyId::from_bytes([number + 16 * sixteens; 16])
 }
 
 /// Sequence of the next request of each tenant.
@@ -146,26 +150,27 @@ fn signer() -> SigningKey {
 }
 
 /// A shard that holds both tenants, as if they were durable.
-fn shard() -> Shard<crate::engine::writer::Ticket> {
+fn shard() -> Shard<adyton_vault::State, crate::engine::writer::Ticket> {
     let sealer = Sealer::new(&keys(), VAULT, OPS, [0; 16], 1).unwrap();
     let mut shard = Shard::new(State::new(), &VAULT, sealer, signer(), Frontier::default(), 0);
-    let rules = Rules { admission: Admission::Open, ..Rules::default() };
+    let rules = Rules { tenancy: tenancy::Rules { admission: Admission::Open }, ..Rules::default() };
     for number in [1, 2] {
         let account = account(number);
         let token_hash = hashes::token_hash(&token_key(), User::Account(account), TOKEN.as_bytes());
         let friendly_name = format!("Tenant {number}");
         let ssh_key = person(number).line().parse::<SshPublicKey>().unwrap().blob().to_vec();
-        let command = Command::CreateTenant { account, token_hash, friendly_name, ssh_key, admitted: None };
-        let fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
-        drop(shard.submit(command, &Context { now: 1_800_000_000, fresh, rules: &rules }, None));
+        let command = CreateTenant { account, token_hash, friendly_name, ssh_key, admitted: None }.into();
+        let mut fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
+        drop(shard.submit(command, &mut Context { now: 1_800_000_000, fresh: &mut fresh, rules: &rules }, None));
         let added = [Scope::Verify, Scope::Admin, Scope::Support].map(|scope| {
             let key = key_of(number, scope);
-            (key, Scopes::of(&[scope]), hashes::token_hash(&token_key(), User::Key(key), TOKEN.as_bytes()))
+            let token_hash = hashes::token_hash(&token_key(), User::Key(key), TOKEN.as_bytes());
+            NewKey { key, scopes: Scopes::of(&[scope]), token_hash }
         });
-        let changes = KeyChanges { reset: false, token_hash: None, removed: Vec::new(), added: added.into() };
-        let fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
-        let command = Command::ChangeKeys { account, sequence: NEXT - 1, changes };
-        drop(shard.submit(command, &Context { now: 1_800_000_000, fresh, rules: &rules }, None));
+        let changes = KeyChanges { added: added.into(), ..KeyChanges::default() };
+        let mut fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
+        let command = ChangeKeys { account, sequence: NEXT - 1, changes }.into();
+        drop(shard.submit(command, &mut Context { now: 1_800_000_000, fresh: &mut fresh, rules: &rules }, None));
     }
     drop(shard.seal(1_800_000_000).unwrap().unwrap());
     drop(shard.durable());

@@ -94,7 +94,7 @@ async fn endpoints(drill: &mut Drill) -> Result<Finding, Error> {
             let records = source.read(log, next, 1024, 8 << 20)?;
             for record in &records {
                 detector.search(record.entry.as_bytes(), &mut hits);
-                record.body.iter().for_each(|body| detector.search(body, &mut hits));
+                record.hot.iter().chain(&record.kept).for_each(|body| detector.search(body, &mut hits));
             }
             next += records.len() as u64;
             answers += 1;

@@ -5,7 +5,7 @@
 //! 3. the bodies of the operations log are opened, boot by boot;
 //! 4. numbers are recognised in them by their keyed hash, as anybody would who tries all numbers there are; decoys are not.
 
-use adyton_ledger::{Genesis, LogId, LogReader, StoredRecord, VaultId};
+use adyton_ledger::{Body, Genesis, LogId, LogReader, Record, VaultId};
 use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, RootKey, Secret as Key, WrapKey, keyed_hash_16};
 use adyton_wire::Put;
 
@@ -49,8 +49,8 @@ pub(super) fn open_with(drill: &Drill, secret: &Key<32>, how: &str) -> Result<Fi
         next += records.len() as u64;
         for record in records {
             entries += 1;
-            if let Some(body) = opened(&keys, &serving.vault_id, log, &record)? {
-                bodies.push(body);
+            for body in Body::ALL {
+                bodies.extend(opened(&keys, &serving.vault_id, log, &record, body)?);
             }
         }
     }
@@ -69,7 +69,7 @@ pub(super) fn open_with(drill: &Drill, secret: &Key<32>, how: &str) -> Result<Fi
     let found = numbers().filter(|(canary, _)| known(canary)).count();
     let by_chance = numbers().filter(|(_, decoy)| known(decoy)).count();
     let detail = format!(
-        "{how}; {} of {entries} entries opened; {found} of {of} numbers and {by_chance} of {of} decoys recognised by their keyed hash",
+        "{how}; {} bodies of {entries} entries opened; {found} of {of} numbers and {by_chance} of {of} decoys recognised by their keyed hash",
         bodies.len()
     );
     Ok(if found > by_chance { Finding::open(detail) } else { Finding::failed(detail) })
@@ -85,18 +85,20 @@ fn keys(secret: &Key<32>, genesis: &Genesis) -> Result<KeyTree, Error> {
     Ok(KeyTree::new(&root, 1))
 }
 
-/// 3. The body of one entry, unless it is gone.
-fn opened(keys: &KeyTree, vault: &VaultId, log: LogId, record: &StoredRecord) -> Result<Option<Vec<u8>>, Error> {
-    let Some(body) = &record.body else { return Ok(None) };
+/// 3. A body of one entry, unless it has none or it is gone.
+fn opened(keys: &KeyTree, vault: &VaultId, log: LogId, record: &Record, body: Body) -> Result<Option<Vec<u8>>, Error> {
+    let Some(sealed) = record.body(body) else { return Ok(None) };
     let (header, name) = (record.entry.header()?, log.name());
     let key = AeadKey::new(&keys.derive(Label::Log, &[name.as_bytes(), &header.boot_id])?)?;
     let mut bound_to = Vec::new();
-    bound_to.put_lp(b"adyton entry v1");
+    bound_to.put_lp(b"adyton entry v2");
     bound_to.put(&vault.0);
     bound_to.put_lp(name.as_bytes());
     bound_to.put_u64(header.index);
+    bound_to.put_u8(body.number());
     bound_to.put(&record.entry.header_bytes());
-    Ok(Some(key.open(Nonce::counter(header.index), &bound_to, body)?.as_bytes().to_vec()))
+    let nonce = Nonce::numbered(u32::from(body.number()), header.index);
+    Ok(Some(key.open(nonce, &bound_to, sealed)?.as_bytes().to_vec()))
 }
 
 /// What a service of a tenant knows numbers by.

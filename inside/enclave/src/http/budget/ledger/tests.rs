@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
-use adyton_vault::{Sid, User};
+use adyton_vault::{AccountId, KeyId, User};
 use proptest::prelude::*;
 
 use super::super::Payer;
@@ -14,7 +14,7 @@ const ACCOUNTS: usize = 64_000;
 const OTHERS: usize = 16_000;
 
 fn user(account: u8, user: u8) -> Share {
-    Payer::User(Sid([account; 16]), User::Key(Sid([user; 16]))).share()
+    Payer::User(AccountId::from_bytes([account; 16]), User::Key(KeyId::from_bytes([user; 16]))).share()
 }
 
 /// Takes one byte after the other until no further one fits.

@@ -1,0 +1,53 @@
+//! What a command leads to.
+
+use alloc::vec::Vec;
+
+/// Events and effects of one operation. It is kept whole, as one part of the log, or discarded
+/// whole: a workflow that refuses after another one has agreed leaves nothing of either.
+#[must_use]
+pub struct Draft<E, F> {
+    /// What happened, in order; the state changes by these.
+    pub events: Vec<E>,
+    /// What to do once the events are durable, in order.
+    pub effects: Vec<F>,
+}
+
+impl<E, F> Default for Draft<E, F> {
+    fn default() -> Self {
+        Self { events: Vec::new(), effects: Vec::new() }
+    }
+}
+
+impl<E, F> Draft<E, F> {
+    /// Adds an event.
+    pub fn log(&mut self, event: E) {
+        self.events.push(event);
+    }
+
+    /// Adds an effect.
+    pub fn run(&mut self, effect: F) {
+        self.effects.push(effect);
+    }
+
+    /// Adds what another workflow drafted for the same operation, in the words of this one.
+    pub fn absorb<E2, F2>(&mut self, other: Draft<E2, F2>, event: impl FnMut(E2) -> E, effect: impl FnMut(F2) -> F) {
+        self.events.extend(other.events.into_iter().map(event));
+        self.effects.extend(other.effects.into_iter().map(effect));
+    }
+}
+
+/// What a decider makes of a command. A refusal is an answer too, and has an empty draft.
+#[must_use]
+pub struct Decision<E, F, A> {
+    /// What happens.
+    pub draft: Draft<E, F>,
+    /// What the caller hears once the draft has passed its gate.
+    pub answer: A,
+}
+
+impl<E, F, A> Decision<E, F, A> {
+    /// An answer by which nothing changes.
+    pub fn answer(answer: A) -> Self {
+        Self { draft: Draft::default(), answer }
+    }
+}

@@ -1,0 +1,224 @@
+//! Where a code is sent: a phone number or an e-mail address, as a secret.
+//!
+//! Only one spelling of each is accepted, and whatever is counted or compared is counted under that
+//! one, so that no spelling changes the outcome of an attempt.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::phone::{self, Country, Numbering, WrittenInstead};
+use crate::{Channel, email};
+
+/// Digits at a number's end that tell the numbers of one block apart: a block has 10,000 numbers,
+/// in every plan.
+///
+/// Pumping uses runs of consecutive numbers, which plans allot to operators by the thousand, ten
+/// thousand or more. A longer beginning would cut such a run into more blocks, each with a ceiling
+/// of its own. A shorter one would put the people of a town into one: an area code of the North
+/// American plan has 8,000,000 numbers, a mobile beginning such as +49 1512 has 10,000,000. Where
+/// numbers are so short that a block is a whole network (+683, +290), the country has fewer people
+/// than a block has numbers, and fraud is fond of it.
+const BLOCK_DIGITS: usize = 4;
+
+/// An address. It identifies a person, so it is a secret: zeroized on drop, never printed, and not
+/// written to the log (the log knows it by its keyed hash).
+pub struct Destination {
+    text: Zeroizing<Vec<u8>>,
+    /// Of a phone number.
+    numbering: Option<Numbering>,
+}
+
+/// Why a text is not an address; names no character of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DestinationError {
+    /// Not `+`, a non-zero digit and 6 to 14 more ASCII digits.
+    NotE164,
+    /// No country has this calling code.
+    CallingCode,
+    /// The country of this calling code has no numbers of this length.
+    NationalLength,
+    /// Behind the calling code comes what no number of this length begins with: a prefix dialled
+    /// only inside the country, or the beginning of a form from before the country's plan changed.
+    NationalBeginning,
+    /// An e-mail address without an `@`.
+    EmailForm,
+    /// An e-mail address of more than 254 bytes.
+    EmailLength,
+    /// What stands before the `@` is not 1 to 64 characters of a plain local part.
+    LocalPart,
+    /// What stands behind the `@` is not a domain name of at least two labels.
+    Domain,
+}
+
+impl fmt::Display for DestinationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotE164 => "expected a phone number in E.164 form: +, country code, subscriber number, digits only",
+            Self::CallingCode => "no country has this calling code: expected + and a country code, such as +1 or +44, before the number",
+            Self::NationalLength => "the country has no phone numbers of this length: expected the whole number with its area code, and no extension",
+            Self::NationalBeginning => {
+                "the country has no phone numbers that begin so: leave out what is dialled only inside the country (as in \
+                 +49 0170), and write the number in today's form (as +54 9 11 in Argentina)"
+            }
+            Self::EmailForm => "expected an e-mail address: local@domain",
+            Self::EmailLength => "expected an e-mail address of at most 254 bytes",
+            Self::LocalPart => "expected 1 to 64 plain ASCII characters before the @",
+            Self::Domain => "expected an ASCII domain name behind the @ (international ones as xn--)",
+        })
+    }
+}
+
+impl core::error::Error for DestinationError {}
+
+impl Destination {
+    /// Parses what a channel can reach.
+    ///
+    /// # Errors
+    /// [`DestinationError`].
+    pub fn parse(channel: Channel, text: &str) -> Result<Self, DestinationError> {
+        match channel {
+            Channel::Sms => Self::phone(text),
+            Channel::Email => Self::email(text),
+        }
+    }
+
+    /// Parses a phone number: no blanks, brackets or other scripts' digits.
+    ///
+    /// # Errors
+    /// [`DestinationError::NotE164`], [`DestinationError::CallingCode`],
+    /// [`DestinationError::NationalLength`] or [`DestinationError::NationalBeginning`].
+    pub fn phone(text: &str) -> Result<Self, DestinationError> {
+        let numbering = Some(phone::parse(text)?);
+        Ok(Self { text: Zeroizing::new(text.as_bytes().to_vec()), numbering })
+    }
+
+    /// How a phone number that [`Destination::phone`] refuses is written instead, if a rule knows.
+    /// It names prefixes, and no other digit of the number.
+    pub fn written_instead(text: &str) -> Option<WrittenInstead> {
+        phone::written_instead(text)
+    }
+
+    /// Parses an e-mail address. The domain is lower-cased.
+    ///
+    /// # Errors
+    /// The other [`DestinationError`]s.
+    pub fn email(text: &str) -> Result<Self, DestinationError> {
+        Ok(Self { text: email::normal(text)?, numbering: None })
+    }
+
+    /// The address. Every caller of this is a place to review: the tenant that gave it, and the
+    /// message's address.
+    pub fn expose(&self) -> &str {
+        core::str::from_utf8(&self.text).unwrap_or_default()
+    }
+
+    /// What is counted for it: the address itself, an e-mail's local part in lower case, since no
+    /// provider tells two people apart by it.
+    pub fn counted(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.expose().to_ascii_lowercase())
+    }
+
+    /// Where a phone number belongs; `None` for an e-mail address.
+    pub fn country(&self) -> Option<Country> {
+        self.numbering.map(|numbering| numbering.country)
+    }
+
+    /// Whether whoever sends to it pays a third party for it, as far as the number's beginning
+    /// tells: premium-rate and shared-cost numbers, which are what fraud with text messages is
+    /// after.
+    pub fn is_premium_rate(&self) -> bool {
+        self.numbering.is_some_and(|numbering| numbering.premium_rate)
+    }
+
+    /// What many addresses share: of a number its block, which is the number without its last four
+    /// digits; of an e-mail address the domain.
+    pub fn prefix(&self) -> &str {
+        let text = self.expose();
+        match text.rsplit_once('@') {
+            Some((_, domain)) => domain,
+            None => &text[..text.len() - BLOCK_DIGITS],
+        }
+    }
+
+    /// A second copy, for a message or an answer. Greppable, because `Clone` is not implemented.
+    pub fn duplicate(&self) -> Self {
+        Self { text: self.text.clone(), numbering: self.numbering }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use super::*;
+
+    #[test]
+    fn a_number() {
+        for channel in [Channel::Sms, Channel::Email] {
+            assert_eq!(Destination::parse(channel, "+12025550123").is_ok(), channel == Channel::Sms);
+        }
+        let number = Destination::phone("+12025550123").unwrap().duplicate();
+        assert_eq!((number.expose(), number.prefix()), ("+12025550123", "+1202555"));
+        assert_eq!(*number.counted(), "+12025550123");
+        assert_eq!(number.country(), Some(Country { calling_code: 1, region: "US" }));
+        assert!(!number.is_premium_rate() && Destination::phone("+19005550123").unwrap().is_premium_rate());
+    }
+
+    #[test]
+    fn one_spelling_of_an_e_mail_address() {
+        let address = Destination::email("Jo.Doe+x@Example.COM").unwrap();
+        assert_eq!((address.expose(), address.prefix()), ("Jo.Doe+x@example.com", "example.com"));
+        assert_eq!(*address.counted(), "jo.doe+x@example.com");
+        assert_eq!((address.country(), address.is_premium_rate()), (None, false));
+        for (text, error) in [
+            ("", DestinationError::EmailForm),
+            ("example.com", DestinationError::EmailForm),
+            ("+12025550123", DestinationError::EmailForm),
+            ("@example.com", DestinationError::LocalPart),
+            (".a@example.com", DestinationError::LocalPart),
+            ("a.@example.com", DestinationError::LocalPart),
+            ("a..b@example.com", DestinationError::LocalPart),
+            ("a b@example.com", DestinationError::LocalPart),
+            (" a@example.com", DestinationError::LocalPart),
+            ("\"a\"@example.com", DestinationError::LocalPart),
+            ("(c)a@example.com", DestinationError::LocalPart),
+            ("ä@example.com", DestinationError::LocalPart),
+            ("Jo <a@example.com>", DestinationError::LocalPart),
+            ("mailto:a@example.com", DestinationError::LocalPart),
+            ("a@", DestinationError::Domain),
+            ("a@b", DestinationError::Domain),
+            ("a@@example.com", DestinationError::Domain),
+            ("a@[127.0.0.1]", DestinationError::Domain),
+            ("a@127.0.0.1", DestinationError::Domain),
+            ("a@-example.com", DestinationError::Domain),
+            ("a@example-.com", DestinationError::Domain),
+            ("a@exa_mple.com", DestinationError::Domain),
+            ("a@example.com.", DestinationError::Domain),
+            ("a@exämple.com", DestinationError::Domain),
+            ("a@example.com ", DestinationError::Domain),
+            ("a@example.com,b@example.com", DestinationError::Domain),
+            ("a@example.com\r\nBcc: b@example.com", DestinationError::Domain),
+        ] {
+            assert_eq!(Destination::email(text).err(), Some(error), "{text}");
+        }
+        assert_eq!(Destination::email("a@xn--exmple-cua.com").unwrap().prefix(), "xn--exmple-cua.com");
+    }
+
+    #[test]
+    fn lengths_of_an_e_mail_address() {
+        let of = |local: usize, labels: &[usize]| {
+            let labels: Vec<String> = labels.iter().map(|length| "b".repeat(*length)).collect();
+            Destination::email(&["a".repeat(local), "@".into(), labels.join(".")].concat()).err()
+        };
+        assert_eq!(of(64, &[7, 3]), None);
+        assert_eq!(of(65, &[7, 3]), Some(DestinationError::LocalPart));
+        assert_eq!(of(1, &[63, 3]), None);
+        assert_eq!(of(1, &[64, 3]), Some(DestinationError::Domain));
+        // 64 + 1 + 189 = 254.
+        assert_eq!(of(64, &[63, 63, 61]), None);
+        assert_eq!(of(64, &[63, 63, 62]), Some(DestinationError::EmailLength));
+    }
+}

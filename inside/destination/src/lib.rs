@@ -1,0 +1,19 @@
+//! Where a message can go: phone numbers and e-mail addresses, one spelling of each; pure,
+//! `no_std`.
+//!
+//! Why a crate of its own: several workflows send to people, and whatever two of them count or
+//! compare must be spelled alike. What this crate is *not*: it sends nothing and knows no workflow.
+
+#![no_std]
+
+extern crate alloc;
+
+mod channel;
+mod destination;
+mod email;
+mod phone;
+
+pub use channel::Channel;
+pub use destination::{Destination, DestinationError};
+pub use email::is_domain;
+pub use phone::{Country, WrittenInstead};

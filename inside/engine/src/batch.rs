@@ -1,0 +1,41 @@
+//! An open batch: what is decided and not sealed yet. It becomes one entry.
+
+use adyton_frame::MAX_FRAME;
+use adyton_ledger::{ENTRY_LEN, Kind};
+
+use crate::Machine;
+use crate::sealing::{Operation, Operations};
+use crate::shard::Held;
+
+/// Bytes of a body's parts from which on a batch takes no more commands: what one command adds seldom needs a further
+/// batch then.
+const ENOUGH: usize = 192 * 1024;
+
+// Two bodies of the largest sealed size, their entry and a head, which has less than 1 KiB (an origin, a number, a root and a
+// signature), fit a frame.
+const _: () = assert!(2 * (256 * 1024 + 16) + ENTRY_LEN + 2048 <= MAX_FRAME);
+
+/// Operations that are sealed together, and what waits for them.
+pub(crate) struct Batch<M: Machine, T> {
+    pub(crate) kind: Kind,
+    pub(crate) operations: Operations,
+    pub(crate) held: Held<M, T>,
+}
+
+impl<M: Machine, T> Batch<M, T> {
+    /// A batch that is empty yet.
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind, operations: Operations::default(), held: Held::default() }
+    }
+
+    /// Whether no further command should be decided into it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.operations.used() >= ENOUGH || self.operations.count() == u16::MAX
+    }
+
+    /// Adds an operation of a kind, if it fits; otherwise nothing changes. Only one kind has entries with several operations.
+    pub(crate) fn add(&mut self, kind: Kind, operation: &Operation) -> bool {
+        let has_room = self.operations.count() == 0 || kind == Kind::Ops;
+        has_room && kind == self.kind && self.operations.add(operation)
+    }
+}

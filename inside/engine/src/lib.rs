@@ -1,0 +1,29 @@
+//! The engine without its IO (DESIGN §4): it runs one [`Machine`] over a sealed log and knows nothing of what that
+//! machine is for.
+//!
+//! - [`Shard`] is the writer: commands in, sealed batches out, answers held until a batch is durable.
+//! - [`sealing`] makes entries and opens them; [`Replay`] rebuilds a machine from them.
+//! - [`snapshot`] seals what survives a restart.
+//!
+//! Scope: no clock, no randomness, no socket and no file. Whoever drives it (in the enclave: a queue, the *append*
+//! channel, the host's store) passes time in and bytes out, so tests drive it against a store with faults and a machine
+//! of their own.
+//!
+//! Byte layouts: `docs/spec/02-entries.md`, `docs/spec/04-snapshots.md`.
+
+#![no_std]
+
+extern crate alloc;
+
+mod batch;
+mod machine;
+mod replay;
+pub mod sealing;
+mod sections;
+mod shard;
+pub mod snapshot;
+
+pub use machine::{Decided, Machine, Mode};
+pub use replay::{Replay, ReplayError, Uncovered};
+pub use sections::{Section, SectionReader, Sections};
+pub use shard::{Held, Release, Sealed, Shard};

@@ -1,0 +1,62 @@
+//! What the engine runs.
+
+use adyton_decider::{BootId, Context, Corrupt, Decision, Record, Seconds};
+
+use crate::{SectionReader, Sections};
+
+/// How an event is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It has just been decided.
+    Live,
+    /// It is replayed: only what survives a restart is kept.
+    Cold,
+}
+
+/// What a machine decides. A refusal is an answer without events; effects follow events.
+pub type Decided<M> = Decision<<M as Machine>::Event, <M as Machine>::Effect, <M as Machine>::Answer>;
+
+/// One state and its rules: everything that the engine runs, and all that it knows of them. Its default is the state in
+/// which nothing has happened.
+///
+/// Deterministic: the state is a function of the events applied, in their order.
+pub trait Machine: Default {
+    /// What may be asked.
+    type Command;
+    /// What policy and settings allow.
+    type Rules;
+    /// What may happen.
+    type Event: Record;
+    /// What a caller may hear; refusals included.
+    type Answer;
+    /// What may be done outside.
+    type Effect;
+
+    /// Decides one command on the state as it stands.
+    fn decide(&self, command: Self::Command, context: &mut Context<'_, Self::Rules>) -> Decided<Self>;
+
+    /// What time brings, at most `cap` events. Fewer than `cap` events say that nothing more is due.
+    fn sweep(&self, context: &mut Context<'_, Self::Rules>, cap: usize) -> Decided<Self>;
+
+    /// The first event of a boot: what was hot is void.
+    fn boot(boot_id: BootId, now: Seconds) -> Self::Event;
+
+    /// The answer to a command whose events no batch can hold.
+    fn too_large() -> Self::Answer;
+
+    /// Applies one event.
+    fn apply(&mut self, event: Self::Event, mode: Mode);
+
+    /// Frees what is worth nothing by now. It changes nothing that [`Machine::save`] writes and no later decision; for a
+    /// state that is only replayed and so is never swept.
+    fn compact(&mut self, now: Seconds);
+
+    /// Writes what survives a restart, a section for each workflow.
+    fn save(&self, out: &mut Sections<'_>);
+
+    /// Reads what [`Machine::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Corrupt`], whatever is wrong; a section that it does not know included.
+    fn load(sections: &mut SectionReader<'_>) -> Result<Self, Corrupt>;
+}

@@ -1,0 +1,203 @@
+//! Rebuilding a machine from entries (`docs/spec/04-snapshots.md`, "Boot"), one after the other.
+
+use core::fmt;
+
+use adyton_decider::Record;
+use adyton_ledger::{
+    Body, EntryError, Frontier, Hash, Head, HeadError, Header, Kind, LogId, Record as Stored, VaultId,
+};
+use adyton_seal::KeyTree;
+use adyton_wire::Reader;
+
+use crate::sealing::{BodyError, Opener};
+use crate::snapshot::Manifest;
+use crate::{Machine, Mode};
+
+/// Why a log cannot be replayed. The boot is refused; the vault never guesses.
+#[derive(Debug)]
+pub enum ReplayError {
+    /// An entry does not decode.
+    Entry(EntryError),
+    /// An entry stands at another place than its header says.
+    Index,
+    /// A body that is needed is missing.
+    BodyMissing {
+        /// Where.
+        index: u64,
+    },
+    /// A body or a snapshot does not open.
+    Body,
+    /// The signed head does not open.
+    Head(HeadError),
+    /// The entries are not those that the head was signed for, or not those that are known to have been there.
+    Root,
+    /// The log is older than what is known to have been there.
+    Older {
+        /// Its size.
+        size: u64,
+        /// The size that is known.
+        known: u64,
+    },
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry(error) => error.fmt(f),
+            Self::Index => f.write_str("an entry of the log is out of place"),
+            Self::BodyMissing { index } => write!(f, "the body of entry {index} is missing"),
+            Self::Body => BodyError.fmt(f),
+            Self::Head(error) => error.fmt(f),
+            Self::Root => f.write_str("the log is not the one that its head was signed for"),
+            Self::Older { size, known } => {
+                write!(f, "the log is older than the public log says: it has {size} entries and had {known}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ReplayError {}
+
+impl From<BodyError> for ReplayError {
+    fn from(_: BodyError) -> Self {
+        Self::Body
+    }
+}
+
+/// What no snapshot covers yet; entries of snapshots do not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uncovered {
+    /// Bytes of bodies.
+    pub bytes: u64,
+    /// Time bucket of the oldest entry.
+    pub oldest: Option<u64>,
+}
+
+/// A machine as it is rebuilt, entry by entry.
+pub struct Replay<'a, M> {
+    opener: Opener<'a>,
+    /// Entries that the snapshot it began at covers.
+    pub covered: u64,
+    /// What survives a restart.
+    pub state: M,
+    /// The tree so far.
+    pub frontier: Frontier,
+    /// The last time bucket.
+    pub bucket: u64,
+    /// Events seen.
+    pub events: u64,
+    /// What it took in.
+    pub uncovered: Uncovered,
+    /// A size that the log has had, and its root then.
+    known: Option<(u64, Hash)>,
+}
+
+impl<'a, M: Machine> Replay<'a, M> {
+    /// Begins at nothing.
+    pub fn new(keys: &'a KeyTree, vault: VaultId, log: LogId) -> Self {
+        Self::from_snapshot(keys, vault, log, M::default(), Frontier::new())
+    }
+
+    /// Begins at a snapshot.
+    pub fn from_snapshot(keys: &'a KeyTree, vault: VaultId, log: LogId, state: M, frontier: Frontier) -> Self {
+        let covered = frontier.size();
+        Self {
+            opener: Opener::new(keys, vault, log),
+            covered,
+            state,
+            frontier,
+            bucket: 0,
+            events: 0,
+            uncovered: Uncovered::default(),
+            known: None,
+        }
+    }
+
+    /// Demands that the log has been of this size with this root. The root of a size that a snapshot covers is not looked at:
+    /// what is in the snapshot was compared when it was taken.
+    ///
+    /// # Errors
+    /// [`ReplayError::Root`] if the snapshot ends there with another root.
+    pub fn demand(&mut self, size: u64, root: Hash) -> Result<(), ReplayError> {
+        self.known = Some((size, root));
+        self.at_known()
+    }
+
+    fn at_known(&self) -> Result<(), ReplayError> {
+        // Public values.
+        let other = |(size, root)| size == self.frontier.size() && root != self.frontier.root();
+        if self.known.is_some_and(other) { Err(ReplayError::Root) } else { Ok(()) }
+    }
+
+    /// Takes the next entry in. One that is refused changes nothing of the tree: it can be asked for again, and is never
+    /// passed over.
+    ///
+    /// # Errors
+    /// [`ReplayError`].
+    pub fn entry(&mut self, record: &Stored) -> Result<(), ReplayError> {
+        let header = self.next_header(record)?;
+        let missing = |body: &Body| !header.size(*body).is_absent() && record.body(*body).is_none();
+        if Body::ALL.iter().any(missing) {
+            return Err(ReplayError::BodyMissing { index: header.index });
+        }
+        let opened = self.opener.open(record, &header)?;
+        if header.kind != Kind::Snapshot {
+            let (state, events) = (&mut self.state, &mut self.events);
+            opened.each(|bytes| {
+                let mut reader = Reader::new(bytes);
+                let event = M::Event::decode(&mut reader)?;
+                reader.finish()?;
+                // What was hot is void after this boot's own first entry: only what survives is kept.
+                state.apply(event, Mode::Cold);
+                *events += 1;
+                Ok(())
+            })?;
+            let bodies = Body::ALL.iter().filter_map(|body| record.body(*body));
+            self.uncovered.bytes += bodies.map(|body| body.len() as u64).sum::<u64>();
+            self.uncovered.oldest = self.uncovered.oldest.or(Some(header.time_bucket));
+        }
+        self.frontier.push(record.entry.leaf_hash());
+        self.bucket = self.bucket.max(header.time_bucket);
+        self.at_known()
+    }
+
+    /// Compares what was read with a head whose signature was checked.
+    ///
+    /// # Errors
+    /// [`ReplayError::Root`] or [`ReplayError::Older`]. The machine may then hold what was never written, and is to be dropped.
+    pub fn matches(&self, head: &Head) -> Result<(), ReplayError> {
+        if let Some((known, _)) = self.known.filter(|(known, _)| *known > head.size) {
+            return Err(ReplayError::Older { size: head.size, known });
+        }
+        // Public values.
+        let same = self.frontier.size() == head.size && self.frontier.root() == head.root;
+        if same { Ok(()) } else { Err(ReplayError::Root) }
+    }
+
+    fn next_header(&self, record: &Stored) -> Result<Header, ReplayError> {
+        let header = record.entry.header().map_err(ReplayError::Entry)?;
+        if header.index == self.frontier.size() { Ok(header) } else { Err(ReplayError::Index) }
+    }
+}
+
+impl Opener<'_> {
+    /// The manifest that the entry at `index` holds, and the boot that took the snapshot.
+    ///
+    /// # Errors
+    /// [`ReplayError`].
+    pub fn manifest(&mut self, record: &Stored, index: u64) -> Result<(Manifest, [u8; 16]), ReplayError> {
+        let header = record.entry.header().map_err(ReplayError::Entry)?;
+        if header.kind != Kind::Snapshot || header.index != index {
+            return Err(ReplayError::Index);
+        }
+        if record.kept.is_none() {
+            return Err(ReplayError::BodyMissing { index });
+        }
+        let mut manifest = Err(BodyError);
+        self.open(record, &header)?.each(|record| {
+            manifest = Manifest::decode(record);
+            Ok(())
+        })?;
+        Ok((manifest?, header.boot_id))
+    }
+}

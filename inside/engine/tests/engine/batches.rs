@@ -1,0 +1,171 @@
+//! What a batch holds, and when what was decided is told.
+
+use adyton_decider::Class;
+use adyton_engine::sealing::Opener;
+use adyton_ledger::{Body, Kind, LogReader, Record};
+
+use crate::log::{KEYS, Log, OPS, VAULT, replay};
+use crate::toy::{Command, Note, Refusal};
+
+fn note(class: Class, weight: usize) -> Note {
+    Note { class, counter: 1, weight }
+}
+
+/// More than any body holds.
+const HUGE: usize = 1 << 20;
+
+#[test]
+fn what_no_batch_holds_refuses_one_caller_and_changes_nothing() {
+    let mut log = Log::new();
+    log.submit(Command::Count(vec![note(Class::S, 1)]));
+    let before = log.shard.state().cold();
+    // An operation is never split: the small event goes with the large one.
+    let refused = log.submit(Command::Count(vec![note(Class::S, 2), note(Class::H, HUGE)]));
+    assert_eq!(log.shard.state().cold(), before);
+    let next = log.submit(Command::Count(vec![note(Class::S, 3)]));
+    log.drain();
+    assert_eq!(log.answers, [(0, Ok(1)), (refused, Err(Refusal::TooLarge)), (next, Ok(1))]);
+    assert_eq!(log.effects, [1, 1]);
+    assert_eq!(replay(&log.store).state.cold(), log.shard.state().cold());
+}
+
+#[test]
+fn a_manifest_that_no_batch_holds_gives_its_ticket_back() {
+    let mut log = Log::new();
+    assert_eq!(log.shard.snapshot(&vec![1; HUGE], 5), Err(5));
+    assert!(!log.append(), "nothing was added");
+}
+
+#[test]
+fn a_refusal_waits_for_what_is_not_durable() {
+    let mut log = Log::new();
+    let at_once = log.submit(Command::Refuse);
+    assert_eq!(log.answers, [(at_once, Err(Refusal::Refused))]);
+
+    // Behind an open batch, and behind one in flight.
+    let counted = log.submit(Command::Count(vec![note(Class::H, 1)]));
+    let behind_open = log.submit(Command::Refuse);
+    log.shard.seal(log.now).unwrap().unwrap();
+    let behind_flight = log.submit(Command::Refuse);
+    assert_eq!(log.answers.len(), 1);
+    let held = log.shard.durable();
+    let tickets: Vec<_> = held.releases.iter().map(|release| release.ticket).collect();
+    assert_eq!(tickets, [counted, behind_open, behind_flight]);
+}
+
+#[test]
+fn a_batch_in_flight_is_the_only_one() {
+    let mut log = Log::new();
+    log.submit(Command::Count(vec![note(Class::H, 1)]));
+    assert!(log.shard.seal(log.now).unwrap().is_some());
+    log.submit(Command::Count(vec![note(Class::H, 1)]));
+    assert!(log.shard.seal(log.now).unwrap().is_none());
+    log.shard.durable();
+    assert!(log.shard.seal(log.now).unwrap().is_some());
+}
+
+#[test]
+fn what_is_due_is_swept_in_steps_that_go_on() {
+    const CAP: usize = 100;
+    let mut log = Log::new();
+    for at in 0..10 * CAP as u64 + 1 {
+        log.submit(Command::Promise(at));
+    }
+    log.now = 5_000;
+    let mut sweeps = 0;
+    loop {
+        let left = log.shard.state().promises.len();
+        log.sweep(CAP);
+        sweeps += 1;
+        assert_eq!(left - log.shard.state().promises.len(), left.min(CAP));
+        log.drain();
+        if !log.shard.owes_sweep() {
+            break;
+        }
+    }
+    assert_eq!((sweeps, log.shard.state().promises.len()), (11, 0));
+    assert_eq!(replay(&log.store).state.cold(), log.shard.state().cold());
+}
+
+/// Kind, sizes and number of operations of each entry after the boot's.
+fn entries(log: &Log) -> Vec<(Kind, [usize; 2], u16)> {
+    let mut opener = Opener::new(&KEYS, VAULT, OPS);
+    let records = log.store.read(OPS, 1, u32::MAX, usize::MAX).unwrap();
+    let entry = |record: &Record| {
+        let header = record.entry.header().unwrap();
+        let opened = opener.open(record, &header).unwrap();
+        let count = opened.hot.as_ref().or(opened.kept.as_ref()).unwrap().count();
+        (header.kind, Body::ALL.map(|body| header.size(body).bytes()), count)
+    };
+    records.iter().map(entry).collect()
+}
+
+#[test]
+fn an_operation_is_never_split() {
+    let mut log = Log::new();
+    let large = |class| note(class, 150_000);
+    // The second's hot part would fit the first batch; its kept part does not.
+    log.submit(Command::Count(vec![large(Class::S), note(Class::H, 1)]));
+    log.submit(Command::Count(vec![large(Class::S), note(Class::H, 1)]));
+    log.drain();
+    assert_eq!(entries(&log), [(Kind::Ops, [1024, 262_144], 1), (Kind::Ops, [1024, 262_144], 1)]);
+}
+
+#[test]
+fn a_body_without_events_is_absent_and_a_batch_is_one_entry() {
+    let mut log = Log::new();
+    for class in [Class::H, Class::P, Class::H] {
+        log.submit(Command::Count(vec![note(class, 1)]));
+    }
+    log.drain();
+    log.submit(Command::Count(vec![note(Class::A, 1)]));
+    log.submit(Command::Count(vec![note(Class::S, 1)]));
+    log.drain();
+    log.submit(Command::Count(vec![note(Class::H, 1)]));
+    log.submit(Command::Count(vec![note(Class::S, 1)]));
+    log.drain();
+    let expected = [(Kind::Ops, [1024, 0], 3), (Kind::Ops, [0, 1024], 2), (Kind::Ops, [1024, 1024], 2)];
+    assert_eq!(entries(&log), expected);
+}
+
+#[test]
+fn a_manifest_is_a_batch_of_its_own() {
+    let mut log = Log::new();
+    log.submit(Command::Count(vec![note(Class::H, 1)]));
+    log.snapshot(7);
+    assert!(!log.shard.is_full(), "it stands in nobody's way");
+    log.submit(Command::Count(vec![note(Class::H, 1)]));
+    assert!(log.shard.is_full(), "two batches of commands wait");
+    log.drain();
+    let ops = (Kind::Ops, [1024, 0], 1);
+    assert_eq!(entries(&log), [ops, (Kind::Snapshot, [0, 1024], 1), ops]);
+    assert_eq!(log.snapshots, [7]);
+}
+
+#[test]
+fn a_header_tells_nothing_of_who_or_how_many() {
+    let sealed = |counters: &[u8]| {
+        let mut log = Log::new();
+        counters.iter().for_each(|counter| {
+            log.submit(Command::Count(vec![Note { class: Class::H, counter: *counter, weight: 20 }]));
+        });
+        let sealed = log.shard.seal(log.now).unwrap().unwrap();
+        let mut header = sealed.record.entry.header().unwrap();
+        header.hot_root = Default::default();
+        (header, sealed.record.hot.unwrap().len())
+    };
+    assert_eq!(sealed(&[1]), sealed(&[2, 3, 3, 1, 0]));
+}
+
+#[test]
+fn time_does_not_fall_in_the_log() {
+    let mut log = Log::new();
+    for now in [2_000, 1_000, 3_000] {
+        log.now = now;
+        log.submit(Command::Count(vec![note(Class::H, 1)]));
+        log.drain();
+    }
+    let records = log.store.read(OPS, 1, 9, usize::MAX).unwrap();
+    let buckets: Vec<_> = records.iter().map(|record| record.entry.header().unwrap().time_bucket).collect();
+    assert_eq!(buckets, [200, 200, 300]);
+}

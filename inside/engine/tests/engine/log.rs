@@ -1,0 +1,139 @@
+//! A shard of the toy and the log that it writes.
+
+use std::sync::LazyLock;
+
+use adyton_decider::{BootId, Context, Fresh};
+use adyton_engine::sealing::Sealer;
+use adyton_engine::snapshot::Scope;
+use adyton_engine::{Held, Replay, Shard};
+use adyton_frame::{Frame, MAX_FRAME, Message};
+use adyton_ledger::{AppendOutcome, Head, LogId, LogReader, LogStore, MemoryStore, VaultId, origin};
+use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
+
+use crate::toy::{Command, Refusal, Toy};
+
+pub(crate) const OPS: LogId = LogId::from_number(1);
+pub(crate) const VAULT: VaultId = VaultId([9; 32]);
+pub(crate) static KEYS: LazyLock<KeyTree> =
+    LazyLock::new(|| KeyTree::new(&RootKey::new(Secret::init_with(|bytes| bytes.fill(7))), 1));
+
+fn signer() -> SigningKey {
+    SigningKey::from_seed(&KEYS.derive(Label::LogSigning, &[]).unwrap()).unwrap()
+}
+
+fn fresh() -> Fresh {
+    Fresh::new(Secret::init_with(|seed| seed.fill(1)))
+}
+
+fn context(now: u64, fresh: &mut Fresh) -> Context<'_, ()> {
+    Context { now, fresh, rules: &() }
+}
+
+/// A writer and its store.
+pub(crate) struct Log {
+    pub(crate) shard: Shard<Toy, usize>,
+    pub(crate) store: MemoryStore,
+    boot_id: [u8; 16],
+    /// Answers in the order in which they left, by ticket.
+    pub(crate) answers: Vec<(usize, Result<usize, Refusal>)>,
+    pub(crate) effects: Vec<usize>,
+    pub(crate) snapshots: Vec<usize>,
+    asked: usize,
+    pub(crate) now: u64,
+}
+
+impl Log {
+    pub(crate) fn new() -> Self {
+        Self::boot(MemoryStore::new(), 1)
+    }
+
+    /// Boots from what is stored.
+    pub(crate) fn boot(store: MemoryStore, boot: u8) -> Self {
+        let Replay { state, frontier, bucket, .. } = replay(&store);
+        let boot_id = [boot; 16];
+        let sealer = Sealer::new(&KEYS, VAULT, OPS, boot_id, 1).unwrap();
+        let shard = Shard::new(state, &VAULT, sealer, signer(), frontier, bucket);
+        let (answers, effects, snapshots) = (Vec::new(), Vec::new(), Vec::new());
+        let mut log = Self { shard, store, boot_id, answers, effects, snapshots, asked: 0, now: 1000 };
+        log.shard.boot(BootId(boot_id), log.now);
+        log.append();
+        log
+    }
+
+    /// Puts a command; its ticket.
+    pub(crate) fn submit(&mut self, command: Command) -> usize {
+        let ticket = self.asked;
+        self.asked += 1;
+        if let Some(release) = self.shard.submit(command, &mut context(self.now, &mut fresh()), ticket) {
+            self.answers.push((release.ticket, release.answer));
+        }
+        ticket
+    }
+
+    /// Lets time pass.
+    pub(crate) fn sweep(&mut self, cap: usize) {
+        self.shard.sweep(&mut context(self.now, &mut fresh()), cap);
+    }
+
+    /// Seals and appends the next batch through a frame, as the host takes it; false if there is none.
+    pub(crate) fn append(&mut self) -> bool {
+        let Some(sealed) = self.shard.seal(self.now).unwrap() else { return false };
+        let frame = sealed.frame(7, OPS.number()).unwrap();
+        assert!(frame.len() <= MAX_FRAME + 4);
+        let Message::Append(append) = Frame::decode(&frame[4..]).unwrap().message else { unreachable!() };
+        assert_eq!((append.expected_size, append.head.as_str()), (sealed.expected_size, sealed.head.as_str()));
+        let appended = self.store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
+        assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
+        let Held { releases, effects, snapshots } = self.shard.durable();
+        self.answers.extend(releases.into_iter().map(|release| (release.ticket, release.answer)));
+        self.effects.extend(effects);
+        self.snapshots.extend(snapshots);
+        true
+    }
+
+    /// Seals and appends all that is open.
+    pub(crate) fn drain(&mut self) {
+        while self.append() {}
+    }
+
+    /// Seals a snapshot of what is stored, keeps its chunks, and has the manifest appended.
+    pub(crate) fn snapshot(&mut self, id: u8) {
+        let behind = replay(&self.store);
+        let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
+        let (manifest, chunks) = scope.seal([id; 16], &behind.state, &behind.frontier).unwrap();
+        for (number, chunk) in (0..).zip(chunks) {
+            self.store.put_chunk(OPS, manifest.id, number, &chunk).unwrap();
+        }
+        self.shard.snapshot(&manifest.encode(), usize::from(id)).unwrap();
+    }
+}
+
+/// The newest head.
+pub(crate) fn head(store: &MemoryStore) -> Head {
+    Head::open(&store.status(OPS).unwrap().head, &origin(&VAULT, OPS), &signer().public_key()).unwrap()
+}
+
+/// The toy as a boot finds it: from the newest snapshot on, against the newest head.
+pub(crate) fn replay(store: &MemoryStore) -> Replay<'static, Toy> {
+    let status = store.status(OPS).unwrap();
+    let mut replay = match status.latest_snapshot {
+        None => Replay::new(&KEYS, VAULT, OPS),
+        Some(index) => {
+            let record = store.read(OPS, index, 1, usize::MAX).unwrap().remove(0);
+            let mut opener = adyton_engine::sealing::Opener::new(&KEYS, VAULT, OPS);
+            let (manifest, boot_id) = opener.manifest(&record, index).unwrap();
+            let chunk = |number| store.chunk(OPS, manifest.id, number).unwrap().unwrap();
+            let chunks: Vec<_> = (0..).take(manifest.chunks.len()).map(chunk).collect();
+            let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id };
+            let (state, frontier) = scope.open(&manifest, &chunks).unwrap();
+            Replay::from_snapshot(&KEYS, VAULT, OPS, state, frontier)
+        }
+    };
+    for record in store.read(OPS, replay.covered, u32::MAX, usize::MAX).unwrap() {
+        replay.entry(&record).unwrap();
+    }
+    if status.size > 0 {
+        replay.matches(&head(store)).unwrap();
+    }
+    replay
+}

@@ -1,0 +1,217 @@
+//! A machine of counters, one of each class, whose sums depend on the order in which events are applied.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use adyton_decider::{BootId, Class, Context, Corrupt, Decision, Draft, Record};
+use adyton_engine::{Decided, Machine, Mode, SectionReader, Sections};
+use adyton_seal::Plaintext;
+use adyton_wire::{Put, Reader};
+
+/// What is asked of the toy.
+#[derive(Clone, Debug)]
+pub(crate) enum Command {
+    /// Count these, in one operation.
+    Count(Vec<Note>),
+    /// Let a deadline stand until `at`.
+    Promise(u64),
+    /// Ask for something that is refused.
+    Refuse,
+}
+
+/// One thing to count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    pub(crate) class: Class,
+    pub(crate) counter: u8,
+    /// Bytes that its event has besides.
+    pub(crate) weight: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Refused,
+    TooLarge,
+}
+
+#[derive(Debug)]
+pub(crate) enum Event {
+    Booted(BootId),
+    Counted(Note),
+    Promised(u64),
+    Due(u64),
+}
+
+/// Sums; the hot ones are void after a boot.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Toy {
+    pub(crate) hot: BTreeMap<u8, u64>,
+    pub(crate) spent: BTreeMap<u8, u64>,
+    pub(crate) sync: BTreeMap<u8, u64>,
+    pub(crate) promises: BTreeSet<u64>,
+    pub(crate) boots: u64,
+}
+
+impl Record for Event {
+    fn class(&self) -> Class {
+        match self {
+            Self::Booted(_) => Class::P,
+            Self::Counted(note) => note.class,
+            Self::Promised(_) | Self::Due(_) => Class::S,
+        }
+    }
+
+    fn encode(&self, out: &mut Plaintext) {
+        match self {
+            Self::Booted(id) => {
+                out.put_u8(0);
+                out.put(&id.0);
+            }
+            Self::Counted(Note { class, counter, weight }) => {
+                out.put_u8(match class {
+                    Class::H => 1,
+                    Class::P => 2,
+                    Class::S => 3,
+                    Class::A => 4,
+                });
+                out.put_u8(*counter);
+                out.put_lp(&vec![*counter; *weight]);
+            }
+            Self::Promised(at) => {
+                out.put_u8(5);
+                out.put_u64(*at);
+            }
+            Self::Due(at) => {
+                out.put_u8(6);
+                out.put_u64(*at);
+            }
+        }
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        let counted = |class, reader: &mut Reader<'_>| {
+            let (counter, weight) = (reader.u8()?, reader.lp()?.len());
+            Ok(Self::Counted(Note { class, counter, weight }))
+        };
+        match reader.u8()? {
+            0 => Ok(Self::Booted(BootId(reader.array()?))),
+            1 => counted(Class::H, reader),
+            2 => counted(Class::P, reader),
+            3 => counted(Class::S, reader),
+            4 => counted(Class::A, reader),
+            5 => Ok(Self::Promised(reader.u64()?)),
+            6 => Ok(Self::Due(reader.u64()?)),
+            _ => Err(Corrupt),
+        }
+    }
+}
+
+impl Toy {
+    /// What [`Machine::save`] writes.
+    pub(crate) fn cold(&self) -> Vec<u8> {
+        let mut out = Plaintext::with_capacity(64);
+        self.save(&mut Sections::new(&mut out));
+        out.as_bytes().to_vec()
+    }
+}
+
+/// The order of what is counted tells in the sum.
+fn count(sums: &mut BTreeMap<u8, u64>, note: &Note) {
+    let sum = sums.entry(note.counter).or_default();
+    *sum = sum.wrapping_mul(31).wrapping_add(note.weight as u64 + 1);
+}
+
+impl Machine for Toy {
+    type Command = Command;
+    type Rules = ();
+    type Event = Event;
+    type Answer = Result<usize, Refusal>;
+    type Effect = usize;
+
+    fn decide(&self, command: Command, _: &mut Context<'_, ()>) -> Decided<Self> {
+        let events: Vec<Event> = match command {
+            Command::Refuse => {
+                return Decision::answer(Err(Refusal::Refused));
+            }
+            Command::Count(notes) => notes.into_iter().map(Event::Counted).collect(),
+            Command::Promise(at) => vec![Event::Promised(at)],
+        };
+        let (answer, effects) = (Ok(events.len()), if events.is_empty() { Vec::new() } else { vec![events.len()] });
+        Decision { draft: Draft { events, effects }, answer }
+    }
+
+    fn sweep(&self, context: &mut Context<'_, ()>, cap: usize) -> Decided<Self> {
+        let due = self.promises.iter().take_while(|at| **at <= context.now).take(cap);
+        let mut draft = Draft::default();
+        due.for_each(|at| draft.log(Event::Due(*at)));
+        Decision { draft, answer: Ok(0) }
+    }
+
+    fn boot(boot_id: BootId, _: u64) -> Event {
+        Event::Booted(boot_id)
+    }
+
+    fn too_large() -> Self::Answer {
+        Err(Refusal::TooLarge)
+    }
+
+    fn apply(&mut self, event: Event, mode: Mode) {
+        match event {
+            Event::Booted(_) => {
+                self.hot.clear();
+                self.boots += 1;
+            }
+            Event::Counted(note) => match note.class {
+                Class::H if mode == Mode::Live => count(&mut self.hot, &note),
+                Class::P => count(&mut self.spent, &note),
+                Class::S => count(&mut self.sync, &note),
+                Class::H | Class::A => {}
+            },
+            Event::Promised(at) => drop(self.promises.insert(at)),
+            Event::Due(at) => drop(self.promises.remove(&at)),
+        }
+    }
+
+    fn compact(&mut self, _: u64) {}
+
+    /// Two sections, as if the counters were of two workflows.
+    fn save(&self, out: &mut Sections<'_>) {
+        let Self { hot: _, spent, sync, promises, boots } = self;
+        let put = |out: &mut Plaintext, sums: &BTreeMap<u8, u64>| {
+            for (counter, sum) in sums {
+                out.put_u8(*counter);
+                out.put_u64(*sum);
+            }
+        };
+        out.put(1, 1, |out| {
+            out.put_u64(*boots);
+            put(out, spent);
+        });
+        out.put(7, 2, |out| {
+            out.put_nested(|out| promises.iter().for_each(|at| out.put_u64(*at)));
+            put(out, sync);
+        });
+    }
+
+    fn load(sections: &mut SectionReader<'_>) -> Result<Self, Corrupt> {
+        let mut toy = Self::default();
+        let read = |mut list: Reader<'_>, sums: &mut BTreeMap<u8, u64>| {
+            while !list.rest().is_empty() {
+                sums.insert(list.u8()?, list.u64()?);
+            }
+            Ok::<_, Corrupt>(())
+        };
+        let (Some(first), Some(second)) = (sections.section()?, sections.section()?) else { return Err(Corrupt) };
+        if [(first.workflow, first.version), (second.workflow, second.version)] != [(1, 1), (7, 2)] {
+            return Err(Corrupt);
+        }
+        let (mut first, mut second) = (Reader::new(first.bytes), Reader::new(second.bytes));
+        toy.boots = first.u64()?;
+        read(first, &mut toy.spent)?;
+        let mut promises = Reader::new(second.lp()?);
+        while !promises.rest().is_empty() {
+            toy.promises.insert(promises.u64()?);
+        }
+        read(second, &mut toy.sync)?;
+        Ok(toy)
+    }
+}

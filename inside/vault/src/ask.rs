@@ -1,0 +1,130 @@
+//! Each request has its own typed answer, though all go through one queue.
+
+use core::convert::Infallible;
+
+use crate::{
+    AccountView, Approve, Cancel, ChangeKeys, ChangeSettings, Check, Command, CountRepeat, CreateService, CreateTenant,
+    DeleteService, Denied, FetchAccount, FetchService, FetchVerification, ListServices, LookUp, Loosen, Refusal, Reply,
+    ReportDelivery, ServicePage, ServiceView, Start, SupportView, TenantView, Tick, UpdateService, VerificationView,
+    WithdrawLoosening, services, tenancy, verification,
+};
+
+/// A request and the types of its answer. What a decider answers to a request has these types;
+/// `None` is another request's.
+pub trait Ask: Into<Command> {
+    /// The predefined output.
+    type Reply;
+    /// Why it may be refused.
+    type Refusal;
+
+    /// The reply to this request.
+    fn reply(reply: Reply) -> Option<Self::Reply>;
+
+    /// The refusal of this request.
+    fn refusal(refusal: Refusal) -> Option<Self::Refusal>;
+}
+
+/// `Request: Reply = pattern of the workflow's reply => value;`
+macro_rules! asks {
+    ($workflow:ident of $module:ident { $($request:ident: $reply:ty = $pattern:pat => $value:expr;)* }) => {$(
+        impl From<$request> for Command {
+            fn from(request: $request) -> Self {
+                Self::$workflow($module::Command::$request(request))
+            }
+        }
+
+        impl Ask for $request {
+            type Reply = $reply;
+            type Refusal = $module::Refusal;
+
+            fn reply(reply: Reply) -> Option<Self::Reply> {
+                use $module::Reply::*;
+                match reply {
+                    Reply::$workflow($pattern) => Some($value),
+                    _ => None,
+                }
+            }
+
+            fn refusal(refusal: Refusal) -> Option<Self::Refusal> {
+                match refusal {
+                    Refusal::$workflow(refusal) => Some(refusal),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+asks!(Tenancy of tenancy {
+    CreateTenant: TenantView = Tenant(view) => view;
+    ChangeKeys: () = Done => ();
+    ChangeSettings: () = Done => ();
+});
+
+asks!(Services of services {
+    CreateService: ServiceView = Service(view) => view;
+    UpdateService: ServiceView = Service(view) => view;
+    DeleteService: () = Done => ();
+    FetchService: ServiceView = Service(view) => view;
+    ListServices: ServicePage = Services(page) => page;
+    Loosen: ServiceView = Service(view) => view;
+    WithdrawLoosening: ServiceView = Service(view) => view;
+});
+
+asks!(Verification of verification {
+    Start: VerificationView = Verification(view) => view;
+    Check: VerificationView = Verification(view) => view;
+    FetchVerification: VerificationView = Verification(view) => view;
+    Cancel: VerificationView = Verification(view) => view;
+    Approve: VerificationView = Verification(view) => view;
+    LookUp: SupportView = Support(view) => view;
+    ReportDelivery: () = Done => ();
+    CountRepeat: () = Done => ();
+});
+
+impl From<FetchAccount> for Command {
+    fn from(request: FetchAccount) -> Self {
+        Self::FetchAccount(request)
+    }
+}
+
+impl Ask for FetchAccount {
+    type Reply = AccountView;
+    type Refusal = Denied;
+
+    fn reply(reply: Reply) -> Option<Self::Reply> {
+        match reply {
+            Reply::Account(view) => Some(view),
+            _ => None,
+        }
+    }
+
+    fn refusal(refusal: Refusal) -> Option<Self::Refusal> {
+        match refusal {
+            Refusal::Denied(denied) => Some(denied),
+            _ => None,
+        }
+    }
+}
+
+impl From<Tick> for Command {
+    fn from(tick: Tick) -> Self {
+        Self::Tick(tick)
+    }
+}
+
+impl Ask for Tick {
+    type Reply = ();
+    type Refusal = Infallible;
+
+    fn reply(reply: Reply) -> Option<Self::Reply> {
+        match reply {
+            Reply::Done => Some(()),
+            _ => None,
+        }
+    }
+
+    fn refusal(_: Refusal) -> Option<Self::Refusal> {
+        None
+    }
+}

@@ -1,0 +1,84 @@
+//! `decide`: what a command leads to. Reads the state, changes nothing.
+
+use core::convert::identity;
+
+use adyton_decider::{Draft, Seconds};
+
+use crate::services::{MAX_SWEPT_LOOSENINGS, Services};
+use crate::verification::Beneath;
+use crate::{
+    AccountView, Answer, Command, Context, Decision, Effect, Event, EventKind, Reply, State, services, tenancy,
+    verification,
+};
+
+/// Decides one command. A refusal leaves nothing: what one workflow drafted before another one
+/// refused is discarded.
+pub fn decide(state: &State, command: Command, context: &mut Context<'_>) -> Decision {
+    let mut draft = Draft::default();
+    match answer(state, command, context, &mut draft) {
+        Ok(reply) => Decision { draft, answer: Ok(reply) },
+        Err(refusal) => Decision::answer(Err(refusal)),
+    }
+}
+
+fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mut Draft<Event, Effect>) -> Answer {
+    match command {
+        Command::Tenancy(command) => {
+            let mut own = tenancy::Draft::default();
+            let context = &context.under(|rules| &rules.tenancy);
+            let reply = tenancy::decide(&state.tenancy, command, context, &mut own)?;
+            add(state, draft, context.now, own, |never| match never {});
+            Ok(Reply::Tenancy(reply))
+        }
+        Command::Services(command) => {
+            let mut own = services::Draft::default();
+            let context = &mut context.under(|rules| &rules.services);
+            let reply = services::decide(&state.services, &state.tenancy, command, context, &mut own)?;
+            add(state, draft, context.now, own, |never| match never {});
+            Ok(Reply::Services(reply))
+        }
+        Command::Verification(command) => {
+            let mut own = verification::Draft::default();
+            let services = Services::new(&state.services, &context.rules.services);
+            let beneath = Beneath { tenancy: &state.tenancy, services };
+            let context = &mut context.under(|rules| &rules.verification);
+            let reply = verification::decide(&state.verification, &beneath, command, context, &mut own)?;
+            add(state, draft, context.now, own, identity);
+            Ok(Reply::Verification(reply))
+        }
+        Command::FetchAccount(fetch) => {
+            let account = tenancy::account(&state.tenancy, &fetch.caller)?;
+            let loosenings = state.services.loosenings_of(account.tenant.account).collect();
+            Ok(Reply::Account(AccountView { account, loosenings }))
+        }
+        Command::Tick(_) => {
+            tick(state, context, draft);
+            Ok(Reply::Done)
+        }
+    }
+}
+
+/// What is due, as far as one batch bears it. What is left is due at the next tick
+/// ([`State::has_due`]).
+fn tick(state: &State, context: &mut Context<'_>, draft: &mut Draft<Event, Effect>) {
+    let mut own = verification::Draft::default();
+    verification::sweep(&state.verification, context.now, &mut own);
+    add(state, draft, context.now, own, identity);
+    let mut own = services::Draft::default();
+    services::sweep(&state.services, &context.under(|rules| &rules.services), MAX_SWEPT_LOOSENINGS, &mut own);
+    add(state, draft, context.now, own, |never| match never {});
+}
+
+/// Adds what a workflow drafted, and what the others do at the facts that follow from it.
+fn add<E: Into<EventKind>, F>(
+    state: &State,
+    draft: &mut Draft<Event, Effect>,
+    at: Seconds,
+    own: Draft<E, F>,
+    effect: impl FnMut(F) -> Effect,
+) {
+    let first = draft.events.len();
+    draft.absorb(own, |event| Event { at, kind: event.into() }, effect);
+    let facts = draft.events[first..].iter().filter_map(|event| state.fact(&event.kind));
+    draft.effects.extend(facts.flat_map(|fact| state.heed(fact)));
+}

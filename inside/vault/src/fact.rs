@@ -1,0 +1,54 @@
+//! What an event of one workflow means to the others.
+
+use adyton_decider::Seconds;
+use adyton_services::ServiceId;
+use adyton_tenancy::AccountId;
+
+use crate::verification::stop_service;
+use crate::{Effect, EventKind, State, services, verification};
+
+/// A fact. It is derived from a logged event and never logged itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fact {
+    /// A boot begins.
+    Booted,
+    /// A signed request of a tenant counted.
+    Signed(AccountId, u64),
+    /// A service of a tenant is gone.
+    ServiceGone(AccountId, ServiceId),
+}
+
+impl State {
+    /// What an event means to the others, as the state before it knows.
+    pub(crate) fn fact(&self, event: &EventKind) -> Option<Fact> {
+        match event {
+            EventKind::Booted(_) => Some(Fact::Booted),
+            EventKind::Services(services::Event::LooseningScheduled { account, sequence, .. }) => {
+                Some(Fact::Signed(*account, *sequence))
+            }
+            EventKind::Services(services::Event::ServiceDeleted { service }) => {
+                Some(Fact::ServiceGone(self.services.owner(*service)?, *service))
+            }
+            EventKind::Tenancy(_) | EventKind::Services(_) | EventKind::Verification(_) => None,
+        }
+    }
+
+    /// Tells every workflow.
+    pub(crate) fn hear(&mut self, at: Seconds, fact: Fact) {
+        match fact {
+            Fact::Booted => self.verification.booted(at),
+            Fact::Signed(account, sequence) => self.tenancy.signed(account, sequence),
+            Fact::ServiceGone(account, service) => self.verification.service_gone(at, account, service),
+        }
+    }
+
+    /// What a fact that is drafted makes others do outside.
+    pub(crate) fn heed(&self, fact: Fact) -> impl Iterator<Item = Effect> + use<> {
+        let mut draft = verification::Draft::default();
+        match fact {
+            Fact::Booted | Fact::Signed(..) => {}
+            Fact::ServiceGone(_, service) => stop_service(&self.verification, service, &mut draft),
+        }
+        draft.effects.into_iter()
+    }
+}

@@ -1,0 +1,99 @@
+//! The vault as the engine runs it.
+
+use adyton_decider::{BootId, Decision as Decided, Draft};
+use adyton_engine::{Machine, Mode, SectionReader, Sections};
+use adyton_wire::Reader;
+
+use crate::{
+    Answer, Ceiling, Command, Context, Corrupt, Effect, Event, EventKind, MAX_SWEPT_LOOSENINGS, Refusal, Rules,
+    Seconds, State, Tick, decide, services, tenancy, verification,
+};
+
+/// What follows once events are durable.
+#[allow(clippy::large_enum_variant, reason = "nearly every one is a message; a box for each would cost more")]
+pub enum Consequence {
+    /// Something of delivery is to be done.
+    Deliver(Effect),
+    /// What happened brought this ceiling near.
+    CeilingNear(Ceiling),
+}
+
+impl Machine for State {
+    type Command = Command;
+    type Rules = Rules;
+    type Event = Event;
+    type Answer = Answer;
+    type Effect = Consequence;
+
+    fn decide(&self, command: Command, context: &mut Context<'_>) -> Decided<Event, Consequence, Answer> {
+        let Decided { draft: Draft { events, effects }, answer } = decide(self, command, context);
+        // No command counts twice against one ceiling, so the state before it tells what is near after it.
+        let limits = &context.rules.verification.limits;
+        let near = events.iter().flat_map(|event| self.ceilings_near(event, limits)).map(Consequence::CeilingNear);
+        let effects = effects.into_iter().map(Consequence::Deliver).chain(near).collect();
+        Decided { draft: Draft { events, effects }, answer }
+    }
+
+    fn sweep(&self, context: &mut Context<'_>, cap: usize) -> Decided<Event, Consequence, Answer> {
+        let mut decided = Machine::decide(self, Tick.into(), context);
+        // The effects are those of the first event. A tick has a cap of its own ([`MAX_SWEPT_LOOSENINGS`]).
+        debug_assert!(
+            (1..=MAX_SWEPT_LOOSENINGS).contains(&cap),
+            "or fewer events than the cap would not say that all is done"
+        );
+        decided.draft.events.truncate(cap);
+        decided
+    }
+
+    fn boot(boot_id: BootId, now: Seconds) -> Event {
+        Event { at: now, kind: EventKind::Booted(boot_id) }
+    }
+
+    fn too_large() -> Answer {
+        Err(Refusal::TooLarge)
+    }
+
+    fn apply(&mut self, event: Event, mode: Mode) {
+        match mode {
+            Mode::Live => self.evolve(event),
+            Mode::Cold => self.evolve_cold(event),
+        }
+    }
+
+    fn compact(&mut self, now: Seconds) {
+        self.drop_full_budgets(now);
+    }
+
+    fn save(&self, out: &mut Sections<'_>) {
+        let (workflow, version) = tenancy::SECTION;
+        out.put(workflow, version, |out| self.tenancy.save(out));
+        let (workflow, version) = services::SECTION;
+        out.put(workflow, version, |out| self.services.save(out));
+        let (workflow, version) = verification::SECTION;
+        out.put(workflow, version, |out| self.verification.save(out));
+    }
+
+    fn load(sections: &mut SectionReader<'_>) -> Result<Self, Corrupt> {
+        let tenancy = load(sections, tenancy::SECTION, tenancy::State::load)?;
+        let services = load(sections, services::SECTION, |reader| services::State::load(reader, &tenancy))?;
+        let verification =
+            load(sections, verification::SECTION, |reader| verification::State::load(reader, &services))?;
+        match sections.section()? {
+            None => Ok(Self { tenancy, services, verification }),
+            Some(_) => Err(Corrupt),
+        }
+    }
+}
+
+/// Reads the next section, which must be this one and be used up.
+fn load<T>(
+    sections: &mut SectionReader<'_>,
+    expected: (u16, u16),
+    load: impl FnOnce(&mut Reader<'_>) -> Result<T, Corrupt>,
+) -> Result<T, Corrupt> {
+    let section = sections.section()?.filter(|found| (found.workflow, found.version) == expected).ok_or(Corrupt)?;
+    let mut reader = Reader::new(section.bytes);
+    let loaded = load(&mut reader)?;
+    reader.finish()?;
+    Ok(loaded)
+}

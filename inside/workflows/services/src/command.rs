@@ -1,0 +1,92 @@
+//! What this workflow is asked.
+
+use adyton_decider::Seconds;
+use adyton_tenancy::{AccountId, Caller};
+
+use crate::{ServiceId, ServiceSettings, ServiceUpdate};
+
+/// Make a service of the caller's account.
+pub struct CreateService {
+    /// Who asks.
+    pub caller: Caller,
+    /// What it is like.
+    pub settings: ServiceSettings,
+}
+
+/// Change a service.
+pub struct UpdateService {
+    /// Who asks.
+    pub caller: Caller,
+    /// The service.
+    pub service: ServiceId,
+    /// What changes.
+    pub update: ServiceUpdate,
+}
+
+/// Delete a service and end what belongs to it.
+pub struct DeleteService {
+    /// Who asks.
+    pub caller: Caller,
+    /// The service.
+    pub service: ServiceId,
+}
+
+/// Look at a service.
+pub struct FetchService {
+    /// Who asks.
+    pub caller: Caller,
+    /// The service.
+    pub service: ServiceId,
+}
+
+/// List the caller's services, newest first.
+pub struct ListServices {
+    /// Who asks.
+    pub caller: Caller,
+    /// Go on after this one.
+    pub after: Option<(Seconds, ServiceId)>,
+    /// How many at most.
+    pub most: usize,
+}
+
+/// A tenant's signed request makes a service weaker, after a wait. The signature was verified.
+pub struct Loosen {
+    /// Who asks: an admin key, besides the signature.
+    pub caller: Caller,
+    /// The tenant that signed.
+    pub account: AccountId,
+    /// Sequence of the signed request.
+    pub sequence: u64,
+    /// The service.
+    pub service: ServiceId,
+    /// Code length from then on.
+    pub code_length: Option<u8>,
+    /// Whether callers may supply codes from then on.
+    pub custom_code: bool,
+}
+
+/// An admin takes back a loosening that still waits.
+pub struct WithdrawLoosening {
+    /// Who asks.
+    pub caller: Caller,
+    /// The service.
+    pub service: ServiceId,
+}
+
+/// All that this workflow is asked.
+pub enum Command {
+    /// See [`CreateService`].
+    CreateService(CreateService),
+    /// See [`UpdateService`].
+    UpdateService(UpdateService),
+    /// See [`DeleteService`].
+    DeleteService(DeleteService),
+    /// See [`FetchService`].
+    FetchService(FetchService),
+    /// See [`ListServices`].
+    ListServices(ListServices),
+    /// See [`Loosen`].
+    Loosen(Loosen),
+    /// See [`WithdrawLoosening`].
+    WithdrawLoosening(WithdrawLoosening),
+}

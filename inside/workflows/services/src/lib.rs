@@ -1,0 +1,42 @@
+//! Verification services, their settings and what their messages look like: a workflow (DESIGN §4),
+//! pure and `no_std`.
+//!
+//! Making a service stronger is immediate. Making it weaker (a [`Loosening`]) needs the tenant's
+//! signature besides an admin key, and waits, so that a stolen key cannot weaken what its owner
+//! relies on before anybody notices.
+//!
+//! It reads tenants ([`adyton_tenancy::State`]). Other workflows read [`Services`]: a service as
+//! the policy has it now. Events: `docs/spec/02-entries.md`; section of snapshots:
+//! `docs/spec/04-snapshots.md`.
+
+#![no_std]
+
+extern crate alloc;
+
+mod command;
+mod decide;
+mod event;
+mod message;
+mod rules;
+mod section;
+mod settings;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use command::{
+    Command, CreateService, DeleteService, FetchService, ListServices, Loosen, UpdateService, WithdrawLoosening,
+};
+pub use decide::{
+    CodeLengthGiven, Draft, LONGEST_CODE, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Refusal, Reply, ServicePage,
+    ServiceView, decide, sweep,
+};
+pub use event::Event;
+pub use message::{
+    AppHash, AppHashesError, Locale, Message, MessageLook, NameError, Part, ServiceName, Text, TooLong, WebOtpDomain,
+    brings_a_hash, gsm7_septets, render,
+};
+pub use rules::{Effective, Rules, Services};
+pub use section::SECTION;
+pub use settings::{Loosening, ServiceId, ServiceKind, ServiceSettings, ServiceUpdate};
+pub use state::State;

@@ -1,0 +1,101 @@
+//! What the policy says of services, and services as they are under it.
+
+use alloc::collections::BTreeSet;
+
+use adyton_decider::Seconds;
+use adyton_tenancy::AccountId;
+
+use crate::decide::{CodeLengthGiven, HIGHEST_FLOOR, LONGEST_CODE, Refusal};
+use crate::message::{TooLong, check_service};
+use crate::state::Service;
+use crate::{ServiceId, ServiceSettings, State};
+
+/// What policy and settings say of services.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// Seconds that a loosening waits.
+    pub loosening_wait: Seconds,
+    /// Shortest code that a service may have.
+    pub shortest_code: u8,
+    /// Services that may use codes supplied by the caller, and approve by API.
+    pub custom_code_services: BTreeSet<ServiceId>,
+}
+
+impl Default for Rules {
+    /// A policy that says nothing: a day's wait, codes of six digits, none supplied by callers.
+    fn default() -> Self {
+        Self { loosening_wait: 86_400, shortest_code: 6, custom_code_services: BTreeSet::new() }
+    }
+}
+
+impl Rules {
+    /// Whether a service may have such settings; `given` says what set the length of its codes.
+    pub(crate) fn allow(
+        &self,
+        service: ServiceId,
+        settings: &ServiceSettings,
+        given: CodeLengthGiven,
+    ) -> Result<(), Refusal> {
+        if !(self.shortest_code..=LONGEST_CODE).contains(&settings.code_length) {
+            return Err(Refusal::CodeLength { given, shortest: self.shortest_code });
+        }
+        if settings.custom_code && !self.custom_code_services.contains(&service) {
+            return Err(Refusal::CustomCode);
+        }
+        // The longest code that a message of the service may carry. A policy's floor, which is 6 at
+        // the most, may lie above it.
+        let longest = if settings.custom_code { LONGEST_CODE } else { settings.code_length.max(HIGHEST_FLOOR) };
+        check_service(settings, usize::from(longest)).map_err(|TooLong { excess }| Refusal::ServiceTooLong { excess })
+    }
+}
+
+/// Services as other workflows read them: under the rules of now.
+#[derive(Clone, Copy)]
+pub struct Services<'a> {
+    state: &'a State,
+    rules: &'a Rules,
+}
+
+/// A service under the rules of now.
+#[derive(Clone, Copy)]
+pub struct Effective<'a> {
+    id: ServiceId,
+    service: &'a Service,
+    rules: &'a Rules,
+}
+
+impl<'a> Services<'a> {
+    /// Services of a state under rules.
+    pub fn new(state: &'a State, rules: &'a Rules) -> Self {
+        Self { state, rules }
+    }
+
+    /// The service, if it is the account's; another tenant's is as unknown as one that is not
+    /// there.
+    pub fn of(&self, account: AccountId, id: ServiceId) -> Option<Effective<'a>> {
+        let service = self.state.own(account, id)?;
+        Some(Effective { id, service, rules: self.rules })
+    }
+}
+
+impl<'a> Effective<'a> {
+    /// What its admin chose.
+    pub fn settings(&self) -> &'a ServiceSettings {
+        &self.service.settings
+    }
+
+    /// Digits of its codes: a policy's floor binds services that were there before it.
+    pub fn code_length(&self) -> u8 {
+        self.service.settings.code_length.max(self.rules.shortest_code)
+    }
+
+    /// Whether callers may supply codes: service and policy must both say so.
+    pub fn takes_custom_codes(&self) -> bool {
+        self.service.settings.custom_code && self.rules.custom_code_services.contains(&self.id)
+    }
+
+    /// Shortest code that a caller may supply.
+    pub fn shortest_code(&self) -> u8 {
+        self.rules.shortest_code
+    }
+}

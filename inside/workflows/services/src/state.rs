@@ -1,0 +1,151 @@
+//! What is remembered of services: class S.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use adyton_decider::Seconds;
+use adyton_tenancy::AccountId;
+
+use crate::{Event, Loosening, ServiceId, ServiceSettings};
+
+/// Services and the loosenings that wait.
+#[derive(Default)]
+pub struct State {
+    pub(crate) services: BTreeMap<ServiceId, Service>,
+    /// (account, created, service): a tenant's services in order.
+    pub(crate) services_of: BTreeSet<(AccountId, Seconds, ServiceId)>,
+    /// (when, service): loosenings that wait, soonest first.
+    pub(crate) loosenings: BTreeSet<(Seconds, ServiceId)>,
+    /// (account, when, service): those of one tenant.
+    pub(crate) loosenings_of: BTreeSet<(AccountId, Seconds, ServiceId)>,
+    /// How much each tenant has; counted, not written.
+    shares: BTreeMap<AccountId, Share>,
+}
+
+pub(crate) struct Service {
+    pub(crate) account: AccountId,
+    pub(crate) settings: ServiceSettings,
+    pub(crate) created: Seconds,
+    pub(crate) updated: Seconds,
+    pub(crate) loosening: Option<Loosening>,
+}
+
+/// How much of this workflow a tenant has.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) services: u32,
+    pub(crate) loosenings: u32,
+}
+
+impl State {
+    /// Applies one event; one about a service that is gone changes nothing.
+    pub fn apply(&mut self, at: Seconds, event: Event) {
+        match event {
+            Event::ServiceCreated { account, service, settings } => {
+                self.insert(service, Service { account, settings, created: at, updated: at, loosening: None });
+            }
+            Event::ServiceUpdated { service, settings } => {
+                if let Some(found) = self.services.get_mut(&service) {
+                    found.settings = settings;
+                    found.updated = at;
+                }
+            }
+            Event::ServiceDeleted { service } => drop(self.remove(service)),
+            Event::LooseningScheduled { service, loosening, .. } => self.schedule(service, loosening),
+            Event::LooseningEnded { service, in_effect } => {
+                let Some(loosening) = self.unschedule(service) else { return };
+                if let Some(found) = self.services.get_mut(&service).filter(|_| in_effect) {
+                    loosening.apply(&mut found.settings);
+                    found.updated = at;
+                }
+            }
+        }
+    }
+
+    /// Takes a service in, with its loosening if one waits; whether there was none of this SID.
+    pub(crate) fn insert(&mut self, id: ServiceId, service: Service) -> bool {
+        // No decider makes a SID twice; a log that does leaves one service.
+        let new = self.remove(id).is_none();
+        self.services_of.insert((service.account, service.created, id));
+        self.share(service.account, |share| share.services = share.services.saturating_add(1));
+        if let Some(loosening) = service.loosening {
+            self.index_loosening(service.account, id, loosening.at);
+        }
+        self.services.insert(id, service);
+        new
+    }
+
+    fn remove(&mut self, id: ServiceId) -> Option<Service> {
+        self.unschedule(id);
+        let gone = self.services.remove(&id)?;
+        self.services_of.remove(&(gone.account, gone.created, id));
+        self.share(gone.account, |share| share.services = share.services.saturating_sub(1));
+        Some(gone)
+    }
+
+    fn schedule(&mut self, id: ServiceId, loosening: Loosening) {
+        self.unschedule(id);
+        let Some(found) = self.services.get_mut(&id) else { return };
+        found.loosening = Some(loosening);
+        let account = found.account;
+        self.index_loosening(account, id, loosening.at);
+    }
+
+    fn unschedule(&mut self, id: ServiceId) -> Option<Loosening> {
+        let found = self.services.get_mut(&id)?;
+        let (account, loosening) = (found.account, found.loosening.take()?);
+        self.loosenings.remove(&(loosening.at, id));
+        self.loosenings_of.remove(&(account, loosening.at, id));
+        self.share(account, |share| share.loosenings = share.loosenings.saturating_sub(1));
+        Some(loosening)
+    }
+
+    fn index_loosening(&mut self, account: AccountId, id: ServiceId, at: Seconds) {
+        self.loosenings.insert((at, id));
+        self.loosenings_of.insert((account, at, id));
+        self.share(account, |share| share.loosenings = share.loosenings.saturating_add(1));
+    }
+
+    fn share(&mut self, account: AccountId, change: impl FnOnce(&mut Share)) {
+        let share = self.shares.entry(account).or_default();
+        change(share);
+        if *share == Share::default() {
+            self.shares.remove(&account);
+        }
+    }
+
+    /// How much a tenant has.
+    pub(crate) fn share_of(&self, account: AccountId) -> Share {
+        self.shares.get(&account).copied().unwrap_or_default()
+    }
+
+    /// The service, if it is the account's.
+    pub(crate) fn own(&self, account: AccountId, id: ServiceId) -> Option<&Service> {
+        self.services.get(&id).filter(|found| found.account == account)
+    }
+
+    /// Whose a service is.
+    pub fn owner(&self, id: ServiceId) -> Option<AccountId> {
+        self.services.get(&id).map(|service| service.account)
+    }
+
+    /// The tenant that an event concerns, as far as the state before it knows.
+    pub fn tenant_of(&self, event: &Event) -> Option<AccountId> {
+        match event {
+            Event::ServiceCreated { account, .. } | Event::LooseningScheduled { account, .. } => Some(*account),
+            Event::ServiceUpdated { service, .. }
+            | Event::ServiceDeleted { service }
+            | Event::LooseningEnded { service, .. } => self.owner(*service),
+        }
+    }
+
+    /// What waits of a tenant's loosenings, soonest first.
+    pub fn loosenings_of(&self, account: AccountId) -> impl Iterator<Item = (ServiceId, Loosening)> {
+        let all = (account, 0, ServiceId::MIN)..=(account, Seconds::MAX, ServiceId::MAX);
+        self.loosenings_of.range(all).filter_map(|(_, _, id)| Some((*id, self.services.get(id)?.loosening?)))
+    }
+
+    /// Whether a loosening is due that the last sweep left.
+    pub fn has_due(&self, now: Seconds) -> bool {
+        self.loosenings.first().is_some_and(|(at, _)| *at <= now)
+    }
+}

@@ -1,0 +1,96 @@
+//! What this workflow is asked.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use adyton_decider::TokenHash;
+
+use crate::{AccountId, KeyId, Scopes};
+
+/// Who a request says it is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum User {
+    /// An account, by its own token.
+    Account(AccountId),
+    /// An API key.
+    Key(KeyId),
+}
+
+/// Who asks: a user and the keyed hash of the token that it presented. The decider compares it in
+/// constant time.
+#[derive(Clone, Copy)]
+pub struct Caller {
+    /// The user that the request names.
+    pub user: User,
+    /// Keyed hash of its token.
+    pub token_hash: TokenHash,
+}
+
+/// A tenant comes into being; its client made the token.
+pub struct CreateTenant {
+    /// The account SID that its client chose.
+    pub account: AccountId,
+    /// Keyed hash of its token.
+    pub token_hash: TokenHash,
+    /// A name for people; public to the tenant.
+    pub friendly_name: String,
+    /// OpenSSH public key of its own signed requests; empty for none.
+    pub ssh_key: Vec<u8>,
+    /// Sequence of the owners' signed request that admits it, if one does. The signature was
+    /// verified.
+    pub admitted: Option<u64>,
+}
+
+/// A tenant's signed request changes its keys. The signature was verified.
+pub struct ChangeKeys {
+    /// The tenant.
+    pub account: AccountId,
+    /// Sequence of the signed request.
+    pub sequence: u64,
+    /// What changes.
+    pub changes: KeyChanges,
+}
+
+/// A change of a tenant's keys, all made on the tenant's side.
+#[derive(Default)]
+pub struct KeyChanges {
+    /// Forget every API key first.
+    pub reset: bool,
+    /// A new token of the account itself.
+    pub token_hash: Option<TokenHash>,
+    /// API keys that go.
+    pub removed: Vec<KeyId>,
+    /// API keys that come.
+    pub added: Vec<NewKey>,
+}
+
+/// An API key that comes.
+#[derive(Clone)]
+pub struct NewKey {
+    /// Its SID, which its tenant chose.
+    pub key: KeyId,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Keyed hash of its secret.
+    pub token_hash: TokenHash,
+}
+
+/// The owners' signed request changes the settings. The signatures were verified, the text held
+/// against the policy.
+pub struct ChangeSettings {
+    /// Sequence of the signed request.
+    pub sequence: u64,
+    /// The settings.
+    pub text: String,
+}
+
+/// All that this workflow is asked, but for reads that another workflow adds to
+/// ([`crate::account`]).
+pub enum Command {
+    /// See [`CreateTenant`].
+    CreateTenant(CreateTenant),
+    /// See [`ChangeKeys`].
+    ChangeKeys(ChangeKeys),
+    /// See [`ChangeSettings`].
+    ChangeSettings(ChangeSettings),
+}

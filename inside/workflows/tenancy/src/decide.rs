@@ -1,0 +1,223 @@
+//! What a command about tenants leads to.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::convert::Infallible;
+
+use adyton_decider::{Context, Seconds};
+
+use crate::{
+    AccountId, Admission, Caller, ChangeKeys, ChangeSettings, Command, CreateTenant, Event, KeyChanges, KeyId, Rules,
+    Scope, Scopes, State,
+};
+
+/// API keys of one tenant at the most.
+const MAX_KEYS: usize = 100;
+/// Tenants whom nobody admitted; beyond it only the owners admit further ones. A tenant is kept for
+/// ever, and where admission is open anybody makes one.
+const MAX_STRANGERS: usize = 10_000;
+
+/// What this workflow drafts. It has no effects.
+pub type Draft = adyton_decider::Draft<Event, Infallible>;
+
+/// The predefined outputs.
+pub enum Reply {
+    /// A tenant.
+    Tenant(TenantView),
+    /// Nothing to say.
+    Done,
+}
+
+/// A tenant as its client sees it.
+pub struct TenantView {
+    /// Its SID.
+    pub account: AccountId,
+    /// Its name.
+    pub friendly_name: String,
+    /// When it was created.
+    pub created: Seconds,
+}
+
+/// A tenant with its keys, as its admins see it.
+pub struct AccountView {
+    /// The tenant.
+    pub tenant: TenantView,
+    /// OpenSSH public key of its signed requests; empty for none.
+    pub ssh_key: Vec<u8>,
+    /// Sequence of its next signed request.
+    pub next_sequence: u64,
+    /// Its API keys, by SID.
+    pub keys: Vec<(KeyId, Scopes)>,
+}
+
+/// Why a caller may not do what it asks, in every workflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// The user is unknown or the token is wrong; the two are one answer.
+    Unauthorized,
+    /// The token is right, but may not do this.
+    Scope,
+}
+
+/// A signed request has another sequence than the next one: it counted already, or is not due yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherSequence {
+    /// The next one.
+    pub expected: u64,
+}
+
+/// Why a command was refused; nothing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The caller may not.
+    Denied(Denied),
+    /// A signed request is not the next one.
+    Sequence(OtherSequence),
+    /// The account SID is taken by another token or SSH key.
+    AccountTaken,
+    /// A key that is to go is not one of the tenant's.
+    UnknownKey,
+    /// A key's SID is taken.
+    KeyTaken,
+    /// A key's SID stands twice in a list of a keys request.
+    KeyTwice(KeyList),
+    /// A list of a keys request has more than 100 keys.
+    TooManyKeys(KeyList),
+    /// The vault admits no further tenant without its owners.
+    TenantsClosed,
+    /// The vault, or the tenant's share of it, is full.
+    Full,
+}
+
+/// A list of a keys request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyList {
+    /// The keys that go.
+    Removed,
+    /// The keys that come.
+    Added,
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<OtherSequence> for Refusal {
+    fn from(other: OtherSequence) -> Self {
+        Self::Sequence(other)
+    }
+}
+
+/// Decides one command.
+///
+/// # Errors
+/// A [`Refusal`]; then the draft is to be discarded.
+pub fn decide(
+    state: &State,
+    command: Command,
+    context: &Context<'_, Rules>,
+    draft: &mut Draft,
+) -> Result<Reply, Refusal> {
+    match command {
+        Command::CreateTenant(create) => create_tenant(state, create, context, draft).map(Reply::Tenant),
+        Command::ChangeKeys(change) => change_keys(state, change, draft).map(|()| Reply::Done),
+        Command::ChangeSettings(change) => change_settings(state, change, draft).map(|()| Reply::Done),
+    }
+}
+
+/// What a tenant is and which keys it has, for an admin of its.
+///
+/// # Errors
+/// [`Denied`].
+pub fn account(state: &State, caller: &Caller) -> Result<AccountView, Denied> {
+    let account = state.authenticate(caller, Scope::Admin)?;
+    let tenant = state.tenants.get(&account).ok_or(Denied::Unauthorized)?;
+    Ok(AccountView {
+        tenant: TenantView { account, friendly_name: tenant.friendly_name.clone(), created: tenant.created },
+        ssh_key: tenant.ssh_key.clone(),
+        next_sequence: tenant.sequence + 1,
+        keys: state.keys.of(account).map(|(sid, key)| (sid, key.scopes)).collect(),
+    })
+}
+
+fn create_tenant(
+    state: &State,
+    create: CreateTenant,
+    context: &Context<'_, Rules>,
+    draft: &mut Draft,
+) -> Result<TenantView, Refusal> {
+    let CreateTenant { account, token_hash, friendly_name, ssh_key, admitted } = create;
+    if let Some(tenant) = state.tenants.get(&account) {
+        // A repeat after a lost answer finds its tenant; with another SSH key it is no repeat, and
+        // its client would rely on a key that signs for nobody. Constant time: keyed hashes of a
+        // secret token.
+        if !tenant.token_hash.matches(&token_hash) || tenant.ssh_key != ssh_key {
+            return Err(Refusal::AccountTaken);
+        }
+        return Ok(TenantView { account, friendly_name: tenant.friendly_name.clone(), created: tenant.created });
+    }
+    match admitted {
+        Some(sequence) => expect_owners(state, sequence)?,
+        None if context.rules.admission == Admission::Owners => return Err(Refusal::TenantsClosed),
+        None if state.tenants() >= MAX_STRANGERS => return Err(Refusal::Full),
+        None => {}
+    }
+    let view = TenantView { account, friendly_name: friendly_name.clone(), created: context.now };
+    draft.log(Event::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name });
+    Ok(view)
+}
+
+fn change_keys(state: &State, change: ChangeKeys, draft: &mut Draft) -> Result<(), Refusal> {
+    let ChangeKeys { account, sequence, changes } = change;
+    if !state.holds(account) {
+        return Err(Refusal::Denied(Denied::Unauthorized));
+    }
+    state.expect(account, sequence)?;
+    for (list, length) in [(KeyList::Removed, changes.removed.len()), (KeyList::Added, changes.added.len())] {
+        if length > MAX_KEYS {
+            return Err(Refusal::TooManyKeys(list));
+        }
+    }
+    let added: BTreeSet<KeyId> = changes.added.iter().map(|new| new.key).collect();
+    if added.len() < changes.added.len() {
+        return Err(Refusal::KeyTwice(KeyList::Added));
+    }
+    let removed: BTreeSet<KeyId> = changes.removed.iter().copied().collect();
+    if removed.len() < changes.removed.len() {
+        return Err(Refusal::KeyTwice(KeyList::Removed));
+    }
+    // A tenant that takes a key back must not believe it gone because its name was mistyped.
+    // Another tenant's is unknown here.
+    if removed.iter().any(|key| !state.keys.has(account, key)) {
+        return Err(Refusal::UnknownKey);
+    }
+    let kept = |key: &KeyId| !changes.reset && !removed.contains(key);
+    let taken = |key: &KeyId| state.keys.get(key).is_some_and(|(owner, _)| owner != account || kept(key));
+    if added.iter().any(taken) {
+        return Err(Refusal::KeyTaken);
+    }
+    // All that go are the tenant's.
+    let kept = if changes.reset { 0 } else { state.keys.count_of(account) - removed.len() };
+    if kept + added.len() > MAX_KEYS {
+        return Err(Refusal::Full);
+    }
+    let KeyChanges { reset, token_hash, removed, added } = changes;
+    draft.log(Event::KeysChanged { account, sequence, reset, token_hash, removed, added });
+    Ok(())
+}
+
+fn change_settings(state: &State, change: ChangeSettings, draft: &mut Draft) -> Result<(), Refusal> {
+    let ChangeSettings { sequence, text } = change;
+    expect_owners(state, sequence)?;
+    draft.log(Event::SettingsChanged { sequence, text });
+    Ok(())
+}
+
+/// A signed request of the owners counts once, in its turn.
+fn expect_owners(state: &State, sequence: u64) -> Result<(), OtherSequence> {
+    let expected = state.next_owners_sequence();
+    if expected == sequence { Ok(()) } else { Err(OtherSequence { expected }) }
+}

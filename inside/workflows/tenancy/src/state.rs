@@ -1,0 +1,137 @@
+//! What is remembered of tenants: class S.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use adyton_decider::{Owned, Seconds, TokenHash};
+
+use crate::{AccountId, Caller, Denied, Event, KeyId, NewKey, OtherSequence, Scope, Scopes, User};
+
+/// Tenants, keys and the owners' settings.
+#[derive(Default)]
+pub struct State {
+    pub(crate) tenants: BTreeMap<AccountId, Tenant>,
+    pub(crate) keys: Owned<AccountId, KeyId, ApiKey>,
+    /// The owners' last signed request.
+    pub(crate) owners_sequence: u64,
+    /// The owners' settings, as they were signed; empty until there are some.
+    pub(crate) settings: String,
+}
+
+pub(crate) struct Tenant {
+    pub(crate) token_hash: TokenHash,
+    pub(crate) friendly_name: String,
+    /// OpenSSH public key that signs this tenant's own requests; empty if it has none.
+    pub(crate) ssh_key: Vec<u8>,
+    /// The tenant's last signed request.
+    pub(crate) sequence: u64,
+    pub(crate) created: Seconds,
+}
+
+pub(crate) struct ApiKey {
+    pub(crate) token_hash: TokenHash,
+    pub(crate) scopes: Scopes,
+}
+
+impl State {
+    /// Applies one event; one about a tenant that is gone changes nothing.
+    pub fn apply(&mut self, at: Seconds, event: Event) {
+        match event {
+            Event::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name } => {
+                self.owners_sequence = self.owners_sequence.max(admitted.unwrap_or(0));
+                let tenant = Tenant { token_hash, friendly_name, ssh_key, sequence: 0, created: at };
+                self.tenants.insert(account, tenant);
+            }
+            Event::KeysChanged { account, sequence, reset, token_hash, removed, added } => {
+                let Some(tenant) = self.tenants.get_mut(&account) else { return };
+                tenant.sequence = sequence;
+                tenant.token_hash = token_hash.unwrap_or(tenant.token_hash);
+                if reset {
+                    self.keys.remove_all_of(account);
+                }
+                for key in removed {
+                    if self.keys.has(account, &key) {
+                        self.keys.remove(&key);
+                    }
+                }
+                for NewKey { key, scopes, token_hash } in added {
+                    self.keys.insert(account, key, ApiKey { token_hash, scopes });
+                }
+            }
+            Event::SettingsChanged { sequence, text } => {
+                self.owners_sequence = sequence;
+                self.settings = text;
+            }
+        }
+    }
+
+    /// Hears that a signed request of a tenant counted in another workflow.
+    pub fn signed(&mut self, account: AccountId, sequence: u64) {
+        if let Some(tenant) = self.tenants.get_mut(&account) {
+            tenant.sequence = sequence;
+        }
+    }
+
+    /// The caller's account, if its token is right and may do this. Unknown users cost the same
+    /// comparison.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn authenticate(&self, caller: &Caller, scope: Scope) -> Result<AccountId, Denied> {
+        let found = match caller.user {
+            User::Account(account) => {
+                self.tenants.get(&account).map(|tenant| (account, &tenant.token_hash, Scopes::AUTH_TOKEN))
+            }
+            User::Key(key) => self.keys.get(&key).map(|(account, key)| (account, &key.token_hash, key.scopes)),
+        };
+        let expected = found.map_or(&TokenHash::NONE, |(_, token_hash, _)| token_hash);
+        // Constant time: both sides are keyed hashes of a secret token.
+        let right = expected.matches(&caller.token_hash);
+        match found {
+            Some((account, _, scopes)) if right && scopes.contains(scope) => Ok(account),
+            Some(_) if right => Err(Denied::Scope),
+            _ => Err(Denied::Unauthorized),
+        }
+    }
+
+    /// Whether a signed request of a tenant that is there is its next one.
+    ///
+    /// # Errors
+    /// [`OtherSequence`].
+    pub fn expect(&self, account: AccountId, sequence: u64) -> Result<(), OtherSequence> {
+        let expected = self.tenants.get(&account).map_or(0, |tenant| tenant.sequence + 1);
+        if expected == sequence { Ok(()) } else { Err(OtherSequence { expected }) }
+    }
+
+    /// A tenant's SSH public key and the sequence that its next signed request must have.
+    pub fn signer(&self, account: AccountId) -> Option<(&[u8], u64)> {
+        let tenant = self.tenants.get(&account)?;
+        Some((&tenant.ssh_key, tenant.sequence + 1))
+    }
+
+    /// Whether there is such a tenant.
+    pub fn holds(&self, account: AccountId) -> bool {
+        self.tenants.contains_key(&account)
+    }
+
+    /// Number of tenants.
+    pub fn tenants(&self) -> usize {
+        self.tenants.len()
+    }
+
+    /// API keys and the accounts that they belong to.
+    pub fn keys(&self) -> impl Iterator<Item = (KeyId, AccountId)> {
+        self.keys.iter().map(|(key, account, _)| (*key, account))
+    }
+
+    /// Sequence that the owners' next signed request must have.
+    pub fn next_owners_sequence(&self) -> u64 {
+        self.owners_sequence + 1
+    }
+
+    /// The owners' settings, as they were signed; empty until there are some.
+    pub fn settings(&self) -> &str {
+        &self.settings
+    }
+}

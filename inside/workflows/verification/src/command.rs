@@ -1,0 +1,138 @@
+//! What this workflow is asked.
+
+use adyton_destination::{Channel, Destination};
+use adyton_seal::Code;
+use adyton_services::{MessageLook, ServiceId};
+use adyton_tenancy::Caller;
+
+use crate::{AttemptId, Outcome, Subject, Subjects, VerificationId};
+
+/// Send a code; resends if one is live for this destination.
+pub struct Start {
+    /// Who asks.
+    pub caller: Caller,
+    /// The service.
+    pub service: ServiceId,
+    /// The person's address.
+    pub destination: Destination,
+    /// Its keyed hashes.
+    pub subjects: Subjects,
+    /// How to send.
+    pub channel: Channel,
+    /// A code that the caller supplies.
+    pub custom_code: Option<Code>,
+    /// What the message looks like.
+    pub look: MessageLook,
+    /// What it costs, in millionths of the policy's unit.
+    pub cost: u64,
+}
+
+/// Compare a code.
+pub struct Check {
+    /// Who asks.
+    pub caller: Caller,
+    /// The service.
+    pub service: ServiceId,
+    /// Which verification.
+    pub target: Target,
+    /// What the person typed.
+    pub code: Code,
+}
+
+/// Look at a live verification.
+pub struct FetchVerification {
+    /// Who asks.
+    pub caller: Caller,
+    /// The service.
+    pub service: ServiceId,
+    /// Which verification.
+    pub target: Target,
+}
+
+/// End a live verification.
+pub struct Cancel {
+    /// Who asks.
+    pub caller: Caller,
+    /// The service.
+    pub service: ServiceId,
+    /// Which verification.
+    pub target: Target,
+}
+
+/// Call a verification with a supplied code approved, as the policy may let a service do.
+pub struct Approve {
+    /// Who asks.
+    pub caller: Caller,
+    /// The service.
+    pub service: ServiceId,
+    /// Which verification.
+    pub target: Target,
+}
+
+/// Support looks at one verification.
+pub struct LookUp {
+    /// Who asks.
+    pub caller: Caller,
+    /// The verification whose SID a person read out.
+    pub verification: VerificationId,
+}
+
+/// How an attempt to send ended.
+pub struct ReportDelivery {
+    /// The verification.
+    pub verification: VerificationId,
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The last route that was tried, by its place in the policy.
+    pub route: Option<u8>,
+}
+
+/// An attempt may have left without an answer, and its carrier deduplicates: it is to be handed
+/// over once more, which counts as a message.
+pub struct CountRepeat {
+    /// The verification.
+    pub verification: VerificationId,
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// What it counts for.
+    pub subjects: Subjects,
+    /// What it costs.
+    pub cost: u64,
+}
+
+/// How a request names its verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// By its SID.
+    Sid(VerificationId),
+    /// By `To`: its keyed hash in the service.
+    Subject(Subject),
+    /// By both, which must name one verification.
+    Both(VerificationId, Subject),
+}
+
+/// All that this workflow is asked.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every command is a start or a check; a box for each would cost more"
+)]
+pub enum Command {
+    /// See [`Start`].
+    Start(Start),
+    /// See [`Check`].
+    Check(Check),
+    /// See [`FetchVerification`].
+    FetchVerification(FetchVerification),
+    /// See [`Cancel`].
+    Cancel(Cancel),
+    /// See [`Approve`].
+    Approve(Approve),
+    /// See [`LookUp`].
+    LookUp(LookUp),
+    /// See [`ReportDelivery`].
+    ReportDelivery(ReportDelivery),
+    /// See [`CountRepeat`].
+    CountRepeat(CountRepeat),
+}

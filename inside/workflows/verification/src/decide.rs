@@ -1,0 +1,171 @@
+//! What a command about verifications leads to. `starts` sends codes, `checks` compares them.
+
+use alloc::vec::Vec;
+
+use adyton_decider::{Context, Seconds};
+use adyton_destination::Destination;
+use adyton_services::{ServiceId, Services};
+use adyton_tenancy::Caller;
+
+use crate::hot::Verification;
+use crate::{
+    Command, Effect, Event, Refusal, Reply, ReportDelivery, Rules, SLOT, State, Status, Target, VerificationId,
+    VerificationView, checks, starts,
+};
+
+/// What this workflow drafts.
+pub type Draft = adyton_decider::Draft<Event, Effect>;
+
+/// What this workflow reads of the workflows beneath it.
+#[derive(Clone, Copy)]
+pub struct Beneath<'a> {
+    /// Tenants and their keys.
+    pub tenancy: &'a adyton_tenancy::State,
+    /// Services, under the rules of now.
+    pub services: Services<'a>,
+}
+
+/// Decides one command.
+///
+/// # Errors
+/// A [`Refusal`]; then the draft is to be discarded.
+pub fn decide(
+    state: &State,
+    beneath: &Beneath<'_>,
+    command: Command,
+    context: &mut Context<'_, Rules>,
+    draft: &mut Draft,
+) -> Result<Reply, Refusal> {
+    match command {
+        Command::Start(start) => starts::start(state, beneath, start, context, draft).map(Reply::Verification),
+        Command::Check(check) => checks::check(state, beneath, &check, context, draft).map(Reply::Verification),
+        Command::FetchVerification(fetch) => {
+            checks::fetch(state, beneath, &fetch, context.now).map(Reply::Verification)
+        }
+        Command::Cancel(cancel) => checks::cancel(state, beneath, &cancel, context.now, draft).map(Reply::Verification),
+        Command::Approve(approve) => {
+            checks::approve(state, beneath, &approve, context.now, draft).map(Reply::Verification)
+        }
+        Command::LookUp(look) => checks::look_up(state, beneath, &look, context.now, draft).map(Reply::Support),
+        Command::ReportDelivery(report) => {
+            report_delivery(state, &report, draft);
+            Ok(Reply::Done)
+        }
+        Command::CountRepeat(repeat) => {
+            starts::count_repeat(state, &repeat, context, draft)?;
+            Ok(Reply::Done)
+        }
+    }
+}
+
+/// What time brings: one event for all that expired, one for all counts that are forgotten,
+/// whatever their number.
+pub fn sweep(state: &State, now: Seconds, draft: &mut Draft) {
+    let due = state.hot.ends.first().is_some_and(|(ends, _)| *ends <= now);
+    let counted = !state.hot.sends.is_empty() || state.budgets.len() > 0;
+    let another_hour = counted && state.hot.swept != now / 3600;
+    if due || another_hour || state.ended.is_due(now) {
+        draft.log(Event::Expired);
+    }
+    if another_hour && state.budgets.any_old(now) {
+        draft.log(Event::BudgetsForgotten);
+    }
+    let expired = state.hot.ends.iter().take_while(|(ends, _)| *ends <= now).map(|(_, sid)| *sid);
+    stop(state, expired, true, draft);
+}
+
+/// Ends the delivery of what is under way for a service that goes.
+pub fn stop_service(state: &State, service: ServiceId, draft: &mut Draft) {
+    stop(state, state.hot.of_service(service).into_iter(), false, draft);
+}
+
+/// Ends the delivery of what is under way for these verifications, if anything is.
+pub(crate) fn stop(
+    state: &State,
+    verifications: impl Iterator<Item = VerificationId>,
+    expired: bool,
+    draft: &mut Draft,
+) {
+    let under_way = |sid: &VerificationId| state.hot.verifications.get(sid).is_some_and(Verification::is_under_way);
+    let verifications: Vec<_> = verifications.filter(under_way).collect();
+    if !verifications.is_empty() {
+        draft.run(Effect::Stop { verifications, expired });
+    }
+}
+
+fn report_delivery(state: &State, report: &ReportDelivery, draft: &mut Draft) {
+    let ReportDelivery { verification, attempt, outcome, route } = *report;
+    // A verification that is over needs no outcome.
+    if state.hot.verifications.contains_key(&verification) {
+        draft.log(Event::DeliveryReported { verification, attempt, outcome, route });
+    }
+}
+
+/// A live verification.
+pub(crate) struct Live<'a> {
+    pub(crate) sid: VerificationId,
+    pub(crate) verification: &'a Verification,
+    pub(crate) destination: &'a Destination,
+}
+
+impl Live<'_> {
+    pub(crate) fn view(&self, status: Status, updated: Seconds) -> VerificationView {
+        let Verification { service, account, channel, created, .. } = *self.verification;
+        VerificationView {
+            verification: self.sid,
+            service,
+            account,
+            to: self.destination.duplicate(),
+            channel,
+            status,
+            created,
+            updated: updated.max(self.verification.updated),
+            attempts: self.verification.attempts.clone(),
+        }
+    }
+}
+
+/// The live verification that a target names; if it is over, why, but only if the caller named it
+/// by SID.
+pub(crate) fn live<'a>(
+    state: &'a State,
+    service: ServiceId,
+    target: Target,
+    now: Seconds,
+) -> Result<Live<'a>, Refusal> {
+    let (sid, reason) = match target {
+        Target::Sid(sid) | Target::Both(sid, _) => (sid, state.reason(service, sid, now)),
+        Target::Subject(subject) => {
+            let found = state.hot.by_subject.get(&(service, subject));
+            (*found.ok_or(Refusal::NotFound(None))?, None)
+        }
+    };
+    let verification = state.live_verification(service, sid, now).ok_or(Refusal::NotFound(reason))?;
+    if let Target::Both(_, subject) = target
+        && state.hot.by_subject.get(&(service, subject)) != Some(&sid)
+    {
+        return Err(Refusal::NotFound(None));
+    }
+    // Without a destination it is a replayed one, which a boot has voided.
+    let destination = verification.destination.as_ref().ok_or(Refusal::NotFound(None))?;
+    Ok(Live { sid, verification, destination })
+}
+
+/// A live verification of a service of the caller's, if its key may verify.
+pub(crate) fn own<'a>(
+    state: &'a State,
+    beneath: &Beneath<'_>,
+    caller: &Caller,
+    service: ServiceId,
+    target: Target,
+    now: Seconds,
+) -> Result<Live<'a>, Refusal> {
+    let account = beneath.tenancy.authenticate(caller, adyton_tenancy::Scope::Verify)?;
+    beneath.services.of(account, service).ok_or(Refusal::NotFound(None))?;
+    live(state, service, target, now)
+}
+
+/// Number of the slot that a time lies in.
+pub(crate) fn slot(at: Seconds) -> u32 {
+    u32::try_from(at / SLOT).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,180 @@
+//! What an event changes. Total and deterministic; an event about something that is gone changes
+//! nothing.
+
+use adyton_decider::{Class, Seconds};
+use adyton_services::ServiceId;
+use adyton_tenancy::AccountId;
+
+use crate::decide::slot;
+use crate::hot::{Hot, Slot, Verification};
+use crate::sends::Counted;
+use crate::{Attempt, AttemptId, Event, Reason, State, Subjects, VerificationId};
+
+impl State {
+    /// Applies one event beside that state of services.
+    pub fn apply(&mut self, at: Seconds, event: Event, services: &adyton_services::State) {
+        match event {
+            Event::CheckFailed { verification, service, subject, full_again } => {
+                if let Some(account) = services.owner(service) {
+                    self.budgets.wrong(account, (service, subject), full_again, at);
+                }
+                if let Some(live) = self.hot.verifications.get_mut(&verification) {
+                    live.failed_checks = live.failed_checks.saturating_add(1);
+                    live.updated = at;
+                }
+            }
+            Event::VerificationApproved { verification, service, subject, proven } => {
+                if proven {
+                    self.budgets.right(&(service, subject));
+                }
+                self.end(verification, Reason::Approved, at);
+                // A replayed state has not known it live, but may be asked why it is over.
+                self.ended.put(verification, service, Reason::Approved, at);
+            }
+            Event::VerificationCanceled { verification } => self.end(verification, Reason::Canceled, at),
+            Event::Expired => self.expired(at, services),
+            Event::BudgetsForgotten => self.budgets.forget_old(at, |service| services.owner(*service)),
+            Event::SupportLooked { account, .. } => self.hot.sends.add(Counted::Support(account), 1, at),
+            Event::SlotOpened { .. }
+            | Event::VerificationStarted { .. }
+            | Event::VerificationResent { .. }
+            | Event::SendRepeated { .. }
+            | Event::DeliveryReported { .. } => self.hot.apply(at, event),
+        }
+    }
+
+    /// Applies one event to a state that keeps only what survives a restart, and why codes of
+    /// before are void: the one that a boot replays and that snapshots are made from.
+    pub fn apply_cold(&mut self, at: Seconds, event: Event, services: &adyton_services::State) {
+        match event {
+            // As long as its code would have lived.
+            Event::VerificationStarted { verification, service, .. } => {
+                self.ended.put(verification, service, Reason::VaultRestarted, at);
+            }
+            Event::VerificationCanceled { verification } => {
+                if let Some(service) = self.ended.service(verification) {
+                    self.ended.put(verification, service, Reason::Canceled, at);
+                }
+            }
+            event if matches!(event.class(), Class::S | Class::P) => self.apply(at, event, services),
+            _ => {}
+        }
+    }
+
+    /// Hears that a boot begins: everything hot is void.
+    pub fn booted(&mut self, at: Seconds) {
+        let hot = core::mem::take(&mut self.hot);
+        for (verification, live) in hot.verifications {
+            self.ended.put(verification, live.service, Reason::VaultRestarted, at);
+        }
+        self.budgets.boot(at);
+        self.hot.swept = at / 3600;
+    }
+
+    /// Hears that a service of a tenant is gone: its verifications are over.
+    pub fn service_gone(&mut self, at: Seconds, account: AccountId, service: ServiceId) {
+        for verification in self.hot.of_service(service) {
+            self.end(verification, Reason::Canceled, at);
+        }
+        self.budgets.service_deleted(account, service);
+    }
+
+    fn end(&mut self, verification: VerificationId, reason: Reason, at: Seconds) {
+        if let Some(over) = self.hot.end(verification) {
+            self.ended.put(verification, over.service, reason, at);
+        }
+    }
+
+    fn expired(&mut self, at: Seconds, services: &adyton_services::State) {
+        while let Some((ends, sid)) = self.hot.ends.first().copied() {
+            if ends > at {
+                break;
+            }
+            if let Some(over) = self.hot.end(sid) {
+                self.ended.put(sid, over.service, over.reason_at_end(), ends);
+            }
+            // `end` removes it; this also covers an entry without a verification.
+            self.hot.ends.remove(&(ends, sid));
+        }
+        self.ended.forget(at);
+        if self.hot.swept != at / 3600 {
+            self.hot.swept = at / 3600;
+            self.hot.sends.forget(at);
+            self.budgets.drop_full(at, |service| services.owner(*service));
+        }
+    }
+}
+
+impl Hot {
+    fn apply(&mut self, at: Seconds, event: Event) {
+        match event {
+            Event::SlotOpened { slot, key } => drop(self.slots.insert(slot, Slot { key, live: 0 })),
+            Event::VerificationStarted {
+                verification,
+                account,
+                service,
+                channel,
+                subject,
+                attempt,
+                code_length,
+                sent,
+                destination,
+                custom_code,
+            } => {
+                self.count(account, sent, at);
+                self.start(
+                    verification,
+                    Verification {
+                        account,
+                        service,
+                        subject,
+                        channel,
+                        destination,
+                        custom_code,
+                        code_length,
+                        slot: slot(at),
+                        created: at,
+                        updated: at,
+                        attempts: alloc::vec![Attempt::new(attempt, at)],
+                        failed_checks: 0,
+                    },
+                );
+            }
+            Event::VerificationResent { verification, attempt, sent } => {
+                let Some(live) = self.verifications.get_mut(&verification) else { return };
+                live.attempts.push(Attempt::new(attempt, at));
+                live.updated = at;
+                let account = live.account;
+                self.count(account, sent, at);
+            }
+            Event::SendRepeated { verification, attempt, sent } => {
+                let Some(live) = self.verifications.get(&verification) else { return };
+                let account = live.account;
+                if let Some(known) = self.attempt(verification, attempt) {
+                    known.repeats = known.repeats.saturating_add(1);
+                }
+                self.count(account, sent, at);
+            }
+            Event::DeliveryReported { verification, attempt, outcome, route } => {
+                if let Some(known) = self.attempt(verification, attempt) {
+                    (known.outcome, known.route) = (Some(outcome), route);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn attempt(&mut self, verification: VerificationId, attempt: AttemptId) -> Option<&mut Attempt> {
+        let live = self.verifications.get_mut(&verification)?;
+        live.attempts.iter_mut().find(|known| known.sid == attempt)
+    }
+
+    /// Counts a sending against the ceilings.
+    fn count(&mut self, account: AccountId, sent: Option<(Subjects, u64)>, at: Seconds) {
+        let Some((subjects, cost)) = sent else { return };
+        self.sends.add(Counted::Destination(subjects.in_tenant), 1, at);
+        self.sends.add(Counted::Shared(subjects.shared), 1, at);
+        self.sends.add(Counted::Tenant(account), 1, at);
+        self.sends.add(Counted::Spend(account), cost, at);
+    }
+}

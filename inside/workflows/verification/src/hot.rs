@@ -1,0 +1,156 @@
+//! Live verifications: class H, void after a boot; and for a while why one is over.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use adyton_decider::{Seconds, SlidingHours};
+use adyton_destination::{Channel, Destination};
+use adyton_seal::{Code, SlotKey};
+use adyton_services::ServiceId;
+use adyton_tenancy::AccountId;
+
+use crate::sends::{self, Counted};
+use crate::{Attempt, CODE_LIFE, MAX_CHECKS, Reason, Subject, VerificationId};
+
+/// How long the reason of an end is kept.
+const REMEMBERED: Seconds = 600;
+/// Ends that are kept at the most; the oldest goes first.
+const MAX_ENDED: usize = 200_000;
+
+/// Everything that lives in one boot.
+pub(crate) struct Hot {
+    pub(crate) slots: BTreeMap<u32, Slot>,
+    pub(crate) verifications: BTreeMap<VerificationId, Verification>,
+    /// (service, subject) to the live verification of that destination.
+    pub(crate) by_subject: BTreeMap<(ServiceId, Subject), VerificationId>,
+    /// When each verification ends, soonest first.
+    pub(crate) ends: BTreeSet<(Seconds, VerificationId)>,
+    pub(crate) sends: SlidingHours<Counted>,
+    /// Hour in which what is as good as new was last dropped.
+    pub(crate) swept: u64,
+}
+
+pub(crate) struct Slot {
+    /// `None` only in a replayed state, where every code of the slot is void.
+    pub(crate) key: Option<SlotKey>,
+    pub(crate) live: u32,
+}
+
+pub(crate) struct Verification {
+    pub(crate) account: AccountId,
+    pub(crate) service: ServiceId,
+    pub(crate) subject: Subject,
+    pub(crate) channel: Channel,
+    /// `None` only in a replayed state.
+    pub(crate) destination: Option<Destination>,
+    /// A code that the caller supplied; otherwise it is derived from the slot's key.
+    pub(crate) custom_code: Option<Code>,
+    pub(crate) code_length: u8,
+    pub(crate) slot: u32,
+    pub(crate) created: Seconds,
+    pub(crate) updated: Seconds,
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) failed_checks: u8,
+}
+
+impl Verification {
+    pub(crate) fn ends(&self) -> Seconds {
+        self.created.saturating_add(CODE_LIFE)
+    }
+
+    /// Whether its newest attempt's outcome is not known: that message may still be under way.
+    /// Older ones were stopped.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.attempts.last().is_some_and(|attempt| attempt.outcome.is_none())
+    }
+
+    /// Why it is over when its life is.
+    pub(crate) fn reason_at_end(&self) -> Reason {
+        if self.failed_checks >= MAX_CHECKS { Reason::MaxAttemptsReached } else { Reason::Expired }
+    }
+}
+
+impl Default for Hot {
+    fn default() -> Self {
+        let (slots, verifications, by_subject, ends) = Default::default();
+        Self { slots, verifications, by_subject, ends, sends: sends::none(), swept: 0 }
+    }
+}
+
+impl Hot {
+    pub(crate) fn start(&mut self, sid: VerificationId, verification: Verification) {
+        self.slots.entry(verification.slot).or_insert(Slot { key: None, live: 0 }).live += 1;
+        self.by_subject.insert((verification.service, verification.subject), sid);
+        self.ends.insert((verification.ends(), sid));
+        self.verifications.insert(sid, verification);
+    }
+
+    /// Ends a verification and erases its slot's key with the slot's last live code.
+    pub(crate) fn end(&mut self, sid: VerificationId) -> Option<Verification> {
+        let ended = self.verifications.remove(&sid)?;
+        self.ends.remove(&(ended.ends(), sid));
+        let subject = (ended.service, ended.subject);
+        // A later verification of the same destination may have taken the place.
+        if self.by_subject.get(&subject) == Some(&sid) {
+            self.by_subject.remove(&subject);
+        }
+        if let Some(slot) = self.slots.get_mut(&ended.slot) {
+            slot.live = slot.live.saturating_sub(1);
+            if slot.live == 0 {
+                self.slots.remove(&ended.slot);
+            }
+        }
+        Some(ended)
+    }
+
+    /// Live verifications of one service.
+    pub(crate) fn of_service(&self, service: ServiceId) -> Vec<VerificationId> {
+        let all = (service, Subject::MIN)..=(service, Subject::MAX);
+        self.by_subject.range(all).map(|(_, sid)| *sid).collect()
+    }
+}
+
+/// Why verifications ended, for ten minutes each.
+#[derive(Default)]
+pub(crate) struct Ended {
+    by_sid: BTreeMap<VerificationId, (ServiceId, Reason, Seconds)>,
+    /// Oldest first.
+    order: VecDeque<VerificationId>,
+}
+
+impl Ended {
+    pub(crate) fn put(&mut self, verification: VerificationId, service: ServiceId, reason: Reason, at: Seconds) {
+        let until = at.saturating_add(REMEMBERED);
+        if self.by_sid.insert(verification, (service, reason, until)).is_none() {
+            self.order.push_back(verification);
+        }
+        if self.order.len() > MAX_ENDED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_sid.remove(&oldest);
+        }
+    }
+
+    pub(crate) fn reason(&self, service: ServiceId, verification: VerificationId, now: Seconds) -> Option<Reason> {
+        let (of, reason, until) = self.by_sid.get(&verification)?;
+        (*of == service && *until > now).then_some(*reason)
+    }
+
+    pub(crate) fn service(&self, verification: VerificationId) -> Option<ServiceId> {
+        self.by_sid.get(&verification).map(|(service, ..)| *service)
+    }
+
+    /// Whether the oldest is due to be forgotten.
+    pub(crate) fn is_due(&self, now: Seconds) -> bool {
+        let oldest = self.order.front().and_then(|sid| self.by_sid.get(sid));
+        oldest.is_some_and(|(_, _, until)| *until <= now)
+    }
+
+    pub(crate) fn forget(&mut self, now: Seconds) {
+        while self.is_due(now) {
+            if let Some(oldest) = self.order.pop_front() {
+                self.by_sid.remove(&oldest);
+            }
+        }
+    }
+}

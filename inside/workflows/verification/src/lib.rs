@@ -1,0 +1,58 @@
+//! Verifications: codes, attempts to send, checks and their limits: a workflow (DESIGN §4 and §8),
+//! pure and `no_std`.
+//!
+//! The order of a decision is always: who asks, what it may touch, what rules and limits say, and
+//! only then secrets. So a refusal tells nothing about things that are not the caller's. Codes
+//! leave only in an [`Effect`], a message to the person, and never in a [`Reply`].
+//!
+//! It reads tenants and services ([`Beneath`]), and hears when a boot begins ([`State::booted`])
+//! and when a service is gone ([`State::service_gone`]). Failed-check budgets are class P;
+//! everything about live codes is class H: it lives in the memory of one boot. Events:
+//! `docs/spec/02-entries.md`; section of snapshots: `docs/spec/04-snapshots.md`.
+
+#![no_std]
+
+extern crate alloc;
+
+mod budgets;
+mod ceilings;
+mod checks;
+mod command;
+mod decide;
+mod event;
+mod evolve;
+mod hot;
+mod reply;
+mod rules;
+mod section;
+mod sends;
+mod starts;
+mod state;
+mod subjects;
+
+use adyton_decider::Seconds;
+
+pub use command::{
+    Approve, Cancel, Check, Command, CountRepeat, FetchVerification, LookUp, ReportDelivery, Start, Target,
+};
+pub use decide::{Beneath, Draft, decide, stop_service, sweep};
+pub use event::Event;
+pub use reply::{
+    Attempt, AttemptId, AttemptKind, Ceiling, Effect, Outcome, Reason, Refusal, Reply, Status, SupportView,
+    VerificationId, VerificationKind, VerificationView,
+};
+pub use rules::{Limits, Rules};
+pub use section::SECTION;
+pub use state::{HotFacts, State};
+pub use subjects::{InService, InTenant, MailDomain, NumberBlock, Shared, Subject, Subjects};
+
+/// Life of a code in seconds, from its first sending; a resend does not extend it.
+pub const CODE_LIFE: Seconds = 600;
+/// Length in seconds of a slot, whose codes share one key.
+pub const SLOT: Seconds = 600;
+/// Times one code is sent.
+pub const MAX_SENDS: usize = 5;
+/// Times an attempt that may have left is handed over again, at a carrier that deduplicates.
+pub const MAX_REPEATS: u8 = 2;
+/// Wrong codes that one verification bears.
+pub const MAX_CHECKS: u8 = 5;

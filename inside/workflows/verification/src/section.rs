@@ -1,0 +1,49 @@
+//! This workflow's section of snapshots (`docs/spec/04-snapshots.md`).
+
+use adyton_decider::Corrupt;
+use adyton_seal::Plaintext;
+use adyton_services::ServiceId;
+use adyton_wire::{Put, Reader};
+
+use crate::budgets::Budget;
+use crate::{State, Subject};
+
+/// Number of this workflow among sections, and version of the layout.
+pub const SECTION: (u16, u16) = (3, 1);
+
+impl State {
+    /// Writes class P; nothing hot. Token buckets are not written: a boot that is not the first
+    /// begins with empty ones.
+    pub fn save(&self, out: &mut Plaintext) {
+        let counts = || self.budgets.iter().filter(|(_, budget)| budget.consecutive > 0);
+        out.put_u64(self.budgets.boots);
+        // At most `MAX_BUDGETS`.
+        out.put_u32(u32::try_from(counts().count()).unwrap_or(u32::MAX));
+        for ((service, subject), budget) in counts() {
+            out.put(service.as_bytes());
+            out.put(subject.as_bytes());
+            out.put_u32(budget.consecutive);
+            out.put_u64(budget.last);
+        }
+    }
+
+    /// Reads what [`State::save`] wrote beside that state of services.
+    ///
+    /// # Errors
+    /// [`Corrupt`], also for places that do not ascend and for counts of nothing.
+    pub fn load(reader: &mut Reader<'_>, services: &adyton_services::State) -> Result<Self, Corrupt> {
+        let (mut state, mut last) = (Self::default(), None);
+        state.budgets.boots = reader.u64()?;
+        adyton_decider::read_each(reader, |reader| {
+            let place = (ServiceId::read(reader)?, Subject::read(reader)?);
+            let budget = Budget { full_again: 0, consecutive: reader.u32()?, last: reader.u64()? };
+            if budget.consecutive == 0 || last.is_some_and(|last| last >= place) {
+                return Err(Corrupt);
+            }
+            last = Some(place);
+            state.budgets.put(services.owner(place.0), place, budget);
+            Ok(())
+        })?;
+        Ok(state)
+    }
+}

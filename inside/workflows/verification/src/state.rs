@@ -1,0 +1,118 @@
+//! What is remembered of verifications.
+
+use alloc::vec::Vec;
+
+use adyton_decider::Seconds;
+use adyton_services::{ServiceId, Services};
+use adyton_tenancy::AccountId;
+
+use crate::budgets::Budgets;
+use crate::hot::{Ended, Hot, Verification};
+use crate::{Event, Reason, VerificationId};
+
+/// Failed-check budgets (class P), live verifications (class H), and for a while why others are
+/// over.
+#[derive(Default)]
+pub struct State {
+    pub(crate) budgets: Budgets,
+    /// Why verifications that are over ended; kept for a while, through a restart as far as the log
+    /// still tells.
+    pub(crate) ended: Ended,
+    pub(crate) hot: Hot,
+}
+
+/// Public facts of a live verification, for comparing two states in tests: no destination and no
+/// key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HotFacts {
+    /// Its SID.
+    pub verification: VerificationId,
+    /// Its service.
+    pub service: ServiceId,
+    /// Attempts sent.
+    pub sent: usize,
+    /// Attempts whose outcome is known.
+    pub known: usize,
+    /// Wrong codes.
+    pub failed_checks: u8,
+}
+
+impl State {
+    /// Number of verifications held, expired ones included until the next sweep.
+    pub fn live(&self) -> usize {
+        self.hot.verifications.len()
+    }
+
+    /// Number of slot keys held.
+    pub fn slots(&self) -> usize {
+        self.hot.slots.len()
+    }
+
+    /// Drops budgets that are as good as new. No event says so, so a state that is kept for long
+    /// does it now and then.
+    pub fn drop_full_budgets(&mut self, now: Seconds, services: &adyton_services::State) {
+        self.budgets.drop_full(now, |service| services.owner(*service));
+    }
+
+    /// Of every live verification, in the order of their SIDs.
+    pub fn hot_facts(&self) -> Vec<HotFacts> {
+        let facts = |(verification, live): (&VerificationId, &Verification)| HotFacts {
+            verification: *verification,
+            service: live.service,
+            sent: live.attempts.len(),
+            known: live.attempts.iter().filter(|attempt| attempt.outcome.is_some()).count(),
+            failed_checks: live.failed_checks,
+        };
+        self.hot.verifications.iter().map(facts).collect()
+    }
+
+    /// The tenant that an event concerns, as far as the state before it knows.
+    pub fn tenant_of(&self, event: &Event) -> Option<AccountId> {
+        match event {
+            Event::VerificationStarted { account, .. } | Event::SupportLooked { account, .. } => Some(*account),
+            Event::VerificationResent { verification, .. }
+            | Event::SendRepeated { verification, .. }
+            | Event::CheckFailed { verification, .. }
+            | Event::VerificationApproved { verification, .. }
+            | Event::VerificationCanceled { verification }
+            | Event::DeliveryReported { verification, .. } => {
+                self.hot.verifications.get(verification).map(|live| live.account)
+            }
+            Event::SlotOpened { .. } | Event::Expired | Event::BudgetsForgotten => None,
+        }
+    }
+
+    /// The verification, if it is of that service and its life is not over.
+    pub(crate) fn live_verification(
+        &self,
+        service: ServiceId,
+        verification: VerificationId,
+        now: Seconds,
+    ) -> Option<&Verification> {
+        let found = self.hot.verifications.get(&verification)?;
+        (found.service == service && found.ends() > now).then_some(found)
+    }
+
+    /// Why a verification of a service is over, if that is still known.
+    pub(crate) fn reason(&self, service: ServiceId, verification: VerificationId, now: Seconds) -> Option<Reason> {
+        if let Some(found) = self.hot.verifications.get(&verification) {
+            // Its life is over, though no sweep has come yet.
+            return (found.service == service && found.ends() <= now).then(|| found.reason_at_end());
+        }
+        self.ended.reason(service, verification, now)
+    }
+
+    /// The same for a caller who may look at all of an account's verifications.
+    pub(crate) fn reason_of_account(
+        &self,
+        account: AccountId,
+        services: &Services<'_>,
+        verification: VerificationId,
+        now: Seconds,
+    ) -> Option<Reason> {
+        let live = self.hot.verifications.get(&verification).map(|found| found.service);
+        let service = live.or_else(|| self.ended.service(verification))?;
+        services.of(account, service)?;
+        self.reason(service, verification, now)
+    }
+}

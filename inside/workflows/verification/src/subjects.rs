@@ -1,0 +1,39 @@
+//! Keyed hashes of a destination, by which state and log know it (`docs/spec/00-conventions.md`).
+
+use adyton_decider::KeyedHash;
+
+/// Purpose of a hash: an address in one service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InService {}
+/// Purpose of a hash: an address in one tenant, over all its services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InTenant {}
+/// Purpose of a hash: a block of telephone numbers, in one tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NumberBlock {}
+/// Purpose of a hash: a mail domain, in one tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MailDomain {}
+
+/// A destination as its service knows it.
+pub type Subject = KeyedHash<InService>;
+
+/// A destination as its tenant knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subjects {
+    /// In its service.
+    pub in_service: Subject,
+    /// In its tenant, over all services.
+    pub in_tenant: KeyedHash<InTenant>,
+    /// What it shares with many other addresses, in its tenant.
+    pub shared: Shared,
+}
+
+/// Keyed hash of what many addresses share; the two kinds have ceilings of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shared {
+    /// A block of telephone numbers.
+    NumberBlock(KeyedHash<NumberBlock>),
+    /// A mail domain.
+    MailDomain(KeyedHash<MailDomain>),
+}
