@@ -108,6 +108,18 @@ def ranges(codes):
     yield first, last
 
 
+def unassigned():
+    """Ranges of characters that this Unicode does not have, private ones included: a later version may give them a meaning."""
+    first = None
+    for code in range(0x80, 0x110001):
+        missing = code < 0x110000 and unicodedata.category(chr(code)) in ("Cn", "Co")
+        if missing and first is None:
+            first = code
+        if not missing and first is not None:
+            yield first, code - 1
+            first = None
+
+
 def main():
     every = [code for code in range(0x80, 0x30000) if unicodedata.category(chr(code)) not in ("Cn", "Co", "Cs")]
     folds = {code: fold(chr(code)) for code in every}
@@ -119,6 +131,8 @@ def main():
     no_letters = ("Lm", "Mn", "Mc")
     is_modifier = lambda code: unicodedata.category(chr(code)) in no_letters or code in clicks_and_dots
     spans = list(ranges([code for code in every if is_modifier(code)]))
+    marks = list(ranges([code for code in every if unicodedata.category(chr(code)) in ("Mn", "Mc", "Me")]))
+    missing = list(unassigned())
     out = [
         "//! What carriers may put in the place of characters, and what is no letter of a word. Written by `cargo xtask folds`",
         f"//! from Unicode {unicodedata.unidata_version} (`xtask/src/folds/table.py` has the rules). Do not edit.",
@@ -139,6 +153,18 @@ def main():
         "#[rustfmt::skip]",
         f"pub(super) static MODIFIERS: [(char, char); {len(spans)}] = [",
         *lines(f"({escaped(first)}, {escaped(last)})," for first, last in spans),
+        "];",
+        "",
+        "/// First and last of marks, which belong to the character before them.",
+        "#[rustfmt::skip]",
+        f"pub(super) static MARKS: [(char, char); {len(marks)}] = [",
+        *lines(f"({escaped(first)}, {escaped(last)})," for first, last in marks),
+        "];",
+        "",
+        "/// First and last of characters that this version of Unicode does not have, and of private ones.",
+        "#[rustfmt::skip]",
+        f"pub(super) static UNASSIGNED: [(char, char); {len(missing)}] = [",
+        *lines(f"({escaped(first)}, {escaped(last)})," for first, last in missing),
         "];",
     ]
     sys.stdout.write("\n".join(out) + "\n")

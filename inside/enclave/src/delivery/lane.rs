@@ -86,14 +86,14 @@ impl<C: Carrier> Lane<C> {
         self.suspected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What an answer shows of the sender. An answer that is no such refusal, and does not show that the sender may send, changes
-    /// nothing.
+    /// What an answer shows of the sender. Only a message that was taken shows that the sender may send: an unknown recipient is
+    /// refused before a server looks at quotas and content.
     fn notice(&self, handed: Result<(), Failure>) {
         match handed {
             Err(Failure::SenderForNow | Failure::PerhapsSender) => {
                 self.suspected().get_or_insert_with(Instant::now);
             }
-            Ok(()) | Err(Failure::Recipient) => *self.suspected() = None,
+            Ok(()) => *self.suspected() = None,
             Err(_) => {}
         }
     }

@@ -13,7 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use table::{MODIFIERS, SEVERAL, SINGLE};
+use table::{MARKS, MODIFIERS, SEVERAL, SINGLE, UNASSIGNED};
 
 /// The characters of a text once each is replaced that may be; each with the bytes of the text that it stands for.
 pub(super) fn folded(text: &str) -> Vec<(char, Range<usize>)> {
@@ -45,9 +45,27 @@ fn replacement(char: char) -> Option<&'static str> {
 
 /// Whether a character between digits makes them parts of words: a letter, but no modifier letter, mark or numeral.
 pub(super) fn is_letter(char: char) -> bool {
-    let after = MODIFIERS.partition_point(|(first, _)| *first <= char);
-    let is_modifier = MODIFIERS[..after].last().is_some_and(|(_, last)| char <= *last);
-    char.is_alphabetic() && !char.is_numeric() && !is_modifier
+    char.is_alphabetic() && !char.is_numeric() && !is_in(char, &MODIFIERS)
+}
+
+/// Whether the table does not know a character: a later version of Unicode may say that it is a letter in another form.
+pub(super) fn is_unassigned(char: char) -> bool {
+    is_in(char, &UNASSIGNED)
+}
+
+/// Whether a mark stands on an ASCII character, or on one that may become one: what leaves marks out makes that character of both.
+pub(super) fn has_marked_ascii(text: &str) -> bool {
+    let mut base = false;
+    text.chars().any(|char| {
+        let marked = base && is_in(char, &MARKS);
+        base = char.is_ascii() || replacement(char).is_some();
+        marked
+    })
+}
+
+fn is_in(char: char, ranges: &[(char, char)]) -> bool {
+    let after = ranges.partition_point(|(first, _)| *first <= char);
+    ranges[..after].last().is_some_and(|(_, last)| char <= *last)
 }
 
 #[cfg(test)]

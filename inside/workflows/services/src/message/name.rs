@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use super::AppHash;
-use super::fold::{folded, folded_text, is_letter};
+use super::fold::{folded, folded_text, has_marked_ascii, is_letter, is_unassigned};
 
 /// Longest name, in septets.
 const LONGEST: usize = 30;
@@ -23,8 +23,8 @@ pub enum NameError {
     /// It is empty, or longer than 30 septets of the GSM alphabet: a character, or half of one of
     /// `^{}\\[~]|€`. Outside the alphabet: longer than 15 UTF-16 units.
     Length,
-    /// It begins or ends with a blank, or has a control character, a line end or an invisible
-    /// character.
+    /// It begins or ends with a blank, or has a control character, a line end, an invisible character,
+    /// one that Unicode 14 does not have, or a mark on an ASCII character.
     Character,
     /// It looks like an address of the web or of e-mail.
     Address,
@@ -36,7 +36,9 @@ impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Length => "a name has 1 to 30 characters, or 15 outside the alphabet of text messages",
-            Self::Character => "a name has no outer blanks, control or invisible characters",
+            Self::Character => {
+                "a name has no outer blanks, no control or invisible characters, none that Unicode 14 lacks, and no mark on an ASCII letter"
+            }
             Self::Address => "a name must not look like an address",
             Self::Digits => "a name must not hold four digits without a letter between them",
         })
@@ -58,7 +60,8 @@ impl ServiceName {
         if text.is_empty() || !fits {
             return Err(NameError::Length);
         }
-        if text.trim() != text || text.chars().any(|char| char.is_control() || is_invisible(char)) {
+        let is_refused = |char: char| char.is_control() || is_invisible(char) || is_unassigned(char);
+        if text.trim() != text || text.chars().any(is_refused) || has_marked_ascii(text) {
             return Err(NameError::Character);
         }
         // As it is written, and as a carrier may send it.

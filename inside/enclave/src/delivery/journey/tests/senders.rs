@@ -30,10 +30,10 @@ async fn refusal_that_may_concern_the_sender_is_reported_once_it_lasts() {
         assert!(world.lanes[0].reports(failure), "{failure:?}");
         assert!(!world.lanes[0].reports(failure), "{failure:?}: within a minute");
     }
-    // A message that is taken, or a recipient that is refused, shows that the sender may send. Nothing else does.
+    // Only a message that is taken shows that the sender may send: an unknown mailbox is refused before quotas are looked at.
     for (between, lasts) in [
         (Ok(()), false),
-        (Err(Failure::Recipient), false),
+        (Err(Failure::Recipient), true),
         (Err(Failure::NotThisRoute), true),
         (Err(Failure::PerhapsRecipient), true),
         (Err(DEAD), true),

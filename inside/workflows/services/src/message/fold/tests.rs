@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::table::{MODIFIERS, SEVERAL, SINGLE};
+use super::table::{MARKS, MODIFIERS, SEVERAL, SINGLE, UNASSIGNED};
 use crate::message::{NameError, ServiceName, brings_a_hash, gsm7_septets};
 
 const HASH: &str = "He42w354ol9";
@@ -37,8 +37,10 @@ fn the_table_can_be_searched_and_holds_nothing_that_is_sent_as_it_is() {
         |(first, row), (next, _)| u32::from(*first) + u32::try_from(row.len()).unwrap() <= u32::from(*next)
     ));
     assert!(SEVERAL.is_sorted_by(|(char, _), (next, _)| char < next));
-    assert!(MODIFIERS.is_sorted_by(|(_, last), (first, _)| last < first));
-    assert!(MODIFIERS.iter().all(|(first, last)| first <= last));
+    for ranges in [&MODIFIERS[..], &MARKS, &UNASSIGNED] {
+        assert!(ranges.is_sorted_by(|(_, last), (first, _)| last < first));
+        assert!(ranges.iter().all(|(first, last)| first <= last));
+    }
     let table = table();
     assert!(table.len() > 3000);
     for (char, text) in table {
@@ -83,6 +85,30 @@ fn no_modifier_or_mark_keeps_digits_apart() {
             assert!(is_refused(&name), "{name}: U+{:X}", u32::from(char));
         }
     }
+}
+
+/// A gateway with a newer Unicode makes letters of characters that the table does not know: U+1CCD6 to U+1CCF9 are the outlined
+/// letters and digits of Unicode 16, U+A7F1 is a modifier letter of Unicode 17.
+#[test]
+fn what_the_table_does_not_know_is_refused() {
+    let newer =
+        ('\u{1CCD6}'..='\u{1CCF9}').chain(['\u{A7F1}', '\u{1DF25}', '\u{1DF2A}', '\u{A7CD}', '\u{E000}', '\u{10FFFF}']);
+    for char in newer.chain(UNASSIGNED.iter().flat_map(|(first, last)| [*first, *last])) {
+        let name = format!("{char}e42w354ol9");
+        assert_eq!(ServiceName::parse(&name), Err(NameError::Character), "U+{:X}", u32::from(char));
+    }
+    assert!(UNASSIGNED.len() > 500);
+}
+
+/// What leaves marks out makes a hash of these.
+#[test]
+fn no_mark_in_an_ascii_word_hides_a_hash() {
+    for mark in MARKS.iter().flat_map(|(first, last)| *first..=*last) {
+        for name in [format!("He42{mark}w354ol9"), format!("Ｈ{mark}e42w354ol9")] {
+            assert_eq!(ServiceName::parse(&name), Err(NameError::Character), "U+{:X}", u32::from(mark));
+        }
+    }
+    assert!(MARKS.len() > 200);
 }
 
 /// What was once accepted, and what a carrier makes of it.
