@@ -76,6 +76,9 @@ pub(crate) fn routes(tls: &str, mail: &str, imds: &str) -> Vec<String> {
     named.into_iter().chain(others).collect()
 }
 
+/// Longest path of a [`RuntimeDir`], in bytes: that of a socket has at most 107, and this much is left for its name.
+const LONGEST_RUNTIME_DIR: usize = 107 - 40;
+
 /// A folder for sockets that goes with this process.
 pub(crate) struct RuntimeDir(pub(crate) PathBuf);
 
@@ -85,6 +88,15 @@ impl RuntimeDir {
         use std::os::unix::fs::DirBuilderExt;
         let name = format!("adyton-{}", HEXLOWER.encode(&adyton_seal::random::<8>()?));
         let path = std::env::temp_dir().join(name);
+        if path.as_os_str().len() > LONGEST_RUNTIME_DIR {
+            let folder = std::env::temp_dir();
+            return Err(format!(
+                "{}: too long for the paths of sockets (of at most {LONGEST_RUNTIME_DIR} bytes, {} more here): set TMPDIR to a shorter folder",
+                folder.display(),
+                path.as_os_str().len() - LONGEST_RUNTIME_DIR
+            )
+            .into());
+        }
         fs::DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
     }
