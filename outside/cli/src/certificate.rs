@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::client::expect;
+use crate::outputs;
 use crate::quote::sh;
 use crate::settings::edit_and_change;
 use crate::ssh::is_private;
@@ -126,6 +127,7 @@ async fn account(target: &Target) -> Result<ExitCode, Error> {
 
 /// 1. Both files are written, or what is there stays: the key of a request that is at a CA is nowhere else.
 async fn request(asked: &Asked) -> Result<ExitCode, Error> {
+    outputs::distinct([("--out", &asked.out), ("--sealed-key", &asked.sealed_key)])?;
     let (given, compared): (CertificateRequest, _) = asked.target.ask("/adyton/v1/public-certificate-request").await?;
     let Asked { out, sealed_key, .. } = asked;
     let key = format!("{}\n", given.sealed_key);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::client::{hinted, nothing_happened};
+use crate::outputs;
 use crate::tenant::{Tenant, account, change_keys, runtime, say};
 use crate::tenant_file::{TenantFile, random_hex};
 use crate::trust::Connection;
@@ -101,9 +102,7 @@ async fn create(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> R
     let mut scopes = scopes.to_vec();
     scopes.sort();
     scopes.dedup();
-    if out.exists() {
-        return Err(format!("{}: is there already; name another file", out.display()).into());
-    }
+    outputs::free(out)?;
     let (Connection { client, key: vault_key, .. }, file) = tenant.open().await?;
     let (made, new) = new_key(&file, &vault_key, &scopes)?;
     write_private(out, &serde_json::to_vec_pretty(&made)?)?;

@@ -24,6 +24,7 @@ mod laptop;
 mod log_check;
 mod log_key;
 mod machine;
+mod outputs;
 mod patience;
 mod policy;
 #[cfg(test)]

@@ -18,6 +18,7 @@ use data_encoding::{BASE64, BASE64_NOPAD};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Refused, Unsent, expect, hinted, nothing_happened};
+use crate::outputs;
 use crate::quote::sh;
 use crate::requests::Unsigned;
 use crate::ssh::public_key;
@@ -162,6 +163,10 @@ async fn create(tenant: &Tenant, name: &str, ssh_key: &Path, request: Option<&Pa
     let Tenant { place, tenant: path } = tenant;
     // Before anything is sent or written.
     let ssh_key = public_key(ssh_key)?;
+    if let Some(request) = request {
+        outputs::free(request)?;
+        outputs::distinct([("--tenant", path), ("--request", request)])?;
+    }
     let known = if path.exists() { Some(TenantFile::read(path)?) } else { None };
     let remembered = known.as_ref().map(|file| file.remembered(path)).transpose()?;
     let Connection { client, vault_id, key, root, .. } = place.connect(remembered.as_ref()).await?;
