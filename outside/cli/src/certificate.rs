@@ -17,12 +17,13 @@ use std::process::ExitCode;
 
 use adyton_api::{Acme, CertificateRequest};
 use adyton_folder::write_private;
-use adyton_policy::{Settings, settings_diff};
+use adyton_policy::{Settings, quoted, settings_diff};
 use clap::Subcommand;
 use data_encoding::BASE64;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::answers;
 use crate::client::expect;
 use crate::outputs;
 use crate::quote::sh;
@@ -109,18 +110,18 @@ async fn account(target: &Target) -> Result<ExitCode, Error> {
         );
         return Ok(ExitCode::SUCCESS);
     }
-    match &account {
+    match account.as_deref().map(answers::uri).transpose()? {
         Some(account) => println!(
             "account {account}\nThe CAA record of each public name, with your CA's own name in place of CA:\n  \
              0 issue \"CA; accounturi={account}; validationmethods=tls-alpn-01\""
         ),
-        None => println!("{directory}: there is no account yet"),
+        None => println!("{}: there is no account yet", quoted(&directory)),
     }
     if let Some(renews_at) = renews_at {
-        println!("the next certificate is asked for at {renews_at}");
+        println!("the next certificate is asked for at {}", quoted(&renews_at));
     }
     if let Some(last_failure) = last_failure {
-        println!("{failures} faults since the last success; the last: {last_failure}");
+        println!("{failures} faults since the last success; the last: {}", quoted(&last_failure));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -155,7 +156,7 @@ async fn request(asked: &Asked) -> Result<ExitCode, Error> {
         "{}: have a CA sign it, for {}.\n{}: keep it: only this vault opens it. With the CA's answer:\n  \
          adyton certificate import --chain CHAIN.pem --sealed-key {} --key OWNER-KEY",
         out.display(),
-        given.names.join(", "),
+        answers::list(&given.names),
         sealed_key.display(),
         sh(sealed_key.display())
     );

@@ -11,6 +11,7 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::answers;
 use crate::client::{hinted, nothing_happened};
 use crate::outputs;
 use crate::tenant::{Tenant, account, change_keys, runtime, say};
@@ -130,7 +131,7 @@ async fn remove(tenant: &Tenant, key: &Path, sid: &str) -> Result<ExitCode, Erro
 
 async fn list(tenant: &Tenant) -> Result<ExitCode, Error> {
     let keys = account(tenant).await?.keys;
-    let lines: Vec<_> = keys.iter().map(|key| format!("{}: {}", key.key_sid, key.scopes.join(", "))).collect();
+    let lines: Vec<_> = keys.iter().map(answers::key).collect::<Result<_, _>>()?;
     let sentence = if lines.is_empty() {
         format!(
             "No API keys: `adyton key create {} --key TENANT-KEY --scope verify --out KEY.json` makes one.",

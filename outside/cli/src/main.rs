@@ -6,6 +6,7 @@ mod output;
 
 mod announced;
 mod announcement;
+mod answers;
 mod certificate;
 mod client;
 mod consent;

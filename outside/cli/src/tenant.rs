@@ -13,10 +13,12 @@ use std::process::ExitCode;
 use adyton_api::{Account, ChangeKeys, CreateTenant, LoosenService, Service};
 use adyton_folder::write_private;
 use adyton_ledger::{Action, Signer, SshPublicKey, sha256};
+use adyton_policy::quoted;
 use clap::Subcommand;
 use data_encoding::{BASE64, BASE64_NOPAD};
 use serde_json::{Value, json};
 
+use crate::answers;
 use crate::client::{Client, Refused, Unsent, expect, hinted, nothing_happened};
 use crate::outputs;
 use crate::quote::sh;
@@ -183,8 +185,8 @@ async fn create(tenant: &Tenant, name: &str, ssh_key: &Path, request: Option<&Pa
         return Err(format!(
             "{}: {} ({}) is a tenant already: name another file with --tenant to make another one",
             path.display(),
-            account.account_sid,
-            account.friendly_name
+            quoted(&account.account_sid),
+            quoted(&account.friendly_name)
         )
         .into());
     }
@@ -253,7 +255,8 @@ async fn admit(place: &Place, request: &Path, keys: &[PathBuf]) -> Result<ExitCo
     let unsigned = Unsigned { action: Action::TenantCreate, signer: Signer::Owners, body, keys, authorization: None };
     let (_, answer) = unsigned.post(&client, &vault_id, vault.owners_sequence + 1).await?;
     let admitted: adyton_api::Tenant = serde_json::from_slice(&answer)?;
-    let sentence = format!("{} ({}) is a tenant.", admitted.account_sid, admitted.friendly_name);
+    let sentence =
+        format!("{} ({}) is a tenant.", answers::sid("AC", &admitted.account_sid)?, quoted(&admitted.friendly_name));
     Ok(say(place, &json!({ "account_sid": admitted.account_sid }), &sentence))
 }
 
@@ -271,20 +274,7 @@ pub(crate) async fn account(tenant: &Tenant) -> Result<Account, Error> {
 
 async fn show(tenant: &Tenant) -> Result<ExitCode, Error> {
     let account = account(tenant).await?;
-    let mut sentence = format!(
-        "{} ({}), signs with {}, next request {}",
-        account.account_sid, account.friendly_name, account.ssh_key, account.next_sequence
-    );
-    for key in &account.keys {
-        sentence += &format!("\n{}: {}", key.key_sid, key.scopes.join(", "));
-    }
-    for waiting in &account.pending_loosenings {
-        let (service, when) = (&waiting.service_sid, &waiting.loosening.effective);
-        sentence += &format!(
-            "\n{service} becomes weaker at {when}: `adyton tenant withdraw {} --service {service}` takes that back",
-            tenant.option()
-        );
-    }
+    let sentence = answers::account(&account, &tenant.option())?;
     Ok(say(&tenant.place, &serde_json::to_value(&account)?, &sentence))
 }
 
@@ -348,12 +338,12 @@ async fn loosen(tenant: &Tenant, key: &Path, body: &LoosenService) -> Result<Exi
     let (_, answer) = unsigned.post(&client, &file.vault()?, 1).await?;
     let service: Value = serde_json::from_slice(&answer)?;
     let pending = &service["pending_loosening"];
-    let when = pending["effective"].as_str().unwrap_or_default();
+    let when = quoted(pending["effective"].as_str().unwrap_or_default());
     let sentence = format!(
         "{} becomes weaker at {when}; until then `adyton tenant withdraw {} --service {}` takes that back.",
         body.service_sid,
         tenant.option(),
-        body.service_sid
+        sh(&body.service_sid)
     );
     Ok(say(&tenant.place, pending, &sentence))
 }
@@ -367,6 +357,7 @@ async fn withdraw(tenant: &Tenant, service: &str) -> Result<ExitCode, Error> {
     let headers = [("authorization", &file.basic()[..])];
     let body = expect(200, client.request("DELETE", &path, &headers, String::new()).await?)?;
     let service: Service = serde_json::from_slice(&body)?;
-    let sentence = format!("{} stays as it is: codes of {} digits.", service.sid, service.code_length);
+    let sentence =
+        format!("{} stays as it is: codes of {} digits.", answers::sid("VA", &service.sid)?, service.code_length);
     Ok(say(&tenant.place, &json!({ "service_sid": service.sid, "code_length": service.code_length }), &sentence))
 }
