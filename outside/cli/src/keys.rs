@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::answers;
 use crate::client::{hinted, nothing_happened};
 use crate::outputs;
-use crate::tenant::{Tenant, account, change_keys, runtime, say};
+use crate::tenant::{Tenant, TenantKey, account, change_keys, runtime, say};
 use crate::tenant_file::{TenantFile, random_hex};
 use crate::trust::Connection;
 
@@ -27,9 +27,8 @@ pub(crate) enum Command {
     Create {
         #[command(flatten)]
         tenant: Tenant,
-        /// The tenant's SSH key
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
+        #[command(flatten)]
+        key: TenantKey,
         /// What it may do: verify, admin, support; may be repeated
         #[arg(long, required = true, value_parser = ["verify", "admin", "support"])]
         scope: Vec<String>,
@@ -41,9 +40,8 @@ pub(crate) enum Command {
     Remove {
         #[command(flatten)]
         tenant: Tenant,
-        /// The tenant's SSH key
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
+        #[command(flatten)]
+        key: TenantKey,
         /// The API key
         #[arg(value_name = "SK…")]
         sid: String,
@@ -99,7 +97,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
     })
 }
 
-async fn create(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> Result<ExitCode, Error> {
+async fn create(tenant: &Tenant, key: &TenantKey, scopes: &[String], out: &Path) -> Result<ExitCode, Error> {
     let mut scopes = scopes.to_vec();
     scopes.sort();
     scopes.dedup();
@@ -120,7 +118,7 @@ async fn create(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> R
     Ok(say(&tenant.place, &json!({ "key_sid": made.key_sid, "scopes": scopes, "key": out }), &sentence))
 }
 
-async fn remove(tenant: &Tenant, key: &Path, sid: &str) -> Result<ExitCode, Error> {
+async fn remove(tenant: &Tenant, key: &TenantKey, sid: &str) -> Result<ExitCode, Error> {
     let (Connection { client, .. }, file) = tenant.open().await?;
     let changes = ChangeKeys { remove: vec![sid.into()], ..ChangeKeys::default() };
     let changed = change_keys(&client, &file, &changes, key).await;

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::client::Client;
 use crate::consent;
 use crate::quote::sh;
-use crate::requests::Unsigned;
+use crate::requests::{Unsigned, after};
 use crate::trust::{Connection, Place, vault};
 
 type Error = Box<dyn std::error::Error>;
@@ -99,7 +99,7 @@ async fn in_force(client: &Client, vault_id: &VaultId, key: &PathBuf) -> Result<
         keys: std::slice::from_ref(key),
         authorization: None,
     };
-    let (next, (_, answer)) = unsigned.post_numbered(client, vault_id, now.owners_sequence + 1).await?;
+    let (next, (_, answer)) = unsigned.post_numbered(client, vault_id, after(now.owners_sequence)?).await?;
     Ok((next, serde_json::from_slice(&answer)?))
 }
 
@@ -231,7 +231,7 @@ pub(crate) async fn change(
         let answers = quoted(&now.vault_id);
         return Err(format!("vault {answers} answers there, not {vault_id}: nothing was signed").into());
     }
-    replace(client, vault_id, body, keys, now.owners_sequence + 1).await
+    replace(client, vault_id, body, keys, after(now.owners_sequence)?).await
 }
 
 /// Replaces the settings that are in force as long as this is the owners' next number.

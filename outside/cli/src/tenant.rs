@@ -22,7 +22,7 @@ use crate::answers;
 use crate::client::{Client, Refused, Unsent, expect, hinted, nothing_happened};
 use crate::outputs;
 use crate::quote::sh;
-use crate::requests::Unsigned;
+use crate::requests::{Unsigned, after};
 use crate::ssh::public_key;
 use crate::tenant_file::{TenantFile, random_hex};
 use crate::trust::{Connection, Place, vault};
@@ -37,6 +37,17 @@ pub(crate) struct Tenant {
     /// The tenant's file
     #[arg(long, value_name = "FILE", env = "ADYTON_TENANT")]
     tenant: PathBuf,
+}
+
+/// What signs for a tenant.
+#[derive(clap::Args)]
+pub(crate) struct TenantKey {
+    /// The tenant's SSH key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// The request's number, which `adyton tenant show` says: needed only by a tenant that has signed a thousand
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) sequence: u64,
 }
 
 /// What a tenant can do.
@@ -73,17 +84,15 @@ pub(crate) enum Command {
     Reset {
         #[command(flatten)]
         tenant: Tenant,
-        /// The tenant's SSH key
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
+        #[command(flatten)]
+        key: TenantKey,
     },
     /// Weakens a service after the policy's wait, by an admin's token and the tenant's SSH key.
     Loosen {
         #[command(flatten)]
         tenant: Tenant,
-        /// The tenant's SSH key
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
+        #[command(flatten)]
+        key: TenantKey,
         /// The service
         #[arg(long, value_name = "VA…")]
         service: String,
@@ -253,7 +262,7 @@ async fn admit(place: &Place, request: &Path, keys: &[PathBuf]) -> Result<ExitCo
     let Connection { client, vault_id, .. } = place.connect(None).await?;
     let vault = vault(&client).await?;
     let unsigned = Unsigned { action: Action::TenantCreate, signer: Signer::Owners, body, keys, authorization: None };
-    let (_, answer) = unsigned.post(&client, &vault_id, vault.owners_sequence + 1).await?;
+    let (_, answer) = unsigned.post(&client, &vault_id, after(vault.owners_sequence)?).await?;
     let admitted: adyton_api::Tenant = serde_json::from_slice(&answer)?;
     let sentence =
         format!("{} ({}) is a tenant.", answers::sid("AC", &admitted.account_sid)?, quoted(&admitted.friendly_name));
@@ -278,7 +287,7 @@ async fn show(tenant: &Tenant) -> Result<ExitCode, Error> {
     Ok(say(&tenant.place, &serde_json::to_value(&account)?, &sentence))
 }
 
-async fn reset(tenant: &Tenant, key: &Path) -> Result<ExitCode, Error> {
+async fn reset(tenant: &Tenant, key: &TenantKey) -> Result<ExitCode, Error> {
     let (Connection { client, key: vault_key, .. }, file) = tenant.open().await?;
     let path = &tenant.tenant;
     let mut next = path.as_os_str().to_os_string();
@@ -311,9 +320,9 @@ pub(crate) async fn change_keys(
     client: &Client,
     file: &TenantFile,
     changes: &ChangeKeys,
-    key: &Path,
+    TenantKey { key, sequence }: &TenantKey,
 ) -> Result<(), Error> {
-    let keys = [key.to_path_buf()];
+    let keys = [key.clone()];
     let unsigned = Unsigned {
         action: Action::TenantKeys,
         signer: signer(&file.account_sid)?,
@@ -322,12 +331,12 @@ pub(crate) async fn change_keys(
         authorization: None,
     };
     let hint = format!("{} signed, and only the tenant's own SSH key counts.", key.display());
-    unsigned.post(client, &file.vault()?, 1).await.map(drop).map_err(|error| hinted(error, 403, &hint))
+    unsigned.post(client, &file.vault()?, *sequence).await.map(drop).map_err(|error| hinted(error, 403, &hint))
 }
 
-async fn loosen(tenant: &Tenant, key: &Path, body: &LoosenService) -> Result<ExitCode, Error> {
+async fn loosen(tenant: &Tenant, key: &TenantKey, body: &LoosenService) -> Result<ExitCode, Error> {
     let (Connection { client, .. }, file) = tenant.open().await?;
-    let (keys, basic) = ([key.to_path_buf()], file.basic());
+    let (keys, basic) = ([key.key.clone()], file.basic());
     let unsigned = Unsigned {
         action: Action::ServiceLoosen,
         signer: signer(&file.account_sid)?,
@@ -335,7 +344,7 @@ async fn loosen(tenant: &Tenant, key: &Path, body: &LoosenService) -> Result<Exi
         keys: &keys,
         authorization: Some(&basic),
     };
-    let (_, answer) = unsigned.post(&client, &file.vault()?, 1).await?;
+    let (_, answer) = unsigned.post(&client, &file.vault()?, key.sequence).await?;
     let service: Value = serde_json::from_slice(&answer)?;
     let pending = &service["pending_loosening"];
     let when = quoted(pending["effective"].as_str().unwrap_or_default());
