@@ -358,6 +358,18 @@ def test_what_fails_on_this_side_leaves_nothing_behind(up, tmp_path):
     made = ("tenant", "create", *place(up), "--tenant", file, "--ssh-key", public)
     assert adyton(*made, "--name", "x" * 65)[0] == 1 and not file.exists()
     assert adyton(*made, "--name", "Second", "--request", tmp_path / "no/request.json")[0] == 1 and not file.exists()
+    # What is there already stays: a key, a link, and the tenant's own file by either name.
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for there in (tmp_path / "second", tmp_path / "link"):
+        kept = (tmp_path / "second").read_bytes()
+        code, _, error = adyton(*made, "--name", "Second", "--request", there)
+        assert code == 1 and f"{there}: is there already; name another file" in error and not file.exists(), error
+        assert (tmp_path / "second").read_bytes() == kept and there.is_symlink() == (there.name == "link")
+    for same in (file, tmp_path / "." / "no" / ".." / "t.json", tmp_path / "here" / "t.json"):
+        (tmp_path / "here").is_symlink() or (tmp_path / "here").symlink_to(tmp_path)
+        (tmp_path / "no").mkdir(exist_ok=True)
+        code, _, error = adyton(*made, "--name", "Second", "--request", same)
+        assert code == 1 and "--tenant and --request name the same file" in error and not file.exists(), error
 
 
 @pytest.mark.regression

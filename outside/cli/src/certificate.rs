@@ -17,13 +17,15 @@ use std::process::ExitCode;
 
 use adyton_api::{Acme, CertificateRequest};
 use adyton_folder::write_private;
-use adyton_policy::{Settings, settings_diff};
+use adyton_policy::{Settings, quoted, settings_diff};
 use clap::Subcommand;
 use data_encoding::BASE64;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::answers;
 use crate::client::expect;
+use crate::outputs;
 use crate::quote::sh;
 use crate::settings::edit_and_change;
 use crate::ssh::is_private;
@@ -108,24 +110,25 @@ async fn account(target: &Target) -> Result<ExitCode, Error> {
         );
         return Ok(ExitCode::SUCCESS);
     }
-    match &account {
+    match account.as_deref().map(answers::uri).transpose()? {
         Some(account) => println!(
             "account {account}\nThe CAA record of each public name, with your CA's own name in place of CA:\n  \
              0 issue \"CA; accounturi={account}; validationmethods=tls-alpn-01\""
         ),
-        None => println!("{directory}: there is no account yet"),
+        None => println!("{}: there is no account yet", quoted(&directory)),
     }
     if let Some(renews_at) = renews_at {
-        println!("the next certificate is asked for at {renews_at}");
+        println!("the next certificate is asked for at {}", quoted(&renews_at));
     }
     if let Some(last_failure) = last_failure {
-        println!("{failures} faults since the last success; the last: {last_failure}");
+        println!("{failures} faults since the last success; the last: {}", quoted(&last_failure));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// 1. Both files are written, or what is there stays: the key of a request that is at a CA is nowhere else.
 async fn request(asked: &Asked) -> Result<ExitCode, Error> {
+    outputs::distinct([("--out", &asked.out), ("--sealed-key", &asked.sealed_key)])?;
     let (given, compared): (CertificateRequest, _) = asked.target.ask("/adyton/v1/public-certificate-request").await?;
     let Asked { out, sealed_key, .. } = asked;
     let key = format!("{}\n", given.sealed_key);
@@ -153,7 +156,7 @@ async fn request(asked: &Asked) -> Result<ExitCode, Error> {
         "{}: have a CA sign it, for {}.\n{}: keep it: only this vault opens it. With the CA's answer:\n  \
          adyton certificate import --chain CHAIN.pem --sealed-key {} --key OWNER-KEY",
         out.display(),
-        given.names.join(", "),
+        answers::list(&given.names),
         sealed_key.display(),
         sh(sealed_key.display())
     );

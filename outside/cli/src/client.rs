@@ -99,8 +99,8 @@ pub(crate) struct Refused {
 impl Refused {
     pub(crate) fn new(status: u16, body: &[u8]) -> Self {
         let message = match serde_json::from_slice::<ErrorBody>(body) {
-            Ok(error) => format!("the vault answered {status} ({}): {}", error.code, error.message),
-            Err(_) => format!("the vault answered {status}: {}", String::from_utf8_lossy(body)),
+            Ok(error) => format!("the vault answered {status} ({}): {}", error.code, indented(&error.message)),
+            Err(_) => format!("the vault answered {status}: {}", indented(&String::from_utf8_lossy(body))),
         };
         Self { status, message, hint: None, is_repeated: false }
     }
@@ -123,6 +123,11 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+/// A text of the server's whose further lines do not look like the command's own.
+fn indented(text: &str) -> String {
+    text.lines().collect::<Vec<_>>().join("\n    ")
+}
 
 /// A failure on this side of the connection, before a request left.
 #[derive(Debug)]
@@ -164,6 +169,13 @@ pub(crate) fn expect(status: u16, (got, body): (u16, Bytes)) -> Result<Bytes, Er
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn further_lines_of_a_refusal_are_indented() {
+        let body = br#"{"code": 1, "message": "a\nadyton: done", "more_info": "", "status": 400}"#;
+        assert_eq!(Refused::new(400, body).to_string(), "the vault answered 400 (1): a\n    adyton: done");
+        assert_eq!(Refused::new(502, b"a\r\nb\n").to_string(), "the vault answered 502: a\n    b");
+    }
 
     #[test]
     fn only_what_was_sent_and_not_refused_may_have_happened() {

@@ -11,8 +11,10 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::answers;
 use crate::client::{hinted, nothing_happened};
-use crate::tenant::{Tenant, account, change_keys, runtime, say};
+use crate::outputs;
+use crate::tenant::{Tenant, TenantKey, account, change_keys, runtime, say};
 use crate::tenant_file::{TenantFile, random_hex};
 use crate::trust::Connection;
 
@@ -25,9 +27,8 @@ pub(crate) enum Command {
     Create {
         #[command(flatten)]
         tenant: Tenant,
-        /// The tenant's SSH key
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
+        #[command(flatten)]
+        key: TenantKey,
         /// What it may do: verify, admin, support; may be repeated
         #[arg(long, required = true, value_parser = ["verify", "admin", "support"])]
         scope: Vec<String>,
@@ -39,9 +40,8 @@ pub(crate) enum Command {
     Remove {
         #[command(flatten)]
         tenant: Tenant,
-        /// The tenant's SSH key
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
+        #[command(flatten)]
+        key: TenantKey,
         /// The API key
         #[arg(value_name = "SK…")]
         sid: String,
@@ -97,13 +97,11 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Error> {
     })
 }
 
-async fn create(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> Result<ExitCode, Error> {
+async fn create(tenant: &Tenant, key: &TenantKey, scopes: &[String], out: &Path) -> Result<ExitCode, Error> {
     let mut scopes = scopes.to_vec();
     scopes.sort();
     scopes.dedup();
-    if out.exists() {
-        return Err(format!("{}: is there already; name another file", out.display()).into());
-    }
+    outputs::free(out)?;
     let (Connection { client, key: vault_key, .. }, file) = tenant.open().await?;
     let (made, new) = new_key(&file, &vault_key, &scopes)?;
     write_private(out, &serde_json::to_vec_pretty(&made)?)?;
@@ -120,7 +118,7 @@ async fn create(tenant: &Tenant, key: &Path, scopes: &[String], out: &Path) -> R
     Ok(say(&tenant.place, &json!({ "key_sid": made.key_sid, "scopes": scopes, "key": out }), &sentence))
 }
 
-async fn remove(tenant: &Tenant, key: &Path, sid: &str) -> Result<ExitCode, Error> {
+async fn remove(tenant: &Tenant, key: &TenantKey, sid: &str) -> Result<ExitCode, Error> {
     let (Connection { client, .. }, file) = tenant.open().await?;
     let changes = ChangeKeys { remove: vec![sid.into()], ..ChangeKeys::default() };
     let changed = change_keys(&client, &file, &changes, key).await;
@@ -131,7 +129,7 @@ async fn remove(tenant: &Tenant, key: &Path, sid: &str) -> Result<ExitCode, Erro
 
 async fn list(tenant: &Tenant) -> Result<ExitCode, Error> {
     let keys = account(tenant).await?.keys;
-    let lines: Vec<_> = keys.iter().map(|key| format!("{}: {}", key.key_sid, key.scopes.join(", "))).collect();
+    let lines: Vec<_> = keys.iter().map(answers::key).collect::<Result<_, _>>()?;
     let sentence = if lines.is_empty() {
         format!(
             "No API keys: `adyton key create {} --key TENANT-KEY --scope verify --out KEY.json` makes one.",

@@ -6,6 +6,7 @@ mod output;
 
 mod announced;
 mod announcement;
+mod answers;
 mod certificate;
 mod client;
 mod consent;
@@ -24,6 +25,7 @@ mod laptop;
 mod log_check;
 mod log_key;
 mod machine;
+mod outputs;
 mod patience;
 mod policy;
 #[cfg(test)]

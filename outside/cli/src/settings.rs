@@ -9,13 +9,14 @@ use std::process::ExitCode;
 
 use adyton_api::{AcceptedRequest, RouteCredential, ShownSettings};
 use adyton_ledger::{Action, Signer, VaultId, sha256};
-use adyton_policy::{Settings, settings_diff};
+use adyton_policy::{Settings, quoted, settings_diff};
 use clap::Subcommand;
 use serde_json::json;
 
 use crate::client::Client;
 use crate::consent;
-use crate::requests::Unsigned;
+use crate::quote::sh;
+use crate::requests::{Unsigned, after};
 use crate::trust::{Connection, Place, vault};
 
 type Error = Box<dyn std::error::Error>;
@@ -63,10 +64,12 @@ async fn show(place: &Place) -> Result<ExitCode, Error> {
     if place.json() {
         println!("{}", serde_json::to_string(&vault)?);
     } else {
-        println!("vault {}, release {}, policy {}", vault.vault_id, vault.release, vault.policy_hash);
-        println!("settings {}; the owners' last request is {}", vault.settings_sha256, vault.owners_sequence);
+        let (id, policy, settings) =
+            (quoted(&vault.vault_id), quoted(&vault.policy_hash), quoted(&vault.settings_sha256));
+        println!("vault {id}, release {}, policy {policy}", vault.release);
+        println!("settings {settings}; the owners' last request is {}", vault.owners_sequence);
         if let Some(fingerprint) = &vault.public_certificate_sha256 {
-            println!("public certificate {fingerprint}");
+            println!("public certificate {}", quoted(fingerprint));
         }
         println!("Their text is for owners: --key OWNER-KEY.");
     }
@@ -96,7 +99,7 @@ async fn in_force(client: &Client, vault_id: &VaultId, key: &PathBuf) -> Result<
         keys: std::slice::from_ref(key),
         authorization: None,
     };
-    let (next, (_, answer)) = unsigned.post_numbered(client, vault_id, now.owners_sequence + 1).await?;
+    let (next, (_, answer)) = unsigned.post_numbered(client, vault_id, after(now.owners_sequence)?).await?;
     Ok((next, serde_json::from_slice(&answer)?))
 }
 
@@ -197,8 +200,9 @@ fn removed_credentials(shown: &ShownSettings, text: &str) -> Option<String> {
     // An empty text stands for no settings.
     let removed = bare_routes(shown, text).into_iter().filter(|_| !shown.text.is_empty());
     let removed = removed.filter(|needed| !bare_now.contains(needed));
-    let named: Vec<String> =
-        removed.map(|needed| format!("credential {}, which route {} needs", needed.credential, needed.route)).collect();
+    let named: Vec<String> = removed
+        .map(|needed| format!("credential {}, which route {} needs", quoted(&needed.credential), quoted(&needed.route)))
+        .collect();
     (!named.is_empty()).then(|| named.join("; "))
 }
 
@@ -207,7 +211,9 @@ fn without_credential(shown: &ShownSettings, text: &str) -> Vec<String> {
     let warning = |needed: &RouteCredential| {
         format!(
             "route {} has no credential {}: no message leaves by it (`adyton seal --policy FILE --for {}`)",
-            needed.route, needed.credential, needed.credential
+            quoted(&needed.route),
+            quoted(&needed.credential),
+            sh(quoted(&needed.credential))
         )
     };
     bare_routes(shown, text).into_iter().map(warning).collect()
@@ -222,9 +228,10 @@ pub(crate) async fn change(
 ) -> Result<AcceptedRequest, Error> {
     let now = vault(client).await?;
     if now.vault_id != vault_id.to_string() {
-        return Err(format!("vault {} answers there, not {vault_id}: nothing was signed", now.vault_id).into());
+        let answers = quoted(&now.vault_id);
+        return Err(format!("vault {answers} answers there, not {vault_id}: nothing was signed").into());
     }
-    replace(client, vault_id, body, keys, now.owners_sequence + 1).await
+    replace(client, vault_id, body, keys, after(now.owners_sequence)?).await
 }
 
 /// Replaces the settings that are in force as long as this is the owners' next number.
@@ -243,6 +250,15 @@ async fn replace(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_credentials_name_is_pasted_as_a_word() {
+        let needed = RouteCredential { route: "sms\nX".into(), credential: "a$(id)".into() };
+        let shown = ShownSettings { sequence: 1, text: String::new(), routes: vec![needed] };
+        let expected = "route \"sms\\nX\" has no credential a$(id): no message leaves by it (`adyton seal --policy FILE --for \
+                        'a$(id)'`)";
+        assert_eq!(without_credential(&shown, "version = 1\n"), [expected]);
+    }
 
     #[test]
     fn a_credential_that_a_route_needs_is_not_removed_unasked() {

@@ -13,13 +13,16 @@ use std::process::ExitCode;
 use adyton_api::{Account, ChangeKeys, CreateTenant, LoosenService, Service};
 use adyton_folder::write_private;
 use adyton_ledger::{Action, Signer, SshPublicKey, sha256};
+use adyton_policy::quoted;
 use clap::Subcommand;
 use data_encoding::{BASE64, BASE64_NOPAD};
 use serde_json::{Value, json};
 
+use crate::answers;
 use crate::client::{Client, Refused, Unsent, expect, hinted, nothing_happened};
+use crate::outputs;
 use crate::quote::sh;
-use crate::requests::Unsigned;
+use crate::requests::{Unsigned, after};
 use crate::ssh::public_key;
 use crate::tenant_file::{TenantFile, random_hex};
 use crate::trust::{Connection, Place, vault};
@@ -34,6 +37,17 @@ pub(crate) struct Tenant {
     /// The tenant's file
     #[arg(long, value_name = "FILE", env = "ADYTON_TENANT")]
     tenant: PathBuf,
+}
+
+/// What signs for a tenant.
+#[derive(clap::Args)]
+pub(crate) struct TenantKey {
+    /// The tenant's SSH key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// The request's number, which `adyton tenant show` says: needed only by a tenant that has signed a thousand
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) sequence: u64,
 }
 
 /// What a tenant can do.
@@ -70,17 +84,15 @@ pub(crate) enum Command {
     Reset {
         #[command(flatten)]
         tenant: Tenant,
-        /// The tenant's SSH key
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
+        #[command(flatten)]
+        key: TenantKey,
     },
     /// Weakens a service after the policy's wait, by an admin's token and the tenant's SSH key.
     Loosen {
         #[command(flatten)]
         tenant: Tenant,
-        /// The tenant's SSH key
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
+        #[command(flatten)]
+        key: TenantKey,
         /// The service
         #[arg(long, value_name = "VA…")]
         service: String,
@@ -162,6 +174,10 @@ async fn create(tenant: &Tenant, name: &str, ssh_key: &Path, request: Option<&Pa
     let Tenant { place, tenant: path } = tenant;
     // Before anything is sent or written.
     let ssh_key = public_key(ssh_key)?;
+    if let Some(request) = request {
+        outputs::free(request)?;
+        outputs::distinct([("--tenant", path), ("--request", request)])?;
+    }
     let known = if path.exists() { Some(TenantFile::read(path)?) } else { None };
     let remembered = known.as_ref().map(|file| file.remembered(path)).transpose()?;
     let Connection { client, vault_id, key, root, .. } = place.connect(remembered.as_ref()).await?;
@@ -178,8 +194,8 @@ async fn create(tenant: &Tenant, name: &str, ssh_key: &Path, request: Option<&Pa
         return Err(format!(
             "{}: {} ({}) is a tenant already: name another file with --tenant to make another one",
             path.display(),
-            account.account_sid,
-            account.friendly_name
+            quoted(&account.account_sid),
+            quoted(&account.friendly_name)
         )
         .into());
     }
@@ -246,9 +262,10 @@ async fn admit(place: &Place, request: &Path, keys: &[PathBuf]) -> Result<ExitCo
     let Connection { client, vault_id, .. } = place.connect(None).await?;
     let vault = vault(&client).await?;
     let unsigned = Unsigned { action: Action::TenantCreate, signer: Signer::Owners, body, keys, authorization: None };
-    let (_, answer) = unsigned.post(&client, &vault_id, vault.owners_sequence + 1).await?;
+    let (_, answer) = unsigned.post(&client, &vault_id, after(vault.owners_sequence)?).await?;
     let admitted: adyton_api::Tenant = serde_json::from_slice(&answer)?;
-    let sentence = format!("{} ({}) is a tenant.", admitted.account_sid, admitted.friendly_name);
+    let sentence =
+        format!("{} ({}) is a tenant.", answers::sid("AC", &admitted.account_sid)?, quoted(&admitted.friendly_name));
     Ok(say(place, &json!({ "account_sid": admitted.account_sid }), &sentence))
 }
 
@@ -266,24 +283,11 @@ pub(crate) async fn account(tenant: &Tenant) -> Result<Account, Error> {
 
 async fn show(tenant: &Tenant) -> Result<ExitCode, Error> {
     let account = account(tenant).await?;
-    let mut sentence = format!(
-        "{} ({}), signs with {}, next request {}",
-        account.account_sid, account.friendly_name, account.ssh_key, account.next_sequence
-    );
-    for key in &account.keys {
-        sentence += &format!("\n{}: {}", key.key_sid, key.scopes.join(", "));
-    }
-    for waiting in &account.pending_loosenings {
-        let (service, when) = (&waiting.service_sid, &waiting.loosening.effective);
-        sentence += &format!(
-            "\n{service} becomes weaker at {when}: `adyton tenant withdraw {} --service {service}` takes that back",
-            tenant.option()
-        );
-    }
+    let sentence = answers::account(&account, &tenant.option())?;
     Ok(say(&tenant.place, &serde_json::to_value(&account)?, &sentence))
 }
 
-async fn reset(tenant: &Tenant, key: &Path) -> Result<ExitCode, Error> {
+async fn reset(tenant: &Tenant, key: &TenantKey) -> Result<ExitCode, Error> {
     let (Connection { client, key: vault_key, .. }, file) = tenant.open().await?;
     let path = &tenant.tenant;
     let mut next = path.as_os_str().to_os_string();
@@ -316,9 +320,9 @@ pub(crate) async fn change_keys(
     client: &Client,
     file: &TenantFile,
     changes: &ChangeKeys,
-    key: &Path,
+    TenantKey { key, sequence }: &TenantKey,
 ) -> Result<(), Error> {
-    let keys = [key.to_path_buf()];
+    let keys = [key.clone()];
     let unsigned = Unsigned {
         action: Action::TenantKeys,
         signer: signer(&file.account_sid)?,
@@ -327,12 +331,12 @@ pub(crate) async fn change_keys(
         authorization: None,
     };
     let hint = format!("{} signed, and only the tenant's own SSH key counts.", key.display());
-    unsigned.post(client, &file.vault()?, 1).await.map(drop).map_err(|error| hinted(error, 403, &hint))
+    unsigned.post(client, &file.vault()?, *sequence).await.map(drop).map_err(|error| hinted(error, 403, &hint))
 }
 
-async fn loosen(tenant: &Tenant, key: &Path, body: &LoosenService) -> Result<ExitCode, Error> {
+async fn loosen(tenant: &Tenant, key: &TenantKey, body: &LoosenService) -> Result<ExitCode, Error> {
     let (Connection { client, .. }, file) = tenant.open().await?;
-    let (keys, basic) = ([key.to_path_buf()], file.basic());
+    let (keys, basic) = ([key.key.clone()], file.basic());
     let unsigned = Unsigned {
         action: Action::ServiceLoosen,
         signer: signer(&file.account_sid)?,
@@ -340,15 +344,15 @@ async fn loosen(tenant: &Tenant, key: &Path, body: &LoosenService) -> Result<Exi
         keys: &keys,
         authorization: Some(&basic),
     };
-    let (_, answer) = unsigned.post(&client, &file.vault()?, 1).await?;
+    let (_, answer) = unsigned.post(&client, &file.vault()?, key.sequence).await?;
     let service: Value = serde_json::from_slice(&answer)?;
     let pending = &service["pending_loosening"];
-    let when = pending["effective"].as_str().unwrap_or_default();
+    let when = quoted(pending["effective"].as_str().unwrap_or_default());
     let sentence = format!(
         "{} becomes weaker at {when}; until then `adyton tenant withdraw {} --service {}` takes that back.",
         body.service_sid,
         tenant.option(),
-        body.service_sid
+        sh(&body.service_sid)
     );
     Ok(say(&tenant.place, pending, &sentence))
 }
@@ -362,6 +366,7 @@ async fn withdraw(tenant: &Tenant, service: &str) -> Result<ExitCode, Error> {
     let headers = [("authorization", &file.basic()[..])];
     let body = expect(200, client.request("DELETE", &path, &headers, String::new()).await?)?;
     let service: Service = serde_json::from_slice(&body)?;
-    let sentence = format!("{} stays as it is: codes of {} digits.", service.sid, service.code_length);
+    let sentence =
+        format!("{} stays as it is: codes of {} digits.", answers::sid("VA", &service.sid)?, service.code_length);
     Ok(say(&tenant.place, &json!({ "service_sid": service.sid, "code_length": service.code_length }), &sentence))
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use adyton_attest::{AppraisalPolicy, Freshness, Measurements, Pcr, REGISTERS, Refusal, Root};
 use adyton_client::{Attestation, ClientError, Endpoint};
 use adyton_ledger::VaultId;
+use adyton_policy::quoted;
 use adyton_seal::RecipientPublicKey;
 use data_encoding::HEXLOWER;
 use rustls::RootCertStore;
@@ -236,7 +237,8 @@ impl Place {
         let client = Client::patient(client, Patience::default());
         let vault = vault(&client).await?;
         if vault.vault_id != vault_id.to_string() {
-            return Err(format!("vault {} answers there, not {vault_id}: nothing was sent", vault.vault_id).into());
+            let answers = quoted(&vault.vault_id);
+            return Err(format!("vault {answers} answers there, not {vault_id}: nothing was sent").into());
         }
         let key = hash(&vault.hpke_key).map(RecipientPublicKey).ok_or("the vault's key is not one")?;
         let policy = hash(&vault.policy_hash).ok_or("the hash of the vault's policy is not one")?;

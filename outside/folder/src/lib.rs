@@ -6,9 +6,13 @@
 //! What it is not: it keeps nothing from root on this machine, and encrypts nothing.
 
 use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+/// Names that are tried for a temporary file.
+const TRIES: u32 = 8;
 
 /// Makes a folder (0700), and those above it that are missing, and has their names on the disk before it returns.
 ///
@@ -58,14 +62,35 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_os_string();
-    temporary.push(".new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(temporary, path)?;
+    let (temporary, mut file) = create_beside(path)?;
+    let mut fill = || {
+        // Whatever the umask and the folder's access lists made of the mode.
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    if let Err(error) = fill() {
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::File::open(folder)?.sync_all()
+}
+
+/// A new file in the same folder, under a name that nobody could foresee. Whoever may write in the folder may have put something
+/// under any name, so what is there is never opened, and a link never followed (`O_EXCL`, which `create_new` is).
+fn create_beside(path: &Path) -> io::Result<(PathBuf, fs::File)> {
+    let mut tries = TRIES;
+    loop {
+        let mut temporary = path.as_os_str().to_os_string();
+        temporary.push(format!(".{:016x}.new", RandomState::new().build_hasher().finish()));
+        let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
+        match opened {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries > 1 => tries -= 1,
+            opened => return Ok((temporary.into(), opened?)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +167,47 @@ mod tests {
             write_private(&path, content).unwrap();
             assert_eq!((fs::read(&path).unwrap().as_slice(), mode(&path)), (content, 0o600));
         }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// Another user of the folder has put something under the name that was the temporary one once, or under the file's own.
+    #[test]
+    fn what_others_put_there_is_neither_used_nor_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, foreseen, victim) =
+            (folder.path().join("key"), folder.path().join("key.new"), folder.path().join("victim"));
+        fs::write(&victim, "keep").unwrap();
+        set_mode(&victim, 0o644);
+        let is_private = |content: &[u8]| {
+            write_private(&path, content).unwrap();
+            assert!(fs::symlink_metadata(&path).unwrap().is_file());
+            assert_eq!((fs::read(&path).unwrap().as_slice(), mode(&path)), (content, 0o600));
+            assert_eq!((fs::read(&victim).unwrap().as_slice(), mode(&victim)), (&b"keep"[..], 0o644));
+        };
+        fs::write(&foreseen, "").unwrap();
+        set_mode(&foreseen, 0o666);
+        let mut opened_before = fs::File::open(&foreseen).unwrap();
+        is_private(b"one");
+        let mut read = Vec::new();
+        io::Read::read_to_end(&mut opened_before, &mut read).unwrap();
+        assert!(read.is_empty());
+        fs::remove_file(&foreseen).unwrap();
+        std::os::unix::fs::symlink(&victim, &foreseen).unwrap();
+        is_private(b"two");
+        assert_eq!(fs::read_link(&foreseen).unwrap(), victim);
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        is_private(b"three");
+        set_mode(&path, 0o666);
+        is_private(b"four");
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("folder");
+        fs::create_dir(&path).unwrap();
+        write_private(&path, b"kept").unwrap_err();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

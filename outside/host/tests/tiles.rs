@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use adyton_host::{Published, RedbStore, serve_tiles};
 use adyton_ledger::{ENTRY_LEN, Entry, LogId, LogStore, Record};
@@ -9,6 +10,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const SIZE: u8 = 3;
+/// More than an address has places.
+const CROWD: usize = 160;
+/// Longest wait for what needs none: much less than silence is kept for, however few processors there are.
+const PATIENCE: Duration = Duration::from_secs(9);
 
 fn entry(number: u8) -> Entry {
     Entry::from_bytes([number; ENTRY_LEN])
@@ -120,4 +125,27 @@ async fn a_connection_takes_one_request_after_the_other() {
     stream.read_to_end(&mut answers).await.unwrap();
     let hash = entry(0).leaf_hash().0;
     assert_eq!(answers.windows(hash.len()).filter(|window| *window == hash).count(), 20);
+}
+
+/// Clients that say nothing, half a head, or nothing more after an answer.
+#[tokio::test]
+async fn those_who_say_nothing_make_room_for_one_who_asks() {
+    let served = served().await;
+    let whole = b"GET /gov/checkpoint HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    for said in [&b""[..], &whole[..30], &[&whole[..], &whole[..30]].concat()] {
+        let mut crowd = Vec::new();
+        for _ in 0..CROWD {
+            let mut stream = TcpStream::connect(served.gov).await.unwrap();
+            stream.write_all(said).await.unwrap();
+            crowd.push(stream);
+        }
+        for _ in 0..3 {
+            let answered = tokio::time::timeout(PATIENCE, asked(served.gov, "GET /gov/checkpoint")).await;
+            let (head, _) = answered.expect("others hold all places");
+            assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        }
+        // Whoever has waited longest went.
+        let mut rest = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, crowd[0].read_to_end(&mut rest)).await.expect("the first one is kept");
+    }
 }

@@ -15,7 +15,7 @@ use super::stack::Stack;
 use super::{Error, http};
 use crate::keys::{KeyFile, new_key};
 use crate::settings;
-use crate::tenant::change_keys;
+use crate::tenant::{TenantKey, change_keys};
 use adyton_api::ChangeKeys;
 use adyton_seal::RecipientPublicKey;
 
@@ -92,7 +92,8 @@ pub(crate) async fn run(stack: &Stack, planted: &mut Planted) -> Result<Done, Er
             new_key(&stack.serving.tenant, &RecipientPublicKey(stack.serving.genesis.hpke_key), &[scope.to_owned()])?;
         planted.plant(Kind::KeySecret, &file.key_secret)?;
         let changes = ChangeKeys { add: vec![new], ..ChangeKeys::default() };
-        change_keys(stack.client(), &stack.serving.tenant, &changes, &stack.serving.folder.join("tenant")).await?;
+        let key = TenantKey { key: stack.serving.folder.join("tenant"), sequence: 1 };
+        change_keys(stack.client(), &stack.serving.tenant, &changes, &key).await?;
         match scope {
             "verify" => done.verify = Some(file),
             _ => done.support = Some(file),

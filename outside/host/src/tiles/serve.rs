@@ -4,14 +4,17 @@
 //! is not there yet may be there soon, so that answer is not cached.
 //!
 //! Limits: [`MAX_CONNECTIONS`] at once, each for [`LIFETIME`] at most; [`READS`] requests read the store at a time. Put a cache in front of an
-//! address that many read.
+//! address that many read. Where few places are left, connections that wait for a whole head make room, the longest first: silence
+//! keeps nobody from the log. What does is as many requests at once.
 
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use adyton_ledger::{LogId, LogReader};
+use adyton_transport::{Place, Places};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -20,7 +23,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{Found, TileRequest, Wanted};
 use crate::RedbReader;
@@ -31,6 +34,8 @@ const MAX_CONNECTIONS: usize = 64;
 const LIFETIME: Duration = Duration::from_secs(60);
 /// Longest time for an answer that is under way then.
 const PARTING: Duration = Duration::from_secs(5);
+/// The same where another connection waits for the place.
+const HURRY: Duration = Duration::from_secs(1);
 /// Longest time for a request's head, and between two requests.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Most bytes of a head.
@@ -61,35 +66,47 @@ struct Site {
 
 /// Serves logs for ever.
 pub async fn serve_tiles(listener: TcpListener, reader: RedbReader, published: Published) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Places::new(MAX_CONNECTIONS, Duration::ZERO);
     let site = Arc::new(Site { reader, published, reads: Semaphore::new(READS) });
     loop {
-        // Never closed.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let place = places.take().await;
         let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let site = Arc::clone(&site);
-        tokio::spawn(async move {
-            converse(stream, site).await;
-            drop(place);
-        });
+        tokio::spawn(converse(stream, Arc::clone(&site), place));
     }
 }
 
-/// One connection.
-async fn converse(stream: TcpStream, site: Arc<Site>) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let site = Arc::clone(&site);
-        async move { Ok::<_, Infallible>(site.answer(request.method(), request.uri().path()).await) }
+/// One connection. It idles while a head is awaited, and makes room then if others wait.
+async fn converse(stream: TcpStream, site: Arc<Site>, place: Place) {
+    place.idle();
+    let (place, was_asked) = (Arc::new(place), Arc::new(AtomicBool::new(false)));
+    let service = service_fn({
+        let (place, was_asked) = (Arc::clone(&place), Arc::clone(&was_asked));
+        move |request: Request<Incoming>| {
+            place.busy();
+            was_asked.store(true, Ordering::Relaxed);
+            let (site, place) = (Arc::clone(&site), Arc::clone(&place));
+            async move {
+                let response = site.answer(request.method(), request.uri().path()).await;
+                place.idle();
+                Ok::<_, Infallible>(response)
+            }
+        }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    if timeout(LIFETIME, &mut connection).await.is_err() {
+    let parting = tokio::select! {
+        _ = &mut connection => return,
+        () = place.must_end() => HURRY,
+        () = sleep(LIFETIME) => PARTING,
+    };
+    // Of one that asked, an answer may be under way.
+    if was_asked.load(Ordering::Relaxed) {
         connection.as_mut().graceful_shutdown();
-        let _ = timeout(PARTING, connection).await;
+        let _ = timeout(parting, connection).await;
     }
 }
 

@@ -30,7 +30,7 @@ use crate::keys::{KeyFile, new_key};
 use crate::log_check;
 use crate::processes::Collected;
 use crate::store::Source;
-use crate::tenant::change_keys;
+use crate::tenant::{TenantKey, change_keys};
 use crate::vault::{Vault, Wiring};
 
 /// The attempt.
@@ -140,7 +140,8 @@ async fn support_key(stack: &Stack) -> Result<KeyFile, Error> {
     let vault_key = RecipientPublicKey(stack.serving.genesis.hpke_key);
     let (file, new) = new_key(&stack.serving.tenant, &vault_key, &["support".to_owned()])?;
     let changes = ChangeKeys { add: vec![new], ..ChangeKeys::default() };
-    change_keys(stack.client(), &stack.serving.tenant, &changes, &stack.serving.folder.join("tenant")).await?;
+    let key = TenantKey { key: stack.serving.folder.join("tenant"), sequence: 1 };
+    change_keys(stack.client(), &stack.serving.tenant, &changes, &key).await?;
     Ok(file)
 }
 
