@@ -1,4 +1,4 @@
-//! Batches that are full: whatever is decided, what is sealed fits a size class and a frame, and nobody stops the writer.
+//! Batches that are full: whatever is decided, what is sealed fits a size of bodies and a frame, and nobody stops the writer.
 
 use std::pin::Pin;
 use std::task::Poll;
