@@ -22,7 +22,7 @@ const KEY: usize = 192;
 /// Bytes of its name beside the state, where a change makes a second list while the first one is in use.
 const NAMES: usize = 128;
 /// Bytes of a waiting loosening in one state, besides its service.
-const LOOSENING: usize = 144;
+const LOOSENING: usize = 96;
 
 /// Resident bytes of this process.
 fn resident() -> usize {

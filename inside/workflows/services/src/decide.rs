@@ -22,7 +22,7 @@ const MAX_SERVICES: u32 = 20_000;
 /// Services of all tenants together.
 const MAX_SERVICES_IN_ALL: usize = 1_000_000;
 /// Loosenings of one tenant that wait at the same time.
-pub const MAX_WAITING_LOOSENINGS: u32 = 100;
+pub const MAX_WAITING_LOOSENINGS: usize = 100;
 /// Loosenings that one sweep ends. Each may be of another tenant, and so an entry of its own, of
 /// which a batch has 512 at the most.
 pub const MAX_SWEPT_LOOSENINGS: usize = 256;
@@ -294,7 +294,7 @@ fn loosen(
         return Err(Refusal::NotWeaker);
     }
     // One that replaces another of the same service takes no further place.
-    if service.loosening.is_none() && state.share_of(account).loosenings >= MAX_WAITING_LOOSENINGS {
+    if service.loosening.is_none() && state.share_of(account).loosenings.len() >= MAX_WAITING_LOOSENINGS {
         return Err(Refusal::TooManyLoosenings);
     }
     let mut settings = service.settings.clone();

@@ -1,6 +1,7 @@
 //! What is remembered of services: class S.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use adyton_decider::Seconds;
 use adyton_tenancy::AccountId;
@@ -15,9 +16,7 @@ pub struct State {
     pub(crate) services_of: BTreeSet<(AccountId, Seconds, ServiceId)>,
     /// (when, service): loosenings that wait, soonest first.
     pub(crate) loosenings: BTreeSet<(Seconds, ServiceId)>,
-    /// (account, when, service): those of one tenant.
-    pub(crate) loosenings_of: BTreeSet<(AccountId, Seconds, ServiceId)>,
-    /// How much each tenant has; counted, not written.
+    /// What each tenant has; derived, not written.
     shares: BTreeMap<AccountId, Share>,
 }
 
@@ -29,12 +28,16 @@ pub(crate) struct Service {
     pub(crate) loosening: Option<Loosening>,
 }
 
-/// How much of this workflow a tenant has.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+/// What a tenant has of this workflow.
+#[derive(Default)]
 pub(crate) struct Share {
+    /// How many services.
     pub(crate) services: u32,
-    pub(crate) loosenings: u32,
+    /// The services whose loosening waits.
+    pub(crate) loosenings: BTreeSet<ServiceId>,
 }
+
+static NOTHING: Share = Share { services: 0, loosenings: BTreeSet::new() };
 
 impl State {
     /// Applies one event; one about a service that is gone changes nothing.
@@ -94,28 +97,30 @@ impl State {
         let found = self.services.get_mut(&id)?;
         let (account, loosening) = (found.account, found.loosening.take()?);
         self.loosenings.remove(&(loosening.at, id));
-        self.loosenings_of.remove(&(account, loosening.at, id));
-        self.share(account, |share| share.loosenings = share.loosenings.saturating_sub(1));
+        self.share(account, |share| {
+            share.loosenings.remove(&id);
+        });
         Some(loosening)
     }
 
     fn index_loosening(&mut self, account: AccountId, id: ServiceId, at: Seconds) {
         self.loosenings.insert((at, id));
-        self.loosenings_of.insert((account, at, id));
-        self.share(account, |share| share.loosenings = share.loosenings.saturating_add(1));
+        self.share(account, |share| {
+            share.loosenings.insert(id);
+        });
     }
 
     fn share(&mut self, account: AccountId, change: impl FnOnce(&mut Share)) {
         let share = self.shares.entry(account).or_default();
         change(share);
-        if *share == Share::default() {
+        if share.services == 0 && share.loosenings.is_empty() {
             self.shares.remove(&account);
         }
     }
 
-    /// How much a tenant has.
-    pub(crate) fn share_of(&self, account: AccountId) -> Share {
-        self.shares.get(&account).copied().unwrap_or_default()
+    /// What a tenant has.
+    pub(crate) fn share_of(&self, account: AccountId) -> &Share {
+        self.shares.get(&account).unwrap_or(&NOTHING)
     }
 
     /// The service, if it is the account's.
@@ -140,8 +145,10 @@ impl State {
 
     /// What waits of a tenant's loosenings, soonest first.
     pub fn loosenings_of(&self, account: AccountId) -> impl Iterator<Item = (ServiceId, Loosening)> {
-        let all = (account, 0, ServiceId::MIN)..=(account, Seconds::MAX, ServiceId::MAX);
-        self.loosenings_of.range(all).filter_map(|(_, _, id)| Some((*id, self.services.get(id)?.loosening?)))
+        let waiting = self.share_of(account).loosenings.iter();
+        let mut waiting: Vec<_> = waiting.filter_map(|id| Some((*id, self.services.get(id)?.loosening?))).collect();
+        waiting.sort_by_key(|(id, loosening)| (loosening.at, *id));
+        waiting.into_iter()
     }
 
     /// Whether a loosening is due that the last sweep left.
