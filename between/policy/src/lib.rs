@@ -109,7 +109,7 @@ pub struct Tenants {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Admission {
-    /// Whoever the owners' signature names.
+    /// Only tenants that the owners' signature names.
     Owners,
     /// Anybody.
     Open,

@@ -37,7 +37,7 @@ impl<O: Copy + Ord, K: Copy + Ord, V> Owned<O, K, V> {
         self.by_owner.get(&owner).map_or(0, BTreeSet::len)
     }
 
-    /// Puts a thing in the place of another one of its key, whoever owned that.
+    /// Replaces the thing of this key, also if it had another owner.
     pub fn insert(&mut self, owner: O, key: K, thing: V) {
         self.remove(&key);
         self.things.insert(key, (owner, thing));

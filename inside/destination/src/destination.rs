@@ -126,7 +126,7 @@ impl Destination {
         self.numbering.map(|numbering| numbering.country)
     }
 
-    /// Whether whoever sends to it pays a third party for it, as far as the number's beginning
+    /// Whether the sender of a message to it pays a third party for it, as far as the number's beginning
     /// tells: premium-rate and shared-cost numbers, which are what fraud with text messages is
     /// after.
     pub fn is_premium_rate(&self) -> bool {

@@ -75,7 +75,7 @@ impl<M: Machine, T> Default for Held<M, T> {
     }
 }
 
-/// The writer of one shard. `T` is whoever waits for an answer.
+/// The writer of one shard. `T` names the caller that waits for an answer.
 pub struct Shard<M: Machine, T> {
     state: M,
     sealer: Sealer,

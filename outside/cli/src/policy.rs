@@ -94,7 +94,7 @@ fn read(file: &Path) -> Result<(String, Policy), Error> {
     Ok((text, policy))
 }
 
-/// Reads a policy, and refuses one that the vault does not boot under, whoever approves it.
+/// Reads a policy, and refuses one that the vault does not boot under, approved or not.
 fn read_for(vault: &Governance, file: &Path) -> Result<(String, Policy), Error> {
     let (text, policy) = read(file)?;
     may_follow(&vault.first_policy()?, &policy).map_err(|error| format!("{}: {error}", file.display()))?;

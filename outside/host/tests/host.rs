@@ -1,4 +1,4 @@
-//! The binary, from outside: pipes, channels, the dialer.
+//! The binary, from outside: pipes, channels, the dialer. One file of more than 500 lines, because each test starts the same host.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeSet, VecDeque};

@@ -144,7 +144,7 @@ async fn those_who_say_nothing_make_room_for_one_who_asks() {
             let (head, _) = answered.expect("others hold all places");
             assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
         }
-        // Whoever has waited longest went.
+        // The connection that had waited longest was closed.
         let mut rest = Vec::new();
         let _ = tokio::time::timeout(PATIENCE, crowd[0].read_to_end(&mut rest)).await.expect("the first one is kept");
     }

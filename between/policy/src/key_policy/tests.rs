@@ -1,3 +1,5 @@
+//! One statement at a time; `together` has the evaluation of all. The file is long because its tables of policies are read as one.
+
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets an impossible value should stop")]
 
 mod together;

@@ -29,7 +29,7 @@ use super::budget::{Payer, STEP, Upload};
 use super::large::{Paid, charged};
 use super::{Api, body, coding, host};
 
-/// What is asked for before anybody is known, and by whoever watches the vault.
+/// Paths that clients ask for before they authenticate, and that monitors ask for.
 pub(super) const OPEN: [&str; 4] = ["/health", "/ready", "/.well-known/adyton/evidence", "/.well-known/adyton/binding"];
 /// Where signed requests go. Their credentials are the signatures.
 pub(super) const SIGNED: &str = "/adyton/v1/requests";

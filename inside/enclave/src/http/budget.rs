@@ -36,7 +36,7 @@ pub(crate) const SMALL_ANSWER: usize = 4 * 1024;
 pub(crate) enum Payer {
     /// An account's token or one of its keys, which was verified.
     User(AccountId, User),
-    /// Whoever sends signatures, which nobody has verified yet.
+    /// The sender of signatures that are not verified yet.
     Signer,
     /// Nobody known.
     Stranger,

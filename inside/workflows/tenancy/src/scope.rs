@@ -74,7 +74,7 @@ impl Scope {
 /// Who may create a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// Whoever the owners' signature names.
+    /// Only tenants that the owners' signature names.
     Owners,
     /// Anybody.
     Open,

@@ -8,7 +8,7 @@
 //! A stored tile of level 0 is full. A row of a higher level grows by one hash for each full tile below it, so a partial tile of
 //! such a level is the beginning of its row. Partial tiles of level 0 and entry bundles come from the entries.
 //!
-//! What it is not: trusted. Whoever reads a log checks it against its signed head.
+//! What it is not: trusted. Readers of a log check it against its signed head.
 
 mod build;
 mod read;
