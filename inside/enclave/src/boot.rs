@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
-use adyton_decider::BootId;
+use adyton_decider::{BootId, Gate};
 use adyton_engine::sealing::Sealer;
 use adyton_engine::{Replay, Shard};
 use adyton_frame::Event;
@@ -210,7 +210,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         if appended != Ok(sealed.size) {
             return Err(BootError::Fenced);
         }
-        shard.durable();
+        shard.reached(Gate::Certified, shard.size());
     }
     // What is in the logs counts, so this boot does even if it is ended while it waits.
     if let Some(boots) = release::too_many_boots(vault.genesis.profile, &boots, time) {

@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use adyton_decider::{Class, Corrupt, Record as Event};
+use adyton_decider::{Class, Corrupt, Gate, Record as Event};
 use adyton_ledger::{Body, Entry, Hash, Header, Kind, LogId, Record, Size, VaultId, leaves_of, leaves_root, part_leaf};
 use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, Opaque, Plaintext, TAG_LEN};
 use adyton_wire::{Put, Reader, WireError};
@@ -53,23 +53,42 @@ impl From<Corrupt> for BodyError {
 pub struct Operation {
     hot: Plaintext,
     kept: Plaintext,
+    gate: Gate,
 }
 
 impl Default for Operation {
     fn default() -> Self {
-        Self { hot: Plaintext::with_capacity(256), kept: Plaintext::with_capacity(0) }
+        Self { hot: Plaintext::with_capacity(256), kept: Plaintext::with_capacity(0), gate: Gate::default() }
     }
 }
 
 impl Operation {
     /// Adds an event to the part of its class.
     pub fn push(&mut self, event: &impl Event) {
+        self.gate = self.gate.max(event.class().gate());
         self.part(body_of(event.class())).put_nested(|out| event.encode(out));
     }
 
     /// Adds a record that is no event: a snapshot's manifest.
     pub fn push_bytes(&mut self, body: Body, record: &[u8]) {
+        // Bodies go once it has passed.
+        self.gate = Gate::Certified;
         self.part(body).put_lp(record);
+    }
+
+    /// The latest gate of its events.
+    pub fn gate(&self) -> Gate {
+        self.gate
+    }
+
+    /// Bytes of both bodies, padded, of an entry that holds this operation and nothing else; `None` if no entry holds it.
+    pub fn padded(&self) -> Option<usize> {
+        let size = |part: &Plaintext| match part.len() {
+            0 => Some(0),
+            bytes if bytes + PART_HEAD > MAX_USED => None,
+            bytes => Size::holding(PLAINTEXT_HEAD + PART_HEAD + bytes).map(Size::bytes),
+        };
+        Some(size(&self.hot)? + size(&self.kept)?)
     }
 
     /// Whether nothing was added.

@@ -7,6 +7,7 @@
 pub mod appender;
 pub mod follower;
 pub mod gov;
+mod queue;
 pub mod replay;
 pub mod stop;
 pub mod writer;

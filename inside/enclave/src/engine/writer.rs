@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use adyton_decider::Gate;
 use adyton_engine::{Held, Release, Shard};
 use adyton_frame::{Event, StopReason};
 use adyton_ledger::{Hash, LogId};
@@ -360,7 +361,7 @@ impl Writer {
         // Nothing is sealed behind the batch that was in flight.
         let root = (size, self.shard.frontier().root());
         *self.shared.durable_root.write().unwrap_or_else(PoisonError::into_inner) = root;
-        let Held { releases, effects, snapshots } = self.shard.durable();
+        let Held { releases, effects, snapshots } = self.shard.reached(Gate::Certified, size);
         let now = self.surroundings.clock.now();
         // Before the answers, so that a client that hears that a verification is over finds its message stopped.
         for effect in effects {

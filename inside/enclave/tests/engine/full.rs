@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::Poll;
 
+use adyton_decider::Gate;
 use adyton_enclave::engine::Failure;
 use adyton_engine::Shard;
 use adyton_engine::sealing::Sealer;
@@ -98,7 +99,13 @@ impl Full {
             let frame = sealed.frame(sealed.size, OPS.number()).unwrap();
             assert!(frame.len() <= 4 + MAX_FRAME);
             batches += 1;
-            answers.extend(self.shard.durable().releases.into_iter().map(|release| release.answer));
+            answers.extend(
+                self.shard
+                    .reached(Gate::Certified, self.shard.size())
+                    .releases
+                    .into_iter()
+                    .map(|release| release.answer),
+            );
         }
         (batches, answers)
     }
@@ -284,7 +291,7 @@ fn append(full: &mut Full, store: &mut RedbStore) -> bool {
     let Some(sealed) = full.shard.seal(full.now).unwrap() else { return false };
     let appended = store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
     assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
-    full.shard.durable();
+    full.shard.reached(Gate::Certified, full.shard.size());
     true
 }
 

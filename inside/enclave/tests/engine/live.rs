@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use adyton_decider::Gate;
 use adyton_enclave::clock::Clock;
 use adyton_enclave::engine::appender::Appender;
 use adyton_enclave::engine::follower::Follower;
@@ -158,6 +159,6 @@ fn begin_boot<T>(disk: &Disk, boot_id: [u8; 16]) -> (Shard<State, T>, Replay<'st
     let appended = store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
     assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
     assert_eq!(store.status(OPS).unwrap().size, sealed.size);
-    shard.durable();
+    shard.reached(Gate::Certified, shard.size());
     (shard, second)
 }

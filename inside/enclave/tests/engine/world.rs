@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
+use adyton_decider::Gate;
 use adyton_engine::sealing::Opener;
 use adyton_engine::snapshot::{Manifest, Scope};
 use adyton_engine::{Held, Release, Replay, Sealed, Shard};
@@ -279,7 +280,7 @@ impl World {
             return;
         }
         self.in_flight = None;
-        let Held { releases, effects, snapshots } = self.shard.durable();
+        let Held { releases, effects, snapshots } = self.shard.reached(Gate::Certified, self.shard.size());
         self.read_back();
         for effect in effects {
             let Consequence::Deliver(Effect::Send { verification: sid, attempt, message, .. }) = effect else {

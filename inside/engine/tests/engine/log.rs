@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use adyton_decider::{BootId, Context, Fresh};
+use adyton_decider::{BootId, Context, Fresh, Gate};
 use adyton_engine::sealing::Sealer;
 use adyton_engine::snapshot::Scope;
 use adyton_engine::{Held, Replay, Shard};
@@ -84,7 +84,7 @@ impl Log {
         assert_eq!((append.expected_size, append.head.as_str()), (sealed.expected_size, sealed.head.as_str()));
         let appended = self.store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
         assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
-        let Held { releases, effects, snapshots } = self.shard.durable();
+        let Held { releases, effects, snapshots } = self.shard.reached(Gate::Certified, sealed.size);
         self.answers.extend(releases.into_iter().map(|release| (release.ticket, release.answer)));
         self.effects.extend(effects);
         self.snapshots.extend(snapshots);

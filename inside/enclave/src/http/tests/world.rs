@@ -35,6 +35,7 @@ use crate::platform::{Nsm, NsmAddress};
 use crate::policy::InForce;
 use crate::public::PublicKeys;
 use crate::ssh_signer::SshSigner;
+use adyton_decider::Gate;
 use adyton_engine::Shard;
 use adyton_engine::sealing::Sealer;
 
@@ -173,7 +174,7 @@ fn shard() -> Shard<adyton_vault::State, crate::engine::writer::Ticket> {
         drop(shard.submit(command, &mut Context { now: 1_800_000_000, fresh: &mut fresh, rules: &rules }, None));
     }
     drop(shard.seal(1_800_000_000).unwrap().unwrap());
-    drop(shard.durable());
+    drop(shard.reached(Gate::Certified, shard.size()));
     shard
 }
 
