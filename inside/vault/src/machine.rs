@@ -25,6 +25,8 @@ pub struct View {
     pub tenancy: tenancy::State,
     /// Services.
     pub services: services::State,
+    /// Live verifications, and why others are over.
+    pub verification: verification::View,
 }
 
 /// Frozen state: what a snapshot is made of.
@@ -83,8 +85,8 @@ impl Machine for State {
     }
 
     fn view(&self) -> View {
-        let Self { tenancy, services, .. } = self;
-        View { tenancy: tenancy.clone(), services: services.clone() }
+        let Self { tenancy, services, verification } = self;
+        View { tenancy: tenancy.clone(), services: services.clone(), verification: verification.view() }
     }
 
     fn freeze(&self) -> Frozen {
