@@ -29,6 +29,7 @@ mod fresh;
 mod gate;
 mod id;
 mod owned;
+mod persistent;
 mod record;
 mod window;
 
@@ -43,6 +44,7 @@ pub use fresh::Fresh;
 pub use gate::Gate;
 pub use id::{Id, IdError, Kind};
 pub use owned::Owned;
+pub use persistent::{Map, Set};
 pub use record::{Corrupt, Record};
 pub use window::SlidingHours;
 

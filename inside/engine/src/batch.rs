@@ -23,12 +23,17 @@ pub(crate) struct Batch<M: Machine, T> {
     /// The latest gate of its events.
     pub(crate) gate: Gate,
     pub(crate) held: Held<M, T>,
+    /// What readers see behind it, once it takes nothing more.
+    pub(crate) view: Option<M::View>,
+    /// Frozen state of the same moment, if a snapshot was asked for.
+    pub(crate) frozen: Option<M::Frozen>,
 }
 
 impl<M: Machine, T> Batch<M, T> {
     /// A batch that is empty yet.
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, operations: Operations::default(), gate: Gate::default(), held: Held::default() }
+        let (operations, gate) = Default::default();
+        Self { kind, operations, gate, held: Held::default(), view: None, frozen: None }
     }
 
     /// Whether no further command should be decided into it.

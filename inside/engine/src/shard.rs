@@ -7,6 +7,7 @@
 //!    durable yet, so that no answer tells of what may still be lost.
 //! 3. When nothing is in flight, the oldest open batch is sealed as the entry at the next index, and its head is signed: from
 //!    then on those bytes are the only ones that this index will ever see in this boot.
+//!    No later event is in what readers see behind it ([`Held::view`]): that was taken when the batch closed.
 //! 4. Once the log is durable up to a batch, or certified if an event in it asks for that ([`Gate`]), the batch passes with all
 //!    that is held in it; batches pass in their order. One gate for a whole batch: an answer must not leave before the view
 //!    shows what it tells of, and a view is of everything up to the end of a batch.
@@ -40,21 +41,29 @@ pub struct Held<M: Machine, T> {
     pub effects: Vec<M::Effect>,
     /// Who waits for the manifest of a snapshot.
     pub snapshots: Vec<T>,
+    /// What readers see from then on: everything up to this batch, and nothing behind it. `None` only if no batch was in
+    /// flight.
+    pub view: Option<M::View>,
+    /// The state of the same moment and the frontier behind this batch, if a snapshot was asked for
+    /// ([`Shard::freeze_next`]).
+    pub frozen: Option<(M::Frozen, Frontier)>,
 }
 
 impl<M: Machine, T> Default for Held<M, T> {
     fn default() -> Self {
-        Self { releases: Vec::new(), effects: Vec::new(), snapshots: Vec::new() }
+        Self { releases: Vec::new(), effects: Vec::new(), snapshots: Vec::new(), view: None, frozen: None }
     }
 }
 
 impl<M: Machine, T> Held<M, T> {
     /// Adds what a later batch held.
     fn append(&mut self, later: Self) {
-        let Self { releases, effects, snapshots } = later;
+        let Self { releases, effects, snapshots, view, frozen } = later;
         self.releases.extend(releases);
         self.effects.extend(effects);
         self.snapshots.extend(snapshots);
+        self.view = view.or(self.view.take());
+        self.frozen = frozen.or(self.frozen.take());
     }
 }
 
@@ -81,6 +90,8 @@ pub struct Shard<M: Machine, T> {
     certified: u64,
     /// The last sweep found as much as it may take.
     swept_full: bool,
+    /// The next batch that closes brings frozen state.
+    freeze_next: bool,
 }
 
 impl<M: Machine, T> Shard<M, T> {
@@ -97,12 +108,26 @@ impl<M: Machine, T> Shard<M, T> {
             durable,
             certified: durable,
             swept_full: false,
+            freeze_next: false,
         }
     }
 
     /// The state, evolved by everything decided, durable or not.
     pub fn state(&self) -> &M {
         &self.state
+    }
+
+    /// What readers see of the state as it stands: to publish before the first batch.
+    pub fn view(&self) -> M::View {
+        self.state.view()
+    }
+
+    /// Frozen state and the frontier at its size, for a snapshot: at once if everything has passed its gate, otherwise with the next
+    /// batch that closes ([`Held::frozen`]).
+    pub fn freeze_next(&mut self) -> Option<(M::Frozen, Frontier)> {
+        let has_passed = self.open.is_empty() && self.sealed.is_empty();
+        self.freeze_next = !has_passed;
+        has_passed.then(|| (self.state.freeze(), self.tip.frontier().clone()))
     }
 
     /// Entries sealed so far, those in flight included.
@@ -219,9 +244,20 @@ impl<M: Machine, T> Shard<M, T> {
         let mut next = Batch::new(kind);
         let fits = next.add(kind, operation);
         if fits {
+            // The operation is applied after this, so the state is still that behind the last batch.
+            if let Some(mut last) = self.open.pop_back() {
+                self.close(&mut last);
+                self.open.push_back(last);
+            }
             self.open.push_back(next);
         }
         fits
+    }
+
+    /// A batch takes nothing more: keeps with it what the state is behind it.
+    fn close(&mut self, batch: &mut Batch<M, T>) {
+        batch.view = Some(self.state.view());
+        batch.frozen = core::mem::take(&mut self.freeze_next).then(|| self.state.freeze());
     }
 
     /// Seals the oldest open batch, if nothing is in flight and there is one.
@@ -232,11 +268,16 @@ impl<M: Machine, T> Shard<M, T> {
         if self.size() > self.durable {
             return Ok(None);
         }
-        let Some(Batch { kind, operations, gate, held }) = self.open.pop_front() else { return Ok(None) };
+        let Some(mut batch) = self.open.pop_front() else { return Ok(None) };
+        if batch.view.is_none() {
+            self.close(&mut batch);
+        }
+        let Batch { kind, operations, gate, held, view, frozen } = batch;
         let place = Place { kind, index: self.size(), time_bucket: self.tip.bucket_at(now) };
         let sealed = self.tip.sign(self.sealer.seal(&place, &operations)?);
         self.tip.advance(&sealed);
-        self.sealed.push_back(Waiting { size: sealed.size, gate, held });
+        let frozen = frozen.map(|frozen| (frozen, self.tip.frontier().clone()));
+        self.sealed.push_back(Waiting { size: sealed.size, gate, held: Held { view, frozen, ..held } });
         Ok(Some(sealed))
     }
 
