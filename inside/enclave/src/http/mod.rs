@@ -25,6 +25,7 @@ mod json;
 mod keys;
 mod large;
 mod loosening;
+mod padding;
 mod parameters;
 mod path;
 mod refusals;
