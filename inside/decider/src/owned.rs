@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 /// A table of things `V` by key `K`, each of one owner `O`. What is asked of one owner costs as
 /// much as it has, however much the others have.
+#[derive(Clone)]
 pub struct Owned<O, K, V> {
     things: BTreeMap<K, (O, V)>,
     by_owner: BTreeMap<O, BTreeSet<K>>,

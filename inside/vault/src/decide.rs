@@ -7,8 +7,7 @@ use adyton_decider::{Draft, Seconds};
 use crate::services::{MAX_SWEPT_LOOSENINGS, Services};
 use crate::verification::Beneath;
 use crate::{
-    AccountView, Answer, Command, Context, Decision, Effect, Event, EventKind, Reply, State, services, tenancy,
-    verification,
+    Answer, Command, Context, Decision, Effect, Event, EventKind, Reply, State, services, tenancy, verification,
 };
 
 /// Decides one command. A refusal leaves nothing: what one workflow drafted before another one
@@ -45,11 +44,6 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
             let reply = verification::decide(&state.verification, &beneath, command, context, &mut own)?;
             add(state, draft, context.now, own, identity);
             Ok(Reply::Verification(reply))
-        }
-        Command::FetchAccount(fetch) => {
-            let account = tenancy::account(&state.tenancy, &fetch.caller)?;
-            let loosenings = state.services.loosenings_of(account.tenant.account).collect();
-            Ok(Reply::Account(AccountView { account, loosenings }))
         }
         Command::Tick(_) => {
             tick(state, context, draft);

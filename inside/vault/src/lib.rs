@@ -13,7 +13,8 @@
 //! 4. A snapshot is one section for each workflow ([`State::encode_cold`]).
 //!
 //! A new workflow is one line in each of these, and the compiler names the lines. Its numbers of
-//! events stand in [`Event`]'s list; its requests have their own typed answers ([`Ask`]).
+//! events stand in [`Event`]'s list; its requests have their own typed answers ([`Ask`]), and what is
+//! read of it is no command but a function of a view ([`Read`]).
 
 #![no_std]
 
@@ -25,9 +26,11 @@ mod decide;
 mod event;
 mod fact;
 mod machine;
+mod reads;
 mod reply;
 mod rules;
 mod state;
+mod view;
 
 pub use adyton_decider::{
     BootId, Class, Corrupt, Draft, Fresh, Id, IdError, KeyedHash, Kind, Record, Seconds, TokenHash,
@@ -49,13 +52,15 @@ pub use adyton_verification::{
     SLOT, Shared, Start, Status, Subject, Subjects, SupportView, Target, VerificationId, VerificationView,
 };
 pub use ask::Ask;
-pub use command::{Command, Context, FetchAccount, Tick};
+pub use command::{Command, Context, Tick};
 pub use decide::decide;
 pub use event::{Event, EventKind};
 pub use machine::Consequence;
-pub use reply::{AccountView, Answer, Decision, Refusal, Reply};
+pub use reads::{AccountView, FetchAccount, Read};
+pub use reply::{Answer, Decision, Refusal, Reply};
 pub use rules::Rules;
 pub use state::State;
+pub use view::View;
 
 #[cfg(test)]
 mod tests;

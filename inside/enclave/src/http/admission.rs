@@ -66,7 +66,7 @@ async fn passed(api: &Api, path: Option<&str>, request: Request, next: Next) -> 
     if let Err(error) = coding::check(&head.headers, &body) {
         return refuse(error, body, waits).await;
     }
-    let payer = if path == Some(SIGNED) { Payer::Signer } else { api.payer(&head.headers).await };
+    let payer = if path == Some(SIGNED) { Payer::Signer } else { api.payer(&head.headers) };
     head.extensions.insert(payer);
     // 4.
     let announced = body.size_hint().upper().map(|length| usize::try_from(length).unwrap_or(usize::MAX));

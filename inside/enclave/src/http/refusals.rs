@@ -75,7 +75,6 @@ impl Refused for OtherSequence {
 impl Refused for Refusal {
     fn error(self, resource: &str) -> ApiError {
         match self {
-            Self::Denied(denied) => denied.error(resource),
             Self::Tenancy(refusal) => refusal.error(resource),
             Self::Services(refusal) => refusal.error(resource),
             Self::Verification(refusal) => refusal.error(resource),

@@ -47,7 +47,7 @@ pub(crate) async fn fetch(
     let caller = api.caller(&headers)?;
     given.parameters(&parameters::FETCH_SERVICE)?;
     let (service, resource) = service_sid(&service, "")?;
-    answer(StatusCode::OK, api.ask(FetchService { caller, service }).await, &resource, &headers)
+    answer(StatusCode::OK, api.read(&FetchService { caller, service }).await, &resource, &headers)
 }
 
 pub(crate) async fn update(

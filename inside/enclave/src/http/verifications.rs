@@ -12,7 +12,6 @@ use adyton_vault::{
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use tokio::time::{Duration, sleep};
 
 use super::Api;
 use super::answer::{ApiError, json, outcome_text};
@@ -58,7 +57,7 @@ pub(crate) async fn fetch(
     given.parameters(&parameters::FETCH_VERIFICATION)?;
     let (service, _) = service_sid(&service, "")?;
     let (target, resource) = target(&api, account, service, &which)?;
-    let reply = api.ask(FetchVerification { caller, service, target }).await;
+    let reply = api.read(&FetchVerification { caller, service, target }).await;
     answer(StatusCode::OK, reply, &resource, &headers)
 }
 
@@ -105,13 +104,7 @@ pub(crate) async fn check(
         (None, Some(address)) => Target::Subject(address),
         (None, None) => return Err(ApiError::neither_to_nor_sid()),
     };
-    let check = || Check { caller, service, target, code: code.duplicate() };
-    let mut reply = api.ask(check()).await;
-    // A token that is a second away is waited for, once: right after a boot, where the policy lets budgets refill fast.
-    if let Err(AskError::Refused(Refusal::ChecksClosed { retry_after: 1 })) = reply {
-        sleep(Duration::from_secs(1)).await;
-        reply = api.ask(check()).await;
-    }
+    let reply = api.ask(Check { caller, service, target, code }).await;
     let view = reply.map_err(|failure| ApiError::failure(failure, &resource))?;
     // Observed of the real API: 200, not 201.
     Ok(json(StatusCode::OK, &verification_check(&view)))

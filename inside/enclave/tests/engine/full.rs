@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::Poll;
 
+use adyton_enclave::ask::read;
 use adyton_enclave::engine::Failure;
 use adyton_engine::Shard;
 use adyton_engine::sealing::Sealer;
@@ -19,7 +20,7 @@ use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
 use crate::fixtures::{
-    ACCOUNT, KEYS, OPS, TOKEN, VAULT, boot, caller, context, create_tenant, fresh, shard, signer, start,
+    ACCOUNT, KEYS, OPS, RULES, TOKEN, VAULT, boot, caller, context, create_tenant, fresh, shard, signer, start,
 };
 use crate::host::PATIENCE;
 use crate::live::Live;
@@ -296,11 +297,10 @@ async fn a_vault_boots_though_everything_is_due() {
         loop {
             // The last one that is due: the SIDs ascend.
             let caller = Caller { user: User::Account(numbered(0xDD, 2999)), token_hash: TOKEN };
-            match live.engine.submit(FetchAccount { caller }.into()).await {
-                Ok(Reply::Account(view)) if view.loosenings.is_empty() => return,
-                Ok(_) => sleep(Duration::from_millis(5)).await,
-                Err(failure) => panic!("{failure:?}"),
+            if read(&live.engine, &FetchAccount { caller }, &RULES, LONG_AGO).await.unwrap().loosenings.is_empty() {
+                return;
             }
+            sleep(Duration::from_millis(5)).await;
         }
     };
     timeout(PATIENCE, waiting).await.unwrap();

@@ -3,6 +3,7 @@
 mod delivery;
 mod limits;
 mod random;
+mod reads;
 mod service;
 mod tenants;
 mod verifications;
@@ -174,6 +175,11 @@ impl Bench {
         let refusal = self.run(ask).err().unwrap();
         assert_eq!((self.state.cold_bytes(), self.state.hot_facts(), self.log.len()), before);
         refusal
+    }
+
+    /// Reads what a view of this moment has.
+    fn read<R: Read>(&self, read: R) -> Result<R::Reply, R::Refusal> {
+        read.of(&self.state.view(), &self.rules, self.now)
     }
 
     fn start_command(&self, to: &str, custom_code: Option<&str>) -> Start {

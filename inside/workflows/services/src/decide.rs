@@ -1,6 +1,5 @@
 //! What a command about services leads to.
 
-use alloc::vec::Vec;
 use core::convert::Infallible;
 
 use adyton_decider::{Context, Seconds};
@@ -9,8 +8,7 @@ use adyton_tenancy::{AccountId, Caller, Denied, OtherSequence, Scope};
 use crate::message::brings_a_hash;
 use crate::state::Service;
 use crate::{
-    Command, CreateService, Event, ListServices, Loosen, Loosening, Rules, ServiceId, ServiceSettings, State,
-    UpdateService,
+    Command, CreateService, Event, Loosen, Loosening, Rules, ServiceId, ServiceSettings, State, UpdateService,
 };
 
 /// The longest code.
@@ -34,8 +32,6 @@ pub type Draft = adyton_decider::Draft<Event, Infallible>;
 pub enum Reply {
     /// A service.
     Service(ServiceView),
-    /// Some services.
-    Services(ServicePage),
     /// Nothing to say.
     Done,
 }
@@ -54,14 +50,6 @@ pub struct ServiceView {
     pub created: Seconds,
     /// When it last changed.
     pub updated: Seconds,
-}
-
-/// A part of a list.
-pub struct ServicePage {
-    /// Newest first.
-    pub services: Vec<ServiceView>,
-    /// Whether more follow.
-    pub more: bool,
 }
 
 /// Why a command was refused; nothing changed. Answers never depend on whether another tenant's
@@ -143,11 +131,6 @@ pub fn decide(
             draft.log(Event::ServiceDeleted { service: delete.service });
             Ok(Reply::Done)
         }
-        Command::FetchService(fetch) => {
-            let service = own(state, tenancy, &fetch.caller, fetch.service)?;
-            Ok(Reply::Service(view(fetch.service, service)))
-        }
-        Command::ListServices(list) => list_services(state, tenancy, &list).map(Reply::Services),
         Command::Loosen(ask) => loosen(state, tenancy, &ask, context, draft).map(Reply::Service),
         Command::WithdrawLoosening(withdraw) => {
             let service = own(state, tenancy, &withdraw.caller, withdraw.service)?;
@@ -174,7 +157,7 @@ pub fn sweep(state: &State, context: &Context<'_, Rules>, cap: usize, draft: &mu
 }
 
 /// A service of the caller's, if its key may administer.
-fn own<'a>(
+pub(crate) fn own<'a>(
     state: &'a State,
     tenancy: &adyton_tenancy::State,
     caller: &Caller,
@@ -184,7 +167,7 @@ fn own<'a>(
     state.own(account, id).ok_or(Refusal::NotFound)
 }
 
-fn view(id: ServiceId, service: &Service) -> ServiceView {
+pub(crate) fn view(id: ServiceId, service: &Service) -> ServiceView {
     ServiceView {
         service: id,
         account: service.account,
@@ -252,23 +235,6 @@ fn update_service(
         draft.log(Event::LooseningEnded { service: id, in_effect: false });
     }
     Ok(view)
-}
-
-fn list_services(
-    state: &State,
-    tenancy: &adyton_tenancy::State,
-    ListServices { caller, after, most }: &ListServices,
-) -> Result<ServicePage, Refusal> {
-    let account = tenancy.authenticate(caller, Scope::Admin)?;
-    let first = (account, 0, ServiceId::MIN);
-    let mut found = match *after {
-        None => state.services_of.range(first..=(account, Seconds::MAX, ServiceId::MAX)),
-        Some((created, id)) => state.services_of.range(first..(account, created, id).max(first)),
-    }
-    .rev();
-    let view = |(_, _, id): &(AccountId, Seconds, ServiceId)| Some(view(*id, state.services.get(id)?));
-    let services = found.by_ref().take(*most).filter_map(view).collect();
-    Ok(ServicePage { services, more: found.next().is_some() })
 }
 
 fn loosen(

@@ -17,6 +17,7 @@ mod command;
 mod decide;
 mod event;
 mod message;
+mod reads;
 mod rules;
 mod section;
 mod settings;
@@ -24,18 +25,17 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use command::{
-    Command, CreateService, DeleteService, FetchService, ListServices, Loosen, UpdateService, WithdrawLoosening,
-};
+pub use command::{Command, CreateService, DeleteService, Loosen, UpdateService, WithdrawLoosening};
 pub use decide::{
-    CodeLengthGiven, Draft, LONGEST_CODE, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Refusal, Reply, ServicePage,
-    ServiceView, decide, sweep,
+    CodeLengthGiven, Draft, LONGEST_CODE, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Refusal, Reply, ServiceView,
+    decide, sweep,
 };
 pub use event::Event;
 pub use message::{
     AppHash, AppHashesError, Locale, Message, MessageLook, NameError, Part, ServiceName, Text, TooLong, WebOtpDomain,
     brings_a_hash, gsm7_septets, render,
 };
+pub use reads::{FetchService, ListServices, ServicePage, fetch, list};
 pub use rules::{Effective, Rules, Services};
 pub use section::SECTION;
 pub use settings::{Loosening, ServiceId, ServiceKind, ServiceSettings, ServiceUpdate};

@@ -9,7 +9,7 @@ use adyton_tenancy::AccountId;
 use crate::{Event, Loosening, ServiceId, ServiceSettings};
 
 /// Services and the loosenings that wait.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct State {
     pub(crate) services: BTreeMap<ServiceId, Service>,
     /// (account, created, service): a tenant's services in order.
@@ -20,6 +20,7 @@ pub struct State {
     shares: BTreeMap<AccountId, Share>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) account: AccountId,
     pub(crate) settings: ServiceSettings,
@@ -29,7 +30,7 @@ pub(crate) struct Service {
 }
 
 /// What a tenant has of this workflow.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Share {
     /// How many services.
     pub(crate) services: u32,

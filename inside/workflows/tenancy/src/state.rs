@@ -9,7 +9,7 @@ use adyton_decider::{Owned, Seconds, TokenHash};
 use crate::{AccountId, Caller, Denied, Event, KeyId, NewKey, OtherSequence, Scope, Scopes, User};
 
 /// Tenants, keys and the owners' settings.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct State {
     pub(crate) tenants: BTreeMap<AccountId, Tenant>,
     pub(crate) keys: Owned<AccountId, KeyId, ApiKey>,
@@ -19,6 +19,7 @@ pub struct State {
     pub(crate) settings: String,
 }
 
+#[derive(Clone)]
 pub(crate) struct Tenant {
     pub(crate) token_hash: TokenHash,
     pub(crate) friendly_name: String,
@@ -29,6 +30,7 @@ pub(crate) struct Tenant {
     pub(crate) created: Seconds,
 }
 
+#[derive(Clone)]
 pub(crate) struct ApiKey {
     pub(crate) token_hash: TokenHash,
     pub(crate) scopes: Scopes,
@@ -73,12 +75,9 @@ impl State {
         }
     }
 
-    /// The caller's account, if its token is right and may do this. Unknown users cost the same
-    /// comparison.
-    ///
-    /// # Errors
-    /// [`Denied`].
-    pub fn authenticate(&self, caller: &Caller, scope: Scope) -> Result<AccountId, Denied> {
+    /// The caller's account and what it may do there, if its token is right. Unknown users cost the
+    /// same comparison.
+    pub fn identify(&self, caller: &Caller) -> Option<(AccountId, Scopes)> {
         let found = match caller.user {
             User::Account(account) => {
                 self.tenants.get(&account).map(|tenant| (account, &tenant.token_hash, Scopes::AUTH_TOKEN))
@@ -88,10 +87,18 @@ impl State {
         let expected = found.map_or(&TokenHash::NONE, |(_, token_hash, _)| token_hash);
         // Constant time: both sides are keyed hashes of a secret token.
         let right = expected.matches(&caller.token_hash);
-        match found {
-            Some((account, _, scopes)) if right && scopes.contains(scope) => Ok(account),
-            Some(_) if right => Err(Denied::Scope),
-            _ => Err(Denied::Unauthorized),
+        found.filter(|_| right).map(|(account, _, scopes)| (account, scopes))
+    }
+
+    /// The caller's account, if its token is right and may do this.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn authenticate(&self, caller: &Caller, scope: Scope) -> Result<AccountId, Denied> {
+        match self.identify(caller) {
+            Some((account, scopes)) if scopes.contains(scope) => Ok(account),
+            Some(_) => Err(Denied::Scope),
+            None => Err(Denied::Unauthorized),
         }
     }
 
@@ -120,9 +127,9 @@ impl State {
         self.tenants.len()
     }
 
-    /// API keys and the accounts that they belong to.
-    pub fn keys(&self) -> impl Iterator<Item = (KeyId, AccountId)> {
-        self.keys.iter().map(|(key, account, _)| (*key, account))
+    /// The account that an API key belongs to.
+    pub fn account_of(&self, key: KeyId) -> Option<AccountId> {
+        self.keys.get(&key).map(|(account, _)| account)
     }
 
     /// Sequence that the owners' next signed request must have.

@@ -111,7 +111,7 @@ impl Hot {
 }
 
 /// Why verifications ended, for ten minutes each.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Ended {
     by_sid: BTreeMap<VerificationId, (ServiceId, Reason, Seconds)>,
     /// Oldest first.

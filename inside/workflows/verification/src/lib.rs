@@ -22,6 +22,7 @@ mod decide;
 mod event;
 mod evolve;
 mod hot;
+mod reads;
 mod reply;
 mod rules;
 mod section;
@@ -29,14 +30,14 @@ mod sends;
 mod starts;
 mod state;
 mod subjects;
+mod view;
 
 use adyton_decider::Seconds;
 
-pub use command::{
-    Approve, Cancel, Check, Command, CountRepeat, FetchVerification, LookUp, ReportDelivery, Start, Target,
-};
+pub use command::{Approve, Cancel, Check, Command, CountRepeat, LookUp, ReportDelivery, Start, Target};
 pub use decide::{Beneath, Draft, decide, stop_service, sweep};
 pub use event::Event;
+pub use reads::{FetchVerification, fetch};
 pub use reply::{
     Attempt, AttemptId, AttemptKind, Ceiling, Effect, Outcome, Reason, Refusal, Reply, Status, SupportView,
     VerificationId, VerificationKind, VerificationView,
@@ -45,6 +46,7 @@ pub use rules::{Limits, Rules};
 pub use section::SECTION;
 pub use state::{HotFacts, State};
 pub use subjects::{InService, InTenant, MailDomain, NumberBlock, Shared, Subject, Subjects};
+pub use view::View;
 
 /// Life of a code in seconds, from its first sending; a resend does not extend it.
 pub const CODE_LIFE: Seconds = 600;
