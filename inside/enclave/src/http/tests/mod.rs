@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
 mod crowds;
+mod reads;
 mod refusals;
 mod requests;
 mod shares;

@@ -130,7 +130,7 @@ async fn signatures_that_cannot_do_are_refused_without_a_worker() {
 }
 
 /// The tenant's request that its key of scope `verify` goes.
-fn removal() -> Request<Body> {
+pub(super) fn removal() -> Request<Body> {
     signed(1, &keys_request(1, NEXT, &format!(r#"{{"remove":["{}"]}}"#, api_key(1).text())), 1)
 }
 
