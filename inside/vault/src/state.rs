@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use adyton_decider::{Corrupt, Record, Seconds};
 use adyton_engine::{Machine, SectionReader, Sections};
 use adyton_seal::Plaintext;
-use adyton_tenancy::{AccountId, KeyId};
+use adyton_tenancy::{AccountId, KeyId, SubjectSalt};
 use adyton_verification::{Ceiling, HotFacts, Limits};
 
 use crate::{Class, Event, EventKind, services, tenancy, verification};
@@ -136,6 +136,16 @@ impl State {
     /// API keys and the accounts that they belong to.
     pub fn keys(&self) -> impl Iterator<Item = (KeyId, AccountId)> {
         self.tenancy.keys()
+    }
+
+    /// The salt of a tenant's subject hashes.
+    pub fn salt(&self, account: AccountId) -> Option<SubjectSalt> {
+        self.tenancy.salt(account)
+    }
+
+    /// Tenants and the salts of their subject hashes.
+    pub fn salts(&self) -> impl Iterator<Item = (AccountId, SubjectSalt)> {
+        self.tenancy.salts()
     }
 
     /// A tenant's SSH public key and the sequence that its next signed request must have.

@@ -10,7 +10,7 @@ use adyton_ledger::{Hash, LogId};
 use adyton_seal::Secret;
 use adyton_vault::{
     AccountId, Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, KeyId, MAX_SWEPT_LOOSENINGS,
-    Refusal, Reply, State, tenancy, verification,
+    Refusal, Reply, State, SubjectSalt, tenancy, verification,
 };
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -62,7 +62,7 @@ pub struct Engine {
 }
 
 /// What others may know of the writer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     /// New work is refused while the store is away.
     away: AtomicBool,
@@ -72,6 +72,8 @@ struct Shared {
     durable_root: RwLock<(u64, Hash)>,
     /// API keys and their accounts.
     accounts: RwLock<BTreeMap<KeyId, AccountId>>,
+    /// Tenants and the salts of their subject hashes.
+    salts: RwLock<BTreeMap<AccountId, SubjectSalt>>,
     /// Sequence of the owners' next request.
     next_owners_sequence: AtomicU64,
     /// What was done.
@@ -81,6 +83,16 @@ struct Shared {
 impl Shared {
     fn name_keys(&self, shard: &Shard<State, Ticket>) {
         *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = shard.state().keys().collect();
+    }
+
+    fn name_salts(&self, shard: &Shard<State, Ticket>) {
+        *self.salts.write().unwrap_or_else(PoisonError::into_inner) = shard.state().salts().collect();
+    }
+
+    fn name_salt(&self, account: AccountId, shard: &Shard<State, Ticket>) {
+        if let Some(salt) = shard.state().salt(account) {
+            self.salts.write().unwrap_or_else(PoisonError::into_inner).insert(account, salt);
+        }
     }
 
     fn count_owners(&self, shard: &Shard<State, Ticket>) {
@@ -111,6 +123,7 @@ impl Engine {
         let durable_root = RwLock::new((durable, shard.frontier().root()));
         let shared = Shared { durable: AtomicU64::new(durable), durable_root, ..Shared::default() };
         shared.name_keys(&shard);
+        shared.name_salts(&shard);
         shared.count_owners(&shard);
         let shared = Arc::new(shared);
         let stop = surroundings.stop.clone();
@@ -199,6 +212,11 @@ impl Engine {
     /// The account that an API key belongs to. It may be about to change; the decider has the last word.
     pub fn account_of(&self, key: KeyId) -> Option<AccountId> {
         self.shared.accounts.read().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+
+    /// The salt of a tenant's subject hashes; it never changes.
+    pub fn salt_of(&self, account: AccountId) -> Option<SubjectSalt> {
+        self.shared.salts.read().unwrap_or_else(PoisonError::into_inner).get(&account).copied()
     }
 
     /// Whether new work is taken: the store took the last batch, and no other writer was met.
@@ -308,9 +326,16 @@ impl Writer {
         match request {
             Request::Command(command, fresh, ticket) => {
                 let keys = matches!(command, Command::Tenancy(tenancy::Command::ChangeKeys(_)));
+                let created = match &command {
+                    Command::Tenancy(tenancy::Command::CreateTenant(create)) => Some(create.account),
+                    _ => None,
+                };
                 self.decide(command, fresh, ticket);
                 if keys {
                     self.shared.name_keys(&self.shard);
+                }
+                if let Some(account) = created {
+                    self.shared.name_salt(account, &self.shard);
                 }
             }
             Request::Settings(text, current, fresh, ticket) => {

@@ -7,7 +7,8 @@ use adyton_api::{SendCodeAttempt, Verification, VerificationCheck, timestamp};
 use adyton_seal::Code;
 use adyton_vault::{
     AccountId, AppHash, Approve, Attempt, Cancel, Channel, Check, Destination, FetchVerification, Locale, MessageLook,
-    ServiceId, Start, Status, Subject, Target, VerificationId, VerificationView, verification::Refusal,
+    ServiceId, Start, Status, Subject, SubjectSalt, Subjects, Target, VerificationId, VerificationView,
+    verification::Refusal,
 };
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -40,8 +41,7 @@ pub(crate) async fn start(
     let destination = form.need("To", |to| destination(channel, to))?;
     let look = look(&form, channel)?;
     let custom_code = form.read("CustomCode", code)?;
-    let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
-    let subjects = subjects.map_err(|_| ApiError::unavailable())?;
+    let subjects = subjects(&api, account, service, channel, &destination)?;
     let cost = api.current.now().table.cost(channel, destination.expose());
     let start = Start { caller, service, destination, subjects, channel, custom_code, look, cost };
     let reply = api.ask(start).await;
@@ -175,12 +175,23 @@ fn target(api: &Api, account: AccountId, service: ServiceId, which: &str) -> Res
     }
 }
 
+/// The keyed hashes of an address, under the salt of the tenant that the caller says it is of.
+fn subjects(
+    api: &Api,
+    account: AccountId,
+    service: ServiceId,
+    channel: Channel,
+    destination: &Destination,
+) -> Result<Subjects, ApiError> {
+    // What there is no tenant of is refused by the decider; until then it costs the same.
+    let salt = api.engine.salt_of(account).unwrap_or(SubjectSalt::NONE);
+    hashes::subjects(&api.keys, salt, account, service, channel, destination).map_err(|_| ApiError::unavailable())
+}
+
 fn subject(api: &Api, account: AccountId, service: ServiceId, to: &str) -> Result<Subject, Unfit> {
     let channel = if to.contains('@') { Channel::Email } else { Channel::Sms };
     let destination = destination(channel, to)?;
-    let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
-    let unavailable = |_| Unfit::Refused(ApiError::unavailable());
-    Ok(subjects.map_err(unavailable)?.in_service)
+    Ok(subjects(api, account, service, channel, &destination).map_err(Unfit::Refused)?.in_service)
 }
 
 fn answer(
