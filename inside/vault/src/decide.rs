@@ -4,6 +4,7 @@ use core::convert::identity;
 
 use adyton_decider::{Draft, Seconds};
 
+use crate::prover::Provers;
 use crate::services::{MAX_SWEPT_LOOSENINGS, Services};
 use crate::verification::Beneath;
 use crate::{
@@ -24,7 +25,7 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
     match command {
         Command::Tenancy(command) => {
             let mut own = tenancy::Draft::default();
-            let context = &context.under(|rules| &rules.tenancy);
+            let context = &mut context.under(|rules| &rules.tenancy);
             let reply = tenancy::decide(&state.tenancy, command, context, &mut own)?;
             add(state, draft, context.now, own, |never| match never {});
             Ok(Reply::Tenancy(reply))
@@ -32,7 +33,7 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
         Command::Services(command) => {
             let mut own = services::Draft::default();
             let context = &mut context.under(|rules| &rules.services);
-            let reply = services::decide(&state.services, &state.tenancy, command, context, &mut own)?;
+            let reply = services::decide(&state.services, &state.tenancy, &Provers, command, context, &mut own)?;
             add(state, draft, context.now, own, |never| match never {});
             Ok(Reply::Services(reply))
         }

@@ -8,7 +8,7 @@ use adyton_services::{Loosening, Services};
 use crate::verification::Beneath;
 use crate::{
     AccountId, Caller, Denied, FetchService, FetchVerification, KeyId, ListServices, Rules, Scopes, Seconds, ServiceId,
-    ServicePage, ServiceView, VerificationView, View, services, tenancy, verification,
+    ServicePage, ServiceView, SubjectSalt, VerificationView, View, services, tenancy, verification,
 };
 
 /// A read and the types of its answer.
@@ -90,6 +90,11 @@ impl View {
     /// The account that an API key belongs to.
     pub fn account_of(&self, key: KeyId) -> Option<AccountId> {
         self.tenancy.account_of(key)
+    }
+
+    /// The salt of a tenant's subject hashes. It never changes.
+    pub fn salt(&self, account: AccountId) -> Option<SubjectSalt> {
+        self.tenancy.salt(account)
     }
 
     /// A tenant's SSH public key, empty for none, and the sequence that its next signed request must

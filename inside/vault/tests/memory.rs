@@ -6,7 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
 use adyton_vault::{
-    Event, EventKind, Id, Loosening, NewKey, Scope, Scopes, ServiceSettings, State, TokenHash, services, tenancy,
+    Event, EventKind, Id, Loosening, NewKey, Requirements, Scope, Scopes, ServiceSettings, State, SubjectSalt,
+    TokenHash, services, tenancy,
 };
 
 /// Items of each measure.
@@ -50,6 +51,7 @@ fn tenants() -> State {
         let event = tenancy::Event::TenantCreated {
             account,
             token_hash: TokenHash::from_bytes([1; 32]),
+            salt: SubjectSalt::from_bytes([3; 16]),
             ssh_key: Vec::new(),
             admitted: None,
             friendly_name,
@@ -94,6 +96,7 @@ fn keys_and_waiting_loosenings_fit_their_rows_of_the_memory_table() {
         code_length: 6,
         custom_code: false,
         do_not_share: false,
+        requirements: Requirements::CODE,
         web_otp_domain: String::new(),
         app_hashes: Vec::new(),
     };

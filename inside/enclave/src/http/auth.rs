@@ -7,7 +7,7 @@
 
 use adyton_ledger::base64;
 use adyton_seal::SecretText;
-use adyton_vault::{AccountId, Caller, Denied, KeyId, User, View};
+use adyton_vault::{AccountId, Caller, Denied, KeyId, SubjectSalt, User, View};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
@@ -48,40 +48,45 @@ impl BasicCredentials {
     }
 }
 
-/// Who asks, and the account that this is about, as far as the vault knows the key. Nothing of it was checked.
+/// Who asks, and what the newest view knows of the account that this is about. Nothing of it was checked.
 pub(crate) struct Claimed {
     pub(crate) caller: Caller,
     pub(crate) account: AccountId,
+    /// Of the account's subject hashes.
+    pub(crate) salt: SubjectSalt,
 }
 
 impl Api {
     /// Who asks, as the request claims.
-    pub(crate) fn claimed(&self, headers: &HeaderMap) -> Result<Claimed, ApiError> {
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let mut given = headers.get_all(AUTHORIZATION).iter();
         // Two credentials are none: which one counts must not be a matter of taste.
         let header = given.next().filter(|_| given.next().is_none()).map(|header| header.as_bytes());
         let claimed = header.and_then(BasicCredentials::parse).ok_or_else(ApiError::unauthorized)?;
         let BasicCredentials { user, token } = claimed;
-        let account = match user {
-            User::Account(account) => account,
-            // An unknown key goes the same way as a known one and is refused where it is authenticated.
-            User::Key(key) => self.engine.published().account_of(key).unwrap_or(NOBODY),
-        };
         let token_hash = hashes::token_hash(&self.token_key, user, token.expose().as_bytes());
-        Ok(Claimed { caller: Caller { user, token_hash }, account })
+        Ok(Caller { user, token_hash })
     }
 
-    /// Who asks, where the account does not matter yet.
-    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
-        self.claimed(headers).map(|claimed| claimed.caller)
+    /// The same, where addresses are hashed for the account.
+    pub(crate) fn claimed(&self, headers: &HeaderMap) -> Result<Claimed, ApiError> {
+        let caller = self.caller(headers)?;
+        let view = self.engine.published();
+        // What the vault does not know goes the same way, and is refused where it is authenticated.
+        let account = match caller.user {
+            User::Account(account) => account,
+            User::Key(key) => view.account_of(key).unwrap_or(NOBODY),
+        };
+        let salt = view.salt(account).unwrap_or(SubjectSalt::NONE);
+        Ok(Claimed { caller, account, salt })
     }
 }
 
 impl Api {
     /// Who pays for a request: an account's token or key if it is right, otherwise nobody known.
     pub(crate) fn payer(&self, headers: &HeaderMap) -> Payer {
-        let claimed = self.claimed(headers).ok();
-        claimed.and_then(|claimed| payer(&self.engine.published(), &claimed.caller)).unwrap_or(Payer::Stranger)
+        let caller = self.caller(headers).ok();
+        caller.and_then(|caller| payer(&self.engine.published(), &caller)).unwrap_or(Payer::Stranger)
     }
 
     /// The payer of a request that only a verified one may make.

@@ -113,6 +113,10 @@ impl Refused for services::Refusal {
                 };
                 ApiError::because(parameter, &code_lengths(shortest))
             }
+            // No parameter of the API sets it yet.
+            Self::NoProver(requirement) => {
+                ApiError::because("Requirements", &format!("this vault cannot prove {} yet", requirement.text()))
+            }
             Self::Loosening => forbidden(
                 20403,
                 "This makes the service weaker: it needs the tenant's signature, and waits (adyton tenant loosen)",

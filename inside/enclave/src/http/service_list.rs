@@ -237,7 +237,7 @@ impl PageToken {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
-    use adyton_vault::{AccountId, AppHash, Loosening, ServiceSettings};
+    use adyton_vault::{AccountId, AppHash, Loosening, Requirements, ServiceSettings};
     use axum::http::header::HOST;
 
     use super::*;
@@ -265,6 +265,7 @@ mod tests {
                 code_length: 10,
                 custom_code: true,
                 do_not_share: true,
+                requirements: Requirements::CODE,
                 web_otp_domain: "a".repeat(253),
                 app_hashes: AppHash::parse_list(&app_hashes).unwrap(),
             },

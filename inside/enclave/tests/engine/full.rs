@@ -12,8 +12,9 @@ use adyton_host::RedbStore;
 use adyton_ledger::{AppendOutcome, Frontier, LogStore};
 use adyton_vault::{
     AccountId, AppHash, Caller, ChangeKeys, ChangeSettings, Command, CreateService, CreateTenant, DeleteService, Event,
-    EventKind, FetchAccount, Id, KeyChanges, KeyId, Loosen, Loosening, NewKey, Refusal, Reply, Scope, Scopes,
-    ServiceId, ServiceSettings, ServiceUpdate, State, Tick, TokenHash, UpdateService, User, services, tenancy,
+    EventKind, FetchAccount, Id, KeyChanges, KeyId, Loosen, Loosening, NewKey, Refusal, Reply, Requirements, Scope,
+    Scopes, ServiceId, ServiceSettings, ServiceUpdate, State, SubjectSalt, Tick, TokenHash, UpdateService, User,
+    services, tenancy,
 };
 use proptest::prelude::*;
 use tokio::time::{Duration, sleep, timeout};
@@ -36,6 +37,7 @@ fn longest_settings() -> ServiceSettings {
         code_length: 7,
         custom_code: false,
         do_not_share: true,
+        requirements: Requirements::CODE,
         web_otp_domain: String::new(),
         app_hashes: AppHash::parse_list(&app_hashes).unwrap(),
     }
@@ -188,6 +190,7 @@ fn the_largest_of_each_command_fits_a_batch() {
             EventKind::from(tenancy::Event::TenantCreated {
                 account: ACCOUNT,
                 token_hash: TOKEN,
+                salt: SubjectSalt::from_bytes([3; 16]),
                 ssh_key: Vec::new(),
                 admitted: None,
                 friendly_name: String::new(),
@@ -229,6 +232,7 @@ fn due(accounts: impl Iterator<Item = AccountId>) -> State {
             let created = tenancy::Event::TenantCreated {
                 account,
                 token_hash: TOKEN,
+                salt: SubjectSalt::from_bytes([3; 16]),
                 ssh_key: Vec::new(),
                 admitted: None,
                 friendly_name: String::new(),

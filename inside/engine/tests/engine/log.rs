@@ -2,15 +2,15 @@
 
 use std::sync::LazyLock;
 
-use adyton_decider::{BootId, Context, Fresh};
+use adyton_decider::{BootId, Charged, Context, Fresh};
 use adyton_engine::sealing::Sealer;
 use adyton_engine::snapshot::Scope;
-use adyton_engine::{Held, Replay, Shard};
+use adyton_engine::{Held, Release, Replay, Shard};
 use adyton_frame::{Frame, MAX_FRAME, Message};
 use adyton_ledger::{AppendOutcome, Head, LogId, LogReader, LogStore, MemoryStore, VaultId, origin};
 use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
 
-use crate::toy::{Command, Refusal, Toy};
+use crate::toy::{Answer, Asked, Refusal, Toy};
 
 pub(crate) const OPS: LogId = LogId::from_number(1);
 pub(crate) const VAULT: VaultId = VaultId([9; 32]);
@@ -36,6 +36,8 @@ pub(crate) struct Log {
     boot_id: [u8; 16],
     /// Answers in the order in which they left, by ticket.
     pub(crate) answers: Vec<(usize, Result<usize, Refusal>)>,
+    /// Tries that are spent, oldest first.
+    pub(crate) charged: Vec<Charged<u8>>,
     pub(crate) effects: Vec<usize>,
     pub(crate) snapshots: Vec<usize>,
     asked: usize,
@@ -54,20 +56,29 @@ impl Log {
         let sealer = Sealer::new(&KEYS, VAULT, OPS, boot_id, 1).unwrap();
         let shard = Shard::new(state, &VAULT, sealer, signer(), frontier, bucket);
         let (answers, effects, snapshots) = (Vec::new(), Vec::new(), Vec::new());
-        let mut log = Self { shard, store, boot_id, answers, effects, snapshots, asked: 0, now: 1000 };
+        let charged = Vec::new();
+        let mut log = Self { shard, store, boot_id, answers, charged, effects, snapshots, asked: 0, now: 1000 };
         log.shard.boot(BootId(boot_id), log.now);
         log.append();
         log
     }
 
     /// Puts a command; its ticket.
-    pub(crate) fn submit(&mut self, command: Command) -> usize {
+    pub(crate) fn submit(&mut self, asked: impl Into<Asked>) -> usize {
         let ticket = self.asked;
         self.asked += 1;
-        if let Some(release) = self.shard.submit(command, &mut context(self.now, &mut fresh()), ticket) {
-            self.answers.push((release.ticket, release.answer));
+        if let Some(release) = self.shard.submit(asked.into(), &mut context(self.now, &mut fresh()), ticket) {
+            self.hear(release);
         }
         ticket
+    }
+
+    fn hear(&mut self, Release { ticket, answer }: Release<Toy, usize>) {
+        match answer {
+            Answer::Plain(answer) => self.answers.push((ticket, answer)),
+            Answer::Charged(charged) => self.charged.push(charged),
+            Answer::Charge(_) => unreachable!("an answer left before its charge had passed"),
+        }
     }
 
     /// Lets time pass.
@@ -85,7 +96,7 @@ impl Log {
         let appended = self.store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
         assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
         let Held { releases, effects, snapshots } = self.shard.durable();
-        self.answers.extend(releases.into_iter().map(|release| (release.ticket, release.answer)));
+        releases.into_iter().for_each(|release| self.hear(release));
         self.effects.extend(effects);
         self.snapshots.extend(snapshots);
         true

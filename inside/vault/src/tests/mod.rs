@@ -58,6 +58,7 @@ fn settings() -> ServiceSettings {
         code_length: 6,
         custom_code: false,
         do_not_share: false,
+        requirements: Requirements::CODE,
         web_otp_domain: String::new(),
         app_hashes: Vec::new(),
     }

@@ -251,6 +251,7 @@ fn a_tick_ends_a_bounded_number_of_loosenings_and_the_next_goes_on() {
         let event = tenancy::Event::TenantCreated {
             account,
             token_hash: token(3),
+            salt: SubjectSalt::from_bytes([3; 16]),
             ssh_key: Vec::new(),
             admitted: None,
             friendly_name: String::new(),
@@ -415,4 +416,20 @@ fn a_name_of_a_request_that_does_not_fit_is_refused() {
     // Nor does a code that is sent again.
     assert_eq!(start(&mut bench, "Банк Пример 123"), Err(verification::Refusal::MessageTooLong { excess: 5 }));
     assert_eq!(bench.state.live(), 1);
+}
+
+#[test]
+fn a_service_demands_only_what_the_vault_proves() {
+    use crate::services::Requirement;
+    let mut bench = Bench::new();
+    for requirement in Requirement::ALL.into_iter().filter(|requirement| *requirement != Requirement::Code) {
+        let requirements = Requirements::CODE.with(requirement);
+        let settings = ServiceSettings { requirements, ..settings() };
+        let create = CreateService { caller: caller(), settings };
+        assert_eq!(bench.refused(create), Refusal::NoProver(requirement));
+        let update = ServiceUpdate { requirements: Some(requirements), ..ServiceUpdate::default() };
+        let update = UpdateService { caller: caller(), service: bench.service, update };
+        assert_eq!(bench.refused(update), Refusal::NoProver(requirement));
+    }
+    assert_eq!(fetch(&bench).settings.requirements, Requirements::CODE);
 }

@@ -164,3 +164,20 @@ fn settings_count_once_and_outlive_a_restart() {
     assert_eq!(bench.state.settings(), "version = 1 # again");
     assert_eq!(State::decode_cold(&bench.state.cold_bytes()).unwrap().settings(), "version = 1 # again");
 }
+
+#[test]
+fn each_tenant_has_a_salt_of_its_own_that_does_not_change() {
+    let mut bench = Bench::new();
+    let (one, two) = (id(11), id(12));
+    bench.run(tenant(one, token(4), None)).unwrap();
+    bench.run(tenant(two, token(5), None)).unwrap();
+    let salt = |bench: &Bench, account| bench.state.view().salt(account).map(|salt| *salt.as_bytes());
+    let before = (salt(&bench, one).unwrap(), salt(&bench, two).unwrap());
+    assert_ne!(before.0, before.1);
+    // Repeated after a lost answer, through a restart and a snapshot.
+    bench.run(tenant(one, token(4), None)).unwrap();
+    bench.reboot();
+    bench.state = State::decode_cold(&bench.state.cold_bytes()).unwrap();
+    assert_eq!((salt(&bench, one), salt(&bench, two)), (Some(before.0), Some(before.1)));
+    assert!(salt(&bench, id(13)).is_none());
+}

@@ -8,7 +8,8 @@ use adyton_tenancy::{AccountId, Caller, Denied, OtherSequence, Scope};
 use crate::message::brings_a_hash;
 use crate::state::Service;
 use crate::{
-    Command, CreateService, Event, Loosen, Loosening, Rules, ServiceId, ServiceSettings, State, UpdateService,
+    Command, CreateService, Event, Loosen, Loosening, Prover, Requirement, Rules, ServiceId, ServiceSettings, State,
+    UpdateService,
 };
 
 /// The longest code.
@@ -71,6 +72,8 @@ pub enum Refusal {
         /// The policy's floor; the longest is [`LONGEST_CODE`].
         shortest: u8,
     },
+    /// Nothing in the vault proves what the service is to demand.
+    NoProver(Requirement),
     /// This makes the service weaker: it needs the tenant's signature, and waits.
     Loosening,
     /// Another domain or app for the codes, or no warning: another service is needed for that.
@@ -119,13 +122,18 @@ impl From<OtherSequence> for Refusal {
 pub fn decide(
     state: &State,
     tenancy: &adyton_tenancy::State,
+    prover: &impl Prover,
     command: Command,
     context: &mut Context<'_, Rules>,
     draft: &mut Draft,
 ) -> Result<Reply, Refusal> {
     match command {
-        Command::CreateService(create) => create_service(state, tenancy, create, context, draft).map(Reply::Service),
-        Command::UpdateService(update) => update_service(state, tenancy, update, context, draft).map(Reply::Service),
+        Command::CreateService(create) => {
+            create_service(state, tenancy, prover, create, context, draft).map(Reply::Service)
+        }
+        Command::UpdateService(update) => {
+            update_service(state, tenancy, prover, update, context, draft).map(Reply::Service)
+        }
         Command::DeleteService(delete) => {
             own(state, tenancy, &delete.caller, delete.service)?;
             draft.log(Event::ServiceDeleted { service: delete.service });
@@ -167,6 +175,11 @@ pub(crate) fn own<'a>(
     state.own(account, id).ok_or(Refusal::NotFound)
 }
 
+/// A service demands nothing that the vault cannot prove.
+fn provable(settings: &ServiceSettings, prover: &impl Prover) -> Result<(), Refusal> {
+    settings.requirements.unproven(prover).map_or(Ok(()), |requirement| Err(Refusal::NoProver(requirement)))
+}
+
 pub(crate) fn view(id: ServiceId, service: &Service) -> ServiceView {
     ServiceView {
         service: id,
@@ -181,6 +194,7 @@ pub(crate) fn view(id: ServiceId, service: &Service) -> ServiceView {
 fn create_service(
     state: &State,
     tenancy: &adyton_tenancy::State,
+    prover: &impl Prover,
     CreateService { caller, settings }: CreateService,
     context: &mut Context<'_, Rules>,
     draft: &mut Draft,
@@ -188,6 +202,7 @@ fn create_service(
     let account = tenancy.authenticate(&caller, Scope::Admin)?;
     let service = context.fresh.id();
     context.rules.allow(service, &settings, CodeLengthGiven::Service)?;
+    provable(&settings, prover)?;
     let share = state.share_of(account).services >= MAX_SERVICES;
     if share || state.services.len() >= MAX_SERVICES_IN_ALL {
         return Err(Refusal::Full);
@@ -200,6 +215,7 @@ fn create_service(
 fn update_service(
     state: &State,
     tenancy: &adyton_tenancy::State,
+    prover: &impl Prover,
     UpdateService { caller, service: id, update }: UpdateService,
     context: &Context<'_, Rules>,
     draft: &mut Draft,
@@ -208,7 +224,9 @@ fn update_service(
     let old = &service.settings;
     let settings = update.applied_to(old);
     context.rules.allow(id, &settings, CodeLengthGiven::Service)?;
-    if settings.code_length < old.code_length || (settings.custom_code && !old.custom_code) {
+    provable(&settings, prover)?;
+    let fewer = !settings.requirements.covers(old.requirements);
+    if settings.code_length < old.code_length || (settings.custom_code && !old.custom_code) || fewer {
         return Err(Refusal::Loosening);
     }
     // Browsers hand the code to the domain, phones hand it to the apps, and people heed the

@@ -5,6 +5,9 @@
 //! signature besides an admin key, and waits, so that a stolen key cannot weaken what its owner
 //! relies on before anybody notices.
 //!
+//! What a service demands besides a code is a set of [`Requirement`]s. One that nothing in the vault
+//! proves ([`Prover`]) is refused.
+//!
 //! It reads tenants ([`adyton_tenancy::State`]). Other workflows read [`Services`]: a service as
 //! the policy has it now. Events: `docs/spec/02-entries.md`; section of snapshots:
 //! `docs/spec/04-snapshots.md`.
@@ -18,6 +21,7 @@ mod decide;
 mod event;
 mod message;
 mod reads;
+mod requirement;
 mod rules;
 mod section;
 mod settings;
@@ -36,6 +40,7 @@ pub use message::{
     brings_a_hash, gsm7_septets, render,
 };
 pub use reads::{FetchService, ListServices, ServicePage, fetch, list};
+pub use requirement::{Prover, Requirement, Requirements};
 pub use rules::{Effective, Rules, Services};
 pub use section::SECTION;
 pub use settings::{Loosening, ServiceId, ServiceKind, ServiceSettings, ServiceUpdate};

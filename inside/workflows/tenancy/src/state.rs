@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use adyton_decider::{Owned, Seconds, TokenHash};
 
-use crate::{AccountId, Caller, Denied, Event, KeyId, NewKey, OtherSequence, Scope, Scopes, User};
+use crate::{AccountId, Caller, Denied, Event, KeyId, NewKey, OtherSequence, Scope, Scopes, SubjectSalt, User};
 
 /// Tenants, keys and the owners' settings.
 #[derive(Clone, Default)]
@@ -22,6 +22,8 @@ pub struct State {
 #[derive(Clone)]
 pub(crate) struct Tenant {
     pub(crate) token_hash: TokenHash,
+    /// Of its subject hashes.
+    pub(crate) salt: SubjectSalt,
     pub(crate) friendly_name: String,
     /// OpenSSH public key that signs this tenant's own requests; empty if it has none.
     pub(crate) ssh_key: Vec<u8>,
@@ -40,9 +42,9 @@ impl State {
     /// Applies one event; one about a tenant that is gone changes nothing.
     pub fn apply(&mut self, at: Seconds, event: Event) {
         match event {
-            Event::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name } => {
+            Event::TenantCreated { account, token_hash, salt, ssh_key, admitted, friendly_name } => {
                 self.owners_sequence = self.owners_sequence.max(admitted.unwrap_or(0));
-                let tenant = Tenant { token_hash, friendly_name, ssh_key, sequence: 0, created: at };
+                let tenant = Tenant { token_hash, salt, friendly_name, ssh_key, sequence: 0, created: at };
                 self.tenants.insert(account, tenant);
             }
             Event::KeysChanged { account, sequence, reset, token_hash, removed, added } => {
@@ -115,6 +117,11 @@ impl State {
     pub fn signer(&self, account: AccountId) -> Option<(&[u8], u64)> {
         let tenant = self.tenants.get(&account)?;
         Some((&tenant.ssh_key, tenant.sequence + 1))
+    }
+
+    /// The salt of a tenant's subject hashes.
+    pub fn salt(&self, account: AccountId) -> Option<SubjectSalt> {
+        self.tenants.get(&account).map(|tenant| tenant.salt)
     }
 
     /// Whether there is such a tenant.
