@@ -33,7 +33,6 @@ mod reads;
 mod reply;
 mod rules;
 mod state;
-mod view;
 
 pub use adyton_decider::{
     BootId, Class, Corrupt, Draft, Fresh, Id, IdError, KeyedHash, Kind, Record, Seconds, TokenHash,
@@ -58,12 +57,11 @@ pub use ask::Ask;
 pub use command::{Command, Context, Tick};
 pub use decide::decide;
 pub use event::{Event, EventKind};
-pub use machine::Consequence;
+pub use machine::{Consequence, Frozen, View};
 pub use reads::{AccountView, FetchAccount, Read};
 pub use reply::{Answer, Decision, Refusal, Reply};
 pub use rules::Rules;
 pub use state::State;
-pub use view::View;
 
 #[cfg(test)]
 mod tests;

@@ -75,8 +75,8 @@ struct Shared {
 }
 
 impl Shared {
-    fn publish(&self, shard: &Shard<State, Ticket>) {
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shard.state().view());
+    fn publish(&self, view: View) {
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }
 }
 
@@ -102,7 +102,7 @@ impl Engine {
         let (requests, receiver) = mpsc::channel(QUEUE);
         let durable_root = RwLock::new((durable, shard.frontier().root()));
         let shared = Shared { durable: AtomicU64::new(durable), durable_root, ..Shared::default() };
-        shared.publish(&shard);
+        shared.publish(shard.view());
         let shared = Arc::new(shared);
         let stop = surroundings.stop.clone();
         let warned = Warned::default();
@@ -332,8 +332,10 @@ impl Writer {
         // Nothing is sealed behind the batch that was in flight.
         let root = (size, self.shard.frontier().root());
         *self.shared.durable_root.write().unwrap_or_else(PoisonError::into_inner) = root;
-        self.shared.publish(&self.shard);
-        let Held { releases, effects, snapshots } = self.shard.durable();
+        let Held { releases, effects, snapshots, view, frozen: _ } = self.shard.durable();
+        if let Some(view) = view {
+            self.shared.publish(view);
+        }
         let now = self.surroundings.clock.now();
         // Before the answers, so that a client that hears that a verification is over finds its message stopped.
         for effect in effects {

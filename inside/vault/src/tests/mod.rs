@@ -12,6 +12,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use adyton_engine::Machine as _;
 use adyton_seal::{Code, Plaintext, Secret};
 
 use crate::*;

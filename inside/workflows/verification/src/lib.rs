@@ -43,7 +43,7 @@ pub use reply::{
     VerificationId, VerificationKind, VerificationView,
 };
 pub use rules::{Limits, Rules};
-pub use section::SECTION;
+pub use section::{Frozen, SECTION};
 pub use state::{HotFacts, State};
 pub use subjects::{InService, InTenant, MailDomain, NumberBlock, Shared, Subject, Subjects};
 pub use view::View;

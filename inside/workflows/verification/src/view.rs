@@ -4,8 +4,8 @@ use crate::State;
 use crate::hot::{Hot, Verification};
 
 /// Live verifications and why others are over, without codes, keys and counts.
-#[derive(Default)]
-pub struct View(pub(crate) State);
+#[derive(Clone, Default)]
+pub struct View(pub(crate) alloc::sync::Arc<State>);
 
 impl State {
     /// A copy of what readers see.
@@ -18,6 +18,6 @@ impl State {
         };
         let verifications = self.hot.verifications.iter().map(|(sid, live)| (*sid, shown(live))).collect();
         let hot = Hot { verifications, by_subject: self.hot.by_subject.clone(), ..Hot::default() };
-        View(State { ended: self.ended.clone(), hot, ..State::default() })
+        View(alloc::sync::Arc::new(State { ended: self.ended.clone(), hot, ..State::default() }))
     }
 }
