@@ -25,7 +25,7 @@ pub struct View {
     pub tenancy: tenancy::State,
     /// Services.
     pub services: services::State,
-    /// Verifications.
+    /// Live verifications, and why others are over.
     pub verification: verification::View,
 }
 
