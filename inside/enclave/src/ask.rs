@@ -1,11 +1,11 @@
-//! Requests of the edge and their typed answers: what [`Engine::submit`] answers, in the request's
-//! own types.
+//! Requests of the edge and their typed answers: what [`Engine::submit`] and [`Engine::view`]
+//! answer, in the request's own types.
 
-use adyton_vault::{Ask, Refusal};
+use adyton_vault::{Ask, Read, Refusal, Rules, Seconds};
 
 use crate::engine::{Engine, Failure};
 
-/// Why a request has no reply; `R` is why a decider refuses it.
+/// Why a request has no reply; `R` is why it may be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AskError<R> {
     /// The decider refused.
@@ -32,6 +32,20 @@ pub async fn ask<A: Ask>(engine: &Engine, request: A) -> Result<A::Reply, AskErr
             AskError::Unavailable => AskError::Unavailable,
         }),
     }
+}
+
+/// Answers a read from the published view, once the view may answer.
+///
+/// # Errors
+/// [`AskError::Refused`], or [`AskError::Unavailable`] if the view may not answer.
+pub async fn read<R: Read>(
+    engine: &Engine,
+    request: &R,
+    rules: &Rules,
+    now: Seconds,
+) -> Result<R::Reply, AskError<R::Refusal>> {
+    let view = engine.view().await.map_err(|_| AskError::Unavailable)?;
+    request.of(&view, rules, now).map_err(AskError::Refused)
 }
 
 impl From<Failure> for AskError<Refusal> {

@@ -17,7 +17,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use adyton_decider::{BootId, Context, Decision, Draft, Gate, Record as _, Seconds};
+use adyton_decider::{BootId, Context, Decision, Draft, Gate, Passed, Record as _, Seconds};
 use adyton_ledger::{Body, Frontier, Kind, VaultId};
 use adyton_seal::{Opaque, SigningKey};
 
@@ -296,6 +296,8 @@ impl<M: Machine, T> Shard<M, T> {
         }) {
             passed.append(held);
         }
+        let release = |Release { ticket, answer }| Release { ticket, answer: M::passed(answer, &Passed::gate()) };
+        passed.releases = passed.releases.into_iter().map(release).collect();
         passed
     }
 }

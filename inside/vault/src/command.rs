@@ -1,7 +1,5 @@
 //! What the vault is asked.
 
-use adyton_tenancy::Caller;
-
 use crate::{Rules, services, tenancy, verification};
 
 /// Everything a decider may know besides its state and the command.
@@ -19,16 +17,8 @@ pub enum Command {
     Services(services::Command),
     /// About verifications.
     Verification(verification::Command),
-    /// See [`FetchAccount`].
-    FetchAccount(FetchAccount),
     /// See [`Tick`].
     Tick(Tick),
-}
-
-/// What a tenant is, which keys it has, and what of its services waits.
-pub struct FetchAccount {
-    /// Who asks.
-    pub caller: Caller,
 }
 
 /// Time passed: erase what has expired, begin what is due.

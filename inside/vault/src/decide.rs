@@ -4,11 +4,11 @@ use core::convert::identity;
 
 use adyton_decider::{Draft, Seconds};
 
+use crate::prover::Provers;
 use crate::services::{MAX_SWEPT_LOOSENINGS, Services};
 use crate::verification::Beneath;
 use crate::{
-    AccountView, Answer, Command, Context, Decision, Effect, Event, EventKind, Reply, State, services, tenancy,
-    verification,
+    Answer, Command, Context, Decision, Effect, Event, EventKind, Reply, State, services, tenancy, verification,
 };
 
 /// Decides one command. A refusal leaves nothing: what one workflow drafted before another one
@@ -25,7 +25,7 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
     match command {
         Command::Tenancy(command) => {
             let mut own = tenancy::Draft::default();
-            let context = &context.under(|rules| &rules.tenancy);
+            let context = &mut context.under(|rules| &rules.tenancy);
             let reply = tenancy::decide(&state.tenancy, command, context, &mut own)?;
             add(state, draft, context.now, own, |never| match never {});
             Ok(Reply::Tenancy(reply))
@@ -33,7 +33,7 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
         Command::Services(command) => {
             let mut own = services::Draft::default();
             let context = &mut context.under(|rules| &rules.services);
-            let reply = services::decide(&state.services, &state.tenancy, command, context, &mut own)?;
+            let reply = services::decide(&state.services, &state.tenancy, &Provers, command, context, &mut own)?;
             add(state, draft, context.now, own, |never| match never {});
             Ok(Reply::Services(reply))
         }
@@ -45,11 +45,6 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
             let reply = verification::decide(&state.verification, &beneath, command, context, &mut own)?;
             add(state, draft, context.now, own, identity);
             Ok(Reply::Verification(reply))
-        }
-        Command::FetchAccount(fetch) => {
-            let account = tenancy::account(&state.tenancy, &fetch.caller)?;
-            let loosenings = state.services.loosenings_of(account.tenant.account).collect();
-            Ok(Reply::Account(AccountView { account, loosenings }))
         }
         Command::Tick(_) => {
             tick(state, context, draft);

@@ -3,6 +3,7 @@
 mod delivery;
 mod limits;
 mod random;
+mod reads;
 mod service;
 mod tenants;
 mod verifications;
@@ -11,6 +12,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use adyton_engine::Machine as _;
 use adyton_seal::{Code, Plaintext, Secret};
 
 use crate::*;
@@ -57,6 +59,7 @@ fn settings() -> ServiceSettings {
         code_length: 6,
         custom_code: false,
         do_not_share: false,
+        requirements: Requirements::CODE,
         web_otp_domain: String::new(),
         app_hashes: Vec::new(),
     }
@@ -174,6 +177,11 @@ impl Bench {
         let refusal = self.run(ask).err().unwrap();
         assert_eq!((self.state.cold_bytes(), self.state.hot_facts(), self.log.len()), before);
         refusal
+    }
+
+    /// Reads what a view of this moment has.
+    fn read<R: Read>(&self, read: R) -> Result<R::Reply, R::Refusal> {
+        read.of(&self.state.view(), &self.rules, self.now)
     }
 
     fn start_command(&self, to: &str, custom_code: Option<&str>) -> Start {

@@ -9,8 +9,8 @@ use crate::ceilings::{Use, of_look};
 use crate::decide::{Live, live, own, stop};
 use crate::starts::derived;
 use crate::{
-    Approve, Beneath, Cancel, Check, Draft, Event, FetchVerification, LookUp, MAX_CHECKS, Refusal, Rules, State,
-    Status, SupportView, VerificationView,
+    Approve, Beneath, Cancel, Check, Draft, Event, LookUp, MAX_CHECKS, Refusal, Rules, State, Status, SupportView,
+    VerificationView,
 };
 
 pub(crate) fn check(
@@ -53,16 +53,6 @@ pub(crate) fn check(
         stop(state, core::iter::once(sid), false, draft);
     }
     Ok(live.view(status, context.now))
-}
-
-pub(crate) fn fetch(
-    state: &State,
-    beneath: &Beneath<'_>,
-    fetch: &FetchVerification,
-    now: Seconds,
-) -> Result<VerificationView, Refusal> {
-    let live = own(state, beneath, &fetch.caller, fetch.service, fetch.target, now)?;
-    Ok(live.view(Status::Pending, live.verification.updated))
 }
 
 pub(crate) fn cancel(

@@ -6,8 +6,8 @@ use adyton_ledger::{Frontier, LogId, VaultId};
 use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
 use adyton_vault::{
     AccountId, Admission, Ask, Caller, Cancel, Ceiling, Check, CreateService, CreateTenant, Destination, Event,
-    EventKind, KeyedHash, Limits, MessageLook, Record as _, Rules, ServiceId, ServiceSettings, Shared, Start, State,
-    Status, Subject, Subjects, Target, TokenHash, User, VerificationView, services, tenancy,
+    EventKind, KeyedHash, Limits, MessageLook, Record as _, Requirements, Rules, ServiceId, ServiceSettings, Shared,
+    Start, State, Status, Subject, Subjects, Target, TokenHash, User, VerificationView, services, tenancy,
     verification::{self, Refusal},
 };
 use tokio::time::sleep;
@@ -114,6 +114,7 @@ async fn service(engine: &Engine) -> ServiceId {
             code_length: 6,
             custom_code: false,
             do_not_share: false,
+            requirements: Requirements::CODE,
             web_otp_domain: String::new(),
             app_hashes: Vec::new(),
         },
