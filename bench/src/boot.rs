@@ -9,13 +9,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use adyton_decider::Record as _;
-use adyton_enclave::engine::appender::Appender;
+use adyton_enclave::engine::log_writer::LogWriter;
 use adyton_enclave::engine::replay::replay;
 use adyton_enclave::events::Events;
 use adyton_engine::sealing::{Opener, Operations};
 use adyton_engine::{Machine as _, Mode};
 use adyton_ledger::{Frontier, Hash};
-use adyton_vault::{AccountId, Event, EventKind, ServiceId, ServiceSettings, State, TokenHash, services, tenancy};
+use adyton_vault::{
+    AccountId, Event, EventKind, Requirements, ServiceId, ServiceSettings, State, SubjectSalt, TokenHash, services,
+    tenancy,
+};
 use adyton_wire::Reader;
 
 use crate::log::{BUSY, Host, OPS, VAULT, Writer, add, keys};
@@ -71,7 +74,7 @@ struct Parts {
 }
 
 async fn append(host: &Host, writer: &mut Writer) -> Result<(), Error> {
-    let mut appender = Appender::start(host.address.clone(), OPS, Events::silent());
+    let mut log = LogWriter::start(host.address.clone(), OPS, Events::silent());
     let mut left = EVENTS;
     while left > 0 {
         let mut operations = Operations::default();
@@ -81,10 +84,8 @@ async fn append(host: &Host, writer: &mut Writer) -> Result<(), Error> {
             left -= 1;
         }
         let sealed = writer.seal(&operations)?;
-        let frame = sealed.frame(sealed.size, OPS.number())?;
-        if appender.append(frame).await != Ok(sealed.size) {
-            return Err("the host refused an append".into());
-        }
+        log.send(&sealed).map_err(|_| "the host refused an append")?;
+        log.settle().await.map_err(|_| "the host refused an append")?;
     }
     Ok(())
 }
@@ -97,6 +98,7 @@ fn event(writer: &mut Writer) -> EventKind {
         return tenancy::Event::TenantCreated {
             account: ACCOUNT,
             token_hash: TokenHash::from_bytes([1; 32]),
+            salt: SubjectSalt::from_bytes([1; 16]),
             ssh_key: Vec::new(),
             admitted: None,
             friendly_name: "Tenant".into(),
@@ -112,6 +114,7 @@ fn event(writer: &mut Writer) -> EventKind {
         code_length: 6,
         custom_code: false,
         do_not_share: false,
+        requirements: Requirements::CODE,
         web_otp_domain: String::new(),
         app_hashes: Vec::new(),
     };

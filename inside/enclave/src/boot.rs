@@ -24,7 +24,7 @@ use std::time::Instant;
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
 use adyton_decider::{BootId, Gate};
 use adyton_engine::sealing::Sealer;
-use adyton_engine::{Replay, Shard};
+use adyton_engine::{LogTip, Replay, Shard};
 use adyton_frame::Event;
 use adyton_ledger::{BootRecord, GovRecord, LogId, OpsRoot, sha256};
 use adyton_policy::ProfileName;
@@ -38,9 +38,9 @@ use crate::acme::{self, Acme};
 use crate::clock::Clock;
 use crate::custody::Custodian;
 use crate::delivery::{self, CredentialKey};
-use crate::engine::appender::Appender;
 use crate::engine::follower::{self, Follower};
 use crate::engine::gov::{self, GovLog, GovReplay};
+use crate::engine::log_writer::LogWriter;
 use crate::engine::replay::replay;
 use crate::engine::writer::Surroundings;
 use crate::engine::{Engine, Stop, Stopped};
@@ -185,10 +185,10 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let carriers = carriers.map_err(|error| BootError::Route(error.0))?;
     // 8.
     told(&config, events, 8);
-    let appender = Appender::start(config.service.clone(), LogId::GOV, events.clone());
+    let log = LogWriter::start(config.service.clone(), LogId::GOV, events.clone());
     let (stop, mut stopped) = Stop::channel();
-    let log = (appender, stop.clone());
-    let mut gov = GovLog::new(vault.id, signer()?, frontier, bucket, boot_id, release.number, log);
+    let tip = LogTip::new(&vault.id, LogId::GOV, signer()?, frontier, bucket);
+    let mut gov = GovLog::new(tip, boot_id, release.number, log, stop.clone());
     if let Some(genesis) = vault.newborn {
         gov.append_entry(genesis).await.map_err(|_| BootError::Fenced)?;
     }
@@ -205,12 +205,10 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let cold = State::decode_cold(cold.as_bytes()).map_err(|_| BootError::Crypto)?;
     let mut shard = Shard::new(state, &vault.id, sealer, signer()?, ops_frontier.clone(), ops_bucket);
     shard.boot(BootId(boot_id), clock.now());
-    let mut appender = Appender::start(config.service.clone(), OPS, events.clone());
+    let mut log = LogWriter::start(config.service.clone(), OPS, events.clone());
     if let Some(sealed) = shard.seal(clock.now())? {
-        let appended = appender.append(sealed.frame(sealed.size, OPS.number())?).await;
-        if appended != Ok(sealed.size) {
-            return Err(BootError::Fenced);
-        }
+        log.send(&sealed).map_err(|_| BootError::Fenced)?;
+        log.settle().await.map_err(|_| BootError::Fenced)?;
         shard.reached(Gate::Certified, shard.size());
     }
     // What is in the logs counts, so this boot does even if it is ended while it waits.
@@ -218,17 +216,17 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         events.emit(Event::BootDelayed { boots, seconds: release::DELAY_SECONDS });
         sleep(Duration::from_secs(release::DELAY_SECONDS)).await;
     }
-    let durable = shard.size();
+    let renewed = log.renewed();
     let (effects, outbox) = mpsc::unbounded_channel();
     let surroundings = Surroundings {
         clock: Arc::clone(&clock),
         events: events.clone(),
         effects,
-        appender,
+        log,
         current: current.clone(),
         stop,
     };
-    let engine = Engine::start(shard, OPS, durable, surroundings);
+    let engine = Engine::start(shard, renewed, surroundings);
     let surroundings =
         delivery::Surroundings { engine: engine.clone(), clock: Arc::clone(&clock), events: events.clone() };
     delivery::start(carriers, current.clone(), surroundings, outbox);

@@ -1,6 +1,6 @@
 //! What the engine runs.
 
-use adyton_decider::{BootId, Context, Corrupt, Decision, Passed, Record, Seconds};
+use adyton_decider::{BootId, Context, Corrupt, Cost, Decision, Passed, Record, Seconds};
 
 use crate::{SectionReader, Sections};
 
@@ -35,6 +35,9 @@ pub trait Machine: Default {
     type View: Clone + Send + Sync + 'static;
     /// Frozen state: what a snapshot is made of. Another thread may write it while the state goes on.
     type Frozen: Send + 'static;
+
+    /// Who pays for a command, as a view knows it, and the most that it costs; asked before the command waits.
+    fn cost(view: &Self::View, command: &Self::Command) -> Cost;
 
     /// Decides one command on the state as it stands.
     fn decide(&self, command: Self::Command, context: &mut Context<'_, Self::Rules>) -> Decided<Self>;

@@ -57,6 +57,16 @@ pub struct Operation {
     gate: Gate,
 }
 
+/// Bytes of both bodies, padded, of an entry whose one operation has `hot` and `kept` bytes of events with their lengths. What
+/// no entry holds costs as much as what is as large as bytes can tell.
+pub fn padded(hot: usize, kept: usize) -> usize {
+    let size = |part: usize| match part {
+        0 => 0,
+        _ => Size::holding(PLAINTEXT_HEAD + PART_HEAD + part).map_or(usize::MAX / 2, Size::bytes),
+    };
+    size(hot) + size(kept)
+}
+
 impl Default for Operation {
     fn default() -> Self {
         Self { hot: Plaintext::with_capacity(256), kept: Plaintext::with_capacity(0), gate: Gate::default() }
@@ -80,16 +90,6 @@ impl Operation {
     /// The latest gate of its events.
     pub fn gate(&self) -> Gate {
         self.gate
-    }
-
-    /// Bytes of both bodies, padded, of an entry that holds this operation and nothing else; `None` if no entry holds it.
-    pub fn padded(&self) -> Option<usize> {
-        let size = |part: &Plaintext| match part.len() {
-            0 => Some(0),
-            bytes if bytes + PART_HEAD > MAX_USED => None,
-            bytes => Size::holding(PLAINTEXT_HEAD + PART_HEAD + bytes).map(Size::bytes),
-        };
-        Some(size(&self.hot)? + size(&self.kept)?)
     }
 
     /// Whether nothing was added.

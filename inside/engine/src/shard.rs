@@ -219,6 +219,14 @@ impl<M: Machine, T> Shard<M, T> {
         }
     }
 
+    /// Has an answer wait for an append, of nothing if nothing else waits ([`Shard::touch`]).
+    pub fn touch_for(&mut self, release: Release<M, T>) {
+        self.touch();
+        if let Some(batch) = self.open.back_mut() {
+            batch.held.releases.push(release);
+        }
+    }
+
     /// Adds a snapshot's manifest as a batch of its own; `ticket` is in [`Held::snapshots`] once it is durable.
     ///
     /// # Errors

@@ -21,8 +21,8 @@ use adyton_seal::{KeyTree, random};
 use adyton_vault::State;
 use tokio::time::{Duration, sleep};
 
+use super::Engine;
 use super::replay::{ReadError, replay, up_to};
-use super::writer::Engine;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::store::Store;

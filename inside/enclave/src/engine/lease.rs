@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Duration, Instant, timeout};
 
 /// How long an append that became durable speaks for the log, from when it was first sent.
-pub const LEASE: Duration = Duration::from_secs(3);
+pub(super) const LEASE: Duration = Duration::from_secs(3);
 
 /// When the newest append that became durable began.
 #[derive(Debug)]

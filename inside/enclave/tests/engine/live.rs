@@ -8,8 +8,8 @@ use std::task::Poll;
 
 use adyton_decider::Gate;
 use adyton_enclave::clock::Clock;
-use adyton_enclave::engine::appender::Appender;
 use adyton_enclave::engine::follower::Follower;
+use adyton_enclave::engine::log_writer::LogWriter;
 use adyton_enclave::engine::writer::Surroundings;
 use adyton_enclave::engine::{Engine, Failure, Stop, Stopped};
 use adyton_enclave::events::Events;
@@ -62,7 +62,7 @@ impl Live {
         let (shard, found) = std::thread::spawn(move || begin_boot(&begin, boot_id)).join().unwrap();
         let events = Events::start(address(folder.path()));
         let (sender, effects) = mpsc::unbounded_channel();
-        let appender = Appender::start(address(folder.path()), OPS, events.clone());
+        let log = LogWriter::start(address(folder.path()), OPS, events.clone());
         let current = Holder::new(Current {
             rules: RULES.clone(),
             table: Arc::default(),
@@ -75,9 +75,8 @@ impl Live {
         });
         let (stop, stopped) = Stop::channel();
         let clock = Arc::new(Clock::new());
-        let surroundings = Surroundings { clock, events, effects: sender, appender, current: current.clone(), stop };
-        let durable = shard.size();
-        let engine = Engine::start(shard, OPS, durable, surroundings);
+        let surroundings = Surroundings { clock, events, effects: sender, log, current: current.clone(), stop };
+        let engine = Engine::start(shard, None, surroundings);
         Self { folder, disk, heard, host: None, engine, current, effects, stopped, found, boot_id }
     }
 

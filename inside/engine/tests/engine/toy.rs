@@ -1,6 +1,8 @@
 //! A machine of counters, one of each class, whose sums depend on the order in which events are applied.
 
-use adyton_decider::{BootId, Charge, Charged, Class, Context, Corrupt, Decision, Draft, Map, Passed, Record, Set};
+use adyton_decider::{
+    BootId, Charge, Charged, Class, Context, Corrupt, Cost, Decision, Draft, Map, Passed, Payer, Record, Set,
+};
 use adyton_engine::{Decided, Machine, Mode, SectionReader, Sections};
 use adyton_seal::Plaintext;
 use adyton_wire::{Put, Reader};
@@ -148,6 +150,10 @@ impl Machine for Toy {
     type Effect = usize;
     type View = Self;
     type Frozen = Self;
+
+    fn cost(_: &Self, _: &Asked) -> Cost {
+        Cost { payer: Payer::Inner, bytes: 0 }
+    }
 
     fn decide(&self, asked: Asked, _: &mut Context<'_, ()>) -> Decided<Self> {
         let command = match asked {
