@@ -325,8 +325,8 @@ async fn a_burst_of_the_largest_commands_is_taken_in_order() {
     type Asked<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + 'a>>;
     let engine = live.engine.clone();
     let mut asked: Vec<Asked<'_>> =
-        (1..=512).map(|turn| Box::pin(engine.submit(all_keys(turn))) as Asked<'_>).collect();
-    // All stand in the queue before the writer looks.
+        (1..=450).map(|turn| Box::pin(engine.submit(all_keys(turn))) as Asked<'_>).collect();
+    // All stand in the queue, where one payer has 8 MiB, before the writer looks.
     for asked in &mut asked {
         let poll = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context).is_pending())).await;
         assert!(poll);

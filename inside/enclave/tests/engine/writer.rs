@@ -216,7 +216,8 @@ async fn a_full_queue_refuses_and_what_it_took_is_carried_out() {
         // The writer fills its batch meanwhile, until that is full as well.
         tokio::task::yield_now().await;
     }
-    assert!(queued > 8192, "{queued}");
+    // 8 MiB of 2 KiB each, and what the open batch took.
+    assert!(queued > 4096, "{queued}");
 
     silent.abort();
     assert!(silent.await.unwrap_err().is_cancelled());
