@@ -16,6 +16,7 @@ extern crate alloc;
 
 mod batch;
 mod machine;
+mod read_back;
 mod replay;
 pub mod sealing;
 mod sections;
@@ -23,6 +24,7 @@ mod shard;
 pub mod snapshot;
 
 pub use machine::{Decided, Machine, Mode};
+pub use read_back::ReadBack;
 pub use replay::{Replay, ReplayError, Uncovered};
-pub use sections::{Section, SectionReader, Sections};
+pub use sections::{Section, SectionReader, SectionWriter, Sections};
 pub use shard::{Held, Release, Sealed, Shard};

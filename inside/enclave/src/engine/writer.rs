@@ -6,11 +6,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use adyton_engine::{Held, Release, Shard};
 use adyton_frame::{Event, StopReason};
-use adyton_ledger::{Hash, LogId};
+use adyton_ledger::{Frontier, Hash, LogId};
 use adyton_seal::Secret;
 use adyton_vault::{
-    AccountId, Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, KeyId, MAX_SWEPT_LOOSENINGS,
-    Refusal, Reply, State, tenancy, verification,
+    AccountId, Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, Frozen, KeyId,
+    MAX_SWEPT_LOOSENINGS, Refusal, Reply, State, tenancy, verification,
 };
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -50,6 +50,8 @@ enum Request {
     /// Settings, and what they allow.
     Settings(String, Box<Current>, Fresh, Ticket),
     Snapshot(Vec<u8>, Ticket),
+    /// The state at a durable size, and the frontier at that size.
+    Freeze(oneshot::Sender<(Frozen, Frontier)>),
     /// Who signs for an account, and with which sequence next.
     Signer(AccountId, oneshot::Sender<Option<(Vec<u8>, u64)>>),
 }
@@ -66,9 +68,7 @@ pub struct Engine {
 struct Shared {
     /// New work is refused while the store is away.
     away: AtomicBool,
-    /// Entries known to be durable.
-    durable: AtomicU64,
-    /// The same, and the root over them.
+    /// Entries known to be durable, and the root over them.
     durable_root: RwLock<(u64, Hash)>,
     /// API keys and their accounts.
     accounts: RwLock<BTreeMap<KeyId, AccountId>>,
@@ -109,13 +109,14 @@ impl Engine {
     pub fn start(shard: Shard<State, Ticket>, log: LogId, durable: u64, surroundings: Surroundings) -> Self {
         let (requests, receiver) = mpsc::channel(QUEUE);
         let durable_root = RwLock::new((durable, shard.frontier().root()));
-        let shared = Shared { durable: AtomicU64::new(durable), durable_root, ..Shared::default() };
+        let shared = Shared { durable_root, ..Shared::default() };
         shared.name_keys(&shard);
         shared.count_owners(&shard);
         let shared = Arc::new(shared);
         let stop = surroundings.stop.clone();
         let warned = Warned::default();
-        let writer = Writer { shard, log, surroundings, shared: Arc::clone(&shared), in_flight: None, warned };
+        let writer =
+            Writer { shard, log, surroundings, shared: Arc::clone(&shared), in_flight: None, freezing: None, warned };
         let writer = tokio::spawn(writer.run(receiver));
         tokio::spawn(async move {
             match writer.await {
@@ -155,6 +156,14 @@ impl Engine {
         self.ask(|ticket| Request::Snapshot(manifest, ticket)).await.map(drop)
     }
 
+    /// The state, frozen at a size that is durable, and the frontier at that size. It waits as long as that takes; `None` once
+    /// the writer has stopped.
+    pub async fn freeze(&self) -> Option<(Frozen, Frontier)> {
+        let (sender, frozen) = oneshot::channel();
+        self.requests.send(Request::Freeze(sender)).await.ok()?;
+        frozen.await.ok()
+    }
+
     /// Puts the owners' settings to the decider. They are in force from the decision on, as the order of the log has it;
     /// the answer waits until they are durable.
     ///
@@ -184,11 +193,6 @@ impl Engine {
     /// What was done since the boot.
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
-    }
-
-    /// Entries known to be durable.
-    pub fn durable(&self) -> u64 {
-        self.shared.durable.load(Ordering::Relaxed)
     }
 
     /// Entries known to be durable, and the root over them.
@@ -240,6 +244,8 @@ struct Writer {
     shared: Arc<Shared>,
     /// Size that the log has once the batch in flight is durable.
     in_flight: Option<u64>,
+    /// Who waits for frozen state.
+    freezing: Option<oneshot::Sender<(Frozen, Frontier)>>,
     warned: Warned,
 }
 
@@ -326,11 +332,26 @@ impl Writer {
                     let _ = ticket.send(Err(Failure::Refused(Refusal::TooLarge)));
                 }
             }
+            Request::Freeze(sender) => {
+                self.freezing = Some(sender);
+                let frozen = self.shard.freeze_next();
+                self.frozen(frozen);
+            }
             Request::Signer(account, sender) => {
                 let signer = self.shard.state().signer(account).map(|(key, next)| (key.to_vec(), next));
                 // Whoever asked may be gone.
                 let _ = sender.send(signer.filter(|(key, _)| !key.is_empty()));
             }
+        }
+    }
+
+    /// Frozen state that is durable goes to the one who waits for it. Where no batch is left that could bring it, it is taken now.
+    fn frozen(&mut self, frozen: Option<(Frozen, Frontier)>) {
+        let Some(sender) = self.freezing.take() else { return };
+        match frozen.or_else(|| self.shard.freeze_next()) {
+            // Nobody may wait any more.
+            Some(frozen) => drop(sender.send(frozen)),
+            None => self.freezing = Some(sender),
         }
     }
 
@@ -356,11 +377,11 @@ impl Writer {
     fn durable(&mut self, size: u64) {
         self.in_flight = None;
         self.shared.away.store(false, Ordering::Relaxed);
-        self.shared.durable.store(size, Ordering::Relaxed);
         // Nothing is sealed behind the batch that was in flight.
         let root = (size, self.shard.frontier().root());
         *self.shared.durable_root.write().unwrap_or_else(PoisonError::into_inner) = root;
-        let Held { releases, effects, snapshots, view: _, frozen: _ } = self.shard.durable();
+        let Held { releases, effects, snapshots, view: _, frozen } = self.shard.durable();
+        self.frozen(frozen);
         let now = self.surroundings.clock.now();
         // Before the answers, so that a client that hears that a verification is over finds its message stopped.
         for effect in effects {

@@ -1,6 +1,6 @@
 //! A machine of counters, one of each class, whose sums depend on the order in which events are applied.
 
-use adyton_decider::{BootId, Class, Context, Corrupt, Decision, Draft, Map, Record, Set};
+use adyton_decider::{BootId, Class, Context, Corrupt, Decision, Draft, Map, Record, SectionOut, Set};
 use adyton_engine::{Decided, Machine, Mode, SectionReader, Sections};
 use adyton_seal::Plaintext;
 use adyton_wire::{Put, Reader};
@@ -170,8 +170,6 @@ impl Machine for Toy {
         }
     }
 
-    fn compact(&mut self, _: u64) {}
-
     fn view(&self) -> Self {
         self.clone()
     }
@@ -190,12 +188,12 @@ impl Machine for Toy {
             }
         };
         out.put(1, 1, |out| {
-            out.put_u64(*boots);
-            put(out, spent);
+            out.part(|out| out.put_u64(*boots));
+            out.part(|out| put(out, spent));
         });
         out.put(7, 2, |out| {
-            out.put_nested(|out| promises.iter().for_each(|at| out.put_u64(*at)));
-            put(out, sync);
+            out.part(|out| out.put_nested(|out| promises.iter().for_each(|at| out.put_u64(*at))));
+            out.part(|out| put(out, sync));
         });
     }
 
