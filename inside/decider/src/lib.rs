@@ -37,7 +37,7 @@ mod window;
 pub use bucket::{NoToken, TokenBucket};
 pub use charge::{Charge, Charged, Passed};
 pub use class::Class;
-pub use codec::{put_list, read_each, read_flag, read_list};
+pub use codec::{SectionOut, put_list, read_each, read_flag, read_list};
 pub use context::Context;
 pub use cost::{Cost, Payer};
 pub use digest::{BootId, KeyedHash, TokenHash};

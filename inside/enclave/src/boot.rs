@@ -28,9 +28,8 @@ use adyton_engine::{LogTip, Replay, Shard};
 use adyton_frame::Event;
 use adyton_ledger::{BootRecord, GovRecord, LogId, OpsRoot, sha256};
 use adyton_policy::ProfileName;
-use adyton_seal::{HmacKey, Label, Plaintext, RecipientKey, SigningKey, mix_random};
+use adyton_seal::{HmacKey, Label, RecipientKey, SigningKey, mix_random};
 use adyton_transport::{Address, Listener};
-use adyton_vault::State;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Duration, sleep};
 
@@ -38,10 +37,10 @@ use crate::acme::{self, Acme};
 use crate::clock::Clock;
 use crate::custody::Custodian;
 use crate::delivery::{self, CredentialKey};
-use crate::engine::follower::{self, Follower};
 use crate::engine::gov::{self, GovLog, GovReplay};
 use crate::engine::log_writer::LogWriter;
 use crate::engine::replay::replay;
+use crate::engine::snapshots::{self, Snapshots};
 use crate::engine::writer::Surroundings;
 use crate::engine::{Engine, Stop, Stopped};
 use crate::events::Events;
@@ -200,9 +199,6 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     gov.append(&GovRecord::Boot(record), time).await.map_err(|_| BootError::Fenced)?;
 
     let sealer = Sealer::new(&vault.keys, vault.id, OPS, boot_id, release.number)?;
-    let mut cold = Plaintext::with_capacity(4096);
-    state.encode_cold(&mut cold);
-    let cold = State::decode_cold(cold.as_bytes()).map_err(|_| BootError::Crypto)?;
     let mut shard = Shard::new(state, &vault.id, sealer, signer()?, ops_frontier.clone(), ops_bucket);
     shard.boot(BootId(boot_id), clock.now());
     let mut log = LogWriter::start(config.service.clone(), OPS, events.clone());
@@ -231,21 +227,20 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         delivery::Surroundings { engine: engine.clone(), clock: Arc::clone(&clock), events: events.clone() };
     delivery::start(carriers, current.clone(), surroundings, outbox);
     tokio::spawn(metrics::report(engine.clone(), events.clone(), metrics::EVERY));
-    let follower = Follower {
+    let snapshots = Snapshots {
         service: config.service.clone(),
         keys: Arc::clone(&vault.keys),
         vault: vault.id,
         log: OPS,
-        log_key: vault.genesis.log_key,
         uncovered,
         boot_id,
         engine: engine.clone(),
         clock: Arc::clone(&clock),
         events: events.clone(),
         retention: u64::from(policy.retention_days) * 86_400,
-        every_bytes: follower::EVERY_BYTES,
+        every_bytes: snapshots::EVERY_BYTES,
     };
-    tokio::spawn(follower.run(cold, ops_frontier));
+    tokio::spawn(snapshots.run(ops_frontier));
     let gov = Arc::new(Mutex::new(gov));
     tokio::spawn(hourly_roots(Arc::clone(&gov), engine.clone(), Arc::clone(&clock), named));
     if let Some(acme) = acme {

@@ -17,6 +17,7 @@ extern crate alloc;
 
 mod batch;
 mod machine;
+mod read_back;
 mod replay;
 pub mod sealing;
 mod sections;
@@ -25,7 +26,8 @@ pub mod snapshot;
 mod tip;
 
 pub use machine::{Decided, Machine, Mode};
+pub use read_back::ReadBack;
 pub use replay::{Replay, ReplayError, Uncovered};
-pub use sections::{Section, SectionReader, Sections};
+pub use sections::{Section, SectionReader, SectionWriter, Sections};
 pub use shard::{Held, Release, Shard};
 pub use tip::{LogTip, Sealed};

@@ -60,10 +60,6 @@ pub trait Machine: Default {
     /// Applies one event.
     fn apply(&mut self, event: Self::Event, mode: Mode);
 
-    /// Frees what is worth nothing by now. It changes nothing that [`Machine::save`] writes and no later decision; for a
-    /// state that is only replayed and so is never swept.
-    fn compact(&mut self, now: Seconds);
-
     /// What readers see of the state as it stands, in O(1): later events do not change it.
     fn view(&self) -> Self::View;
 

@@ -84,10 +84,6 @@ impl Machine for State {
         }
     }
 
-    fn compact(&mut self, now: Seconds) {
-        self.drop_full_budgets(now);
-    }
-
     fn view(&self) -> View {
         let Self { tenancy, services, verification } = self;
         View { tenancy: tenancy.clone(), services: services.clone(), verification: verification.view() }

@@ -4,16 +4,16 @@
 //! 2. Its answer comes once its events have passed their gate, and a refusal under the lease (`lease`).
 //! 3. A read is answered from the view, under the lease too: [`Engine::view`].
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use adyton_decider::{Cost, Payer};
 use adyton_engine::sealing::padded;
 use adyton_engine::{Machine, Shard};
 use adyton_frame::StopReason;
-use adyton_ledger::Hash;
+use adyton_ledger::{Frontier, Hash};
 use adyton_seal::Secret;
-use adyton_vault::{Command, Fresh, Refusal, Reply, State, View, verification};
+use adyton_vault::{Command, Fresh, Frozen, Refusal, Reply, State, View, verification};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Duration, Instant, timeout};
 
@@ -48,14 +48,21 @@ pub(super) enum Request {
     /// Settings, and what they allow.
     Settings(String, Box<Current>, Fresh, Ticket),
     Snapshot(Vec<u8>, Ticket),
+    /// The state at a durable size, and the frontier at that size.
+    Freeze(oneshot::Sender<(Frozen, Frontier)>),
 }
 
 impl Request {
     /// There is no room for it.
     fn refuse(self) {
-        let (Self::Command(.., ticket) | Self::Settings(.., ticket) | Self::Snapshot(_, ticket)) = self;
-        if let Some(ticket) = ticket {
-            let _ = ticket.send(Err(Failure::Busy));
+        match self {
+            Self::Command(.., ticket) | Self::Settings(.., ticket) | Self::Snapshot(_, ticket) => {
+                if let Some(ticket) = ticket {
+                    let _ = ticket.send(Err(Failure::Busy));
+                }
+            }
+            // It is the vault's own, which is never refused.
+            Self::Freeze(_) => {}
         }
     }
 }
@@ -71,9 +78,7 @@ pub struct Engine {
 pub(super) struct Shared {
     /// New work is refused while the store is away.
     pub(super) away: AtomicBool,
-    /// Entries known to be durable.
-    pub(super) durable: AtomicU64,
-    /// The same, and the root over them.
+    /// Entries known to be durable, and the root over them.
     pub(super) durable_root: RwLock<(u64, Hash)>,
     /// What has passed its gate.
     view: RwLock<Arc<View>>,
@@ -98,7 +103,6 @@ impl Engine {
         let (requests, receiver) = queue::channel(BOUNDS);
         let shared = Shared {
             away: AtomicBool::new(false),
-            durable: AtomicU64::new(shard.size()),
             durable_root: RwLock::new((shard.size(), shard.frontier().root())),
             view: RwLock::new(Arc::new(shard.view())),
             lease: Lease::new(renewed),
@@ -151,6 +155,14 @@ impl Engine {
         self.ask(INNER, |ticket| Request::Snapshot(manifest, ticket)).await.map(drop)
     }
 
+    /// The state, frozen at a size that is durable, and the frontier at that size. It waits as long as that takes; `None`
+    /// once the writer has stopped.
+    pub async fn freeze(&self) -> Option<(Frozen, Frontier)> {
+        let (sender, frozen) = oneshot::channel();
+        self.requests.push(INNER, Request::Freeze(sender)).ok()?;
+        frozen.await.ok()
+    }
+
     /// Puts the owners' settings to the decider. They are in force from the decision on, as the order of the log has it;
     /// the answer waits until they are durable.
     ///
@@ -183,11 +195,6 @@ impl Engine {
     /// What was done since the boot.
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
-    }
-
-    /// Entries known to be durable.
-    pub fn durable(&self) -> u64 {
-        self.shared.durable.load(Ordering::Relaxed)
     }
 
     /// Entries known to be durable, and the root over them.

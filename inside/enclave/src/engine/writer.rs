@@ -13,11 +13,12 @@ use std::sync::{Arc, PoisonError};
 use adyton_decider::Gate;
 use adyton_engine::{Held, Release, Shard};
 use adyton_frame::{Event, StopReason};
-use adyton_ledger::LogId;
+use adyton_ledger::{Frontier, LogId};
 use adyton_vault::{
-    Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, MAX_SWEPT_LOOSENINGS, Refusal, Reply, State,
+    Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, Frozen, MAX_SWEPT_LOOSENINGS, Refusal,
+    Reply, State,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
 use super::handle::{Failure, Request, Shared, Ticket, fresh};
@@ -52,12 +53,14 @@ pub(super) struct Writer {
     surroundings: Surroundings,
     /// A sweep is due.
     sweep_due: bool,
+    /// What waits for frozen state.
+    freezing: Option<oneshot::Sender<(Frozen, Frontier)>>,
     warned: Warned,
 }
 
 impl Writer {
     pub(super) fn new(shard: Shard<State, Ticket>, shared: Arc<Shared>, surroundings: Surroundings) -> Self {
-        Self { shard, shared, surroundings, sweep_due: false, warned: Warned::default() }
+        Self { shard, shared, surroundings, sweep_due: false, freezing: None, warned: Warned::default() }
     }
 
     /// The log, and where to report that its writer has stopped.
@@ -139,6 +142,22 @@ impl Writer {
                     let _ = ticket.send(Err(Failure::Refused(Refusal::TooLarge)));
                 }
             }
+            Request::Freeze(sender) => {
+                self.freezing = Some(sender);
+                let frozen = self.shard.freeze_next();
+                self.frozen(frozen);
+            }
+        }
+    }
+
+    /// Frozen state that has passed its gate goes to what waits for it. Where no batch is left that could bring it, it is taken
+    /// now.
+    fn frozen(&mut self, frozen: Option<(Frozen, Frontier)>) {
+        let Some(sender) = self.freezing.take() else { return };
+        match frozen.or_else(|| self.shard.freeze_next()) {
+            // The requester may be gone.
+            Some(frozen) => drop(sender.send(frozen)),
+            None => self.freezing = Some(sender),
         }
     }
 
@@ -163,12 +182,12 @@ impl Writer {
     fn durable(&mut self, size: u64) {
         let shared = Arc::clone(&self.shared);
         shared.away.store(false, Ordering::Relaxed);
-        shared.durable.store(size, Ordering::Relaxed);
         // Nothing is sealed behind the batch that was in flight.
         let root = (size, self.shard.frontier().root());
         *shared.durable_root.write().unwrap_or_else(PoisonError::into_inner) = root;
         // There is no register yet: certified is durable.
-        let Held { releases, effects, snapshots, view, frozen: _ } = self.shard.reached(Gate::Certified, size);
+        let Held { releases, effects, snapshots, view, frozen } = self.shard.reached(Gate::Certified, size);
+        self.frozen(frozen);
         // Before the lease is renewed, so that nobody is told an older one under it.
         if let Some(view) = view {
             shared.publish(view);

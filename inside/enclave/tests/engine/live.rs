@@ -8,8 +8,8 @@ use std::task::Poll;
 
 use adyton_decider::Gate;
 use adyton_enclave::clock::Clock;
-use adyton_enclave::engine::follower::Follower;
 use adyton_enclave::engine::log_writer::LogWriter;
+use adyton_enclave::engine::snapshots::Snapshots;
 use adyton_enclave::engine::writer::Surroundings;
 use adyton_enclave::engine::{Engine, Failure, Stop, Stopped};
 use adyton_enclave::events::Events;
@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
-use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, keys, shard, signer};
+use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, keys, shard};
 use crate::host::{Heard, Host, PATIENCE, address};
 
 /// Seconds for which kept bodies stay.
@@ -88,7 +88,7 @@ impl Live {
         self.host = None;
     }
 
-    /// A follower that reads, and keeps chunks, at the host of a folder. It takes a snapshot after so many small bodies.
+    /// Reads back, and keeps chunks, at the host of a folder. A snapshot is due after so many small bodies.
     pub(crate) fn follow(&self, folder: &Path, every: u64) {
         self.follow_later(folder, every, 0);
     }
@@ -97,12 +97,11 @@ impl Live {
     pub(crate) fn follow_later(&self, folder: &Path, every: u64, seconds: u64) -> Arc<Clock> {
         let clock = Arc::new(Clock::new());
         clock.at_least(clock.now() + seconds);
-        let follower = Follower {
+        let snapshots = Snapshots {
             service: address(folder),
             keys: Arc::new(keys()),
             vault: VAULT,
             log: OPS,
-            log_key: signer().public_key(),
             uncovered: self.found.uncovered,
             boot_id: self.boot_id,
             engine: self.engine.clone(),
@@ -111,8 +110,7 @@ impl Live {
             retention: RETENTION,
             every_bytes: every * SMALLEST_BODY,
         };
-        let cold = State::decode_cold(&self.found.state.cold_bytes()).unwrap();
-        tokio::spawn(follower.run(cold, self.found.frontier.clone()));
+        tokio::spawn(snapshots.run(self.found.frontier.clone()));
         clock
     }
 

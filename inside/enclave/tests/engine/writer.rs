@@ -235,7 +235,6 @@ async fn a_boot_refuses_a_log_that_lacks_what_the_public_log_knows_of_it() {
     let mut live = Live::start(Disk::default(), 1).await;
     live.submit(create_tenant).await;
     let (size, root) = live.engine.durable_root();
-    assert_eq!(size, live.engine.durable());
     live.submit(create_service).await;
     live.kill_host();
     let read = async |disk: &Disk, size, root| {

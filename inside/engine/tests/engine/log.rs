@@ -125,10 +125,13 @@ impl Log {
     pub(crate) fn snapshot(&mut self, id: u8) {
         let behind = replay(&self.store);
         let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
-        let (manifest, chunks) = scope.seal::<Toy>([id; 16], &behind.state, &behind.frontier).unwrap();
-        for (number, chunk) in (0..).zip(chunks) {
-            self.store.put_chunk(OPS, manifest.id, number, &chunk).unwrap();
-        }
+        let mut number = 0;
+        let keep = |chunk: Vec<u8>| {
+            self.store.put_chunk(OPS, [id; 16], number, &chunk).unwrap();
+            number += 1;
+            true
+        };
+        let manifest = scope.seal::<Toy>([id; 16], &behind.state, &behind.frontier, keep).unwrap();
         self.shard.snapshot(&manifest.encode(), usize::from(id)).unwrap();
     }
 }
