@@ -86,8 +86,8 @@ pub struct Shard<M: Machine, T> {
     /// Oldest first; the last one takes what is decided. None is empty.
     open: VecDeque<Batch<M, T>>,
     in_flight: Option<Held<M, T>>,
-    /// The last sweep found as much as it may take.
-    swept_full: bool,
+    /// The last sweep left something that is due.
+    owes_sweep: bool,
 }
 
 impl<M: Machine, T> Shard<M, T> {
@@ -103,7 +103,7 @@ impl<M: Machine, T> Shard<M, T> {
             bucket,
             open: VecDeque::new(),
             in_flight: None,
-            swept_full: false,
+            owes_sweep: false,
         }
     }
 
@@ -151,8 +151,9 @@ impl<M: Machine, T> Shard<M, T> {
     /// Lets time pass: what is due happens, at most `cap` events of it ([`Shard::owes_sweep`]).
     pub fn sweep(&mut self, context: &mut Context<'_, M::Rules>, cap: usize) {
         let decision = self.state.sweep(context, cap);
-        self.swept_full = !decision.draft.events.is_empty() && decision.draft.events.len() >= cap;
+        let any = !decision.draft.events.is_empty();
         let (_, effects) = self.take(decision);
+        self.owes_sweep = any && self.state.is_due(context.now);
         if let Some(held) = self.held() {
             held.effects.extend(effects);
         }
@@ -160,7 +161,7 @@ impl<M: Machine, T> Shard<M, T> {
 
     /// Whether the last sweep left something that is due.
     pub fn owes_sweep(&self) -> bool {
-        self.swept_full
+        self.owes_sweep
     }
 
     /// Logs and applies what was decided, or refuses all of it.

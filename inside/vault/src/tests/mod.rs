@@ -4,6 +4,7 @@ mod delivery;
 mod limits;
 mod random;
 mod service;
+mod sweeps;
 mod tenants;
 mod verifications;
 

@@ -29,13 +29,14 @@ mod sends;
 mod starts;
 mod state;
 mod subjects;
+mod sweep;
 
 use adyton_decider::Seconds;
 
 pub use command::{
     Approve, Cancel, Check, Command, CountRepeat, FetchVerification, LookUp, ReportDelivery, Start, Target,
 };
-pub use decide::{Beneath, Draft, decide, stop_service, sweep};
+pub use decide::{Beneath, Draft, decide};
 pub use event::Event;
 pub use reply::{
     Attempt, AttemptId, AttemptKind, Ceiling, Effect, Outcome, Reason, Refusal, Reply, Status, SupportView,
@@ -45,6 +46,7 @@ pub use rules::{Limits, Rules};
 pub use section::SECTION;
 pub use state::{HotFacts, State};
 pub use subjects::{InService, InTenant, MailDomain, NumberBlock, Shared, Subject, Subjects};
+pub use sweep::{MAX_ENDS, MAX_LOOKS, stop_service, sweep};
 
 /// Life of a code in seconds, from its first sending; a resend does not extend it.
 pub const CODE_LIFE: Seconds = 600;

@@ -48,10 +48,9 @@ impl State {
         self.hot.slots.len()
     }
 
-    /// Drops budgets that are as good as new. No event says so, so a state that is kept for long
-    /// does it now and then.
-    pub fn drop_full_budgets(&mut self, now: Seconds, services: &adyton_services::State) {
-        self.budgets.drop_full(now, |service| services.owner(*service));
+    /// Number of budgets held, and whether each tenant's share of them is counted right: for tests.
+    pub fn budgets(&self, services: &adyton_services::State) -> (usize, bool) {
+        (self.budgets.len(), self.budgets.are_counted(|service| services.owner(*service)))
     }
 
     /// Of every live verification, in the order of their SIDs.
@@ -78,7 +77,7 @@ impl State {
             | Event::DeliveryReported { verification, .. } => {
                 self.hot.verifications.get(verification).map(|live| live.account)
             }
-            Event::SlotOpened { .. } | Event::Expired | Event::BudgetsForgotten => None,
+            Event::SlotOpened { .. } | Event::Swept => None,
         }
     }
 
