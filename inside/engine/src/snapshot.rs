@@ -14,19 +14,19 @@ use crate::{Machine, SectionReader, Sections};
 const CHUNK: usize = 262_144;
 const VERSION: u8 = 1;
 
-/// What a snapshot's entry says of it.
+/// The manifest of a snapshot, the one record of its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
-    /// Its id.
+    /// Id of the snapshot.
     pub id: [u8; 16],
-    /// Entries below this index are in it.
+    /// Entries below this index are covered.
     pub covered: u64,
     /// SHA-256 of each sealed chunk.
     pub chunks: Vec<Hash>,
 }
 
 impl Manifest {
-    /// The record.
+    /// Encodes the record.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         out.extend_from_slice(&self.id);
@@ -36,7 +36,7 @@ impl Manifest {
         out
     }
 
-    /// Reads the record; the whole input is one.
+    /// Decodes a record, which is the whole input.
     ///
     /// # Errors
     /// [`BodyError`].
@@ -65,7 +65,7 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// Seals a machine and the frontier below it. The caller draws `id` at random and never uses it twice: the key is
+    /// Seals the frozen state of a machine and the frontier at whose size it was frozen. The caller draws `id` at random and never uses it twice: the key is
     /// derived from it, and chunks are numbered from 0 under it.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Scope<'_> {
     pub fn seal<M: Machine>(
         &self,
         id: [u8; 16],
-        machine: &M,
+        frozen: &M::Frozen,
         frontier: &Frontier,
     ) -> Result<(Manifest, Vec<Vec<u8>>), Opaque> {
         let covered = frontier.size();
@@ -82,7 +82,7 @@ impl Scope<'_> {
         let mut encoded = Vec::new();
         frontier.encode(&mut encoded);
         plaintext.put(&encoded);
-        machine.save(&mut Sections::new(&mut plaintext));
+        M::save(frozen, &mut Sections::new(&mut plaintext));
         let pieces: Vec<&[u8]> = plaintext.as_bytes().chunks(CHUNK).collect();
         let count = u32::try_from(pieces.len()).map_err(|_| Opaque)?;
         let key = self.key(&id)?;
@@ -123,7 +123,7 @@ impl Scope<'_> {
         }
         let mut sections = SectionReader::new(reader.rest());
         let machine = M::load(&mut sections)?;
-        // A section that the machine has not asked for is of another version.
+        // A section that the machine did not read is of another version.
         if sections.section()?.is_some() {
             return Err(BodyError);
         }

@@ -17,11 +17,10 @@
 //! what remains, and a tenant who holds fewer than remain gets more; some twenty thieves of twenty
 //! tenants leave none.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Bound;
 
-use adyton_decider::{NoToken, Seconds, TokenBucket};
+use adyton_decider::{Map, NoToken, Seconds, TokenBucket};
 use adyton_services::ServiceId;
 use adyton_tenancy::AccountId;
 
@@ -50,13 +49,13 @@ pub(crate) struct Budget {
 }
 
 /// All budgets of a shard that are not as good as new, and for a while others.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Budgets {
-    by_place: BTreeMap<Place, Budget>,
+    by_place: Map<Place, Budget>,
     /// How many of them are of a tenant's services, those that are gone included.
-    of_account: BTreeMap<AccountId, usize>,
+    of_account: Map<AccountId, usize>,
     /// Services that are gone, whose places wait for sweeps, and whose they were.
-    gone: BTreeMap<ServiceId, AccountId>,
+    gone: Map<ServiceId, AccountId>,
     /// The last place that a sweep looked at.
     looked: Option<Place>,
     /// Boots that the log knows.
@@ -117,11 +116,14 @@ impl Budgets {
         bucket.spend(self.full_again(&budget).max(from_boot), now)
     }
 
+    fn held(&self, account: AccountId) -> usize {
+        self.of_account.get(&account).copied().unwrap_or_default()
+    }
+
     /// Whether the tenant has room for one more place, should `place` be a new one.
     pub(crate) fn has_room(&self, account: AccountId, place: &Place) -> bool {
         let free = MAX_BUDGETS.saturating_sub(self.by_place.len());
-        let held = self.of_account.get(&account).copied().unwrap_or_default();
-        held < free || self.by_place.contains_key(place)
+        self.held(account) < free || self.by_place.contains_key(place)
     }
 
     /// How many places are known.
@@ -145,7 +147,7 @@ impl Budgets {
     }
 
     fn count(&mut self, account: AccountId) {
-        *self.of_account.entry(account).or_default() += 1;
+        self.of_account.update_or_default(account, |held| *held += 1);
     }
 
     /// A wrong code was tried.
@@ -183,7 +185,7 @@ impl Budgets {
     /// Takes places of services that are gone, in so many steps.
     pub(crate) fn take_gone(&mut self, steps: usize) {
         for _ in 0..steps {
-            let Some((service, account)) = self.gone.first_key_value().map(|(service, of)| (*service, *of)) else {
+            let Some((service, account)) = self.gone.first().map(|(service, of)| (*service, *of)) else {
                 return;
             };
             match self.first_of(service) {
@@ -229,20 +231,14 @@ impl Budgets {
 
     /// Whether the number that is kept for each tenant is that of its places: for tests.
     pub(crate) fn are_counted(&self, owner: impl Fn(&ServiceId) -> Option<AccountId>) -> bool {
-        let mut counted = BTreeMap::new();
-        for (service, _) in self.by_place.keys() {
+        let mut counted = Map::<AccountId, usize>::default();
+        for ((service, _), _) in self.by_place.iter() {
             match owner(service).or_else(|| self.gone.get(service).copied()) {
-                Some(account) => *counted.entry(account).or_default() += 1,
+                Some(account) => counted.update_or_default(account, |held| *held += 1),
                 None => return false,
             }
         }
-        counted == self.of_account
-    }
-
-    /// How many places each tenant has.
-    #[cfg(test)]
-    pub(crate) fn shares(&self) -> &BTreeMap<AccountId, usize> {
-        &self.of_account
+        counted.iter().eq(self.of_account.iter())
     }
 }
 
@@ -286,10 +282,7 @@ mod tests {
         budgets.service_gone(0, account(2), place(2, 0).0);
         assert_eq!(budgets.counts().count(), MAX_BUDGETS / 2, "at once");
         budgets.take_gone(1000);
-        assert_eq!(
-            (budgets.len(), budgets.shares()[&account(2)]),
-            (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 4 - 1000)
-        );
+        assert_eq!((budgets.len(), budgets.held(account(2))), (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 4 - 1000));
         budgets.take_gone(MAX_BUDGETS);
         assert_eq!((budgets.len(), budgets.gone.len()), (MAX_BUDGETS / 2, 0));
         assert_eq!(fill(&mut budgets, 2), MAX_BUDGETS / 4);
@@ -297,11 +290,8 @@ mod tests {
         assert_eq!(budgets.len(), MAX_BUDGETS / 4 * 3);
         budgets.pass(FORGOTTEN);
         budgets.drop_some(FORGOTTEN, 1000, owner);
-        assert_eq!(
-            (budgets.len(), budgets.shares()[&account(1)]),
-            (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 2 - 1000)
-        );
+        assert_eq!((budgets.len(), budgets.held(account(1))), (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 2 - 1000));
         budgets.drop_some(FORGOTTEN, MAX_BUDGETS, owner);
-        assert_eq!((budgets.len(), budgets.shares().len()), (0, 0));
+        assert_eq!((budgets.len(), budgets.of_account.len()), (0, 0));
     }
 }

@@ -30,6 +30,7 @@ mod starts;
 mod state;
 mod subjects;
 mod sweep;
+mod view;
 
 use adyton_decider::Seconds;
 
@@ -43,10 +44,11 @@ pub use reply::{
     VerificationId, VerificationKind, VerificationView,
 };
 pub use rules::{Limits, Rules};
-pub use section::SECTION;
+pub use section::{Frozen, SECTION};
 pub use state::{HotFacts, State};
 pub use subjects::{InService, InTenant, MailDomain, NumberBlock, Shared, Subject, Subjects};
 pub use sweep::{MAX_ENDS, MAX_LOOKS, stop_service, sweep};
+pub use view::View;
 
 /// Life of a code in seconds, from its first sending; a resend does not extend it.
 pub const CODE_LIFE: Seconds = 600;
