@@ -32,6 +32,8 @@ mod id;
 mod owned;
 mod persistent;
 mod record;
+#[cfg(feature = "steps")]
+pub mod steps;
 mod window;
 
 pub use bucket::{NoToken, TokenBucket};

@@ -20,6 +20,12 @@ pub struct Set<T: Ord> {
     members: Map<T, ()>,
 }
 
+/// Counts an entry that is walked over, in tests that ask for it.
+fn walked() {
+    #[cfg(feature = "steps")]
+    crate::steps::step();
+}
+
 impl<K: Ord, V> Clone for Map<K, V> {
     fn clone(&self) -> Self {
         Self { tree: self.tree.clone() }
@@ -84,12 +90,12 @@ impl<K: Ord, V> Map<K, V> {
 
     /// All entries, in the order of their keys.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> + DoubleEndedIterator {
-        self.tree.iter()
+        self.tree.iter().inspect(|_| walked())
     }
 
     /// The values, in the order of their keys.
     pub fn values(&self) -> impl ExactSizeIterator<Item = &V> + DoubleEndedIterator {
-        self.tree.values()
+        self.tree.values().inspect(|_| walked())
     }
 
     /// The entries whose keys are in a range, in order; none if it ends before it starts.
@@ -102,7 +108,7 @@ impl<K: Ord, V> Map<K, V> {
             }
             _ => false,
         };
-        (!backwards).then(|| self.tree.range(range)).into_iter().flatten()
+        (!backwards).then(|| self.tree.range(range)).into_iter().flatten().inspect(|_| walked())
     }
 }
 

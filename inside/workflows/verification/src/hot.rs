@@ -27,8 +27,12 @@ pub(crate) struct Hot {
     /// When each verification ends, soonest first.
     pub(crate) ends: BTreeSet<(Seconds, VerificationId)>,
     pub(crate) sends: SlidingHours<Counted>,
-    /// Hour in which what is as good as new was last dropped.
+    /// Services that are gone and whose verifications wait for sweeps.
+    pub(crate) gone: BTreeSet<ServiceId>,
+    /// Hour of the last sweep.
     pub(crate) swept: u64,
+    /// Counts of sending are being looked through.
+    pub(crate) forgetting: bool,
 }
 
 pub(crate) struct Slot {
@@ -75,8 +79,8 @@ impl Verification {
 
 impl Default for Hot {
     fn default() -> Self {
-        let (slots, verifications, by_subject, ends) = Default::default();
-        Self { slots, verifications, by_subject, ends, sends: sends::none(), swept: 0 }
+        let (slots, verifications, by_subject, ends, gone) = Default::default();
+        Self { slots, verifications, by_subject, ends, sends: sends::none(), gone, swept: 0, forgetting: false }
     }
 }
 
@@ -104,12 +108,6 @@ impl Hot {
             }
         }
         Some(ended)
-    }
-
-    /// Live verifications of one service.
-    pub(crate) fn of_service(&self, service: ServiceId) -> Vec<VerificationId> {
-        let all = (service, Subject::MIN)..=(service, Subject::MAX);
-        self.by_subject.range(all).map(|(_, sid)| *sid).collect()
     }
 }
 
@@ -154,8 +152,12 @@ impl Ended {
         oldest.is_some_and(|(_, _, until)| *until <= now)
     }
 
-    pub(crate) fn forget(&mut self, now: Seconds) {
-        while self.is_due(now) {
+    /// Forgets what is due, at most so many.
+    pub(crate) fn forget(&mut self, now: Seconds, most: usize) {
+        for _ in 0..most {
+            if !self.is_due(now) {
+                return;
+            }
             if let Some(oldest) = self.order.pop_front() {
                 self.by_sid.remove(&oldest);
             }

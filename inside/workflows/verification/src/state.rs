@@ -48,6 +48,11 @@ impl State {
         self.hot.slots.len()
     }
 
+    /// Number of budgets held, and whether each tenant's share of them is counted right: for tests.
+    pub fn budgets(&self, services: &adyton_services::State) -> (usize, bool) {
+        (self.budgets.len(), self.budgets.are_counted(|service| services.owner(*service)))
+    }
+
     /// Of every live verification, in the order of their SIDs.
     pub fn hot_facts(&self) -> Vec<HotFacts> {
         let facts = |(verification, live): (&VerificationId, &Verification)| HotFacts {
@@ -72,7 +77,7 @@ impl State {
             | Event::DeliveryReported { verification, .. } => {
                 self.hot.verifications.get(verification).map(|live| live.account)
             }
-            Event::SlotOpened { .. } | Event::Expired | Event::BudgetsForgotten => None,
+            Event::SlotOpened { .. } | Event::Swept => None,
         }
     }
 
