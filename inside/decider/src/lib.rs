@@ -29,6 +29,7 @@ mod id;
 mod owned;
 mod persistent;
 mod record;
+mod tree;
 mod window;
 
 pub use bucket::{NoToken, TokenBucket};
@@ -40,7 +41,7 @@ pub use draft::{Decision, Draft};
 pub use fresh::Fresh;
 pub use id::{Id, IdError, Kind};
 pub use owned::Owned;
-pub use persistent::{Map, Set};
+pub use persistent::{Map, Set, Shared};
 pub use record::{Corrupt, Record};
 pub use window::SlidingHours;
 
