@@ -71,7 +71,7 @@ pub(crate) fn stop(
     expired: bool,
     draft: &mut Draft,
 ) {
-    let under_way = |sid: &VerificationId| state.hot.verifications.get(sid).is_some_and(Verification::is_under_way);
+    let under_way = |sid: &VerificationId| state.hot.verifications.get(sid).is_some_and(|live| live.is_under_way());
     let verifications: Vec<_> = verifications.filter(under_way).collect();
     if !verifications.is_empty() {
         draft.run(Effect::Stop { verifications, expired });

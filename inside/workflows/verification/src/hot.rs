@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use adyton_decider::{Map, Seconds, SlidingHours};
+use adyton_decider::{Map, Seconds, Shared, SlidingHours};
 use adyton_destination::{Channel, Destination};
 use adyton_seal::{Code, SlotKey};
 use adyton_services::ServiceId;
@@ -21,7 +21,7 @@ const MAX_ENDED: usize = 200_000;
 /// Everything that lives in one boot.
 pub(crate) struct Hot {
     pub(crate) slots: BTreeMap<u32, Slot>,
-    pub(crate) verifications: Map<VerificationId, Verification>,
+    pub(crate) verifications: Map<VerificationId, Shared<Verification>>,
     /// (service, subject) to the live verification of that destination.
     pub(crate) by_subject: Map<(ServiceId, Subject), VerificationId>,
     /// When each verification ends, soonest first.
@@ -89,11 +89,11 @@ impl Hot {
         self.slots.entry(verification.slot).or_insert(Slot { key: None, live: 0 }).live += 1;
         self.by_subject.insert((verification.service, verification.subject), sid);
         self.ends.insert((verification.ends(), sid));
-        self.verifications.insert(sid, verification);
+        self.verifications.insert(sid, verification.into());
     }
 
     /// Ends a verification and erases its slot's key with the slot's last live code.
-    pub(crate) fn end(&mut self, sid: VerificationId) -> Option<Verification> {
+    pub(crate) fn end(&mut self, sid: VerificationId) -> Option<Shared<Verification>> {
         let ended = self.verifications.remove(&sid)?;
         self.ends.remove(&(ended.ends(), sid));
         let subject = (ended.service, ended.subject);

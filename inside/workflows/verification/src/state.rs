@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use adyton_decider::Seconds;
+use adyton_decider::{Seconds, Shared};
 use adyton_services::{ServiceId, Services};
 use adyton_tenancy::AccountId;
 
@@ -55,7 +55,7 @@ impl State {
 
     /// Of every live verification, in the order of their SIDs.
     pub fn hot_facts(&self) -> Vec<HotFacts> {
-        let facts = |(verification, live): (&VerificationId, &Verification)| HotFacts {
+        let facts = |(verification, live): (&VerificationId, &Shared<Verification>)| HotFacts {
             verification: *verification,
             service: live.service,
             sent: live.attempts.len(),
@@ -89,7 +89,7 @@ impl State {
         now: Seconds,
     ) -> Option<&Verification> {
         let found = self.hot.verifications.get(&verification)?;
-        (found.service == service && found.ends() > now).then_some(found)
+        (found.service == service && found.ends() > now).then_some(&**found)
     }
 
     /// Why a verification of a service is over, if that is still known.
