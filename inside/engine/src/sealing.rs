@@ -1,13 +1,14 @@
-//! Entries of one log in one boot: made and opened (`docs/spec/02-entries.md`).
+//! Sealing the entries of one log in one boot, and opening those of any boot (`docs/spec/02-entries.md`).
 //!
-//! To seal:
-//! 1. the sizes of both bodies, and the root over the leaves of each;
-//! 2. the header, which 3. is associated data of both seals, with body and index as nonce.
+//! To seal an entry:
+//! 1. compute the size of each body, and the root over its leaves;
+//! 2. make the header, which holds both;
+//! 3. encrypt each body with the header as associated data, and body and index as nonce.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-use adyton_decider::{Class, Corrupt, Record as Event};
+use adyton_decider::{Class, Corrupt, Gate, Record as Event};
 use adyton_ledger::{Body, Entry, Hash, Header, Kind, LogId, Record, Size, VaultId, leaves_of, leaves_root, part_leaf};
 use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, Opaque, Plaintext, TAG_LEN};
 use adyton_wire::{Put, Reader, WireError};
@@ -19,7 +20,7 @@ const MAX_USED: usize = 256 * 1024 - PLAINTEXT_HEAD;
 /// Bytes of a part's length before it.
 const PART_HEAD: usize = 4;
 
-/// Why a stored body does not open. The store is untrusted, so this refuses a boot and says no more.
+/// A stored body does not open. One value for all reasons: the store is untrusted, and the boot is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyError;
 
@@ -53,23 +54,42 @@ impl From<Corrupt> for BodyError {
 pub struct Operation {
     hot: Plaintext,
     kept: Plaintext,
+    gate: Gate,
+}
+
+/// Bytes of both bodies, padded, of an entry whose one operation has `hot` and `kept` bytes of events with their lengths. What
+/// no entry holds costs as much as what is as large as bytes can tell.
+pub fn padded(hot: usize, kept: usize) -> usize {
+    let size = |part: usize| match part {
+        0 => 0,
+        _ => Size::holding(PLAINTEXT_HEAD + PART_HEAD + part).map_or(usize::MAX / 2, Size::bytes),
+    };
+    size(hot) + size(kept)
 }
 
 impl Default for Operation {
     fn default() -> Self {
-        Self { hot: Plaintext::with_capacity(256), kept: Plaintext::with_capacity(0) }
+        Self { hot: Plaintext::with_capacity(256), kept: Plaintext::with_capacity(0), gate: Gate::default() }
     }
 }
 
 impl Operation {
     /// Adds an event to the part of its class.
     pub fn push(&mut self, event: &impl Event) {
+        self.gate = self.gate.max(event.class().gate());
         self.part(body_of(event.class())).put_nested(|out| event.encode(out));
     }
 
     /// Adds a record that is no event: a snapshot's manifest.
     pub fn push_bytes(&mut self, body: Body, record: &[u8]) {
+        // Bodies go once it has passed.
+        self.gate = Gate::Certified;
         self.part(body).put_lp(record);
+    }
+
+    /// The latest gate of its events.
+    pub fn gate(&self) -> Gate {
+        self.gate
     }
 
     /// Whether nothing was added.
@@ -141,11 +161,11 @@ impl Operations {
     }
 }
 
-/// What stands in a header besides what sealing computes.
+/// The fields of a header that sealing does not compute.
 pub struct Place {
     /// What the entry holds.
     pub kind: Kind,
-    /// Where it stands.
+    /// Index in its log.
     pub index: u64,
     /// Unix seconds / 10.
     pub time_bucket: u64,
@@ -247,7 +267,7 @@ pub struct Opener<'a> {
     keys: &'a KeyTree,
     vault: VaultId,
     log: LogId,
-    /// The boot that the key is of; logs are read in order, so one is enough.
+    /// The last key used, and its boot. Entries are read in order, so one is enough.
     boot: Option<([u8; 16], AeadKey)>,
 }
 
@@ -274,7 +294,7 @@ impl<'a> Opener<'a> {
     /// Opens the bodies that a header has sizes of.
     ///
     /// # Errors
-    /// [`BodyError`], whatever is wrong; a body that is missing included.
+    /// [`BodyError`], whatever is wrong; also if a body is missing.
     pub fn open(&mut self, record: &Record, header: &Header) -> Result<Opened, BodyError> {
         let mut open = |body| {
             let size = header.size(body);
@@ -304,7 +324,7 @@ impl<'a> Opener<'a> {
         let used = usize::try_from(reader.u32()?).map_err(|_| BodyError)?;
         let count = reader.u16()?;
         let mut parts = Reader::new(reader.take(used)?);
-        // It was authentic, so anything else is a bug of the writer.
+        // The plaintext is authentic, so padding that is not zero is a bug of the writer.
         if reader.rest().iter().any(|byte| *byte != 0) {
             return Err(BodyError);
         }
@@ -317,7 +337,7 @@ impl<'a> Opener<'a> {
 }
 
 impl Opened {
-    /// Hands every record to `each`, operation by operation, and of each what was kept before what was hot.
+    /// Calls `each` with every record, operation by operation; of one operation those of the kept body come first.
     ///
     /// # Errors
     /// As [`records`].
@@ -342,7 +362,7 @@ impl Parts {
     /// The operations' parts, in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let mut reader = Reader::new(self.plaintext.as_bytes().get(PLAINTEXT_HEAD..).unwrap_or_default());
-        // `open` has read as many.
+        // `open_body` has checked that they are there.
         (0..self.count).map_while(move |_| reader.lp().ok())
     }
 }

@@ -24,6 +24,7 @@ extern crate alloc;
 
 mod ask;
 mod command;
+mod cost;
 mod decide;
 mod event;
 mod fact;

@@ -1,12 +1,12 @@
 //! The vault as the engine runs it.
 
-use adyton_decider::{BootId, Decision as Decided, Draft};
+use adyton_decider::{BootId, Cost, Decision as Decided, Draft};
 use adyton_engine::{Machine, Mode, SectionReader, Sections};
 use adyton_wire::Reader;
 
 use crate::{
     Answer, Ceiling, Command, Context, Corrupt, Effect, Event, EventKind, MAX_SWEPT_LOOSENINGS, Refusal, Rules,
-    Seconds, State, Tick, decide, services, tenancy, verification,
+    Seconds, State, Tick, cost, decide, services, tenancy, verification,
 };
 
 /// What follows once events are durable.
@@ -45,6 +45,10 @@ impl Machine for State {
     type View = View;
     type Frozen = Frozen;
 
+    fn cost(view: &View, command: &Command) -> Cost {
+        cost::cost(view, command)
+    }
+
     fn decide(&self, command: Command, context: &mut Context<'_>) -> Decided<Event, Consequence, Answer> {
         let Decided { draft: Draft { events, effects }, answer } = decide(self, command, context);
         // No command counts twice against one ceiling, so the state before it tells what is near after it.
@@ -78,10 +82,6 @@ impl Machine for State {
             Mode::Live => self.evolve(event),
             Mode::Cold => self.evolve_cold(event),
         }
-    }
-
-    fn compact(&mut self, now: Seconds) {
-        self.drop_full_budgets(now);
     }
 
     fn view(&self) -> View {

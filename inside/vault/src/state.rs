@@ -97,12 +97,6 @@ impl State {
         out.as_bytes().to_vec()
     }
 
-    /// Drops budgets that are as good as new. No event says so, so a state that is kept for long
-    /// does it now and then.
-    pub fn drop_full_budgets(&mut self, now: Seconds) {
-        self.verification.drop_full_budgets(now, &self.services);
-    }
-
     /// Number of verifications held, expired ones included until the next tick.
     pub fn live(&self) -> usize {
         self.verification.live()

@@ -25,7 +25,7 @@ impl Terms for Here {
     }
 }
 
-/// What the check says of a vault's logs; an error names what is wrong with them.
+/// The report of the check of a vault's logs; an error names what is wrong with them.
 pub(crate) fn sound(source: &Source) -> Result<Report, Box<dyn std::error::Error>> {
     let report = check(source, &Here).map_err(|error| match error {
         CheckError::Fault(fault) => format!("FAULT: {fault}").into(),
@@ -50,7 +50,7 @@ pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::e
                 return Ok(ExitCode::FAILURE);
             }
             let release = 1 + report.history.approvals.len();
-            // As monitors of CAs' logs name them.
+            // Monitors of certificate transparency name certificates by this hash.
             let obtained = report.history.certificates.iter().filter_map(|record| record.chain.first());
             let certificates: Vec<String> = obtained.map(|der| sha256(der).to_string()).collect();
             if as_json {

@@ -1,13 +1,14 @@
 //! A process over a disk, and everything that an observer who sees both sides of the wall knows of them.
 //!
 //! The writer is a [`Shard`]; the store is the host's own over a [`Disk`] with faults; a boot runs `replay` against that
-//! store over a socket. Snapshots are taken as the follower takes them, step by step, so that a fault can come between.
+//! store over a socket. Snapshots are taken as `engine::snapshots` takes them, step by step, so that a fault can come between.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use adyton_engine::sealing::Opener;
+use adyton_decider::Gate;
+use adyton_engine::sealing::{Opener, body_of};
 use adyton_engine::snapshot::{Manifest, Scope};
 use adyton_engine::{Held, Machine as _, Release, Replay, Sealed, Shard};
 use adyton_host::{RedbStore, StoreError};
@@ -88,7 +89,7 @@ pub(crate) struct World {
     pub(crate) in_flight: Option<(Sealed, Point)>,
     /// What the store has, as far as the writer made it.
     pub(crate) stored: Point,
-    /// The second state, from which snapshots are taken.
+    /// What the stored log gives: the state of which snapshots are taken.
     behind: Replay<'static, State>,
     boot_id: [u8; 16],
     /// Events that this boot decided, encoded, in order.
@@ -168,8 +169,11 @@ impl World {
         self.pass(1);
         let (counter, now) = (self.seen.borrow().counter, self.now());
         let decision = decide(self.shard.state(), command(), &mut context(now, &mut fresh(counter)));
-        self.is_open |= !decision.draft.events.is_empty();
-        self.decided.extend(decision.draft.events.iter().map(encoded));
+        let mut events = decision.draft.events;
+        self.is_open |= !events.is_empty();
+        // Within an operation what is kept comes first.
+        events.sort_by_key(|event| body_of(event.class()) == Body::Hot);
+        self.decided.extend(events.iter().map(encoded));
         let ticket = Ticket { decided: self.decided.len(), retirement: None };
         if let Some(release) = self.shard.submit(command(), &mut context(now, &mut fresh(counter)), ticket) {
             self.released(release);
@@ -197,7 +201,7 @@ impl World {
     fn stands(&mut self, ticket: Ticket) {
         self.read_back();
         assert!(ticket.decided <= self.readable.0.len(), "a snapshot stands before what it covers");
-        // As the follower does, which takes one snapshot after the other: an older one's retirement never comes later.
+        // As `engine::snapshots` does, which takes one snapshot after the other: an older one's retirement never comes later.
         if let Some(retirement) = ticket.retirement.filter(|old| Some(old.snapshot) == self.newest_snapshot) {
             self.store.as_mut().unwrap().retire(OPS, retirement).unwrap();
             self.retired = true;
@@ -220,13 +224,7 @@ impl World {
                 opener.open(&record, &header).unwrap().each(keep).unwrap();
             }
         }
-        // Within an operation what is kept comes first.
-        let sorted = |events: &[Vec<u8>]| {
-            let mut events = events.to_vec();
-            events.sort();
-            events
-        };
-        assert_eq!(sorted(events), sorted(&self.decided[..events.len()]));
+        assert_eq!(events[..], self.decided[..events.len()], "in the order in which it was decided");
     }
 
     /// Seals the open batch if nothing is in flight.
@@ -279,7 +277,8 @@ impl World {
             return;
         }
         self.in_flight = None;
-        let Held { releases, effects, snapshots, view: _, frozen: _ } = self.shard.durable();
+        let reached = self.shard.reached(Gate::Certified, self.shard.size());
+        let Held { releases, effects, snapshots, view: _, frozen: _ } = reached;
         self.read_back();
         for effect in effects {
             let Consequence::Deliver(Effect::Send { verification: sid, attempt, message, .. }) = effect else {
@@ -317,15 +316,15 @@ impl World {
             self.behind.entry(&record).unwrap();
         }
         let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
-        let (manifest, chunks) = scope
-            .seal::<State>(adyton_seal::random().unwrap(), &self.behind.state.freeze(), &self.behind.frontier)
-            .unwrap();
-        for (number, chunk) in (0..).zip(chunks) {
-            let place = (self.boot_id, manifest.id, number);
-            let before = self.seen.borrow_mut().chunks.insert(place, chunk.clone());
+        let (id, mut number) = (adyton_seal::random().unwrap(), 0);
+        let keep = |chunk: Vec<u8>| {
+            let before = self.seen.borrow_mut().chunks.insert((self.boot_id, id, number), chunk.clone());
             assert_eq!(before, None, "a (key, nonce) pair of a snapshot repeats");
-            store.put_chunk(OPS, manifest.id, number, &chunk).unwrap();
-        }
+            store.put_chunk(OPS, id, number, &chunk).unwrap();
+            number += 1;
+            true
+        };
+        let manifest = scope.seal::<State>(id, &self.behind.state.freeze(), &self.behind.frontier, keep).unwrap();
         if reach == Reach::Chunks {
             return;
         }

@@ -1,7 +1,6 @@
 //! This workflow's section of snapshots (`docs/spec/04-snapshots.md`).
 
-use adyton_decider::Corrupt;
-use adyton_seal::Plaintext;
+use adyton_decider::{Corrupt, SectionOut};
 use adyton_services::ServiceId;
 use adyton_wire::{Put, Reader};
 
@@ -19,16 +18,20 @@ pub struct Frozen {
 impl Frozen {
     /// Writes it. Token buckets are not written: a boot that is not the first begins with empty
     /// ones.
-    pub fn save(&self, out: &mut Plaintext) {
+    pub fn save(&self, out: &mut impl SectionOut) {
         let counts = || self.budgets.iter().filter(|(_, budget)| budget.consecutive > 0);
-        out.put_u64(self.budgets.boots);
-        // At most `MAX_BUDGETS`.
-        out.put_u32(u32::try_from(counts().count()).unwrap_or(u32::MAX));
+        out.part(|out| {
+            out.put_u64(self.budgets.boots);
+            // At most `MAX_BUDGETS`.
+            out.put_u32(u32::try_from(counts().count()).unwrap_or(u32::MAX));
+        });
         for ((service, subject), budget) in counts() {
-            out.put(service.as_bytes());
-            out.put(subject.as_bytes());
-            out.put_u32(budget.consecutive);
-            out.put_u64(budget.last);
+            out.part(|out| {
+                out.put(service.as_bytes());
+                out.put(subject.as_bytes());
+                out.put_u32(budget.consecutive);
+                out.put_u64(budget.last);
+            });
         }
     }
 }

@@ -48,12 +48,6 @@ impl State {
         self.hot.slots.len()
     }
 
-    /// Drops budgets that are as good as new. No event says so, so a state that is kept for long
-    /// does it now and then.
-    pub fn drop_full_budgets(&mut self, now: Seconds, services: &adyton_services::State) {
-        self.budgets.drop_full(now, |service| services.owner(*service));
-    }
-
     /// Of every live verification, in the order of their SIDs.
     pub fn hot_facts(&self) -> Vec<HotFacts> {
         let facts = |(verification, live): (&VerificationId, &Verification)| HotFacts {
