@@ -1,15 +1,19 @@
 //! Reads: what is answered from the published view, and what a batch that is on its way changes of it.
 
-use adyton_vault::Scope;
+use std::time::Duration;
+
+use adyton_vault::{Scope, User};
 use axum::body::Body;
 use axum::http::{Method, Request};
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
 use serde_json::Value;
+use tokio::time::sleep;
 
 use super::signed::removal;
 use super::world::{TOKEN, World, account, api_key, key_of, request, request_by};
 use crate::http::BUDGET;
+use crate::http::budget::Payer;
 
 /// The keys of tenant 1, as its account shows them.
 async fn keys(world: &World) -> Vec<String> {
@@ -61,4 +65,33 @@ async fn reads_and_wrong_credentials_wait_for_no_batch_and_make_none() {
     assert_eq!(*world.store.given.borrow(), given + 1, "nothing but the removal was written");
     let by_removed = request_by(Method::GET, "/v2/Services", &api_key(1).text()).body(Body::empty()).unwrap();
     assert_eq!(world.ask(by_removed).await, (401, Some(20003)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_append_that_becomes_durable_no_read_and_no_refusal_is_told() {
+    let world = World::new(BUDGET).await;
+    let one = account(1).text();
+    assert_eq!(world.ask(get("/v2/Services", &one, TOKEN)).await, (200, None));
+    // The store takes batches and acknowledges none; three seconds later the lease is over.
+    world.store.allowed.send_replace(0);
+    sleep(Duration::from_secs(3)).await;
+    let service = format!("/v2/Services/VA{}", "01".repeat(16));
+    for (path, token) in [
+        ("/v2/Services", TOKEN),
+        ("/v2/Services", "wrong"),
+        (&*service, TOKEN),
+        ("/adyton/v1/account", TOKEN),
+        ("/adyton/v1/vault", TOKEN),
+    ] {
+        assert_eq!(world.ask(get(path, &one, token)).await, (503, Some(20503)), "{path}");
+    }
+    // Who pays is found nevertheless: nothing leaves by it.
+    let asked = get("/v2/Services", &one, TOKEN);
+    assert_eq!(world.api.payer(asked.headers()), Payer::User(account(1), User::Account(account(1))));
+    world.store.allowed.send_replace(u64::MAX);
+    while !world.api.engine.is_ready() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(world.ask(get("/v2/Services", &one, TOKEN)).await, (200, None));
+    assert_eq!(world.ask(get("/v2/Services", &one, "wrong")).await, (401, Some(20003)));
 }

@@ -66,6 +66,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let (api, platform, store) = api(folder.path().to_owned(), budget).await;
         let api = Arc::new(api);
+        // From here on the lease holds for a while, whatever the store does.
+        drop(api.engine.view().await.unwrap());
         Self { router: router(Arc::clone(&api)), api, store, _folder: folder, _platform: Some(platform) }
     }
 
