@@ -48,7 +48,8 @@ impl State {
     /// Whether a sweep has something to do.
     pub fn is_due(&self, now: Seconds) -> bool {
         let over = self.hot.ends.first().is_some_and(|(ends, _)| *ends <= now);
-        let another_hour = self.hot.swept != now / 3600 || self.hot.forgetting;
+        // Hours count from the boot on; a state without one has nothing hot.
+        let another_hour = self.budgets.boots > 0 && (self.hot.swept != now / 3600 || self.hot.forgetting);
         over || another_hour || !self.hot.gone.is_empty() || self.ended.is_due(now)
     }
 
