@@ -105,7 +105,7 @@ impl Live<'_> {
             status,
             created,
             updated: updated.max(self.verification.updated),
-            attempts: self.verification.attempts.clone(),
+            attempts: self.verification.attempts.to_vec(),
         }
     }
 }

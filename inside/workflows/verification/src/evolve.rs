@@ -108,7 +108,7 @@ impl Hot {
                         slot: slot(at),
                         created: at,
                         updated: at,
-                        attempts: alloc::vec![Attempt::new(attempt, at)],
+                        attempts: Attempt::new(attempt, at).into(),
                         failed_checks: 0,
                     },
                 );

@@ -1,17 +1,18 @@
 //! Live verifications: class H, void after a boot; and for a while why one is over.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use adyton_decider::{Map, Seconds, Shared, SlidingHours};
+use adyton_decider::{Map, Seconds, Set, Shared, SlidingHours};
 use adyton_destination::{Channel, Destination};
 use adyton_seal::{Code, SlotKey};
 use adyton_services::ServiceId;
 use adyton_tenancy::AccountId;
 
+use crate::attempts::Attempts;
 use crate::sends::{self, Counted};
-use crate::{Attempt, CODE_LIFE, MAX_CHECKS, Reason, Subject, VerificationId};
+use crate::{CODE_LIFE, MAX_CHECKS, Reason, Subject, VerificationId};
 
 /// How long the reason of an end is kept.
 const REMEMBERED: Seconds = 600;
@@ -25,7 +26,7 @@ pub(crate) struct Hot {
     /// (service, subject) to the live verification of that destination.
     pub(crate) by_subject: Map<(ServiceId, Subject), VerificationId>,
     /// When each verification ends, soonest first.
-    pub(crate) ends: BTreeSet<(Seconds, VerificationId)>,
+    pub(crate) ends: Set<(Seconds, VerificationId)>,
     pub(crate) sends: SlidingHours<Counted>,
     /// Services that are gone and whose verifications wait for sweeps.
     pub(crate) gone: BTreeSet<ServiceId>,
@@ -56,7 +57,7 @@ pub(crate) struct Verification {
     pub(crate) slot: u32,
     pub(crate) created: Seconds,
     pub(crate) updated: Seconds,
-    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) attempts: Attempts,
     pub(crate) failed_checks: u8,
 }
 
@@ -68,7 +69,7 @@ impl Verification {
     /// Whether its newest attempt's outcome is not known: that message may still be under way.
     /// Older ones were stopped.
     pub(crate) fn is_under_way(&self) -> bool {
-        self.attempts.last().is_some_and(|attempt| attempt.outcome.is_none())
+        self.attempts.last().outcome.is_none()
     }
 
     /// Why it is over when its life is.

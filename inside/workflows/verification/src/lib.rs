@@ -14,6 +14,7 @@
 
 extern crate alloc;
 
+mod attempts;
 mod budgets;
 mod ceilings;
 mod checks;
