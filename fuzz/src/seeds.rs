@@ -417,9 +417,8 @@ fn of_verification() -> Vec<(&'static str, verification::Event)> {
         ("check_failed", Event::CheckFailed { verification, service, subject, full_again: AT + 120 }),
         ("delivery_reported", Event::DeliveryReported { verification, attempt, outcome: Outcome::GaveUp, route: None }),
         ("verification_approved", Event::VerificationApproved { verification, service, subject, proven: true }),
-        ("expired", Event::Expired),
+        ("swept", Event::Swept),
         ("verification_canceled", Event::VerificationCanceled { verification }),
-        ("budgets_forgotten", Event::BudgetsForgotten),
         ("support_looked", Event::SupportLooked { account, user, verification }),
     ]
 }
@@ -439,7 +438,7 @@ fn histories() -> Named {
     let every = history(kinds().into_iter().map(|(_, kind)| kind).collect());
     let (one, two) = (ACCOUNT, AccountId::from_bytes([2; 16]));
     let tenants = vec![tenant(one), tenant(two), service(one, 9), service(two, 8)];
-    let end = lp(&encode(u64::MAX, verification::Event::Expired.into()));
+    let end = lp(&encode(u64::MAX, verification::Event::Swept.into()));
     vec![
         ("every_kind", every),
         ("services_against_accounts", history(tenants)),
@@ -489,7 +488,7 @@ fn bodies() -> Named {
         out.resize(1024, 0);
         out
     };
-    let expired = || encode(AT, verification::Event::Expired.into());
+    let expired = || encode(AT, verification::Event::Swept.into());
     let mut stained = padded(&[&[expired()]]);
     stained[1023] = 1;
     vec![

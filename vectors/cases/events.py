@@ -65,7 +65,7 @@ STARTED = started(1)
 RESENT = event(6, vault.VERIFICATION + vault.ATTEMPT)
 CHECK_FAILED = check_failed(vault.TIME + 120)
 APPROVED = approved(1)
-EXPIRED = event(9)
+SWEPT = event(9)
 
 
 def service_fields(
@@ -133,7 +133,6 @@ def cases() -> list[dict]:
         fields |= {"removed": [{"key": sid("SK", key)} for key in removed]}
         case(f"keys_changed{name}", "KeysChanged", "S", keys_changed(reset, own, removed, added), fields)
     case("verification_canceled", "VerificationCanceled", "H", event(17, vault.VERIFICATION), verification)
-    case("budgets_forgotten", "BudgetsForgotten", "P", event(18), {})
     for kind, letters in ((1, "AC"), (2, "SK")):
         fields = account | verification | {"user": sid(letters, KEY)}
         case(f"support_looked_by_{letters.lower()}", "SupportLooked", "A", support_looked(kind), fields)
@@ -146,8 +145,8 @@ def cases() -> list[dict]:
     case("check_failed", "CheckFailed", "P", CHECK_FAILED, about | {"full_again": vault.TIME + 120})
     for proven in (0, 1):
         case(f"verification_approved_{proven}", "VerificationApproved", "P", approved(proven), about | {"proven": bool(proven)})
-    case("expired", "Expired", "H", EXPIRED, {})
-    case("at_the_last_second", "Expired", "H", event(9, time=2**64 - 1), {})
+    case("swept", "Swept", "H", SWEPT, {})
+    case("at_the_last_second", "Swept", "H", event(9, time=2**64 - 1), {})
     for number, outcome in enumerate(("accepted", "refused", "gave_up", "unreachable", "unconfirmed", "withdrawn"), 1):
         fields = verification | attempt | {"outcome": outcome, "route": None}
         case(f"delivery_{outcome}", "DeliveryReported", "H", delivery_reported(number), fields)
@@ -163,8 +162,9 @@ def cases() -> list[dict]:
     fail("empty", b"")
     fail("kind_0", event(0))
     fail("kind_21", event(21))
-    fail("time_cut", EXPIRED[:-1])
-    fail("expired_trailing", EXPIRED + b"\x00")
+    fail("kind_18", event(18))
+    fail("time_cut", SWEPT[:-1])
+    fail("swept_trailing", SWEPT + b"\x00")
     fail("booted_cut", BOOTED[:-1])
     fail("tenant_name_cut", TENANT[:-1])
     fail("tenant_trailing", TENANT + b"\x00")

@@ -32,6 +32,9 @@ mod id;
 mod owned;
 mod persistent;
 mod record;
+#[cfg(feature = "steps")]
+pub mod steps;
+mod tree;
 mod window;
 
 pub use bucket::{NoToken, TokenBucket};
@@ -46,7 +49,7 @@ pub use fresh::Fresh;
 pub use gate::Gate;
 pub use id::{Id, IdError, Kind};
 pub use owned::Owned;
-pub use persistent::{Map, Set};
+pub use persistent::{Map, Set, Shared};
 pub use record::{Corrupt, Record};
 pub use window::SlidingHours;
 

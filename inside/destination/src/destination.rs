@@ -3,8 +3,8 @@
 //! Only one spelling of each is accepted. Limits and comparisons use that spelling, so another one
 //! evades none of them.
 
+use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 
 use zeroize::Zeroizing;
@@ -24,10 +24,11 @@ const BLOCK_DIGITS: usize = 4;
 
 /// An address. It identifies a person, so it is a secret: zeroized on drop, never printed, and not
 /// written to the log (the log knows it by its keyed hash).
+///
+/// Boxed, so that moving it leaves no copy behind; and nothing besides, since there are as many as
+/// live verifications: what a number's digits say is read from them.
 pub struct Destination {
-    text: Zeroizing<Vec<u8>>,
-    /// Of a phone number.
-    numbering: Option<Numbering>,
+    text: Zeroizing<Box<[u8]>>,
 }
 
 /// Why a text is not an address; names no character of it.
@@ -90,8 +91,8 @@ impl Destination {
     /// [`DestinationError::NotE164`], [`DestinationError::CallingCode`],
     /// [`DestinationError::NationalLength`] or [`DestinationError::NationalBeginning`].
     pub fn phone(text: &str) -> Result<Self, DestinationError> {
-        let numbering = Some(phone::parse(text)?);
-        Ok(Self { text: Zeroizing::new(text.as_bytes().to_vec()), numbering })
+        phone::parse(text)?;
+        Ok(Self { text: Zeroizing::new(text.as_bytes().into()) })
     }
 
     /// How a phone number that [`Destination::phone`] refuses is written instead, if a rule knows.
@@ -105,7 +106,7 @@ impl Destination {
     /// # Errors
     /// The other [`DestinationError`]s.
     pub fn email(text: &str) -> Result<Self, DestinationError> {
-        Ok(Self { text: email::normal(text)?, numbering: None })
+        Ok(Self { text: email::normal(text)? })
     }
 
     /// The address. Every caller of this is a place to review: the tenant that gave it, and the
@@ -120,16 +121,21 @@ impl Destination {
         Zeroizing::new(self.expose().to_ascii_lowercase())
     }
 
+    /// Of a phone number; no e-mail address reads as one, since it has an `@`.
+    fn numbering(&self) -> Option<Numbering> {
+        phone::parse(self.expose()).ok()
+    }
+
     /// Where a phone number belongs; `None` for an e-mail address.
     pub fn country(&self) -> Option<Country> {
-        self.numbering.map(|numbering| numbering.country)
+        self.numbering().map(|numbering| numbering.country)
     }
 
     /// Whether the sender of a message to it pays a third party for it, as far as the number's beginning
     /// tells: premium-rate and shared-cost numbers, which are what fraud with text messages is
     /// after.
     pub fn is_premium_rate(&self) -> bool {
-        self.numbering.is_some_and(|numbering| numbering.premium_rate)
+        self.numbering().is_some_and(|numbering| numbering.premium_rate)
     }
 
     /// What many addresses share: of a number its block, which is the number without its last four
@@ -144,13 +150,15 @@ impl Destination {
 
     /// A second copy, for a message or an answer. Greppable, because `Clone` is not implemented.
     pub fn duplicate(&self) -> Self {
-        Self { text: self.text.clone(), numbering: self.numbering }
+        Self { text: self.text.clone() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use alloc::vec::Vec;
 
     use super::*;
 
@@ -172,6 +180,8 @@ mod tests {
         assert_eq!((address.expose(), address.prefix()), ("Jo.Doe+x@example.com", "example.com"));
         assert_eq!(*address.counted(), "jo.doe+x@example.com");
         assert_eq!((address.country(), address.is_premium_rate()), (None, false));
+        let like_a_number = Destination::email("+19005550123@example.com").unwrap();
+        assert_eq!((like_a_number.country(), like_a_number.is_premium_rate()), (None, false));
         for (text, error) in [
             ("", DestinationError::EmailForm),
             ("example.com", DestinationError::EmailForm),

@@ -3,7 +3,7 @@
 //! address literals or lists: nobody who waits for a code needs them, and each is a second
 //! spelling. International domains come as `xn--`.
 
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 
 use zeroize::Zeroizing;
 
@@ -22,7 +22,7 @@ const LONGEST_LABEL: usize = 63;
 /// # Errors
 /// [`DestinationError`] `EmailForm`, `EmailLength`, `LocalPart` or `Domain`, the first rule that is
 /// broken.
-pub(crate) fn normal(text: &str) -> Result<Zeroizing<Vec<u8>>, DestinationError> {
+pub(crate) fn normal(text: &str) -> Result<Zeroizing<Box<[u8]>>, DestinationError> {
     let (local, domain) = text.split_once('@').ok_or(DestinationError::EmailForm)?;
     if text.len() > LONGEST {
         return Err(DestinationError::EmailLength);
@@ -33,7 +33,7 @@ pub(crate) fn normal(text: &str) -> Result<Zeroizing<Vec<u8>>, DestinationError>
     if !is_domain(domain) {
         return Err(DestinationError::Domain);
     }
-    let mut bytes = Zeroizing::new(text.as_bytes().to_vec());
+    let mut bytes = Zeroizing::new(Box::<[u8]>::from(text.as_bytes()));
     bytes[local.len()..].make_ascii_lowercase();
     Ok(bytes)
 }

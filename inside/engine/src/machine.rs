@@ -42,8 +42,12 @@ pub trait Machine: Default {
     /// Decides one command on the state as it stands.
     fn decide(&self, command: Self::Command, context: &mut Context<'_, Self::Rules>) -> Decided<Self>;
 
-    /// What time brings, at most `cap` events. Fewer than `cap` events say that nothing more is due.
+    /// What time brings, at most `cap` events, each of which costs no more than its machine's caps. What is left is due
+    /// ([`Machine::is_due`]).
     fn sweep(&self, context: &mut Context<'_, Self::Rules>, cap: usize) -> Decided<Self>;
+
+    /// Whether a sweep at this time has something to do.
+    fn is_due(&self, now: Seconds) -> bool;
 
     /// The first event of a boot: what was hot is void.
     fn boot(boot_id: BootId, now: Seconds) -> Self::Event;

@@ -88,8 +88,8 @@ pub struct Shard<M: Machine, T> {
     durable: u64,
     /// Size up to which it is certified.
     certified: u64,
-    /// The last sweep found as much as it may take.
-    swept_full: bool,
+    /// The last sweep left something that is due.
+    owes_sweep: bool,
     /// The next batch that closes brings frozen state.
     freeze_next: bool,
 }
@@ -107,7 +107,7 @@ impl<M: Machine, T> Shard<M, T> {
             sealed: VecDeque::new(),
             durable,
             certified: durable,
-            swept_full: false,
+            owes_sweep: false,
             freeze_next: false,
         }
     }
@@ -169,8 +169,9 @@ impl<M: Machine, T> Shard<M, T> {
     /// Lets time pass: what is due happens, at most `cap` events of it ([`Shard::owes_sweep`]).
     pub fn sweep(&mut self, context: &mut Context<'_, M::Rules>, cap: usize) {
         let decision = self.state.sweep(context, cap);
-        self.swept_full = !decision.draft.events.is_empty() && decision.draft.events.len() >= cap;
+        let any = !decision.draft.events.is_empty();
         let (_, effects) = self.take(decision);
+        self.owes_sweep = any && self.state.is_due(context.now);
         if let Some(held) = self.held() {
             held.effects.extend(effects);
         }
@@ -178,7 +179,7 @@ impl<M: Machine, T> Shard<M, T> {
 
     /// Whether the last sweep left something that is due.
     pub fn owes_sweep(&self) -> bool {
-        self.swept_full
+        self.owes_sweep
     }
 
     /// Logs and applies what was decided, or refuses all of it.

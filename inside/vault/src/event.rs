@@ -98,6 +98,6 @@ mod tests {
         let lists = [&[BOOTED][..], tenancy::Event::NUMBERS, services::Event::NUMBERS, verification::Event::NUMBERS];
         let mut numbers: Vec<u8> = lists.concat();
         numbers.sort_unstable();
-        assert_eq!(numbers, (1..=20).collect::<Vec<u8>>());
+        assert_eq!(numbers, (1..=20).filter(|number| *number != 18).collect::<Vec<u8>>());
     }
 }

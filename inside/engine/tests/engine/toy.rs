@@ -187,6 +187,10 @@ impl Machine for Toy {
         Decision { draft, answer: Answer::Plain(Ok(0)) }
     }
 
+    fn is_due(&self, now: u64) -> bool {
+        self.promises.first().is_some_and(|at| *at <= now)
+    }
+
     fn boot(boot_id: BootId, _: u64) -> Event {
         Event::Booted(boot_id)
     }

@@ -5,6 +5,7 @@ mod limits;
 mod random;
 mod reads;
 mod service;
+mod sweeps;
 mod tenants;
 mod verifications;
 

@@ -57,7 +57,7 @@ impl State {
         if self.tenants.last().is_some_and(|(last, _)| *last >= account) {
             return Err(Corrupt);
         }
-        self.tenants.insert(account, tenant);
+        self.tenants.insert(account, tenant.into());
         Ok(())
     }
 

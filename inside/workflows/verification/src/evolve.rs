@@ -4,7 +4,6 @@
 use alloc::sync::Arc;
 
 use adyton_decider::{Class, Seconds};
-use adyton_services::ServiceId;
 use adyton_tenancy::AccountId;
 
 use crate::decide::slot;
@@ -27,15 +26,14 @@ impl State {
             }
             Event::VerificationApproved { verification, service, subject, proven } => {
                 if proven {
-                    self.budgets.right(&(service, subject));
+                    self.budgets.right(&(service, subject), at);
                 }
                 self.end(verification, Reason::Approved, at);
                 // A replayed state has not known it live, but may be asked why it is over.
                 self.ended.put(verification, service, Reason::Approved, at);
             }
             Event::VerificationCanceled { verification } => self.end(verification, Reason::Canceled, at),
-            Event::Expired => self.expired(at, services),
-            Event::BudgetsForgotten => self.budgets.forget_old(at, |service| services.owner(*service)),
+            Event::Swept => self.swept(at, services),
             Event::SupportLooked { account, .. } => self.hot.sends.add(Counted::Support(account), 1, at),
             Event::SlotOpened { .. }
             | Event::VerificationStarted { .. }
@@ -73,36 +71,9 @@ impl State {
         self.hot.swept = at / 3600;
     }
 
-    /// Hears that a service of a tenant is gone: its verifications are over.
-    pub fn service_gone(&mut self, at: Seconds, account: AccountId, service: ServiceId) {
-        for verification in self.hot.of_service(service) {
-            self.end(verification, Reason::Canceled, at);
-        }
-        self.budgets.service_deleted(account, service);
-    }
-
     fn end(&mut self, verification: VerificationId, reason: Reason, at: Seconds) {
         if let Some(over) = self.hot.end(verification) {
             self.ended.put(verification, over.service, reason, at);
-        }
-    }
-
-    fn expired(&mut self, at: Seconds, services: &adyton_services::State) {
-        while let Some((ends, sid)) = self.hot.ends.first().copied() {
-            if ends > at {
-                break;
-            }
-            if let Some(over) = self.hot.end(sid) {
-                self.ended.put(sid, over.service, over.reason_at_end(), ends);
-            }
-            // `end` removes it; this also covers an entry without a verification.
-            self.hot.ends.remove(&(ends, sid));
-        }
-        self.ended.forget(at);
-        if self.hot.swept != at / 3600 {
-            self.hot.swept = at / 3600;
-            self.hot.sends.forget(at);
-            self.budgets.drop_full(at, |service| services.owner(*service));
         }
     }
 }
@@ -137,7 +108,7 @@ impl Hot {
                         slot: slot(at),
                         created: at,
                         updated: at,
-                        attempts: alloc::vec![Attempt::new(attempt, at)],
+                        attempts: Attempt::new(attempt, at).into(),
                         failed_checks: 0,
                     },
                 );

@@ -1,17 +1,18 @@
 //! Live verifications: class H, void after a boot; and for a while why one is over.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use adyton_decider::{Map, Seconds, SlidingHours};
+use adyton_decider::{Map, Seconds, Set, Shared, SlidingHours};
 use adyton_destination::{Channel, Destination};
 use adyton_seal::{Code, SlotKey};
 use adyton_services::ServiceId;
 use adyton_tenancy::AccountId;
 
+use crate::attempts::Attempts;
 use crate::sends::{self, Counted};
-use crate::{Attempt, CODE_LIFE, MAX_CHECKS, Reason, Subject, VerificationId};
+use crate::{CODE_LIFE, MAX_CHECKS, Reason, Subject, VerificationId};
 
 /// How long the reason of an end is kept.
 const REMEMBERED: Seconds = 600;
@@ -21,14 +22,18 @@ const MAX_ENDED: usize = 200_000;
 /// Everything that lives in one boot.
 pub(crate) struct Hot {
     pub(crate) slots: BTreeMap<u32, Slot>,
-    pub(crate) verifications: Map<VerificationId, Verification>,
+    pub(crate) verifications: Map<VerificationId, Shared<Verification>>,
     /// (service, subject) to the live verification of that destination.
     pub(crate) by_subject: Map<(ServiceId, Subject), VerificationId>,
     /// When each verification ends, soonest first.
-    pub(crate) ends: BTreeSet<(Seconds, VerificationId)>,
+    pub(crate) ends: Set<(Seconds, VerificationId)>,
     pub(crate) sends: SlidingHours<Counted>,
-    /// Hour in which what is as good as new was last dropped.
+    /// Services that are gone and whose verifications wait for sweeps.
+    pub(crate) gone: BTreeSet<ServiceId>,
+    /// Hour of the last sweep.
     pub(crate) swept: u64,
+    /// Counts of sending are being looked through.
+    pub(crate) forgetting: bool,
 }
 
 pub(crate) struct Slot {
@@ -52,7 +57,7 @@ pub(crate) struct Verification {
     pub(crate) slot: u32,
     pub(crate) created: Seconds,
     pub(crate) updated: Seconds,
-    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) attempts: Attempts,
     pub(crate) failed_checks: u8,
 }
 
@@ -64,7 +69,7 @@ impl Verification {
     /// Whether its newest attempt's outcome is not known: that message may still be under way.
     /// Older ones were stopped.
     pub(crate) fn is_under_way(&self) -> bool {
-        self.attempts.last().is_some_and(|attempt| attempt.outcome.is_none())
+        self.attempts.last().outcome.is_none()
     }
 
     /// Why it is over when its life is.
@@ -75,8 +80,8 @@ impl Verification {
 
 impl Default for Hot {
     fn default() -> Self {
-        let (slots, verifications, by_subject, ends) = Default::default();
-        Self { slots, verifications, by_subject, ends, sends: sends::none(), swept: 0 }
+        let (slots, verifications, by_subject, ends, gone) = Default::default();
+        Self { slots, verifications, by_subject, ends, sends: sends::none(), gone, swept: 0, forgetting: false }
     }
 }
 
@@ -85,11 +90,11 @@ impl Hot {
         self.slots.entry(verification.slot).or_insert(Slot { key: None, live: 0 }).live += 1;
         self.by_subject.insert((verification.service, verification.subject), sid);
         self.ends.insert((verification.ends(), sid));
-        self.verifications.insert(sid, verification);
+        self.verifications.insert(sid, verification.into());
     }
 
     /// Ends a verification and erases its slot's key with the slot's last live code.
-    pub(crate) fn end(&mut self, sid: VerificationId) -> Option<Verification> {
+    pub(crate) fn end(&mut self, sid: VerificationId) -> Option<Shared<Verification>> {
         let ended = self.verifications.remove(&sid)?;
         self.ends.remove(&(ended.ends(), sid));
         let subject = (ended.service, ended.subject);
@@ -104,12 +109,6 @@ impl Hot {
             }
         }
         Some(ended)
-    }
-
-    /// Live verifications of one service.
-    pub(crate) fn of_service(&self, service: ServiceId) -> Vec<VerificationId> {
-        let all = (service, Subject::MIN)..=(service, Subject::MAX);
-        self.by_subject.range(all).map(|(_, sid)| *sid).collect()
     }
 }
 
@@ -154,8 +153,12 @@ impl Ended {
         oldest.is_some_and(|(_, _, until)| *until <= now)
     }
 
-    pub(crate) fn forget(&mut self, now: Seconds) {
-        while self.is_due(now) {
+    /// Forgets what is due, at most so many.
+    pub(crate) fn forget(&mut self, now: Seconds, most: usize) {
+        for _ in 0..most {
+            if !self.is_due(now) {
+                return;
+            }
             if let Some(oldest) = self.order.pop_front() {
                 self.by_sid.remove(&oldest);
             }

@@ -101,16 +101,20 @@ fn ceilings(
 /// counts as a message.
 pub(crate) fn count_repeat(
     state: &State,
+    beneath: &Beneath<'_>,
     repeat: &CountRepeat,
     context: &Context<'_, Rules>,
     draft: &mut Draft,
 ) -> Result<(), Refusal> {
     let CountRepeat { verification, attempt, subjects, cost } = *repeat;
-    let live = state.hot.verifications.get(&verification);
+    let live = beneath.held(state, verification);
     let live = live.filter(|live| live.ends() > context.now && live.failed_checks < MAX_CHECKS);
     let live = live.ok_or(Refusal::NotFound(None))?;
-    let newest = live.attempts.last().filter(|newest| newest.sid == attempt && newest.outcome.is_none());
-    if newest.ok_or(Refusal::NotFound(None))?.repeats >= MAX_REPEATS {
+    let newest = live.attempts.last();
+    if newest.sid != attempt || newest.outcome.is_some() {
+        return Err(Refusal::NotFound(None));
+    }
+    if newest.repeats >= MAX_REPEATS {
         return Err(Refusal::TooManySends { retry_after: live.ends() - context.now });
     }
     ceilings(state, live.account, &subjects, cost, &context.rules.limits, context.now)?;

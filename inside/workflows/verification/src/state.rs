@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use adyton_decider::Seconds;
+use adyton_decider::{Seconds, Shared};
 use adyton_services::{ServiceId, Services};
 use adyton_tenancy::AccountId;
 
@@ -48,9 +48,14 @@ impl State {
         self.hot.slots.len()
     }
 
+    /// Number of budgets held, and whether each tenant's share of them is counted right: for tests.
+    pub fn budgets(&self, services: &adyton_services::State) -> (usize, bool) {
+        (self.budgets.len(), self.budgets.are_counted(|service| services.owner(*service)))
+    }
+
     /// Of every live verification, in the order of their SIDs.
     pub fn hot_facts(&self) -> Vec<HotFacts> {
-        let facts = |(verification, live): (&VerificationId, &Verification)| HotFacts {
+        let facts = |(verification, live): (&VerificationId, &Shared<Verification>)| HotFacts {
             verification: *verification,
             service: live.service,
             sent: live.attempts.len(),
@@ -72,7 +77,7 @@ impl State {
             | Event::DeliveryReported { verification, .. } => {
                 self.hot.verifications.get(verification).map(|live| live.account)
             }
-            Event::SlotOpened { .. } | Event::Expired | Event::BudgetsForgotten => None,
+            Event::SlotOpened { .. } | Event::Swept => None,
         }
     }
 
@@ -84,7 +89,7 @@ impl State {
         now: Seconds,
     ) -> Option<&Verification> {
         let found = self.hot.verifications.get(&verification)?;
-        (found.service == service && found.ends() > now).then_some(found)
+        (found.service == service && found.ends() > now).then_some(&**found)
     }
 
     /// Why a verification of a service is over, if that is still known.

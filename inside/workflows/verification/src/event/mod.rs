@@ -79,10 +79,8 @@ pub enum Event {
         /// Its SID.
         verification: VerificationId,
     },
-    /// Whatever ended at or before this event's time is gone.
-    Expired,
-    /// Counts of wrong codes that are older than thirty days are forgotten.
-    BudgetsForgotten,
+    /// A sweep took out what was over or gone, as far as one sweep goes.
+    Swept,
     /// An attempt to send ended.
     DeliveryReported {
         /// The verification.
@@ -116,7 +114,7 @@ pub enum Event {
 
 impl Event {
     /// Numbers of this workflow's events; no other workflow has them.
-    pub const NUMBERS: &[u8] = &[4, 5, 6, 7, 8, 9, 10, 17, 18, 19, 20];
+    pub const NUMBERS: &[u8] = &[4, 5, 6, 7, 8, 9, 10, 17, 19, 20];
 
     /// The event's number.
     pub fn number(&self) -> u8 {
@@ -126,10 +124,9 @@ impl Event {
             Self::VerificationResent { .. } => 6,
             Self::CheckFailed { .. } => 7,
             Self::VerificationApproved { .. } => 8,
-            Self::Expired => 9,
+            Self::Swept => 9,
             Self::DeliveryReported { .. } => 10,
             Self::VerificationCanceled { .. } => 17,
-            Self::BudgetsForgotten => 18,
             Self::SupportLooked { .. } => 19,
             Self::SendRepeated { .. } => 20,
         }
@@ -138,12 +135,12 @@ impl Event {
     /// The freshness class.
     pub fn class(&self) -> Class {
         match self {
-            Self::CheckFailed { .. } | Self::VerificationApproved { .. } | Self::BudgetsForgotten => Class::P,
+            Self::CheckFailed { .. } | Self::VerificationApproved { .. } => Class::P,
             Self::SlotOpened { .. }
             | Self::VerificationStarted { .. }
             | Self::VerificationResent { .. }
             | Self::VerificationCanceled { .. }
-            | Self::Expired
+            | Self::Swept
             | Self::SendRepeated { .. }
             | Self::DeliveryReported { .. } => Class::H,
             Self::SupportLooked { .. } => Class::A,
