@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use http_body_util::BodyExt;
 use tokio::task::yield_now;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::world::{NEXT, World, account, api_key, person, request, request_by, signed};
 use crate::http::BUDGET;
@@ -129,6 +129,9 @@ async fn signatures_that_cannot_do_are_refused_without_a_worker() {
     assert_eq!(message(&world, signed(2, &keys, 1)).await, refused(stranger));
 }
 
+/// Longest wait of a test for what must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The tenant's request that its key of scope `verify` goes.
 pub(super) fn removal() -> Request<Body> {
     signed(1, &keys_request(1, NEXT, &format!(r#"{{"remove":["{}"]}}"#, api_key(1).text())), 1)
@@ -153,14 +156,18 @@ async fn removal_of_a_key_is_carried_out_though_its_client_is_gone_and_seen_once
         let world = std::sync::Arc::clone(&world);
         async move { world.ask(removal()).await }
     });
-    world.store.given.subscribe().wait_for(|now| *now > given).await.unwrap();
+    let mut batches = world.store.given.subscribe();
+    timeout(PATIENCE, batches.wait_for(|now| *now > given)).await.unwrap().unwrap();
     asked.abort();
     assert!(asked.await.unwrap_err().is_cancelled());
     assert_eq!(world.api.payer(by_key.headers()), Payer::User(account(1), User::Key(api_key(1))));
     world.store.allowed.send_replace(u64::MAX);
-    while world.api.payer(by_key.headers()) != Payer::Stranger {
-        sleep(Duration::from_millis(1)).await;
-    }
+    let removed = async {
+        while world.api.payer(by_key.headers()) != Payer::Stranger {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(PATIENCE, removed).await.unwrap();
 }
 
 #[tokio::test]
