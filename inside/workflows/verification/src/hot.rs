@@ -1,8 +1,7 @@
 //! Live verifications: class H, void after a boot; and for a while why one is over.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use adyton_decider::{Map, Seconds, Set, Shared, SlidingHours};
 use adyton_destination::{Channel, Destination};
