@@ -28,8 +28,12 @@ pub(super) struct Bounds {
     pub(super) all: usize,
 }
 
-/// Commands cost 2 KiB at least, mostly no more: 4,096 of one payer, 16,384 in all.
-pub(super) const BOUNDS: Bounds = Bounds { payer: 8 * 1024 * 1024, all: 32 * 1024 * 1024 };
+/// Bytes of one payer that wait. Commands cost 2 KiB at least, mostly no more: 4,096 of them.
+const MAX_OF_ONE: usize = 8 * 1024 * 1024;
+/// Bytes that wait in all: 16,384 commands. In memory a command takes no more than it costs.
+const MAX_WAITING: usize = 32 * 1024 * 1024;
+/// The writer's queue.
+pub(super) const BOUNDS: Bounds = Bounds { payer: MAX_OF_ONE, all: MAX_WAITING };
 
 /// What waits, in lanes.
 pub(super) struct Queue<T> {
