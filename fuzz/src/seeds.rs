@@ -365,6 +365,7 @@ fn started() -> verification::Event {
         sent: None,
         destination: None,
         custom_code: None,
+        slot_key: None,
     }
 }
 
@@ -404,17 +405,19 @@ fn of_services() -> Vec<(&'static str, services::Event)> {
 }
 
 fn of_verification() -> Vec<(&'static str, verification::Event)> {
-    use verification::Event;
+    use verification::{CheckOutcome, Event};
     let (verification, attempt, account, service) = (VERIFICATION, ATTEMPT, ACCOUNT, SERVICE);
     let subject = Subject::from_bytes([6; 16]);
+    let checked = |outcome, full_again| Event::Checked { verification, service, subject, full_again, outcome };
     let user = User::Key(KeyId::from_bytes([8; 16]));
     vec![
-        ("slot_opened", Event::SlotOpened { slot: u32::try_from(AT / 600).unwrap_or_default(), key: None }),
         ("verification_started", started()),
         ("verification_resent", Event::VerificationResent { verification, attempt, sent: None }),
-        ("check_failed", Event::CheckFailed { verification, service, subject, full_again: AT + 120 }),
+        ("checked_wrong", checked(CheckOutcome::Wrong, AT + 120)),
         ("delivery_reported", Event::DeliveryReported { verification, attempt, outcome: Outcome::GaveUp, route: None }),
-        ("verification_approved", Event::VerificationApproved { verification, service, subject, proven: true }),
+        ("checked_proven", checked(CheckOutcome::Proven, AT + 120)),
+        ("checked_unknown", checked(CheckOutcome::Unknown, 0)),
+        ("checked_by_api", checked(CheckOutcome::ByApi, 0)),
         ("expired", Event::Expired),
         ("verification_canceled", Event::VerificationCanceled { verification }),
         ("budgets_forgotten", Event::BudgetsForgotten),

@@ -32,12 +32,8 @@ def started(channel: int, code_length: int = 6) -> bytes:
     return event(5, ids + u8(channel) + SUBJECT + vault.ATTEMPT + u8(code_length))
 
 
-def check_failed(full_again: int) -> bytes:
-    return event(7, vault.VERIFICATION + vault.SERVICE + SUBJECT + u64(full_again))
-
-
-def approved(proven: int) -> bytes:
-    return event(8, vault.VERIFICATION + vault.SERVICE + SUBJECT + u8(proven))
+def checked(outcome: int, full_again: int) -> bytes:
+    return event(7, vault.VERIFICATION + vault.SERVICE + SUBJECT + u64(full_again) + u8(outcome))
 
 
 def keys_changed(reset: int, token_hash: bytes, removed: list[bytes], added: list[tuple[bytes, int, bytes]]) -> bytes:
@@ -55,16 +51,16 @@ def delivery_reported(outcome: int, route: int = 255) -> bytes:
     return event(10, vault.VERIFICATION + vault.ATTEMPT + u8(outcome) + u8(route))
 
 
+OUTCOMES = ("proven", "supplied", "wrong", "too_many", "closed", "unknown", "by_api")
+
 # The whole alphabet of base64.
 APP_HASHES = tuple(f"{letter}+/09AZaz{letter}{letter}" for letter in "abcdefghi")
 
 BOOTED = event(1, vault.BOOT_ID)
 TENANT = tenant_created("Acme")
-SLOT_OPENED = event(4, u32(vault.TIME // 600))
 STARTED = started(1)
-RESENT = event(6, vault.VERIFICATION + vault.ATTEMPT)
-CHECK_FAILED = check_failed(vault.TIME + 120)
-APPROVED = approved(1)
+RESENT = event(6, vault.VERIFICATION + vault.ATTEMPT + bytes(50))
+CHECKED_PROVEN, CHECKED_WRONG = (checked(outcome, vault.TIME + 120) for outcome in (1, 3))
 EXPIRED = event(9)
 
 
@@ -137,15 +133,17 @@ def cases() -> list[dict]:
     for kind, letters in ((1, "AC"), (2, "SK")):
         fields = account | verification | {"user": sid(letters, KEY)}
         case(f"support_looked_by_{letters.lower()}", "SupportLooked", "A", support_looked(kind), fields)
-    case("slot_opened", "SlotOpened", "H", SLOT_OPENED, {"slot": vault.TIME // 600})
     fields = verification | account | service | {"channel": "sms", "subject": SUBJECT.hex()} | attempt
     case("verification_started", "VerificationStarted", "H", STARTED, fields | {"code_length": 6})
     case("verification_started_by_email", "VerificationStarted", "H", started(2, 8), fields | {"channel": "email", "code_length": 8})
     case("verification_resent", "VerificationResent", "H", RESENT, verification | attempt)
     about = verification | service | {"subject": SUBJECT.hex()}
-    case("check_failed", "CheckFailed", "P", CHECK_FAILED, about | {"full_again": vault.TIME + 120})
-    for proven in (0, 1):
-        case(f"verification_approved_{proven}", "VerificationApproved", "P", approved(proven), about | {"proven": bool(proven)})
+    for number, outcome in enumerate(OUTCOMES, 1):
+        full_again = vault.TIME + 120 if number <= 3 else 0
+        fields = about | {"full_again": full_again, "outcome": outcome}
+        case(f"checked_{outcome}", "Checked", "P", checked(number, full_again), fields)
+    # What a secret decides shows in no length.
+    assert len({len(checked(number, 0)) for number in range(1, 8)}) == 1 and len(RESENT) == len(STARTED)
     case("expired", "Expired", "H", EXPIRED, {})
     case("at_the_last_second", "Expired", "H", event(9, time=2**64 - 1), {})
     for number, outcome in enumerate(("accepted", "refused", "gave_up", "unreachable", "unconfirmed", "withdrawn"), 1):
@@ -162,6 +160,8 @@ def cases() -> list[dict]:
 
     fail("empty", b"")
     fail("kind_0", event(0))
+    fail("kind_4", event(4))
+    fail("kind_8", event(8))
     fail("kind_21", event(21))
     fail("time_cut", EXPIRED[:-1])
     fail("expired_trailing", EXPIRED + b"\x00")
@@ -170,11 +170,14 @@ def cases() -> list[dict]:
     fail("tenant_trailing", TENANT + b"\x00")
     fail("tenant_name_not_utf8", event(2, vault.ACCOUNT + TOKEN_HASH + lp(b"") + u64(0) + lp(b"\xff")))
     fail("tenant_name_length_huge", event(2, vault.ACCOUNT + TOKEN_HASH + lp(b"") + u64(0) + u32(2**32 - 1)))
-    fail("slot_cut", SLOT_OPENED[:-1])
     fail("channel_0", started(0))
     fail("channel_3", started(3))
     fail("started_without_length", STARTED[:-1])
-    fail("proven_2", approved(2))
+    fail("check_outcome_0", checked(0, 0))
+    fail("check_outcome_8", checked(8, 0))
+    fail("check_without_outcome", CHECKED_WRONG[:-1])
+    fail("resent_cut", RESENT[:-1])
+    fail("resent_not_zeros", RESENT[:-1] + b"\x01")
     fail("settings_flags_4", event(13, vault.SERVICE + u8(6) + u8(4) + lp(b"") + lp(b"") + u8(0)))
     bare = vault.SERVICE + settings(6, False, False, "Login", "")[:-1]
     fail("settings_without_app_hashes", event(13, bare))

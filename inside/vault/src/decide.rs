@@ -11,16 +11,14 @@ use crate::{
     verification,
 };
 
-/// Decides one command. A refusal leaves nothing: what one workflow drafted before another one
-/// refused is discarded.
+/// Decides one command. A refusal leaves nothing but what is logged of refusals themselves.
 pub fn decide(state: &State, command: Command, context: &mut Context<'_>) -> Decision {
     let mut draft = Draft::default();
-    match answer(state, command, context, &mut draft) {
-        Ok(reply) => Decision { draft, answer: Ok(reply) },
-        Err(refusal) => Decision::answer(Err(refusal)),
-    }
+    let answer = answer(state, command, context, &mut draft);
+    Decision { draft, answer }
 }
 
+/// The answer, and what happens; of a refused command what is logged of the refusal.
 fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mut Draft<Event, Effect>) -> Answer {
     match command {
         Command::Tenancy(command) => {
@@ -42,9 +40,10 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
             let services = Services::new(&state.services, &context.rules.services);
             let beneath = Beneath { tenancy: &state.tenancy, services };
             let context = &mut context.under(|rules| &rules.verification);
-            let reply = verification::decide(&state.verification, &beneath, command, context, &mut own)?;
+            let reply = verification::decide(&state.verification, &beneath, command, context, &mut own);
+            // Refused or not: what of a refusal is logged is in the draft.
             add(state, draft, context.now, own, identity);
-            Ok(Reply::Verification(reply))
+            Ok(Reply::Verification(reply?))
         }
         Command::FetchAccount(fetch) => {
             let account = tenancy::account(&state.tenancy, &fetch.caller)?;

@@ -98,6 +98,7 @@ mod tests {
         let lists = [&[BOOTED][..], tenancy::Event::NUMBERS, services::Event::NUMBERS, verification::Event::NUMBERS];
         let mut numbers: Vec<u8> = lists.concat();
         numbers.sort_unstable();
-        assert_eq!(numbers, (1..=20).collect::<Vec<u8>>());
+        numbers.dedup();
+        assert_eq!(numbers.len(), lists.iter().map(|list| list.len()).sum::<usize>());
     }
 }

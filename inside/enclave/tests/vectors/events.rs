@@ -1,7 +1,7 @@
 use adyton_seal::Plaintext;
 use adyton_vault::{
     AppHash, BootId, Channel, Class, Event, EventKind, KeyedHash, Loosening, NewKey, Outcome, Record as _, Scopes,
-    ServiceSettings, TokenHash, User, services, tenancy, verification,
+    ServiceSettings, TokenHash, User, services, tenancy, verification, verification::CheckOutcome,
 };
 
 use crate::reader::{self, Vector};
@@ -117,7 +117,6 @@ fn of_verification(v: &Vector) -> verification::Event {
     let attempt = || sid(v, "attempt");
     let subject = || KeyedHash::from_bytes(v.fixed("subject"));
     match v.text("event") {
-        "SlotOpened" => verification::Event::SlotOpened { slot: v.small("slot"), key: None },
         "VerificationStarted" => verification::Event::VerificationStarted {
             verification: verification(),
             account: sid(v, "account"),
@@ -129,6 +128,7 @@ fn of_verification(v: &Vector) -> verification::Event {
             sent: None,
             destination: None,
             custom_code: None,
+            slot_key: None,
         },
         "VerificationResent" => {
             verification::Event::VerificationResent { verification: verification(), attempt: attempt(), sent: None }
@@ -136,17 +136,21 @@ fn of_verification(v: &Vector) -> verification::Event {
         "SendRepeated" => {
             verification::Event::SendRepeated { verification: verification(), attempt: attempt(), sent: None }
         }
-        "CheckFailed" => verification::Event::CheckFailed {
+        "Checked" => verification::Event::Checked {
             verification: verification(),
             service: sid(v, "service"),
             subject: subject(),
             full_again: v.number("full_again"),
-        },
-        "VerificationApproved" => verification::Event::VerificationApproved {
-            verification: verification(),
-            service: sid(v, "service"),
-            subject: subject(),
-            proven: v.flag("proven"),
+            outcome: match v.text("outcome") {
+                "proven" => CheckOutcome::Proven,
+                "supplied" => CheckOutcome::Supplied,
+                "wrong" => CheckOutcome::Wrong,
+                "too_many" => CheckOutcome::TooMany,
+                "closed" => CheckOutcome::Closed,
+                "unknown" => CheckOutcome::Unknown,
+                "by_api" => CheckOutcome::ByApi,
+                other => panic!("{other}"),
+            },
         },
         "VerificationCanceled" => verification::Event::VerificationCanceled { verification: verification() },
         "Expired" => verification::Event::Expired,

@@ -36,7 +36,7 @@ pub use command::{
     Approve, Cancel, Check, Command, CountRepeat, FetchVerification, LookUp, ReportDelivery, Start, Target,
 };
 pub use decide::{Beneath, Draft, decide, stop_service, sweep};
-pub use event::Event;
+pub use event::{CheckOutcome, Event};
 pub use reply::{
     Attempt, AttemptId, AttemptKind, Ceiling, Effect, Outcome, Reason, Refusal, Reply, Status, SupportView,
     VerificationId, VerificationKind, VerificationView,
