@@ -28,6 +28,7 @@ mod fresh;
 mod id;
 mod operation;
 mod owned;
+mod persistent;
 mod record;
 mod window;
 
@@ -41,6 +42,7 @@ pub use fresh::Fresh;
 pub use id::{Id, IdError, Kind};
 pub use operation::{AnyKind, ClientAddress, CredentialKind, OperationOutcome, OperationRecord};
 pub use owned::Owned;
+pub use persistent::{Map, Set};
 pub use record::{Corrupt, Record};
 pub use window::SlidingHours;
 

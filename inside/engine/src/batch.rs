@@ -20,12 +20,16 @@ pub(crate) struct Batch<M: Machine, T> {
     pub(crate) kind: Kind,
     pub(crate) operations: Operations,
     pub(crate) held: Held<M, T>,
+    /// What readers see behind it, once it takes nothing more.
+    pub(crate) view: Option<M::View>,
+    /// Frozen state of the same moment, if a snapshot was asked for.
+    pub(crate) frozen: Option<M::Frozen>,
 }
 
 impl<M: Machine, T> Batch<M, T> {
     /// A batch that is empty yet.
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, operations: Operations::default(), held: Held::default() }
+        Self { kind, operations: Operations::default(), held: Held::default(), view: None, frozen: None }
     }
 
     /// Whether no further command should be decided into it.

@@ -31,6 +31,10 @@ pub trait Machine: Default {
     type Answer;
     /// What may be done outside.
     type Effect;
+    /// What readers see: the state as it was at one size of the log.
+    type View: Clone + Send + Sync + 'static;
+    /// Frozen state: what a snapshot is made of. Another thread may write it while the state goes on.
+    type Frozen: Send + 'static;
 
     /// Decides one command on the state as it stands.
     fn decide(&self, command: Self::Command, context: &mut Context<'_, Self::Rules>) -> Decided<Self>;
@@ -51,8 +55,14 @@ pub trait Machine: Default {
     /// state that is only replayed and so is never swept.
     fn compact(&mut self, now: Seconds);
 
+    /// What readers see of the state as it stands, in O(1): later events do not change it.
+    fn view(&self) -> Self::View;
+
+    /// What a snapshot of the state as it stands is made of, in O(1): later events do not change it.
+    fn freeze(&self) -> Self::Frozen;
+
     /// Writes what survives a restart, a section for each workflow.
-    fn save(&self, out: &mut Sections<'_>);
+    fn save(frozen: &Self::Frozen, out: &mut Sections<'_>);
 
     /// Reads what [`Machine::save`] wrote.
     ///

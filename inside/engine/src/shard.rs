@@ -7,7 +7,8 @@
 //!    durable yet, so that no answer tells of what may still be lost.
 //! 3. When nothing is in flight, the oldest open batch is sealed as the entry at the next index, and its head is signed: from
 //!    then on those bytes are the only ones that this index will ever see in this boot.
-//! 4. Once the store says that it is durable, answers and effects are released, in order.
+//!    No later event is in what readers see behind it ([`Held::view`]): that was taken when the batch closed.
+//! 4. Once the store says that it is durable, what readers see, answers and effects are released, in order.
 //!
 //! A store that fails leaves the batch in flight; the shell retries the same bytes. A conflict fences the shard.
 
@@ -67,11 +68,17 @@ pub struct Held<M: Machine, T> {
     pub effects: Vec<M::Effect>,
     /// Who waits for the manifest of a snapshot.
     pub snapshots: Vec<T>,
+    /// What readers see from then on: everything up to this batch, and nothing behind it. `None` only if no batch was in
+    /// flight.
+    pub view: Option<M::View>,
+    /// The state of the same moment and the frontier behind this batch, if a snapshot was asked for
+    /// ([`Shard::freeze_next`]).
+    pub frozen: Option<(M::Frozen, Frontier)>,
 }
 
 impl<M: Machine, T> Default for Held<M, T> {
     fn default() -> Self {
-        Self { releases: Vec::new(), effects: Vec::new(), snapshots: Vec::new() }
+        Self { releases: Vec::new(), effects: Vec::new(), snapshots: Vec::new(), view: None, frozen: None }
     }
 }
 
@@ -88,6 +95,8 @@ pub struct Shard<M: Machine, T> {
     in_flight: Option<Held<M, T>>,
     /// The last sweep found as much as it may take.
     swept_full: bool,
+    /// The next batch that closes brings frozen state.
+    freeze_next: bool,
 }
 
 impl<M: Machine, T> Shard<M, T> {
@@ -104,12 +113,26 @@ impl<M: Machine, T> Shard<M, T> {
             open: VecDeque::new(),
             in_flight: None,
             swept_full: false,
+            freeze_next: false,
         }
     }
 
     /// The state, evolved by everything decided, durable or not.
     pub fn state(&self) -> &M {
         &self.state
+    }
+
+    /// What readers see of the state as it stands: to publish before the first batch.
+    pub fn view(&self) -> M::View {
+        self.state.view()
+    }
+
+    /// Frozen state and the frontier at its size, for a snapshot: at once if everything is durable, otherwise with the next
+    /// batch that closes ([`Held::frozen`]).
+    pub fn freeze_next(&mut self) -> Option<(M::Frozen, Frontier)> {
+        let is_durable = self.open.is_empty() && self.in_flight.is_none();
+        self.freeze_next = !is_durable;
+        is_durable.then(|| (self.state.freeze(), self.frontier.clone()))
     }
 
     /// Entries sealed so far, those in flight included.
@@ -218,9 +241,20 @@ impl<M: Machine, T> Shard<M, T> {
         let mut next = Batch::new(kind);
         let fits = next.add(kind, operation);
         if fits {
+            // The operation is applied after this, so the state is still that behind the last batch.
+            if let Some(mut last) = self.open.pop_back() {
+                self.close(&mut last);
+                self.open.push_back(last);
+            }
             self.open.push_back(next);
         }
         fits
+    }
+
+    /// A batch takes nothing more: keeps with it what the state is behind it.
+    fn close(&mut self, batch: &mut Batch<M, T>) {
+        batch.view = Some(self.state.view());
+        batch.frozen = core::mem::take(&mut self.freeze_next).then(|| self.state.freeze());
     }
 
     /// Seals the oldest open batch, if nothing is in flight and there is one.
@@ -231,14 +265,19 @@ impl<M: Machine, T> Shard<M, T> {
         if self.in_flight.is_some() {
             return Ok(None);
         }
-        let Some(Batch { kind, operations, held }) = self.open.pop_front() else { return Ok(None) };
+        let Some(mut batch) = self.open.pop_front() else { return Ok(None) };
+        if batch.view.is_none() {
+            self.close(&mut batch);
+        }
+        let Batch { kind, operations, held, view, frozen } = batch;
         // The log's time does not fall, whatever the clock does.
         self.bucket = self.bucket.max(now / 10);
         let expected_size = self.frontier.size();
         let place = Place { kind, index: expected_size, time_bucket: self.bucket };
         let record = self.sealer.seal(&place, &operations)?;
         self.frontier.push(record.entry.leaf_hash());
-        self.in_flight = Some(held);
+        let frozen = frozen.map(|frozen| (frozen, self.frontier.clone()));
+        self.in_flight = Some(Held { view, frozen, ..held });
         let size = self.frontier.size();
         let head = Head { origin: self.origin.clone(), size, root: self.frontier.root() };
         let head = head.sign(&self.signer.public_key(), |text| self.signer.sign(text));

@@ -65,7 +65,7 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// Seals a machine and the frontier below it. The caller draws `id` at random and never uses it twice: the key is
+    /// Seals the frozen state of a machine and the frontier at whose size it was frozen. The caller draws `id` at random and never uses it twice: the key is
     /// derived from it, and chunks are numbered from 0 under it.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Scope<'_> {
     pub fn seal<M: Machine>(
         &self,
         id: [u8; 16],
-        machine: &M,
+        frozen: &M::Frozen,
         frontier: &Frontier,
     ) -> Result<(Manifest, Vec<Vec<u8>>), Opaque> {
         let covered = frontier.size();
@@ -82,7 +82,7 @@ impl Scope<'_> {
         let mut encoded = Vec::new();
         frontier.encode(&mut encoded);
         plaintext.put(&encoded);
-        machine.save(&mut Sections::new(&mut plaintext));
+        M::save(frozen, &mut Sections::new(&mut plaintext));
         let pieces: Vec<&[u8]> = plaintext.as_bytes().chunks(CHUNK).collect();
         let count = u32::try_from(pieces.len()).map_err(|_| Opaque)?;
         let key = self.key(&id)?;

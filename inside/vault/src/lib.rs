@@ -52,7 +52,7 @@ pub use ask::Ask;
 pub use command::{Command, Context, FetchAccount, Tick};
 pub use decide::decide;
 pub use event::{Event, EventKind};
-pub use machine::Consequence;
+pub use machine::{Consequence, Frozen, View};
 pub use reply::{AccountView, Answer, Decision, Refusal, Reply};
 pub use rules::Rules;
 pub use state::State;

@@ -18,12 +18,32 @@ pub enum Consequence {
     CeilingNear(Ceiling),
 }
 
+/// What readers see: the state as it was at one size of the log.
+#[derive(Clone, Default)]
+pub struct View {
+    /// Tenants, keys and the owners' settings.
+    pub tenancy: tenancy::State,
+    /// Services.
+    pub services: services::State,
+    /// Live verifications, and why others are over.
+    pub verification: verification::View,
+}
+
+/// Frozen state: what a snapshot is made of.
+pub struct Frozen {
+    tenancy: tenancy::State,
+    services: services::State,
+    verification: verification::Frozen,
+}
+
 impl Machine for State {
     type Command = Command;
     type Rules = Rules;
     type Event = Event;
     type Answer = Answer;
     type Effect = Consequence;
+    type View = View;
+    type Frozen = Frozen;
 
     fn decide(&self, command: Command, context: &mut Context<'_>) -> Decided<Event, Consequence, Answer> {
         let Decided { draft: Draft { events, effects }, answer } = decide(self, command, context);
@@ -64,13 +84,23 @@ impl Machine for State {
         self.drop_full_budgets(now);
     }
 
-    fn save(&self, out: &mut Sections<'_>) {
+    fn view(&self) -> View {
+        let Self { tenancy, services, verification } = self;
+        View { tenancy: tenancy.clone(), services: services.clone(), verification: verification.view() }
+    }
+
+    fn freeze(&self) -> Frozen {
+        let Self { tenancy, services, verification } = self;
+        Frozen { tenancy: tenancy.clone(), services: services.clone(), verification: verification.freeze() }
+    }
+
+    fn save(frozen: &Frozen, out: &mut Sections<'_>) {
         let (workflow, version) = tenancy::SECTION;
-        out.put(workflow, version, |out| self.tenancy.save(out));
+        out.put(workflow, version, |out| frozen.tenancy.save(out));
         let (workflow, version) = services::SECTION;
-        out.put(workflow, version, |out| self.services.save(out));
+        out.put(workflow, version, |out| frozen.services.save(out));
         let (workflow, version) = verification::SECTION;
-        out.put(workflow, version, |out| self.verification.save(out));
+        out.put(workflow, version, |out| frozen.verification.save(out));
     }
 
     fn load(sections: &mut SectionReader<'_>) -> Result<Self, Corrupt> {

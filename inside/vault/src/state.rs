@@ -79,7 +79,7 @@ impl State {
 
     /// Writes classes S and P, one section for each workflow; nothing hot.
     pub fn encode_cold(&self, out: &mut Plaintext) {
-        self.save(&mut Sections::new(out));
+        Self::save(&self.freeze(), &mut Sections::new(out));
     }
 
     /// Reads what [`State::encode_cold`] wrote; the whole input is one state.

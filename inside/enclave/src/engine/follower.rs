@@ -145,7 +145,7 @@ impl Follower {
     async fn snapshot(&self, store: &mut Store, replay: &Replay<'_, State>) -> Option<()> {
         let scope = Scope { keys: &self.keys, vault: self.vault, log: self.log, boot_id: self.boot_id };
         // 2.
-        let (manifest, chunks) = scope.seal(random().ok()?, &replay.state, &replay.frontier).ok()?;
+        let (manifest, chunks) = scope.seal::<State>(random().ok()?, &replay.state.freeze(), &replay.frontier).ok()?;
         for (number, chunk) in (0..).zip(chunks) {
             store.put_chunk(self.log, manifest.id, number, chunk).await.ok()?;
         }

@@ -360,7 +360,7 @@ impl Writer {
         // Nothing is sealed behind the batch that was in flight.
         let root = (size, self.shard.frontier().root());
         *self.shared.durable_root.write().unwrap_or_else(PoisonError::into_inner) = root;
-        let Held { releases, effects, snapshots } = self.shard.durable();
+        let Held { releases, effects, snapshots, view: _, frozen: _ } = self.shard.durable();
         let now = self.surroundings.clock.now();
         // Before the answers, so that a client that hears that a verification is over finds its message stopped.
         for effect in effects {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use adyton_engine::sealing::Opener;
 use adyton_engine::snapshot::{Manifest, Scope};
-use adyton_engine::{Held, Release, Replay, Sealed, Shard};
+use adyton_engine::{Held, Machine as _, Release, Replay, Sealed, Shard};
 use adyton_host::{RedbStore, StoreError};
 use adyton_ledger::{AppendOutcome, Body, Hash, Kind, LogReader, LogStore, Retirement};
 use adyton_vault::{
@@ -279,7 +279,7 @@ impl World {
             return;
         }
         self.in_flight = None;
-        let Held { releases, effects, snapshots } = self.shard.durable();
+        let Held { releases, effects, snapshots, view: _, frozen: _ } = self.shard.durable();
         self.read_back();
         for effect in effects {
             let Consequence::Deliver(Effect::Send { verification: sid, attempt, message, .. }) = effect else {
@@ -317,8 +317,9 @@ impl World {
             self.behind.entry(&record).unwrap();
         }
         let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
-        let (manifest, chunks) =
-            scope.seal(adyton_seal::random().unwrap(), &self.behind.state, &self.behind.frontier).unwrap();
+        let (manifest, chunks) = scope
+            .seal::<State>(adyton_seal::random().unwrap(), &self.behind.state.freeze(), &self.behind.frontier)
+            .unwrap();
         for (number, chunk) in (0..).zip(chunks) {
             let place = (self.boot_id, manifest.id, number);
             let before = self.seen.borrow_mut().chunks.insert(place, chunk.clone());

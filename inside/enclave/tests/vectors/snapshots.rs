@@ -1,3 +1,4 @@
+use adyton_engine::Machine as _;
 use adyton_engine::snapshot::{Manifest, Scope};
 use adyton_ledger::{Frontier, Hash, leaf_hash, sha256};
 use adyton_seal::KeyTree;
@@ -61,7 +62,7 @@ fn snapshot(v: &Vector) {
 }
 
 fn seal(v: &Vector) -> (Manifest, Vec<Vec<u8>>) {
-    scope(v, &keys(v)).seal(v.fixed("snapshot_id"), &state(v), &frontier(v)).unwrap()
+    scope(v, &keys(v)).seal::<State>(v.fixed("snapshot_id"), &state(v).freeze(), &frontier(v)).unwrap()
 }
 
 fn scope<'a>(v: &Vector, keys: &'a KeyTree) -> Scope<'a> {

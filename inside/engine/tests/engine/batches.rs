@@ -54,6 +54,33 @@ fn a_refusal_waits_for_what_is_not_durable() {
 }
 
 #[test]
+fn a_view_and_frozen_state_show_one_batch_and_nothing_behind_it() {
+    let mut log = Log::new();
+    let count = |log: &mut Log, weight| log.submit(Command::Count(vec![note(Class::S, weight)]));
+    count(&mut log, 150_000);
+    let first = log.shard.view();
+    assert!(log.shard.freeze_next().is_none());
+    // The second one closes the first batch, whose frozen state is without it.
+    count(&mut log, 150_000);
+    let second = log.shard.view();
+    assert!(log.shard.seal(log.now).unwrap().is_some());
+    // Neither does what comes while it is in flight change what it shows.
+    count(&mut log, 3);
+    let held = log.shard.durable();
+    assert_eq!(held.view, Some(first.clone()));
+    let (frozen, frontier) = held.frozen.unwrap();
+    assert_eq!((frozen, frontier.size()), (first, 2));
+
+    assert!(log.shard.seal(log.now).unwrap().is_some());
+    let held = log.shard.durable();
+    assert!(held.view == Some(log.shard.view()) && held.view != Some(second));
+    assert!(held.frozen.is_none(), "nobody asked again");
+    // All is durable: frozen state comes at once.
+    let (frozen, frontier) = log.shard.freeze_next().unwrap();
+    assert_eq!((&frozen, frontier.size()), (log.shard.state(), 3));
+}
+
+#[test]
 fn a_batch_in_flight_is_the_only_one() {
     let mut log = Log::new();
     log.submit(Command::Count(vec![note(Class::H, 1)]));

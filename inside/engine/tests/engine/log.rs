@@ -2,15 +2,18 @@
 
 use std::sync::LazyLock;
 
-use adyton_decider::{BootId, Context, Fresh};
-use adyton_engine::sealing::Sealer;
+use adyton_decider::{BootId, Context, Fresh, Record as _};
+use adyton_engine::sealing::{Opener, Sealer, records};
 use adyton_engine::snapshot::Scope;
-use adyton_engine::{Held, Replay, Shard};
+use adyton_engine::{Held, Machine as _, Mode, Replay, Shard};
 use adyton_frame::{Frame, MAX_FRAME, Message};
-use adyton_ledger::{AppendOutcome, Head, LogId, LogReader, LogStore, MemoryStore, VaultId, origin};
+use adyton_ledger::{
+    AppendOutcome, Body, Head, Kind, LogId, LogReader, LogStore, MemoryStore, Record, VaultId, origin,
+};
 use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
+use adyton_wire::Reader;
 
-use crate::toy::{Command, Refusal, Toy};
+use crate::toy::{Command, Event, Refusal, Toy};
 
 pub(crate) const OPS: LogId = LogId::from_number(1);
 pub(crate) const VAULT: VaultId = VaultId([9; 32]);
@@ -39,6 +42,8 @@ pub(crate) struct Log {
     pub(crate) effects: Vec<usize>,
     pub(crate) snapshots: Vec<usize>,
     asked: usize,
+    /// What is stored, hot events included.
+    durable: Toy,
     pub(crate) now: u64,
 }
 
@@ -52,9 +57,10 @@ impl Log {
         let Replay { state, frontier, bucket, .. } = replay(&store);
         let boot_id = [boot; 16];
         let sealer = Sealer::new(&KEYS, VAULT, OPS, boot_id, 1).unwrap();
+        let durable = state.clone();
         let shard = Shard::new(state, &VAULT, sealer, signer(), frontier, bucket);
         let (answers, effects, snapshots) = (Vec::new(), Vec::new(), Vec::new());
-        let mut log = Self { shard, store, boot_id, answers, effects, snapshots, asked: 0, now: 1000 };
+        let mut log = Self { shard, store, boot_id, answers, effects, snapshots, asked: 0, durable, now: 1000 };
         log.shard.boot(BootId(boot_id), log.now);
         log.append();
         log
@@ -84,7 +90,14 @@ impl Log {
         assert_eq!((append.expected_size, append.head.as_str()), (sealed.expected_size, sealed.head.as_str()));
         let appended = self.store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
         assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
-        let Held { releases, effects, snapshots } = self.shard.durable();
+        apply(&mut self.durable, &sealed.record);
+        let Held { releases, effects, snapshots, view, frozen } = self.shard.durable();
+        // Exactly what is stored, whatever was decided since.
+        assert_eq!(view.as_ref(), Some(&self.durable));
+        if let Some((frozen, frontier)) = frozen {
+            assert_eq!((frozen, frontier.size()), (self.durable.clone(), sealed.size));
+            assert_eq!(frontier.root(), head(&self.store).root);
+        }
         self.answers.extend(releases.into_iter().map(|release| (release.ticket, release.answer)));
         self.effects.extend(effects);
         self.snapshots.extend(snapshots);
@@ -100,11 +113,39 @@ impl Log {
     pub(crate) fn snapshot(&mut self, id: u8) {
         let behind = replay(&self.store);
         let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
-        let (manifest, chunks) = scope.seal([id; 16], &behind.state, &behind.frontier).unwrap();
+        let (manifest, chunks) = scope.seal::<Toy>([id; 16], &behind.state, &behind.frontier).unwrap();
         for (number, chunk) in (0..).zip(chunks) {
             self.store.put_chunk(OPS, manifest.id, number, &chunk).unwrap();
         }
         self.shard.snapshot(&manifest.encode(), usize::from(id)).unwrap();
+    }
+}
+
+/// Applies the operations of an entry as the writer did: of each what is kept first.
+fn apply(toy: &mut Toy, record: &Record) {
+    let Record { entry, hot, kept } = record;
+    let header = entry.header().unwrap();
+    if header.kind == Kind::Snapshot {
+        return;
+    }
+    let mut opener = Opener::new(&KEYS, VAULT, OPS);
+    let mut open = |body, bytes: &Option<Vec<u8>>| {
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        if let Some(bytes) = bytes {
+            let opened = opener.open_body(entry, &header, body, bytes).unwrap();
+            parts.extend(opened.iter().map(<[u8]>::to_vec));
+        }
+        parts
+    };
+    let (kept, hot) = (open(Body::Kept, kept), open(Body::Hot, hot));
+    for operation in 0..kept.len().max(hot.len()) {
+        for part in [&kept, &hot].into_iter().filter_map(|parts| parts.get(operation)) {
+            let apply = |event: &[u8]| {
+                toy.apply(Event::decode(&mut Reader::new(event)).unwrap(), Mode::Live);
+                Ok(())
+            };
+            records(part, apply).unwrap();
+        }
     }
 }
 

@@ -18,6 +18,7 @@ enum Step {
     Sweep(u16),
     Pass(u64),
     Snapshot,
+    Freeze,
     Boot,
 }
 
@@ -43,6 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..50u16).prop_map(Step::Sweep),
         1 => (0..10_000u64).prop_map(Step::Pass),
         1 => Just(Step::Snapshot),
+        1 => Just(Step::Freeze),
         1 => Just(Step::Boot),
     ]
 }
@@ -71,6 +73,12 @@ proptest! {
                 Step::Snapshot => {
                     snapshots += 1;
                     log.snapshot(snapshots);
+                }
+                Step::Freeze => {
+                    if let Some((frozen, frontier)) = log.shard.freeze_next() {
+                        prop_assert_eq!(&frozen, log.shard.state());
+                        prop_assert_eq!(&frontier, log.shard.frontier());
+                    }
                 }
                 Step::Boot => {
                     log.drain();

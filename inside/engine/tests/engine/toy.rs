@@ -1,8 +1,6 @@
 //! A machine of counters, one of each class, whose sums depend on the order in which events are applied.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use adyton_decider::{BootId, Class, Context, Corrupt, Decision, Draft, Record};
+use adyton_decider::{BootId, Class, Context, Corrupt, Decision, Draft, Map, Record, Set};
 use adyton_engine::{Decided, Machine, Mode, SectionReader, Sections};
 use adyton_seal::Plaintext;
 use adyton_wire::{Put, Reader};
@@ -42,12 +40,12 @@ pub(crate) enum Event {
 }
 
 /// Sums; the hot ones are void after a boot.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Toy {
-    pub(crate) hot: BTreeMap<u8, u64>,
-    pub(crate) spent: BTreeMap<u8, u64>,
-    pub(crate) sync: BTreeMap<u8, u64>,
-    pub(crate) promises: BTreeSet<u64>,
+    pub(crate) hot: Map<u8, u64>,
+    pub(crate) spent: Map<u8, u64>,
+    pub(crate) sync: Map<u8, u64>,
+    pub(crate) promises: Set<u64>,
     pub(crate) boots: u64,
 }
 
@@ -109,15 +107,14 @@ impl Toy {
     /// What [`Machine::save`] writes.
     pub(crate) fn cold(&self) -> Vec<u8> {
         let mut out = Plaintext::with_capacity(64);
-        self.save(&mut Sections::new(&mut out));
+        Self::save(self, &mut Sections::new(&mut out));
         out.as_bytes().to_vec()
     }
 }
 
 /// The order of what is counted tells in the sum.
-fn count(sums: &mut BTreeMap<u8, u64>, note: &Note) {
-    let sum = sums.entry(note.counter).or_default();
-    *sum = sum.wrapping_mul(31).wrapping_add(note.weight as u64 + 1);
+fn count(sums: &mut Map<u8, u64>, note: &Note) {
+    sums.update_or_default(note.counter, |sum| *sum = sum.wrapping_mul(31).wrapping_add(note.weight as u64 + 1));
 }
 
 impl Machine for Toy {
@@ -126,6 +123,8 @@ impl Machine for Toy {
     type Event = Event;
     type Answer = Result<usize, Refusal>;
     type Effect = usize;
+    type View = Self;
+    type Frozen = Self;
 
     fn decide(&self, command: Command, _: &mut Context<'_, ()>) -> Decided<Self> {
         let events: Vec<Event> = match command {
@@ -157,7 +156,7 @@ impl Machine for Toy {
     fn apply(&mut self, event: Event, mode: Mode) {
         match event {
             Event::Booted(_) => {
-                self.hot.clear();
+                self.hot = Map::new();
                 self.boots += 1;
             }
             Event::Counted(note) => match note.class {
@@ -173,11 +172,19 @@ impl Machine for Toy {
 
     fn compact(&mut self, _: u64) {}
 
+    fn view(&self) -> Self {
+        self.clone()
+    }
+
+    fn freeze(&self) -> Self {
+        self.clone()
+    }
+
     /// Two sections, as if the counters were of two workflows.
-    fn save(&self, out: &mut Sections<'_>) {
-        let Self { hot: _, spent, sync, promises, boots } = self;
-        let put = |out: &mut Plaintext, sums: &BTreeMap<u8, u64>| {
-            for (counter, sum) in sums {
+    fn save(frozen: &Self, out: &mut Sections<'_>) {
+        let Self { hot: _, spent, sync, promises, boots } = frozen;
+        let put = |out: &mut Plaintext, sums: &Map<u8, u64>| {
+            for (counter, sum) in sums.iter() {
                 out.put_u8(*counter);
                 out.put_u64(*sum);
             }
@@ -194,7 +201,7 @@ impl Machine for Toy {
 
     fn load(sections: &mut SectionReader<'_>) -> Result<Self, Corrupt> {
         let mut toy = Self::default();
-        let read = |mut list: Reader<'_>, sums: &mut BTreeMap<u8, u64>| {
+        let read = |mut list: Reader<'_>, sums: &mut Map<u8, u64>| {
             while !list.rest().is_empty() {
                 sums.insert(list.u8()?, list.u64()?);
             }

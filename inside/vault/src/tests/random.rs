@@ -1,5 +1,7 @@
 use alloc::vec;
 
+use adyton_engine::{Machine as _, Sections};
+use adyton_seal::Plaintext;
 use proptest::prelude::*;
 
 use super::*;
@@ -49,6 +51,7 @@ proptest! {
         bench.rules.verification.limits.failed_checks = 6;
         let service = bench.service;
         let mut live: [Option<(VerificationView, String)>; 6] = Default::default();
+        let mut taken = Vec::new();
         for step in steps {
             match step {
                 Step::Start(who) => if let Ok(started) = bench.start(&number(who)) {
@@ -73,7 +76,11 @@ proptest! {
                     let _ = bench.run(Cancel { caller: caller(), service, target });
                 }
                 Step::Pass(seconds) => bench.now += u64::from(seconds),
-                Step::Tick => { bench.run(Tick).unwrap(); }
+                Step::Tick => {
+                    let (view, frozen) = (bench.state.view(), bench.state.freeze());
+                    taken.push((view, frozen, bench.state.hot_facts(), bench.state.cold_bytes()));
+                    bench.run(Tick).unwrap();
+                }
                 Step::Report(who) => if let Some((view, _)) = &live[usize::from(who)] {
                     let (verification, attempt) = (view.verification, view.attempts[0].sid);
                     bench.run(ReportDelivery { verification, attempt, outcome: Outcome::Accepted, route: Some(0) }).unwrap();
@@ -101,6 +108,13 @@ proptest! {
                     let _ = bench.run(ChangeKeys { account: ACCOUNT, sequence, changes });
                 }
             }
+        }
+        for (view, frozen, hot_facts, cold_bytes) in taken {
+            // Whatever happened since.
+            prop_assert_eq!(view.clone().verification.hot_facts(), hot_facts);
+            let mut out = Plaintext::with_capacity(256);
+            State::save(&frozen, &mut Sections::new(&mut out));
+            prop_assert_eq!(out.as_bytes(), cold_bytes);
         }
         let replayed = bench.replay();
         prop_assert_eq!(replayed.cold_bytes(), bench.state.cold_bytes());

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::convert::Infallible;
+use core::ops::Bound;
 
 use adyton_decider::{Context, Seconds};
 use adyton_tenancy::{AccountId, Caller, Denied, OtherSequence, Scope};
@@ -261,11 +262,11 @@ fn list_services(
 ) -> Result<ServicePage, Refusal> {
     let account = tenancy.authenticate(caller, Scope::Admin)?;
     let first = (account, 0, ServiceId::MIN);
-    let mut found = match *after {
-        None => state.services_of.range(first..=(account, Seconds::MAX, ServiceId::MAX)),
-        Some((created, id)) => state.services_of.range(first..(account, created, id).max(first)),
-    }
-    .rev();
+    let end = match *after {
+        None => Bound::Included((account, Seconds::MAX, ServiceId::MAX)),
+        Some((created, id)) => Bound::Excluded((account, created, id)),
+    };
+    let mut found = state.services_of.range((Bound::Included(first), end)).rev();
     let view = |(_, _, id): &(AccountId, Seconds, ServiceId)| Some(view(*id, state.services.get(id)?));
     let services = found.by_ref().take(*most).filter_map(view).collect();
     Ok(ServicePage { services, more: found.next().is_some() })

@@ -1,25 +1,25 @@
 //! What is remembered of services: class S.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use adyton_decider::Seconds;
+use adyton_decider::{Map, Seconds, Set};
 use adyton_tenancy::AccountId;
 
 use crate::{Event, Loosening, ServiceId, ServiceSettings};
 
-/// Services and the loosenings that wait.
-#[derive(Default)]
+/// Services and the loosenings that wait. Its clone costs O(1), and shows what it showed then.
+#[derive(Clone, Default)]
 pub struct State {
-    pub(crate) services: BTreeMap<ServiceId, Service>,
+    pub(crate) services: Map<ServiceId, Service>,
     /// (account, created, service): a tenant's services in order.
-    pub(crate) services_of: BTreeSet<(AccountId, Seconds, ServiceId)>,
+    pub(crate) services_of: Set<(AccountId, Seconds, ServiceId)>,
     /// (when, service): loosenings that wait, soonest first.
-    pub(crate) loosenings: BTreeSet<(Seconds, ServiceId)>,
+    pub(crate) loosenings: Set<(Seconds, ServiceId)>,
     /// What each tenant has; derived, not written.
-    shares: BTreeMap<AccountId, Share>,
+    shares: Map<AccountId, Share>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) account: AccountId,
     pub(crate) settings: ServiceSettings,
@@ -29,15 +29,13 @@ pub(crate) struct Service {
 }
 
 /// What a tenant has of this workflow.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Share {
     /// How many services.
     pub(crate) services: u32,
     /// The services whose loosening waits.
-    pub(crate) loosenings: BTreeSet<ServiceId>,
+    pub(crate) loosenings: Set<ServiceId>,
 }
-
-static NOTHING: Share = Share { services: 0, loosenings: BTreeSet::new() };
 
 impl State {
     /// Applies one event; one about a service that is gone changes nothing.
@@ -111,16 +109,18 @@ impl State {
     }
 
     fn share(&mut self, account: AccountId, change: impl FnOnce(&mut Share)) {
-        let share = self.shares.entry(account).or_default();
-        change(share);
-        if share.services == 0 && share.loosenings.is_empty() {
+        let is_empty = self.shares.update_or_default(account, |share| {
+            change(share);
+            share.services == 0 && share.loosenings.is_empty()
+        });
+        if is_empty {
             self.shares.remove(&account);
         }
     }
 
     /// What a tenant has.
-    pub(crate) fn share_of(&self, account: AccountId) -> &Share {
-        self.shares.get(&account).unwrap_or(&NOTHING)
+    pub(crate) fn share_of(&self, account: AccountId) -> Share {
+        self.shares.get(&account).cloned().unwrap_or_default()
     }
 
     /// The service, if it is the account's.
@@ -145,7 +145,8 @@ impl State {
 
     /// What waits of a tenant's loosenings, soonest first.
     pub fn loosenings_of(&self, account: AccountId) -> impl Iterator<Item = (ServiceId, Loosening)> {
-        let waiting = self.share_of(account).loosenings.iter();
+        let share = self.share_of(account);
+        let waiting = share.loosenings.iter();
         let mut waiting: Vec<_> = waiting.filter_map(|id| Some((*id, self.services.get(id)?.loosening?))).collect();
         waiting.sort_by_key(|(id, loosening)| (loosening.at, *id));
         waiting.into_iter()

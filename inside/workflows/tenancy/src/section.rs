@@ -51,7 +51,7 @@ impl State {
             ssh_key: reader.lp()?.to_vec(),
             friendly_name: reader.text()?.into(),
         };
-        if self.tenants.last_key_value().is_some_and(|(last, _)| *last >= account) {
+        if self.tenants.last().is_some_and(|(last, _)| *last >= account) {
             return Err(Corrupt);
         }
         self.tenants.insert(account, tenant);

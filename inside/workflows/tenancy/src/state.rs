@@ -1,24 +1,25 @@
 //! What is remembered of tenants: class S.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use adyton_decider::{Owned, Seconds, TokenHash};
+use adyton_decider::{Map, Owned, Seconds, TokenHash};
 
 use crate::{AccountId, Caller, Denied, Event, KeyId, NewKey, OtherSequence, Scope, Scopes, User};
 
-/// Tenants, keys and the owners' settings.
-#[derive(Default)]
+/// Tenants, keys and the owners' settings. Its clone costs O(1), and shows what it showed then.
+#[derive(Clone, Default)]
 pub struct State {
-    pub(crate) tenants: BTreeMap<AccountId, Tenant>,
+    pub(crate) tenants: Map<AccountId, Tenant>,
     pub(crate) keys: Owned<AccountId, KeyId, ApiKey>,
     /// The owners' last signed request.
     pub(crate) owners_sequence: u64,
     /// The owners' settings, as they were signed; empty until there are some.
-    pub(crate) settings: String,
+    pub(crate) settings: Arc<str>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Tenant {
     pub(crate) token_hash: TokenHash,
     pub(crate) friendly_name: String,
@@ -29,6 +30,7 @@ pub(crate) struct Tenant {
     pub(crate) created: Seconds,
 }
 
+#[derive(Clone, Copy)]
 pub(crate) struct ApiKey {
     pub(crate) token_hash: TokenHash,
     pub(crate) scopes: Scopes,
@@ -61,7 +63,7 @@ impl State {
             }
             Event::SettingsChanged { sequence, text } => {
                 self.owners_sequence = sequence;
-                self.settings = text;
+                self.settings = text.into();
             }
         }
     }

@@ -17,10 +17,9 @@
 //! what remains, and a tenant who holds fewer than remain gets more; some twenty thieves of twenty
 //! tenants leave none.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use adyton_decider::{NoToken, Seconds, TokenBucket};
+use adyton_decider::{Map, NoToken, Seconds, TokenBucket};
 use adyton_services::ServiceId;
 use adyton_tenancy::AccountId;
 
@@ -46,12 +45,12 @@ pub(crate) struct Budget {
     pub(crate) last: Seconds,
 }
 
-/// All budgets of a shard that are not as good as new.
-#[derive(Default)]
+/// All budgets of a shard that are not as good as new. Its clone costs O(1).
+#[derive(Clone, Default)]
 pub(crate) struct Budgets {
-    by_place: BTreeMap<Place, Budget>,
+    by_place: Map<Place, Budget>,
     /// How many of them are of a tenant's services.
-    of_account: BTreeMap<AccountId, usize>,
+    of_account: Map<AccountId, usize>,
     /// Boots that the log knows.
     pub(crate) boots: u64,
     /// When this boot began, unless it is the vault's first.
@@ -63,7 +62,8 @@ impl Budgets {
     pub(crate) fn boot(&mut self, at: Seconds) {
         self.empty_at = (self.boots > 0).then_some(at);
         self.boots += 1;
-        self.by_place.values_mut().for_each(|budget| budget.full_again = 0);
+        let empty = |(place, budget): (&Place, &Budget)| (*place, Budget { full_again: 0, ..*budget });
+        self.by_place = self.by_place.iter().map(empty).collect();
     }
 
     /// What `full_again` becomes if a code that is tried now turns out wrong; or why none may be
@@ -108,7 +108,7 @@ impl Budgets {
     }
 
     fn count(&mut self, account: AccountId) {
-        *self.of_account.entry(account).or_default() += 1;
+        self.of_account.update_or_default(account, |held| *held += 1);
     }
 
     /// A wrong code was tried.
@@ -116,10 +116,11 @@ impl Budgets {
         if !self.by_place.contains_key(&place) {
             self.count(account);
         }
-        let budget = self.by_place.entry(place).or_default();
-        budget.full_again = full_again;
-        budget.consecutive = budget.consecutive.saturating_add(1);
-        budget.last = at;
+        self.by_place.update_or_default(place, |budget| {
+            budget.full_again = full_again;
+            budget.consecutive = budget.consecutive.saturating_add(1);
+            budget.last = at;
+        });
     }
 
     /// A right code was tried.
@@ -145,7 +146,7 @@ impl Budgets {
     /// there is one question for each service and not for each place.
     fn retain(&mut self, account: impl Fn(&ServiceId) -> Option<AccountId>, mut keep: impl FnMut(&Budget) -> bool) {
         let (mut last, of_account) = (None, &mut self.of_account);
-        self.by_place.retain(|(service, _), budget| {
+        self.by_place.retain(|(service, _), budget: &Budget| {
             let kept = keep(budget);
             if !kept {
                 let owner = match last {
@@ -159,7 +160,7 @@ impl Budgets {
             }
             kept
         });
-        self.of_account.retain(|_, held| *held > 0);
+        of_account.retain(|_, held| *held > 0);
     }
 
     /// Drops buckets that are full and count nothing. They are as good as new, so no event need say

@@ -165,7 +165,7 @@ pub(crate) fn live<'a>(
         return Err(Refusal::NotFound(None));
     }
     // Without a destination it is a replayed one, which a boot has voided.
-    let destination = verification.destination.as_ref().ok_or(Refusal::NotFound(None))?;
+    let destination = verification.destination.as_deref().ok_or(Refusal::NotFound(None))?;
     Ok(Live { sid, verification, destination })
 }
 

@@ -1,6 +1,8 @@
 //! What an event changes. Total and deterministic; an event about something that is gone changes
 //! nothing.
 
+use alloc::sync::Arc;
+
 use adyton_decider::{Class, Seconds};
 use adyton_services::ServiceId;
 use adyton_tenancy::AccountId;
@@ -71,9 +73,9 @@ impl State {
     /// Hears that a boot begins: everything hot is void.
     pub fn booted(&mut self, at: Seconds) {
         let hot = core::mem::take(&mut self.hot);
-        for (verification, live) in hot.verifications {
+        for (verification, live) in hot.verifications.iter() {
             let reason = if live.approved { Reason::Approved } else { Reason::VaultRestarted };
-            self.ended.put(verification, live.service, reason, at);
+            self.ended.put(*verification, live.service, reason, at);
         }
         self.budgets.boot(at);
         self.hot.swept = at / 3600;
@@ -141,8 +143,8 @@ impl Hot {
                         service,
                         subject,
                         channel,
-                        destination,
-                        custom_code,
+                        destination: destination.map(Arc::new),
+                        custom_code: custom_code.map(Arc::new),
                         code_length,
                         slot: slot(at),
                         created: at,

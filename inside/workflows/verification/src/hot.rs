@@ -1,9 +1,10 @@
 //! Live verifications: class H, void after a boot; and for a while why one is over.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use adyton_decider::{Seconds, SlidingHours};
+use adyton_decider::{Map, Seconds, SlidingHours};
 use adyton_destination::{Channel, Destination};
 use adyton_seal::{Code, SlotKey};
 use adyton_services::ServiceId;
@@ -20,9 +21,9 @@ const MAX_ENDED: usize = 200_000;
 /// Everything that lives in one boot.
 pub(crate) struct Hot {
     pub(crate) slots: BTreeMap<u32, Slot>,
-    pub(crate) verifications: BTreeMap<VerificationId, Verification>,
+    pub(crate) verifications: Map<VerificationId, Verification>,
     /// (service, subject) to the live verification of that destination.
-    pub(crate) by_subject: BTreeMap<(ServiceId, Subject), VerificationId>,
+    pub(crate) by_subject: Map<(ServiceId, Subject), VerificationId>,
     /// When each verification ends, soonest first.
     pub(crate) ends: BTreeSet<(Seconds, VerificationId)>,
     pub(crate) sends: SlidingHours<Counted>,
@@ -36,15 +37,17 @@ pub(crate) struct Slot {
     pub(crate) live: u32,
 }
 
+/// Its clone copies no secret.
+#[derive(Clone)]
 pub(crate) struct Verification {
     pub(crate) account: AccountId,
     pub(crate) service: ServiceId,
     pub(crate) subject: Subject,
     pub(crate) channel: Channel,
     /// `None` only in a replayed state.
-    pub(crate) destination: Option<Destination>,
+    pub(crate) destination: Option<Arc<Destination>>,
     /// A code that the caller supplied; otherwise it is derived from the slot's key.
-    pub(crate) custom_code: Option<Code>,
+    pub(crate) custom_code: Option<Arc<Code>>,
     pub(crate) code_length: u8,
     pub(crate) slot: u32,
     pub(crate) created: Seconds,
@@ -140,12 +143,17 @@ impl Hot {
 /// Why verifications ended, for ten minutes each.
 #[derive(Default)]
 pub(crate) struct Ended {
-    by_sid: BTreeMap<VerificationId, (ServiceId, Reason, Seconds)>,
+    by_sid: Map<VerificationId, (ServiceId, Reason, Seconds)>,
     /// Oldest first.
     order: VecDeque<VerificationId>,
 }
 
 impl Ended {
+    /// What readers see of it.
+    pub(crate) fn shown(&self) -> Self {
+        Self { by_sid: self.by_sid.clone(), order: VecDeque::new() }
+    }
+
     pub(crate) fn put(&mut self, verification: VerificationId, service: ServiceId, reason: Reason, at: Seconds) {
         let until = at.saturating_add(REMEMBERED);
         if self.by_sid.insert(verification, (service, reason, until)).is_none() {

@@ -29,6 +29,7 @@ mod sends;
 mod starts;
 mod state;
 mod subjects;
+mod view;
 
 use adyton_decider::Seconds;
 
@@ -42,9 +43,10 @@ pub use reply::{
     VerificationId, VerificationKind, VerificationView,
 };
 pub use rules::{Limits, Rules};
-pub use section::SECTION;
+pub use section::{Frozen, SECTION};
 pub use state::{HotFacts, State};
 pub use subjects::{InService, InTenant, MailDomain, NumberBlock, Shared, Subject, Subjects};
+pub use view::View;
 
 /// Life of a code in seconds, from its first sending; a resend does not extend it.
 pub const CODE_LIFE: Seconds = 600;

@@ -5,15 +5,20 @@ use adyton_seal::Plaintext;
 use adyton_services::ServiceId;
 use adyton_wire::{Put, Reader};
 
-use crate::budgets::Budget;
+use crate::budgets::{Budget, Budgets};
 use crate::{State, Subject};
 
 /// Number of this workflow among sections, and version of the layout.
 pub const SECTION: (u16, u16) = (3, 1);
 
-impl State {
-    /// Writes class P; nothing hot. Token buckets are not written: a boot that is not the first
-    /// begins with empty ones.
+/// What a snapshot has of this workflow: class P, as it was when it was frozen.
+pub struct Frozen {
+    budgets: Budgets,
+}
+
+impl Frozen {
+    /// Writes it. Token buckets are not written: a boot that is not the first begins with empty
+    /// ones.
     pub fn save(&self, out: &mut Plaintext) {
         let counts = || self.budgets.iter().filter(|(_, budget)| budget.consecutive > 0);
         out.put_u64(self.budgets.boots);
@@ -26,8 +31,15 @@ impl State {
             out.put_u64(budget.last);
         }
     }
+}
 
-    /// Reads what [`State::save`] wrote beside that state of services.
+impl State {
+    /// What a snapshot of this moment is made of, in O(1).
+    pub fn freeze(&self) -> Frozen {
+        Frozen { budgets: self.budgets.clone() }
+    }
+
+    /// Reads what [`Frozen::save`] wrote beside that state of services.
     ///
     /// # Errors
     /// [`Corrupt`], also for places that do not ascend and for counts of nothing.
