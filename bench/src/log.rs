@@ -72,6 +72,7 @@ impl Writer {
                     sent: None,
                     destination: None,
                     custom_code: None,
+                    slot_key: None,
                 }
                 .into(),
             });

@@ -10,9 +10,9 @@ use adyton_image::Eif;
 use adyton_ledger::{Frontier, Hash};
 use adyton_seal::Plaintext;
 use adyton_vault::{
-    AccountId, AppHash, AttemptId, BootId, Channel, Event, EventKind, KeyId, Loosening, NewKey, Outcome, Record as _,
-    Scope, Scopes, ServiceId, ServiceSettings, State, Subject, TokenHash, User, VerificationId, services, tenancy,
-    verification,
+    AccountId, AppHash, AttemptId, BootId, Channel, CredentialKind, Event, EventKind, Id, KeyId, KeyedHash, Loosening,
+    NewKey, OperationKind, OperationOutcome, OperationRecord, Outcome, Record as _, Scope, Scopes, ServiceId,
+    ServiceSettings, State, Subject, TokenHash, User, VerificationId, services, tenancy, verification,
 };
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};
@@ -372,6 +372,7 @@ fn started() -> verification::Event {
 fn kinds() -> Vec<(&'static str, EventKind)> {
     let mut kinds = vec![("booted", EventKind::Booted(BootId([3; 16]))), ("tenant_created", tenant(ACCOUNT))];
     kinds.push(("service_created", service(ACCOUNT, 2)));
+    kinds.push(("operation", EventKind::Operation(operation())));
     kinds.extend(of_verification().into_iter().map(|(name, event)| (name, event.into())));
     kinds.extend(of_tenancy().into_iter().map(|(name, event)| (name, event.into())));
     kinds.extend(of_services().into_iter().map(|(name, event)| (name, event.into())));
@@ -391,6 +392,18 @@ fn of_tenancy() -> Vec<(&'static str, tenancy::Event)> {
     };
     let settings_changed = tenancy::Event::SettingsChanged { sequence: 4, text: "version = 1".into() };
     vec![("settings_changed", settings_changed), ("keys_changed", keys_changed)]
+}
+
+fn operation() -> OperationRecord {
+    OperationRecord {
+        credential: CredentialKind::Key,
+        sid: Id::from_bytes([8; 16]),
+        service: Id::from_bytes(*SERVICE.as_bytes()),
+        kind: OperationKind::Check as u8,
+        object: Id::from_bytes(*VERIFICATION.as_bytes()),
+        outcome: OperationOutcome::Done,
+        client: KeyedHash::from_bytes([5; 16]),
+    }
 }
 
 fn of_services() -> Vec<(&'static str, services::Event)> {

@@ -13,6 +13,7 @@ SUBJECT = subject(vault.KEYS, vault.ACCOUNT_SID, vault.SERVICE_SID, "sms", vault
 SSH_KEY = "ssh-ed25519 AAAAC3Nz tenant"
 KEY = bytes(range(0xE0, 0xF0))
 OTHER_KEY = bytes(range(0xE1, 0xF1))
+CLIENT = bytes(range(0xD0, 0xE0))
 
 
 def event(kind: int, fields: bytes = b"", time: int = vault.TIME) -> bytes:
@@ -45,6 +46,11 @@ def keys_changed(reset: int, token_hash: bytes, removed: list[bytes], added: lis
 
 def support_looked(kind: int) -> bytes:
     return event(19, vault.ACCOUNT + u8(kind) + KEY + vault.VERIFICATION)
+
+
+def operation(credential: int, kind: int = 10, outcome: int = 1) -> bytes:
+    named = vault.SERVICE + u8(kind) + vault.VERIFICATION
+    return event(4, u8(credential) + KEY + named + u8(outcome) + CLIENT)
 
 
 def delivery_reported(outcome: int, route: int = 255) -> bytes:
@@ -155,12 +161,34 @@ def cases() -> list[dict]:
 
     case("send_repeated", "SendRepeated", "H", event(20, vault.VERIFICATION + vault.ATTEMPT), verification | attempt)
 
+    for number, credential in enumerate(("account", "key", "signer", "owners"), 1):
+        fields = {"credential": credential, "sid": KEY.hex(), "service": vault.SERVICE.hex(), "kind": 10}
+        fields |= {"object": vault.VERIFICATION.hex(), "outcome": "done", "client": CLIENT.hex()}
+        case(f"operation_by_{credential}", "Operation", "A", operation(number), fields)
+    for number, outcome in enumerate(("done", "refused", "not_permitted"), 1):
+        fields = {"credential": "owners", "sid": bytes(16).hex(), "service": bytes(16).hex(), "kind": 17}
+        fields |= {"object": bytes(16).hex(), "outcome": outcome, "client": bytes(16).hex()}
+        recorded = event(4, u8(4) + bytes(32) + u8(17) + bytes(16) + u8(number) + bytes(16))
+        case(f"operation_{outcome}", "Operation", "A", recorded, fields)
+    # With its length before it.
+    assert len(lp(operation(1))) == 80
+
     def fail(name: str, encoded: bytes) -> None:
         out.append({"name": f"fail_event_{name}", "what": "event", "hex": encoded.hex(), "refusal": "Corrupt"})
 
     fail("empty", b"")
     fail("kind_0", event(0))
-    fail("kind_4", event(4))
+    for name, encoded in (
+        ("credential_0", operation(0)),
+        ("credential_5", operation(5)),
+        ("number_0", operation(1, kind=0)),
+        ("number_18", operation(1, kind=18)),
+        ("outcome_0", operation(1, outcome=0)),
+        ("outcome_4", operation(1, outcome=4)),
+        ("cut", operation(1)[:-1]),
+        ("trailing", operation(1) + b"\x00"),
+    ):
+        fail(f"operation_{name}", encoded)
     fail("kind_8", event(8))
     fail("kind_21", event(21))
     fail("time_cut", EXPIRED[:-1])

@@ -4,9 +4,9 @@ use core::convert::Infallible;
 
 use crate::{
     AccountView, Approve, Cancel, ChangeKeys, ChangeSettings, Check, Command, CountRepeat, CreateService, CreateTenant,
-    DeleteService, Denied, FetchAccount, FetchService, FetchVerification, ListServices, LookUp, Loosen, Refusal, Reply,
-    ReportDelivery, ServicePage, ServiceView, Start, SupportView, TenantView, Tick, UpdateService, VerificationView,
-    WithdrawLoosening, services, tenancy, verification,
+    DeleteService, Denied, FetchAccount, FetchService, FetchVerification, ListServices, LookUp, Loosen, Note, Refusal,
+    Reply, ReportDelivery, ServicePage, ServiceView, Start, SupportView, TenantView, Tick, UpdateService,
+    VerificationView, WithdrawLoosening, services, tenancy, verification,
 };
 
 /// A request and the types of its answer. What a decider answers to a request has these types;
@@ -104,6 +104,28 @@ impl Ask for FetchAccount {
             Refusal::Denied(denied) => Some(denied),
             _ => None,
         }
+    }
+}
+
+impl From<Note> for Command {
+    fn from(note: Note) -> Self {
+        Self::Note(note)
+    }
+}
+
+impl Ask for Note {
+    type Reply = ();
+    type Refusal = Infallible;
+
+    fn reply(reply: Reply) -> Option<Self::Reply> {
+        match reply {
+            Reply::Done => Some(()),
+            _ => None,
+        }
+    }
+
+    fn refusal(_: Refusal) -> Option<Self::Refusal> {
+        None
     }
 }
 

@@ -2,7 +2,7 @@
 
 use adyton_tenancy::Caller;
 
-use crate::{Rules, services, tenancy, verification};
+use crate::{OperationKind, Rules, ServiceId, VerificationId, services, tenancy, verification};
 
 /// Everything a decider may know besides its state and the command.
 pub type Context<'a> = adyton_decider::Context<'a, Rules>;
@@ -21,8 +21,25 @@ pub enum Command {
     Verification(verification::Command),
     /// See [`FetchAccount`].
     FetchAccount(FetchAccount),
+    /// See [`Note`].
+    Note(Note),
     /// See [`Tick`].
     Tick(Tick),
+}
+
+/// A read that is answered, of a caller whose token was right: it leaves a record, if the policy
+/// says so.
+pub struct Note {
+    /// Who asked.
+    pub caller: Caller,
+    /// What it asked.
+    pub kind: OperationKind,
+    /// The service that it named.
+    pub service: Option<ServiceId>,
+    /// The verification that it named by its SID.
+    pub verification: Option<VerificationId>,
+    /// Whether its credential may read this. Nothing else of the answer is recorded.
+    pub permitted: bool,
 }
 
 /// What a tenant is, which keys it has, and what of its services waits.

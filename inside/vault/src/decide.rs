@@ -4,6 +4,7 @@ use core::convert::identity;
 
 use adyton_decider::{Draft, Seconds};
 
+use crate::operation::asked;
 use crate::services::{MAX_SWEPT_LOOSENINGS, Services};
 use crate::verification::Beneath;
 use crate::{
@@ -11,10 +12,15 @@ use crate::{
     verification,
 };
 
-/// Decides one command. A refusal leaves nothing but what is logged of refusals themselves.
+/// Decides one command. A refusal leaves what is logged of refusals themselves, and its record; of
+/// what one workflow drafted before another one refused, nothing.
 pub fn decide(state: &State, command: Command, context: &mut Context<'_>) -> Decision {
     let mut draft = Draft::default();
+    let asked = context.rules.records_operations.then(|| asked(state, &command)).flatten();
     let answer = answer(state, command, context, &mut draft);
+    if let Some(asked) = asked {
+        draft.log(Event { at: context.now, kind: EventKind::Operation(asked.record(&answer)) });
+    }
     Decision { draft, answer }
 }
 
@@ -49,6 +55,12 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
             let account = tenancy::account(&state.tenancy, &fetch.caller)?;
             let loosenings = state.services.loosenings_of(account.tenant.account).collect();
             Ok(Reply::Account(AccountView { account, loosenings }))
+        }
+        Command::Note(note) => {
+            if context.rules.records_operations {
+                draft.log(Event { at: context.now, kind: EventKind::Operation(note.record()) });
+            }
+            Ok(Reply::Done)
         }
         Command::Tick(_) => {
             tick(state, context, draft);

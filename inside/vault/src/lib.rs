@@ -25,12 +25,14 @@ mod decide;
 mod event;
 mod fact;
 mod machine;
+mod operation;
 mod reply;
 mod rules;
 mod state;
 
 pub use adyton_decider::{
-    BootId, Class, Corrupt, Draft, Fresh, Id, IdError, KeyedHash, Kind, Record, Seconds, TokenHash,
+    AnyKind, BootId, Class, ClientAddress, Corrupt, CredentialKind, Draft, Fresh, Id, IdError, KeyedHash, Kind,
+    OperationOutcome, OperationRecord, Record, Seconds, TokenHash,
 };
 pub use adyton_destination::{Channel, Country, Destination, DestinationError, WrittenInstead};
 pub use adyton_services::{
@@ -49,10 +51,11 @@ pub use adyton_verification::{
     SLOT, Shared, Start, Status, Subject, Subjects, SupportView, Target, VerificationId, VerificationView,
 };
 pub use ask::Ask;
-pub use command::{Command, Context, FetchAccount, Tick};
+pub use command::{Command, Context, FetchAccount, Note, Tick};
 pub use decide::decide;
 pub use event::{Event, EventKind};
 pub use machine::{Consequence, Frozen, View};
+pub use operation::OperationKind;
 pub use reply::{AccountView, Answer, Decision, Refusal, Reply};
 pub use rules::Rules;
 pub use state::State;

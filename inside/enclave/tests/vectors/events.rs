@@ -1,7 +1,8 @@
 use adyton_seal::Plaintext;
 use adyton_vault::{
-    AppHash, BootId, Channel, Class, Event, EventKind, KeyedHash, Loosening, NewKey, Outcome, Record as _, Scopes,
-    ServiceSettings, TokenHash, User, services, tenancy, verification, verification::CheckOutcome,
+    AppHash, BootId, Channel, Class, CredentialKind, Event, EventKind, Id, KeyedHash, Loosening, NewKey,
+    OperationOutcome, OperationRecord, Outcome, Record as _, Scopes, ServiceSettings, TokenHash, User, services,
+    tenancy, verification, verification::CheckOutcome,
 };
 
 use crate::reader::{self, Vector};
@@ -49,11 +50,35 @@ fn token_hash(v: &Vector) -> TokenHash {
 fn kind(v: &Vector) -> EventKind {
     match v.text("event") {
         "Booted" => EventKind::Booted(BootId(v.fixed("boot_id"))),
+        "Operation" => EventKind::Operation(operation(v)),
         "TenantCreated" | "KeysChanged" | "SettingsChanged" => of_tenancy(v).into(),
         "ServiceCreated" | "ServiceUpdated" | "ServiceDeleted" | "LooseningScheduled" | "LooseningEnded" => {
             of_services(v).into()
         }
         _ => of_verification(v).into(),
+    }
+}
+
+fn operation(v: &Vector) -> OperationRecord {
+    OperationRecord {
+        credential: match v.text("credential") {
+            "account" => CredentialKind::Account,
+            "key" => CredentialKind::Key,
+            "signer" => CredentialKind::Signer,
+            "owners" => CredentialKind::Owners,
+            other => panic!("{other}"),
+        },
+        sid: Id::from_bytes(v.fixed("sid")),
+        service: Id::from_bytes(v.fixed("service")),
+        kind: v.small("kind"),
+        object: Id::from_bytes(v.fixed("object")),
+        outcome: match v.text("outcome") {
+            "done" => OperationOutcome::Done,
+            "refused" => OperationOutcome::Refused,
+            "not_permitted" => OperationOutcome::NotPermitted,
+            other => panic!("{other}"),
+        },
+        client: KeyedHash::from_bytes(v.fixed("client")),
     }
 }
 
