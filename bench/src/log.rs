@@ -1,4 +1,4 @@
-//! Rows of the log alone: sealing and hashing, durable appends through the host, replay.
+//! Rows of the log alone: sealing and hashing, durable appends through the host, replay. Those of a long log's boot are in [`boot`].
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -13,35 +13,35 @@ use adyton_engine::sealing::{Operation, Operations, Place, Sealer};
 use adyton_ledger::{Frontier, Head, Kind, LogId, Size, VaultId, origin};
 use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Plaintext, RootKey, Secret, SigningKey};
 use adyton_transport::Address;
-use adyton_vault::{AccountId, AttemptId, Channel, Event, ServiceId, Subject, VerificationId, verification};
+use adyton_vault::{AccountId, AttemptId, Channel, Event, EventKind, ServiceId, Subject, VerificationId, verification};
 
 use crate::vault::sibling;
-use crate::{Beside, Error, Options, Row, disk, postgres};
+use crate::{Beside, Error, Options, Row, boot, disk, postgres};
 
-const OPS: LogId = LogId::from_number(1);
-const VAULT: VaultId = VaultId([9; 32]);
-const NOW: u64 = 1_800_000_000;
+pub(crate) const OPS: LogId = LogId::from_number(1);
+pub(crate) const VAULT: VaultId = VaultId([9; 32]);
+pub(crate) const NOW: u64 = 1_800_000_000;
 /// As much associated data as an entry has.
 const AAD: [u8; 200] = [0; 200];
 /// Operations of one batch of a busy vault, each of one event.
-const BUSY: usize = 512;
+pub(crate) const BUSY: usize = 512;
 /// The same where few wait together.
 const CALM: usize = 16;
 
 /// Writes a log with keys of its own.
-struct Writer {
+pub(crate) struct Writer {
     sealer: Sealer,
-    signer: SigningKey,
-    frontier: Frontier,
-    events: u64,
+    pub(crate) signer: SigningKey,
+    pub(crate) frontier: Frontier,
+    pub(crate) events: u64,
 }
 
-fn keys() -> KeyTree {
+pub(crate) fn keys() -> KeyTree {
     KeyTree::new(&RootKey::new(Secret::init_with(|bytes| bytes.fill(7))), 1)
 }
 
 impl Writer {
-    fn new() -> Result<Self, Error> {
+    pub(crate) fn new() -> Result<Self, Error> {
         let keys = keys();
         Ok(Self {
             sealer: Sealer::new(&keys, VAULT, OPS, [1; 16], 1)?,
@@ -51,38 +51,48 @@ impl Writer {
         })
     }
 
-    /// One batch, sealed, hashed and signed.
+    /// One batch of starts, sealed, hashed and signed.
     fn batch(&mut self, count: usize) -> Result<Sealed, Error> {
         let mut operations = Operations::default();
         for _ in 0..count {
-            self.events += 1;
-            let mut sid = [0; 16];
-            sid[..8].copy_from_slice(&self.events.to_be_bytes());
-            let mut operation = Operation::default();
-            operation.push(&Event {
-                at: NOW,
-                kind: verification::Event::VerificationStarted {
-                    verification: VerificationId::from_bytes(sid),
-                    account: AccountId::from_bytes([1; 16]),
-                    service: ServiceId::from_bytes([2; 16]),
-                    channel: Channel::Sms,
-                    subject: Subject::from_bytes(sid),
-                    attempt: AttemptId::from_bytes(sid),
-                    code_length: 6,
-                    sent: None,
-                    destination: None,
-                    custom_code: None,
-                    slot_key: None,
-                }
-                .into(),
-            });
-            if !operations.add(&operation) {
-                return Err("a batch does not hold its operations".into());
-            }
+            let start = self.start();
+            add(&mut operations, start)?;
         }
+        self.seal(&operations)
+    }
+
+    /// The event of a start of its own.
+    pub(crate) fn start(&mut self) -> EventKind {
+        let sid = self.next_sid();
+        verification::Event::VerificationStarted {
+            verification: VerificationId::from_bytes(sid),
+            account: AccountId::from_bytes([1; 16]),
+            service: ServiceId::from_bytes([2; 16]),
+            channel: Channel::Sms,
+            subject: Subject::from_bytes(sid),
+            attempt: AttemptId::from_bytes(sid),
+            code_length: 6,
+            sent: None,
+            destination: None,
+            custom_code: None,
+            slot_key: None,
+        }
+        .into()
+    }
+
+    /// The bytes of an id that no other event has, and one event more.
+    pub(crate) fn next_sid(&mut self) -> [u8; 16] {
+        self.events += 1;
+        let mut sid = [0; 16];
+        sid[..8].copy_from_slice(&self.events.to_be_bytes());
+        sid
+    }
+
+    /// Seals, hashes and signs a batch.
+    pub(crate) fn seal(&mut self, operations: &Operations) -> Result<Sealed, Error> {
         let expected_size = self.frontier.size();
         let place = Place { kind: Kind::Ops, index: expected_size, time_bucket: NOW / 10 };
-        let record = self.sealer.seal(&place, &operations)?;
+        let record = self.sealer.seal(&place, operations)?;
         self.frontier.push(record.entry.leaf_hash());
         let head = Head { origin: origin(&VAULT, OPS), size: self.frontier.size(), root: self.frontier.root() };
         let head = head.sign(&self.signer.public_key(), |text| self.signer.sign(text));
@@ -90,14 +100,21 @@ impl Writer {
     }
 }
 
+/// Adds an operation of one event.
+pub(crate) fn add(operations: &mut Operations, kind: EventKind) -> Result<(), Error> {
+    let mut operation = Operation::default();
+    operation.push(&Event { at: NOW, kind });
+    if operations.add(&operation) { Ok(()) } else { Err("a batch does not hold its operations".into()) }
+}
+
 /// A host of its own over a folder.
-struct Host {
+pub(crate) struct Host {
     child: Child,
-    address: Address,
+    pub(crate) address: Address,
 }
 
 impl Host {
-    fn start(folder: &Path) -> Result<Self, Error> {
+    pub(crate) fn start(folder: &Path) -> Result<Self, Error> {
         let address = Address::Unix(folder.join("host.sock"));
         let child = Command::new(sibling("adyton-host")?)
             .arg("--data")
@@ -111,7 +128,7 @@ impl Host {
         Ok(Self { child, address })
     }
 
-    async fn store(&self) -> Result<Store, Error> {
+    pub(crate) async fn store(&self) -> Result<Store, Error> {
         let began = Instant::now();
         loop {
             match Store::connect(&self.address).await {
@@ -185,7 +202,10 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
         let limit = raw_open(options.scale(8_000), size_of(count))? * count as f64;
         print(Row { limit: Some(limit), ..Row::new(back, "events/s", rate) });
     }
-    Ok(())
+    let data = folder.join("log-boot");
+    std::fs::create_dir_all(&data)?;
+    std::os::unix::fs::symlink(&data, sockets.join("log-boot"))?;
+    boot::run(&sockets.join("log-boot"), print).await
 }
 
 /// One core: sealing, hashing, tree and head; the limit is AES-256-GCM and SHA-256 of the same bytes.

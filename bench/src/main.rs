@@ -9,6 +9,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks")]
 #![allow(clippy::cast_precision_loss, reason = "rates are printed with few digits")]
 
+mod boot;
 mod disk;
 mod evidence;
 mod http;

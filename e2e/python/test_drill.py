@@ -251,3 +251,16 @@ def test_an_enclave_that_leaks_is_caught(leaky):
     assert "numbers 1" in details["files"] or "addresses 1" in details["files"]
     assert {f"{name}: LEAK" for name in ("crash", "files", "output")} <= set(report["faults"])
     assert {check["control"] for check in report["detectors"]} == {"caught"}
+
+
+@pytest.mark.regression
+def test_copies_of_one_vault_that_run_at_once_are_an_open_row():
+    done = run("--only", "cloned-vault", "--json")
+    assert done.returncode == 0, done.stderr
+    (attempt,) = json.loads(done.stdout)["attempts"]
+    assert (attempt["id"], attempt["outcome"]) == ("cloned-vault", "open")
+    # Each copy has the whole of every limit, and nothing in its log shows the others.
+    assert "3 copies at once compared 3 wrong codes for one number where one vault compares 1" in attempt["detail"]
+    assert "sent it 6 messages where the policy allows 2 an hour" in attempt["detail"]
+    assert "calls each of the 3 logs sound" in attempt["detail"]
+    assert attempt["closed_by"].startswith("a vault with a register")

@@ -1,19 +1,25 @@
 """Nobody outside can stop the writer for ever: what would overfill it is refused, and one that is stopped is started again."""
 
+import asyncio
 import hashlib
 import json
 import os
+import pathlib
+import secrets
 import shutil
 import signal
 import subprocess
 import urllib.request
 
+import population
 import pytest
 import requests
 from conftest import ENCLAVE, eventually
 from test_tenants import api_key
 
 NUMBER = "+12025550123"
+# Gives a process another time (Debian: faketime), as the drill's row `clock` does.
+FAKETIME = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 
 
 def kill_host(up):
@@ -82,3 +88,103 @@ def test_a_key_that_stands_twice_in_a_request_is_refused_by_its_member(up, tmp_p
     # Nothing was changed, the sequence included.
     answer = signed(up, tmp_path, "tenant-keys", 2, json.dumps({"remove": [sid]}))
     assert answer.status_code == 200
+
+
+def loosen(tenant):
+    """A request that makes the tenant's service weaker, once its wait is over."""
+    return tenant.signed("service-loosen", json.dumps({"service_sid": tenant.service, "code_length": 6}))
+
+
+@pytest.mark.regression(starts=False)
+@pytest.mark.skipif(not FAKETIME, reason="libfaketime is not installed (Debian: faketime)")
+@pytest.mark.skipif(ENCLAVE != "process", reason="a machine has a clock of its own")
+def test_loosenings_of_many_tenants_that_fall_due_at_once_take_effect(start, monkeypatch):
+    up = start(policy=["tenants.loosening_hours=1"])
+    # An entry of the first log format was 436 bytes for each of them, and a frame has 1 MiB.
+    tenants = population.tenants(up, 2600)
+    made = population.ask_all(up, [tenant.form("/v2/Services", FriendlyName="Acme", CodeLength=8) for tenant in tenants])
+    for tenant, (status, service) in zip(tenants, made):
+        assert status == 201, service
+        tenant.service = service["sid"]
+    scheduled = population.ask_all(up, [loosen(tenant) for tenant in tenants])
+    assert {(status, service.get("code_length")) for status, service in scheduled} == {(200, 8)}
+    assert up.stop() == 0
+    # Two hours later all are due, before anything else is asked.
+    monkeypatch.setenv("LD_PRELOAD", str(FAKETIME[0]))
+    monkeypatch.setenv("FAKETIME", "+2h")
+    up = start()
+
+    def all_in_effect():
+        asked = [tenant.get(f"/v2/Services/{tenant.service}") for tenant in tenants]
+        answers = population.ask_all(up, asked, checked=False)
+        assert {(status, service.get("code_length")) for status, service in answers} == {(200, 6)}
+
+    eventually(all_in_effect)
+    assert up.stop() == 0
+    up = start()
+    all_in_effect()
+
+
+@pytest.mark.regression
+def test_a_tenant_has_a_hundred_loosenings_waiting_at_most(up):
+    (tenant,) = population.tenants(up, 1)
+    made = population.ask_all(up, [tenant.form("/v2/Services", FriendlyName="Acme", CodeLength=8)] * 101)
+    services = [service["sid"] for _, service in made]
+
+    def loosened(service):
+        tenant.service = service
+        (answer,) = population.ask_all(up, [loosen(tenant)], clients=1)
+        return answer
+
+    assert [loosened(service)[0] for service in services[:100]] == [200] * 100
+    status, refusal = loosened(services[100])
+    assert (status, refusal.get("code")) == (429, 20429)
+    # Nothing was changed, the sequence included. One that is taken back makes room.
+    tenant.sequence -= 1
+    withdraw = tenant.request("DELETE", f"/adyton/v1/services/{services[0]}/loosening")
+    assert population.ask_all(up, [withdraw], clients=1)[0][0] == 200
+    assert loosened(services[100])[0] == 200
+
+
+def hundred_keys(tenant):
+    """A request that adds as many keys as a tenant may have."""
+    keys = ["SK" + secrets.token_hex(16) for _ in range(100)]
+    added = [
+        {"key_sid": key, "scopes": ["verify"], "sealed_secret": tenant.vault.seal(32 * "s", "api key", tenant.account, key)}
+        for key in keys
+    ]
+    return tenant.signed("tenant-keys", json.dumps({"add": added}))
+
+
+@pytest.mark.regression
+@pytest.mark.skipif(ENCLAVE != "process", reason="a machine's host process is not its bridge")
+def test_large_changes_of_many_tenants_in_one_batch_do_not_stop_the_writer(start):
+    up = start()
+    tenants = population.tenants(up, 400)
+    asked = [hundred_keys(tenant) for tenant in tenants]
+
+    async def together():
+        lines = await asyncio.gather(*(population.Line.open(up) for _ in asked))
+        await asyncio.gather(*(line.say(request) for line, request in zip(lines, asked)))
+        # What the host has passed on is decided while the first batch's acknowledgement is withheld.
+        await asyncio.sleep(0.3)
+        host = up.children()["adyton-host"]
+        os.kill(host, signal.SIGSTOP)
+        await asyncio.sleep(5)
+        os.kill(host, signal.SIGCONT)
+        await asyncio.gather(*(line.hear() for line in lines))
+        for line in lines:
+            line.close()
+
+    def all_have_their_keys():
+        answers = population.ask_all(up, [tenant.get("/adyton/v1/account") for tenant in tenants])
+        lacking = [at for at, (_, account) in enumerate(answers) if len(account.get("keys", [])) != 100]
+        # A slow machine refuses some with 503: a client asks again.
+        population.ask_all(up, [asked[at] for at in lacking])
+        assert not lacking
+
+    asyncio.run(asyncio.wait_for(together(), 90))
+    eventually(all_have_their_keys)
+    assert up.stop() == 0
+    up = start()
+    all_have_their_keys()

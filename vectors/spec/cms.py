@@ -1,6 +1,6 @@
 """The CMS envelope of page 12: RFC 5652 EnvelopedData for one RSA recipient, in BER as a KMS writes it and in DER.
 
-Padding's randomness is an argument, because a vector must be the same on every run. Whoever seals in earnest draws it.
+Padding's randomness is an argument, because a vector must be the same on every run. Real clients draw it at random.
 """
 
 import hashlib

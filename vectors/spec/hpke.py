@@ -1,6 +1,6 @@
 """RFC 9180 base mode, one message, DHKEM(X25519, HKDF-SHA256) / HKDF-SHA256 / AES-256-GCM. Page 06: sealed values.
 
-The ephemeral key is an argument, because a vector must be the same on every run. Whoever seals in earnest draws it.
+The ephemeral key is an argument, because a vector must be the same on every run. Real clients draw it at random.
 """
 
 from .primitives import aes_256_gcm, hkdf_expand, hkdf_extract, x25519, x25519_public

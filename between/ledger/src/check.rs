@@ -3,7 +3,7 @@
 //! The numbered procedure is `docs/spec/03-heads.md`, "What `adyton log check` recomputes":
 //!
 //! 1. entry 0 of `gov` is the genesis; it names the vault and the key of all heads;
-//! 2. headers, places, buckets, bodies;
+//! 2. headers, places, buckets, bodies, and that none went too early;
 //! 3. the tree against every head and every stored tile;
 //! 4. boots and hourly roots of `gov` against what the logs hold;
 //! 5. policies, approvals and settings of `gov` in their order.
@@ -12,6 +12,7 @@
 //! nothing in the log says what is newest (DESIGN §6). It opens no body.
 
 mod fault;
+mod retention;
 mod walk;
 
 use alloc::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::{
     SettingsRecord, VaultId,
 };
 pub use fault::{CheckError, Fault, Rule};
+pub use retention::Terms;
 use walk::Walk;
 
 const BYTES: usize = 768 * 1024;
@@ -78,7 +80,7 @@ pub struct Report {
 ///
 /// # Errors
 /// [`CheckError::Fault`] with the first fault, the store's own error, or [`CheckError::Unsettled`].
-pub fn check<R: LogReader>(reader: &R) -> Result<Report, CheckError<R::Error>> {
+pub fn check<R: LogReader>(reader: &R, terms: &impl Terms) -> Result<Report, CheckError<R::Error>> {
     // The operations log is sized before gov is read: so gov, which is written first, knows every boot in it.
     let mut statuses = BTreeMap::new();
     for shard in 0..u16::MAX {
@@ -113,7 +115,7 @@ pub fn check<R: LogReader>(reader: &R) -> Result<Report, CheckError<R::Error>> {
     for (log, status) in statuses {
         let mut walk = Walk::new(&vault, log, &genesis.log_key);
         walk.expected.extend(ops_roots.iter().filter(|ops| ops.log == log).map(|ops| (ops.size, ops.root)));
-        logs.push(walk.operations(reader, status.as_ref(), &mut gov)?);
+        logs.push(walk.operations(reader, status.as_ref(), &mut gov, terms)?);
     }
     let history = gov.history;
     Ok(Report { vault, genesis, boots, history, logs })

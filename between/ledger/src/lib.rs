@@ -27,7 +27,7 @@ mod ssh;
 mod store;
 mod tile;
 
-pub use check::{CheckError, Fault, History, LogReport, Report, Rule, check};
+pub use check::{CheckError, Fault, History, LogReport, Report, Rule, Terms, check};
 pub use entry::{
     Body, ENTRY_LEN, Entry, EntryError, HEADER_LEN, Header, Kind, Size, leaves_of, leaves_root, part_leaf,
 };

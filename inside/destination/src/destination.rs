@@ -1,7 +1,7 @@
 //! Where a code is sent: a phone number or an e-mail address, as a secret.
 //!
-//! Only one spelling of each is accepted, and whatever is counted or compared is counted under that
-//! one, so that no spelling changes the outcome of an attempt.
+//! Only one spelling of each is accepted. Limits and comparisons use that spelling, so another one
+//! evades none of them.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,15 +12,14 @@ use zeroize::Zeroizing;
 use crate::phone::{self, Country, Numbering, WrittenInstead};
 use crate::{Channel, email};
 
-/// Digits at a number's end that tell the numbers of one block apart: a block has 10,000 numbers,
-/// in every plan.
+/// Last digits of a number that its block leaves out: a block has 10,000 numbers, in every plan.
 ///
-/// Pumping uses runs of consecutive numbers, which plans allot to operators by the thousand, ten
-/// thousand or more. A longer beginning would cut such a run into more blocks, each with a ceiling
-/// of its own. A shorter one would put the people of a town into one: an area code of the North
-/// American plan has 8,000,000 numbers, a mobile beginning such as +49 1512 has 10,000,000. Where
+/// Pumping fraud uses runs of consecutive numbers, which plans allot to operators by the thousand,
+/// ten thousand or more. With fewer digits left out such a run would have more blocks, each with a
+/// ceiling of its own. With more, all people of a town would share one: an area code of the North
+/// American plan has 8,000,000 numbers, a mobile prefix such as +49 1512 has 10,000,000. Where
 /// numbers are so short that a block is a whole network (+683, +290), the country has fewer people
-/// than a block has numbers, and fraud is fond of it.
+/// than a block has numbers, and much of such fraud.
 const BLOCK_DIGITS: usize = 4;
 
 /// An address. It identifies a person, so it is a secret: zeroized on drop, never printed, and not

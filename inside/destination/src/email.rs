@@ -1,7 +1,7 @@
 //! The one form of an e-mail address that is accepted: RFC 5321 §4.1.2's dot-string local part and
 //! a domain of at least two labels (RFC 1035 §2.3.1), ASCII only. No quoted strings, comments,
-//! address literals or lists: whoever needs them is not somebody to send a code to, and each is a
-//! second spelling. International domains come as `xn--`.
+//! address literals or lists: nobody who waits for a code needs them, and each is a second
+//! spelling. International domains come as `xn--`.
 
 use alloc::vec::Vec;
 

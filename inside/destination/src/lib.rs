@@ -1,8 +1,8 @@
 //! Where a message can go: phone numbers and e-mail addresses, one spelling of each; pure,
 //! `no_std`.
 //!
-//! Why a crate of its own: several workflows send to people, and whatever two of them count or
-//! compare must be spelled alike. What this crate is *not*: it sends nothing and knows no workflow.
+//! Why a crate of its own: several workflows send to people, and they must count and compare the
+//! same spelling. What this crate is *not*: it sends nothing and knows no workflow.
 
 #![no_std]
 

@@ -129,6 +129,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     // 6.
     told(&config, events, 6);
     let known = ops_root.filter(|root| root.log == OPS);
+    let named = known.as_ref().map(|root| root.size);
     let replayed = replay(&mut store, &vault.keys, vault.id, OPS, &vault.genesis.log_key, known.as_ref()).await;
     let Replay { state, frontier: ops_frontier, bucket: ops_bucket, events: replayed_events, uncovered, .. } =
         replayed.map_err(BootError::Replay)?;
@@ -248,7 +249,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     };
     tokio::spawn(follower.run(cold, ops_frontier));
     let gov = Arc::new(Mutex::new(gov));
-    tokio::spawn(hourly_roots(Arc::clone(&gov), engine.clone(), Arc::clone(&clock)));
+    tokio::spawn(hourly_roots(Arc::clone(&gov), engine.clone(), Arc::clone(&clock), named));
     if let Some(acme) = acme {
         let deps = acme::Deps { keys: public, records: Arc::clone(&gov), current: current.clone() };
         tokio::spawn(acme.run(deps));
@@ -307,8 +308,9 @@ async fn connect(service: &Address) -> Result<Store, BootError> {
     }
 }
 
-/// Writes size and root of the operations log, as the writer knows them to be durable, into the public log every hour.
-async fn hourly_roots(gov: Arc<Mutex<GovLog>>, engine: Engine, clock: Arc<Clock>) {
+/// Writes size and root of the operations log, as the writer knows them to be durable, into the public log every hour in which
+/// the log grew; `named` is the size that was written last.
+async fn hourly_roots(gov: Arc<Mutex<GovLog>>, engine: Engine, clock: Arc<Clock>, mut named: Option<u64>) {
     let mut hour = clock.now() / 3600;
     loop {
         sleep(Duration::from_secs(10)).await;
@@ -316,12 +318,16 @@ async fn hourly_roots(gov: Arc<Mutex<GovLog>>, engine: Engine, clock: Arc<Clock>
         if now / 3600 == hour {
             continue;
         }
+        hour = now / 3600;
         let (size, root) = engine.durable_root();
+        if named.is_some_and(|named| size <= named) {
+            continue;
+        }
         let record = GovRecord::OpsRoot(OpsRoot { log: OPS, size, root });
         if gov.lock().await.append(&record, now).await.is_err() {
             return;
         }
-        hour = now / 3600;
+        named = Some(size);
     }
 }
 

@@ -5,9 +5,8 @@
 //! - [`sealing`] makes entries and opens them; [`Replay`] rebuilds a machine from them.
 //! - [`snapshot`] seals what survives a restart.
 //!
-//! Scope: no clock, no randomness, no socket and no file. Whoever drives it (in the enclave: a queue, the *append*
-//! channel, the host's store) passes time in and bytes out, so tests drive it against a store with faults and a machine
-//! of their own.
+//! Scope: no clock, no randomness, no socket and no file. Its caller (in the enclave: a queue, the *append* channel, the
+//! host's store) passes time in and bytes out, so tests run it against a store with faults and a machine of their own.
 //!
 //! Byte layouts: `docs/spec/02-entries.md`, `docs/spec/04-snapshots.md`.
 

@@ -13,29 +13,29 @@ use crate::sealing::{BodyError, Opener};
 use crate::snapshot::Manifest;
 use crate::{Machine, Mode};
 
-/// Why a log cannot be replayed. The boot is refused; the vault never guesses.
+/// Why a log cannot be replayed: the boot is refused.
 #[derive(Debug)]
 pub enum ReplayError {
     /// An entry does not decode.
     Entry(EntryError),
-    /// An entry stands at another place than its header says.
+    /// An entry's index is not the one that its header has.
     Index,
     /// A body that is needed is missing.
     BodyMissing {
-        /// Where.
+        /// Index of the entry.
         index: u64,
     },
     /// A body or a snapshot does not open.
     Body,
     /// The signed head does not open.
     Head(HeadError),
-    /// The entries are not those that the head was signed for, or not those that are known to have been there.
+    /// The entries do not have the root that the head was signed for, or the root that is known of an earlier size.
     Root,
-    /// The log is older than what is known to have been there.
+    /// The log has fewer entries than it is known to have had.
     Older {
-        /// Its size.
+        /// The log's size.
         size: u64,
-        /// The size that is known.
+        /// The size that it has had.
         known: u64,
     },
 }
@@ -64,7 +64,7 @@ impl From<BodyError> for ReplayError {
     }
 }
 
-/// What no snapshot covers yet; entries of snapshots do not count.
+/// Entries that no snapshot covers; those of kind `snapshot` do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Uncovered {
     /// Bytes of bodies.
@@ -73,10 +73,10 @@ pub struct Uncovered {
     pub oldest: Option<u64>,
 }
 
-/// A machine as it is rebuilt, entry by entry.
+/// Rebuilds a machine, entry by entry.
 pub struct Replay<'a, M> {
     opener: Opener<'a>,
-    /// Entries that the snapshot it began at covers.
+    /// Number of entries that the snapshot covers from which the replay began.
     pub covered: u64,
     /// What survives a restart.
     pub state: M,
@@ -84,21 +84,21 @@ pub struct Replay<'a, M> {
     pub frontier: Frontier,
     /// The last time bucket.
     pub bucket: u64,
-    /// Events seen.
+    /// Events applied.
     pub events: u64,
-    /// What it took in.
+    /// Entries replayed since that snapshot.
     pub uncovered: Uncovered,
-    /// A size that the log has had, and its root then.
+    /// A size that the log has had, and its root at that size.
     known: Option<(u64, Hash)>,
 }
 
 impl<'a, M: Machine> Replay<'a, M> {
-    /// Begins at nothing.
+    /// Begins with the first entry.
     pub fn new(keys: &'a KeyTree, vault: VaultId, log: LogId) -> Self {
         Self::from_snapshot(keys, vault, log, M::default(), Frontier::new())
     }
 
-    /// Begins at a snapshot.
+    /// Begins behind a snapshot.
     pub fn from_snapshot(keys: &'a KeyTree, vault: VaultId, log: LogId, state: M, frontier: Frontier) -> Self {
         let covered = frontier.size();
         Self {
@@ -113,8 +113,8 @@ impl<'a, M: Machine> Replay<'a, M> {
         }
     }
 
-    /// Demands that the log has been of this size with this root. The root of a size that a snapshot covers is not looked at:
-    /// what is in the snapshot was compared when it was taken.
+    /// Requires that the log has had this root at this size. For a size that a snapshot covers the root is not compared: that
+    /// was done when the snapshot was taken.
     ///
     /// # Errors
     /// [`ReplayError::Root`] if the snapshot ends there with another root.
@@ -129,8 +129,8 @@ impl<'a, M: Machine> Replay<'a, M> {
         if self.known.is_some_and(other) { Err(ReplayError::Root) } else { Ok(()) }
     }
 
-    /// Takes the next entry in. One that is refused changes nothing of the tree: it can be asked for again, and is never
-    /// passed over.
+    /// Applies the next entry. An entry that is refused leaves the tree as it was, so it can be read again and is never
+    /// skipped.
     ///
     /// # Errors
     /// [`ReplayError`].
@@ -147,7 +147,7 @@ impl<'a, M: Machine> Replay<'a, M> {
                 let mut reader = Reader::new(bytes);
                 let event = M::Event::decode(&mut reader)?;
                 reader.finish()?;
-                // What was hot is void after this boot's own first entry: only what survives is kept.
+                // This boot's own first entry voids what is hot, so only what survives a restart is kept.
                 state.apply(event, Mode::Cold);
                 *events += 1;
                 Ok(())
@@ -164,7 +164,7 @@ impl<'a, M: Machine> Replay<'a, M> {
     /// Compares what was read with a head whose signature was checked.
     ///
     /// # Errors
-    /// [`ReplayError::Root`] or [`ReplayError::Older`]. The machine may then hold what was never written, and is to be dropped.
+    /// [`ReplayError::Root`] or [`ReplayError::Older`]. The machine may then hold what was never written: drop it.
     pub fn matches(&self, head: &Head) -> Result<(), ReplayError> {
         if let Some((known, _)) = self.known.filter(|(known, _)| *known > head.size) {
             return Err(ReplayError::Older { size: head.size, known });

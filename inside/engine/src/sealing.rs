@@ -1,8 +1,9 @@
-//! Entries of one log in one boot: made and opened (`docs/spec/02-entries.md`).
+//! Sealing the entries of one log in one boot, and opening those of any boot (`docs/spec/02-entries.md`).
 //!
-//! To seal:
-//! 1. the sizes of both bodies, and the root over the leaves of each;
-//! 2. the header, which 3. is associated data of both seals, with body and index as nonce.
+//! To seal an entry:
+//! 1. compute the size of each body, and the root over its leaves;
+//! 2. make the header, which holds both;
+//! 3. encrypt each body with the header as associated data, and body and index as nonce.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -19,7 +20,7 @@ const MAX_USED: usize = 256 * 1024 - PLAINTEXT_HEAD;
 /// Bytes of a part's length before it.
 const PART_HEAD: usize = 4;
 
-/// Why a stored body does not open. The store is untrusted, so this refuses a boot and says no more.
+/// A stored body does not open. One value for all reasons: the store is untrusted, and the boot is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyError;
 
@@ -141,11 +142,11 @@ impl Operations {
     }
 }
 
-/// What stands in a header besides what sealing computes.
+/// The fields of a header that sealing does not compute.
 pub struct Place {
     /// What the entry holds.
     pub kind: Kind,
-    /// Where it stands.
+    /// Index in its log.
     pub index: u64,
     /// Unix seconds / 10.
     pub time_bucket: u64,
@@ -247,7 +248,7 @@ pub struct Opener<'a> {
     keys: &'a KeyTree,
     vault: VaultId,
     log: LogId,
-    /// The boot that the key is of; logs are read in order, so one is enough.
+    /// The last key used, and its boot. Entries are read in order, so one is enough.
     boot: Option<([u8; 16], AeadKey)>,
 }
 
@@ -274,7 +275,7 @@ impl<'a> Opener<'a> {
     /// Opens the bodies that a header has sizes of.
     ///
     /// # Errors
-    /// [`BodyError`], whatever is wrong; a body that is missing included.
+    /// [`BodyError`], whatever is wrong; also if a body is missing.
     pub fn open(&mut self, record: &Record, header: &Header) -> Result<Opened, BodyError> {
         let mut open = |body| {
             let size = header.size(body);
@@ -304,7 +305,7 @@ impl<'a> Opener<'a> {
         let used = usize::try_from(reader.u32()?).map_err(|_| BodyError)?;
         let count = reader.u16()?;
         let mut parts = Reader::new(reader.take(used)?);
-        // It was authentic, so anything else is a bug of the writer.
+        // The plaintext is authentic, so padding that is not zero is a bug of the writer.
         if reader.rest().iter().any(|byte| *byte != 0) {
             return Err(BodyError);
         }
@@ -317,7 +318,7 @@ impl<'a> Opener<'a> {
 }
 
 impl Opened {
-    /// Hands every record to `each`, operation by operation, and of each what was kept before what was hot.
+    /// Calls `each` with every record, operation by operation; of one operation those of the kept body come first.
     ///
     /// # Errors
     /// As [`records`].
@@ -342,7 +343,7 @@ impl Parts {
     /// The operations' parts, in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let mut reader = Reader::new(self.plaintext.as_bytes().get(PLAINTEXT_HEAD..).unwrap_or_default());
-        // `open` has read as many.
+        // `open_body` has checked that they are there.
         (0..self.count).map_while(move |_| reader.lp().ok())
     }
 }

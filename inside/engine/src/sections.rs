@@ -1,4 +1,4 @@
-//! The sections of a snapshot, by which each workflow's state grows alone (`docs/spec/04-snapshots.md`).
+//! The sections of a snapshot: one for each workflow, with a version of its own (`docs/spec/04-snapshots.md`).
 
 use adyton_decider::Corrupt;
 use adyton_seal::Plaintext;
@@ -11,12 +11,12 @@ pub struct Sections<'a> {
 }
 
 impl<'a> Sections<'a> {
-    /// Writes behind what `out` has.
+    /// Appends to `out`.
     pub fn new(out: &'a mut Plaintext) -> Self {
         Self { out, last: None }
     }
 
-    /// Writes the section of a workflow: workflows ascend, and each has one at the most.
+    /// Writes the section of a workflow. Workflows ascend, and each has at most one.
     pub fn put(&mut self, workflow: u16, version: u16, write: impl FnOnce(&mut Plaintext)) {
         debug_assert!(self.last < Some(workflow), "sections ascend by workflow");
         self.last = Some(workflow);
@@ -35,11 +35,11 @@ pub struct SectionReader<'a> {
 /// One section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Section<'a> {
-    /// Whose state it is.
+    /// Number of the workflow.
     pub workflow: u16,
     /// Version of its bytes.
     pub version: u16,
-    /// The state.
+    /// The state, encoded.
     pub bytes: &'a [u8],
 }
 
@@ -68,7 +68,7 @@ impl<'a> SectionReader<'a> {
     /// The one section that a machine of one workflow has.
     ///
     /// # Errors
-    /// [`Corrupt`] if another one stands there, none, or one more.
+    /// [`Corrupt`] if there is another one, none or more than one.
     pub fn only(&mut self, workflow: u16, version: u16) -> Result<&'a [u8], Corrupt> {
         match (self.section()?, self.section()?) {
             (Some(found), None) if (found.workflow, found.version) == (workflow, version) => Ok(found.bytes),

@@ -14,19 +14,19 @@ use crate::{Machine, SectionReader, Sections};
 const CHUNK: usize = 262_144;
 const VERSION: u8 = 1;
 
-/// What a snapshot's entry says of it.
+/// The manifest of a snapshot, the one record of its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
-    /// Its id.
+    /// Id of the snapshot.
     pub id: [u8; 16],
-    /// Entries below this index are in it.
+    /// Entries below this index are covered.
     pub covered: u64,
     /// SHA-256 of each sealed chunk.
     pub chunks: Vec<Hash>,
 }
 
 impl Manifest {
-    /// The record.
+    /// Encodes the record.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         out.extend_from_slice(&self.id);
@@ -36,7 +36,7 @@ impl Manifest {
         out
     }
 
-    /// Reads the record; the whole input is one.
+    /// Decodes a record, which is the whole input.
     ///
     /// # Errors
     /// [`BodyError`].
@@ -123,7 +123,7 @@ impl Scope<'_> {
         }
         let mut sections = SectionReader::new(reader.rest());
         let machine = M::load(&mut sections)?;
-        // A section that the machine has not asked for is of another version.
+        // A section that the machine did not read is of another version.
         if sections.section()?.is_some() {
             return Err(BodyError);
         }

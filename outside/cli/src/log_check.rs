@@ -2,16 +2,32 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
-use adyton_ledger::{CheckError, LogId, Report, check, sha256};
+use adyton_ledger::{CheckError, LogId, Report, Terms, check, sha256};
+use adyton_policy::Policy;
 use serde_json::json;
 
 use crate::governance::verify_approvals;
 use crate::store::Source;
 
-/// What the check says of a vault's logs; an error names what is wrong with them.
+/// What policies say of retention, and this machine's clock.
+struct Here;
+
+impl Terms for Here {
+    fn retention(&self, policy: &[u8]) -> Option<u64> {
+        Policy::parse(policy).ok().map(|policy| u64::from(policy.retention_days) * 86_400)
+    }
+
+    fn now(&self) -> u64 {
+        // A clock before 1970 is behind every log, and the check then goes by the log's time.
+        SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
+    }
+}
+
+/// The report of the check of a vault's logs; an error names what is wrong with them.
 pub(crate) fn sound(source: &Source) -> Result<Report, Box<dyn std::error::Error>> {
-    let report = check(source).map_err(|error| match error {
+    let report = check(source, &Here).map_err(|error| match error {
         CheckError::Fault(fault) => format!("FAULT: {fault}").into(),
         CheckError::Unsettled(log) => unsettled(log),
         CheckError::Store(error) => Box::from(error),
@@ -23,7 +39,7 @@ pub(crate) fn sound(source: &Source) -> Result<Report, Box<dyn std::error::Error
 /// Checks every log of the vault in `data`.
 pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let source = Source::open(data)?;
-    match check(&source) {
+    match check(&source, &Here) {
         Ok(report) => {
             if let Err(error) = verify_approvals(&report.vault, &report.history) {
                 if as_json {
@@ -34,7 +50,7 @@ pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::e
                 return Ok(ExitCode::FAILURE);
             }
             let release = 1 + report.history.approvals.len();
-            // As monitors of CAs' logs name them.
+            // Monitors of certificate transparency name certificates by this hash.
             let obtained = report.history.certificates.iter().filter_map(|record| record.chain.first());
             let certificates: Vec<String> = obtained.map(|der| sha256(der).to_string()).collect();
             if as_json {

@@ -1,7 +1,7 @@
 //! `adyton log key`: the verifier's keys of a vault's logs.
 //!
-//! The log key stands in the genesis, and the vault id is the hash of the genesis entry. So these keys are the vault's if the vault
-//! id in their names is the one that the caller knows; `adyton verify` shows the log key of a vault that runs, by its evidence.
+//! The genesis entry names the log key, and its hash is the vault id. So these keys are the vault's if the vault id in their names
+//! is the one that the caller knows. `adyton verify` shows the log key of a running vault by its evidence.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ pub(crate) fn run(data: &Path, as_json: bool) -> Result<ExitCode, Error> {
     let (vault, log_key) = genesis(&source)?;
     let mut logs = vec![LogId::GOV];
     for shard in 0..u16::MAX {
-        // The first one is there from the first boot on.
+        // The log of shard 0 is always there; those of further shards once they have entries.
         if shard > 0 && source.status(LogId::ops(shard))?.size == 0 {
             break;
         }

@@ -4,18 +4,19 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use adyton_ledger::{
-    AppendOutcome, Body, Entry, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, head_is_kept, is_repeat,
-    overtaken, retires,
-};
-use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableTable, StorageError};
+use adyton_ledger::{AppendOutcome, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, is_repeat};
+use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, StorageError};
 
 use crate::reader::{Handle, RedbReader};
-use crate::tables::{CHUNKS, ENTRIES, HEADS, HOT, KEPT, SNAPSHOTS, TILES, newest, size};
+use crate::row::Row;
+use crate::tables::{self, BATCHES, CHUNKS, FORMAT, MARKS, SNAPSHOT};
 use crate::{OpenError, StoreError};
 
 /// Bytes of the file that are kept in memory.
 const CACHE: usize = 256 * 1024 * 1024;
+
+/// Batches that a retirement looks at in one transaction.
+const RETIRED_AT_ONCE: u64 = 1024;
 
 /// Logs in `DIR/log.redb`.
 pub struct RedbStore {
@@ -33,8 +34,7 @@ impl RedbStore {
         let path = folder.join("log.redb");
         let (database, again) = (open_database(&path, folder)?, path.clone());
         // Opened again, never made anew: an empty file in its place would look like a log that lost everything.
-        let store = Self::over(database, move || cached().open(&again))
-            .map_err(|error| OpenError::Database(path, Box::new(error)))?;
+        let store = Self::over(database, move || cached().open(&again)).map_err(|error| error.at(&path))?;
         // The file's name must be as durable as what is in it.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
         Ok(store)
@@ -44,20 +44,13 @@ impl RedbStore {
     /// that failed.
     ///
     /// # Errors
-    /// redb's.
+    /// [`StoreError::Format`] if the tables are of another format, or redb's error.
     pub fn over(
         database: Database,
         reopen: impl Fn() -> Result<Database, DatabaseError> + Send + Sync + 'static,
-    ) -> Result<Self, redb::Error> {
-        // The tables exist from the start, so that readers need not care.
+    ) -> Result<Self, StoreError> {
         let write = database.begin_write()?;
-        write.open_table(ENTRIES)?;
-        write.open_table(HOT)?;
-        write.open_table(KEPT)?;
-        write.open_table(HEADS)?;
-        write.open_table(TILES)?;
-        write.open_table(CHUNKS)?;
-        write.open_table(SNAPSHOTS)?;
+        is_ours(tables::make(&write)?)?;
         write.commit()?;
         Ok(Self { reader: RedbReader::new(reopen, Handle::ReadWrite(Arc::new(database))) })
     }
@@ -77,7 +70,11 @@ impl RedbStore {
             }
             Err(error) => return Err(opened(error, &path, folder)),
         };
-        Ok(Self { reader: RedbReader::new(move || Database::open(&path), database) })
+        let again = path.clone();
+        let reader = RedbReader::new(move || Database::open(&again), database);
+        let found = reader.read_transaction().and_then(|read| Ok(tables::format(&read)?));
+        found.and_then(|found| is_ours(found.unwrap_or_default())).map_err(|error| error.at(&path))?;
+        Ok(Self { reader })
     }
 
     /// A reader for other threads.
@@ -96,6 +93,10 @@ impl RedbStore {
         }
         done
     }
+}
+
+fn is_ours(got: u64) -> Result<(), StoreError> {
+    if got == FORMAT { Ok(()) } else { Err(StoreError::Format { expected: FORMAT, got }) }
 }
 
 fn open_database(path: &Path, folder: &Path) -> Result<Database, OpenError> {
@@ -150,10 +151,10 @@ impl LogStore for RedbStore {
             let number = log.number();
             let new;
             {
-                let mut entries = write.open_table(ENTRIES)?;
-                let size = size(&entries, log)?;
+                let mut batches = write.open_table(BATCHES)?;
+                let newest = tables::newest(&batches, log, |index, row| (index + 1, row.entry()))?;
+                let (size, newest) = newest.map_or((0, None), |(size, entry)| (size, Some(entry)));
                 if size != expected_size {
-                    let newest = newest(&entries, log)?;
                     let repeat = is_repeat(size, newest.as_ref(), expected_size, record);
                     return Ok(if repeat {
                         AppendOutcome::Appended { size }
@@ -162,22 +163,10 @@ impl LogStore for RedbStore {
                     });
                 }
                 new = size + 1;
-                let Record { entry, hot, kept } = record;
-                entries.insert((number, size), entry.as_bytes())?;
-                if let Some(hot) = hot {
-                    write.open_table(HOT)?.insert((number, size), &hot[..])?;
+                batches.insert((number, size), &Row::of(record, head).encode()?[..])?;
+                if record.entry.header().is_ok_and(|header| header.kind == Kind::Snapshot) {
+                    write.open_table(MARKS)?.insert((number, SNAPSHOT), size)?;
                 }
-                if let Some(kept) = kept {
-                    write.open_table(KEPT)?.insert((number, size), &kept[..])?;
-                }
-                if entry.header().is_ok_and(|header| header.kind == Kind::Snapshot) {
-                    write.open_table(SNAPSHOTS)?.insert(number, size)?;
-                }
-                let mut heads = write.open_table(HEADS)?;
-                if !head_is_kept(size, new) {
-                    heads.remove((number, size))?;
-                }
-                heads.insert((number, new), head)?;
             }
             write.commit()?;
             Ok(AppendOutcome::Appended { size: new })
@@ -197,34 +186,7 @@ impl LogStore for RedbStore {
     }
 
     fn retire(&mut self, log: LogId, retirement: Retirement) -> Result<(), StoreError> {
-        self.write(|database| {
-            let write = database.begin_write()?;
-            let number = log.number();
-            {
-                let entries = write.open_table(ENTRIES)?;
-                if overtaken(&retirement, newest(&entries, log)?.as_ref()) {
-                    return Ok(());
-                }
-                for (table, body) in [(HOT, Body::Hot), (KEPT, Body::Kept)] {
-                    let mut bodies = write.open_table(table)?;
-                    // Walks the bodies that are still there, so what an earlier call took costs nothing.
-                    let mut gone = Vec::new();
-                    for found in bodies.range((number, 0)..(number, retirement.below))? {
-                        let key = found?.0.value();
-                        let entry = entries.get(key)?.map(|entry| Entry::from_bytes(*entry.value()));
-                        if entry.is_some_and(|entry| retires(&retirement, &entry, body)) {
-                            gone.push(key);
-                        }
-                    }
-                    for key in gone {
-                        bodies.remove(key)?;
-                    }
-                }
-                let mut chunks = write.open_table(CHUNKS)?;
-                let all = (number, [0; 16], 0)..=(number, [0xFF; 16], u32::MAX);
-                chunks.retain_in(all, |(_, snapshot, _), _| snapshot == retirement.snapshot)?;
-            }
-            Ok(write.commit()?)
-        })
+        while self.retire_some(log, &retirement, RETIRED_AT_ONCE)? {}
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a folder's store cannot be opened.
 #[derive(Debug)]
@@ -13,6 +13,15 @@ pub enum OpenError {
     Io(PathBuf, io::Error),
     /// The file is not one of ours, or is damaged.
     Database(PathBuf, Box<redb::Error>),
+    /// The file is of another format; none is converted.
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The format of this program.
+        expected: u64,
+        /// The file's; 0 if it has no tables yet.
+        got: u64,
+    },
 }
 
 impl fmt::Display for OpenError {
@@ -23,11 +32,34 @@ impl fmt::Display for OpenError {
             }
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Database(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Format { path, expected, got } => {
+                write!(f, "{}: {}", path.display(), OtherFormat { expected: *expected, got: *got })
+            }
         }
     }
 }
 
 impl std::error::Error for OpenError {}
+
+/// How both errors put it.
+struct OtherFormat {
+    expected: u64,
+    got: u64,
+}
+
+impl fmt::Display for OtherFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { expected, got } = self;
+        if *got == 0 {
+            return f.write_str("the store is empty: it was never opened by a host");
+        }
+        write!(
+            f,
+            "expected a store of format {expected}, got format {got}: formats are not converted, so use the version of adyton that \
+             made it, or another folder"
+        )
+    }
+}
 
 /// Why the store could not do something; it changed nothing.
 #[derive(Debug)]
@@ -38,6 +70,25 @@ pub enum StoreError {
     Io(Box<redb::Error>),
     /// The store was opened for reading only.
     ReadOnly,
+    /// The tables are of another format.
+    Format {
+        /// The format of this program.
+        expected: u64,
+        /// The tables'; 0 if there are none.
+        got: u64,
+    },
+}
+
+impl StoreError {
+    /// What it says of a file that is being opened.
+    pub(crate) fn at(self, path: &Path) -> OpenError {
+        match self {
+            Self::Format { expected, got } => OpenError::Format { path: path.into(), expected, got },
+            Self::Io(error) => OpenError::Database(path.into(), error),
+            Self::Full => OpenError::Io(path.into(), io::ErrorKind::StorageFull.into()),
+            Self::ReadOnly => OpenError::Io(path.into(), io::ErrorKind::ReadOnlyFilesystem.into()),
+        }
+    }
 }
 
 impl fmt::Display for StoreError {
@@ -46,6 +97,7 @@ impl fmt::Display for StoreError {
             Self::Full => f.write_str("the disk is full"),
             Self::Io(error) => error.fmt(f),
             Self::ReadOnly => f.write_str("the store was opened for reading only"),
+            Self::Format { expected, got } => OtherFormat { expected: *expected, got: *got }.fmt(f),
         }
     }
 }

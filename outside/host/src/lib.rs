@@ -3,7 +3,7 @@
 //! Why a library as well as a binary: `adyton log check` reads the same store when the vault is stopped.
 //!
 //! Scope: the ingress pipe, the dialer, the log store over redb, the published logs and metrics (`docs/spec/01-frames.md`,
-//! `docs/spec/03-heads.md`). What it is not: it sees
+//! `docs/spec/03-heads.md`, `docs/spec/13-store.md`). What it is not: it sees
 //! no plaintext and cannot even name a plaintext type (`cargo xtask layers`); the enclave trusts nothing it says.
 
 mod approvals;
@@ -14,6 +14,8 @@ mod ingress;
 mod metrics;
 mod pages;
 mod reader;
+mod retire;
+mod row;
 mod service;
 mod tables;
 mod tiles;

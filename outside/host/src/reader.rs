@@ -1,15 +1,13 @@
 //! Reading a store, beside the one writer: redb's readers never wait for it.
 
-use std::iter::Peekable;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use adyton_ledger::{Entry, LogId, LogReader, Record, Status};
-use redb::{
-    AccessGuard, Database, DatabaseError, Range, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageError,
-};
+use adyton_ledger::{LogId, LogReader, Record, Status, head_is_kept};
+use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
 use crate::StoreError;
-use crate::tables::{CHUNKS, ENTRIES, HEADS, HOT, KEPT, SNAPSHOTS, TILES, size};
+use crate::row::Row;
+use crate::tables::{BATCHES, CHUNKS, MARKS, SNAPSHOT, TILES, newest, size};
 use crate::tiles::FULL;
 
 pub(crate) enum Handle {
@@ -78,45 +76,32 @@ impl RedbReader {
     }
 }
 
+/// Sizes of a log of which the last one's head is shown for good ([`head_is_kept`]).
+const HEAD_BLOCK: u64 = 256;
+
 /// Bytes of a record in a frame besides its entry and bodies: a flag and two lengths.
 const RECORD_FRAMING: usize = 9;
-
-/// The body of the row at `key`, if it is the next of these, which ascend.
-fn body_at(
-    bodies: &mut Peekable<Range<'_, (u16, u64), &'static [u8]>>,
-    key: (u16, u64),
-) -> Result<Option<Vec<u8>>, StoreError> {
-    let here = |found: &Result<(AccessGuard<'_, (u16, u64)>, _), StorageError>| {
-        found.as_ref().map_or(true, |(found, _)| found.value() == key)
-    };
-    Ok(bodies.next_if(here).transpose()?.map(|(_, body)| body.value().to_vec()))
-}
 
 impl LogReader for RedbReader {
     type Error = StoreError;
 
     fn status(&self, log: LogId) -> Result<Status, StoreError> {
         let read = self.read_transaction()?;
-        let number = log.number();
-        let size = size(&read.open_table(ENTRIES)?, log)?;
-        let latest_snapshot = read.open_table(SNAPSHOTS)?.get(number)?.map(|index| index.value());
-        let heads = read.open_table(HEADS)?;
-        let newest = heads.range((number, 0)..=(number, u64::MAX))?.next_back().transpose()?;
-        Ok(Status { size, latest_snapshot, head: newest.map(|(_, head)| head.value().into()).unwrap_or_default() })
+        let newest = newest(&read.open_table(BATCHES)?, log, |index, row| (index + 1, row.head.to_owned()))?;
+        let (size, head) = newest.unwrap_or_default();
+        let latest_snapshot = read.open_table(MARKS)?.get((log.number(), SNAPSHOT))?.map(|index| index.value());
+        Ok(Status { size, latest_snapshot, head })
     }
 
     fn read(&self, log: LogId, from: u64, max: u32, max_bytes: usize) -> Result<Vec<Record>, StoreError> {
         let read = self.read_transaction()?;
         let range = (log.number(), from)..=(log.number(), u64::MAX);
-        let (entries, hot, kept) = (read.open_table(ENTRIES)?, read.open_table(HOT)?, read.open_table(KEPT)?);
-        let mut hot = hot.range(range.clone())?.peekable();
-        let mut kept = kept.range(range.clone())?.peekable();
         let mut records = Vec::new();
         let mut bytes = 0;
-        for entry in entries.range(range)?.take(usize::try_from(max).unwrap_or(usize::MAX)) {
-            let (key, entry) = entry?;
-            let (hot, kept) = (body_at(&mut hot, key.value())?, body_at(&mut kept, key.value())?);
-            let record = Record { entry: Entry::from_bytes(*entry.value()), hot, kept };
+        let batches = read.open_table(BATCHES)?;
+        for row in batches.range(range)?.take(usize::try_from(max).unwrap_or(usize::MAX)) {
+            let row = row?.1;
+            let record = Row::decode(row.value())?.record();
             bytes += record.stored_len() + RECORD_FRAMING;
             if !records.is_empty() && bytes > max_bytes {
                 break;
@@ -128,9 +113,19 @@ impl LogReader for RedbReader {
 
     fn heads(&self, log: LogId, from: u64, max: u32) -> Result<Vec<String>, StoreError> {
         let read = self.read_transaction()?;
-        let heads = read.open_table(HEADS)?;
-        let range = heads.range((log.number(), from)..=(log.number(), u64::MAX))?;
-        range.take(usize::try_from(max).unwrap_or(usize::MAX)).map(|head| Ok(head?.1.value().into())).collect()
+        let batches = read.open_table(BATCHES)?;
+        let size = size(&batches, log)?;
+        let mut heads = Vec::new();
+        let mut next = from.max(1);
+        while next <= size && heads.len() < usize::try_from(max).unwrap_or(usize::MAX) {
+            // The last size of a block, or the newest of all.
+            let shown = (next | (HEAD_BLOCK - 1)).min(size);
+            debug_assert!(shown == size || head_is_kept(shown, shown + 1), "a head that the log keeps");
+            let Some(row) = batches.get((log.number(), shown - 1))? else { break };
+            heads.push(Row::decode(row.value())?.head.to_owned());
+            next = shown + 1;
+        }
+        Ok(heads)
     }
 
     fn tile(&self, log: LogId, level: u8, number: u64) -> Result<Option<Vec<u8>>, StoreError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adyton_frame::{Append, Channel, Event, Frame, Message, RecordBytes, StoreFailure};
-use adyton_ledger::{AppendOutcome, Entry, LogId, LogReader, LogStore, Record, Retirement};
+use adyton_ledger::{AppendOutcome, Entry, LogId, LogReader, LogStore, Record};
 use adyton_transport::{FrameReader, FrameWriter, Listener, Stream, accept_channel};
 
 use crate::dial::dial;
@@ -72,15 +72,15 @@ async fn serve(stream: Stream, channel: Channel, store: &Writer, approvals: &App
     }
 }
 
-fn failed(error: StoreError) -> Message {
+pub(crate) fn failed(error: StoreError) -> Message {
     let reason = match error {
         StoreError::Full => StoreFailure::Full,
-        StoreError::Io(_) | StoreError::ReadOnly => StoreFailure::Io,
+        StoreError::Io(_) | StoreError::ReadOnly | StoreError::Format { .. } => StoreFailure::Io,
     };
     Message::StoreFailed { reason }
 }
 
-/// Carries out a request that writes.
+/// Carries out a request that writes at once; a retirement takes longer ([`Writer`]).
 pub(crate) fn perform_write(store: &mut RedbStore, request: Message) -> Message {
     let done = match request {
         Message::Append(Append { log, expected_size, record: RecordBytes { entry, hot, kept }, head }) => {
@@ -93,11 +93,7 @@ pub(crate) fn perform_write(store: &mut RedbStore, request: Message) -> Message 
         Message::PutChunk { log, snapshot, number, bytes } => {
             store.put_chunk(LogId::from_number(log), snapshot, number, &bytes).map(|()| Message::Done)
         }
-        Message::Retire { log, below, bucket, snapshot, boot_id } => {
-            let retirement = Retirement { below, bucket, snapshot, boot_id };
-            store.retire(LogId::from_number(log), retirement).map(|()| Message::Done)
-        }
-        // `serve` sends nothing else here.
+        // The writing thread sends nothing else here.
         _ => Ok(Message::Missing),
     };
     done.unwrap_or_else(failed)

@@ -1,27 +1,34 @@
 //! The one thread that writes: appends, chunks and retirement, one after the other.
 //!
-//! A thread of its own because a commit waits for the disk, and because nothing then waits for a lock behind it.
+//! A thread of its own because a commit waits for the disk, and because nothing then waits for a
+//! lock behind it.
 //!
-//! Once a request was answered, the thread stores a few of the tiles that are due and looks for the next request. So no append waits
-//! for a tile of its own, and one that arrives meanwhile waits for [`TILES_AT_ONCE`] tiles at most, which no sync follows.
+//! Once a request was answered, the thread does one small step of what is due, tiles before
+//! retirement, and looks for the next request. So no append waits for a tile of its own or for a
+//! whole retirement: one that arrives meanwhile waits for one full tile or [`RETIRED_AT_ONCE`]
+//! batches, which no sync follows. A retirement is answered once all of it is done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread::JoinHandle;
 
 use adyton_frame::Message;
-use adyton_ledger::{LogId, LogReader, TILE_WIDTH};
+use adyton_ledger::{LogId, LogReader, Retirement, TILE_WIDTH};
 use tokio::sync::oneshot;
 
-use crate::service::perform_write;
+use crate::service::{failed, perform_write};
 use crate::{RedbReader, RedbStore};
 
 /// Full tiles of level 0 that are built between two requests.
-const TILES_AT_ONCE: u64 = 16;
+const TILES_AT_ONCE: u64 = 1;
+/// Batches that a retirement looks at between two requests.
+const RETIRED_AT_ONCE: u64 = 64;
 
-type Job = (Message, oneshot::Sender<Message>);
+type Job = (Message, Reply);
+type Reply = oneshot::Sender<Message>;
 
-/// Hands requests to the writing thread. The thread ends, and closes the file, when the last clone is gone.
+/// Hands requests to the writing thread. The thread ends, and closes the file, when the last clone
+/// is gone.
 #[derive(Clone)]
 pub struct Writer {
     jobs: mpsc::Sender<Job>,
@@ -29,30 +36,24 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread; it is to be joined before the process ends, so that the file is closed cleanly.
+    /// Starts the thread; it is to be joined before the process ends, so that the file is closed
+    /// cleanly.
     ///
     /// # Errors
     /// The system's, if it gives no thread.
-    pub fn start(mut store: RedbStore) -> std::io::Result<(Self, JoinHandle<()>)> {
+    pub fn start(store: RedbStore) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (jobs, inbox) = mpsc::channel();
         let reader = store.reader();
-        // What an earlier process left.
-        let mut due: BTreeSet<LogId> = [LogId::GOV].into();
-        due.extend((0..u16::MAX).map(LogId::ops).take_while(|log| store.status(*log).is_ok_and(|log| log.size > 0)));
+        // Tiles that an earlier process left.
+        let mut tiles: BTreeSet<LogId> = [LogId::GOV].into();
+        tiles.extend((0..u16::MAX).map(LogId::ops).take_while(|log| store.status(*log).is_ok_and(|log| log.size > 0)));
+        let mut thread = Thread { store, tiles, retiring: VecDeque::new() };
         let work = move || {
-            while let Some(job) = next(&inbox, due.is_empty()) {
+            while let Some(job) = next(&inbox, thread.is_idle()) {
                 if let Some((request, reply)) = job {
-                    let appends = appends(&request);
-                    let answer = perform_write(&mut store, request);
-                    due.extend(appends.and_then(|(log, from)| completes_a_tile(log, from, &answer)));
-                    // Nobody waits for the reply if its connection has ended.
-                    let _ = reply.send(answer);
+                    thread.take(request, reply);
                 }
-                // A failure is the disk's, which the next append meets too. The log is due again with its next tile.
-                let built = due.first().is_none_or(|log| !store.build_tiles(*log, TILES_AT_ONCE).unwrap_or(false));
-                if built {
-                    due.pop_first();
-                }
+                thread.step();
             }
         };
         let thread = std::thread::Builder::new().name("store".into()).spawn(work)?;
@@ -69,6 +70,55 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         self.jobs.send((request, reply)).ok()?;
         answer.await.ok()
+    }
+}
+
+/// The store, and what is due in it.
+struct Thread {
+    store: RedbStore,
+    /// Logs that have tiles to build.
+    tiles: BTreeSet<LogId>,
+    /// Retirements, the oldest first.
+    retiring: VecDeque<(LogId, Retirement, Reply)>,
+}
+
+impl Thread {
+    fn is_idle(&self) -> bool {
+        self.tiles.is_empty() && self.retiring.is_empty()
+    }
+
+    /// Carries out a request, or takes it up.
+    fn take(&mut self, request: Message, reply: Reply) {
+        if let Message::Retire { log, below, bucket, snapshot, boot_id } = request {
+            let retirement = Retirement { below, bucket, snapshot, boot_id };
+            self.retiring.push_back((LogId::from_number(log), retirement, reply));
+            return;
+        }
+        let appends = appends(&request);
+        let answer = perform_write(&mut self.store, request);
+        self.tiles.extend(appends.and_then(|(log, from)| completes_a_tile(log, from, &answer)));
+        // Nobody waits for the reply if its connection has ended.
+        let _ = reply.send(answer);
+    }
+
+    /// Does a little of what is due.
+    fn step(&mut self) {
+        if let Some(log) = self.tiles.first() {
+            // A failure is the disk's, which the next append meets too. The log is due again with
+            // its next tile.
+            if !self.store.build_tiles(*log, TILES_AT_ONCE).unwrap_or(false) {
+                self.tiles.pop_first();
+            }
+        } else if let Some((log, retirement, _)) = self.retiring.front() {
+            let answer = match self.store.retire_some(*log, retirement, RETIRED_AT_ONCE) {
+                Ok(true) => return,
+                Ok(false) => Message::Done,
+                Err(error) => failed(error),
+            };
+            if let Some((.., reply)) = self.retiring.pop_front() {
+                let _ = reply.send(answer);
+            }
+        }
     }
 }
 
@@ -103,17 +153,21 @@ mod tests {
     use std::ops::Range;
 
     use adyton_frame::{Append, RecordBytes};
-    use adyton_ledger::ENTRY_LEN;
+    use adyton_ledger::{ENTRY_LEN, Entry, Header, Kind, Record, Size};
 
     use super::*;
-    use crate::tables::ENTRIES;
+    use crate::row::Row;
+    use crate::tables::BATCHES;
 
-    /// Entries as an earlier process left them, which ended before it built tiles; written at once, without their appends.
+    /// Entries as an earlier process left them, which ended before it built tiles; written at once,
+    /// without their appends.
     fn left(store: &mut RedbStore, indices: Range<u64>) {
         let rows = |database: &redb::Database| {
+            let record = Record { entry: Entry::from_bytes([7; ENTRY_LEN]), hot: None, kept: None };
+            let row = Row::of(&record, "head").encode()?;
             let write = database.begin_write()?;
             for index in indices {
-                write.open_table(ENTRIES)?.insert((1, index), &[7; ENTRY_LEN])?;
+                write.open_table(BATCHES)?.insert((1, index), &row[..])?;
             }
             Ok(write.commit()?)
         };
@@ -150,6 +204,43 @@ mod tests {
         is_built(&writer, 24).await;
         drop(writer);
         thread.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_retirement_of_many_batches_is_answered_once_all_are_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = RedbStore::open(folder.path()).unwrap();
+        let rows = |database: &redb::Database| {
+            let write = database.begin_write()?;
+            for index in 0..500 {
+                write.open_table(BATCHES)?.insert((1, index), &Row::of(&with_hot(index), "head").encode()?[..])?;
+            }
+            Ok(write.commit()?)
+        };
+        store.write(rows).unwrap();
+        let (writer, thread) = Writer::start(store).unwrap();
+        let retire = Message::Retire { log: 1, below: 400, bucket: 0, snapshot: [1; 16], boot_id: [2; 16] };
+        assert_eq!(writer.request(retire).await, Some(Message::Done));
+        let left = writer.reader().read(LogId::ops(0), 0, 500, usize::MAX).unwrap();
+        assert!(left.iter().enumerate().all(|(index, record)| record.hot.is_some() == (index >= 400)));
+        drop(writer);
+        thread.join().unwrap();
+    }
+
+    fn with_hot(index: u64) -> Record {
+        let (hot, size) = (vec![7; 48], Size::holding(48).unwrap());
+        let header = Header {
+            kind: Kind::Ops,
+            hot_size: size,
+            kept_size: Size::ABSENT,
+            index,
+            time_bucket: 0,
+            boot_id: [2; 16],
+            release: 1,
+            hot_root: Default::default(),
+            kept_root: Default::default(),
+        };
+        Record { entry: Entry::new(&header, Some(&hot), None), hot: Some(hot), kept: None }
     }
 
     #[test]

@@ -113,18 +113,19 @@ fn root(leaves: &[Hash]) -> Hash {
 
 /// Writes so many entries straight into the table: as many appends would wait for the disk as often. Their leaf hashes.
 fn with_entries(folder: &std::path::Path, count: u64) -> Vec<Hash> {
-    const ENTRIES: TableDefinition<'_, (u16, u64), &[u8; ENTRY_LEN]> = TableDefinition::new("entries");
+    const BATCHES: TableDefinition<'_, (u16, u64), &[u8]> = TableDefinition::new("batches");
     drop(RedbStore::open(folder).unwrap());
     let database = Database::open(folder.join("log.redb")).unwrap();
     let write = database.begin_write().unwrap();
-    let mut entries = write.open_table(ENTRIES).unwrap();
+    let mut batches = write.open_table(BATCHES).unwrap();
     let mut leaves = Vec::new();
     for index in 0..count {
         let entry = record(index, 1).entry;
-        entries.insert((LOG, index), entry.as_bytes()).unwrap();
+        // A row without head and bodies (docs/spec/13-store.md).
+        batches.insert((LOG, index), &[&[0; 9], &entry.as_bytes()[..]].concat()[..]).unwrap();
         leaves.push(entry.leaf_hash());
     }
-    drop(entries);
+    drop(batches);
     write.commit().unwrap();
     leaves
 }
@@ -263,6 +264,69 @@ fn a_folder_has_one_user_and_is_private() {
     assert_eq!(reading.read(log(), 0, 9, usize::MAX).unwrap().len(), 3);
     assert!(RedbStore::open_read_only(&folder.path().join("none")).is_err());
     assert!(!folder.path().join("none").exists());
+}
+
+#[test]
+fn a_file_of_another_format_is_refused_and_stays_as_it_is() {
+    const ENTRIES: TableDefinition<'_, (u16, u64), &[u8; ENTRY_LEN]> = TableDefinition::new("entries");
+    const FORMAT: TableDefinition<'_, (), u64> = TableDefinition::new("format");
+    for format in [1, 3] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.redb");
+        let database = Database::create(&path).unwrap();
+        let write = database.begin_write().unwrap();
+        if format == 1 {
+            write.open_table(ENTRIES).unwrap();
+        } else {
+            write.open_table(FORMAT).unwrap().insert((), format).unwrap();
+        }
+        write.commit().unwrap();
+        drop(database);
+        for _ in 0..2 {
+            for opened in [RedbStore::open(folder.path()), RedbStore::open_read_only(folder.path())] {
+                let Err(OpenError::Format { path: named, expected: 2, got }) = opened else {
+                    unreachable!("it opened")
+                };
+                assert_eq!((&named, got), (&path, format));
+            }
+        }
+    }
+    let error = OpenError::Format { path: "d/log.redb".into(), expected: 2, got: 1 }.to_string();
+    assert!(error.starts_with("d/log.redb: expected a store of format 2, got format 1: "), "{error}");
+}
+
+#[test]
+fn a_file_without_tables_becomes_a_store_and_is_none_before() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Database::create(folder.path().join("log.redb")).unwrap());
+    let read = RedbStore::open_read_only(folder.path());
+    assert!(matches!(read, Err(OpenError::Format { expected: 2, got: 0, .. })));
+    append(&mut RedbStore::open(folder.path()).unwrap(), 1);
+    assert_eq!(RedbStore::open_read_only(folder.path()).unwrap().status(log()).unwrap().size, 1);
+}
+
+#[test]
+fn a_retirement_in_small_steps_ends_as_one_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, mut model) = (RedbStore::open(folder.path()).unwrap(), MemoryStore::new());
+    for index in 0..60 {
+        store.append(log(), index, &record(index, 1), "head").unwrap();
+        model.append(log(), index, &record(index, 1), "head").unwrap();
+    }
+    store.put_chunk(log(), [1; 16], 0, b"older").unwrap();
+    // The last one repeats: nothing is left to look at.
+    for (below, bucket, steps) in [(30, 2, 7), (50, 5, 7), (50, 5, 1)] {
+        let retirement = Retirement { below, bucket, snapshot: [2; 16], boot_id: [2; 16] };
+        model.retire(log(), retirement).unwrap();
+        let mut taken = 1;
+        while store.retire_some(log(), &retirement, 7).unwrap() {
+            taken += 1;
+        }
+        assert_eq!(taken, steps);
+        let all = store.read(log(), 0, u32::MAX, usize::MAX).unwrap();
+        assert_eq!(all, model.read(log(), 0, u32::MAX, usize::MAX).unwrap());
+        assert_eq!(store.chunk(log(), [1; 16], 0).unwrap(), None);
+    }
 }
 
 #[test]

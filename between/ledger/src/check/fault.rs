@@ -24,6 +24,18 @@ pub enum Rule {
     Body,
     /// The body is missing where it cannot have been retired.
     BodyMissing,
+    /// A kept body is missing that the policy of its time still keeps.
+    Retention {
+        /// Seconds for which it keeps bodies.
+        expected: u64,
+        /// Seconds that the body can have been kept at the most.
+        got: u64,
+    },
+    /// A kept body is missing, and how long this release keeps bodies cannot be read.
+    Policy {
+        /// The release.
+        release: u64,
+    },
     /// A public record does not decode.
     Record(GovError),
     /// A public record does not follow from the ones before it.
@@ -46,7 +58,8 @@ pub enum Rule {
     },
     /// The newest head is missing or not of the log's size.
     NewestHead,
-    /// An hourly root in `gov` is not the recomputed one, or the log is shorter.
+    /// An hourly root in `gov` is not the recomputed one, is not of a larger size than the one
+    /// before, or the log is shorter.
     OpsRoot,
     /// A stored tile is not the recomputed one.
     Tile {
@@ -81,6 +94,15 @@ impl fmt::Display for Fault {
             Rule::TimeBucket => f.write_str("the time bucket is lower than the one before"),
             Rule::Body => f.write_str("the body is not the one the entry was made for"),
             Rule::BodyMissing => f.write_str("the body is missing, though nothing may have retired it"),
+            Rule::Retention { expected, got } => {
+                write!(
+                    f,
+                    "the body is missing after {got} s at most, and the policy of that time keeps it for {expected} s"
+                )
+            }
+            Rule::Policy { release } => {
+                write!(f, "the body is missing, and how long the policy of release {release} keeps it cannot be read")
+            }
             Rule::Record(error) => write!(f, "{error}"),
             Rule::Release(error) => write!(f, "{error}"),
             Rule::BootId => f.write_str("the boot id is not one that gov knows"),
@@ -88,7 +110,9 @@ impl fmt::Display for Fault {
             Rule::Head(error) => write!(f, "a stored head: {error}"),
             Rule::Root { expected, got } => write!(f, "a signed head has root {expected}, the entries give {got}"),
             Rule::NewestHead => f.write_str("there is no signed head for the log's size"),
-            Rule::OpsRoot => f.write_str("an hourly root in gov is not the root of these entries"),
+            Rule::OpsRoot => f.write_str(
+                "an hourly root in gov is not the root of these entries, or its size is not above the one before",
+            ),
             Rule::Tile { level, number } => write!(f, "stored tile {level}/{number} is not the one the entries give"),
             Rule::Short => f.write_str("the store says it has more entries than it gives"),
         }
@@ -102,7 +126,8 @@ pub enum CheckError<E> {
     Store(E),
     /// The log is wrong.
     Fault(Fault),
-    /// A running vault retired bodies of this log again and again before they were read, so that nothing can be said.
+    /// A running vault retired bodies of this log again and again before they were read, so that
+    /// nothing can be said.
     Unsettled(LogId),
 }
 

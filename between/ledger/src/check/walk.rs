@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::retention::{Retained, Terms};
 use super::{BYTES, CheckError, Fault, History, LogReport, Rule};
 use crate::{
     Body, Entry, Frontier, GovRecord, Hash, Head, Header, Kind, LogId, LogReader, OpsRoot, Record, Releases, Size,
@@ -33,6 +34,7 @@ pub(super) struct Walk<'a> {
     bucket: u64,
     /// The first missing body that no snapshot after it explains.
     unexplained: Option<u64>,
+    retained: Retained,
     frontier: Frontier,
     builder: TileBuilder,
     report: LogReport,
@@ -52,6 +54,7 @@ impl<'a> Walk<'a> {
             history: History::default(),
             bucket: 0,
             unexplained: None,
+            retained: Retained::default(),
             frontier: Frontier::new(),
             builder: TileBuilder::new(),
             report,
@@ -73,6 +76,7 @@ impl<'a> Walk<'a> {
         reader: &R,
         status: Option<&Status>,
         gov: &mut Self,
+        terms: &impl Terms,
     ) -> Result<LogReport, CheckError<R::Error>> {
         self.boots.clone_from(&gov.boots);
         if let Some(status) = status {
@@ -88,7 +92,11 @@ impl<'a> Walk<'a> {
             self.read_to(reader, furthest)?;
         }
         self.explain(reader, gov)?;
-        Ok(self.report())
+        // 2. Once all releases that wrote here are known.
+        match self.retained.fault(&gov.history.policies, terms) {
+            Some((index, rule)) => Err(CheckError::Fault(Fault { log: self.log, index, rule })),
+            None => Ok(self.report()),
+        }
     }
 
     /// Step 2: a running vault may have retired a missing body since, after a snapshot above the size read so far. That
@@ -161,6 +169,7 @@ impl<'a> Walk<'a> {
             return Err(self.fault(Rule::TimeBucket));
         }
         self.bucket = header.time_bucket;
+        self.retained.entry(&header);
         if header.kind == Kind::Snapshot {
             // Bodies below a snapshot may have been retired; the entry says so, not the store's hint.
             self.unexplained = None;
@@ -186,8 +195,8 @@ impl<'a> Walk<'a> {
                 GovRecord::OpsRoot(ops) => {
                     let of_nothing = ops.size == 0 && ops.root != Frontier::new().root();
                     let last = self.ops_roots.iter().rev().find(|last| last.log == ops.log);
-                    let falls = last.is_some_and(|last| last.size > ops.size);
-                    if ops.log == LogId::GOV || of_nothing || falls {
+                    let rises = last.is_none_or(|last| last.size < ops.size);
+                    if ops.log == LogId::GOV || of_nothing || !rises {
                         return Err(self.fault(Rule::OpsRoot));
                     }
                     self.ops_roots.push(ops);
@@ -242,6 +251,9 @@ impl<'a> Walk<'a> {
             None => {
                 self.unexplained = self.unexplained.or(Some(header.index));
                 self.report.retired += 1;
+                if which == Body::Kept {
+                    self.retained.missing(header);
+                }
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use adyton_ledger::{
     sha256,
 };
 
-use crate::vault::{BOOT, Vault, ops};
+use crate::vault::{BOOT, LATER, Vault, ops};
 
 /// A store whose `Status` of one log is what it likes.
 struct Liar {
@@ -41,7 +41,7 @@ impl LogReader for Liar {
 }
 
 fn lie(vault: &Vault, log: LogId, lie: fn(&mut Status)) -> Fault {
-    match check(&Liar { store: vault.store.clone(), log, lie }) {
+    match check(&Liar { store: vault.store.clone(), log, lie }, &LATER) {
         Err(CheckError::Fault(fault)) => fault,
         other => panic!("{other:?}"),
     }
@@ -97,16 +97,21 @@ fn two_hourly_roots_for_one_size() {
 }
 
 #[test]
-fn an_hourly_root_of_a_smaller_size_than_the_one_before() {
-    let mut vault = Vault::busy();
-    vault.ops_root(None);
-    let root = vault.report().logs[1].root;
-    let mut older = adyton_ledger::Frontier::new();
-    vault.store.records_mut(ops())[..8].iter().for_each(|record| older.push(record.entry.leaf_hash()));
-    vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 12, root }));
-    vault.report();
-    vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 8, root: older.root() }));
-    vault.finds(LogId::GOV, 6, Rule::OpsRoot);
+fn an_hourly_root_of_no_larger_size_than_the_one_before() {
+    for size in [7, 8, 11, 12] {
+        let mut vault = Vault::busy();
+        vault.ops_root(None);
+        vault.report();
+        let mut older = adyton_ledger::Frontier::new();
+        vault.store.records_mut(ops())[..size].iter().for_each(|record| older.push(record.entry.leaf_hash()));
+        vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size: older.size(), root: older.root() }));
+        vault.finds(LogId::GOV, 5, Rule::OpsRoot);
+        // A larger one of another log is no excuse.
+        let mut vault = Vault::busy();
+        root(&mut vault, LogId::ops(1), 1, b"");
+        vault.gov(BOOT, &GovRecord::OpsRoot(OpsRoot { log: ops(), size: 8, root: older.root() }));
+        vault.finds(LogId::GOV, 5, Rule::OpsRoot);
+    }
 }
 
 #[test]

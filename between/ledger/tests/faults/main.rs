@@ -3,6 +3,7 @@
 
 mod hostile;
 mod releases;
+mod retention;
 mod running;
 mod vault;
 

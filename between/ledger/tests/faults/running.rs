@@ -7,7 +7,7 @@ use adyton_ledger::{
     Body, CheckError, Fault, Kind, LogId, LogReader, LogStore, Record, Report, Retirement, Rule, Status, check,
 };
 
-use crate::vault::{BOOT, Vault, ops};
+use crate::vault::{BOOT, LATER, Vault, ops};
 
 const NEXT_BOOT: [u8; 16] = [0xB1; 16];
 
@@ -29,7 +29,7 @@ struct Running {
 
 impl Running {
     fn check(lives: fn(&mut Vault, Question)) -> Result<Report, CheckError<Infallible>> {
-        check(&Self { vault: RefCell::new(Vault::busy()), sizes: Cell::new(0), lives })
+        check(&Self { vault: RefCell::new(Vault::busy()), sizes: Cell::new(0), lives }, &LATER)
     }
 
     fn passes(lives: fn(&mut Vault, Question)) -> Report {

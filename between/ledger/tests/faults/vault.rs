@@ -3,7 +3,7 @@
 use adyton_ledger::{
     AppendOutcome, ApprovalRecord, Body, BootRecord, CheckError, Entry, Fault, Frontier, Genesis, GovRecord, Hash,
     Head, Header, Kind, LogId, LogStore, MemoryStore, OpsRoot, PolicyRecord, Profile, Record, Report, Rule,
-    SettingsRecord, Size, VaultId, check, origin, sha256,
+    SettingsRecord, Size, Terms, VaultId, check, origin, sha256,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
@@ -11,6 +11,25 @@ pub(crate) const BOOT: [u8; 16] = [0xB0; 16];
 /// Bytes of the smallest sealed body.
 pub(crate) const SEALED: usize = 1024 + 16;
 pub(crate) const POLICY: &[u8] = b"the first policy";
+
+/// Seconds for which each policy keeps bodies; another text is no policy.
+const RETENTIONS: [(&[u8], u64); 3] = [(POLICY, 1000), (b"the longer policy", 5000), (b"the shorter policy", 100)];
+
+/// A check's terms at a time.
+pub(crate) struct At(pub(crate) u64);
+
+impl Terms for At {
+    fn retention(&self, policy: &[u8]) -> Option<u64> {
+        RETENTIONS.iter().find(|(text, _)| *text == policy).map(|(_, seconds)| *seconds)
+    }
+
+    fn now(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A time at which every policy has let go of all that these vaults write.
+pub(crate) const LATER: At = At(1_000_000);
 
 pub(crate) fn ops() -> LogId {
     LogId::ops(0)
@@ -129,19 +148,31 @@ impl Vault {
         self.append(ops(), &record(ops(), index, kind, body, boot, bucket, bytes));
     }
 
+    /// An entry with a kept body, by a boot of a release.
+    pub(crate) fn entry_of(&mut self, kind: Kind, release: u64, boot: [u8; 16], bucket: u64) {
+        let index = self.frontier(ops()).size();
+        let Record { entry, hot, kept } = record(ops(), index, kind, Body::Kept, boot, bucket, vec![7; SEALED]);
+        let header = Header { release, ..entry.header().unwrap() };
+        self.append(ops(), &Record { entry: Entry::new(&header, hot.as_deref(), kept.as_deref()), hot, kept });
+    }
+
     pub(crate) fn operate(&mut self, body: Body) {
         self.entry(Kind::Ops, body, BOOT, 200);
     }
 
     pub(crate) fn report(&self) -> Report {
-        match check(&self.store) {
+        match check(&self.store, &LATER) {
             Ok(report) => report,
             Err(error) => panic!("{error:?}"),
         }
     }
 
     pub(crate) fn fault(&self) -> Fault {
-        match check(&self.store) {
+        self.fault_at(LATER)
+    }
+
+    pub(crate) fn fault_at(&self, terms: At) -> Fault {
+        match check(&self.store, &terms) {
             Err(CheckError::Fault(fault)) => fault,
             other => panic!("{other:?}"),
         }

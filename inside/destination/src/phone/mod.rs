@@ -11,7 +11,7 @@
 //!
 //! What this is not: it does not say that a number is assigned, or that it can take text messages.
 //! Numbers for fiction (+1 202 555 01xx, +44 7700 900xxx) are numbers like any other. Calling codes
-//! of no country are refused: nobody gets a verification code there, and fraud does.
+//! of no country are refused: no person receives a code there, but fraud does.
 //!
 //! Limits: step 4 knows what the table knows. If a network still delivers to a form that neither
 //! the metadata nor the list of spellings has, that form counts as another number.

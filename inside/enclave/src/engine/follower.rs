@@ -4,7 +4,7 @@
 //! 2. after so many bytes of bodies, or an hour after the oldest entry that no snapshot covers, seal that state into chunks,
 //!    store them, and read them back;
 //! 3. have the writer append the manifest;
-//! 4. once it is durable, let the host retire what no boot will need again.
+//! 4. once it is durable, and every hour after that, tell the host what may be retired: bodies age without a snapshot too.
 //!
 //! It never holds the writer up: if the host is away it waits and begins again where it was. What the host shows is
 //! believed only as far as this vault's signed head bears it out. When it does not, that is said once
@@ -32,6 +32,8 @@ use adyton_transport::Address;
 pub const EVERY_BYTES: u64 = 64 * 1024 * 1024;
 /// Seconds after which an entry is covered by a snapshot.
 const EVERY_SECONDS: u64 = 3600;
+/// Seconds between two times that the host is told what may be retired.
+const RETIRE_SECONDS: u64 = 3600;
 /// Wait between two looks at what the writer has made durable.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -63,6 +65,20 @@ pub struct Follower {
     pub every_bytes: u64,
 }
 
+/// The newest snapshot that this boot took. Until there is one, within an hour of the boot, nothing is retired.
+struct Newest {
+    id: [u8; 16],
+    covered: u64,
+    /// When the host last took what may be retired.
+    told: Option<u64>,
+}
+
+impl Newest {
+    fn is_due(&self, now: u64) -> bool {
+        self.told.is_none_or(|told| now >= told + RETIRE_SECONDS)
+    }
+}
+
 impl Follower {
     /// Follows from a state and a frontier, until the writer stops.
     pub async fn run(self, state: State, frontier: Frontier) {
@@ -71,6 +87,7 @@ impl Follower {
         second.uncovered = self.uncovered;
         let mut second = Some(second);
         let mut connection = None;
+        let mut newest: Option<Newest> = None;
         let mut faulty = false;
         loop {
             sleep(PAUSE).await;
@@ -78,7 +95,9 @@ impl Follower {
                 return;
             }
             let (durable, now) = (self.engine.durable(), self.clock.now());
-            if second.as_ref().is_some_and(|second| second.frontier.size() >= durable && !self.is_due(second, now)) {
+            let is_up =
+                second.as_ref().is_some_and(|second| second.frontier.size() >= durable && !self.is_due(second, now));
+            if is_up && !newest.as_ref().is_some_and(|newest| newest.is_due(now)) {
                 continue;
             }
             let mut store = match connection.take() {
@@ -103,8 +122,16 @@ impl Follower {
             {
                 replay.uncovered = Uncovered::default();
                 replay.state.compact(now);
-                if self.snapshot(&mut store, replay).await.is_none() {
-                    continue;
+                match self.snapshot(&mut store, replay).await {
+                    Some(taken) => newest = Some(taken),
+                    None => continue,
+                }
+            }
+            // 4.
+            if let Some(newest) = newest.as_mut().filter(|newest| newest.is_due(now)) {
+                match self.retire(&mut store, newest).await {
+                    Some(()) => newest.told = Some(now),
+                    None => continue,
                 }
             }
             connection = Some(store);
@@ -142,7 +169,7 @@ impl Follower {
         up_to(behind, self.log, &head.map_err(ReplayError::Head)?, store).await
     }
 
-    async fn snapshot(&self, store: &mut Store, replay: &Replay<'_, State>) -> Option<()> {
+    async fn snapshot(&self, store: &mut Store, replay: &Replay<'_, State>) -> Option<Newest> {
         let scope = Scope { keys: &self.keys, vault: self.vault, log: self.log, boot_id: self.boot_id };
         // 2.
         let (manifest, chunks) = scope.seal::<State>(random().ok()?, &replay.state.freeze(), &replay.frontier).ok()?;
@@ -158,10 +185,12 @@ impl Follower {
         // 3.
         self.engine.append_snapshot(manifest.encode()).await.ok()?;
         self.events.emit(Event::SnapshotTaken { log: self.log.number(), index: manifest.covered });
-        // 4.
+        Some(Newest { id: manifest.id, covered: manifest.covered, told: None })
+    }
+
+    async fn retire(&self, store: &mut Store, newest: &Newest) -> Option<()> {
         let bucket = self.clock.now().saturating_sub(self.retention) / 10;
-        let retirement = Retirement { below: manifest.covered, bucket, snapshot: manifest.id, boot_id: self.boot_id };
-        // If this is lost, the next snapshot's retirement covers it.
-        store.retire(self.log, retirement).await.ok()
+        let Newest { id: snapshot, covered: below, .. } = *newest;
+        store.retire(self.log, Retirement { below, bucket, snapshot, boot_id: self.boot_id }).await.ok()
     }
 }

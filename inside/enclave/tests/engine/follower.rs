@@ -12,7 +12,7 @@ use tokio::time::{Duration, sleep, timeout};
 use crate::disk::Disk;
 use crate::fixtures::{KEYS, OPS, VAULT, boot, context, create_service, create_tenant, fresh, kept_of, start};
 use crate::host::{Heard, Host, PATIENCE, address};
-use crate::live::Live;
+use crate::live::{Live, RETENTION};
 
 /// A snapshot of entries below an index, the first at or above this one.
 fn taken(said: &[Event], at_least: u64) -> Option<u64> {
@@ -33,18 +33,29 @@ async fn work(live: &Live, who: u8) -> ServiceId {
 
 /// Waits until no hot body is left below an index.
 async fn until_retired(live: &Live, below: u64) {
-    let retired = async {
+    until_gone(live, below, Body::Hot).await;
+}
+
+/// Waits until no such body is left below an index.
+async fn until_gone(live: &Live, below: u64, which: Body) {
+    let gone = async {
         loop {
-            let mut store = Store::connect(&address(live.folder.path())).await.unwrap();
-            let records = store.read(OPS, 0, u32::try_from(below).unwrap()).await.unwrap();
-            let hot = records.iter().filter(|record| !record.entry.header().unwrap().hot_size.is_absent());
-            if hot.clone().count() > 0 && hot.clone().all(|record| record.hot.is_none()) {
+            let of_entries = bodies(live, below, which).await;
+            if !of_entries.is_empty() && of_entries.iter().all(|is_there| !is_there) {
                 return;
             }
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(PATIENCE, retired).await.unwrap();
+    timeout(PATIENCE, gone).await.unwrap();
+}
+
+/// Of each entry below an index that has such a body, whether the host still has it.
+async fn bodies(live: &Live, below: u64, which: Body) -> Vec<bool> {
+    let mut store = Store::connect(&address(live.folder.path())).await.unwrap();
+    let records = store.read(OPS, 0, u32::try_from(below).unwrap()).await.unwrap();
+    let with = records.iter().filter(|record| !record.entry.header().unwrap().size(which).is_absent());
+    with.map(|record| record.body(which).is_some()).collect()
 }
 
 /// What a boot from this disk finds, beside what kept bodies alone give.
@@ -122,6 +133,33 @@ async fn an_entry_is_covered_within_an_hour_and_a_snapshot_needs_none() {
     live.kill_host();
     assert_eq!(reboot(&live.disk).covered, covered + 2);
     assert_eq!(live.disk.store().unwrap().status(OPS).unwrap().size, covered + 3);
+}
+
+#[tokio::test]
+async fn kept_bodies_go_at_retention_though_no_snapshot_follows() {
+    let mut live = Live::start(Disk::default(), 1).await;
+    live.submit(create_tenant).await;
+    work(&live, 1).await;
+    let clock = live.follow_later(live.folder.path(), 1, 0);
+    let said = live.heard.until(|said| taken(said, ENTRIES).is_some()).await;
+    let covered = taken(&said, 0).unwrap();
+    until_retired(&live, covered).await;
+    assert!(bodies(&live, covered, Body::Kept).await.iter().all(|is_there| *is_there));
+    // The host is away when it is to be told, and is told once it is back.
+    live.kill_host();
+    clock.at_least(clock.now() + RETENTION + 20);
+    live.start_host();
+    until_gone(&live, covered, Body::Kept).await;
+    let snapshots = live.heard.all().iter().filter(|event| matches!(event, Event::SnapshotTaken { .. })).count();
+    assert_eq!(snapshots, 1);
+    live.kill_host();
+    assert_eq!(boot_covered(&live.disk), covered);
+}
+
+/// What a boot from this disk finds covered.
+fn boot_covered(disk: &Disk) -> u64 {
+    let disk = disk.clone();
+    std::thread::spawn(move || boot(&disk).covered).join().unwrap()
 }
 
 /// The log of a disk as another host shows it: entries changed, some bodies gone, the newest head as it is.

@@ -24,6 +24,8 @@ use crate::disk::Disk;
 use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, keys, shard, signer};
 use crate::host::{Heard, Host, PATIENCE, address};
 
+/// Seconds for which kept bodies stay.
+pub(crate) const RETENTION: u64 = 86_400;
 /// Bytes of a body of the smallest size.
 const SMALLEST_BODY: u64 = 1024 + 16;
 
@@ -91,9 +93,9 @@ impl Live {
         self.follow_later(folder, every, 0);
     }
 
-    /// The same with a clock that is ahead.
-    pub(crate) fn follow_later(&self, folder: &Path, every: u64, seconds: u64) {
-        let clock = Clock::new();
+    /// The same with a clock that is ahead, and can be put further ahead.
+    pub(crate) fn follow_later(&self, folder: &Path, every: u64, seconds: u64) -> Arc<Clock> {
+        let clock = Arc::new(Clock::new());
         clock.at_least(clock.now() + seconds);
         let follower = Follower {
             service: address(folder),
@@ -104,13 +106,14 @@ impl Live {
             uncovered: self.found.uncovered,
             boot_id: self.boot_id,
             engine: self.engine.clone(),
-            clock: Arc::new(clock),
+            clock: Arc::clone(&clock),
             events: Events::start(address(self.folder.path())),
-            retention: 86_400,
+            retention: RETENTION,
             every_bytes: every * SMALLEST_BODY,
         };
         let cold = State::decode_cold(&self.found.state.cold_bytes()).unwrap();
         tokio::spawn(follower.run(cold, self.found.frontier.clone()));
+        clock
     }
 
     /// Repeats a command until the store is back.

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use adyton_engine::sealing::Opener;
+use adyton_engine::sealing::{Opener, body_of};
 use adyton_engine::snapshot::{Manifest, Scope};
 use adyton_engine::{Held, Machine as _, Release, Replay, Sealed, Shard};
 use adyton_host::{RedbStore, StoreError};
@@ -168,8 +168,11 @@ impl World {
         self.pass(1);
         let (counter, now) = (self.seen.borrow().counter, self.now());
         let decision = decide(self.shard.state(), command(), &mut context(now, &mut fresh(counter)));
-        self.is_open |= !decision.draft.events.is_empty();
-        self.decided.extend(decision.draft.events.iter().map(encoded));
+        let mut events = decision.draft.events;
+        self.is_open |= !events.is_empty();
+        // Within an operation what is kept comes first.
+        events.sort_by_key(|event| body_of(event.class()) == Body::Hot);
+        self.decided.extend(events.iter().map(encoded));
         let ticket = Ticket { decided: self.decided.len(), retirement: None };
         if let Some(release) = self.shard.submit(command(), &mut context(now, &mut fresh(counter)), ticket) {
             self.released(release);
@@ -220,13 +223,7 @@ impl World {
                 opener.open(&record, &header).unwrap().each(keep).unwrap();
             }
         }
-        // Within an operation what is kept comes first.
-        let sorted = |events: &[Vec<u8>]| {
-            let mut events = events.to_vec();
-            events.sort();
-            events
-        };
-        assert_eq!(sorted(events), sorted(&self.decided[..events.len()]));
+        assert_eq!(events[..], self.decided[..events.len()], "in the order in which it was decided");
     }
 
     /// Seals the open batch if nothing is in flight.

@@ -3,7 +3,7 @@
 use adyton_decider::{Class, Record as _};
 use adyton_engine::sealing::{Opener, records};
 use adyton_engine::{Machine, Mode, Replay, ReplayError, SectionReader};
-use adyton_ledger::{Body, Frontier, Hash, Kind, LogReader, MemoryStore, Record};
+use adyton_ledger::{Body, ENTRY_LEN, Entry, Frontier, Hash, Kind, LogReader, MemoryStore, Record};
 use adyton_wire::Reader;
 use proptest::prelude::*;
 
@@ -128,6 +128,55 @@ fn a_log_that_is_older_or_another_than_is_known_is_refused() {
         assert!(matches!(replayed(size, Hash([7; 32])), Err(ReplayError::Root)));
     }
     assert!(matches!(replayed(5, root(4)), Err(ReplayError::Older { size: 4, known: 5 })));
+}
+
+/// The log of one kept operation behind its boot, with that entry and its bodies changed; the head is as it was signed.
+fn replayed_changed(change: impl FnOnce(&mut [u8; ENTRY_LEN], &mut Record)) -> Result<(), ReplayError> {
+    let mut log = Log::new();
+    log.submit(Command::Count(vec![Note { class: Class::S, counter: 1, weight: 10 }]));
+    log.drain();
+    let mut records = log.store.read(OPS, 0, u32::MAX, usize::MAX).unwrap();
+    let changed = &mut records[1];
+    assert!(changed.hot.is_none() && changed.kept.is_some());
+    let mut entry = *changed.entry.as_bytes();
+    change(&mut entry, changed);
+    changed.entry = Entry::from_bytes(entry);
+    let mut replay = Replay::<Toy>::new(&KEYS, VAULT, OPS);
+    records.iter().try_for_each(|record| replay.entry(record))?;
+    replay.matches(&head(&log.store))
+}
+
+/// What makes the kept body of an entry its hot one, for which another retention holds: sizes, roots and hashes change places.
+fn kept_as_hot(entry: &mut [u8; ENTRY_LEN]) {
+    entry.swap(2, 3);
+    for (hot, kept, length) in [(48, 80, 32), (112, 144, 32)] {
+        (0..length).for_each(|byte| entry.swap(hot + byte, kept + byte));
+    }
+}
+
+#[test]
+fn a_body_is_replayed_only_under_the_header_that_it_was_sealed_with() {
+    assert!(replayed_changed(|_, _| ()).is_ok());
+    let release = replayed_changed(|entry, _| entry[47] ^= 1);
+    assert!(matches!(release, Err(ReplayError::Body)), "{release:?}");
+    let shown_as_hot = replayed_changed(|entry, record| {
+        kept_as_hot(entry);
+        record.hot = record.kept.take();
+    });
+    assert!(matches!(shown_as_hot, Err(ReplayError::Body)), "{shown_as_hot:?}");
+    let retired_as_hot = replayed_changed(|entry, record| {
+        kept_as_hot(entry);
+        record.kept = None;
+    });
+    assert!(matches!(retired_as_hot, Err(ReplayError::BodyMissing { index: 1 })), "{retired_as_hot:?}");
+    // Nothing is opened where a header says that there is nothing; the head was signed for another entry.
+    let absent = replayed_changed(|entry, record| {
+        entry[3] = 0;
+        entry[80..112].fill(0);
+        entry[144..].fill(0);
+        record.kept = None;
+    });
+    assert!(matches!(absent, Err(ReplayError::Root)), "{absent:?}");
 }
 
 /// What kept bodies alone rebuild, from the first entry on.

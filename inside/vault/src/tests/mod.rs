@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets an impossible value should stop")]
 
 mod delivery;
+mod equal;
 mod limits;
 mod random;
 mod service;

@@ -80,8 +80,8 @@ fn draft_of(
 /// whatever their number.
 pub fn sweep(state: &State, now: Seconds, draft: &mut Draft) {
     let due = state.hot.ends.first().is_some_and(|(ends, _)| *ends <= now);
-    let counted = !state.hot.sends.is_empty() || state.budgets.len() > 0;
-    let another_hour = counted && state.hot.swept != now / 3600;
+    // Whether anything is counted or not: the number of budgets depends on which codes were wrong.
+    let another_hour = state.hot.swept != now / 3600;
     if due || another_hour || state.ended.is_due(now) {
         draft.log(Event::Expired);
     }

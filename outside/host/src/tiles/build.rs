@@ -4,7 +4,8 @@ use adyton_ledger::{LogId, leaf_hash, tile_root};
 use redb::{Durability, ReadableDatabase, ReadableTable, StorageError, Table};
 
 use super::{FULL, HASH, WIDTH, built};
-use crate::tables::{ENTRIES, TILES, size};
+use crate::row::Row;
+use crate::tables::{BATCHES, TILES, size};
 use crate::{RedbStore, StoreError};
 
 impl RedbStore {
@@ -17,7 +18,7 @@ impl RedbStore {
     pub fn build_tiles(&mut self, log: LogId, most: u64) -> Result<bool, StoreError> {
         let (from, end) = {
             let read = self.reader().database()?.begin_read()?;
-            (built(&read.open_table(TILES)?, log)?, size(&read.open_table(ENTRIES)?, log)? / WIDTH)
+            (built(&read.open_table(TILES)?, log)?, size(&read.open_table(BATCHES)?, log)? / WIDTH)
         };
         let until = end.min(from.saturating_add(most));
         if from >= until {
@@ -27,13 +28,13 @@ impl RedbStore {
             let mut write = database.begin_write()?;
             write.set_durability(Durability::None)?;
             {
-                let entries = write.open_table(ENTRIES)?;
+                let batches = write.open_table(BATCHES)?;
                 let mut tiles = write.open_table(TILES)?;
                 for number in from..until {
                     let mut tile = Vec::with_capacity(FULL);
                     let first = number * WIDTH;
-                    for entry in entries.range((log.number(), first)..(log.number(), first + WIDTH))? {
-                        tile.extend_from_slice(&leaf_hash(entry?.1.value()).0);
+                    for row in batches.range((log.number(), first)..(log.number(), first + WIDTH))? {
+                        tile.extend_from_slice(&leaf_hash(Row::decode(row?.1.value())?.entry_bytes()).0);
                     }
                     store(&mut tiles, log, number, tile)?;
                 }

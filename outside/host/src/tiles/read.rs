@@ -4,7 +4,8 @@ use adyton_ledger::{ENTRY_LEN, LogId, TILE_WIDTH, TileKind, TilePath, leaf_hash,
 use redb::ReadOnlyTable;
 
 use super::{FULL, HASH, WIDTH};
-use crate::tables::{ENTRIES, TILES, size};
+use crate::row::Row;
+use crate::tables::{BATCHES, Batches, TILES, size};
 use crate::{RedbReader, StoreError};
 
 /// Full tiles of level 0 that one request may have computed. The builder is rarely behind by more than one.
@@ -35,11 +36,11 @@ impl RedbReader {
         let read = self.read_transaction()?;
         let mut log = Log {
             number: log.number(),
-            entries: read.open_table(ENTRIES)?,
+            batches: read.open_table(BATCHES)?,
             tiles: read.open_table(TILES)?,
             computed: 0,
         };
-        let size = size(&log.entries, LogId::from_number(log.number))?;
+        let size = size(&log.batches, LogId::from_number(log.number))?;
         let Some(first) = path.first().filter(|_| path.exists(size)) else { return Ok(Found::Nothing) };
         let bytes = match path.kind {
             TileKind::Entries => Some(log.bundle(first, path.width)?),
@@ -52,7 +53,7 @@ impl RedbReader {
 /// One log in one state.
 struct Log {
     number: u16,
-    entries: ReadOnlyTable<(u16, u64), &'static [u8; ENTRY_LEN]>,
+    batches: Batches,
     tiles: ReadOnlyTable<(u16, u8, u64), &'static [u8]>,
     /// Full tiles of level 0 that were computed.
     computed: u32,
@@ -61,9 +62,9 @@ struct Log {
 impl Log {
     fn bundle(&self, first: u64, width: u16) -> Result<Vec<u8>, StoreError> {
         let mut bytes = Vec::with_capacity(usize::from(width) * (ENTRY_PREFIX.len() + ENTRY_LEN));
-        for entry in self.entries.range((self.number, first)..(self.number, first + u64::from(width)))? {
+        for row in self.batches.range((self.number, first)..(self.number, first + u64::from(width)))? {
             bytes.extend_from_slice(&ENTRY_PREFIX);
-            bytes.extend_from_slice(entry?.1.value());
+            bytes.extend_from_slice(Row::decode(row?.1.value())?.entry_bytes());
         }
         Ok(bytes)
     }
@@ -82,8 +83,8 @@ impl Log {
                     return Ok(None);
                 }
             }
-            for entry in self.entries.range((self.number, missing.start)..(self.number, missing.end))? {
-                tile.extend_from_slice(&leaf_hash(entry?.1.value()).0);
+            for row in self.batches.range((self.number, missing.start)..(self.number, missing.end))? {
+                tile.extend_from_slice(&leaf_hash(Row::decode(row?.1.value())?.entry_bytes()).0);
             }
             return Ok(Some(tile));
         };

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use adyton_host::RedbStore;
+use adyton_host::{RedbStore, StoreError};
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 const SECTOR: usize = 512;
@@ -38,7 +38,7 @@ enum Change {
 
 impl Disk {
     /// Opens, or makes, the store on this disk.
-    pub(crate) fn store(&self) -> Result<RedbStore, redb::Error> {
+    pub(crate) fn store(&self) -> Result<RedbStore, StoreError> {
         let disk = self.clone();
         RedbStore::over(self.database()?, move || disk.database())
     }

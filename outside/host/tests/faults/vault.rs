@@ -2,7 +2,7 @@
 
 use adyton_ledger::{
     Body, BootRecord, CheckError, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Kind, LogId, LogReader,
-    LogStore, PolicyRecord, Profile, Record, Size, VaultId, check, origin, sha256,
+    LogStore, PolicyRecord, Profile, Record, Size, Terms, VaultId, check, origin, sha256,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
@@ -94,9 +94,22 @@ impl Vault {
     }
 }
 
+/// When every body may have gone.
+struct Later;
+
+impl Terms for Later {
+    fn retention(&self, _policy: &[u8]) -> Option<u64> {
+        Some(0)
+    }
+
+    fn now(&self) -> u64 {
+        u64::MAX
+    }
+}
+
 /// Size of the operations log, once the whole store has passed `adyton log check`.
 pub(crate) fn checked_size(store: &impl LogReader<Error: std::fmt::Debug>) -> u64 {
-    match check(store) {
+    match check(store, &Later) {
         Ok(report) => report.logs.iter().filter(|log| log.log == OPS).map(|log| log.size).sum(),
         Err(CheckError::Fault(fault)) => panic!("{fault}"),
         Err(error) => panic!("{error:?}"),

@@ -1,9 +1,9 @@
 //! The message that carries a code: the one output that a code is part of, and it goes to the
 //! person.
 //!
-//! Texts are short, so that one part of a text message holds them ([`sms`]); names are short for it
-//! ([`ServiceName`]). A text that does not fit is refused ([`TooLong`]). It never loses the
-//! service's warning or domain to a request's wishes.
+//! Texts and names are short ([`ServiceName`]), so that one part of a text message holds them
+//! ([`sms`]). A text that does not fit is refused ([`TooLong`]): no request makes a message leave
+//! out the service's warning or domain.
 //!
 //! People and phones find the code as the first run of 4 to 10 digits that stands alone
 //! (`\b\d{4,10}\b`); names cannot hold such a run. App hashes and domains, which may, come last.

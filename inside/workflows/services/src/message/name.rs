@@ -12,8 +12,8 @@ const LONGEST: usize = 30;
 /// in all.
 const LONGEST_UCS2: usize = 15;
 
-/// A name for people. It cannot carry an address or an instruction of its own, or a message that
-/// people trust would carry whatever a thief of a key likes.
+/// A name for people. It cannot carry an address or an instruction: otherwise the thief of a key
+/// could put either into a message that people trust.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceName(String);
 
@@ -95,9 +95,8 @@ fn is_invisible(char: char) -> bool {
 /// An `@`, a scheme, or a dot between a character and a label of two or more that a domain may
 /// have. A label of one is no top-level domain, but an abbreviation: `U.S. Bank`.
 fn looks_like_an_address(text: &str) -> bool {
-    // The ideographic, the full-width and the half-width dot are dots to a browser. So is a leader
-    // dot, to a person. What a phone takes for a label is not for us to know: whatever is not blank
-    // is one.
+    // Browsers take the ideographic, the full-width and the half-width dot for dots, and people a
+    // leader dot. Phones differ in what they take for a label, so anything but a blank is one.
     let is_dot = |char| matches!(char, '.' | '\u{2024}' | '\u{3002}' | '\u{FE52}' | '\u{FF0E}' | '\u{FF61}');
     let in_label = |char: &char| !char.is_whitespace() && !is_dot(*char);
     let dotted = text.char_indices().filter(|(_, char)| is_dot(*char)).any(|(at, dot)| {
@@ -107,7 +106,7 @@ fn looks_like_an_address(text: &str) -> bool {
     text.contains(['@', '\u{FF20}']) || text.contains("://") || dotted
 }
 
-/// Whoever reads `12 34` or `493-817` in a message reads a code.
+/// People read `12 34` or `493-817` in a message as a code.
 fn looks_like_a_code(text: &str) -> bool {
     let digits = text.chars().scan(0, |digits, char| {
         *digits = if is_letter(char) { 0 } else { *digits + usize::from(char.is_numeric()) };

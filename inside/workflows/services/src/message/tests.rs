@@ -125,7 +125,7 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![3 => texts, 1 => near].prop_filter("a name", |text| ServiceName::parse(text).is_ok())
 }
 
-/// A service's wishes: name, warning, domain, apps and whether callers supply codes.
+/// A service's settings: name, warning, domain, apps and whether callers supply codes.
 fn service() -> impl Strategy<Value = ServiceSettings> {
     let domain = prop::option::of("[a-z0-9]{1,42}\\.[a-z]{2,5}");
     let hashes = prop::collection::vec("[A-Za-z0-9+/]{11}", 0..3);

@@ -1,0 +1,107 @@
+//! Taking away bodies and chunks that no boot needs again, some at a time, so that no append waits
+//! for all of them.
+//!
+//! 1. hot bodies below the snapshot, from where the last retirement ended;
+//! 2. kept bodies below it that are old enough. Time buckets of a log do not fall, so the first one that is too young ends the walk;
+//! 3. chunks of other snapshots.
+//!
+//! Only the last step waits for the disk: what a crash gives back is taken away by the next
+//! retirement.
+
+use adyton_ledger::{Body, Kind, LogId, Retirement, overtaken, retires};
+use redb::{Durability, ReadableTable, StorageError, Table};
+
+use crate::row::Row;
+use crate::tables::{BATCHES, CHUNKS, HOT_GONE, KEPT_GONE, MARKS, newest};
+use crate::{RedbStore, StoreError};
+
+impl RedbStore {
+    /// Takes away some of what a retirement names, after a look at `most` batches. Whether some may
+    /// be left.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn retire_some(&mut self, log: LogId, retirement: &Retirement, most: u64) -> Result<bool, StoreError> {
+        self.write(|database| {
+            let mut write = database.begin_write()?;
+            let number = log.number();
+            let is_left = {
+                let mut batches = write.open_table(BATCHES)?;
+                let newest = newest(&batches, log, |index, row| (index, row.entry()))?;
+                let Some((last, entry)) = newest else { return Ok(false) };
+                if overtaken(retirement, Some(&entry)) {
+                    return Ok(false);
+                }
+                let mut marks = write.open_table(MARKS)?;
+                let mut walk = Walk { log: number, end: retirement.below.min(last + 1), left: most.max(1), retirement };
+                let mut is_left = false;
+                for (mark, body) in [(HOT_GONE, Body::Hot), (KEPT_GONE, Body::Kept)] {
+                    let from = marks.get((number, mark))?.map_or(0, |index| index.value());
+                    let (reached, is_over) = walk.some(&mut batches, from, body)?;
+                    if reached > from {
+                        marks.insert((number, mark), reached)?;
+                    }
+                    is_left |= !is_over;
+                }
+                if !is_left {
+                    let all = (number, [0; 16], 0)..=(number, [0xFF; 16], u32::MAX);
+                    write.open_table(CHUNKS)?.retain_in(all, |(_, id, _), _| id == retirement.snapshot)?;
+                }
+                is_left
+            };
+            if is_left {
+                write.set_durability(Durability::None)?;
+            }
+            write.commit()?;
+            Ok(is_left)
+        })
+    }
+}
+
+/// What one step may look at.
+struct Walk<'a> {
+    log: u16,
+    /// Batches at or above this index stay as they are.
+    end: u64,
+    /// Batches that may still be looked at.
+    left: u64,
+    retirement: &'a Retirement,
+}
+
+impl Walk<'_> {
+    /// Takes one kind of body away from `from` on. Up to where, and whether nothing more is to go
+    /// now.
+    fn some(
+        &mut self,
+        batches: &mut Table<'_, (u16, u64), &'static [u8]>,
+        from: u64,
+        which: Body,
+    ) -> Result<(u64, bool), StorageError> {
+        let until = self.end.min(from.saturating_add(self.left));
+        let (mut reached, mut is_too_young) = (from, false);
+        let mut rewritten = Vec::new();
+        for found in batches.range((self.log, from)..(self.log, until.max(from)))? {
+            let (key, row) = found?;
+            let row = Row::decode(row.value())?;
+            let entry = row.entry();
+            if which == Body::Kept && self.is_too_young(&row) {
+                is_too_young = true;
+                break;
+            }
+            reached = key.value().1 + 1;
+            if let Some(left) = row.without(|body| body == which && retires(self.retirement, &entry, body)) {
+                rewritten.push((key.value(), left.encode()?));
+            }
+        }
+        for (key, row) in rewritten {
+            batches.insert(key, &row[..])?;
+        }
+        self.left -= reached - from;
+        Ok((reached, is_too_young || reached >= self.end))
+    }
+
+    fn is_too_young(&self, row: &Row<'_>) -> bool {
+        let header = row.entry().header();
+        header.is_ok_and(|header| header.kind != Kind::Gov && header.time_bucket >= self.retirement.bucket)
+    }
+}
