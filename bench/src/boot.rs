@@ -15,7 +15,10 @@ use adyton_enclave::events::Events;
 use adyton_engine::sealing::{Opener, Operations};
 use adyton_engine::{Machine as _, Mode};
 use adyton_ledger::{Frontier, Hash};
-use adyton_vault::{AccountId, Event, EventKind, ServiceId, ServiceSettings, State, TokenHash, services, tenancy};
+use adyton_vault::{
+    AccountId, Event, EventKind, Requirements, ServiceId, ServiceSettings, State, SubjectSalt, TokenHash, services,
+    tenancy,
+};
 use adyton_wire::Reader;
 
 use crate::log::{BUSY, Host, OPS, VAULT, Writer, add, keys};
@@ -97,6 +100,7 @@ fn event(writer: &mut Writer) -> EventKind {
         return tenancy::Event::TenantCreated {
             account: ACCOUNT,
             token_hash: TokenHash::from_bytes([1; 32]),
+            salt: SubjectSalt::from_bytes([1; 16]),
             ssh_key: Vec::new(),
             admitted: None,
             friendly_name: "Tenant".into(),
@@ -112,6 +116,7 @@ fn event(writer: &mut Writer) -> EventKind {
         code_length: 6,
         custom_code: false,
         do_not_share: false,
+        requirements: Requirements::CODE,
         web_otp_domain: String::new(),
         app_hashes: Vec::new(),
     };

@@ -171,9 +171,9 @@ def test_the_sum_of_all_bounds_fits_the_memory_that_is_given():
     (default,) = re.findall(r"live_verifications: ([\d_]+),", (DEPLOY.parent / "between/policy/src/lib.rs").read_text())
     assert [number(most) for what, most, *_ in rows if what == "live verifications"] == [int(default)]
     # Bytes that a test of the decider's holds what it measures to.
-    held = {name: constant(f"`inside/vault/tests/memory.rs` `{name}`") for name in ("KEY", "NAMES", "LOOSENING")}
+    held = {name: constant(f"`inside/vault/tests/memory.rs` `{name}`") for name in ("KEY", "LOOSENING")}
     counted = {what.split(" of ")[0]: number(each) for what, _, each, *_ in rows}
-    assert counted["API keys"] == 2 * held["KEY"] + held["NAMES"]
+    assert counted["API keys"] == 2 * held["KEY"]
     assert counted["waiting loosenings"] == 2 * held["LOOSENING"]
     given = json.loads((DEPLOY / "nitro/enclave.json").read_text())["memory_mib"]
     assert f"That is {total:,} MiB of {given:,}." in section and total <= given * 0.9, total

@@ -76,9 +76,12 @@ class Worker(threading.Thread):
         check = lambda: verify.verification_checks.create(verification_sid=started.sid, code=code)  # noqa: E731
         answer = self.attempt(check)
         lost = answer is None
-        while answer is None and not self.stop.is_set():
+        while answer in (None, 429) and not self.stop.is_set():
+            # The budgets of wrong codes begin empty at a boot, and give the first check after a second.
+            if answer == 429:
+                self.stop.wait(1)
             answer = self.attempt(check)
-        if answer is None:
+        if answer in (None, 429):
             return
         alive = began is not None and self.enclave.settled() == began
         if answer == 404:

@@ -11,8 +11,9 @@ use adyton_ledger::{Frontier, Hash};
 use adyton_seal::Plaintext;
 use adyton_vault::{
     AccountId, AppHash, AttemptId, BootId, Channel, CredentialKind, Event, EventKind, Id, KeyId, KeyedHash, Loosening,
-    NewKey, OperationKind, OperationOutcome, OperationRecord, Outcome, Record as _, Scope, Scopes, ServiceId,
-    ServiceSettings, State, Subject, TokenHash, User, VerificationId, services, tenancy, verification,
+    NewKey, OperationKind, OperationOutcome, OperationRecord, Outcome, Record as _, Requirements, Scope, Scopes,
+    ServiceId, ServiceSettings, State, Subject, SubjectSalt, TokenHash, User, VerificationId, services, tenancy,
+    verification,
 };
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};
@@ -334,7 +335,8 @@ const AT: u64 = 1_780_000_000;
 fn tenant(account: AccountId) -> EventKind {
     let (ssh_key, admitted) = (b"ssh-ed25519 AAAA".to_vec(), Some(3));
     let (token_hash, friendly_name) = (TokenHash::from_bytes([7; 32]), "Example".into());
-    tenancy::Event::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name }.into()
+    let salt = SubjectSalt::from_bytes([3; 16]);
+    tenancy::Event::TenantCreated { account, token_hash, salt, ssh_key, admitted, friendly_name }.into()
 }
 
 fn service(account: AccountId, number: u8) -> EventKind {
@@ -348,6 +350,7 @@ fn settings() -> ServiceSettings {
         code_length: 6,
         custom_code: false,
         do_not_share: true,
+        requirements: Requirements::CODE,
         web_otp_domain: "login.example.com".into(),
         app_hashes: AppHash::parse_list("He42w354ol9,+/+/+/+/+/+").unwrap_or_default(),
     }

@@ -7,7 +7,7 @@ from spec.wire import lp, u8, u32, u64
 from . import vault
 
 TOKEN_HASH = token_hash(vault.KEYS, vault.ACCOUNT_SID, vault.TOKEN)
-SUBJECT = subject(vault.KEYS, vault.ACCOUNT_SID, vault.SERVICE_SID, "sms", vault.DESTINATION)
+SUBJECT = subject(vault.KEYS, vault.ACCOUNT_SID, vault.SALT, vault.SERVICE_SID, "sms", vault.DESTINATION)
 
 
 SSH_KEY = "ssh-ed25519 AAAAC3Nz tenant"
@@ -21,7 +21,7 @@ def event(kind: int, fields: bytes = b"", time: int = vault.TIME) -> bytes:
 
 
 def tenant_created(friendly_name: str, ssh_key: str = SSH_KEY, admitted: int = 0) -> bytes:
-    return event(2, vault.ACCOUNT + TOKEN_HASH + lp(ssh_key) + u64(admitted) + lp(friendly_name))
+    return event(2, vault.ACCOUNT + TOKEN_HASH + vault.SALT + lp(ssh_key) + u64(admitted) + lp(friendly_name))
 
 
 def service_created(*chosen: object) -> bytes:
@@ -101,7 +101,7 @@ def cases() -> list[dict]:
         ("_not_ascii", "Bäckerei", SSH_KEY, 0),
     ):
         fields = account | {"token_hash": TOKEN_HASH.hex(), "friendly_name": friendly_name}
-        fields |= {"ssh_key": ssh_key, "admitted": admitted}
+        fields |= {"salt": vault.SALT.hex(), "ssh_key": ssh_key, "admitted": admitted}
         case(f"tenant_created{name}", "TenantCreated", "S", tenant_created(friendly_name, ssh_key, admitted), fields)
     for name, chosen in (
         ("", (6, False, False, "Login", "")),
@@ -196,8 +196,8 @@ def cases() -> list[dict]:
     fail("booted_cut", BOOTED[:-1])
     fail("tenant_name_cut", TENANT[:-1])
     fail("tenant_trailing", TENANT + b"\x00")
-    fail("tenant_name_not_utf8", event(2, vault.ACCOUNT + TOKEN_HASH + lp(b"") + u64(0) + lp(b"\xff")))
-    fail("tenant_name_length_huge", event(2, vault.ACCOUNT + TOKEN_HASH + lp(b"") + u64(0) + u32(2**32 - 1)))
+    fail("tenant_name_not_utf8", event(2, vault.ACCOUNT + TOKEN_HASH + vault.SALT + lp(b"") + u64(0) + lp(b"\xff")))
+    fail("tenant_name_length_huge", event(2, vault.ACCOUNT + TOKEN_HASH + vault.SALT + lp(b"") + u64(0) + u32(2**32 - 1)))
     fail("channel_0", started(0))
     fail("channel_3", started(3))
     fail("started_without_length", STARTED[:-1])
@@ -206,7 +206,10 @@ def cases() -> list[dict]:
     fail("check_without_outcome", CHECKED_WRONG[:-1])
     fail("resent_cut", RESENT[:-1])
     fail("resent_not_zeros", RESENT[:-1] + b"\x01")
-    fail("settings_flags_4", event(13, vault.SERVICE + u8(6) + u8(4) + lp(b"") + lp(b"") + u8(0)))
+    fail("settings_flags_4", event(13, vault.SERVICE + u8(6) + u8(4) + u8(1) + lp(b"") + lp(b"") + u8(0)))
+    for requirements in (0, 2, 65):
+        chosen = u8(6) + u8(0) + u8(requirements) + lp(b"") + lp(b"") + u8(0)
+        fail(f"settings_requirements_{requirements}", event(13, vault.SERVICE + chosen))
     bare = vault.SERVICE + settings(6, False, False, "Login", "")[:-1]
     fail("settings_without_app_hashes", event(13, bare))
     fail("settings_app_hash_cut", event(13, bare + u8(1) + b"He42w354ol"))

@@ -17,7 +17,7 @@ LABELS = [
     ("hpke", []),
     ("ca wrap", []),
     ("token", []),
-    ("subject", [vault.ACCOUNT_SID]),
+    ("subject", [vault.ACCOUNT_SID, vault.SALT]),
     ("public key wrap", []),
 ]
 
@@ -79,6 +79,11 @@ def keyed_hashes() -> list[dict]:
             "token": vault.TOKEN,
             "hash": token_hash(vault.KEYS, account, vault.TOKEN).hex(),
         })
+    for name, account, salt in (
+        ("", vault.ACCOUNT_SID, vault.SALT),
+        ("_of_another_account", vault.OTHER_ACCOUNT_SID, vault.SALT),
+        ("_under_another_salt", vault.ACCOUNT_SID, vault.OTHER_SALT),
+    ):
         for channel, destination, prefix in (
             ("sms", vault.DESTINATION, vault.DESTINATION[:-4]),
             ("email", "Jo@example.com", "example.com"),
@@ -88,12 +93,13 @@ def keyed_hashes() -> list[dict]:
                 "name": f"subjects{name}_by_{channel}",
                 "what": "subjects",
                 "account": account,
+                "salt": salt.hex(),
                 "service": vault.SERVICE_SID,
                 "channel": channel,
                 "destination": destination,
-                "in_service": subject(vault.KEYS, account, vault.SERVICE_SID, channel, counted).hex(),
-                "in_tenant": subject(vault.KEYS, account, "tenant", channel, counted).hex(),
-                "prefix": subject(vault.KEYS, account, "prefix", channel, prefix).hex(),
+                "in_service": subject(vault.KEYS, account, salt, vault.SERVICE_SID, channel, counted).hex(),
+                "in_tenant": subject(vault.KEYS, account, salt, "tenant", channel, counted).hex(),
+                "prefix": subject(vault.KEYS, account, salt, "prefix", channel, prefix).hex(),
             })
     return [{"name": case.pop("name"), "what": case.pop("what")} | case for case in out]
 

@@ -20,10 +20,11 @@ CREATED = vault.TIME
 
 def tenant(first: int, friendly_name: str, times: int = 1) -> dict:
     account = sid("AC", pattern(first, 16))
-    token_hash = pattern(first + 1, 32).hex()
+    token_hash, salt = pattern(first + 1, 32).hex(), pattern(first + 2, 16).hex()
     return {
         "account": account,
         "token_hash": token_hash,
+        "salt": salt,
         "created": CREATED + first,
         "friendly_name": friendly_name,
         "times": times,
@@ -54,7 +55,8 @@ def record(value: dict) -> bytes:
     if "service" in value:
         chosen = spec.settings(value["code_length"], False, False, name, "")
         return spec.service(raw("service"), raw("account"), value["created"], chosen)
-    return spec.tenant(raw("account"), bytes.fromhex(value["token_hash"]), value["created"], "ssh", name)
+    token_hash, salt = bytes.fromhex(value["token_hash"]), bytes.fromhex(value["salt"])
+    return spec.tenant(raw("account"), token_hash, salt, value["created"], "ssh", name)
 
 
 def encode_state(tenants: list[dict], services: list[dict]) -> bytes:

@@ -32,9 +32,9 @@ def token_hash(keys: KeyTree, account: str, token: str) -> bytes:
     return keyed_hash(keys.derive("token"), account, token)
 
 
-def subject(keys: KeyTree, account: str, of: str, channel: str, destination: str) -> bytes:
+def subject(keys: KeyTree, account: str, salt: bytes, of: str, channel: str, destination: str) -> bytes:
     """`of` is a service's SID, or `tenant`, or `prefix`, whose destination is a prefix."""
-    return keyed_hash(keys.derive("subject", account), of, channel, destination)[:16]
+    return keyed_hash(keys.derive("subject", account, salt), of, channel, destination)[:16]
 
 
 def code_of_block(block: bytes, digits: int) -> str | None:

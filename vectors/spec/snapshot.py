@@ -12,7 +12,7 @@ CHUNK = 262_144
 def settings(
     code_length: int, custom_code: bool, do_not_share: bool, friendly_name: str, domain: str, app_hashes: tuple[str, ...] = ()
 ) -> bytes:
-    fixed = u8(code_length) + u8(custom_code | do_not_share << 1) + lp(friendly_name) + lp(domain)
+    fixed = u8(code_length) + u8(custom_code | do_not_share << 1) + u8(1) + lp(friendly_name) + lp(domain)
     return fixed + u8(len(app_hashes)) + b"".join(text.encode() for text in app_hashes)
 
 
@@ -20,9 +20,9 @@ def loosening(code_length: int, custom_code: int, at: int) -> bytes:
     return u8(code_length) + u8(custom_code) + u64(at)
 
 
-def tenant(account: bytes, token_hash: bytes, created: int, ssh_key: str, friendly_name: str) -> bytes:
+def tenant(account: bytes, token_hash: bytes, salt: bytes, created: int, ssh_key: str, friendly_name: str) -> bytes:
     """Of a tenant that has signed nothing yet."""
-    return account + token_hash + u64(0) + u64(created) + lp(ssh_key) + lp(friendly_name)
+    return account + token_hash + salt + u64(0) + u64(created) + lp(ssh_key) + lp(friendly_name)
 
 
 def service(service: bytes, account: bytes, created: int, chosen: bytes) -> bytes:

@@ -35,6 +35,8 @@ struct Sources {
     pure: Vec<PathBuf>,
     pure_forbids: Vec<String>,
     workflows_may_use: Vec<String>,
+    /// What only one folder of `inside/` may name.
+    only: BTreeMap<String, PathBuf>,
     seals: Vec<PathBuf>,
 }
 
@@ -158,6 +160,13 @@ fn check_sources(sources: &Sources, root: &Path) -> Result<Vec<String>, Error> {
                     "{}: names adyton_seal::{name} ([sources] workflows_may_use)",
                     relative(&file, root)
                 ));
+            }
+        }
+    }
+    for (name, folder) in &sources.only {
+        for (file, text) in rust_files(&root.join("inside"))? {
+            if text.contains(name.as_str()) && !file.starts_with(root.join(folder)) {
+                faults.push(format!("{}: names {name} ([sources] only)", relative(&file, root)));
             }
         }
     }
@@ -293,7 +302,7 @@ mod tests {
         };
         write(
             "inside/vault/src/lib.rs",
-            "use adyton_seal::{Code, AeadKey};\nuse std::time::Duration;\nuse std::{fs};\n// SystemTime\n",
+            "use adyton_seal::{Code, AeadKey};\nuse std::time::Duration;\nuse std::{fs};\n// SystemTime\nPassed::gate();\n",
         );
         let vault = vec![PathBuf::from("inside/vault")];
         let sources = Sources { no_std: vault.clone(), pure: vault, ..law().sources };
@@ -304,6 +313,7 @@ mod tests {
                 "inside/vault/src/lib.rs: names std::time ([sources] pure)",
                 "inside/vault/src/lib.rs: names std::{ ([sources] pure)",
                 "inside/vault/src/lib.rs: names adyton_seal::AeadKey ([sources] workflows_may_use)",
+                "inside/vault/src/lib.rs: names Passed::gate ([sources] only)",
             ]
         );
     }

@@ -19,6 +19,7 @@
 extern crate alloc;
 
 mod bucket;
+mod charge;
 mod class;
 mod codec;
 mod context;
@@ -33,6 +34,7 @@ mod record;
 mod window;
 
 pub use bucket::{NoToken, TokenBucket};
+pub use charge::{Charge, Charged, Passed};
 pub use class::Class;
 pub use codec::{put_list, read_each, read_flag, read_list};
 pub use context::Context;

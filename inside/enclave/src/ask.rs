@@ -1,11 +1,13 @@
-//! Requests of the edge and their typed answers: what [`Engine::submit`] answers, in the request's
-//! own types.
+//! Requests of the edge and their typed answers: what [`Engine::submit`] and [`Engine::view`]
+//! answer, in the request's own types.
 
-use adyton_vault::{Ask, Refusal};
+use std::convert::Infallible;
+
+use adyton_vault::{Ask, Read, Refusal, Rules, Seconds};
 
 use crate::engine::{Engine, Failure};
 
-/// Why a request has no reply; `R` is why a decider refuses it.
+/// Why a request has no reply; `R` is why it may be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AskError<R> {
     /// The decider refused.
@@ -31,6 +33,39 @@ pub async fn ask<A: Ask>(engine: &Engine, request: A) -> Result<A::Reply, AskErr
             AskError::Busy => AskError::Busy,
             AskError::Unavailable => AskError::Unavailable,
         }),
+    }
+}
+
+/// Answers a read from the published view, once the view may answer and, if operations leave records, once that of this read is
+/// durable.
+///
+/// # Errors
+/// [`AskError::Refused`], [`AskError::Unavailable`] if the view may not answer, or why there is no record.
+pub async fn read<R: Read>(
+    engine: &Engine,
+    request: &R,
+    rules: &Rules,
+    now: Seconds,
+) -> Result<R::Reply, AskError<R::Refusal>> {
+    let view = engine.view().await.map_err(|_| AskError::Unavailable)?;
+    let answer = request.of(&view, rules, now);
+    if rules.records_operations
+        && let Some(note) = request.note(&answer)
+    {
+        ask(engine, note).await.map_err(AskError::of_note)?;
+    }
+    answer.map_err(AskError::Refused)
+}
+
+impl<R> AskError<R> {
+    /// Why there is no record of a read.
+    fn of_note(error: AskError<Infallible>) -> Self {
+        match error {
+            AskError::Refused(never) => match never {},
+            AskError::TooLarge => Self::TooLarge,
+            AskError::Busy => Self::Busy,
+            AskError::Unavailable => Self::Unavailable,
+        }
     }
 }
 

@@ -273,7 +273,6 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         keys: vault.keys,
         budget: http::Budget::default(),
         workers: http::Workers::default(),
-        known: http::Known::default(),
     };
     let listener = Listener::bind(&config.ingress).map_err(BootError::Ingress)?;
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -1,6 +1,6 @@
 //! What the engine runs.
 
-use adyton_decider::{BootId, Context, Corrupt, Decision, Record, Seconds};
+use adyton_decider::{BootId, Context, Corrupt, Decision, Passed, Record, Seconds};
 
 use crate::{SectionReader, Sections};
 
@@ -47,6 +47,12 @@ pub trait Machine: Default {
 
     /// The answer to a command whose events no batch can hold.
     fn too_large() -> Self::Answer;
+
+    /// An answer whose events have passed their gate: a charge in it counts from now on. Machines without charges keep
+    /// this.
+    fn passed(answer: Self::Answer, _: &Passed) -> Self::Answer {
+        answer
+    }
 
     /// Applies one event.
     fn apply(&mut self, event: Self::Event, mode: Mode);

@@ -16,7 +16,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use adyton_decider::{BootId, Context, Decision, Draft, Record as _, Seconds};
+use adyton_decider::{BootId, Context, Decision, Draft, Passed, Record as _, Seconds};
 use adyton_frame::{MAX_FRAME, encode_append};
 use adyton_ledger::{Body, Frontier, Head, Kind, Record, VaultId, origin};
 use adyton_seal::{Opaque, SigningKey};
@@ -286,6 +286,9 @@ impl<M: Machine, T> Shard<M, T> {
 
     /// The batch in flight is durable: gives out what waited for it.
     pub fn durable(&mut self) -> Held<M, T> {
-        self.in_flight.take().unwrap_or_default()
+        let mut held = self.in_flight.take().unwrap_or_default();
+        let passed = |Release { ticket, answer }| Release { ticket, answer: M::passed(answer, &Passed::gate()) };
+        held.releases = held.releases.into_iter().map(passed).collect();
+        held
     }
 }

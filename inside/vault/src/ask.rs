@@ -3,10 +3,9 @@
 use core::convert::Infallible;
 
 use crate::{
-    AccountView, Approve, Cancel, ChangeKeys, ChangeSettings, Check, Command, CountRepeat, CreateService, CreateTenant,
-    DeleteService, Denied, FetchAccount, FetchService, FetchVerification, ListServices, LookUp, Loosen, Note, Refusal,
-    Reply, ReportDelivery, ServicePage, ServiceView, Start, SupportView, TenantView, Tick, UpdateService,
-    VerificationView, WithdrawLoosening, services, tenancy, verification,
+    Approve, Cancel, ChangeKeys, ChangeSettings, Check, Command, CountRepeat, CreateService, CreateTenant,
+    DeleteService, LookUp, Loosen, Note, Refusal, Reply, ReportDelivery, ServiceView, Start, SupportView, TenantView,
+    Tick, UpdateService, VerificationView, WithdrawLoosening, services, tenancy, verification,
 };
 
 /// A request and the types of its answer. What a decider answers to a request has these types;
@@ -65,8 +64,6 @@ asks!(Services of services {
     CreateService: ServiceView = Service(view) => view;
     UpdateService: ServiceView = Service(view) => view;
     DeleteService: () = Done => ();
-    FetchService: ServiceView = Service(view) => view;
-    ListServices: ServicePage = Services(page) => page;
     Loosen: ServiceView = Service(view) => view;
     WithdrawLoosening: ServiceView = Service(view) => view;
 });
@@ -74,38 +71,12 @@ asks!(Services of services {
 asks!(Verification of verification {
     Start: VerificationView = Verification(view) => view;
     Check: VerificationView = Verification(view) => view;
-    FetchVerification: VerificationView = Verification(view) => view;
     Cancel: VerificationView = Verification(view) => view;
     Approve: VerificationView = Verification(view) => view;
     LookUp: SupportView = Support(view) => view;
     ReportDelivery: () = Done => ();
     CountRepeat: () = Done => ();
 });
-
-impl From<FetchAccount> for Command {
-    fn from(request: FetchAccount) -> Self {
-        Self::FetchAccount(request)
-    }
-}
-
-impl Ask for FetchAccount {
-    type Reply = AccountView;
-    type Refusal = Denied;
-
-    fn reply(reply: Reply) -> Option<Self::Reply> {
-        match reply {
-            Reply::Account(view) => Some(view),
-            _ => None,
-        }
-    }
-
-    fn refusal(refusal: Refusal) -> Option<Self::Refusal> {
-        match refusal {
-            Refusal::Denied(denied) => Some(denied),
-            _ => None,
-        }
-    }
-}
 
 impl From<Note> for Command {
     fn from(note: Note) -> Self {

@@ -19,8 +19,6 @@ pub enum Command {
     Services(services::Command),
     /// About verifications.
     Verification(verification::Command),
-    /// See [`FetchAccount`].
-    FetchAccount(FetchAccount),
     /// See [`Note`].
     Note(Note),
     /// See [`Tick`].
@@ -40,12 +38,6 @@ pub struct Note {
     pub verification: Option<VerificationId>,
     /// Whether its credential may read this. Nothing else of the answer is recorded.
     pub permitted: bool,
-}
-
-/// What a tenant is, which keys it has, and what of its services waits.
-pub struct FetchAccount {
-    /// Who asks.
-    pub caller: Caller,
 }
 
 /// Time passed: erase what has expired, begin what is due.

@@ -5,11 +5,11 @@ use core::convert::identity;
 use adyton_decider::{Draft, Seconds};
 
 use crate::operation::asked;
+use crate::prover::Provers;
 use crate::services::{MAX_SWEPT_LOOSENINGS, Services};
 use crate::verification::Beneath;
 use crate::{
-    AccountView, Answer, Command, Context, Decision, Effect, Event, EventKind, Reply, State, services, tenancy,
-    verification,
+    Answer, Command, Context, Decision, Effect, Event, EventKind, Reply, State, services, tenancy, verification,
 };
 
 /// Decides one command. A refusal leaves what is logged of refusals themselves, and its record; of
@@ -29,7 +29,7 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
     match command {
         Command::Tenancy(command) => {
             let mut own = tenancy::Draft::default();
-            let context = &context.under(|rules| &rules.tenancy);
+            let context = &mut context.under(|rules| &rules.tenancy);
             let reply = tenancy::decide(&state.tenancy, command, context, &mut own)?;
             add(state, draft, context.now, own, |never| match never {});
             Ok(Reply::Tenancy(reply))
@@ -37,7 +37,7 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
         Command::Services(command) => {
             let mut own = services::Draft::default();
             let context = &mut context.under(|rules| &rules.services);
-            let reply = services::decide(&state.services, &state.tenancy, command, context, &mut own)?;
+            let reply = services::decide(&state.services, &state.tenancy, &Provers, command, context, &mut own)?;
             add(state, draft, context.now, own, |never| match never {});
             Ok(Reply::Services(reply))
         }
@@ -50,11 +50,6 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
             // Refused or not: what of a refusal is logged is in the draft.
             add(state, draft, context.now, own, identity);
             Ok(Reply::Verification(reply?))
-        }
-        Command::FetchAccount(fetch) => {
-            let account = tenancy::account(&state.tenancy, &fetch.caller)?;
-            let loosenings = state.services.loosenings_of(account.tenant.account).collect();
-            Ok(Reply::Account(AccountView { account, loosenings }))
         }
         Command::Note(note) => {
             if context.rules.records_operations {

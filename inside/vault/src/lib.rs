@@ -12,8 +12,11 @@
 //!    each of them, never logged itself.
 //! 4. A snapshot is one section for each workflow ([`State::encode_cold`]).
 //!
+//! What a service may demand is what the composition can prove ([`services::Prover`]).
+//!
 //! A new workflow is one line in each of these, and the compiler names the lines. Its numbers of
-//! events stand in [`Event`]'s list; its requests have their own typed answers ([`Ask`]).
+//! events stand in [`Event`]'s list; its requests have their own typed answers ([`Ask`]), and what is
+//! read of it is no command but a function of a view ([`Read`]).
 
 #![no_std]
 
@@ -26,6 +29,8 @@ mod event;
 mod fact;
 mod machine;
 mod operation;
+mod prover;
+mod reads;
 mod reply;
 mod rules;
 mod state;
@@ -38,12 +43,12 @@ pub use adyton_destination::{Channel, Country, Destination, DestinationError, Wr
 pub use adyton_services::{
     self as services, AppHash, AppHashesError, CodeLengthGiven, CreateService, DeleteService, FetchService,
     LONGEST_CODE, ListServices, Locale, Loosen, Loosening, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Message,
-    MessageLook, NameError, Part, ServiceId, ServiceName, ServicePage, ServiceSettings, ServiceUpdate, ServiceView,
-    Text, UpdateService, WebOtpDomain, WithdrawLoosening, gsm7_septets,
+    MessageLook, NameError, Part, Requirement, Requirements, ServiceId, ServiceName, ServicePage, ServiceSettings,
+    ServiceUpdate, ServiceView, Text, UpdateService, WebOtpDomain, WithdrawLoosening, gsm7_septets,
 };
 pub use adyton_tenancy::{
     self as tenancy, AccountId, Admission, Caller, ChangeKeys, ChangeSettings, CreateTenant, Denied, KeyChanges, KeyId,
-    KeyList, NewKey, OtherSequence, Scope, Scopes, TenantView, User,
+    KeyList, NewKey, OtherSequence, Scope, Scopes, SubjectSalt, TenantView, User,
 };
 pub use adyton_verification::{
     self as verification, Approve, Attempt, AttemptId, CODE_LIFE, Cancel, Ceiling, Check, CountRepeat, Effect,
@@ -51,12 +56,13 @@ pub use adyton_verification::{
     SLOT, Shared, Start, Status, Subject, Subjects, SupportView, Target, VerificationId, VerificationView,
 };
 pub use ask::Ask;
-pub use command::{Command, Context, FetchAccount, Note, Tick};
+pub use command::{Command, Context, Note, Tick};
 pub use decide::decide;
 pub use event::{Event, EventKind};
 pub use machine::{Consequence, Frozen, View};
 pub use operation::OperationKind;
-pub use reply::{AccountView, Answer, Decision, Refusal, Reply};
+pub use reads::{AccountView, FetchAccount, Read};
+pub use reply::{Answer, Decision, Refusal, Reply};
 pub use rules::Rules;
 pub use state::State;
 

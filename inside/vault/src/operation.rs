@@ -4,7 +4,7 @@
 use adyton_decider::{AnyKind, ClientAddress, CredentialKind, OperationOutcome, OperationRecord};
 
 use crate::{
-    Answer, Caller, Command, Denied, Id, KeyedHash, Note, Refusal, Reply, Scope, ServiceId, State, Target, User,
+    Answer, Caller, Command, Denied, Id, KeyedHash, Note, Refusal, Reply, Scope, ServiceId, State, User,
     VerificationId, services, tenancy, verification,
 };
 
@@ -121,14 +121,6 @@ impl Asked {
     }
 }
 
-/// The SID that a request names, if it names one. An address leaves no trace, not even its hash.
-fn named(target: Target) -> Option<VerificationId> {
-    match target {
-        Target::Sid(sid) | Target::Both(sid, _) => Some(sid),
-        Target::Subject(_) => None,
-    }
-}
-
 /// What a command asks for and who asks, if it is an operation of an authenticated caller.
 pub(crate) fn asked(state: &State, command: &Command) -> Option<Asked> {
     let asked = match command {
@@ -136,7 +128,7 @@ pub(crate) fn asked(state: &State, command: &Command) -> Option<Asked> {
         Command::Services(command) => of_services(command)?,
         Command::Verification(command) => of_verification(command)?,
         // Reads are noted once they are answered.
-        Command::FetchAccount(_) | Command::Note(_) | Command::Tick(_) => return None,
+        Command::Note(_) | Command::Tick(_) => return None,
     };
     let (caller, asked) = asked;
     let denied = state.tenancy.authenticate(caller, Scope::Verify).err();
@@ -161,41 +153,36 @@ fn of_tenancy(state: &State, command: &tenancy::Command) -> Option<Asked> {
 }
 
 fn of_services(command: &services::Command) -> Option<(&Caller, Asked)> {
-    use services::Command::{
-        CreateService, DeleteService, FetchService, ListServices, Loosen, UpdateService, WithdrawLoosening,
-    };
+    use services::Command::{CreateService, DeleteService, Loosen, UpdateService, WithdrawLoosening};
     let (caller, kind, service) = match command {
         CreateService(create) => (&create.caller, OperationKind::CreateService, None),
         UpdateService(update) => (&update.caller, OperationKind::UpdateService, Some(update.service)),
         DeleteService(delete) => (&delete.caller, OperationKind::DeleteService, Some(delete.service)),
         Loosen(loosen) => (&loosen.caller, OperationKind::Loosen, Some(loosen.service)),
         WithdrawLoosening(withdraw) => (&withdraw.caller, OperationKind::WithdrawLoosening, Some(withdraw.service)),
-        FetchService(_) | ListServices(_) => return None,
     };
     let asked = Asked { service: service.map_or(NONE, any), ..Asked::by(caller, kind) };
     Some((caller, asked))
 }
 
 fn of_verification(command: &verification::Command) -> Option<(&Caller, Asked)> {
-    use verification::Command::{
-        Approve, Cancel, Check, CountRepeat, FetchVerification, LookUp, ReportDelivery, Start,
-    };
+    use verification::Command::{Approve, Cancel, Check, CountRepeat, LookUp, ReportDelivery, Start};
     Some(match command {
         Start(start) => (&start.caller, Asked::by(&start.caller, OperationKind::Start).of(start.service)),
         Check(check) => {
             let asked = Asked::by(&check.caller, OperationKind::Check).of(check.service);
-            (&check.caller, asked.about(named(check.target)))
+            (&check.caller, asked.about(check.target.sid()))
         }
         Cancel(cancel) => {
             let asked = Asked::by(&cancel.caller, OperationKind::Cancel).of(cancel.service);
-            (&cancel.caller, asked.about(named(cancel.target)))
+            (&cancel.caller, asked.about(cancel.target.sid()))
         }
         Approve(approve) => {
             let asked = Asked::by(&approve.caller, OperationKind::Approve).of(approve.service);
-            (&approve.caller, asked.about(named(approve.target)))
+            (&approve.caller, asked.about(approve.target.sid()))
         }
         LookUp(look) => (&look.caller, Asked::by(&look.caller, OperationKind::LookUp).about(Some(look.verification))),
-        FetchVerification(_) | ReportDelivery(_) | CountRepeat(_) => return None,
+        ReportDelivery(_) | CountRepeat(_) => return None,
     })
 }
 
@@ -215,8 +202,7 @@ impl Refusal {
     /// Why the caller may not, if that is it.
     fn denied(&self) -> Option<Denied> {
         match self {
-            Self::Denied(denied)
-            | Self::Tenancy(tenancy::Refusal::Denied(denied))
+            Self::Tenancy(tenancy::Refusal::Denied(denied))
             | Self::Services(services::Refusal::Denied(denied))
             | Self::Verification(verification::Refusal::Denied(denied)) => Some(*denied),
             _ => None,

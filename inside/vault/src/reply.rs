@@ -1,10 +1,5 @@
 //! What comes out of the vault: a closed list, without a code in it but for messages to people.
 
-use alloc::vec::Vec;
-
-use adyton_services::{Loosening, ServiceId};
-use adyton_tenancy::Denied;
-
 use crate::{Effect, Event, services, tenancy, verification};
 
 /// The predefined outputs.
@@ -15,25 +10,13 @@ pub enum Reply {
     Services(services::Reply),
     /// About verifications.
     Verification(verification::Reply),
-    /// A tenant with all that its admins see.
-    Account(AccountView),
     /// Nothing to say.
     Done,
-}
-
-/// A tenant with all that its admins see.
-pub struct AccountView {
-    /// The tenant and its keys.
-    pub account: tenancy::AccountView,
-    /// Services of its that will become weaker, and how, soonest first.
-    pub loosenings: Vec<(ServiceId, Loosening)>,
 }
 
 /// Why a command was refused; nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The caller may not.
-    Denied(Denied),
     /// By tenancy.
     Tenancy(tenancy::Refusal),
     /// By services.
@@ -48,12 +31,6 @@ pub enum Refusal {
 pub type Answer = Result<Reply, Refusal>;
 /// What [`crate::decide`] makes of a command.
 pub type Decision = adyton_decider::Decision<Event, Effect, Answer>;
-
-impl From<Denied> for Refusal {
-    fn from(denied: Denied) -> Self {
-        Self::Denied(denied)
-    }
-}
 
 impl From<tenancy::Refusal> for Refusal {
     fn from(refusal: tenancy::Refusal) -> Self {

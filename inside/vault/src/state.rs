@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use adyton_decider::{Corrupt, Record, Seconds};
 use adyton_engine::{Machine, SectionReader, Sections};
 use adyton_seal::Plaintext;
-use adyton_tenancy::{AccountId, KeyId};
+use adyton_tenancy::AccountId;
 use adyton_verification::{Ceiling, HotFacts, Limits};
 
 use crate::{Class, Event, EventKind, services, tenancy, verification};
@@ -131,11 +131,6 @@ impl State {
     /// The owners' settings, as they were signed; empty until there are some.
     pub fn settings(&self) -> &str {
         self.tenancy.settings()
-    }
-
-    /// API keys and the accounts that they belong to.
-    pub fn keys(&self) -> impl Iterator<Item = (KeyId, AccountId)> {
-        self.tenancy.keys()
     }
 
     /// A tenant's SSH public key and the sequence that its next signed request must have.

@@ -9,8 +9,8 @@ use adyton_frame::{Event, StopReason};
 use adyton_ledger::{Hash, LogId};
 use adyton_seal::Secret;
 use adyton_vault::{
-    AccountId, Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, KeyId, MAX_SWEPT_LOOSENINGS,
-    Refusal, Reply, State, tenancy, verification,
+    Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, MAX_SWEPT_LOOSENINGS, Refusal, Reply, State,
+    View, verification,
 };
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -50,8 +50,6 @@ enum Request {
     /// Settings, and what they allow.
     Settings(String, Box<Current>, Fresh, Ticket),
     Snapshot(Vec<u8>, Ticket),
-    /// Who signs for an account, and with which sequence next.
-    Signer(AccountId, oneshot::Sender<Option<(Vec<u8>, u64)>>),
 }
 
 /// A handle on a running shard.
@@ -62,7 +60,7 @@ pub struct Engine {
 }
 
 /// What others may know of the writer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     /// New work is refused while the store is away.
     away: AtomicBool,
@@ -70,21 +68,15 @@ struct Shared {
     durable: AtomicU64,
     /// The same, and the root over them.
     durable_root: RwLock<(u64, Hash)>,
-    /// API keys and their accounts.
-    accounts: RwLock<BTreeMap<KeyId, AccountId>>,
-    /// Sequence of the owners' next request.
-    next_owners_sequence: AtomicU64,
+    /// What is durable.
+    view: RwLock<Arc<View>>,
     /// What was done.
     counters: Counters,
 }
 
 impl Shared {
-    fn name_keys(&self, shard: &Shard<State, Ticket>) {
-        *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = shard.state().keys().collect();
-    }
-
-    fn count_owners(&self, shard: &Shard<State, Ticket>) {
-        self.next_owners_sequence.store(shard.state().next_owners_sequence(), Ordering::Relaxed);
+    fn publish(&self, view: View) {
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }
 }
 
@@ -110,8 +102,7 @@ impl Engine {
         let (requests, receiver) = mpsc::channel(QUEUE);
         let durable_root = RwLock::new((durable, shard.frontier().root()));
         let shared = Shared { durable: AtomicU64::new(durable), durable_root, ..Shared::default() };
-        shared.name_keys(&shard);
-        shared.count_owners(&shard);
+        shared.publish(shard.view());
         let shared = Arc::new(shared);
         let stop = surroundings.stop.clone();
         let warned = Warned::default();
@@ -165,20 +156,18 @@ impl Engine {
         self.ask(|ticket| Request::Settings(text, Box::new(current), fresh, ticket)).await
     }
 
-    /// OpenSSH public key that signs for an account, if there is one, and the sequence that its next request must have. It may be
-    /// about to change; the decider has the last word.
+    /// The newest view, which may be told now.
     ///
     /// # Errors
     /// [`Failure::Unavailable`].
-    pub async fn signer(&self, account: AccountId) -> Result<Option<(Vec<u8>, u64)>, Failure> {
-        let (sender, answer) = oneshot::channel();
-        self.requests.try_send(Request::Signer(account, sender)).map_err(|_| Failure::Unavailable)?;
-        timeout(PATIENCE, answer).await.ok().and_then(Result::ok).ok_or(Failure::Unavailable)
+    #[allow(clippy::unused_async, reason = "it will wait for the lease")]
+    pub async fn view(&self) -> Result<Arc<View>, Failure> {
+        Ok(self.published())
     }
 
-    /// Sequence that the owners' next request must have. It may be about to change; the decider has the last word.
-    pub fn next_owners_sequence(&self) -> u64 {
-        self.shared.next_owners_sequence.load(Ordering::Relaxed)
+    /// The newest view. What follows from it must not be told: it decides only who pays.
+    pub fn published(&self) -> Arc<View> {
+        Arc::clone(&self.shared.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What was done since the boot.
@@ -194,11 +183,6 @@ impl Engine {
     /// Entries known to be durable, and the root over them.
     pub fn durable_root(&self) -> (u64, Hash) {
         *self.shared.durable_root.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The account that an API key belongs to. It may be about to change; the decider has the last word.
-    pub fn account_of(&self, key: KeyId) -> Option<AccountId> {
-        self.shared.accounts.read().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
     }
 
     /// Whether new work is taken: the store took the last batch, and no other writer was met.
@@ -306,13 +290,7 @@ impl Writer {
 
     fn take(&mut self, request: Request) {
         match request {
-            Request::Command(command, fresh, ticket) => {
-                let keys = matches!(command, Command::Tenancy(tenancy::Command::ChangeKeys(_)));
-                self.decide(command, fresh, ticket);
-                if keys {
-                    self.shared.name_keys(&self.shard);
-                }
-            }
+            Request::Command(command, fresh, ticket) => self.decide(command, fresh, ticket),
             Request::Settings(text, current, fresh, ticket) => {
                 let sequence = current.sequence;
                 let next = self.shard.state().next_owners_sequence();
@@ -326,11 +304,6 @@ impl Writer {
                     let _ = ticket.send(Err(Failure::Refused(Refusal::TooLarge)));
                 }
             }
-            Request::Signer(account, sender) => {
-                let signer = self.shard.state().signer(account).map(|(key, next)| (key.to_vec(), next));
-                // Whoever asked may be gone.
-                let _ = sender.send(signer.filter(|(key, _)| !key.is_empty()));
-            }
         }
     }
 
@@ -340,7 +313,6 @@ impl Writer {
         if let Some(release) = self.shard.submit(command, &mut context, ticket) {
             answer(release);
         }
-        self.shared.count_owners(&self.shard);
     }
 
     /// Seals and sends the oldest open batch; false if there is none.
@@ -360,7 +332,10 @@ impl Writer {
         // Nothing is sealed behind the batch that was in flight.
         let root = (size, self.shard.frontier().root());
         *self.shared.durable_root.write().unwrap_or_else(PoisonError::into_inner) = root;
-        let Held { releases, effects, snapshots, view: _, frozen: _ } = self.shard.durable();
+        let Held { releases, effects, snapshots, view, frozen: _ } = self.shard.durable();
+        if let Some(view) = view {
+            self.shared.publish(view);
+        }
         let now = self.surroundings.clock.now();
         // Before the answers, so that a client that hears that a verification is over finds its message stopped.
         for effect in effects {

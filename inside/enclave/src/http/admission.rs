@@ -6,7 +6,8 @@
 //! 3. its body is in no coding (`coding`), and its payer is found: the account's token or key, if it is right (`auth`); signed requests and nobody known have their own
 //!    shares;
 //! 4. the body is read, whatever is asked for, and charged as it arrives (`body`, `budget`);
-//! 5. a large answer keeps its bytes until the client has taken them. Its handler has measured and charged it (`large`).
+//! 5. a large answer keeps its bytes until the client has taken them. Its handler has measured and charged it (`large`);
+//! 6. an answer about verifications, refusals included, is marked to be padded (`padding`).
 //!
 //! A request that is refused before its body was read is read on and thrown away for a while. An answer that comes before the
 //! client has finished sending may never arrive: TCP resets a connection that is closed with an upload unread. A client that
@@ -27,7 +28,7 @@ use hyper::body::Body as _;
 use super::answer::ApiError;
 use super::budget::{Payer, STEP, Upload};
 use super::large::{Paid, charged};
-use super::{Api, body, coding, host};
+use super::{Api, body, coding, host, padding};
 
 /// Paths that clients ask for before they authenticate, and that monitors ask for.
 pub(super) const OPEN: [&str; 4] = ["/health", "/ready", "/.well-known/adyton/evidence", "/.well-known/adyton/binding"];
@@ -36,10 +37,17 @@ pub(super) const SIGNED: &str = "/adyton/v1/requests";
 
 /// Lets a request through, or refuses it.
 pub(crate) async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let path = path.as_ref().map(MatchedPath::as_str);
+    let mut response = passed(&api, path, request, next).await;
+    // 6.
+    padding::mark(path, &mut response);
+    response
+}
+
+async fn passed(api: &Api, path: Option<&str>, request: Request, next: Next) -> Response {
     let waits = waits_for_continue(&request);
     let (mut head, body) = request.into_parts();
-    let path = head.extensions.get::<MatchedPath>().cloned();
-    let path = path.as_ref().map(MatchedPath::as_str);
     let open = path.is_some_and(|path| OPEN.contains(&path));
     // 1.
     match host::HostName::of(&head) {
@@ -58,7 +66,7 @@ pub(crate) async fn admit(State(api): State<Arc<Api>>, request: Request, next: N
     if let Err(error) = coding::check(&head.headers, &body) {
         return refuse(error, body, waits).await;
     }
-    let payer = if path == Some(SIGNED) { Payer::Signer } else { api.payer(&head.headers).await };
+    let payer = if path == Some(SIGNED) { Payer::Signer } else { api.payer(&head.headers) };
     head.extensions.insert(payer);
     // 4.
     let announced = body.size_hint().upper().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
@@ -73,7 +81,7 @@ pub(crate) async fn admit(State(api): State<Arc<Api>>, request: Request, next: N
         Err(error) => error.into_response(),
     };
     // 5.
-    held(&api, payer, response).await
+    held(api, payer, response).await
 }
 
 /// Whether the client waits for `100 Continue` before it sends its body.

@@ -37,6 +37,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower_service::Service as _;
 
+use super::padding;
 use super::write_deadline::WriteDeadline;
 use crate::acme::CHALLENGE_PROTOCOL;
 use crate::evidence::Channel;
@@ -120,6 +121,7 @@ where
                 let mut response = answered.await?;
                 let ends = phase.place.is_short() || phase.place.is_told_to_end();
                 finish(response.headers_mut(), kept, ends);
+                padding::pad(&mut response, kept);
                 Ok::<_, Infallible>(response.map(|body| Answer { body, phase }))
             })
         }

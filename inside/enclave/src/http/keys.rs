@@ -103,32 +103,9 @@ pub(super) async fn change(api: &Arc<Api>, account: AccountId, request: &Request
     }
     let changes = opened(api, account, changes).await?;
     let change = ChangeKeys { account, sequence: request.sequence, changes };
-    // A task of its own: what was decided is forgotten even if the client is gone.
-    let submitting = Arc::clone(api);
-    let submitted = tokio::spawn(async move {
-        let _forget = Forget::now(&submitting);
-        submitting.ask(change).await
-    });
-    let submitted = submitted.await.unwrap_or(Err(AskError::Unavailable));
-    submitted.map_err(|failure| ApiError::failure(failure, "/Keys"))?;
+    api.ask(change).await.map_err(|failure| ApiError::failure(failure, "/Keys"))?;
     let accepted = AcceptedRequest { action: request.action.text().into(), sequence: request.sequence };
     Ok(answer(StatusCode::OK, &accepted))
-}
-
-/// Has verified credentials forgotten before a change and, whatever becomes of it, after.
-struct Forget<'a>(&'a Api);
-
-impl<'a> Forget<'a> {
-    fn now(api: &'a Api) -> Self {
-        api.known.forget();
-        Self(api)
-    }
-}
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        self.0.known.forget();
-    }
 }
 
 /// Opens the secrets and hashes them: each is a job of its own in a worker, so that a long list waits its turn again and again.

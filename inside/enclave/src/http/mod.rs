@@ -9,7 +9,7 @@
 //!    budget (`budget`);
 //! 4. the host must be one of the vault's own names (`host`), but for health and evidence;
 //! 5. parsing and normalising, before anything is counted or compared; asymmetric cryptography in `workers`;
-//! 6. the decider, by the engine.
+//! 6. the engine: a command goes to the decider ([`Api::ask`]), once; a read is answered from the published view ([`Api::read`]).
 
 mod admission;
 mod answer;
@@ -25,6 +25,7 @@ mod json;
 mod keys;
 mod large;
 mod loosening;
+mod padding;
 mod parameters;
 mod path;
 mod refusals;
@@ -44,7 +45,7 @@ use std::sync::Arc;
 
 use adyton_ledger::Profile;
 use adyton_seal::{HmacKey, KeyTree, RecipientKey};
-use adyton_vault::Ask;
+use adyton_vault::{Ask, Read, View};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -53,13 +54,14 @@ use axum::middleware;
 use axum::routing::{delete, get, post};
 
 use crate::acme;
-use crate::ask::{AskError, ask};
+use crate::ask::{AskError, ask, read};
 use crate::engine::Engine;
 use crate::evidence::Evidence;
 use crate::policy::Holder;
+use answer::ApiError;
 use parameters::{CHECK, CREATE_SERVICE, FETCH_SERVICE, FETCH_VERIFICATION, START};
 
-pub use auth::{BasicCredentials, Known};
+pub use auth::BasicCredentials;
 pub use budget::{BUDGET, Budget};
 pub use connection::{MAX_CONNECTIONS, serve};
 pub use form::{FieldError, Form, FormRule};
@@ -107,14 +109,22 @@ pub struct Api {
     pub budget: Budget,
     /// Workers for asymmetric cryptography.
     pub workers: Workers,
-    /// Credentials that were verified.
-    pub known: Known,
 }
 
 impl Api {
     /// Puts a request to its decider.
     pub(crate) async fn ask<A: Ask>(&self, request: A) -> Result<A::Reply, AskError<A::Refusal>> {
         ask(&self.engine, request).await
+    }
+
+    /// The published view, once it may answer.
+    pub(crate) async fn view(&self) -> Result<Arc<View>, ApiError> {
+        self.engine.view().await.map_err(|_| ApiError::unavailable())
+    }
+
+    /// Answers a read: no command, whatever it asks.
+    pub(crate) async fn read<R: Read>(&self, request: &R) -> Result<R::Reply, AskError<R::Refusal>> {
+        read(&self.engine, request, &self.current.now().rules, self.owners.clock.now()).await
     }
 }
 

@@ -75,7 +75,6 @@ impl Refused for OtherSequence {
 impl Refused for Refusal {
     fn error(self, resource: &str) -> ApiError {
         match self {
-            Self::Denied(denied) => denied.error(resource),
             Self::Tenancy(refusal) => refusal.error(resource),
             Self::Services(refusal) => refusal.error(resource),
             Self::Verification(refusal) => refusal.error(resource),
@@ -113,6 +112,10 @@ impl Refused for services::Refusal {
                     CodeLengthGiven::Loosening => "code_length",
                 };
                 ApiError::because(parameter, &code_lengths(shortest))
+            }
+            // No parameter of the API sets it yet.
+            Self::NoProver(requirement) => {
+                ApiError::because("Requirements", &format!("this vault cannot prove {} yet", requirement.text()))
             }
             Self::Loosening => forbidden(
                 20403,

@@ -103,7 +103,7 @@ pub(crate) async fn submit(
             });
             asked.await.map_err(|_| ApiError::busy())?
         }
-        (Action::SettingsShow, _) => show_settings(&api, verified.request()),
+        (Action::SettingsShow, _) => show_settings(&api, verified.request()).await,
         (Action::TenantKeys, Signer::Tenant(account)) => {
             in_turn(verified.request(), next)?;
             keys::change(&api, AccountId::from_bytes(account), verified.request()).await
@@ -119,13 +119,9 @@ impl Api {
     /// Who signs for an account, and the sequence of its next request. One that the vault does not know answers as one whose key did
     /// not sign.
     async fn tenants_signers(&self, account: [u8; 16]) -> Result<(Arc<Signers>, u64), ApiError> {
-        let found = self
-            .engine
-            .signer(AccountId::from_bytes(account))
-            .await
-            .map_err(|failure| ApiError::failure(failure.into(), ""))?;
-        let (key, next) = found.unwrap_or_default();
-        let signers = SshPublicKey::from_blob(&key).ok().and_then(|key| Signers::new([key], 1));
+        let view = self.view().await?;
+        let (key, next) = view.signer(AccountId::from_bytes(account)).unwrap_or_default();
+        let signers = SshPublicKey::from_blob(key).ok().and_then(|key| Signers::new([key], 1));
         Ok((Arc::new(signers.unwrap_or_else(Signers::nobody)), next))
     }
 }
@@ -137,8 +133,8 @@ fn in_turn(request: &Request, expected: u64) -> Result<(), ApiError> {
 
 /// The settings' text and the policy's routes. It changes nothing and takes no sequence; a copy of the request is refused once the
 /// owners have signed anything else.
-fn show_settings(api: &Api, request: &Request) -> Result<Response, ApiError> {
-    in_turn(request, api.engine.next_owners_sequence())?;
+async fn show_settings(api: &Api, request: &Request) -> Result<Response, ApiError> {
+    in_turn(request, api.view().await?.next_owners_sequence())?;
     let current = api.current.now();
     let routes = api.owners.in_force.policy.routes.iter();
     let routes = routes
@@ -153,7 +149,7 @@ fn show_settings(api: &Api, request: &Request) -> Result<Response, ApiError> {
 /// already.
 async fn owners_request(api: &Arc<Api>, verified: VerifiedRequest) -> Result<Response, ApiError> {
     let request = verified.request();
-    in_turn(request, api.engine.next_owners_sequence())?;
+    in_turn(request, api.view().await?.next_owners_sequence())?;
     match request.action {
         Action::Settings => change_settings(api, verified).await,
         _ => tenants::admit(api, TenantRequest::parse(request.body.as_bytes())?, Some(request.sequence)).await,

@@ -1,13 +1,14 @@
 //! `GET /v2/Services`: a page of services, made while the client takes it.
 //!
-//! 1. the decider gives the first [`STEP`] services; if they are all of the page, they are the answer;
+//! 1. the view gives the first [`STEP`] services; if they are all of the page, they are the answer;
 //! 2. otherwise the answer is a stream. Each further step is asked for once HTTP has room for it, and rendered alone.
 //!
 //! So a page of 1000 services holds two steps at most, and its bytes are taken from the budget before the first. SDKs see one
 //! page: some (Java's) count pages by the size that they asked for, so a smaller page than that would lose the rest.
 //!
 //! Limits: a page is as consistent as pages among each other are. What is created or deleted while it is taken may be in it or
-//! not; nothing is in it twice. If the decider cannot answer in the middle of a page, the connection ends there.
+//! not; nothing is in it twice. Each step asks the newest view, so that no reader keeps an old one. If it cannot answer in the middle
+//! of a page, the connection ends there.
 
 use std::future::Future;
 use std::io;
@@ -43,7 +44,7 @@ const LARGEST_SERVICE: usize = 2816;
 const LARGEST_LIST: usize = 2 * (STEP + 1) * LARGEST_SERVICE;
 
 pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap, given: Given) -> Result<Response, ApiError> {
-    let claimed = api.claimed(&headers)?;
+    let caller = api.caller(&headers)?;
     let paging = given.parameters(&parameters::LIST_SERVICES)?;
     let size = |text: &str| decimal(text).filter(|size| (1..=LARGEST_PAGE).contains(size)).ok_or(Unfit::Form);
     let page_size = paging.read("PageSize", size)?.unwrap_or(PAGE_SIZE);
@@ -57,8 +58,8 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap, given:
     })?;
     let page = page.unwrap_or(0);
     // Nobody pays for a list but who was verified.
-    let payer = api.verified(&claimed).await.map_err(|failure| ApiError::failure(failure, "/Services"))?;
-    let (charge, caller) = (api.budget.take(payer, LARGEST_LIST)?, claimed.caller);
+    let payer = api.verified(&caller).await.map_err(|failure| ApiError::failure(failure, "/Services"))?;
+    let charge = api.budget.take(payer, LARGEST_LIST)?;
     let left = usize::try_from(page_size).unwrap_or(usize::MAX);
     let mut listing = Listing { api, caller, headers, page_size, page, token, last: token, left };
     // 1.
@@ -99,7 +100,7 @@ impl Listing {
     async fn step(&mut self) -> Result<ServicePage, AskError<services::Refusal>> {
         let after = self.last.map(|token| (token.created, token.service));
         let most = self.left.min(STEP);
-        let page = self.api.ask(ListServices { caller: self.caller, after, most }).await?;
+        let page = self.api.read(&ListServices { caller: self.caller, after, most }).await?;
         self.left = self.left.saturating_sub(page.services.len());
         if let Some(view) = page.services.last() {
             self.last = Some(PageToken { created: view.created, service: view.service });
@@ -139,7 +140,7 @@ impl Listing {
     /// The next bytes of the body, and the page if it goes on.
     async fn next(mut self) -> io::Result<(Vec<u8>, Option<Self>)> {
         let ServicePage { services: views, more } =
-            self.step().await.map_err(|_| io::Error::other("the decider does not answer"))?;
+            self.step().await.map_err(|_| io::Error::other("the vault does not answer"))?;
         let mut out = Vec::new();
         self.render(&mut out, views, false)?;
         if more && self.left > 0 {
@@ -236,7 +237,7 @@ impl PageToken {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
-    use adyton_vault::{AccountId, AppHash, Loosening, ServiceSettings};
+    use adyton_vault::{AccountId, AppHash, Loosening, Requirements, ServiceSettings};
     use axum::http::header::HOST;
 
     use super::*;
@@ -264,6 +265,7 @@ mod tests {
                 code_length: 10,
                 custom_code: true,
                 do_not_share: true,
+                requirements: Requirements::CODE,
                 web_otp_domain: "a".repeat(253),
                 app_hashes: AppHash::parse_list(&app_hashes).unwrap(),
             },

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use adyton_api::{Passkeys, PendingLoosening, Push, Service, Totp, Whatsapp, timestamp};
 use adyton_vault::{
-    AppHash, CreateService, DeleteService, FetchService, Loosening, ServiceId, ServiceName, ServiceSettings,
-    ServiceUpdate, ServiceView, UpdateService, WebOtpDomain, services,
+    AppHash, CreateService, DeleteService, FetchService, Loosening, Requirements, ServiceId, ServiceName,
+    ServiceSettings, ServiceUpdate, ServiceView, UpdateService, WebOtpDomain, services,
 };
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -31,6 +31,7 @@ pub(crate) async fn create(
         code_length: update.code_length.unwrap_or(6),
         custom_code: update.custom_code.unwrap_or(false),
         do_not_share: update.do_not_share.unwrap_or(false),
+        requirements: Requirements::CODE,
         web_otp_domain: update.web_otp_domain.unwrap_or_default(),
         app_hashes: update.app_hashes.unwrap_or_default(),
     };
@@ -47,7 +48,7 @@ pub(crate) async fn fetch(
     let caller = api.caller(&headers)?;
     given.parameters(&parameters::FETCH_SERVICE)?;
     let (service, resource) = service_sid(&service, "")?;
-    answer(StatusCode::OK, api.ask(FetchService { caller, service }).await, &resource, &headers)
+    answer(StatusCode::OK, api.read(&FetchService { caller, service }).await, &resource, &headers)
 }
 
 pub(crate) async fn update(
@@ -95,6 +96,7 @@ fn settings(form: &Parameters<'_>, shortest: u8) -> Result<ServiceUpdate, ApiErr
             .read("CodeLength", |text| decimal(text).ok_or_else(|| Unfit::Rule(code_lengths(shortest))))?,
         custom_code: form.read("CustomCodeEnabled", switch)?,
         do_not_share: form.read("DoNotShareWarningEnabled", switch)?,
+        requirements: None,
         web_otp_domain: form.read("WebOtpDomain", domain)?,
         app_hashes: form.read("AppHashes", |text| AppHash::parse_list(text).map_err(Unfit::rule))?,
     })

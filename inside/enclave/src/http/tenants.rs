@@ -115,7 +115,7 @@ pub(crate) async fn fetch(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
-    let view = api.ask(FetchAccount { caller }).await;
+    let view = api.read(&FetchAccount { caller }).await;
     let view = view.map_err(|failure| ApiError::failure(failure, "/adyton/v1/account"))?;
     measured(&api.budget, payer, StatusCode::OK, &account(view))
 }

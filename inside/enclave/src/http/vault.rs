@@ -18,7 +18,8 @@ use super::large::paid;
 use crate::acme;
 use crate::public::{self, PublicCertificate};
 
-pub(crate) async fn fetch(State(api): State<Arc<Api>>) -> Response {
+pub(crate) async fn fetch(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
+    let view = api.view().await?;
     let current = api.current.now();
     let vault = adyton_api::Vault {
         vault_id: HEXLOWER.encode(&api.vault_id),
@@ -27,11 +28,11 @@ pub(crate) async fn fetch(State(api): State<Arc<Api>>) -> Response {
         profile: api.profile.text().into(),
         freshness: "none".into(),
         hpke_key: HEXLOWER.encode(&api.recipient.public_key().0),
-        owners_sequence: api.engine.next_owners_sequence() - 1,
+        owners_sequence: view.next_owners_sequence() - 1,
         settings_sha256: HEXLOWER.encode(&current.settings_hash),
         public_certificate_sha256: api.public_fingerprint().map(|hash| HEXLOWER.encode(&hash)),
     };
-    json(StatusCode::OK, &vault)
+    Ok(json(StatusCode::OK, &vault))
 }
 
 impl Api {

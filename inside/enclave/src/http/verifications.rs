@@ -6,13 +6,12 @@ use std::sync::Arc;
 use adyton_api::{SendCodeAttempt, Verification, VerificationCheck, timestamp};
 use adyton_seal::Code;
 use adyton_vault::{
-    AccountId, AppHash, Approve, Attempt, Cancel, Channel, Check, Destination, FetchVerification, Locale, MessageLook,
-    ServiceId, Start, Status, Subject, Target, VerificationId, VerificationView, verification::Refusal,
+    AppHash, Approve, Attempt, Cancel, Channel, Check, Destination, FetchVerification, Locale, MessageLook, ServiceId,
+    Start, Status, Subject, Subjects, Target, VerificationId, VerificationView, verification::Refusal,
 };
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use tokio::time::{Duration, sleep};
 
 use super::Api;
 use super::answer::{ApiError, json, outcome_text};
@@ -33,15 +32,15 @@ pub(crate) async fn start(
     headers: HeaderMap,
     given: Given,
 ) -> Result<Response, ApiError> {
-    let Claimed { caller, account } = api.claimed(&headers)?;
+    let claimed = api.claimed(&headers)?;
+    let caller = claimed.caller;
     let form = given.parameters(&parameters::START)?;
     let (service, resource) = service_sid(&service, "/Verifications")?;
     let channel = form.need("Channel", channel)?;
     let destination = form.need("To", |to| destination(channel, to))?;
     let look = look(&form, channel)?;
     let custom_code = form.read("CustomCode", code)?;
-    let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
-    let subjects = subjects.map_err(|_| ApiError::unavailable())?;
+    let subjects = subjects(&api, &claimed, service, channel, &destination)?;
     let cost = api.current.now().table.cost(channel, destination.expose());
     let start = Start { caller, service, destination, subjects, channel, custom_code, look, cost };
     let reply = api.ask(start).await;
@@ -54,11 +53,12 @@ pub(crate) async fn fetch(
     headers: HeaderMap,
     given: Given,
 ) -> Result<Response, ApiError> {
-    let Claimed { caller, account } = api.claimed(&headers)?;
+    let claimed = api.claimed(&headers)?;
+    let caller = claimed.caller;
     given.parameters(&parameters::FETCH_VERIFICATION)?;
     let (service, _) = service_sid(&service, "")?;
-    let (target, resource) = target(&api, account, service, &which)?;
-    let reply = api.ask(FetchVerification { caller, service, target }).await;
+    let (target, resource) = target(&api, &claimed, service, &which)?;
+    let reply = api.read(&FetchVerification { caller, service, target }).await;
     answer(StatusCode::OK, reply, &resource, &headers)
 }
 
@@ -68,10 +68,11 @@ pub(crate) async fn update(
     headers: HeaderMap,
     given: Given,
 ) -> Result<Response, ApiError> {
-    let Claimed { caller, account } = api.claimed(&headers)?;
+    let claimed = api.claimed(&headers)?;
+    let caller = claimed.caller;
     let form = given.parameters(&parameters::UPDATE_VERIFICATION)?;
     let (service, _) = service_sid(&service, "")?;
-    let (target, resource) = target(&api, account, service, &which)?;
+    let (target, resource) = target(&api, &claimed, service, &which)?;
     let canceled = form.need("Status", |text| match text {
         "canceled" => Ok(true),
         "approved" => Ok(false),
@@ -91,13 +92,14 @@ pub(crate) async fn check(
     headers: HeaderMap,
     given: Given,
 ) -> Result<Response, ApiError> {
-    let Claimed { caller, account } = api.claimed(&headers)?;
+    let claimed = api.claimed(&headers)?;
+    let caller = claimed.caller;
     let form = given.parameters(&parameters::CHECK)?;
     let (service, resource) = service_sid(&service, "/VerificationCheck")?;
     // A code of another length than the verification's is a wrong code.
     let code = form.need("Code", code)?;
     let sid = form.read("VerificationSid", |text| VerificationId::parse(text).map_err(|_| Unfit::Form))?;
-    let address = form.read("To", |to| subject(&api, account, service, to))?;
+    let address = form.read("To", |to| subject(&api, &claimed, service, to))?;
     let target = match (sid, address) {
         // A client that sends the SID that a browser brought, with the address that it knows, relies on both.
         (Some(sid), Some(address)) => Target::Both(sid, address),
@@ -105,13 +107,7 @@ pub(crate) async fn check(
         (None, Some(address)) => Target::Subject(address),
         (None, None) => return Err(ApiError::neither_to_nor_sid()),
     };
-    let check = || Check { caller, service, target, code: code.duplicate() };
-    let mut reply = api.ask(check()).await;
-    // A token that is a second away is waited for, once: right after a boot, where the policy lets budgets refill fast.
-    if let Err(AskError::Refused(Refusal::ChecksClosed { retry_after: 1 })) = reply {
-        sleep(Duration::from_secs(1)).await;
-        reply = api.ask(check()).await;
-    }
+    let reply = api.ask(Check { caller, service, target, code }).await;
     let view = reply.map_err(|failure| ApiError::failure(failure, &resource))?;
     // Observed of the real API: 200, not 201.
     Ok(json(StatusCode::OK, &verification_check(&view)))
@@ -161,12 +157,12 @@ fn look(form: &Parameters<'_>, channel: Channel) -> Result<MessageLook, ApiError
 }
 
 /// A verification in a path: its SID, or the address that it went to.
-fn target(api: &Api, account: AccountId, service: ServiceId, which: &str) -> Result<(Target, String), ApiError> {
+fn target(api: &Api, claimed: &Claimed, service: ServiceId, which: &str) -> Result<(Target, String), ApiError> {
     let path = format!("/Services/{}/Verifications", service.text());
     match VerificationId::parse(which) {
         Ok(sid) => Ok((Target::Sid(sid), format!("{path}/{}", sid.text()))),
         // The address is not repeated in a message.
-        Err(_) => match subject(api, account, service, which) {
+        Err(_) => match subject(api, claimed, service, which) {
             Ok(address) => Ok((Target::Subject(address), path)),
             Err(Unfit::Form) => Err(ApiError::because("To", "expected an address, or the SID of a verification")),
             Err(Unfit::Rule(rule)) => Err(ApiError::because("To", &rule)),
@@ -175,12 +171,21 @@ fn target(api: &Api, account: AccountId, service: ServiceId, which: &str) -> Res
     }
 }
 
-fn subject(api: &Api, account: AccountId, service: ServiceId, to: &str) -> Result<Subject, Unfit> {
+/// The keyed hashes of an address, under the salt of the tenant that the caller says it is of.
+fn subjects(
+    api: &Api,
+    &Claimed { account, salt, .. }: &Claimed,
+    service: ServiceId,
+    channel: Channel,
+    destination: &Destination,
+) -> Result<Subjects, ApiError> {
+    hashes::subjects(&api.keys, salt, account, service, channel, destination).map_err(|_| ApiError::unavailable())
+}
+
+fn subject(api: &Api, claimed: &Claimed, service: ServiceId, to: &str) -> Result<Subject, Unfit> {
     let channel = if to.contains('@') { Channel::Email } else { Channel::Sms };
     let destination = destination(channel, to)?;
-    let subjects = hashes::subjects(&api.keys, account, service, channel, &destination);
-    let unavailable = |_| Unfit::Refused(ApiError::unavailable());
-    Ok(subjects.map_err(unavailable)?.in_service)
+    Ok(subjects(api, claimed, service, channel, &destination).map_err(Unfit::Refused)?.in_service)
 }
 
 fn answer(

@@ -10,8 +10,8 @@ use adyton_ledger::{LogId, VaultId};
 use adyton_seal::{KeyTree, Label, Plaintext, RootKey, Secret, SigningKey};
 use adyton_vault::{
     AccountId, Admission, Caller, Channel, Command, Context, CreateService, CreateTenant, Destination, Event, Fresh,
-    KeyedHash, Limits, MessageLook, Record as _, Rules, ServiceId, ServiceSettings, Shared, Start, State, Subjects,
-    TokenHash, User, services, tenancy, verification,
+    KeyedHash, Limits, MessageLook, Record as _, Requirements, Rules, ServiceId, ServiceSettings, Shared, Start, State,
+    Subjects, TokenHash, User, services, tenancy, verification,
 };
 
 use crate::disk::Disk;
@@ -55,6 +55,7 @@ pub(crate) fn service_of(caller: Caller) -> Command {
         code_length: 6,
         custom_code: false,
         do_not_share: false,
+        requirements: Requirements::CODE,
         web_otp_domain: String::new(),
         app_hashes: Vec::new(),
     };

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::Poll;
 
+use adyton_enclave::ask::read;
 use adyton_enclave::engine::Failure;
 use adyton_engine::Shard;
 use adyton_engine::sealing::Sealer;
@@ -11,15 +12,16 @@ use adyton_host::RedbStore;
 use adyton_ledger::{AppendOutcome, Frontier, LogStore};
 use adyton_vault::{
     AccountId, AppHash, Caller, ChangeKeys, ChangeSettings, Command, CreateService, CreateTenant, DeleteService, Event,
-    EventKind, FetchAccount, Id, KeyChanges, KeyId, Loosen, Loosening, NewKey, Refusal, Reply, Scope, Scopes,
-    ServiceId, ServiceSettings, ServiceUpdate, State, Tick, TokenHash, UpdateService, User, services, tenancy,
+    EventKind, FetchAccount, Id, KeyChanges, KeyId, Loosen, Loosening, NewKey, Refusal, Reply, Requirements, Scope,
+    Scopes, ServiceId, ServiceSettings, ServiceUpdate, State, SubjectSalt, Tick, TokenHash, UpdateService, User,
+    services, tenancy,
 };
 use proptest::prelude::*;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
 use crate::fixtures::{
-    ACCOUNT, KEYS, OPS, TOKEN, VAULT, boot, caller, context, create_tenant, fresh, shard, signer, start,
+    ACCOUNT, KEYS, OPS, RULES, TOKEN, VAULT, boot, caller, context, create_tenant, fresh, shard, signer, start,
 };
 use crate::host::PATIENCE;
 use crate::live::Live;
@@ -35,6 +37,7 @@ fn longest_settings() -> ServiceSettings {
         code_length: 7,
         custom_code: false,
         do_not_share: true,
+        requirements: Requirements::CODE,
         web_otp_domain: String::new(),
         app_hashes: AppHash::parse_list(&app_hashes).unwrap(),
     }
@@ -187,6 +190,7 @@ fn the_largest_of_each_command_fits_a_batch() {
             EventKind::from(tenancy::Event::TenantCreated {
                 account: ACCOUNT,
                 token_hash: TOKEN,
+                salt: SubjectSalt::from_bytes([3; 16]),
                 ssh_key: Vec::new(),
                 admitted: None,
                 friendly_name: String::new(),
@@ -228,6 +232,7 @@ fn due(accounts: impl Iterator<Item = AccountId>) -> State {
             let created = tenancy::Event::TenantCreated {
                 account,
                 token_hash: TOKEN,
+                salt: SubjectSalt::from_bytes([3; 16]),
                 ssh_key: Vec::new(),
                 admitted: None,
                 friendly_name: String::new(),
@@ -296,11 +301,10 @@ async fn a_vault_boots_though_everything_is_due() {
         loop {
             // The last one that is due: the SIDs ascend.
             let caller = Caller { user: User::Account(numbered(0xDD, 2999)), token_hash: TOKEN };
-            match live.engine.submit(FetchAccount { caller }.into()).await {
-                Ok(Reply::Account(view)) if view.loosenings.is_empty() => return,
-                Ok(_) => sleep(Duration::from_millis(5)).await,
-                Err(failure) => panic!("{failure:?}"),
+            if read(&live.engine, &FetchAccount { caller }, &RULES, LONG_AGO).await.unwrap().loosenings.is_empty() {
+                return;
             }
+            sleep(Duration::from_millis(5)).await;
         }
     };
     timeout(PATIENCE, waiting).await.unwrap();

@@ -75,15 +75,15 @@ fn settings(sequence: u64, hash: u8) -> Current {
 #[tokio::test]
 async fn settings_are_in_force_once_they_are_decided_and_in_their_turn_only() {
     let mut live = Live::start(Disk::default(), 1).await;
-    assert_eq!(live.engine.next_owners_sequence(), 1);
+    assert_eq!(live.engine.published().next_owners_sequence(), 1);
     for wrong in [0, 2] {
         let refused = live.engine.change_settings("version = 1".into(), settings(wrong, 1)).await.map(drop);
         assert_eq!(refused, Err(other_sequence(1)));
-        assert_eq!((live.current.now().settings_hash, live.engine.next_owners_sequence()), ([0; 32], 1));
+        assert_eq!((live.current.now().settings_hash, live.engine.published().next_owners_sequence()), ([0; 32], 1));
     }
     let changed = live.engine.change_settings("version = 1".into(), settings(1, 2)).await;
     assert!(matches!(changed, Ok(Reply::Tenancy(tenancy::Reply::Done))));
-    assert_eq!((live.current.now().settings_hash, live.engine.next_owners_sequence()), ([2; 32], 2));
+    assert_eq!((live.current.now().settings_hash, live.engine.published().next_owners_sequence()), ([2; 32], 2));
     let again = live.engine.change_settings("version = 1".into(), settings(1, 3)).await.map(drop);
     assert_eq!(again, Err(other_sequence(2)));
     assert_eq!(live.current.now().settings_hash, [2; 32]);

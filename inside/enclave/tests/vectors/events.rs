@@ -1,8 +1,8 @@
 use adyton_seal::Plaintext;
 use adyton_vault::{
     AppHash, BootId, Channel, Class, CredentialKind, Event, EventKind, Id, KeyedHash, Loosening, NewKey,
-    OperationOutcome, OperationRecord, Outcome, Record as _, Scopes, ServiceSettings, TokenHash, User, services,
-    tenancy, verification, verification::CheckOutcome,
+    OperationOutcome, OperationRecord, Outcome, Record as _, Requirements, Scopes, ServiceSettings, SubjectSalt,
+    TokenHash, User, services, tenancy, verification, verification::CheckOutcome,
 };
 
 use crate::reader::{self, Vector};
@@ -38,6 +38,7 @@ fn settings(v: &Vector) -> ServiceSettings {
         code_length: v.small("code_length"),
         custom_code: v.flag("custom_code"),
         do_not_share: v.flag("do_not_share"),
+        requirements: Requirements::CODE,
         web_otp_domain: v.text("web_otp_domain").to_owned(),
         app_hashes: AppHash::parse_list(v.text("app_hashes")).unwrap(),
     }
@@ -92,6 +93,7 @@ fn of_tenancy(v: &Vector) -> tenancy::Event {
         "TenantCreated" => tenancy::Event::TenantCreated {
             account: sid(v, "account"),
             token_hash: token_hash(v),
+            salt: SubjectSalt::from_bytes(v.fixed("salt")),
             ssh_key: v.text("ssh_key").into(),
             admitted: Some(v.number("admitted")).filter(|sequence| *sequence > 0),
             friendly_name: v.text("friendly_name").to_owned(),

@@ -1,7 +1,7 @@
 use adyton_enclave::hashes::{subjects, token_hash};
 use adyton_enclave::public::PublicKeys;
 use adyton_seal::{HmacKey, Label};
-use adyton_vault::{Channel, Destination, KeyedHash, Shared, Subjects, User};
+use adyton_vault::{Channel, Destination, KeyedHash, Shared, SubjectSalt, Subjects, User};
 
 use crate::{keys, reader, sid};
 
@@ -18,7 +18,8 @@ fn keyed_hashes() {
                 let (account, service) = (sid(&v, "account"), sid(&v, "service"));
                 let channel = Channel::parse(v.text("channel")).unwrap();
                 let destination = Destination::parse(channel, v.text("destination")).unwrap();
-                let made = subjects(&keys(&v), account, service, channel, &destination).unwrap();
+                let salt = SubjectSalt::from_bytes(v.fixed("salt"));
+                let made = subjects(&keys(&v), salt, account, service, channel, &destination).unwrap();
                 let [in_service, in_tenant, prefix] = ["in_service", "in_tenant", "prefix"].map(|name| v.fixed(name));
                 let shared = match channel {
                     Channel::Sms => Shared::NumberBlock(KeyedHash::from_bytes(prefix)),

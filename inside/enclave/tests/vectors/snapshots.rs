@@ -2,7 +2,7 @@ use adyton_engine::Machine as _;
 use adyton_engine::snapshot::{Manifest, Scope};
 use adyton_ledger::{Frontier, Hash, leaf_hash, sha256};
 use adyton_seal::KeyTree;
-use adyton_vault::{Event, ServiceSettings, State, TokenHash, services, tenancy};
+use adyton_vault::{Event, Requirements, ServiceSettings, State, SubjectSalt, TokenHash, services, tenancy};
 
 use crate::reader::{self, Vector};
 use crate::{keys, log, sid, vault};
@@ -89,6 +89,7 @@ fn state(v: &Vector) -> State {
         let created = tenancy::Event::TenantCreated {
             account,
             token_hash,
+            salt: SubjectSalt::from_bytes(tenant.fixed("salt")),
             ssh_key: b"ssh".to_vec(),
             admitted: None,
             friendly_name,
@@ -104,6 +105,7 @@ fn state(v: &Vector) -> State {
                 code_length: service.small("code_length"),
                 custom_code: false,
                 do_not_share: false,
+                requirements: Requirements::CODE,
                 web_otp_domain: String::new(),
                 app_hashes: Vec::new(),
             },

@@ -5,7 +5,7 @@ use adyton_engine::sealing::Opener;
 use adyton_ledger::{Body, Kind, LogReader, Record};
 
 use crate::log::{KEYS, Log, OPS, VAULT, replay};
-use crate::toy::{Command, Note, Refusal};
+use crate::toy::{Asked, Command, Note, Refusal};
 
 fn note(class: Class, weight: usize) -> Note {
     Note { class, counter: 1, weight }
@@ -51,6 +51,32 @@ fn a_refusal_waits_for_what_is_not_durable() {
     let held = log.shard.durable();
     let tickets: Vec<_> = held.releases.iter().map(|release| release.ticket).collect();
     assert_eq!(tickets, [counted, behind_open, behind_flight]);
+}
+
+#[test]
+fn a_try_is_spent_before_its_token_is_there_and_a_lost_token_is_a_spent_try() {
+    let mut log = Log::new();
+    log.submit(Asked::Charge(3));
+    // Decided, and spent in the state, but not durable: nobody has the token yet.
+    assert_eq!((log.shard.state().spent.len(), log.charged.len()), (1, 0));
+    log.shard.seal(log.now).unwrap().unwrap();
+    assert!(log.charged.is_empty());
+    // The power is cut: neither the try nor its token is there.
+    let mut log = Log::boot(std::mem::take(&mut log.store), 2);
+    assert!(log.shard.state().spent.is_empty());
+
+    log.submit(Asked::Charge(3));
+    log.submit(Asked::Charge(4));
+    log.drain();
+    assert_eq!(log.charged.len(), 2);
+    // One is used, which uses it up; the other is lost with the boot, and its try stays spent.
+    let first = log.charged.remove(0);
+    log.submit(Asked::Conclude(first));
+    log.drain();
+    let log = Log::boot(std::mem::take(&mut log.store), 3);
+    let state = log.shard.state();
+    assert_eq!(state.spent.iter().map(|(counter, _)| *counter).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(state.sync.iter().map(|(counter, _)| *counter).collect::<Vec<_>>(), [3]);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use adyton_decider::{BootId, Context, Fresh, Record as _};
+use adyton_decider::{BootId, Charged, Context, Fresh, Record as _};
 use adyton_engine::sealing::{Opener, Sealer, records};
 use adyton_engine::snapshot::Scope;
-use adyton_engine::{Held, Machine as _, Mode, Replay, Shard};
+use adyton_engine::{Held, Machine as _, Mode, Release, Replay, Shard};
 use adyton_frame::{Frame, MAX_FRAME, Message};
 use adyton_ledger::{
     AppendOutcome, Body, Head, Kind, LogId, LogReader, LogStore, MemoryStore, Record, VaultId, origin,
@@ -13,7 +13,7 @@ use adyton_ledger::{
 use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
 use adyton_wire::Reader;
 
-use crate::toy::{Command, Event, Refusal, Toy};
+use crate::toy::{Answer, Asked, Event, Refusal, Toy};
 
 pub(crate) const OPS: LogId = LogId::from_number(1);
 pub(crate) const VAULT: VaultId = VaultId([9; 32]);
@@ -39,6 +39,8 @@ pub(crate) struct Log {
     boot_id: [u8; 16],
     /// Answers in the order in which they left, by ticket.
     pub(crate) answers: Vec<(usize, Result<usize, Refusal>)>,
+    /// Tries that are spent, oldest first.
+    pub(crate) charged: Vec<Charged<u8>>,
     pub(crate) effects: Vec<usize>,
     pub(crate) snapshots: Vec<usize>,
     asked: usize,
@@ -60,20 +62,30 @@ impl Log {
         let durable = state.clone();
         let shard = Shard::new(state, &VAULT, sealer, signer(), frontier, bucket);
         let (answers, effects, snapshots) = (Vec::new(), Vec::new(), Vec::new());
-        let mut log = Self { shard, store, boot_id, answers, effects, snapshots, asked: 0, durable, now: 1000 };
+        let charged = Vec::new();
+        let mut log =
+            Self { shard, store, boot_id, answers, charged, effects, snapshots, asked: 0, durable, now: 1000 };
         log.shard.boot(BootId(boot_id), log.now);
         log.append();
         log
     }
 
     /// Puts a command; its ticket.
-    pub(crate) fn submit(&mut self, command: Command) -> usize {
+    pub(crate) fn submit(&mut self, asked: impl Into<Asked>) -> usize {
         let ticket = self.asked;
         self.asked += 1;
-        if let Some(release) = self.shard.submit(command, &mut context(self.now, &mut fresh()), ticket) {
-            self.answers.push((release.ticket, release.answer));
+        if let Some(release) = self.shard.submit(asked.into(), &mut context(self.now, &mut fresh()), ticket) {
+            self.hear(release);
         }
         ticket
+    }
+
+    fn hear(&mut self, Release { ticket, answer }: Release<Toy, usize>) {
+        match answer {
+            Answer::Plain(answer) => self.answers.push((ticket, answer)),
+            Answer::Charged(charged) => self.charged.push(charged),
+            Answer::Charge(_) => unreachable!("an answer left before its charge had passed"),
+        }
     }
 
     /// Lets time pass.
@@ -98,7 +110,7 @@ impl Log {
             assert_eq!((frozen, frontier.size()), (self.durable.clone(), sealed.size));
             assert_eq!(frontier.root(), head(&self.store).root);
         }
-        self.answers.extend(releases.into_iter().map(|release| (release.ticket, release.answer)));
+        releases.into_iter().for_each(|release| self.hear(release));
         self.effects.extend(effects);
         self.snapshots.extend(snapshots);
         true

@@ -1,6 +1,6 @@
 //! A machine of counters, one of each class, whose sums depend on the order in which events are applied.
 
-use adyton_decider::{BootId, Class, Context, Corrupt, Decision, Draft, Map, Record, Set};
+use adyton_decider::{BootId, Charge, Charged, Class, Context, Corrupt, Decision, Draft, Map, Passed, Record, Set};
 use adyton_engine::{Decided, Machine, Mode, SectionReader, Sections};
 use adyton_seal::Plaintext;
 use adyton_wire::{Put, Reader};
@@ -14,6 +14,29 @@ pub(crate) enum Command {
     Promise(u64),
     /// Ask for something that is refused.
     Refuse,
+}
+
+/// A command of either kind: those that a test may repeat, and those that use something up.
+pub(crate) enum Asked {
+    Plain(Command),
+    /// Spend a try of this counter.
+    Charge(u8),
+    /// Compare, with a try that is spent.
+    Conclude(Charged<u8>),
+}
+
+impl From<Command> for Asked {
+    fn from(command: Command) -> Self {
+        Self::Plain(command)
+    }
+}
+
+/// What the toy answers.
+pub(crate) enum Answer {
+    Plain(Result<usize, Refusal>),
+    /// The try is not spent for good yet.
+    Charge(Charge<u8>),
+    Charged(Charged<u8>),
 }
 
 /// One thing to count.
@@ -118,31 +141,43 @@ fn count(sums: &mut Map<u8, u64>, note: &Note) {
 }
 
 impl Machine for Toy {
-    type Command = Command;
+    type Command = Asked;
     type Rules = ();
     type Event = Event;
-    type Answer = Result<usize, Refusal>;
+    type Answer = Answer;
     type Effect = usize;
     type View = Self;
     type Frozen = Self;
 
-    fn decide(&self, command: Command, _: &mut Context<'_, ()>) -> Decided<Self> {
+    fn decide(&self, asked: Asked, _: &mut Context<'_, ()>) -> Decided<Self> {
+        let command = match asked {
+            Asked::Plain(command) => command,
+            Asked::Charge(counter) => {
+                let mut draft = Draft::default();
+                let spent = Event::Counted(Note { class: Class::P, counter, weight: 0 });
+                let charge = draft.charge(spent, counter);
+                return Decision { draft, answer: Answer::Charge(charge) };
+            }
+            Asked::Conclude(charged) => {
+                Command::Count(vec![Note { class: Class::S, counter: charged.conclude(), weight: 0 }])
+            }
+        };
         let events: Vec<Event> = match command {
             Command::Refuse => {
-                return Decision::answer(Err(Refusal::Refused));
+                return Decision::answer(Answer::Plain(Err(Refusal::Refused)));
             }
             Command::Count(notes) => notes.into_iter().map(Event::Counted).collect(),
             Command::Promise(at) => vec![Event::Promised(at)],
         };
         let (answer, effects) = (Ok(events.len()), if events.is_empty() { Vec::new() } else { vec![events.len()] });
-        Decision { draft: Draft { events, effects }, answer }
+        Decision { draft: Draft { events, effects }, answer: Answer::Plain(answer) }
     }
 
     fn sweep(&self, context: &mut Context<'_, ()>, cap: usize) -> Decided<Self> {
         let due = self.promises.iter().take_while(|at| **at <= context.now).take(cap);
         let mut draft = Draft::default();
         due.for_each(|at| draft.log(Event::Due(*at)));
-        Decision { draft, answer: Ok(0) }
+        Decision { draft, answer: Answer::Plain(Ok(0)) }
     }
 
     fn boot(boot_id: BootId, _: u64) -> Event {
@@ -150,7 +185,14 @@ impl Machine for Toy {
     }
 
     fn too_large() -> Self::Answer {
-        Err(Refusal::TooLarge)
+        Answer::Plain(Err(Refusal::TooLarge))
+    }
+
+    fn passed(answer: Answer, passed: &Passed) -> Answer {
+        match answer {
+            Answer::Charge(charge) => Answer::Charged(charge.pass(passed)),
+            answer => answer,
+        }
     }
 
     fn apply(&mut self, event: Event, mode: Mode) {

@@ -4,6 +4,7 @@ mod delivery;
 mod equal;
 mod limits;
 mod random;
+mod reads;
 mod service;
 mod tenants;
 mod verifications;
@@ -12,6 +13,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use adyton_engine::Machine as _;
 use adyton_seal::{Code, Plaintext, Secret};
 
 use crate::*;
@@ -58,6 +60,7 @@ fn settings() -> ServiceSettings {
         code_length: 6,
         custom_code: false,
         do_not_share: false,
+        requirements: Requirements::CODE,
         web_otp_domain: String::new(),
         app_hashes: Vec::new(),
     }
@@ -172,6 +175,11 @@ impl Bench {
         assert_eq!((self.state.cold_bytes(), self.state.hot_facts()), before);
         assert!(self.log.len() <= logged + 1, "at most that it was asked for");
         refusal
+    }
+
+    /// Reads what a view of this moment has.
+    fn read<R: Read>(&self, read: R) -> Result<R::Reply, R::Refusal> {
+        read.of(&self.state.view(), &self.rules, self.now)
     }
 
     fn start_command(&self, to: &str, custom_code: Option<&str>) -> Start {

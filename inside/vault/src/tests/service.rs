@@ -1,9 +1,9 @@
 use super::*;
 use crate::services::Refusal;
 
-fn fetch(bench: &mut Bench) -> ServiceView {
+fn fetch(bench: &Bench) -> ServiceView {
     let service = bench.service;
-    bench.run(FetchService { caller: caller(), service }).unwrap().0
+    bench.read(FetchService { caller: caller(), service }).unwrap()
 }
 
 fn update(bench: &mut Bench, update: ServiceUpdate) -> Result<ServiceView, Refusal> {
@@ -44,21 +44,21 @@ fn stronger_is_immediate_and_weaker_waits_for_the_tenants_signature() {
         assert_eq!(bench.refused(loosen(1, stronger)), Refusal::NotWeaker);
     }
     bench.run(loosen(1, 6)).unwrap();
-    let waiting = fetch(&mut bench);
+    let waiting = fetch(&bench);
     assert_eq!(waiting.settings.code_length, 8);
     assert_eq!(waiting.loosening.map(|loosening| loosening.at), Some(bench.now + 86_400));
     bench.run(WithdrawLoosening { caller: caller(), service }).unwrap();
     bench.now += 86_400;
     bench.run(Tick).unwrap();
-    assert_eq!(fetch(&mut bench).settings.code_length, 8, "it was taken back");
+    assert_eq!(fetch(&bench).settings.code_length, 8, "it was taken back");
     bench.run(loosen(2, 6)).unwrap();
     bench.now += 86_399;
     bench.run(Tick).unwrap();
-    assert_eq!(fetch(&mut bench).settings.code_length, 8);
+    assert_eq!(fetch(&bench).settings.code_length, 8);
     bench.reboot();
     bench.now += 1;
     bench.run(Tick).unwrap();
-    let done = fetch(&mut bench);
+    let done = fetch(&bench);
     assert_eq!((done.settings.code_length, done.loosening), (6, None), "through a restart");
     assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
 }
@@ -106,7 +106,7 @@ fn a_loosening_that_the_policy_no_longer_allows_comes_to_nothing() {
     bench.rules.services.shortest_code = 6;
     bench.now += 86_400;
     bench.run(Tick).unwrap();
-    let view = fetch(&mut bench);
+    let view = fetch(&bench);
     assert_eq!((view.settings.code_length, view.loosening), (6, None));
 }
 
@@ -139,7 +139,7 @@ fn lists_are_paged_newest_first() {
     let mut after = None;
     loop {
         let ServicePage { services: page, more } =
-            bench.run(ListServices { caller: caller(), after, most: 2 }).unwrap().0;
+            bench.read(ListServices { caller: caller(), after, most: 2 }).unwrap();
         assert!(!page.is_empty() && page.len() <= 2);
         after = page.last().map(|view| (view.created, view.service));
         seen.extend(page.into_iter().map(|view| (view.created, view.service)));
@@ -149,7 +149,7 @@ fn lists_are_paged_newest_first() {
     }
     assert_eq!(seen, made);
     let unknown = ListServices { caller: caller(), after: Some((0, id(0))), most: 2 };
-    let page = bench.run(unknown).unwrap().0;
+    let page = bench.read(unknown).unwrap();
     assert_eq!((page.services.len(), page.more), (0, false));
 }
 
@@ -161,7 +161,7 @@ fn a_deleted_service_takes_its_verifications_along() {
     bench.run(DeleteService { caller: caller(), service }).unwrap();
     assert_eq!(bench.check(view.verification, &code), Err(verification::Refusal::NotFound(None)));
     assert_eq!((bench.state.live(), bench.state.slots()), (0, 0));
-    assert_eq!(bench.refused(FetchService { caller: caller(), service }), Refusal::NotFound);
+    assert_eq!(bench.read(FetchService { caller: caller(), service }).err(), Some(Refusal::NotFound));
     assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
 }
 
@@ -184,11 +184,11 @@ fn a_tightening_ends_a_loosening_that_waits() {
     let service = bench.service;
     bench.run(loosening(1, service, Some(7))).unwrap();
     update(&mut bench, ServiceUpdate { friendly_name: Some("Other".into()), ..ServiceUpdate::default() }).unwrap();
-    assert!(fetch(&mut bench).loosening.is_some(), "another name is no stronger service");
+    assert!(fetch(&bench).loosening.is_some(), "another name is no stronger service");
     assert_eq!(update(&mut bench, length(10)).unwrap().loosening, None);
     bench.now += bench.rules.services.loosening_wait;
     bench.run(Tick).unwrap();
-    assert_eq!(fetch(&mut bench).settings.code_length, 10);
+    assert_eq!(fetch(&bench).settings.code_length, 10);
     assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
 }
 
@@ -200,7 +200,7 @@ fn a_key_alone_turns_no_domain_and_no_warning() {
     assert_eq!(update(&mut bench, domain("evil.example")).err(), Some(Refusal::FixedAtCreation));
     assert!(update(&mut bench, warning(true)).unwrap().settings.do_not_share);
     assert_eq!(update(&mut bench, warning(false)).err(), Some(Refusal::FixedAtCreation));
-    let settings = ServiceSettings { web_otp_domain: "bank.example".into(), ..fetch(&mut bench).settings };
+    let settings = ServiceSettings { web_otp_domain: "bank.example".into(), ..fetch(&bench).settings };
     let made = bench.run(CreateService { caller: caller(), settings }).unwrap().0;
     bench.service = made.service;
     assert_eq!(update(&mut bench, domain("evil.example")).err(), Some(Refusal::FixedAtCreation));
@@ -251,6 +251,7 @@ fn a_tick_ends_a_bounded_number_of_loosenings_and_the_next_goes_on() {
         let event = tenancy::Event::TenantCreated {
             account,
             token_hash: token(3),
+            salt: SubjectSalt::from_bytes([3; 16]),
             ssh_key: Vec::new(),
             admitted: None,
             friendly_name: String::new(),
@@ -264,7 +265,7 @@ fn a_tick_ends_a_bounded_number_of_loosenings_and_the_next_goes_on() {
     bench.reboot();
     assert_eq!(ticks(&mut bench), 23_000usize.div_ceil(MAX_SWEPT_LOOSENINGS), "through a restart");
     let list = ListServices { caller: caller(), after: None, most: 30_000 };
-    let services = bench.run(list).unwrap().0.services;
+    let services = bench.read(list).unwrap().services;
     let six = services.iter().filter(|service| service.settings.code_length == 6 && service.loosening.is_none());
     assert_eq!(six.count(), 20_001, "each took effect");
     assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
@@ -415,4 +416,20 @@ fn a_name_of_a_request_that_does_not_fit_is_refused() {
     // Nor does a code that is sent again.
     assert_eq!(start(&mut bench, "Банк Пример 123"), Err(verification::Refusal::MessageTooLong { excess: 5 }));
     assert_eq!(bench.state.live(), 1);
+}
+
+#[test]
+fn a_service_demands_only_what_the_vault_proves() {
+    use crate::services::Requirement;
+    let mut bench = Bench::new();
+    for requirement in Requirement::ALL.into_iter().filter(|requirement| *requirement != Requirement::Code) {
+        let requirements = Requirements::CODE.with(requirement);
+        let settings = ServiceSettings { requirements, ..settings() };
+        let create = CreateService { caller: caller(), settings };
+        assert_eq!(bench.refused(create), Refusal::NoProver(requirement));
+        let update = ServiceUpdate { requirements: Some(requirements), ..ServiceUpdate::default() };
+        let update = UpdateService { caller: caller(), service: bench.service, update };
+        assert_eq!(bench.refused(update), Refusal::NoProver(requirement));
+    }
+    assert_eq!(fetch(&bench).settings.requirements, Requirements::CODE);
 }

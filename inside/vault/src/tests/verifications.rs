@@ -55,17 +55,17 @@ fn a_reason_is_told_by_sid_only_and_for_ten_minutes() {
     let by_sid = || FetchVerification { caller: caller(), service, target: Target::Sid(sid) };
     let by_number =
         || FetchVerification { caller: caller(), service, target: Target::Subject(subjects(NUMBER).in_service) };
-    let view = bench.run(by_number()).unwrap().0;
+    let view = bench.read(by_number()).unwrap();
     assert_eq!((view.verification, view.status), (sid, Status::Pending));
     let cancel = Cancel { caller: caller(), service, target: Target::Subject(subjects(NUMBER).in_service) };
     let view = bench.run(cancel).unwrap().0;
     assert_eq!((view.verification, view.status), (sid, Status::Canceled));
-    assert_eq!(bench.refused(by_sid()), Refusal::NotFound(Some(Reason::Canceled)));
-    assert_eq!(bench.refused(by_number()), Refusal::NotFound(None));
+    assert_eq!(bench.read(by_sid()).err(), Some(Refusal::NotFound(Some(Reason::Canceled))));
+    assert_eq!(bench.read(by_number()).err(), Some(Refusal::NotFound(None)));
     bench.now += 600;
-    assert_eq!(bench.refused(by_sid()), Refusal::NotFound(None));
+    assert_eq!(bench.read(by_sid()).err(), Some(Refusal::NotFound(None)));
     bench.run(Tick).unwrap();
-    assert_eq!(bench.refused(by_sid()), Refusal::NotFound(None));
+    assert_eq!(bench.read(by_sid()).err(), Some(Refusal::NotFound(None)));
 }
 
 #[test]
@@ -117,15 +117,15 @@ fn another_tenants_service_is_an_unknown_one() {
     let them = || Caller { user: User::Account(other), token_hash: token };
     let target = || Target::Sid(view.verification);
     let unknown = services::Refusal::NotFound;
-    assert_eq!(bench.refused(FetchService { caller: them(), service }), unknown);
+    assert_eq!(bench.read(FetchService { caller: them(), service }).err(), Some(unknown));
     assert_eq!(bench.refused(DeleteService { caller: them(), service }), unknown);
     let update = ServiceUpdate::default();
     assert_eq!(bench.refused(UpdateService { caller: them(), service, update }), unknown);
     let unknown = Refusal::NotFound(None);
-    assert_eq!(bench.refused(FetchVerification { caller: them(), service, target: target() }), unknown);
+    assert_eq!(bench.read(FetchVerification { caller: them(), service, target: target() }).err(), Some(unknown));
     assert_eq!(bench.refused(Cancel { caller: them(), service, target: target() }), unknown);
     assert_eq!(bench.refused(Approve { caller: them(), service, target: target() }), unknown);
-    let page = bench.run(ListServices { caller: them(), after: None, most: 9 }).unwrap().0;
+    let page = bench.read(ListServices { caller: them(), after: None, most: 9 }).unwrap();
     assert_eq!((page.services.len(), page.more), (0, false));
 }
 

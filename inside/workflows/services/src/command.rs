@@ -1,6 +1,5 @@
 //! What this workflow is asked.
 
-use adyton_decider::Seconds;
 use adyton_tenancy::{AccountId, Caller};
 
 use crate::{ServiceId, ServiceSettings, ServiceUpdate};
@@ -31,24 +30,6 @@ pub struct DeleteService {
     pub service: ServiceId,
 }
 
-/// Look at a service.
-pub struct FetchService {
-    /// Who asks.
-    pub caller: Caller,
-    /// The service.
-    pub service: ServiceId,
-}
-
-/// List the caller's services, newest first.
-pub struct ListServices {
-    /// Who asks.
-    pub caller: Caller,
-    /// Go on after this one.
-    pub after: Option<(Seconds, ServiceId)>,
-    /// How many at most.
-    pub most: usize,
-}
-
 /// A tenant's signed request makes a service weaker, after a wait. The signature was verified.
 pub struct Loosen {
     /// Who asks: an admin key, besides the signature.
@@ -73,7 +54,7 @@ pub struct WithdrawLoosening {
     pub service: ServiceId,
 }
 
-/// All that this workflow is asked.
+/// All that changes something here. Reads are functions of a state ([`crate::fetch`], [`crate::list`]).
 pub enum Command {
     /// See [`CreateService`].
     CreateService(CreateService),
@@ -81,10 +62,6 @@ pub enum Command {
     UpdateService(UpdateService),
     /// See [`DeleteService`].
     DeleteService(DeleteService),
-    /// See [`FetchService`].
-    FetchService(FetchService),
-    /// See [`ListServices`].
-    ListServices(ListServices),
     /// See [`Loosen`].
     Loosen(Loosen),
     /// See [`WithdrawLoosening`].

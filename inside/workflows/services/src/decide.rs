@@ -1,8 +1,6 @@
 //! What a command about services leads to.
 
-use alloc::vec::Vec;
 use core::convert::Infallible;
-use core::ops::Bound;
 
 use adyton_decider::{Context, Seconds};
 use adyton_tenancy::{AccountId, Caller, Denied, OtherSequence, Scope};
@@ -10,7 +8,7 @@ use adyton_tenancy::{AccountId, Caller, Denied, OtherSequence, Scope};
 use crate::message::brings_a_hash;
 use crate::state::Service;
 use crate::{
-    Command, CreateService, Event, ListServices, Loosen, Loosening, Rules, ServiceId, ServiceSettings, State,
+    Command, CreateService, Event, Loosen, Loosening, Prover, Requirement, Rules, ServiceId, ServiceSettings, State,
     UpdateService,
 };
 
@@ -35,8 +33,6 @@ pub type Draft = adyton_decider::Draft<Event, Infallible>;
 pub enum Reply {
     /// A service.
     Service(ServiceView),
-    /// Some services.
-    Services(ServicePage),
     /// Nothing to say.
     Done,
 }
@@ -55,14 +51,6 @@ pub struct ServiceView {
     pub created: Seconds,
     /// When it last changed.
     pub updated: Seconds,
-}
-
-/// A part of a list.
-pub struct ServicePage {
-    /// Newest first.
-    pub services: Vec<ServiceView>,
-    /// Whether more follow.
-    pub more: bool,
 }
 
 /// Why a command was refused; nothing changed. Answers never depend on whether another tenant's
@@ -84,6 +72,8 @@ pub enum Refusal {
         /// The policy's floor; the longest is [`LONGEST_CODE`].
         shortest: u8,
     },
+    /// Nothing in the vault proves what the service is to demand.
+    NoProver(Requirement),
     /// This makes the service weaker: it needs the tenant's signature, and waits.
     Loosening,
     /// Another domain or app for the codes, or no warning: another service is needed for that.
@@ -132,23 +122,23 @@ impl From<OtherSequence> for Refusal {
 pub fn decide(
     state: &State,
     tenancy: &adyton_tenancy::State,
+    prover: &impl Prover,
     command: Command,
     context: &mut Context<'_, Rules>,
     draft: &mut Draft,
 ) -> Result<Reply, Refusal> {
     match command {
-        Command::CreateService(create) => create_service(state, tenancy, create, context, draft).map(Reply::Service),
-        Command::UpdateService(update) => update_service(state, tenancy, update, context, draft).map(Reply::Service),
+        Command::CreateService(create) => {
+            create_service(state, tenancy, prover, create, context, draft).map(Reply::Service)
+        }
+        Command::UpdateService(update) => {
+            update_service(state, tenancy, prover, update, context, draft).map(Reply::Service)
+        }
         Command::DeleteService(delete) => {
             own(state, tenancy, &delete.caller, delete.service)?;
             draft.log(Event::ServiceDeleted { service: delete.service });
             Ok(Reply::Done)
         }
-        Command::FetchService(fetch) => {
-            let service = own(state, tenancy, &fetch.caller, fetch.service)?;
-            Ok(Reply::Service(view(fetch.service, service)))
-        }
-        Command::ListServices(list) => list_services(state, tenancy, &list).map(Reply::Services),
         Command::Loosen(ask) => loosen(state, tenancy, &ask, context, draft).map(Reply::Service),
         Command::WithdrawLoosening(withdraw) => {
             let service = own(state, tenancy, &withdraw.caller, withdraw.service)?;
@@ -175,7 +165,7 @@ pub fn sweep(state: &State, context: &Context<'_, Rules>, cap: usize, draft: &mu
 }
 
 /// A service of the caller's, if its key may administer.
-fn own<'a>(
+pub(crate) fn own<'a>(
     state: &'a State,
     tenancy: &adyton_tenancy::State,
     caller: &Caller,
@@ -185,7 +175,12 @@ fn own<'a>(
     state.own(account, id).ok_or(Refusal::NotFound)
 }
 
-fn view(id: ServiceId, service: &Service) -> ServiceView {
+/// A service demands nothing that the vault cannot prove.
+fn provable(settings: &ServiceSettings, prover: &impl Prover) -> Result<(), Refusal> {
+    settings.requirements.unproven(prover).map_or(Ok(()), |requirement| Err(Refusal::NoProver(requirement)))
+}
+
+pub(crate) fn view(id: ServiceId, service: &Service) -> ServiceView {
     ServiceView {
         service: id,
         account: service.account,
@@ -199,6 +194,7 @@ fn view(id: ServiceId, service: &Service) -> ServiceView {
 fn create_service(
     state: &State,
     tenancy: &adyton_tenancy::State,
+    prover: &impl Prover,
     CreateService { caller, settings }: CreateService,
     context: &mut Context<'_, Rules>,
     draft: &mut Draft,
@@ -206,6 +202,7 @@ fn create_service(
     let account = tenancy.authenticate(&caller, Scope::Admin)?;
     let service = context.fresh.id();
     context.rules.allow(service, &settings, CodeLengthGiven::Service)?;
+    provable(&settings, prover)?;
     let share = state.share_of(account).services >= MAX_SERVICES;
     if share || state.services.len() >= MAX_SERVICES_IN_ALL {
         return Err(Refusal::Full);
@@ -218,6 +215,7 @@ fn create_service(
 fn update_service(
     state: &State,
     tenancy: &adyton_tenancy::State,
+    prover: &impl Prover,
     UpdateService { caller, service: id, update }: UpdateService,
     context: &Context<'_, Rules>,
     draft: &mut Draft,
@@ -226,7 +224,9 @@ fn update_service(
     let old = &service.settings;
     let settings = update.applied_to(old);
     context.rules.allow(id, &settings, CodeLengthGiven::Service)?;
-    if settings.code_length < old.code_length || (settings.custom_code && !old.custom_code) {
+    provable(&settings, prover)?;
+    let fewer = !settings.requirements.covers(old.requirements);
+    if settings.code_length < old.code_length || (settings.custom_code && !old.custom_code) || fewer {
         return Err(Refusal::Loosening);
     }
     // Browsers hand the code to the domain, phones hand it to the apps, and people heed the
@@ -253,23 +253,6 @@ fn update_service(
         draft.log(Event::LooseningEnded { service: id, in_effect: false });
     }
     Ok(view)
-}
-
-fn list_services(
-    state: &State,
-    tenancy: &adyton_tenancy::State,
-    ListServices { caller, after, most }: &ListServices,
-) -> Result<ServicePage, Refusal> {
-    let account = tenancy.authenticate(caller, Scope::Admin)?;
-    let first = (account, 0, ServiceId::MIN);
-    let end = match *after {
-        None => Bound::Included((account, Seconds::MAX, ServiceId::MAX)),
-        Some((created, id)) => Bound::Excluded((account, created, id)),
-    };
-    let mut found = state.services_of.range((Bound::Included(first), end)).rev();
-    let view = |(_, _, id): &(AccountId, Seconds, ServiceId)| Some(view(*id, state.services.get(id)?));
-    let services = found.by_ref().take(*most).filter_map(view).collect();
-    Ok(ServicePage { services, more: found.next().is_some() })
 }
 
 fn loosen(

@@ -5,6 +5,9 @@
 //! signature besides an admin key, and waits, so that a stolen key cannot weaken what its owner
 //! relies on before anybody notices.
 //!
+//! What a service demands besides a code is a set of [`Requirement`]s. One that nothing in the vault
+//! proves ([`Prover`]) is refused.
+//!
 //! It reads tenants ([`adyton_tenancy::State`]). Other workflows read [`Services`]: a service as
 //! the policy has it now. Events: `docs/spec/02-entries.md`; section of snapshots:
 //! `docs/spec/04-snapshots.md`.
@@ -17,6 +20,8 @@ mod command;
 mod decide;
 mod event;
 mod message;
+mod reads;
+mod requirement;
 mod rules;
 mod section;
 mod settings;
@@ -24,18 +29,18 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use command::{
-    Command, CreateService, DeleteService, FetchService, ListServices, Loosen, UpdateService, WithdrawLoosening,
-};
+pub use command::{Command, CreateService, DeleteService, Loosen, UpdateService, WithdrawLoosening};
 pub use decide::{
-    CodeLengthGiven, Draft, LONGEST_CODE, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Refusal, Reply, ServicePage,
-    ServiceView, decide, sweep,
+    CodeLengthGiven, Draft, LONGEST_CODE, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Refusal, Reply, ServiceView,
+    decide, sweep,
 };
 pub use event::Event;
 pub use message::{
     AppHash, AppHashesError, Locale, Message, MessageLook, NameError, Part, ServiceName, Text, TooLong, WebOtpDomain,
     brings_a_hash, gsm7_septets, render,
 };
+pub use reads::{FetchService, ListServices, ServicePage, fetch, list};
+pub use requirement::{Prover, Requirement, Requirements};
 pub use rules::{Effective, Rules, Services};
 pub use section::SECTION;
 pub use settings::{Loosening, ServiceId, ServiceKind, ServiceSettings, ServiceUpdate};

@@ -7,7 +7,7 @@ use adyton_decider::{Corrupt, Id, Kind, Seconds, read_flag};
 use adyton_seal::Plaintext;
 use adyton_wire::{Put, Reader};
 
-use crate::AppHash;
+use crate::{AppHash, Requirements};
 
 /// A verification service.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +31,8 @@ pub struct ServiceSettings {
     pub custom_code: bool,
     /// Whether messages ask not to share the code.
     pub do_not_share: bool,
+    /// What is demanded of a person.
+    pub requirements: Requirements,
     /// Domain that codes are bound to in the message's last line (WebOTP); empty for none.
     pub web_otp_domain: String,
     /// Android apps that a request may have the message handed to, each once; at most
@@ -49,6 +51,8 @@ pub struct ServiceUpdate {
     pub custom_code: Option<bool>,
     /// Whether messages ask not to share the code.
     pub do_not_share: Option<bool>,
+    /// What is demanded of a person.
+    pub requirements: Option<Requirements>,
     /// Domain that codes are bound to; empty for none.
     pub web_otp_domain: Option<String>,
     /// Android apps that a message may be handed to.
@@ -58,12 +62,14 @@ pub struct ServiceUpdate {
 impl ServiceUpdate {
     /// The settings that come of older ones.
     pub(crate) fn applied_to(self, old: &ServiceSettings) -> ServiceSettings {
-        let Self { friendly_name, code_length, custom_code, do_not_share, web_otp_domain, app_hashes } = self;
+        let Self { friendly_name, code_length, custom_code, do_not_share, requirements, web_otp_domain, app_hashes } =
+            self;
         ServiceSettings {
             friendly_name: friendly_name.unwrap_or_else(|| old.friendly_name.clone()),
             code_length: code_length.unwrap_or(old.code_length),
             custom_code: custom_code.unwrap_or(old.custom_code),
             do_not_share: do_not_share.unwrap_or(old.do_not_share),
+            requirements: requirements.unwrap_or(old.requirements),
             web_otp_domain: web_otp_domain.unwrap_or_else(|| old.web_otp_domain.clone()),
             app_hashes: app_hashes.unwrap_or_else(|| old.app_hashes.clone()),
         }
@@ -109,6 +115,7 @@ impl ServiceSettings {
     pub(crate) fn encode(&self, out: &mut Plaintext) {
         out.put_u8(self.code_length);
         out.put_u8(u8::from(self.custom_code) | u8::from(self.do_not_share) << 1);
+        out.put_u8(self.requirements.bits());
         out.put_lp(self.friendly_name.as_bytes());
         out.put_lp(self.web_otp_domain.as_bytes());
         // At most 8.
@@ -125,6 +132,7 @@ impl ServiceSettings {
             code_length,
             custom_code: flags & 1 != 0,
             do_not_share: flags & 2 != 0,
+            requirements: Requirements::from_bits(reader.u8()?)?,
             friendly_name: reader.text()?.into(),
             web_otp_domain: reader.text()?.into(),
             app_hashes: app_hashes(reader)?,

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use adyton_decider::{Context, Fresh, TokenHash};
 use adyton_seal::Secret;
-use adyton_tenancy::{AccountId, Caller, User};
+use adyton_tenancy::{AccountId, Caller, SubjectSalt, User};
 
 use crate::state::Service;
 use crate::*;
@@ -19,8 +19,18 @@ fn settings() -> ServiceSettings {
         code_length: 6,
         custom_code: false,
         do_not_share: false,
+        requirements: Requirements::CODE,
         web_otp_domain: String::new(),
         app_hashes: Vec::new(),
+    }
+}
+
+/// Proves codes and nothing else.
+struct Codes;
+
+impl Prover for Codes {
+    fn proves(&self, requirement: Requirement) -> bool {
+        requirement == Requirement::Code
     }
 }
 
@@ -29,6 +39,7 @@ fn tenancy() -> adyton_tenancy::State {
     let created = adyton_tenancy::Event::TenantCreated {
         account: ACCOUNT,
         token_hash: TOKEN,
+        salt: SubjectSalt::from_bytes([3; 16]),
         ssh_key: Vec::new(),
         admitted: None,
         friendly_name: String::new(),
@@ -52,7 +63,7 @@ fn services_of_many_tenants_fill_no_vault() {
         let (mut fresh, mut draft) = (Fresh::new(Secret::init_with(|bytes| bytes.fill(7))), Draft::default());
         let rules = Rules::default();
         let mut context = Context { now: 1, fresh: &mut fresh, rules: &rules };
-        decide(state, &tenancy, command, &mut context, &mut draft).map(|_| draft.events)
+        decide(state, &tenancy, &Codes, command, &mut context, &mut draft).map(|_| draft.events)
     };
     create(&state).unwrap().into_iter().for_each(|event| state.apply(1, event));
     assert_eq!(create(&state).err(), Some(Refusal::Full));

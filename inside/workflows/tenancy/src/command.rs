@@ -84,8 +84,7 @@ pub struct ChangeSettings {
     pub text: String,
 }
 
-/// All that this workflow is asked, but for reads that another workflow adds to
-/// ([`crate::account`]).
+/// All that changes something here. Reads are functions of a state ([`crate::account`]).
 pub enum Command {
     /// See [`CreateTenant`].
     CreateTenant(CreateTenant),

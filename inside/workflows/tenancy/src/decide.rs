@@ -9,7 +9,7 @@ use adyton_decider::{Context, Seconds};
 
 use crate::{
     AccountId, Admission, Caller, ChangeKeys, ChangeSettings, Command, CreateTenant, Event, KeyChanges, KeyId, Rules,
-    Scope, Scopes, State,
+    Scope, Scopes, State, SubjectSalt,
 };
 
 /// API keys of one tenant at the most.
@@ -118,7 +118,7 @@ impl From<OtherSequence> for Refusal {
 pub fn decide(
     state: &State,
     command: Command,
-    context: &Context<'_, Rules>,
+    context: &mut Context<'_, Rules>,
     draft: &mut Draft,
 ) -> Result<Reply, Refusal> {
     match command {
@@ -146,7 +146,7 @@ pub fn account(state: &State, caller: &Caller) -> Result<AccountView, Denied> {
 fn create_tenant(
     state: &State,
     create: CreateTenant,
-    context: &Context<'_, Rules>,
+    context: &mut Context<'_, Rules>,
     draft: &mut Draft,
 ) -> Result<TenantView, Refusal> {
     let CreateTenant { account, token_hash, friendly_name, ssh_key, admitted } = create;
@@ -166,7 +166,8 @@ fn create_tenant(
         None => {}
     }
     let view = TenantView { account, friendly_name: friendly_name.clone(), created: context.now };
-    draft.log(Event::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name });
+    let salt = SubjectSalt::draw(context.fresh);
+    draft.log(Event::TenantCreated { account, token_hash, salt, ssh_key, admitted, friendly_name });
     Ok(view)
 }
 

@@ -7,7 +7,7 @@ use adyton_decider::{Class, Corrupt, TokenHash, put_list, read_flag, read_list};
 use adyton_seal::Plaintext;
 use adyton_wire::{Put, Reader};
 
-use crate::{AccountId, KeyId, NewKey, Scopes};
+use crate::{AccountId, KeyId, NewKey, Scopes, SubjectSalt};
 
 /// What happened to tenants.
 pub enum Event {
@@ -17,6 +17,8 @@ pub enum Event {
         account: AccountId,
         /// Keyed hash of its token.
         token_hash: TokenHash,
+        /// Salt of its subject hashes.
+        salt: SubjectSalt,
         /// OpenSSH public key of its own signed requests; empty for none.
         ssh_key: Vec<u8>,
         /// Sequence of the owners' signed request that admitted it, if one did.
@@ -77,9 +79,10 @@ impl Event {
     /// Writes the fields.
     pub fn encode(&self, out: &mut Plaintext) {
         match self {
-            Self::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name } => {
+            Self::TenantCreated { account, token_hash, salt, ssh_key, admitted, friendly_name } => {
                 out.put(account.as_bytes());
                 out.put(token_hash.as_bytes());
+                out.put(salt.as_bytes());
                 out.put_lp(ssh_key);
                 out.put_u64(admitted.unwrap_or(0));
                 out.put_lp(friendly_name.as_bytes());
@@ -113,6 +116,7 @@ impl Event {
             2 => Self::TenantCreated {
                 account: AccountId::read(reader)?,
                 token_hash: TokenHash::read(reader)?,
+                salt: SubjectSalt::read(reader)?,
                 ssh_key: reader.lp()?.to_vec(),
                 admitted: Some(reader.u64()?).filter(|sequence| *sequence > 0),
                 friendly_name: reader.text()?.into(),

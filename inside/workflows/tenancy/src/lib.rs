@@ -16,6 +16,7 @@ mod command;
 mod decide;
 mod event;
 mod ids;
+mod salt;
 mod scope;
 mod section;
 mod state;
@@ -24,6 +25,7 @@ pub use command::{Caller, ChangeKeys, ChangeSettings, Command, CreateTenant, Key
 pub use decide::{AccountView, Denied, Draft, KeyList, OtherSequence, Refusal, Reply, TenantView, account, decide};
 pub use event::Event;
 pub use ids::{AccountId, AccountKind, KeyId, KeyKind};
+pub use salt::SubjectSalt;
 pub use scope::{Admission, Rules, Scope, Scopes};
 pub use section::SECTION;
 pub use state::State;

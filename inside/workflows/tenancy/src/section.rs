@@ -5,7 +5,7 @@ use adyton_seal::Plaintext;
 use adyton_wire::{Put, Reader};
 
 use crate::state::{ApiKey, Tenant};
-use crate::{AccountId, KeyId, Scopes, State};
+use crate::{AccountId, KeyId, Scopes, State, SubjectSalt};
 
 /// Number of this workflow among sections, and version of the layout.
 pub const SECTION: (u16, u16) = (1, 1);
@@ -18,6 +18,7 @@ impl State {
         put_list(out, self.tenants.iter(), |out, (account, tenant)| {
             out.put(account.as_bytes());
             out.put(tenant.token_hash.as_bytes());
+            out.put(tenant.salt.as_bytes());
             out.put_u64(tenant.sequence);
             out.put_u64(tenant.created);
             out.put_lp(&tenant.ssh_key);
@@ -46,6 +47,7 @@ impl State {
         let account = AccountId::read(reader)?;
         let tenant = Tenant {
             token_hash: TokenHash::read(reader)?,
+            salt: SubjectSalt::read(reader)?,
             sequence: reader.u64()?,
             created: reader.u64()?,
             ssh_key: reader.lp()?.to_vec(),

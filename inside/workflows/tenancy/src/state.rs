@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use adyton_decider::{Map, Owned, Seconds, TokenHash};
 
-use crate::{AccountId, Caller, Denied, Event, KeyId, NewKey, OtherSequence, Scope, Scopes, User};
+use crate::{AccountId, Caller, Denied, Event, KeyId, NewKey, OtherSequence, Scope, Scopes, SubjectSalt, User};
 
 /// Tenants, keys and the owners' settings. Its clone costs O(1), and shows what it showed then.
 #[derive(Clone, Default)]
@@ -22,6 +22,8 @@ pub struct State {
 #[derive(Clone)]
 pub(crate) struct Tenant {
     pub(crate) token_hash: TokenHash,
+    /// Of its subject hashes.
+    pub(crate) salt: SubjectSalt,
     pub(crate) friendly_name: String,
     /// OpenSSH public key that signs this tenant's own requests; empty if it has none.
     pub(crate) ssh_key: Vec<u8>,
@@ -40,9 +42,9 @@ impl State {
     /// Applies one event; one about a tenant that is gone changes nothing.
     pub fn apply(&mut self, at: Seconds, event: Event) {
         match event {
-            Event::TenantCreated { account, token_hash, ssh_key, admitted, friendly_name } => {
+            Event::TenantCreated { account, token_hash, salt, ssh_key, admitted, friendly_name } => {
                 self.owners_sequence = self.owners_sequence.max(admitted.unwrap_or(0));
-                let tenant = Tenant { token_hash, friendly_name, ssh_key, sequence: 0, created: at };
+                let tenant = Tenant { token_hash, salt, friendly_name, ssh_key, sequence: 0, created: at };
                 self.tenants.insert(account, tenant);
             }
             Event::KeysChanged { account, sequence, reset, token_hash, removed, added } => {
@@ -75,12 +77,9 @@ impl State {
         }
     }
 
-    /// The caller's account, if its token is right and may do this. Unknown users cost the same
-    /// comparison.
-    ///
-    /// # Errors
-    /// [`Denied`].
-    pub fn authenticate(&self, caller: &Caller, scope: Scope) -> Result<AccountId, Denied> {
+    /// The caller's account and what it may do there, if its token is right. Unknown users cost the
+    /// same comparison.
+    pub fn identify(&self, caller: &Caller) -> Option<(AccountId, Scopes)> {
         let found = match caller.user {
             User::Account(account) => {
                 self.tenants.get(&account).map(|tenant| (account, &tenant.token_hash, Scopes::AUTH_TOKEN))
@@ -90,10 +89,18 @@ impl State {
         let expected = found.map_or(&TokenHash::NONE, |(_, token_hash, _)| token_hash);
         // Constant time: both sides are keyed hashes of a secret token.
         let right = expected.matches(&caller.token_hash);
-        match found {
-            Some((account, _, scopes)) if right && scopes.contains(scope) => Ok(account),
-            Some(_) if right => Err(Denied::Scope),
-            _ => Err(Denied::Unauthorized),
+        found.filter(|_| right).map(|(account, _, scopes)| (account, scopes))
+    }
+
+    /// The caller's account, if its token is right and may do this.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn authenticate(&self, caller: &Caller, scope: Scope) -> Result<AccountId, Denied> {
+        match self.identify(caller) {
+            Some((account, scopes)) if scopes.contains(scope) => Ok(account),
+            Some(_) => Err(Denied::Scope),
+            None => Err(Denied::Unauthorized),
         }
     }
 
@@ -112,6 +119,11 @@ impl State {
         Some((&tenant.ssh_key, tenant.sequence + 1))
     }
 
+    /// The salt of a tenant's subject hashes.
+    pub fn salt(&self, account: AccountId) -> Option<SubjectSalt> {
+        self.tenants.get(&account).map(|tenant| tenant.salt)
+    }
+
     /// Whether there is such a tenant.
     pub fn holds(&self, account: AccountId) -> bool {
         self.tenants.contains_key(&account)
@@ -122,9 +134,9 @@ impl State {
         self.tenants.len()
     }
 
-    /// API keys and the accounts that they belong to.
-    pub fn keys(&self) -> impl Iterator<Item = (KeyId, AccountId)> {
-        self.keys.iter().map(|(key, account, _)| (*key, account))
+    /// The account that an API key belongs to.
+    pub fn account_of(&self, key: KeyId) -> Option<AccountId> {
+        self.keys.get(&key).map(|(account, _)| account)
     }
 
     /// Sequence that the owners' next signed request must have.

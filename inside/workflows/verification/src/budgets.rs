@@ -89,6 +89,7 @@ impl Budgets {
     }
 
     /// How many places are known.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.by_place.len()
     }

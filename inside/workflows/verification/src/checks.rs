@@ -8,11 +8,11 @@ use adyton_services::ServiceId;
 use adyton_tenancy::Scope;
 
 use crate::ceilings::{Use, of_look};
-use crate::decide::{Live, live, own, own_service, stop};
+use crate::decide::{Live, live, own_service, stop};
 use crate::starts::derived;
 use crate::{
-    Approve, Beneath, Cancel, Check, CheckOutcome, Draft, Event, FetchVerification, LookUp, MAX_CHECKS, Refusal, Rules,
-    State, Status, Subject, SupportView, Target, VerificationId, VerificationView,
+    Approve, Beneath, Cancel, Check, CheckOutcome, Draft, Event, LookUp, MAX_CHECKS, Refusal, Rules, State, Status,
+    Subject, SupportView, Target, VerificationId, VerificationView,
 };
 
 pub(crate) fn check(
@@ -93,16 +93,6 @@ fn compare(
     };
     // Constant time, digits and length.
     Ok((if expected.same(code) { right } else { CheckOutcome::Wrong }, full_again))
-}
-
-pub(crate) fn fetch(
-    state: &State,
-    beneath: &Beneath<'_>,
-    fetch: &FetchVerification,
-    now: Seconds,
-) -> Result<VerificationView, Refusal> {
-    let live = own(state, beneath, &fetch.caller, fetch.service, fetch.target, now)?;
-    Ok(live.view(Status::Pending, live.verification.updated))
 }
 
 pub(crate) fn cancel(

@@ -39,16 +39,6 @@ pub struct Check {
     pub code: Code,
 }
 
-/// Look at a live verification.
-pub struct FetchVerification {
-    /// Who asks.
-    pub caller: Caller,
-    /// The service.
-    pub service: ServiceId,
-    /// Which verification.
-    pub target: Target,
-}
-
 /// End a live verification.
 pub struct Cancel {
     /// Who asks.
@@ -113,7 +103,17 @@ pub enum Target {
     Both(VerificationId, Subject),
 }
 
-/// All that this workflow is asked.
+impl Target {
+    /// The SID that it names, if it names one.
+    pub fn sid(self) -> Option<VerificationId> {
+        match self {
+            Self::Sid(sid) | Self::Both(sid, _) => Some(sid),
+            Self::Subject(_) => None,
+        }
+    }
+}
+
+/// All that changes something here. Reads are functions of a view ([`crate::fetch`]).
 #[allow(
     clippy::large_enum_variant,
     reason = "nearly every command is a start or a check; a box for each would cost more"
@@ -123,8 +123,6 @@ pub enum Command {
     Start(Start),
     /// See [`Check`].
     Check(Check),
-    /// See [`FetchVerification`].
-    FetchVerification(FetchVerification),
     /// See [`Cancel`].
     Cancel(Cancel),
     /// See [`Approve`].

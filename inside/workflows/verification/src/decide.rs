@@ -57,9 +57,6 @@ fn draft_of(
     match command {
         Command::Start(start) => starts::start(state, beneath, start, context, draft).map(Reply::Verification),
         Command::Check(check) => checks::check(state, beneath, &check, context, draft).map(Reply::Verification),
-        Command::FetchVerification(fetch) => {
-            checks::fetch(state, beneath, &fetch, context.now).map(Reply::Verification)
-        }
         Command::Cancel(cancel) => checks::cancel(state, beneath, &cancel, context.now, draft).map(Reply::Verification),
         Command::Approve(approve) => {
             checks::approve(state, beneath, &approve, context.now, draft).map(Reply::Verification)

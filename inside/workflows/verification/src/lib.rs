@@ -22,6 +22,7 @@ mod decide;
 mod event;
 mod evolve;
 mod hot;
+mod reads;
 mod reply;
 mod rules;
 mod section;
@@ -33,11 +34,10 @@ mod view;
 
 use adyton_decider::Seconds;
 
-pub use command::{
-    Approve, Cancel, Check, Command, CountRepeat, FetchVerification, LookUp, ReportDelivery, Start, Target,
-};
+pub use command::{Approve, Cancel, Check, Command, CountRepeat, LookUp, ReportDelivery, Start, Target};
 pub use decide::{Beneath, Draft, decide, stop_service, sweep};
 pub use event::{CheckOutcome, Event};
+pub use reads::{FetchVerification, fetch};
 pub use reply::{
     Attempt, AttemptId, AttemptKind, Ceiling, Effect, Outcome, Reason, Refusal, Reply, Status, SupportView,
     VerificationId, VerificationKind, VerificationView,

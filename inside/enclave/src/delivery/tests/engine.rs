@@ -6,8 +6,8 @@ use adyton_ledger::{Frontier, LogId, VaultId};
 use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
 use adyton_vault::{
     AccountId, Admission, Ask, Caller, Cancel, Ceiling, Check, CreateService, CreateTenant, Destination, Event,
-    EventKind, KeyedHash, Limits, MessageLook, Record as _, Rules, ServiceId, ServiceSettings, Shared, Start, State,
-    Status, Subject, Subjects, Target, TokenHash, User, VerificationView, services, tenancy,
+    EventKind, KeyedHash, Limits, MessageLook, Record as _, Requirements, Rules, ServiceId, ServiceSettings, Shared,
+    Start, State, Status, Subject, Subjects, Target, TokenHash, User, VerificationView, services, tenancy,
     verification::{self, Refusal},
 };
 use tokio::time::sleep;
@@ -48,6 +48,7 @@ fn engine(world: &World, table: RoutingTable, limits: Limits) -> (Engine, Holder
     // A new vault's budgets begin at none.
     let limits = Limits { failed_checks_refill: 0, ..limits };
     let rules = Rules {
+        records_operations: false,
         tenancy: tenancy::Rules { admission: Admission::Open },
         services: services::Rules::default(),
         verification: verification::Rules { channels: [Channel::Sms].into(), calling_codes: [1].into(), limits },
@@ -114,6 +115,7 @@ async fn service(engine: &Engine) -> ServiceId {
             code_length: 6,
             custom_code: false,
             do_not_share: false,
+            requirements: Requirements::CODE,
             web_otp_domain: String::new(),
             app_hashes: Vec::new(),
         },

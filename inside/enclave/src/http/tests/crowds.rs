@@ -91,7 +91,7 @@ async fn all_pass(door: &Door<'_>) {
     let nobody = account(3).text();
     assert_eq!(door.ask("GET", "/health", &nobody, b"").await, 200);
     assert_eq!(door.ask("GET", "/.well-known/adyton/binding", &nobody, b"").await, 200);
-    // The store is away; the platform too.
+    // The platform is away.
     assert_ne!(door.ask("GET", "/ready", &nobody, b"").await, 429);
     let nonce = "ab".repeat(32);
     assert_eq!(door.ask("GET", &format!("/.well-known/adyton/evidence?nonce={nonce}"), &nobody, b"").await, 503);

@@ -1,8 +1,9 @@
-//! The API in memory: a router over an engine whose host is away, so that it answers what writes nothing.
+//! The API in memory: a router over an engine whose host takes every batch and keeps nothing.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
 mod crowds;
+mod reads;
 mod refusals;
 mod requests;
 mod shares;

@@ -6,6 +6,7 @@ use axum::http::{Method, Request, Version};
 
 use super::world::{World, request};
 use crate::http::BUDGET;
+use crate::http::padding::Padded;
 
 #[tokio::test]
 async fn a_request_of_http_1_1_names_one_well_formed_host() {
@@ -90,4 +91,27 @@ async fn options_and_refused_methods_name_what_a_path_has() {
     }
     assert_eq!(world.ask(request(Method::OPTIONS, "*", 1).body(Body::empty()).unwrap()).await.0, 204);
     assert_eq!(world.ask(request(Method::OPTIONS, "/nowhere", 1).body(Body::empty()).unwrap()).await.0, 404);
+}
+
+#[tokio::test]
+async fn refusals_of_verification_paths_are_marked_and_other_answers_are_not() {
+    let world = World::new(BUDGET).await;
+    let service = format!("/v2/Services/VA{}", "01".repeat(16));
+    let check = format!("{service}/VerificationCheck");
+    let which = format!("{service}/Verifications/VE{}", "02".repeat(16));
+    for (method, path, host, padded) in [
+        (Method::POST, &*check, "localhost", true),
+        (Method::PUT, &*check, "localhost", true),
+        (Method::POST, &*check, "evil.example", true),
+        (Method::POST, &*check, "a@b", true),
+        (Method::GET, &*which, "localhost", true),
+        (Method::POST, &*format!("{service}/Verifications"), "localhost", true),
+        (Method::GET, &*service, "localhost", false),
+        (Method::GET, "/health", "localhost", false),
+    ] {
+        let mut asked = request(method, path, 1).body(Body::empty()).unwrap();
+        asked.headers_mut().insert("host", host.parse().unwrap());
+        let answer = world.send(asked).await;
+        assert_eq!(answer.extensions().get::<Padded>().is_some(), padded, "{path} {host}");
+    }
 }

@@ -129,39 +129,38 @@ async fn signatures_that_cannot_do_are_refused_without_a_worker() {
     assert_eq!(message(&world, signed(2, &keys, 1)).await, refused(stranger));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_removed_key_pays_no_longer_even_if_the_client_cuts_its_connection() {
-    let world = std::sync::Arc::new(World::new(BUDGET).await);
-    let key = api_key(1).text();
-    let by_key = request_by(Method::GET, "/health", &key).body(Body::empty()).unwrap();
-    for _ in 0..2 {
-        assert_eq!(world.api.payer(by_key.headers()).await, Payer::User(account(1), User::Key(api_key(1))));
-    }
-    // The store is away: the change is decided, and its answer waits.
-    let removal = signed(1, &keys_request(1, NEXT, &format!(r#"{{"remove":["{key}"]}}"#)), 1);
-    let before = world.api.known.generation();
-    let asked = tokio::spawn({
-        let world = std::sync::Arc::clone(&world);
-        async move { world.ask(removal).await }
-    });
-    while world.api.engine.account_of(api_key(1)).is_some() {
-        yield_now().await;
-    }
-    asked.abort();
-    assert!(asked.await.unwrap_err().is_cancelled());
-    assert_eq!(world.api.payer(by_key.headers()).await, Payer::Stranger);
-    // The end of the wait has everything forgotten once more.
-    sleep(Duration::from_secs(60)).await;
-    assert_eq!(world.api.known.generation(), before + 2);
+/// The tenant's request that its key of scope `verify` goes.
+pub(super) fn removal() -> Request<Body> {
+    signed(1, &keys_request(1, NEXT, &format!(r#"{{"remove":["{}"]}}"#, api_key(1).text())), 1)
 }
 
 #[tokio::test]
-async fn a_refused_change_of_keys_has_verified_credentials_forgotten_too() {
+async fn removed_key_pays_no_longer_once_its_removal_is_answered() {
     let world = World::new(BUDGET).await;
-    let before = world.api.known.generation();
-    let unknown = format!(r#"{{"remove":["SK{}"]}}"#, "05".repeat(16));
-    assert_eq!(world.ask(signed(1, &keys_request(1, NEXT, &unknown), 1)).await, (404, Some(20404)));
-    assert_eq!(world.api.known.generation(), before + 2);
+    let by_key = request_by(Method::GET, "/health", &api_key(1).text()).body(Body::empty()).unwrap();
+    assert_eq!(world.api.payer(by_key.headers()), Payer::User(account(1), User::Key(api_key(1))));
+    assert_eq!(world.ask(removal()).await, (200, None));
+    assert_eq!(world.api.payer(by_key.headers()), Payer::Stranger);
+}
+
+#[tokio::test]
+async fn removal_of_a_key_is_carried_out_though_its_client_is_gone_and_seen_once_it_is_durable() {
+    let world = std::sync::Arc::new(World::new(BUDGET).await);
+    let by_key = request_by(Method::GET, "/health", &api_key(1).text()).body(Body::empty()).unwrap();
+    let given = *world.store.given.borrow();
+    world.store.allowed.send_replace(given);
+    let asked = tokio::spawn({
+        let world = std::sync::Arc::clone(&world);
+        async move { world.ask(removal()).await }
+    });
+    world.store.given.subscribe().wait_for(|now| *now > given).await.unwrap();
+    asked.abort();
+    assert!(asked.await.unwrap_err().is_cancelled());
+    assert_eq!(world.api.payer(by_key.headers()), Payer::User(account(1), User::Key(api_key(1))));
+    world.store.allowed.send_replace(u64::MAX);
+    while world.api.payer(by_key.headers()) != Payer::Stranger {
+        sleep(Duration::from_millis(1)).await;
+    }
 }
 
 #[tokio::test]
@@ -169,7 +168,7 @@ async fn an_unknown_key_is_a_stranger() {
     let world = World::new(BUDGET).await;
     let key = format!("SK{}", "05".repeat(16));
     let request = request_by(Method::GET, "/health", &key).body(Body::empty()).unwrap();
-    assert_eq!(world.api.payer(request.headers()).await, Payer::Stranger);
+    assert_eq!(world.api.payer(request.headers()), Payer::Stranger);
 }
 
 #[tokio::test]

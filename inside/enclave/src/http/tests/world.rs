@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use adyton_frame::{Frame, Message};
 use adyton_ledger::{Frontier, LogId, Request as SignedByPerson, SshPublicKey, VaultId, sha256};
 use adyton_policy::Policy;
 use adyton_seal::{HmacKey, KeyTree, Label, RecipientKey, RootKey, Secret, SigningKey};
-use adyton_transport::Address;
+use adyton_transport::{Address, FrameReader, FrameWriter, Listener, Stream, accept_channel};
 use adyton_vault::{
     AccountId, Admission, ChangeKeys, Context, CreateTenant, Fresh, KeyChanges, KeyId, NewKey, Rules, Scope, Scopes,
     State, User, tenancy,
@@ -18,7 +19,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::UnixListener;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tower_service::Service;
 
 use crate::clock::Clock;
@@ -53,6 +54,7 @@ pub(super) fn account(number: u8) -> AccountId {
 pub(super) struct World {
     pub(super) api: Arc<Api>,
     pub(super) router: Router,
+    pub(super) store: Store,
     _folder: TempDir,
     _platform: Option<UnixListener>,
 }
@@ -61,9 +63,9 @@ impl World {
     /// A vault with this byte budget.
     pub(super) async fn new(budget: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (api, platform) = api(folder.path().to_owned(), budget).await;
+        let (api, platform, store) = api(folder.path().to_owned(), budget).await;
         let api = Arc::new(api);
-        Self { router: router(Arc::clone(&api)), api, _folder: folder, _platform: Some(platform) }
+        Self { router: router(Arc::clone(&api)), api, store, _folder: folder, _platform: Some(platform) }
     }
 
     /// The same, whose platform gives no document and says so at once.
@@ -177,8 +179,44 @@ fn shard() -> Shard<adyton_vault::State, crate::engine::writer::Ticket> {
     shard
 }
 
-async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener) {
-    let (service, nsm) = (Address::Unix(folder.join("nobody")), folder.join("nsm"));
+/// A host's store, which keeps nothing: batches that it was given, and how many of them it may acknowledge.
+#[derive(Clone)]
+pub(super) struct Store {
+    pub(super) given: watch::Sender<u64>,
+    pub(super) allowed: watch::Sender<u64>,
+}
+
+impl Store {
+    fn start(listener: Listener) -> Self {
+        let store = Self { given: watch::Sender::new(0), allowed: watch::Sender::new(u64::MAX) };
+        let serving = store.clone();
+        tokio::spawn(async move {
+            while let Ok(stream) = listener.accept().await {
+                let serving = serving.clone();
+                tokio::spawn(async move { serving.serve(stream).await });
+            }
+        });
+        store
+    }
+
+    async fn serve(&self, mut stream: Stream) -> Option<()> {
+        accept_channel(&mut stream).await.ok()?;
+        let (read, write) = tokio::io::split(stream);
+        let (mut reader, mut writer) = (FrameReader::new(read), FrameWriter::new(write));
+        while let Some(Frame { id, message: Message::Append(append) }) = reader.read().await.ok()? {
+            self.given.send_modify(|given| *given += 1);
+            let number = *self.given.borrow();
+            self.allowed.subscribe().wait_for(|allowed| *allowed >= number).await.ok()?;
+            let message = Message::Appended { size: append.expected_size + 1 };
+            writer.write(&Frame { id, message }).await.ok()?;
+        }
+        Some(())
+    }
+}
+
+async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener, Store) {
+    let (service, nsm) = (Address::Unix(folder.join("host")), folder.join("nsm"));
+    let store = Store::start(Listener::bind(&service).unwrap());
     let policy = Policy::parse(
         format!(
             "version = 1\nprofile = \"dev\"\nretention_days = 30\n[attestation]\nroot = \"\"\"\n{PEM}\"\"\"\n\
@@ -230,7 +268,6 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener) {
         owners: Owners::new(in_force, Arc::new(Mutex::new(gov)), clock),
         budget: Budget::new(budget),
         workers: Workers::default(),
-        known: Known::default(),
     };
-    (api, platform)
+    (api, platform, store)
 }

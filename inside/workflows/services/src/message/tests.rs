@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Requirements;
 
 fn settings(name: &str, do_not_share: bool, web_otp_domain: &str) -> ServiceSettings {
     ServiceSettings {
@@ -14,6 +15,7 @@ fn settings(name: &str, do_not_share: bool, web_otp_domain: &str) -> ServiceSett
         code_length: 10,
         custom_code: false,
         do_not_share,
+        requirements: Requirements::CODE,
         web_otp_domain: web_otp_domain.into(),
         app_hashes: Vec::new(),
     }

@@ -1,0 +1,33 @@
+//! What is read of verifications. No read changes anything, so none is a command: a published view
+//! answers it.
+
+use adyton_decider::Seconds;
+use adyton_services::ServiceId;
+use adyton_tenancy::Caller;
+
+use crate::decide::own;
+use crate::{Beneath, Refusal, Status, Target, VerificationView, View};
+
+/// Look at a live verification.
+pub struct FetchVerification {
+    /// Who asks.
+    pub caller: Caller,
+    /// The service.
+    pub service: ServiceId,
+    /// Which verification.
+    pub target: Target,
+}
+
+/// A live verification of a service of the caller's.
+///
+/// # Errors
+/// [`Refusal::Denied`] or [`Refusal::NotFound`].
+pub fn fetch(
+    view: &View,
+    beneath: &Beneath<'_>,
+    fetch: &FetchVerification,
+    now: Seconds,
+) -> Result<VerificationView, Refusal> {
+    let live = own(&view.0, beneath, &fetch.caller, fetch.service, fetch.target, now)?;
+    Ok(live.view(Status::Pending, live.verification.updated))
+}
