@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use adyton_decider::Record as _;
-use adyton_enclave::engine::appender::Appender;
+use adyton_enclave::engine::log_writer::LogWriter;
 use adyton_enclave::engine::replay::replay;
 use adyton_enclave::events::Events;
 use adyton_engine::sealing::{Opener, Operations};
@@ -74,7 +74,7 @@ struct Parts {
 }
 
 async fn append(host: &Host, writer: &mut Writer) -> Result<(), Error> {
-    let mut appender = Appender::start(host.address.clone(), OPS, Events::silent());
+    let mut log = LogWriter::start(host.address.clone(), OPS, Events::silent());
     let mut left = EVENTS;
     while left > 0 {
         let mut operations = Operations::default();
@@ -84,10 +84,8 @@ async fn append(host: &Host, writer: &mut Writer) -> Result<(), Error> {
             left -= 1;
         }
         let sealed = writer.seal(&operations)?;
-        let frame = sealed.frame(sealed.size, OPS.number())?;
-        if appender.append(frame).await != Ok(sealed.size) {
-            return Err("the host refused an append".into());
-        }
+        log.send(&sealed).map_err(|_| "the host refused an append")?;
+        log.settle().await.map_err(|_| "the host refused an append")?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use adyton_enclave::engine::appender::Appender;
+use adyton_enclave::engine::log_writer::LogWriter;
 use adyton_enclave::engine::replay::replay;
 use adyton_enclave::events::Events;
 use adyton_enclave::store::Store;
@@ -162,7 +162,7 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
         let host = Host::start(&sockets.join(format!("log-{count}")))?;
         host.store().await?;
         let mut writer = Writer::new()?;
-        let mut appender = Appender::start(host.address.clone(), OPS, Events::silent());
+        let mut log = LogWriter::start(host.address.clone(), OPS, Events::silent());
         let batches = options.scale(400);
         let (mut bytes, mut waited) = (0, Duration::ZERO);
         for _ in 0..batches {
@@ -170,9 +170,8 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
             let frame = sealed.frame(sealed.size, OPS.number())?;
             bytes = frame.len();
             let began = Instant::now();
-            if appender.append(frame).await != Ok(sealed.size) {
-                return Err("the host refused an append".into());
-            }
+            log.send(&sealed).map_err(|_| "the host refused an append")?;
+            log.settle().await.map_err(|_| "the host refused an append")?;
             waited += began.elapsed();
         }
         let per_batch = writer.events as f64 / batches as f64;

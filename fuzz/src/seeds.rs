@@ -434,9 +434,8 @@ fn of_verification() -> Vec<(&'static str, verification::Event)> {
         ("checked_proven", checked(CheckOutcome::Proven, AT + 120)),
         ("checked_unknown", checked(CheckOutcome::Unknown, 0)),
         ("checked_by_api", checked(CheckOutcome::ByApi, 0)),
-        ("expired", Event::Expired),
+        ("swept", Event::Swept),
         ("verification_canceled", Event::VerificationCanceled { verification }),
-        ("budgets_forgotten", Event::BudgetsForgotten),
         ("support_looked", Event::SupportLooked { account, user, verification }),
     ]
 }
@@ -456,7 +455,7 @@ fn histories() -> Named {
     let every = history(kinds().into_iter().map(|(_, kind)| kind).collect());
     let (one, two) = (ACCOUNT, AccountId::from_bytes([2; 16]));
     let tenants = vec![tenant(one), tenant(two), service(one, 9), service(two, 8)];
-    let end = lp(&encode(u64::MAX, verification::Event::Expired.into()));
+    let end = lp(&encode(u64::MAX, verification::Event::Swept.into()));
     vec![
         ("every_kind", every),
         ("services_against_accounts", history(tenants)),
@@ -506,7 +505,7 @@ fn bodies() -> Named {
         out.resize(1024, 0);
         out
     };
-    let expired = || encode(AT, verification::Event::Expired.into());
+    let expired = || encode(AT, verification::Event::Swept.into());
     let mut stained = padded(&[&[expired()]]);
     stained[1023] = 1;
     vec![

@@ -67,7 +67,7 @@ TENANT = tenant_created("Acme")
 STARTED = started(1)
 RESENT = event(6, vault.VERIFICATION + vault.ATTEMPT + bytes(50))
 CHECKED_PROVEN, CHECKED_WRONG = (checked(outcome, vault.TIME + 120) for outcome in (1, 3))
-EXPIRED = event(9)
+SWEPT = event(9)
 
 
 def service_fields(
@@ -135,7 +135,6 @@ def cases() -> list[dict]:
         fields |= {"removed": [{"key": sid("SK", key)} for key in removed]}
         case(f"keys_changed{name}", "KeysChanged", "S", keys_changed(reset, own, removed, added), fields)
     case("verification_canceled", "VerificationCanceled", "H", event(17, vault.VERIFICATION), verification)
-    case("budgets_forgotten", "BudgetsForgotten", "P", event(18), {})
     for kind, letters in ((1, "AC"), (2, "SK")):
         fields = account | verification | {"user": sid(letters, KEY)}
         case(f"support_looked_by_{letters.lower()}", "SupportLooked", "A", support_looked(kind), fields)
@@ -150,8 +149,8 @@ def cases() -> list[dict]:
         case(f"checked_{outcome}", "Checked", "P", checked(number, full_again), fields)
     # What a secret decides shows in no length.
     assert len({len(checked(number, 0)) for number in range(1, 8)}) == 1 and len(RESENT) == len(STARTED)
-    case("expired", "Expired", "H", EXPIRED, {})
-    case("at_the_last_second", "Expired", "H", event(9, time=2**64 - 1), {})
+    case("swept", "Swept", "H", SWEPT, {})
+    case("at_the_last_second", "Swept", "H", event(9, time=2**64 - 1), {})
     for number, outcome in enumerate(("accepted", "refused", "gave_up", "unreachable", "unconfirmed", "withdrawn"), 1):
         fields = verification | attempt | {"outcome": outcome, "route": None}
         case(f"delivery_{outcome}", "DeliveryReported", "H", delivery_reported(number), fields)
@@ -191,8 +190,9 @@ def cases() -> list[dict]:
         fail(f"operation_{name}", encoded)
     fail("kind_8", event(8))
     fail("kind_21", event(21))
-    fail("time_cut", EXPIRED[:-1])
-    fail("expired_trailing", EXPIRED + b"\x00")
+    fail("kind_18", event(18))
+    fail("time_cut", SWEPT[:-1])
+    fail("swept_trailing", SWEPT + b"\x00")
     fail("booted_cut", BOOTED[:-1])
     fail("tenant_name_cut", TENANT[:-1])
     fail("tenant_trailing", TENANT + b"\x00")

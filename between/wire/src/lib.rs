@@ -14,7 +14,7 @@ extern crate alloc;
 mod put;
 mod reader;
 
-pub use put::{Put, length};
+pub use put::{Put, length, length_of};
 pub use reader::Reader;
 
 /// Why bytes do not have the form that was asked for.

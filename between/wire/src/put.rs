@@ -73,5 +73,11 @@ impl Put for Vec<u8> {
 /// else computes its hash.
 #[inline]
 pub fn length(content: &[u8]) -> [u8; PREFIX] {
-    u32::try_from(content.len()).unwrap_or(u32::MAX).to_be_bytes()
+    length_of(content.len())
+}
+
+/// The same for a content of so many bytes, which follows in pieces.
+#[inline]
+pub fn length_of(bytes: usize) -> [u8; PREFIX] {
+    u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes()
 }

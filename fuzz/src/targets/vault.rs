@@ -45,7 +45,7 @@ pub(crate) fn evolve(input: &[u8]) {
         let (live, at) = (state.live(), event.at);
         let (booted, expired) = (
             matches!(event.kind, EventKind::Booted(_)),
-            matches!(event.kind, EventKind::Verification(verification::Event::Expired)),
+            matches!(event.kind, EventKind::Verification(verification::Event::Swept)),
         );
         if let EventKind::Services(services::Event::ServiceCreated { account, .. }) = event.kind {
             // No decider makes a service without its tenant; such a state has no snapshot.

@@ -70,6 +70,18 @@ pub fn put_list<T>(
     things.for_each(|thing| put(out, thing));
 }
 
+/// Takes a section of a snapshot part by part, so that no buffer has to hold all of it.
+pub trait SectionOut {
+    /// Takes what `write` writes: a record, or a few fields.
+    fn part(&mut self, write: impl FnOnce(&mut Plaintext));
+
+    /// Takes what [`put_list`] would write, each thing as a part of its own.
+    fn list<T>(&mut self, things: impl ExactSizeIterator<Item = T>, mut put: impl FnMut(&mut Plaintext, T)) {
+        self.part(|out| out.put_u32(u32::try_from(things.len()).unwrap_or(u32::MAX)));
+        things.for_each(|thing| self.part(|out| put(out, thing)));
+    }
+}
+
 /// Reads what [`put_list`] wrote, one by one.
 ///
 /// # Errors

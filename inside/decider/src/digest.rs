@@ -1,5 +1,6 @@
 //! Digests by what they are of, so that none can stand in another's place.
 
+use core::cmp::Ordering;
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -34,8 +35,22 @@ impl TokenHash {
 /// A keyed hash of purpose `P` by which state and log know something that is a secret itself, such
 /// as an address (`docs/spec/00-conventions.md`, keyed hashes). Hashes of different purposes cannot
 /// be compared.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyedHash<P>([u8; 16], PhantomData<P>);
+
+impl<P: Ord> Ord for KeyedHash<P> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        #[cfg(feature = "steps")]
+        crate::steps::step();
+        self.0.cmp(&other.0)
+    }
+}
+
+impl<P: Ord> PartialOrd for KeyedHash<P> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl<P> KeyedHash<P> {
     /// The lowest hash, to begin a range with.

@@ -1,6 +1,7 @@
 //! Identifiers as the Twilio API writes them: two letters and 32 hexadecimal digits.
 
 use alloc::string::String;
+use core::cmp::Ordering;
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -11,7 +12,7 @@ pub trait Kind: Copy + Ord + 'static {
 }
 
 /// 16 bytes that name a thing of kind `K`; public.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Id<K>([u8; 16], PhantomData<K>);
 
 /// A text is not an id of the kind that was expected.
@@ -28,6 +29,20 @@ impl fmt::Display for IdError {
 }
 
 impl core::error::Error for IdError {}
+
+impl<K: Ord> Ord for Id<K> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        #[cfg(feature = "steps")]
+        crate::steps::step();
+        self.0.cmp(&other.0)
+    }
+}
+
+impl<K: Ord> PartialOrd for Id<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl<K> Id<K> {
     /// The lowest id, to begin a range with.

@@ -23,28 +23,35 @@ mod charge;
 mod class;
 mod codec;
 mod context;
+mod cost;
 mod digest;
 mod draft;
 mod fresh;
+mod gate;
 mod id;
 mod operation;
 mod owned;
 mod persistent;
 mod record;
+#[cfg(feature = "steps")]
+pub mod steps;
+mod tree;
 mod window;
 
 pub use bucket::{NoToken, TokenBucket};
 pub use charge::{Charge, Charged, Passed};
 pub use class::Class;
-pub use codec::{put_list, read_each, read_flag, read_list};
+pub use codec::{SectionOut, put_list, read_each, read_flag, read_list};
 pub use context::Context;
+pub use cost::{Cost, Payer};
 pub use digest::{BootId, KeyedHash, TokenHash};
 pub use draft::{Decision, Draft};
 pub use fresh::Fresh;
+pub use gate::Gate;
 pub use id::{Id, IdError, Kind};
 pub use operation::{AnyKind, ClientAddress, CredentialKind, OperationOutcome, OperationRecord};
 pub use owned::Owned;
-pub use persistent::{Map, Set};
+pub use persistent::{Map, Set, Shared};
 pub use record::{Corrupt, Record};
 pub use window::SlidingHours;
 

@@ -4,18 +4,18 @@ use crate::{Map, Set};
 
 /// A table of things `V` by key `K`, each of one owner `O`. What is asked of one owner costs as
 /// much as it has, however much the others have. Its clone costs O(1).
-pub struct Owned<O: Ord, K: Ord, V> {
+pub struct Owned<O, K, V> {
     things: Map<K, (O, V)>,
     by_owner: Map<O, Set<K>>,
 }
 
-impl<O: Ord, K: Ord, V> Clone for Owned<O, K, V> {
+impl<O, K, V> Clone for Owned<O, K, V> {
     fn clone(&self) -> Self {
         Self { things: self.things.clone(), by_owner: self.by_owner.clone() }
     }
 }
 
-impl<O: Ord, K: Ord, V> Default for Owned<O, K, V> {
+impl<O, K, V> Default for Owned<O, K, V> {
     fn default() -> Self {
         Self { things: Map::new(), by_owner: Map::new() }
     }

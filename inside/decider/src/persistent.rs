@@ -3,30 +3,65 @@
 //!
 //! A change copies the nodes on its path that a clone still shows, O(log n) of them, and works in
 //! place on all others. So a clone never changes, and a map that no clone shares pays for none.
+//! With a node its neighbours are copied too: a value that is large, or costs to clone, stands
+//! behind [`Shared`].
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::{Bound, RangeBounds};
+use core::iter::FusedIterator;
+use core::ops::{Bound, Deref, DerefMut, RangeBounds, RangeFull};
 
-use rpds::RedBlackTreeMapSync;
+use crate::tree::Node;
 
 /// An ordered map; its clone costs O(1).
-pub struct Map<K: Ord, V> {
-    tree: RedBlackTreeMapSync<K, V>,
+pub struct Map<K, V> {
+    root: Option<Arc<Node<K, V>>>,
+    len: usize,
 }
 
 /// An ordered set; its clone costs O(1).
-pub struct Set<T: Ord> {
+pub struct Set<T> {
     members: Map<T, ()>,
 }
 
-impl<K: Ord, V> Clone for Map<K, V> {
-    fn clone(&self) -> Self {
-        Self { tree: self.tree.clone() }
+/// Counts an entry that is walked over, in tests that ask for it.
+fn walked() {
+    #[cfg(feature = "steps")]
+    crate::steps::step();
+}
+
+/// A value whose clone costs O(1). It is copied when it is changed while a clone shows it too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shared<T>(Arc<T>);
+
+impl<T> From<T> for Shared<T> {
+    fn from(value: T) -> Self {
+        Self(Arc::new(value))
     }
 }
 
-impl<K: Ord, V> Default for Map<K, V> {
+impl<T> Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Clone> DerefMut for Shared<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl<K, V> Clone for Map<K, V> {
+    fn clone(&self) -> Self {
+        Self { root: self.root.clone(), len: self.len }
+    }
+}
+
+impl<K, V> Default for Map<K, V> {
     fn default() -> Self {
         Self::new()
     }
@@ -40,91 +75,91 @@ impl<K: Ord + fmt::Debug, V: fmt::Debug> fmt::Debug for Map<K, V> {
 
 impl<K: Ord, V: PartialEq> PartialEq for Map<K, V> {
     fn eq(&self, other: &Self) -> bool {
-        self.tree == other.tree
+        self.iter().eq(other.iter())
     }
 }
 
 impl<K: Ord, V: Eq> Eq for Map<K, V> {}
 
-impl<K: Ord, V> Map<K, V> {
+impl<K, V> Map<K, V> {
     /// An empty map.
-    pub fn new() -> Self {
-        Self { tree: RedBlackTreeMapSync::new_sync() }
+    pub const fn new() -> Self {
+        Self { root: None, len: 0 }
     }
 
     /// Number of entries.
     pub fn len(&self) -> usize {
-        self.tree.size()
+        self.len
     }
 
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
-        self.tree.is_empty()
+        self.len == 0
     }
+}
 
+impl<K: Ord, V> Map<K, V> {
     /// The value of a key.
     pub fn get(&self, key: &K) -> Option<&V> {
-        self.tree.get(key)
+        self.root.as_ref()?.get(key)
     }
 
     /// Whether there is an entry of a key.
     pub fn contains_key(&self, key: &K) -> bool {
-        self.tree.contains_key(key)
+        self.get(key).is_some()
     }
 
     /// The entry of the least key.
     pub fn first(&self) -> Option<(&K, &V)> {
-        self.tree.first()
+        self.iter().next()
     }
 
     /// The entry of the greatest key.
     pub fn last(&self) -> Option<(&K, &V)> {
-        self.tree.last()
+        self.iter().next_back()
     }
 
     /// All entries, in the order of their keys.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> + DoubleEndedIterator {
-        self.tree.iter()
+        Iter { entries: Entries::new(self.root.as_deref(), ..), left: self.len }.inspect(|_| walked())
     }
 
     /// The values, in the order of their keys.
     pub fn values(&self) -> impl ExactSizeIterator<Item = &V> + DoubleEndedIterator {
-        self.tree.values()
+        self.iter().map(|(_, value)| value)
     }
 
     /// The entries whose keys are in a range, in order; none if it ends before it starts.
     pub fn range<R: RangeBounds<K>>(&self, range: R) -> impl DoubleEndedIterator<Item = (&K, &V)> + use<'_, K, V, R> {
-        // The tree panics at these.
-        let backwards = match (range.start_bound(), range.end_bound()) {
-            (Bound::Excluded(start), Bound::Excluded(end)) => start >= end,
-            (Bound::Included(start) | Bound::Excluded(start), Bound::Included(end) | Bound::Excluded(end)) => {
-                start > end
-            }
-            _ => false,
-        };
-        (!backwards).then(|| self.tree.range(range)).into_iter().flatten()
+        Entries::new(self.root.as_deref(), range).inspect(|_| walked())
     }
 }
 
 impl<K: Ord + Clone, V: Clone> Map<K, V> {
     /// Puts an entry in. Returns the value that the key had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let old = self.tree.get(&key).cloned();
-        self.tree.insert_mut(key, value);
+        let old = match &mut self.root {
+            Some(root) => Node::insert(root, key, value),
+            None => {
+                self.root = Some(Arc::new(Node::of(key, value)));
+                None
+            }
+        };
+        self.len += usize::from(old.is_none());
         old
     }
 
     /// Takes an entry out.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        // The tree copies its path, and balances anew, even if the key is absent.
-        let old = self.tree.get(key).cloned()?;
-        self.tree.remove_mut(key);
-        Some(old)
+        // The tree would copy its path even if there is none.
+        self.get(key)?;
+        self.len -= 1;
+        Node::remove(&mut self.root, key)
     }
 
     /// The value of a key, to change it. Copied first if a clone shows it too.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.tree.get_mut(key)
+        Node::get_mut(self.root.as_mut()?, key)
     }
 
     /// Changes the value of a key, the default one if there is none.
@@ -133,13 +168,13 @@ impl<K: Ord + Clone, V: Clone> Map<K, V> {
         V: Default,
     {
         if self.contains_key(&key)
-            && let Some(value) = self.tree.get_mut(&key)
+            && let Some(value) = self.get_mut(&key)
         {
             return change(value);
         }
         let mut value = V::default();
         let result = change(&mut value);
-        self.tree.insert_mut(key, value);
+        self.insert(key, value);
         result
     }
 
@@ -147,24 +182,121 @@ impl<K: Ord + Clone, V: Clone> Map<K, V> {
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
         let gone: Vec<K> = self.iter().filter(|(key, value)| !keep(key, value)).map(|(key, _)| key.clone()).collect();
         for key in gone {
-            self.tree.remove_mut(&key);
+            self.remove(&key);
         }
     }
 }
 
-impl<K: Ord + Clone, V: Clone> FromIterator<(K, V)> for Map<K, V> {
-    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
-        Self { tree: entries.into_iter().collect() }
+/// Entries in a range. It holds what is left of the leaf at each end, and finds the next leaf by
+/// the last key, so it allocates nothing.
+struct Entries<'a, K, V, R> {
+    /// `None` once it is over.
+    root: Option<&'a Node<K, V>>,
+    range: R,
+    front: &'a [(K, V)],
+    /// The last key that the front gave.
+    front_key: Option<&'a K>,
+    back: &'a [(K, V)],
+    back_key: Option<&'a K>,
+}
+
+impl<'a, K: Ord, V, R: RangeBounds<K>> Entries<'a, K, V, R> {
+    fn new(root: Option<&'a Node<K, V>>, range: R) -> Self {
+        Self { root, range, front: &[], front_key: None, back: &[], back_key: None }
+    }
+
+    /// Gives an entry out, unless that is over the other end.
+    fn give(&mut self, entry: Option<&'a (K, V)>) -> Option<(&'a K, &'a V)> {
+        let over = |(key, _): &(K, V)| {
+            !self.range.contains(key)
+                || self.front_key.is_some_and(|front| key <= front)
+                || self.back_key.is_some_and(|back| key >= back)
+        };
+        let given = entry.filter(|entry| !over(entry));
+        if given.is_none() {
+            self.root = None;
+        }
+        given.map(|(key, value)| (key, value))
     }
 }
 
-impl<T: Ord> Clone for Set<T> {
+impl<'a, K: Ord, V, R: RangeBounds<K>> Iterator for Entries<'a, K, V, R> {
+    type Item = (&'a K, &'a V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let root = self.root?;
+        if self.front.is_empty() {
+            self.front = root.seek(self.front_key.map_or(self.range.start_bound(), Bound::Excluded));
+        }
+        let entry = self.front.split_off_first();
+        let given = self.give(entry)?;
+        self.front_key = Some(given.0);
+        Some(given)
+    }
+}
+
+impl<K: Ord, V, R: RangeBounds<K>> DoubleEndedIterator for Entries<'_, K, V, R> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let root = self.root?;
+        if self.back.is_empty() {
+            self.back = root.seek_back(self.back_key.map_or(self.range.end_bound(), Bound::Excluded));
+        }
+        let entry = self.back.split_off_last();
+        let given = self.give(entry)?;
+        self.back_key = Some(given.0);
+        Some(given)
+    }
+}
+
+impl<K: Ord, V, R: RangeBounds<K>> FusedIterator for Entries<'_, K, V, R> {}
+
+/// All entries of a map, counted.
+struct Iter<'a, K, V> {
+    entries: Entries<'a, K, V, RangeFull>,
+    left: usize,
+}
+
+impl<'a, K: Ord, V> Iterator for Iter<'a, K, V> {
+    type Item = (&'a K, &'a V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.entries.next()?;
+        self.left -= 1;
+        Some(next)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<K: Ord, V> DoubleEndedIterator for Iter<'_, K, V> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let next = self.entries.next_back()?;
+        self.left -= 1;
+        Some(next)
+    }
+}
+
+impl<K: Ord, V> ExactSizeIterator for Iter<'_, K, V> {}
+
+impl<K: Ord + Clone, V: Clone> FromIterator<(K, V)> for Map<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let mut map = Self::new();
+        for (key, value) in entries {
+            map.insert(key, value);
+        }
+        map
+    }
+}
+
+impl<T> Clone for Set<T> {
     fn clone(&self) -> Self {
         Self { members: self.members.clone() }
     }
 }
 
-impl<T: Ord> Default for Set<T> {
+impl<T> Default for Set<T> {
     fn default() -> Self {
         Self::new()
     }
@@ -184,9 +316,9 @@ impl<T: Ord> PartialEq for Set<T> {
 
 impl<T: Ord> Eq for Set<T> {}
 
-impl<T: Ord> Set<T> {
+impl<T> Set<T> {
     /// An empty set.
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Self { members: Map::new() }
     }
 
@@ -199,7 +331,9 @@ impl<T: Ord> Set<T> {
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
+}
 
+impl<T: Ord> Set<T> {
     /// Whether this is a member.
     pub fn contains(&self, member: &T) -> bool {
         self.members.contains_key(member)
@@ -274,6 +408,7 @@ mod tests {
     }
 
     fn equal(map: &Map<u8, u16>, model: &BTreeMap<u8, u16>) -> Result<(), TestCaseError> {
+        prop_assert!(map.root.as_ref().is_none_or(|root| root.check(None, None, true, true) < 4));
         prop_assert_eq!(map.len(), model.len());
         prop_assert_eq!(map.is_empty(), model.is_empty());
         prop_assert!(map.iter().eq(model.iter()));
@@ -348,33 +483,62 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_change_copies_a_value_only_if_a_clone_shows_it() {
+        let mut map: Map<u32, Shared<u32>> = (0..1000).map(|key| (key, key.into())).collect();
+        let places = |map: &Map<u32, Shared<u32>>| map.values().map(|value| &raw const **value).collect::<Vec<_>>();
+        let change = |map: &mut Map<u32, Shared<u32>>, key| {
+            let before = places(map);
+            map.get_mut(&key).into_iter().for_each(|value| **value += 1);
+            places(map).iter().zip(&before).filter(|(now, before)| now != before).count()
+        };
+        assert_eq!(change(&mut map, 500), 0);
+        let clone = map.clone();
+        assert_eq!((change(&mut map, 500), change(&mut map, 500), change(&mut map, 501)), (1, 0, 1));
+        assert_eq!((clone.get(&500).map(|value| **value), map.get(&500).map(|value| **value)), (Some(501), Some(503)));
+        drop(clone);
+        assert_eq!(change(&mut map, 7), 0);
+    }
+
     std::thread_local! {
-        static COPIES: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+        static LOOKS: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
     }
 
     extern crate std;
 
-    struct Value;
+    /// A key that counts how often it is compared.
+    #[derive(Clone, PartialEq, Eq)]
+    struct Key(u32);
 
-    impl Clone for Value {
-        fn clone(&self) -> Self {
-            COPIES.set(COPIES.get() + 1);
-            Self
+    impl PartialOrd for Key {
+        fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    impl Ord for Key {
+        fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+            LOOKS.set(LOOKS.get() + 1);
+            self.0.cmp(&other.0)
         }
     }
 
     #[test]
-    fn a_change_copies_a_value_only_if_a_clone_shows_it() {
-        let mut map: Map<u32, Value> = (0..1000).map(|key| (key, Value)).collect();
-        let copies = |map: &mut Map<u32, Value>, key| {
-            COPIES.set(0);
-            assert!(map.get_mut(&key).is_some());
-            COPIES.get()
-        };
-        assert_eq!(copies(&mut map, 500), 0);
-        let clone = map.clone();
-        assert_eq!((copies(&mut map, 500), copies(&mut map, 500), copies(&mut map, 501)), (1, 0, 1));
-        drop(clone);
-        assert_eq!(copies(&mut map, 7), 0);
+    fn a_large_map_is_searched_in_few_steps() {
+        // Ascending, descending and scattered.
+        for step in [1, u32::MAX, 0x9E37_79B1] {
+            let mut map: Map<Key, ()> = (1..=100_000u32).map(|key| (Key(key.wrapping_mul(step)), ())).collect();
+            let depth = map.root.as_ref().map_or(0, |root| root.check(None, None, true, true));
+            assert!(depth <= 6, "{depth}");
+            for key in (1..=100_000u32).step_by(1001).map(|key| Key(key.wrapping_mul(step))) {
+                LOOKS.set(0);
+                assert!(map.get(&key).is_some());
+                assert!(LOOKS.get() <= 35, "{}", LOOKS.get());
+                assert!(map.range(key.clone()..).next().is_some());
+                assert!(map.remove(&key).is_some());
+                assert!(map.insert(key.clone(), ()).is_none());
+                assert!(LOOKS.get() <= 300, "{}", LOOKS.get());
+            }
+        }
     }
 }

@@ -5,6 +5,8 @@
 //! stays with the decider.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::ops::Bound;
 
 use crate::Seconds;
 
@@ -37,14 +39,16 @@ impl Window {
 /// Sliding hours by key.
 pub struct SlidingHours<K> {
     windows: BTreeMap<K, Window>,
+    /// The last key that was looked at and kept, while the keys are looked through.
+    looked: Option<K>,
     /// Keys that it holds; beyond it nothing fits for a further one until an hour has passed.
     max_keys: usize,
 }
 
-impl<K: Ord> SlidingHours<K> {
+impl<K: Copy + Ord> SlidingHours<K> {
     /// Nothing counted yet, with room for `max_keys` keys.
     pub fn new(max_keys: usize) -> Self {
-        Self { windows: BTreeMap::new(), max_keys }
+        Self { windows: BTreeMap::new(), looked: None, max_keys }
     }
 
     /// Counts.
@@ -87,10 +91,19 @@ impl<K: Ord> SlidingHours<K> {
         self.windows.is_empty()
     }
 
-    /// Forgets what is older than two hours.
-    pub fn forget(&mut self, now: Seconds) {
+    /// Looks at the next keys, at most so many, and forgets what is older than two hours; whether
+    /// that was the last of them. Then it begins anew.
+    pub fn forget(&mut self, now: Seconds, most: usize) -> bool {
         let hour = now / HOUR;
-        self.windows.retain(|_, window| window.hour + 1 >= hour);
+        let from = self.looked.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let next: Vec<_> = self.windows.range((from, Bound::Unbounded)).take(most).collect();
+        let (count, last) = (next.len(), next.last().map(|(key, _)| **key));
+        let old: Vec<K> = next.into_iter().filter(|(_, window)| window.hour + 1 < hour).map(|(key, _)| *key).collect();
+        for key in &old {
+            self.windows.remove(key);
+        }
+        self.looked = last.filter(|_| count == most);
+        count < most
     }
 }
 
@@ -129,8 +142,22 @@ mod tests {
         hours.add(1, 1, 10);
         assert_eq!(hours.fits(&1, 1, 2, 10), Ok(()));
         assert_eq!(hours.fits(&2, 1, 2, 10), Err(HOUR - 10));
-        hours.forget(2 * HOUR);
+        assert!(hours.forget(2 * HOUR, 2));
         assert!(hours.is_empty());
         assert_eq!(hours.fits(&2, 1, 2, 2 * HOUR), Ok(()));
+    }
+
+    #[test]
+    fn old_keys_are_forgotten_in_steps() {
+        let mut hours = SlidingHours::new(100);
+        (0..10u64).for_each(|key| hours.add(key, 1, key % 2 * 2 * HOUR));
+        let mut sizes = alloc::vec::Vec::new();
+        // Each step looks at four of the keys that are left behind the last one.
+        while !hours.forget(2 * HOUR, 4) {
+            sizes.push(hours.windows.len());
+        }
+        assert_eq!(sizes, [8, 6]);
+        assert_eq!(hours.windows.len(), 5);
+        assert!(hours.windows.keys().all(|key| key % 2 == 1));
     }
 }

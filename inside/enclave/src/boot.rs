@@ -22,15 +22,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adyton_attest::{Bundle, NotarySet, OwnDocument};
-use adyton_decider::BootId;
+use adyton_decider::{BootId, Gate};
 use adyton_engine::sealing::Sealer;
-use adyton_engine::{Replay, Shard};
+use adyton_engine::{LogTip, Replay, Shard};
 use adyton_frame::Event;
 use adyton_ledger::{BootRecord, GovRecord, LogId, OpsRoot, sha256};
 use adyton_policy::ProfileName;
-use adyton_seal::{HmacKey, Label, Plaintext, RecipientKey, SigningKey, mix_random};
+use adyton_seal::{HmacKey, Label, RecipientKey, SigningKey, mix_random};
 use adyton_transport::{Address, Listener};
-use adyton_vault::State;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Duration, sleep};
 
@@ -38,10 +37,10 @@ use crate::acme::{self, Acme};
 use crate::clock::Clock;
 use crate::custody::Custodian;
 use crate::delivery::{self, CredentialKey};
-use crate::engine::appender::Appender;
-use crate::engine::follower::{self, Follower};
 use crate::engine::gov::{self, GovLog, GovReplay};
+use crate::engine::log_writer::LogWriter;
 use crate::engine::replay::replay;
+use crate::engine::snapshots::{self, Snapshots};
 use crate::engine::writer::Surroundings;
 use crate::engine::{Engine, Stop, Stopped};
 use crate::events::Events;
@@ -185,10 +184,10 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let carriers = carriers.map_err(|error| BootError::Route(error.0))?;
     // 8.
     told(&config, events, 8);
-    let appender = Appender::start(config.service.clone(), LogId::GOV, events.clone());
+    let log = LogWriter::start(config.service.clone(), LogId::GOV, events.clone());
     let (stop, mut stopped) = Stop::channel();
-    let log = (appender, stop.clone());
-    let mut gov = GovLog::new(vault.id, signer()?, frontier, bucket, boot_id, release.number, log);
+    let tip = LogTip::new(&vault.id, LogId::GOV, signer()?, frontier, bucket);
+    let mut gov = GovLog::new(tip, boot_id, release.number, log, stop.clone());
     if let Some(genesis) = vault.newborn {
         gov.append_entry(genesis).await.map_err(|_| BootError::Fenced)?;
     }
@@ -200,54 +199,48 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     gov.append(&GovRecord::Boot(record), time).await.map_err(|_| BootError::Fenced)?;
 
     let sealer = Sealer::new(&vault.keys, vault.id, OPS, boot_id, release.number)?;
-    let mut cold = Plaintext::with_capacity(4096);
-    state.encode_cold(&mut cold);
-    let cold = State::decode_cold(cold.as_bytes()).map_err(|_| BootError::Crypto)?;
     let mut shard = Shard::new(state, &vault.id, sealer, signer()?, ops_frontier.clone(), ops_bucket);
     shard.boot(BootId(boot_id), clock.now());
-    let mut appender = Appender::start(config.service.clone(), OPS, events.clone());
+    let mut log = LogWriter::start(config.service.clone(), OPS, events.clone());
     if let Some(sealed) = shard.seal(clock.now())? {
-        let appended = appender.append(sealed.frame(sealed.size, OPS.number())?).await;
-        if appended != Ok(sealed.size) {
-            return Err(BootError::Fenced);
-        }
-        shard.durable();
+        log.send(&sealed).map_err(|_| BootError::Fenced)?;
+        log.settle().await.map_err(|_| BootError::Fenced)?;
+        shard.reached(Gate::Certified, shard.size());
     }
     // What is in the logs counts, so this boot does even if it is ended while it waits.
     if let Some(boots) = release::too_many_boots(vault.genesis.profile, &boots, time) {
         events.emit(Event::BootDelayed { boots, seconds: release::DELAY_SECONDS });
         sleep(Duration::from_secs(release::DELAY_SECONDS)).await;
     }
-    let durable = shard.size();
+    let renewed = log.renewed();
     let (effects, outbox) = mpsc::unbounded_channel();
     let surroundings = Surroundings {
         clock: Arc::clone(&clock),
         events: events.clone(),
         effects,
-        appender,
+        log,
         current: current.clone(),
         stop,
     };
-    let engine = Engine::start(shard, OPS, durable, surroundings);
+    let engine = Engine::start(shard, renewed, surroundings);
     let surroundings =
         delivery::Surroundings { engine: engine.clone(), clock: Arc::clone(&clock), events: events.clone() };
     delivery::start(carriers, current.clone(), surroundings, outbox);
     tokio::spawn(metrics::report(engine.clone(), events.clone(), metrics::EVERY));
-    let follower = Follower {
+    let snapshots = Snapshots {
         service: config.service.clone(),
         keys: Arc::clone(&vault.keys),
         vault: vault.id,
         log: OPS,
-        log_key: vault.genesis.log_key,
         uncovered,
         boot_id,
         engine: engine.clone(),
         clock: Arc::clone(&clock),
         events: events.clone(),
         retention: u64::from(policy.retention_days) * 86_400,
-        every_bytes: follower::EVERY_BYTES,
+        every_bytes: snapshots::EVERY_BYTES,
     };
-    tokio::spawn(follower.run(cold, ops_frontier));
+    tokio::spawn(snapshots.run(ops_frontier));
     let gov = Arc::new(Mutex::new(gov));
     tokio::spawn(hourly_roots(Arc::clone(&gov), engine.clone(), Arc::clone(&clock), named));
     if let Some(acme) = acme {

@@ -1,5 +1,6 @@
 //! An open batch: what is decided and not sealed yet. It becomes one entry.
 
+use adyton_decider::Gate;
 use adyton_frame::MAX_FRAME;
 use adyton_ledger::{ENTRY_LEN, Kind};
 
@@ -19,6 +20,8 @@ const _: () = assert!(2 * (256 * 1024 + 16) + ENTRY_LEN + 2048 <= MAX_FRAME);
 pub(crate) struct Batch<M: Machine, T> {
     pub(crate) kind: Kind,
     pub(crate) operations: Operations,
+    /// The latest gate of its events.
+    pub(crate) gate: Gate,
     pub(crate) held: Held<M, T>,
     /// What readers see behind it, once it takes nothing more.
     pub(crate) view: Option<M::View>,
@@ -29,7 +32,8 @@ pub(crate) struct Batch<M: Machine, T> {
 impl<M: Machine, T> Batch<M, T> {
     /// A batch that is empty yet.
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, operations: Operations::default(), held: Held::default(), view: None, frozen: None }
+        let (operations, gate) = Default::default();
+        Self { kind, operations, gate, held: Held::default(), view: None, frozen: None }
     }
 
     /// Whether no further command should be decided into it.
@@ -40,6 +44,10 @@ impl<M: Machine, T> Batch<M, T> {
     /// Adds an operation of a kind, if it fits; otherwise nothing changes. Only one kind has entries with several operations.
     pub(crate) fn add(&mut self, kind: Kind, operation: &Operation) -> bool {
         let has_room = self.operations.count() == 0 || kind == Kind::Ops;
-        has_room && kind == self.kind && self.operations.add(operation)
+        let added = has_room && kind == self.kind && self.operations.add(operation);
+        if added {
+            self.gate = self.gate.max(operation.gate());
+        }
+        added
     }
 }

@@ -1,7 +1,8 @@
 //! The engine without its IO (DESIGN §4): it runs one [`Machine`] over a sealed log and knows nothing of what that
 //! machine is for.
 //!
-//! - [`Shard`] is the writer: commands in, sealed batches out, answers held until a batch is durable.
+//! - [`Shard`] is the writer: commands in, sealed batches out, answers held until a batch has passed its gate.
+//! - [`LogTip`] is where a log ends: sizes, time and signed heads, for the shard's log and the public one.
 //! - [`sealing`] makes entries and opens them; [`Replay`] rebuilds a machine from them.
 //! - [`snapshot`] seals what survives a restart.
 //!
@@ -16,13 +17,17 @@ extern crate alloc;
 
 mod batch;
 mod machine;
+mod read_back;
 mod replay;
 pub mod sealing;
 mod sections;
 mod shard;
 pub mod snapshot;
+mod tip;
 
 pub use machine::{Decided, Machine, Mode};
+pub use read_back::ReadBack;
 pub use replay::{Replay, ReplayError, Uncovered};
-pub use sections::{Section, SectionReader, Sections};
-pub use shard::{Held, Release, Sealed, Shard};
+pub use sections::{Section, SectionReader, SectionWriter, Sections};
+pub use shard::{Held, Release, Shard};
+pub use tip::{LogTip, Sealed};

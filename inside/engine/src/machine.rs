@@ -1,6 +1,6 @@
 //! What the engine runs.
 
-use adyton_decider::{BootId, Context, Corrupt, Decision, Passed, Record, Seconds};
+use adyton_decider::{BootId, Context, Corrupt, Cost, Decision, Passed, Record, Seconds};
 
 use crate::{SectionReader, Sections};
 
@@ -36,11 +36,18 @@ pub trait Machine: Default {
     /// Frozen state: what a snapshot is made of. Another thread may write it while the state goes on.
     type Frozen: Send + 'static;
 
+    /// Who pays for a command, as a view knows it, and the most that it costs; asked before the command waits.
+    fn cost(view: &Self::View, command: &Self::Command) -> Cost;
+
     /// Decides one command on the state as it stands.
     fn decide(&self, command: Self::Command, context: &mut Context<'_, Self::Rules>) -> Decided<Self>;
 
-    /// What time brings, at most `cap` events. Fewer than `cap` events say that nothing more is due.
+    /// What time brings, at most `cap` events, each of which costs no more than its machine's caps. What is left is due
+    /// ([`Machine::is_due`]).
     fn sweep(&self, context: &mut Context<'_, Self::Rules>, cap: usize) -> Decided<Self>;
+
+    /// Whether a sweep at this time has something to do.
+    fn is_due(&self, now: Seconds) -> bool;
 
     /// The first event of a boot: what was hot is void.
     fn boot(boot_id: BootId, now: Seconds) -> Self::Event;
@@ -56,10 +63,6 @@ pub trait Machine: Default {
 
     /// Applies one event.
     fn apply(&mut self, event: Self::Event, mode: Mode);
-
-    /// Frees what is worth nothing by now. It changes nothing that [`Machine::save`] writes and no later decision; for a
-    /// state that is only replayed and so is never swept.
-    fn compact(&mut self, now: Seconds);
 
     /// What readers see of the state as it stands, in O(1): later events do not change it.
     fn view(&self) -> Self::View;

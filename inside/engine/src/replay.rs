@@ -9,7 +9,7 @@ use adyton_ledger::{
 use adyton_seal::KeyTree;
 use adyton_wire::Reader;
 
-use crate::sealing::{BodyError, Opener};
+use crate::sealing::{BodyError, Opened, Opener};
 use crate::snapshot::Manifest;
 use crate::{Machine, Mode};
 
@@ -71,6 +71,18 @@ pub struct Uncovered {
     pub bytes: u64,
     /// Time bucket of the oldest entry.
     pub oldest: Option<u64>,
+}
+
+impl Uncovered {
+    /// Counts an entry.
+    pub(crate) fn add(&mut self, header: &Header, record: &Stored) {
+        if header.kind == Kind::Snapshot {
+            return;
+        }
+        let bodies = Body::ALL.iter().filter_map(|body| record.body(*body));
+        self.bytes += bodies.map(|body| body.len() as u64).sum::<u64>();
+        self.oldest = self.oldest.or(Some(header.time_bucket));
+    }
 }
 
 /// Rebuilds a machine, entry by entry.
@@ -135,12 +147,8 @@ impl<'a, M: Machine> Replay<'a, M> {
     /// # Errors
     /// [`ReplayError`].
     pub fn entry(&mut self, record: &Stored) -> Result<(), ReplayError> {
-        let header = self.next_header(record)?;
-        let missing = |body: &Body| !header.size(*body).is_absent() && record.body(*body).is_none();
-        if Body::ALL.iter().any(missing) {
-            return Err(ReplayError::BodyMissing { index: header.index });
-        }
-        let opened = self.opener.open(record, &header)?;
+        let header = next_header(&self.frontier, record)?;
+        let opened = open_whole(&mut self.opener, record, &header)?;
         if header.kind != Kind::Snapshot {
             let (state, events) = (&mut self.state, &mut self.events);
             opened.each(|bytes| {
@@ -152,10 +160,8 @@ impl<'a, M: Machine> Replay<'a, M> {
                 *events += 1;
                 Ok(())
             })?;
-            let bodies = Body::ALL.iter().filter_map(|body| record.body(*body));
-            self.uncovered.bytes += bodies.map(|body| body.len() as u64).sum::<u64>();
-            self.uncovered.oldest = self.uncovered.oldest.or(Some(header.time_bucket));
         }
+        self.uncovered.add(&header, record);
         self.frontier.push(record.entry.leaf_hash());
         self.bucket = self.bucket.max(header.time_bucket);
         self.at_known()
@@ -173,11 +179,21 @@ impl<'a, M: Machine> Replay<'a, M> {
         let same = self.frontier.size() == head.size && self.frontier.root() == head.root;
         if same { Ok(()) } else { Err(ReplayError::Root) }
     }
+}
 
-    fn next_header(&self, record: &Stored) -> Result<Header, ReplayError> {
-        let header = record.entry.header().map_err(ReplayError::Entry)?;
-        if header.index == self.frontier.size() { Ok(header) } else { Err(ReplayError::Index) }
+/// The header of the entry that follows.
+pub(crate) fn next_header(frontier: &Frontier, record: &Stored) -> Result<Header, ReplayError> {
+    let header = record.entry.header().map_err(ReplayError::Entry)?;
+    if header.index == frontier.size() { Ok(header) } else { Err(ReplayError::Index) }
+}
+
+/// Opens both bodies of an entry, of which none may be missing.
+pub(crate) fn open_whole(opener: &mut Opener<'_>, record: &Stored, header: &Header) -> Result<Opened, ReplayError> {
+    let missing = |body: &Body| !header.size(*body).is_absent() && record.body(*body).is_none();
+    if Body::ALL.iter().any(missing) {
+        return Err(ReplayError::BodyMissing { index: header.index });
     }
+    Ok(opener.open(record, header)?)
 }
 
 impl Opener<'_> {

@@ -8,7 +8,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use adyton_decider::{Class, Corrupt, Record as Event};
+use adyton_decider::{Class, Corrupt, Gate, Record as Event};
 use adyton_ledger::{Body, Entry, Hash, Header, Kind, LogId, Record, Size, VaultId, leaves_of, leaves_root, part_leaf};
 use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, Opaque, Plaintext, TAG_LEN};
 use adyton_wire::{Put, Reader, WireError};
@@ -54,23 +54,42 @@ impl From<Corrupt> for BodyError {
 pub struct Operation {
     hot: Plaintext,
     kept: Plaintext,
+    gate: Gate,
+}
+
+/// Bytes of both bodies, padded, of an entry whose one operation has `hot` and `kept` bytes of events with their lengths. What
+/// no entry holds costs as much as what is as large as bytes can tell.
+pub fn padded(hot: usize, kept: usize) -> usize {
+    let size = |part: usize| match part {
+        0 => 0,
+        _ => Size::holding(PLAINTEXT_HEAD + PART_HEAD + part).map_or(usize::MAX / 2, Size::bytes),
+    };
+    size(hot) + size(kept)
 }
 
 impl Default for Operation {
     fn default() -> Self {
-        Self { hot: Plaintext::with_capacity(256), kept: Plaintext::with_capacity(0) }
+        Self { hot: Plaintext::with_capacity(256), kept: Plaintext::with_capacity(0), gate: Gate::default() }
     }
 }
 
 impl Operation {
     /// Adds an event to the part of its class.
     pub fn push(&mut self, event: &impl Event) {
+        self.gate = self.gate.max(event.class().gate());
         self.part(body_of(event.class())).put_nested(|out| event.encode(out));
     }
 
     /// Adds a record that is no event: a snapshot's manifest.
     pub fn push_bytes(&mut self, body: Body, record: &[u8]) {
+        // Bodies go once it has passed.
+        self.gate = Gate::Certified;
         self.part(body).put_lp(record);
+    }
+
+    /// The latest gate of its events.
+    pub fn gate(&self) -> Gate {
+        self.gate
     }
 
     /// Whether nothing was added.

@@ -8,22 +8,22 @@
 //! 3. When nothing is in flight, the oldest open batch is sealed as the entry at the next index, and its head is signed: from
 //!    then on those bytes are the only ones that this index will ever see in this boot.
 //!    No later event is in what readers see behind it ([`Held::view`]): that was taken when the batch closed.
-//! 4. Once the store says that it is durable, what readers see, answers and effects are released, in order.
+//! 4. Once the log is durable up to a batch, or certified if an event in it asks for that ([`Gate`]), the batch passes with all
+//!    that is held in it; batches pass in their order. One gate for a whole batch: an answer must not leave before the view
+//!    shows what it tells of, and a view is of everything up to the end of a batch.
 //!
 //! A store that fails leaves the batch in flight; the shell retries the same bytes. A conflict fences the shard.
 
 use alloc::collections::VecDeque;
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use adyton_decider::{BootId, Context, Decision, Draft, Passed, Record as _, Seconds};
-use adyton_frame::{MAX_FRAME, encode_append};
-use adyton_ledger::{Body, Frontier, Head, Kind, Record, VaultId, origin};
+use adyton_decider::{BootId, Context, Decision, Draft, Gate, Passed, Record as _, Seconds};
+use adyton_ledger::{Body, Frontier, Kind, VaultId};
 use adyton_seal::{Opaque, SigningKey};
 
 use crate::batch::Batch;
 use crate::sealing::{Operation, Place, Sealer, body_of};
-use crate::{Decided, Machine, Mode};
+use crate::{Decided, LogTip, Machine, Mode, Sealed};
 
 /// An answer whose time has come.
 pub struct Release<M: Machine, T> {
@@ -33,34 +33,7 @@ pub struct Release<M: Machine, T> {
     pub answer: M::Answer,
 }
 
-/// A sealed batch: the bytes to append, and to append again if the store fails.
-pub struct Sealed {
-    /// Size that the log must have.
-    pub expected_size: u64,
-    /// Size that it has then.
-    pub size: u64,
-    /// The entry and its bodies.
-    pub record: Record,
-    /// The signed head after it.
-    pub head: String,
-}
-
-impl Sealed {
-    /// The `Append` frame, length first.
-    ///
-    /// # Errors
-    /// [`Opaque`] if it does not fit a frame, which the batch's limits rule out.
-    pub fn frame(&self, id: u64, log: u16) -> Result<Vec<u8>, Opaque> {
-        let mut out = Vec::with_capacity(4096);
-        let Record { entry, hot, kept } = &self.record;
-        let record = (entry.as_bytes(), hot.as_deref(), kept.as_deref());
-        encode_append(id, log, self.expected_size, record, &self.head, &mut out).map_err(|_| Opaque)?;
-        debug_assert!(out.len() <= MAX_FRAME + 4);
-        Ok(out)
-    }
-}
-
-/// What waits until a batch is durable, in order.
+/// What waits until a batch passes its gate, in order.
 pub struct Held<M: Machine, T> {
     /// Answers.
     pub releases: Vec<Release<M, T>>,
@@ -82,19 +55,41 @@ impl<M: Machine, T> Default for Held<M, T> {
     }
 }
 
+impl<M: Machine, T> Held<M, T> {
+    /// Adds what a later batch held.
+    fn append(&mut self, later: Self) {
+        let Self { releases, effects, snapshots, view, frozen } = later;
+        self.releases.extend(releases);
+        self.effects.extend(effects);
+        self.snapshots.extend(snapshots);
+        self.view = view.or(self.view.take());
+        self.frozen = frozen.or(self.frozen.take());
+    }
+}
+
+/// A sealed batch that has not passed its gate.
+struct Waiting<M: Machine, T> {
+    /// Size of the log with it.
+    size: u64,
+    gate: Gate,
+    held: Held<M, T>,
+}
+
 /// The writer of one shard. `T` names the caller that waits for an answer.
 pub struct Shard<M: Machine, T> {
     state: M,
     sealer: Sealer,
-    signer: SigningKey,
-    origin: String,
-    frontier: Frontier,
-    bucket: u64,
+    tip: LogTip,
     /// Oldest first; the last one takes what is decided. None is empty.
     open: VecDeque<Batch<M, T>>,
-    in_flight: Option<Held<M, T>>,
-    /// The last sweep found as much as it may take.
-    swept_full: bool,
+    /// Oldest first; only the last one may be in flight.
+    sealed: VecDeque<Waiting<M, T>>,
+    /// Size up to which the log is durable.
+    durable: u64,
+    /// Size up to which it is certified.
+    certified: u64,
+    /// The last sweep left something that is due.
+    owes_sweep: bool,
     /// The next batch that closes brings frozen state.
     freeze_next: bool,
 }
@@ -102,17 +97,17 @@ pub struct Shard<M: Machine, T> {
 impl<M: Machine, T> Shard<M, T> {
     /// Continues a log: `state` and `frontier` are what replay gave, `bucket` its last time bucket.
     pub fn new(state: M, vault: &VaultId, sealer: Sealer, signer: SigningKey, frontier: Frontier, bucket: u64) -> Self {
-        let origin = origin(vault, sealer.log());
+        let durable = frontier.size();
+        let tip = LogTip::new(vault, sealer.log(), signer, frontier, bucket);
         Self {
             state,
             sealer,
-            signer,
-            origin,
-            frontier,
-            bucket,
+            tip,
             open: VecDeque::new(),
-            in_flight: None,
-            swept_full: false,
+            sealed: VecDeque::new(),
+            durable,
+            certified: durable,
+            owes_sweep: false,
             freeze_next: false,
         }
     }
@@ -127,22 +122,22 @@ impl<M: Machine, T> Shard<M, T> {
         self.state.view()
     }
 
-    /// Frozen state and the frontier at its size, for a snapshot: at once if everything is durable, otherwise with the next
+    /// Frozen state and the frontier at its size, for a snapshot: at once if everything has passed its gate, otherwise with the next
     /// batch that closes ([`Held::frozen`]).
     pub fn freeze_next(&mut self) -> Option<(M::Frozen, Frontier)> {
-        let is_durable = self.open.is_empty() && self.in_flight.is_none();
-        self.freeze_next = !is_durable;
-        is_durable.then(|| (self.state.freeze(), self.frontier.clone()))
+        let has_passed = self.open.is_empty() && self.sealed.is_empty();
+        self.freeze_next = !has_passed;
+        has_passed.then(|| (self.state.freeze(), self.tip.frontier().clone()))
     }
 
     /// Entries sealed so far, those in flight included.
     pub fn size(&self) -> u64 {
-        self.frontier.size()
+        self.tip.size()
     }
 
     /// The frontier at [`Shard::size`].
     pub fn frontier(&self) -> &Frontier {
-        &self.frontier
+        self.tip.frontier()
     }
 
     /// Whether the shard should take no more until a batch is sealed: the open one is full, or another waits before it. What
@@ -152,7 +147,7 @@ impl<M: Machine, T> Shard<M, T> {
         of_commands > 1 || self.open.back().is_some_and(Batch::is_full)
     }
 
-    /// Decides a command; the answer comes back at once only if nothing is waiting to be durable.
+    /// Decides a command; the answer comes back at once only if nothing waits for its gate.
     pub fn submit(
         &mut self,
         command: M::Command,
@@ -174,8 +169,9 @@ impl<M: Machine, T> Shard<M, T> {
     /// Lets time pass: what is due happens, at most `cap` events of it ([`Shard::owes_sweep`]).
     pub fn sweep(&mut self, context: &mut Context<'_, M::Rules>, cap: usize) {
         let decision = self.state.sweep(context, cap);
-        self.swept_full = !decision.draft.events.is_empty() && decision.draft.events.len() >= cap;
+        let any = !decision.draft.events.is_empty();
         let (_, effects) = self.take(decision);
+        self.owes_sweep = any && self.state.is_due(context.now);
         if let Some(held) = self.held() {
             held.effects.extend(effects);
         }
@@ -183,7 +179,7 @@ impl<M: Machine, T> Shard<M, T> {
 
     /// Whether the last sweep left something that is due.
     pub fn owes_sweep(&self) -> bool {
-        self.swept_full
+        self.owes_sweep
     }
 
     /// Logs and applies what was decided, or refuses all of it.
@@ -205,15 +201,31 @@ impl<M: Machine, T> Shard<M, T> {
         added
     }
 
-    /// Where what is told now has to wait; `None` if everything is durable.
+    /// Where what is told now has to wait; `None` if everything has passed its gate.
     fn held(&mut self) -> Option<&mut Held<M, T>> {
-        self.open.back_mut().map(|batch| &mut batch.held).or(self.in_flight.as_mut())
+        let sealed = self.sealed.back_mut().map(|waiting| &mut waiting.held);
+        self.open.back_mut().map(|batch| &mut batch.held).or(sealed)
     }
 
     /// Begins this boot in the log: voids what was hot.
     pub fn boot(&mut self, boot_id: BootId, now: Seconds) {
         let added = self.log_and_apply(Kind::Boot, alloc::vec![M::boot(boot_id, now)]);
         debug_assert!(added, "a boot's event fits any batch");
+    }
+
+    /// Adds an operation without events, if no batch waits to be sealed: an entry that shows that this writer can still append.
+    pub fn touch(&mut self) {
+        if self.open.is_empty() {
+            self.add(Kind::Ops, &Operation::default());
+        }
+    }
+
+    /// Has an answer wait for an append, of nothing if nothing else waits ([`Shard::touch`]).
+    pub fn touch_for(&mut self, release: Release<M, T>) {
+        self.touch();
+        if let Some(batch) = self.open.back_mut() {
+            batch.held.releases.push(release);
+        }
     }
 
     /// Adds a snapshot's manifest as a batch of its own; `ticket` is in [`Held::snapshots`] once it is durable.
@@ -262,33 +274,39 @@ impl<M: Machine, T> Shard<M, T> {
     /// # Errors
     /// [`Opaque`] if the library refuses; the shard must then stop.
     pub fn seal(&mut self, now: Seconds) -> Result<Option<Sealed>, Opaque> {
-        if self.in_flight.is_some() {
+        if self.size() > self.durable {
             return Ok(None);
         }
         let Some(mut batch) = self.open.pop_front() else { return Ok(None) };
         if batch.view.is_none() {
             self.close(&mut batch);
         }
-        let Batch { kind, operations, held, view, frozen } = batch;
-        // The log's time does not fall, whatever the clock does.
-        self.bucket = self.bucket.max(now / 10);
-        let expected_size = self.frontier.size();
-        let place = Place { kind, index: expected_size, time_bucket: self.bucket };
-        let record = self.sealer.seal(&place, &operations)?;
-        self.frontier.push(record.entry.leaf_hash());
-        let frozen = frozen.map(|frozen| (frozen, self.frontier.clone()));
-        self.in_flight = Some(Held { view, frozen, ..held });
-        let size = self.frontier.size();
-        let head = Head { origin: self.origin.clone(), size, root: self.frontier.root() };
-        let head = head.sign(&self.signer.public_key(), |text| self.signer.sign(text));
-        Ok(Some(Sealed { expected_size, size, record, head }))
+        let Batch { kind, operations, gate, held, view, frozen } = batch;
+        let place = Place { kind, index: self.size(), time_bucket: self.tip.bucket_at(now) };
+        let sealed = self.tip.sign(self.sealer.seal(&place, &operations)?);
+        self.tip.advance(&sealed);
+        let frozen = frozen.map(|frozen| (frozen, self.tip.frontier().clone()));
+        self.sealed.push_back(Waiting { size: sealed.size, gate, held: Held { view, frozen, ..held } });
+        Ok(Some(sealed))
     }
 
-    /// The batch in flight is durable: gives out what waited for it.
-    pub fn durable(&mut self) -> Held<M, T> {
-        let mut held = self.in_flight.take().unwrap_or_default();
-        let passed = |Release { ticket, answer }| Release { ticket, answer: M::passed(answer, &Passed::gate()) };
-        held.releases = held.releases.into_iter().map(passed).collect();
-        held
+    /// The log is durable or certified up to a size: gives out what the batches held that pass by it. What is certified is
+    /// durable.
+    pub fn reached(&mut self, gate: Gate, size: u64) -> Held<M, T> {
+        self.durable = self.durable.max(size);
+        if gate == Gate::Certified {
+            self.certified = self.certified.max(size);
+        }
+        let (durable, certified) = (self.durable, self.certified);
+        let mut passed = Held::default();
+        while let Some(Waiting { held, .. }) = self.sealed.pop_front_if(|waiting| match waiting.gate {
+            Gate::Durable => waiting.size <= durable,
+            Gate::Certified => waiting.size <= certified,
+        }) {
+            passed.append(held);
+        }
+        let release = |Release { ticket, answer }| Release { ticket, answer: M::passed(answer, &Passed::gate()) };
+        passed.releases = passed.releases.into_iter().map(release).collect();
+        passed
     }
 }

@@ -65,38 +65,46 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// Seals the frozen state of a machine and the frontier at whose size it was frozen. The caller draws `id` at random and never uses it twice: the key is
-    /// derived from it, and chunks are numbered from 0 under it.
+    /// Seals the frozen state of a machine and the frontier at whose size it was frozen, and gives
+    /// each chunk away as soon as it is full: no more than one is held here. The state is written
+    /// twice, for lengths stand before what they count.
+    ///
+    /// The caller draws `id` at random and never uses it twice: the key is derived from it, and
+    /// chunks are numbered from 0 under it.
     ///
     /// # Errors
-    /// [`Opaque`] if the library refuses.
+    /// [`Opaque`] if the library refuses, or `give` takes no more, which it says by `false`.
     pub fn seal<M: Machine>(
         &self,
         id: [u8; 16],
         frozen: &M::Frozen,
         frontier: &Frontier,
-    ) -> Result<(Manifest, Vec<Vec<u8>>), Opaque> {
+        give: impl FnMut(Vec<u8>) -> bool,
+    ) -> Result<Manifest, Opaque> {
         let covered = frontier.size();
-        let mut plaintext = Plaintext::with_capacity(4096);
-        plaintext.put_u64(covered);
+        let mut begin = Plaintext::with_capacity(4096);
+        begin.put_u64(covered);
         let mut encoded = Vec::new();
         frontier.encode(&mut encoded);
-        plaintext.put(&encoded);
-        M::save(frozen, &mut Sections::new(&mut plaintext));
-        let pieces: Vec<&[u8]> = plaintext.as_bytes().chunks(CHUNK).collect();
-        let count = u32::try_from(pieces.len()).map_err(|_| Opaque)?;
-        let key = self.key(&id)?;
-        let mut sealed = Vec::with_capacity(pieces.len());
-        for (number, piece) in (0..count).zip(pieces) {
-            let mut bytes = Plaintext::with_capacity(piece.len());
-            bytes.put(piece);
-            let mut chunk = Vec::new();
-            let aad = self.aad(&id, covered, number, count);
-            key.seal(Nonce::counter(u64::from(number)), &aad, bytes, &mut chunk)?;
-            sealed.push(chunk);
-        }
-        let chunks = sealed.iter().map(|chunk| sha256(chunk)).collect();
-        Ok((Manifest { id, covered, chunks }, sealed))
+        begin.put(&encoded);
+        let mut lengths = Vec::new();
+        M::save(frozen, &mut Sections::lengths(&mut lengths));
+        let total = begin.len() + Sections::total(&lengths);
+        let count = u32::try_from(total.div_ceil(CHUNK)).map_err(|_| Opaque)?;
+        let mut chunks = Chunks {
+            scope: self,
+            key: self.key(&id)?,
+            id,
+            covered,
+            count,
+            piece: Plaintext::with_capacity(CHUNK),
+            hashes: Vec::new(),
+            give,
+            stopped: false,
+        };
+        chunks.put(begin.as_bytes());
+        M::save(frozen, &mut Sections::pieces(&lengths, &mut |piece| chunks.put(piece)));
+        Ok(Manifest { id, covered, chunks: chunks.end()? })
     }
 
     /// Opens the chunks that a manifest names.
@@ -144,5 +152,53 @@ impl Scope<'_> {
         aad.extend_from_slice(&number.to_be_bytes());
         aad.extend_from_slice(&count.to_be_bytes());
         aad
+    }
+}
+
+/// Cuts a plaintext into chunks and seals them.
+struct Chunks<'a, F> {
+    scope: &'a Scope<'a>,
+    key: AeadKey,
+    id: [u8; 16],
+    covered: u64,
+    /// Chunks in all.
+    count: u32,
+    /// The plaintext of the next chunk, as far as it is there.
+    piece: Plaintext,
+    /// Of those that were given away.
+    hashes: Vec<Hash>,
+    give: F,
+    stopped: bool,
+}
+
+impl<F: FnMut(Vec<u8>) -> bool> Chunks<'_, F> {
+    fn put(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.stopped {
+            let (now, later) = bytes.split_at(bytes.len().min(CHUNK - self.piece.len()));
+            self.piece.put(now);
+            bytes = later;
+            if self.piece.len() == CHUNK {
+                self.stopped = self.seal().is_err();
+            }
+        }
+    }
+
+    fn seal(&mut self) -> Result<(), Opaque> {
+        let number = u32::try_from(self.hashes.len()).map_err(|_| Opaque)?;
+        let aad = self.scope.aad(&self.id, self.covered, number, self.count);
+        let piece = core::mem::replace(&mut self.piece, Plaintext::with_capacity(CHUNK));
+        let mut chunk = Vec::new();
+        self.key.seal(Nonce::counter(u64::from(number)), &aad, piece, &mut chunk)?;
+        self.hashes.push(sha256(&chunk));
+        if (self.give)(chunk) { Ok(()) } else { Err(Opaque) }
+    }
+
+    /// The last chunk, which may be shorter; the hashes of all.
+    fn end(mut self) -> Result<Vec<Hash>, Opaque> {
+        if !self.stopped && !self.piece.is_empty() {
+            self.seal()?;
+        }
+        let is_whole = !self.stopped && u32::try_from(self.hashes.len()) == Ok(self.count);
+        if is_whole { Ok(self.hashes) } else { Err(Opaque) }
     }
 }

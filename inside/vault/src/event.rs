@@ -110,7 +110,6 @@ mod tests {
             [&[BOOTED, OPERATION][..], tenancy::Event::NUMBERS, services::Event::NUMBERS, verification::Event::NUMBERS];
         let mut numbers: Vec<u8> = lists.concat();
         numbers.sort_unstable();
-        numbers.dedup();
-        assert_eq!(numbers.len(), lists.iter().map(|list| list.len()).sum::<usize>());
+        assert_eq!(numbers, (1..=20).filter(|number| ![8, 18].contains(number)).collect::<Vec<u8>>());
     }
 }

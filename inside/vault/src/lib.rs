@@ -24,6 +24,7 @@ extern crate alloc;
 
 mod ask;
 mod command;
+mod cost;
 mod decide;
 mod event;
 mod fact;
@@ -52,8 +53,9 @@ pub use adyton_tenancy::{
 };
 pub use adyton_verification::{
     self as verification, Approve, Attempt, AttemptId, CODE_LIFE, Cancel, Ceiling, Check, CountRepeat, Effect,
-    FetchVerification, HotFacts, Limits, LookUp, MAX_CHECKS, MAX_REPEATS, MAX_SENDS, Outcome, Reason, ReportDelivery,
-    SLOT, Shared, Start, Status, Subject, Subjects, SupportView, Target, VerificationId, VerificationView,
+    FetchVerification, HotFacts, Limits, LookUp, MAX_CHECKS, MAX_ENDS, MAX_LOOKS, MAX_REPEATS, MAX_SENDS, Outcome,
+    Reason, ReportDelivery, SLOT, Shared, Start, Status, Subject, Subjects, SupportView, Target, VerificationId,
+    VerificationView,
 };
 pub use ask::Ask;
 pub use command::{Command, Context, Note, Tick};

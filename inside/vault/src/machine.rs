@@ -1,12 +1,12 @@
 //! The vault as the engine runs it.
 
-use adyton_decider::{BootId, Decision as Decided, Draft};
+use adyton_decider::{BootId, Cost, Decision as Decided, Draft};
 use adyton_engine::{Machine, Mode, SectionReader, Sections};
 use adyton_wire::Reader;
 
 use crate::{
-    Answer, Ceiling, Command, Context, Corrupt, Effect, Event, EventKind, MAX_SWEPT_LOOSENINGS, Refusal, Rules,
-    Seconds, State, Tick, decide, services, tenancy, verification,
+    Answer, Ceiling, Command, Context, Corrupt, Effect, Event, EventKind, Refusal, Rules, Seconds, State, Tick, cost,
+    decide, services, tenancy, verification,
 };
 
 /// What follows once events are durable.
@@ -45,6 +45,10 @@ impl Machine for State {
     type View = View;
     type Frozen = Frozen;
 
+    fn cost(view: &View, command: &Command) -> Cost {
+        cost::cost(view, command)
+    }
+
     fn decide(&self, command: Command, context: &mut Context<'_>) -> Decided<Event, Consequence, Answer> {
         let Decided { draft: Draft { events, effects }, answer } = decide(self, command, context);
         // No command counts twice against one ceiling, so the state before it tells what is near after it.
@@ -56,13 +60,14 @@ impl Machine for State {
 
     fn sweep(&self, context: &mut Context<'_>, cap: usize) -> Decided<Event, Consequence, Answer> {
         let mut decided = Machine::decide(self, Tick.into(), context);
-        // The effects are those of the first event. A tick has a cap of its own ([`MAX_SWEPT_LOOSENINGS`]).
-        debug_assert!(
-            (1..=MAX_SWEPT_LOOSENINGS).contains(&cap),
-            "or fewer events than the cap would not say that all is done"
-        );
+        // The effects are those of the first event.
+        debug_assert!(cap > 0, "a sweep without an event would never end");
         decided.draft.events.truncate(cap);
         decided
+    }
+
+    fn is_due(&self, now: Seconds) -> bool {
+        self.has_due(now)
     }
 
     fn boot(boot_id: BootId, now: Seconds) -> Event {
@@ -78,10 +83,6 @@ impl Machine for State {
             Mode::Live => self.evolve(event),
             Mode::Cold => self.evolve_cold(event),
         }
-    }
-
-    fn compact(&mut self, now: Seconds) {
-        self.drop_full_budgets(now);
     }
 
     fn view(&self) -> View {

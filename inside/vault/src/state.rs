@@ -72,9 +72,9 @@ impl State {
         near.into_iter().flatten()
     }
 
-    /// Whether something is due that the last tick left ([`crate::Tick`]).
+    /// Whether something is due ([`crate::Tick`]).
     pub fn has_due(&self, now: Seconds) -> bool {
-        self.services.has_due(now)
+        self.services.has_due(now) || self.verification.is_due(now)
     }
 
     /// Writes classes S and P, one section for each workflow; nothing hot.
@@ -97,12 +97,6 @@ impl State {
         out.as_bytes().to_vec()
     }
 
-    /// Drops budgets that are as good as new. No event says so, so a state that is kept for long
-    /// does it now and then.
-    pub fn drop_full_budgets(&mut self, now: Seconds) {
-        self.verification.drop_full_budgets(now, &self.services);
-    }
-
     /// Number of verifications held, expired ones included until the next tick.
     pub fn live(&self) -> usize {
         self.verification.live()
@@ -111,6 +105,11 @@ impl State {
     /// Number of slot keys held.
     pub fn slots(&self) -> usize {
         self.verification.slots()
+    }
+
+    /// Number of budgets held, and whether each tenant's share of them is counted right: for tests.
+    pub fn budgets(&self) -> (usize, bool) {
+        self.verification.budgets(&self.services)
     }
 
     /// Public facts of every live verification, for comparing two states in tests.

@@ -1,6 +1,6 @@
 //! The *append* channel of one log: one batch in flight, the same sealed bytes until the host answers.
 
-use adyton_frame::{Channel, Event, Message, StopReason};
+use adyton_frame::{Channel, Event, Message};
 use adyton_ledger::LogId;
 use adyton_transport::{Address, FrameReader, FrameWriter, Stream, open_channel};
 use tokio::sync::mpsc;
@@ -70,30 +70,44 @@ impl Appender {
         Self { frames, progress }
     }
 
-    /// Hands the next frame over; there must be none in flight.
-    pub async fn send(&self, frame: Vec<u8>) {
-        let _ = self.frames.send(frame).await;
+    /// Hands the next frame over; there must be none in flight. False if the task that keeps the connection is gone.
+    pub fn send(&self, frame: Vec<u8>) -> bool {
+        self.frames.try_send(frame).is_ok()
     }
 
     /// What became of the frame in flight.
     pub async fn progress(&mut self) -> Option<Progress> {
         self.progress.recv().await
     }
+}
 
-    /// Appends one frame and waits, through every outage, until it is durable; the size then.
-    ///
-    /// # Errors
-    /// Why it never will be.
-    pub async fn append(&mut self, frame: Vec<u8>) -> Result<u64, StopReason> {
-        self.send(frame).await;
-        loop {
-            match self.progress().await {
-                Some(Progress::Lost) => {}
-                Some(Progress::Durable { size }) => return Ok(size),
-                Some(Progress::Conflict { .. }) => return Err(StopReason::Conflict),
-                None => return Err(StopReason::ChannelGone),
-            }
-        }
+/// The other end of an appender, for tests.
+#[cfg(test)]
+pub(super) struct Played {
+    frames: mpsc::Receiver<Vec<u8>>,
+    progress: mpsc::Sender<Progress>,
+}
+
+#[cfg(test)]
+impl Played {
+    /// The next frame that is handed over.
+    pub(super) async fn frame(&mut self) -> Option<Vec<u8>> {
+        self.frames.recv().await
+    }
+
+    /// Reports what became of it.
+    pub(super) async fn say(&mut self, progress: Progress) {
+        let _ = self.progress.send(progress).await;
+    }
+}
+
+#[cfg(test)]
+impl Appender {
+    /// An appender whose host a test plays.
+    pub(super) fn played() -> (Self, Played) {
+        let (frames, next) = mpsc::channel(1);
+        let (report, progress) = mpsc::channel(4);
+        (Self { frames, progress }, Played { frames: next, progress: report })
     }
 }
 

@@ -1,29 +1,23 @@
 //! The public log: genesis, boots, hourly roots of the operations logs.
 
-use adyton_engine::Sealed;
+use adyton_engine::LogTip;
 use adyton_frame::StopReason;
 use adyton_ledger::{
     Body, CertificateRecord, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Kind, LogId, OpsRoot,
     OrderRecord, Record, Releases, Size, VaultId, origin, sha256,
 };
-use adyton_seal::SigningKey;
 
-use super::appender::Appender;
+use super::log_writer::LogWriter;
 use super::stop::Stop;
 use crate::store::{Store, StoreError};
 
 /// The writer of `gov`. Its bodies are public, so nothing is sealed.
 pub struct GovLog {
-    vault: VaultId,
-    signer: SigningKey,
-    frontier: Frontier,
-    bucket: u64,
+    tip: LogTip,
     boot_id: [u8; 16],
     release: u64,
-    appender: Appender,
+    writer: LogWriter,
     stop: Stop,
-    /// It has stopped: what was last signed may never be durable, so nothing may follow it.
-    stopped: bool,
 }
 
 /// Why a record was not appended.
@@ -160,17 +154,9 @@ pub fn entry(record: &GovRecord, index: u64, time_bucket: u64, boot_id: [u8; 16]
 }
 
 impl GovLog {
-    /// Continues the log at a frontier; `stop` is told if that is over.
-    pub fn new(
-        vault: VaultId,
-        signer: SigningKey,
-        frontier: Frontier,
-        bucket: u64,
-        boot_id: [u8; 16],
-        release: u64,
-        (appender, stop): (Appender, Stop),
-    ) -> Self {
-        Self { vault, signer, frontier, bucket, boot_id, release, appender, stop, stopped: false }
+    /// Continues the log at its end; `stop` hears if that is over.
+    pub fn new(tip: LogTip, boot_id: [u8; 16], release: u64, writer: LogWriter, stop: Stop) -> Self {
+        Self { tip, boot_id, release, writer, stop }
     }
 
     /// Appends a record and waits until it is durable.
@@ -179,11 +165,8 @@ impl GovLog {
     /// [`AppendError`].
     pub async fn append(&mut self, record: &GovRecord, now: u64) -> Result<(), AppendError> {
         GovRecord::decode(&record.encode()).map_err(|_| AppendError::Record)?;
-        let bucket = self.bucket.max(now / 10);
-        let record = entry(record, self.frontier.size(), bucket, self.boot_id, self.release);
-        self.append_entry(record).await?;
-        self.bucket = bucket;
-        Ok(())
+        let record = entry(record, self.tip.size(), self.tip.bucket_at(now), self.boot_id, self.release);
+        self.append_entry(record).await
     }
 
     /// Appends an entry that was built already: the genesis.
@@ -191,30 +174,23 @@ impl GovLog {
     /// # Errors
     /// [`AppendError`].
     pub async fn append_entry(&mut self, record: Record) -> Result<(), AppendError> {
-        if self.stopped {
-            self.stop.report(LogId::GOV, StopReason::ChannelGone);
-            return Err(AppendError::Stopped);
+        // A caller that went away may have left its entry in flight.
+        self.settle().await?;
+        let sealed = self.tip.sign(record);
+        match self.writer.send(&sealed) {
+            Ok(()) => self.tip.advance(&sealed),
+            Err(StopReason::Frame) => return Err(AppendError::Record),
+            Err(reason) => return Err(self.stopped(reason)),
         }
-        let expected_size = self.frontier.size();
-        let mut frontier = self.frontier.clone();
-        frontier.push(record.entry.leaf_hash());
-        let size = frontier.size();
-        let head = Head { origin: origin(&self.vault, LogId::GOV), size, root: frontier.root() };
-        let head = head.sign(&self.signer.public_key(), |text| self.signer.sign(text));
-        let sealed = Sealed { expected_size, size, record, head };
-        let frame = sealed.frame(size, LogId::GOV.number()).map_err(|_| AppendError::Record)?;
-        // From here on the host has these bytes. A caller that goes away leaves a log that nothing may follow.
-        self.stopped = true;
-        self.frontier = frontier;
-        let reason = match self.appender.append(frame).await {
-            Ok(appended) if appended == size => {
-                self.stopped = false;
-                return Ok(());
-            }
-            Ok(_) => StopReason::Fenced,
-            Err(reason) => reason,
-        };
+        self.settle().await
+    }
+
+    async fn settle(&mut self) -> Result<(), AppendError> {
+        self.writer.settle().await.map_err(|reason| self.stopped(reason))
+    }
+
+    fn stopped(&self, reason: StopReason) -> AppendError {
         self.stop.report(LogId::GOV, reason);
-        Err(AppendError::Stopped)
+        AppendError::Stopped
     }
 }

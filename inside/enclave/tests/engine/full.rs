@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::Poll;
 
+use adyton_decider::Gate;
 use adyton_enclave::ask::read;
 use adyton_enclave::engine::Failure;
 use adyton_engine::Shard;
@@ -101,7 +102,13 @@ impl Full {
             let frame = sealed.frame(sealed.size, OPS.number()).unwrap();
             assert!(frame.len() <= 4 + MAX_FRAME);
             batches += 1;
-            answers.extend(self.shard.durable().releases.into_iter().map(|release| release.answer));
+            answers.extend(
+                self.shard
+                    .reached(Gate::Certified, self.shard.size())
+                    .releases
+                    .into_iter()
+                    .map(|release| release.answer),
+            );
         }
         (batches, answers)
     }
@@ -289,7 +296,7 @@ fn append(full: &mut Full, store: &mut RedbStore) -> bool {
     let Some(sealed) = full.shard.seal(full.now).unwrap() else { return false };
     let appended = store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
     assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
-    full.shard.durable();
+    full.shard.reached(Gate::Certified, full.shard.size());
     true
 }
 
@@ -318,8 +325,8 @@ async fn a_burst_of_the_largest_commands_is_taken_in_order() {
     type Asked<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + 'a>>;
     let engine = live.engine.clone();
     let mut asked: Vec<Asked<'_>> =
-        (1..=512).map(|turn| Box::pin(engine.submit(all_keys(turn))) as Asked<'_>).collect();
-    // All stand in the queue before the writer looks.
+        (1..=450).map(|turn| Box::pin(engine.submit(all_keys(turn))) as Asked<'_>).collect();
+    // All stand in the queue, where one payer has 8 MiB, before the writer looks.
     for asked in &mut asked {
         let poll = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context).is_pending())).await;
         assert!(poll);

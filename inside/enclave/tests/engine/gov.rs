@@ -1,10 +1,11 @@
 //! The public log: continued only where this vault has signed it.
 
-use adyton_enclave::engine::appender::Appender;
 use adyton_enclave::engine::gov::{AppendError, GovLog, GovReplay, GovReplayError, entry, replay};
+use adyton_enclave::engine::log_writer::LogWriter;
 use adyton_enclave::engine::{Stop, Stopped};
 use adyton_enclave::events::Events;
 use adyton_enclave::store::Store;
+use adyton_engine::LogTip;
 use adyton_frame::{Event, Frame, Message, RecordBytes, StopReason};
 use adyton_ledger::{
     BootRecord, CertificateRecord, Frontier, Genesis, GovRecord, LogId, OrderRecord, PolicyRecord, Profile, Record,
@@ -50,8 +51,8 @@ fn boot_record(time: u64) -> GovRecord {
 }
 
 fn log(vault: VaultId, frontier: Frontier, address: Address, stop: &Stop) -> GovLog {
-    let appender = Appender::start(address.clone(), LogId::GOV, Events::start(address));
-    GovLog::new(vault, signer(), frontier, 0, BOOT, 1, (appender, stop.clone()))
+    let writer = LogWriter::start(address.clone(), LogId::GOV, Events::start(address));
+    GovLog::new(LogTip::new(&vault, LogId::GOV, signer(), frontier, 0), BOOT, 1, writer, stop.clone())
 }
 
 /// Takes a store connection and answers with what it is given, whatever is asked.

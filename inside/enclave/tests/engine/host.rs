@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use adyton_frame::Event;
-use adyton_host::{Approvals, RedbStore, Routes, Writer, serve_channels};
+use adyton_host::{Approvals, RedbReader, RedbStore, Routes, Writer, serve_channels};
 use adyton_transport::{Address, Listener};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -37,6 +37,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Host {
     runtime: Option<Runtime>,
     store: Option<JoinHandle<()>>,
+    reader: RedbReader,
 }
 
 impl Host {
@@ -44,14 +45,19 @@ impl Host {
     pub(crate) fn start(store: RedbStore, folder: &Path, heard: &Heard) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (writer, store) = Writer::start(store).unwrap();
-        let heard = heard.clone();
+        let (heard, reader) = (heard.clone(), writer.reader().clone());
         let sink = Arc::new(move |event| heard.0.send_modify(|said| said.push(event)));
         let listener = {
             let _inside = runtime.enter();
             Listener::bind(&address(folder)).unwrap()
         };
         runtime.spawn(serve_channels(listener, writer, Approvals::new(folder), Routes::default(), sink));
-        Self { runtime: Some(runtime), store: Some(store) }
+        Self { runtime: Some(runtime), store: Some(store), reader }
+    }
+
+    /// Reads what it has.
+    pub(crate) fn reader(&self) -> &RedbReader {
+        &self.reader
     }
 }
 

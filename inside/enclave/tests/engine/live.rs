@@ -6,9 +6,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use adyton_decider::Gate;
 use adyton_enclave::clock::Clock;
-use adyton_enclave::engine::appender::Appender;
-use adyton_enclave::engine::follower::Follower;
+use adyton_enclave::engine::log_writer::LogWriter;
+use adyton_enclave::engine::snapshots::Snapshots;
 use adyton_enclave::engine::writer::Surroundings;
 use adyton_enclave::engine::{Engine, Failure, Stop, Stopped};
 use adyton_enclave::events::Events;
@@ -21,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
-use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, keys, shard, signer};
+use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, keys, shard};
 use crate::host::{Heard, Host, PATIENCE, address};
 
 /// Seconds for which kept bodies stay.
@@ -61,7 +62,7 @@ impl Live {
         let (shard, found) = std::thread::spawn(move || begin_boot(&begin, boot_id)).join().unwrap();
         let events = Events::start(address(folder.path()));
         let (sender, effects) = mpsc::unbounded_channel();
-        let appender = Appender::start(address(folder.path()), OPS, events.clone());
+        let log = LogWriter::start(address(folder.path()), OPS, events.clone());
         let current = Holder::new(Current {
             rules: RULES.clone(),
             table: Arc::default(),
@@ -74,9 +75,8 @@ impl Live {
         });
         let (stop, stopped) = Stop::channel();
         let clock = Arc::new(Clock::new());
-        let surroundings = Surroundings { clock, events, effects: sender, appender, current: current.clone(), stop };
-        let durable = shard.size();
-        let engine = Engine::start(shard, OPS, durable, surroundings);
+        let surroundings = Surroundings { clock, events, effects: sender, log, current: current.clone(), stop };
+        let engine = Engine::start(shard, None, surroundings);
         Self { folder, disk, heard, host: None, engine, current, effects, stopped, found, boot_id }
     }
 
@@ -88,7 +88,7 @@ impl Live {
         self.host = None;
     }
 
-    /// A follower that reads, and keeps chunks, at the host of a folder. It takes a snapshot after so many small bodies.
+    /// Reads back, and keeps chunks, at the host of a folder. A snapshot is due after so many small bodies.
     pub(crate) fn follow(&self, folder: &Path, every: u64) {
         self.follow_later(folder, every, 0);
     }
@@ -97,12 +97,11 @@ impl Live {
     pub(crate) fn follow_later(&self, folder: &Path, every: u64, seconds: u64) -> Arc<Clock> {
         let clock = Arc::new(Clock::new());
         clock.at_least(clock.now() + seconds);
-        let follower = Follower {
+        let snapshots = Snapshots {
             service: address(folder),
             keys: Arc::new(keys()),
             vault: VAULT,
             log: OPS,
-            log_key: signer().public_key(),
             uncovered: self.found.uncovered,
             boot_id: self.boot_id,
             engine: self.engine.clone(),
@@ -111,8 +110,7 @@ impl Live {
             retention: RETENTION,
             every_bytes: every * SMALLEST_BODY,
         };
-        let cold = State::decode_cold(&self.found.state.cold_bytes()).unwrap();
-        tokio::spawn(follower.run(cold, self.found.frontier.clone()));
+        tokio::spawn(snapshots.run(self.found.frontier.clone()));
         clock
     }
 
@@ -161,6 +159,6 @@ fn begin_boot<T>(disk: &Disk, boot_id: [u8; 16]) -> (Shard<State, T>, Replay<'st
     let appended = store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
     assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
     assert_eq!(store.status(OPS).unwrap().size, sealed.size);
-    shard.durable();
+    shard.reached(Gate::Certified, shard.size());
     (shard, second)
 }

@@ -4,11 +4,11 @@
 #[path = "../../../../outside/host/tests/faults/disk.rs"]
 mod disk;
 mod fixtures;
-mod follower;
 mod full;
 mod gov;
 mod host;
 mod live;
 mod shard;
+mod snapshots;
 mod world;
 mod writer;

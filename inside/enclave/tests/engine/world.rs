@@ -1,12 +1,13 @@
 //! A process over a disk, and everything that an observer who sees both sides of the wall knows of them.
 //!
 //! The writer is a [`Shard`]; the store is the host's own over a [`Disk`] with faults; a boot runs `replay` against that
-//! store over a socket. Snapshots are taken as the follower takes them, step by step, so that a fault can come between.
+//! store over a socket. Snapshots are taken as `engine::snapshots` takes them, step by step, so that a fault can come between.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
+use adyton_decider::Gate;
 use adyton_engine::sealing::{Opener, body_of};
 use adyton_engine::snapshot::{Manifest, Scope};
 use adyton_engine::{Held, Machine as _, Release, Replay, Sealed, Shard};
@@ -88,7 +89,7 @@ pub(crate) struct World {
     pub(crate) in_flight: Option<(Sealed, Point)>,
     /// What the store has, as far as the writer made it.
     pub(crate) stored: Point,
-    /// The second state, from which snapshots are taken.
+    /// What the stored log gives: the state of which snapshots are taken.
     behind: Replay<'static, State>,
     boot_id: [u8; 16],
     /// Events that this boot decided, encoded, in order.
@@ -200,7 +201,7 @@ impl World {
     fn stands(&mut self, ticket: Ticket) {
         self.read_back();
         assert!(ticket.decided <= self.readable.0.len(), "a snapshot stands before what it covers");
-        // As the follower does, which takes one snapshot after the other: an older one's retirement never comes later.
+        // As `engine::snapshots` does, which takes one snapshot after the other: an older one's retirement never comes later.
         if let Some(retirement) = ticket.retirement.filter(|old| Some(old.snapshot) == self.newest_snapshot) {
             self.store.as_mut().unwrap().retire(OPS, retirement).unwrap();
             self.retired = true;
@@ -276,7 +277,8 @@ impl World {
             return;
         }
         self.in_flight = None;
-        let Held { releases, effects, snapshots, view: _, frozen: _ } = self.shard.durable();
+        let reached = self.shard.reached(Gate::Certified, self.shard.size());
+        let Held { releases, effects, snapshots, view: _, frozen: _ } = reached;
         self.read_back();
         for effect in effects {
             let Consequence::Deliver(Effect::Send { verification: sid, attempt, message, .. }) = effect else {
@@ -314,15 +316,15 @@ impl World {
             self.behind.entry(&record).unwrap();
         }
         let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
-        let (manifest, chunks) = scope
-            .seal::<State>(adyton_seal::random().unwrap(), &self.behind.state.freeze(), &self.behind.frontier)
-            .unwrap();
-        for (number, chunk) in (0..).zip(chunks) {
-            let place = (self.boot_id, manifest.id, number);
-            let before = self.seen.borrow_mut().chunks.insert(place, chunk.clone());
+        let (id, mut number) = (adyton_seal::random().unwrap(), 0);
+        let keep = |chunk: Vec<u8>| {
+            let before = self.seen.borrow_mut().chunks.insert((self.boot_id, id, number), chunk.clone());
             assert_eq!(before, None, "a (key, nonce) pair of a snapshot repeats");
-            store.put_chunk(OPS, manifest.id, number, &chunk).unwrap();
-        }
+            store.put_chunk(OPS, id, number, &chunk).unwrap();
+            number += 1;
+            true
+        };
+        let manifest = scope.seal::<State>(id, &self.behind.state.freeze(), &self.behind.frontier, keep).unwrap();
         if reach == Reach::Chunks {
             return;
         }

@@ -216,7 +216,8 @@ async fn a_full_queue_refuses_and_what_it_took_is_carried_out() {
         // The writer fills its batch meanwhile, until that is full as well.
         tokio::task::yield_now().await;
     }
-    assert!(queued > 8192, "{queued}");
+    // 8 MiB of 2 KiB each, and what the open batch took.
+    assert!(queued > 4096, "{queued}");
 
     silent.abort();
     assert!(silent.await.unwrap_err().is_cancelled());
@@ -234,7 +235,6 @@ async fn a_boot_refuses_a_log_that_lacks_what_the_public_log_knows_of_it() {
     let mut live = Live::start(Disk::default(), 1).await;
     live.submit(create_tenant).await;
     let (size, root) = live.engine.durable_root();
-    assert_eq!(size, live.engine.durable());
     live.submit(create_service).await;
     live.kill_host();
     let read = async |disk: &Disk, size, root| {

@@ -180,8 +180,7 @@ fn of_verification(v: &Vector) -> verification::Event {
             },
         },
         "VerificationCanceled" => verification::Event::VerificationCanceled { verification: verification() },
-        "Expired" => verification::Event::Expired,
-        "BudgetsForgotten" => verification::Event::BudgetsForgotten,
+        "Swept" => verification::Event::Swept,
         "DeliveryReported" => verification::Event::DeliveryReported {
             verification: verification(),
             attempt: attempt(),

@@ -62,7 +62,14 @@ fn snapshot(v: &Vector) {
 }
 
 fn seal(v: &Vector) -> (Manifest, Vec<Vec<u8>>) {
-    scope(v, &keys(v)).seal::<State>(v.fixed("snapshot_id"), &state(v).freeze(), &frontier(v)).unwrap()
+    let mut chunks = Vec::new();
+    let give = |chunk| {
+        chunks.push(chunk);
+        true
+    };
+    let keys = keys(v);
+    let sealed = scope(v, &keys).seal::<State>(v.fixed("snapshot_id"), &state(v).freeze(), &frontier(v), give);
+    (sealed.unwrap(), chunks)
 }
 
 fn scope<'a>(v: &Vector, keys: &'a KeyTree) -> Scope<'a> {

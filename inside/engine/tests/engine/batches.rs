@@ -1,6 +1,6 @@
 //! What a batch holds, and when what was decided is told.
 
-use adyton_decider::Class;
+use adyton_decider::{Class, Gate};
 use adyton_engine::sealing::Opener;
 use adyton_ledger::{Body, Kind, LogReader, Record};
 
@@ -48,7 +48,7 @@ fn a_refusal_waits_for_what_is_not_durable() {
     log.shard.seal(log.now).unwrap().unwrap();
     let behind_flight = log.submit(Command::Refuse);
     assert_eq!(log.answers.len(), 1);
-    let held = log.shard.durable();
+    let held = log.shard.reached(Gate::Certified, log.shard.size());
     let tickets: Vec<_> = held.releases.iter().map(|release| release.ticket).collect();
     assert_eq!(tickets, [counted, behind_open, behind_flight]);
 }
@@ -92,13 +92,13 @@ fn a_view_and_frozen_state_show_one_batch_and_nothing_behind_it() {
     assert!(log.shard.seal(log.now).unwrap().is_some());
     // Neither does what comes while it is in flight change what it shows.
     count(&mut log, 3);
-    let held = log.shard.durable();
+    let held = log.shard.reached(Gate::Certified, log.shard.size());
     assert_eq!(held.view, Some(first.clone()));
     let (frozen, frontier) = held.frozen.unwrap();
     assert_eq!((frozen, frontier.size()), (first, 2));
 
     assert!(log.shard.seal(log.now).unwrap().is_some());
-    let held = log.shard.durable();
+    let held = log.shard.reached(Gate::Certified, log.shard.size());
     assert!(held.view == Some(log.shard.view()) && held.view != Some(second));
     assert!(held.frozen.is_none(), "nobody asked again");
     // All is durable: frozen state comes at once.
@@ -113,8 +113,67 @@ fn a_batch_in_flight_is_the_only_one() {
     assert!(log.shard.seal(log.now).unwrap().is_some());
     log.submit(Command::Count(vec![note(Class::H, 1)]));
     assert!(log.shard.seal(log.now).unwrap().is_none());
-    log.shard.durable();
+    log.shard.reached(Gate::Durable, log.shard.size());
     assert!(log.shard.seal(log.now).unwrap().is_some());
+}
+
+/// Tickets and effects that leave when the log is durable or certified up to a size.
+fn reached(log: &mut Log, gate: Gate, size: u64) -> (Vec<usize>, Vec<usize>) {
+    let held = log.shard.reached(gate, size);
+    (held.releases.iter().map(|release| release.ticket).collect(), held.effects)
+}
+
+#[test]
+fn a_batch_passes_when_the_latest_gate_of_its_events_is_reached_and_after_those_before_it() {
+    let mut log = Log::new();
+    let batch = |log: &mut Log, classes: &[Class]| {
+        let notes = |class: &Class| vec![note(*class, 1)];
+        let tickets: Vec<usize> = classes.iter().map(|class| log.submit(Command::Count(notes(class)))).collect();
+        log.shard.seal(log.now).unwrap().unwrap();
+        (log.shard.size(), tickets)
+    };
+    // Hot and audit alone: durable is enough.
+    let (size, tickets) = batch(&mut log, &[Class::H, Class::A]);
+    assert_eq!(reached(&mut log, Gate::Durable, size), (tickets, vec![1, 1]));
+
+    // Spent, sync: certified comes later, and meanwhile the next ones are sealed and durable.
+    let (spent, mut waiting) = batch(&mut log, &[Class::H, Class::P]);
+    assert_eq!(reached(&mut log, Gate::Durable, spent), (vec![], vec![]));
+    let (sync, of_sync) = batch(&mut log, &[Class::S]);
+    assert_eq!(reached(&mut log, Gate::Durable, sync), (vec![], vec![]));
+    let (hot, of_hot) = batch(&mut log, &[Class::H]);
+    // It could tell of what is not certified.
+    let refusal = log.submit(Command::Refuse);
+    assert_eq!(reached(&mut log, Gate::Durable, hot), (vec![], vec![]), "not before those before it");
+    assert_eq!(log.answers, []);
+    assert_eq!(reached(&mut log, Gate::Certified, spent), (waiting.clone(), vec![1, 1]));
+    waiting = [of_sync, of_hot, vec![refusal]].concat();
+    assert_eq!(reached(&mut log, Gate::Certified, sync), (waiting, vec![1, 1]));
+
+    // Nothing waits any longer; a later head covers all before it, and what is certified is durable.
+    let at_once = log.submit(Command::Refuse);
+    assert_eq!(log.answers, [(at_once, Err(Refusal::Refused))]);
+    let (size, tickets) = batch(&mut log, &[Class::S]);
+    assert_eq!(reached(&mut log, Gate::Certified, size), (tickets, vec![1]));
+    assert_eq!(reached(&mut log, Gate::Certified, size + 9), (vec![], vec![]));
+}
+
+#[test]
+fn an_entry_without_events_is_added_only_if_no_other_waits() {
+    let mut log = Log::new();
+    log.shard.touch();
+    log.shard.touch();
+    let refused = log.submit(Command::Refuse);
+    assert!(log.answers.is_empty(), "it waits for the entry");
+    assert!(log.append() && !log.append());
+    assert_eq!(log.answers, [(refused, Err(Refusal::Refused))]);
+    let size = log.shard.size();
+    let entry = log.store.read(OPS, size - 1, 1, usize::MAX).unwrap().remove(0);
+    assert_eq!((entry.hot, entry.kept), (None, None));
+    log.submit(Command::Count(vec![note(Class::H, 1)]));
+    log.shard.touch();
+    assert!(log.append() && !log.append());
+    assert_eq!(replay(&log.store).state.cold(), log.shard.state().cold());
 }
 
 #[test]

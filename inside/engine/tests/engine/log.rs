@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use adyton_decider::{BootId, Charged, Context, Fresh, Record as _};
+use adyton_decider::{BootId, Charged, Context, Fresh, Gate, Record as _};
 use adyton_engine::sealing::{Opener, Sealer, records};
 use adyton_engine::snapshot::Scope;
 use adyton_engine::{Held, Machine as _, Mode, Release, Replay, Shard};
@@ -103,7 +103,7 @@ impl Log {
         let appended = self.store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
         assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
         apply(&mut self.durable, &sealed.record);
-        let Held { releases, effects, snapshots, view, frozen } = self.shard.durable();
+        let Held { releases, effects, snapshots, view, frozen } = self.shard.reached(Gate::Certified, sealed.size);
         // Exactly what is stored, whatever was decided since.
         assert_eq!(view.as_ref(), Some(&self.durable));
         if let Some((frozen, frontier)) = frozen {
@@ -125,10 +125,13 @@ impl Log {
     pub(crate) fn snapshot(&mut self, id: u8) {
         let behind = replay(&self.store);
         let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
-        let (manifest, chunks) = scope.seal::<Toy>([id; 16], &behind.state, &behind.frontier).unwrap();
-        for (number, chunk) in (0..).zip(chunks) {
-            self.store.put_chunk(OPS, manifest.id, number, &chunk).unwrap();
-        }
+        let mut number = 0;
+        let keep = |chunk: Vec<u8>| {
+            self.store.put_chunk(OPS, [id; 16], number, &chunk).unwrap();
+            number += 1;
+            true
+        };
+        let manifest = scope.seal::<Toy>([id; 16], &behind.state, &behind.frontier, keep).unwrap();
         self.shard.snapshot(&manifest.encode(), usize::from(id)).unwrap();
     }
 }

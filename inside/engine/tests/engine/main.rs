@@ -5,4 +5,5 @@
 mod batches;
 mod log;
 mod replays;
+mod snapshots;
 mod toy;

@@ -1,6 +1,9 @@
 //! A machine of counters, one of each class, whose sums depend on the order in which events are applied.
 
-use adyton_decider::{BootId, Charge, Charged, Class, Context, Corrupt, Decision, Draft, Map, Passed, Record, Set};
+use adyton_decider::{
+    BootId, Charge, Charged, Class, Context, Corrupt, Cost, Decision, Draft, Map, Passed, Payer, Record, SectionOut,
+    Set,
+};
 use adyton_engine::{Decided, Machine, Mode, SectionReader, Sections};
 use adyton_seal::Plaintext;
 use adyton_wire::{Put, Reader};
@@ -149,6 +152,10 @@ impl Machine for Toy {
     type View = Self;
     type Frozen = Self;
 
+    fn cost(_: &Self, _: &Asked) -> Cost {
+        Cost { payer: Payer::Inner, bytes: 0 }
+    }
+
     fn decide(&self, asked: Asked, _: &mut Context<'_, ()>) -> Decided<Self> {
         let command = match asked {
             Asked::Plain(command) => command,
@@ -178,6 +185,10 @@ impl Machine for Toy {
         let mut draft = Draft::default();
         due.for_each(|at| draft.log(Event::Due(*at)));
         Decision { draft, answer: Answer::Plain(Ok(0)) }
+    }
+
+    fn is_due(&self, now: u64) -> bool {
+        self.promises.first().is_some_and(|at| *at <= now)
     }
 
     fn boot(boot_id: BootId, _: u64) -> Event {
@@ -212,8 +223,6 @@ impl Machine for Toy {
         }
     }
 
-    fn compact(&mut self, _: u64) {}
-
     fn view(&self) -> Self {
         self.clone()
     }
@@ -232,12 +241,12 @@ impl Machine for Toy {
             }
         };
         out.put(1, 1, |out| {
-            out.put_u64(*boots);
-            put(out, spent);
+            out.part(|out| out.put_u64(*boots));
+            out.part(|out| put(out, spent));
         });
         out.put(7, 2, |out| {
-            out.put_nested(|out| promises.iter().for_each(|at| out.put_u64(*at)));
-            put(out, sync);
+            out.part(|out| out.put_nested(|out| promises.iter().for_each(|at| out.put_u64(*at))));
+            out.part(|out| put(out, sync));
         });
     }
 

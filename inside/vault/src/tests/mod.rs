@@ -6,6 +6,7 @@ mod limits;
 mod random;
 mod reads;
 mod service;
+mod sweeps;
 mod tenants;
 mod verifications;
 

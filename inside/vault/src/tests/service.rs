@@ -160,7 +160,9 @@ fn a_deleted_service_takes_its_verifications_along() {
     let service = bench.service;
     bench.run(DeleteService { caller: caller(), service }).unwrap();
     assert_eq!(bench.check(view.verification, &code), Err(verification::Refusal::NotFound(None)));
-    assert_eq!((bench.state.live(), bench.state.slots()), (0, 0));
+    assert!(bench.state.has_due(bench.now));
+    bench.run(Tick).unwrap();
+    assert_eq!((bench.state.live(), bench.state.slots(), bench.state.has_due(bench.now)), (0, 0, false));
     assert_eq!(bench.read(FetchService { caller: caller(), service }).err(), Some(Refusal::NotFound));
     assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
 }

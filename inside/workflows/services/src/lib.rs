@@ -5,8 +5,8 @@
 //! signature besides an admin key, and waits, so that a stolen key cannot weaken what its owner
 //! relies on before anybody notices.
 //!
-//! What a service demands besides a code is a set of [`Requirement`]s. One that nothing in the vault
-//! proves ([`Prover`]) is refused.
+//! What a service demands besides a code is a set of [`Requirement`]s. One that nothing in the
+//! vault proves ([`Prover`]) is refused.
 //!
 //! It reads tenants ([`adyton_tenancy::State`]). Other workflows read [`Services`]: a service as
 //! the policy has it now. Events: `docs/spec/02-entries.md`; section of snapshots:

@@ -1,7 +1,6 @@
 //! This workflow's section of snapshots (`docs/spec/04-snapshots.md`).
 
-use adyton_decider::{Corrupt, put_list, read_each, read_flag};
-use adyton_seal::Plaintext;
+use adyton_decider::{Corrupt, SectionOut, read_each, read_flag};
 use adyton_tenancy::AccountId;
 use adyton_wire::{Put, Reader};
 
@@ -13,8 +12,8 @@ pub const SECTION: (u16, u16) = (2, 1);
 
 impl State {
     /// Writes everything.
-    pub fn save(&self, out: &mut Plaintext) {
-        put_list(out, self.services.iter(), |out, (id, service)| {
+    pub fn save(&self, out: &mut impl SectionOut) {
+        out.list(self.services.iter(), |out, (id, service)| {
             out.put(id.as_bytes());
             out.put(service.account.as_bytes());
             out.put_u64(service.created);

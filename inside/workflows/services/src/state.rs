@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use adyton_decider::{Map, Seconds, Set};
+use adyton_decider::{Map, Seconds, Set, Shared};
 use adyton_tenancy::AccountId;
 
 use crate::{Event, Loosening, ServiceId, ServiceSettings};
@@ -10,7 +10,7 @@ use crate::{Event, Loosening, ServiceId, ServiceSettings};
 /// Services and the loosenings that wait. Its clone costs O(1), and shows what it showed then.
 #[derive(Clone, Default)]
 pub struct State {
-    pub(crate) services: Map<ServiceId, Service>,
+    pub(crate) services: Map<ServiceId, Shared<Service>>,
     /// (account, created, service): a tenant's services in order.
     pub(crate) services_of: Set<(AccountId, Seconds, ServiceId)>,
     /// (when, service): loosenings that wait, soonest first.
@@ -71,11 +71,11 @@ impl State {
         if let Some(loosening) = service.loosening {
             self.index_loosening(service.account, id, loosening.at);
         }
-        self.services.insert(id, service);
+        self.services.insert(id, service.into());
         new
     }
 
-    fn remove(&mut self, id: ServiceId) -> Option<Service> {
+    fn remove(&mut self, id: ServiceId) -> Option<Shared<Service>> {
         self.unschedule(id);
         let gone = self.services.remove(&id)?;
         self.services_of.remove(&(gone.account, gone.created, id));
@@ -125,7 +125,7 @@ impl State {
 
     /// The service, if it is the account's.
     pub(crate) fn own(&self, account: AccountId, id: ServiceId) -> Option<&Service> {
-        self.services.get(&id).filter(|found| found.account == account)
+        self.services.get(&id).map(|found| &**found).filter(|found| found.account == account)
     }
 
     /// Whose a service is.

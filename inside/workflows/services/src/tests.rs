@@ -55,7 +55,7 @@ fn services_of_many_tenants_fill_no_vault() {
     for number in 0..999_999u128 {
         // Without the indexes, which only make the test slower.
         let account = AccountId::from_bytes([9; 16]);
-        state.services.insert(ServiceId::from_bytes(number.to_be_bytes()), of(account));
+        state.services.insert(ServiceId::from_bytes(number.to_be_bytes()), of(account).into());
     }
     let create = |state: &State| {
         let caller = Caller { user: User::Account(ACCOUNT), token_hash: TOKEN };

@@ -1,7 +1,6 @@
 //! This workflow's section of snapshots (`docs/spec/04-snapshots.md`).
 
-use adyton_decider::{Corrupt, TokenHash, put_list, read_each};
-use adyton_seal::Plaintext;
+use adyton_decider::{Corrupt, SectionOut, TokenHash, read_each};
 use adyton_wire::{Put, Reader};
 
 use crate::state::{ApiKey, Tenant};
@@ -12,10 +11,12 @@ pub const SECTION: (u16, u16) = (1, 1);
 
 impl State {
     /// Writes everything.
-    pub fn save(&self, out: &mut Plaintext) {
-        out.put_u64(self.owners_sequence);
-        out.put_lp(self.settings.as_bytes());
-        put_list(out, self.tenants.iter(), |out, (account, tenant)| {
+    pub fn save(&self, out: &mut impl SectionOut) {
+        out.part(|out| {
+            out.put_u64(self.owners_sequence);
+            out.put_lp(self.settings.as_bytes());
+        });
+        out.list(self.tenants.iter(), |out, (account, tenant)| {
             out.put(account.as_bytes());
             out.put(tenant.token_hash.as_bytes());
             out.put(tenant.salt.as_bytes());
@@ -24,7 +25,7 @@ impl State {
             out.put_lp(&tenant.ssh_key);
             out.put_lp(tenant.friendly_name.as_bytes());
         });
-        put_list(out, self.keys.iter(), |out, (sid, account, key)| {
+        out.list(self.keys.iter(), |out, (sid, account, key)| {
             out.put(sid.as_bytes());
             out.put(account.as_bytes());
             out.put_u8(key.scopes.bits());
@@ -56,7 +57,7 @@ impl State {
         if self.tenants.last().is_some_and(|(last, _)| *last >= account) {
             return Err(Corrupt);
         }
-        self.tenants.insert(account, tenant);
+        self.tenants.insert(account, tenant.into());
         Ok(())
     }
 

@@ -4,14 +4,14 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use adyton_decider::{Map, Owned, Seconds, TokenHash};
+use adyton_decider::{Map, Owned, Seconds, Shared, TokenHash};
 
 use crate::{AccountId, Caller, Denied, Event, KeyId, NewKey, OtherSequence, Scope, Scopes, SubjectSalt, User};
 
 /// Tenants, keys and the owners' settings. Its clone costs O(1), and shows what it showed then.
 #[derive(Clone, Default)]
 pub struct State {
-    pub(crate) tenants: Map<AccountId, Tenant>,
+    pub(crate) tenants: Map<AccountId, Shared<Tenant>>,
     pub(crate) keys: Owned<AccountId, KeyId, ApiKey>,
     /// The owners' last signed request.
     pub(crate) owners_sequence: u64,
@@ -45,7 +45,7 @@ impl State {
             Event::TenantCreated { account, token_hash, salt, ssh_key, admitted, friendly_name } => {
                 self.owners_sequence = self.owners_sequence.max(admitted.unwrap_or(0));
                 let tenant = Tenant { token_hash, salt, friendly_name, ssh_key, sequence: 0, created: at };
-                self.tenants.insert(account, tenant);
+                self.tenants.insert(account, tenant.into());
             }
             Event::KeysChanged { account, sequence, reset, token_hash, removed, added } => {
                 let Some(tenant) = self.tenants.get_mut(&account) else { return };

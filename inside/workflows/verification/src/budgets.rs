@@ -18,6 +18,7 @@
 //! tenants leave none.
 
 use alloc::vec::Vec;
+use core::ops::Bound;
 
 use adyton_decider::{Map, NoToken, Seconds, TokenBucket};
 use adyton_services::ServiceId;
@@ -27,7 +28,7 @@ use crate::{Limits, Subject};
 
 /// How long a destination stays closed at the ceiling of consecutive wrong codes.
 pub(crate) const CLOSED: Seconds = 86_400;
-/// After this many seconds without a wrong code the consecutive ones are forgotten.
+/// After this many seconds without a wrong code the consecutive ones count for nothing.
 const FORGOTTEN: Seconds = 30 * 86_400;
 /// Budgets that a shard holds; beyond it checks of further destinations are refused.
 pub(crate) const MAX_BUDGETS: usize = 2_000_000;
@@ -37,40 +38,74 @@ pub(crate) type Place = (ServiceId, Subject);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Budget {
-    /// When the bucket is full again.
-    pub(crate) full_again: Seconds,
+    /// When the bucket is full again, as the boot `boot` knew it.
+    full_again: Seconds,
     /// Wrong codes since the last right one.
-    pub(crate) consecutive: u32,
+    consecutive: u32,
+    /// Number of the boot in which the last wrong code was; later ones begin with empty buckets.
+    boot: u32,
     /// When the last wrong code was.
     pub(crate) last: Seconds,
 }
 
-/// All budgets of a shard that are not as good as new. Its clone costs O(1).
+/// All budgets of a shard that are not as good as new, and for a while others.
 #[derive(Clone, Default)]
 pub(crate) struct Budgets {
     by_place: Map<Place, Budget>,
-    /// How many of them are of a tenant's services.
+    /// How many of them are of a tenant's services, those that are gone included.
     of_account: Map<AccountId, usize>,
+    /// Services that are gone, whose places wait for sweeps, and whose they were.
+    gone: Map<ServiceId, AccountId>,
+    /// The last place that a sweep looked at.
+    looked: Option<Place>,
     /// Boots that the log knows.
     pub(crate) boots: u64,
     /// When this boot began, unless it is the vault's first.
     empty_at: Option<Seconds>,
+    /// Time of the newest event that a boot replays here. Counts are dropped by it and not by a
+    /// later time, so that a state that was swept and one that was replayed hold the same counts.
+    now: Seconds,
+}
+
+impl Budget {
+    /// Of a snapshot.
+    pub(crate) fn counted(consecutive: u32, last: Seconds) -> Self {
+        Self { full_again: 0, consecutive, boot: 0, last }
+    }
+
+    /// Consecutive wrong codes, as far as they count at a time.
+    pub(crate) fn consecutive(&self, now: Seconds) -> u32 {
+        if self.last.saturating_add(FORGOTTEN) <= now { 0 } else { self.consecutive }
+    }
 }
 
 impl Budgets {
-    /// A boot begins.
+    /// An event that a boot replays is applied.
+    fn pass(&mut self, at: Seconds) {
+        self.now = self.now.max(at);
+    }
+
+    /// A boot begins: every bucket is empty, whatever it was before.
     pub(crate) fn boot(&mut self, at: Seconds) {
+        self.pass(at);
         self.empty_at = (self.boots > 0).then_some(at);
         self.boots += 1;
-        let empty = |(place, budget): (&Place, &Budget)| (*place, Budget { full_again: 0, ..*budget });
-        self.by_place = self.by_place.iter().map(empty).collect();
+    }
+
+    /// This boot's number as [`Budget`] keeps it. Nothing boots four thousand million times.
+    fn this_boot(&self) -> u32 {
+        u32::try_from(self.boots).unwrap_or(u32::MAX)
+    }
+
+    fn full_again(&self, budget: &Budget) -> Seconds {
+        if budget.boot == self.this_boot() { budget.full_again } else { 0 }
     }
 
     /// What `full_again` becomes if a code that is tried now turns out wrong; or why none may be
     /// tried.
     pub(crate) fn try_one(&self, place: &Place, limits: &Limits, now: Seconds) -> Result<Seconds, NoToken> {
         let budget = self.by_place.get(place).copied().unwrap_or_default();
-        if budget.consecutive >= limits.failed_checks_consecutive {
+        if budget.consecutive(now) >= limits.failed_checks_consecutive {
             let open = budget.last.saturating_add(CLOSED);
             if open > now {
                 return Err(NoToken { retry_after: open - now });
@@ -78,34 +113,37 @@ impl Budgets {
         }
         let bucket = TokenBucket { size: limits.failed_checks, refill: limits.failed_checks_refill };
         let from_boot = self.empty_at.map_or(0, |at| at.saturating_add(bucket.span()));
-        bucket.spend(budget.full_again.max(from_boot), now)
+        bucket.spend(self.full_again(&budget).max(from_boot), now)
+    }
+
+    fn held(&self, account: AccountId) -> usize {
+        self.of_account.get(&account).copied().unwrap_or_default()
     }
 
     /// Whether the tenant has room for one more place, should `place` be a new one.
     pub(crate) fn has_room(&self, account: AccountId, place: &Place) -> bool {
         let free = MAX_BUDGETS.saturating_sub(self.by_place.len());
-        let held = self.of_account.get(&account).copied().unwrap_or_default();
-        held < free || self.by_place.contains_key(place)
+        self.held(account) < free || self.by_place.contains_key(place)
     }
 
     /// How many places are known.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.by_place.len()
     }
 
-    /// In the order of their places.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Place, &Budget)> {
-        self.by_place.iter()
+    /// Places with consecutive wrong codes that count at the newest event's time, in order.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&Place, u32, Seconds)> {
+        let counts = |(place, budget): (&'_ Place, &Budget)| (budget.consecutive(self.now), budget.last, place.0);
+        self.by_place.iter().filter_map(move |entry| {
+            let (consecutive, last, service) = counts(entry);
+            (consecutive > 0 && !self.gone.contains_key(&service)).then_some((entry.0, consecutive, last))
+        })
     }
 
-    /// Takes a budget of a snapshot, whose place is new. `account` is whose the service is, if it
-    /// is there.
-    pub(crate) fn put(&mut self, account: Option<AccountId>, place: Place, budget: Budget) {
+    /// Takes a budget of a snapshot, whose place is new.
+    pub(crate) fn put(&mut self, account: AccountId, place: Place, budget: Budget) {
         self.by_place.insert(place, budget);
-        if let Some(account) = account {
-            self.count(account);
-        }
+        self.count(account);
     }
 
     fn count(&mut self, account: AccountId) {
@@ -114,76 +152,93 @@ impl Budgets {
 
     /// A wrong code was tried.
     pub(crate) fn wrong(&mut self, account: AccountId, place: Place, full_again: Seconds, at: Seconds) {
-        if !self.by_place.contains_key(&place) {
+        self.pass(at);
+        let known = self.by_place.get(&place);
+        let consecutive = known.map_or(0, |budget| budget.consecutive(self.now)).saturating_add(1);
+        let budget = Budget { full_again, consecutive, boot: self.this_boot(), last: at };
+        if self.by_place.insert(place, budget).is_none() {
             self.count(account);
         }
-        self.by_place.update_or_default(place, |budget| {
-            budget.full_again = full_again;
-            budget.consecutive = budget.consecutive.saturating_add(1);
-            budget.last = at;
-        });
     }
 
     /// A right code was tried.
-    pub(crate) fn right(&mut self, place: &Place) {
+    pub(crate) fn right(&mut self, place: &Place, at: Seconds) {
+        self.pass(at);
         if let Some(budget) = self.by_place.get_mut(place) {
             budget.consecutive = 0;
         }
     }
 
-    /// The destinations of a service that is gone. Its SID does not come again.
-    pub(crate) fn service_deleted(&mut self, account: AccountId, service: ServiceId) {
+    /// A service of a tenant is gone. Its SID does not come again.
+    pub(crate) fn service_gone(&mut self, at: Seconds, account: AccountId, service: ServiceId) {
+        self.pass(at);
+        if self.first_of(service).is_some() {
+            self.gone.insert(service, account);
+        }
+    }
+
+    fn first_of(&self, service: ServiceId) -> Option<Place> {
         let places = (service, Subject::MIN)..=(service, Subject::MAX);
-        let gone: Vec<Place> = self.by_place.range(places).map(|(place, _)| *place).collect();
-        for place in &gone {
-            self.by_place.remove(place);
-        }
-        if let Some(held) = self.of_account.get_mut(&account) {
-            *held = held.saturating_sub(gone.len());
-        }
+        self.by_place.range(places).next().map(|(place, _)| *place)
     }
 
-    /// Keeps some places, and counts down whose the others were. Places stand by service, so that
-    /// there is one question for each service and not for each place.
-    fn retain(&mut self, account: impl Fn(&ServiceId) -> Option<AccountId>, mut keep: impl FnMut(&Budget) -> bool) {
-        let (mut last, of_account) = (None, &mut self.of_account);
-        self.by_place.retain(|(service, _), budget: &Budget| {
-            let kept = keep(budget);
-            if !kept {
-                let owner = match last {
-                    Some((known, owner)) if known == *service => owner,
-                    _ => account(service),
-                };
-                last = Some((*service, owner));
-                if let Some(held) = owner.and_then(|owner| of_account.get_mut(&owner)) {
-                    *held = held.saturating_sub(1);
-                }
+    /// Takes places of services that are gone, in so many steps.
+    pub(crate) fn take_gone(&mut self, steps: usize) {
+        for _ in 0..steps {
+            let Some((service, account)) = self.gone.first().map(|(service, of)| (*service, *of)) else {
+                return;
+            };
+            match self.first_of(service) {
+                Some(place) => self.take(&place, Some(account)),
+                None => drop(self.gone.remove(&service)),
             }
-            kept
+        }
+    }
+
+    /// Looks at the next places, at most so many, and drops those whose bucket is full and that
+    /// count nothing. They are as good as new, so no event need say so. After the last place the
+    /// first is the next.
+    pub(crate) fn drop_some(&mut self, now: Seconds, most: usize, owner: impl Fn(&ServiceId) -> Option<AccountId>) {
+        let from = self.looked.map_or(Bound::Unbounded, Bound::Excluded);
+        let (mut looked, mut worthless) = (None, Vec::new());
+        let next = self.by_place.range((from, Bound::Unbounded)).take(most);
+        let seen = next.map(|(place, budget)| {
+            looked = Some(*place);
+            if budget.consecutive(self.now) == 0 && self.full_again(budget) <= now {
+                worthless.push(*place);
+            }
         });
-        of_account.retain(|_, held| *held > 0);
+        let all = seen.count() == most;
+        self.looked = looked.filter(|_| all);
+        for place in worthless {
+            let owner = owner(&place.0).or_else(|| self.gone.get(&place.0).copied());
+            self.take(&place, owner);
+        }
     }
 
-    /// Drops buckets that are full and count nothing. They are as good as new, so no event need say
-    /// so.
-    pub(crate) fn drop_full(&mut self, now: Seconds, account: impl Fn(&ServiceId) -> Option<AccountId>) {
-        self.retain(account, |budget| budget.consecutive > 0 || budget.full_again > now);
+    fn take(&mut self, place: &Place, account: Option<AccountId>) {
+        if self.by_place.remove(place).is_none() {
+            return;
+        }
+        let Some(account) = account else { return };
+        if let Some(held) = self.of_account.get_mut(&account) {
+            *held = held.saturating_sub(1);
+            if *held == 0 {
+                self.of_account.remove(&account);
+            }
+        }
     }
 
-    /// Whether any count is so old that it is to be forgotten.
-    pub(crate) fn any_old(&self, now: Seconds) -> bool {
-        self.by_place.values().any(|budget| budget.is_old(now))
-    }
-
-    /// Forgets old counts.
-    pub(crate) fn forget_old(&mut self, now: Seconds, account: impl Fn(&ServiceId) -> Option<AccountId>) {
-        self.retain(account, |budget| !budget.is_old(now));
-    }
-}
-
-impl Budget {
-    fn is_old(&self, now: Seconds) -> bool {
-        self.consecutive > 0 && self.last.saturating_add(FORGOTTEN) <= now
+    /// Whether the number that is kept for each tenant is that of its places: for tests.
+    pub(crate) fn are_counted(&self, owner: impl Fn(&ServiceId) -> Option<AccountId>) -> bool {
+        let mut counted = Map::<AccountId, usize>::default();
+        for ((service, _), _) in self.by_place.iter() {
+            match owner(service).or_else(|| self.gone.get(service).copied()) {
+                Some(account) => counted.update_or_default(account, |held| *held += 1),
+                None => return false,
+            }
+        }
+        counted.iter().eq(self.of_account.iter())
     }
 }
 
@@ -221,13 +276,22 @@ mod tests {
         assert!(budgets.has_room(account(1), &place(1, 0)));
         assert!(!budgets.has_room(account(1), &place(1, u32::MAX)));
 
-        // A service that is gone gives its places back, and so do counts that are forgotten.
-        budgets.service_deleted(account(2), place(2, 0).0);
-        assert_eq!(budgets.len(), MAX_BUDGETS / 2);
+        // A service that is gone gives its places back, step by step, and so do counts that are
+        // forgotten.
+        let owner = |service: &ServiceId| Some(AccountId::from_bytes(*service.as_bytes()));
+        budgets.service_gone(0, account(2), place(2, 0).0);
+        assert_eq!(budgets.counts().count(), MAX_BUDGETS / 2, "at once");
+        budgets.take_gone(1000);
+        assert_eq!((budgets.len(), budgets.held(account(2))), (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 4 - 1000));
+        budgets.take_gone(MAX_BUDGETS);
+        assert_eq!((budgets.len(), budgets.gone.len()), (MAX_BUDGETS / 2, 0));
         assert_eq!(fill(&mut budgets, 2), MAX_BUDGETS / 4);
-        budgets.forget_old(FORGOTTEN - 1, |service| Some(AccountId::from_bytes(*service.as_bytes())));
+        budgets.drop_some(FORGOTTEN - 1, MAX_BUDGETS, owner);
         assert_eq!(budgets.len(), MAX_BUDGETS / 4 * 3);
-        budgets.forget_old(FORGOTTEN, |service| Some(AccountId::from_bytes(*service.as_bytes())));
+        budgets.pass(FORGOTTEN);
+        budgets.drop_some(FORGOTTEN, 1000, owner);
+        assert_eq!((budgets.len(), budgets.held(account(1))), (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 2 - 1000));
+        budgets.drop_some(FORGOTTEN, MAX_BUDGETS, owner);
         assert_eq!((budgets.len(), budgets.of_account.len()), (0, 0));
     }
 }

@@ -155,7 +155,7 @@ pub(crate) fn look_up(
     fits.map_err(|retry_after| Refusal::SendLimit { ceiling, retry_after })?;
     // Looking is counted and logged whether or not there was anything to see.
     draft.log(Event::SupportLooked { account, user: caller.user, verification: *verification });
-    let live = state.hot.verifications.get(verification).filter(|found| found.account == account);
+    let live = beneath.held(state, *verification).filter(|found| found.account == account);
     Ok(match live.filter(|found| found.ends() > now && !found.approved) {
         Some(found) => SupportView {
             live: true,

@@ -25,6 +25,15 @@ pub struct Beneath<'a> {
     pub services: Services<'a>,
 }
 
+impl Beneath<'_> {
+    /// A verification that is held and whose service is there: one of a service that is gone only
+    /// waits for its sweep.
+    pub(crate) fn held<'s>(&self, state: &'s State, verification: VerificationId) -> Option<&'s Verification> {
+        let held = state.hot.verifications.get(&verification)?;
+        self.services.of(held.account, held.service).is_some().then_some(held)
+    }
+}
+
 /// Decides one command.
 ///
 /// # Errors
@@ -63,35 +72,14 @@ fn draft_of(
         }
         Command::LookUp(look) => checks::look_up(state, beneath, &look, context.now, draft).map(Reply::Support),
         Command::ReportDelivery(report) => {
-            report_delivery(state, &report, draft);
+            report_delivery(state, beneath, &report, draft);
             Ok(Reply::Done)
         }
         Command::CountRepeat(repeat) => {
-            starts::count_repeat(state, &repeat, context, draft)?;
+            starts::count_repeat(state, beneath, &repeat, context, draft)?;
             Ok(Reply::Done)
         }
     }
-}
-
-/// What time brings: one event for all that expired, one for all counts that are forgotten,
-/// whatever their number.
-pub fn sweep(state: &State, now: Seconds, draft: &mut Draft) {
-    let due = state.hot.ends.first().is_some_and(|(ends, _)| *ends <= now);
-    // Whether anything is counted or not: the number of budgets depends on which codes were wrong.
-    let another_hour = state.hot.swept != now / 3600;
-    if due || another_hour || state.ended.is_due(now) {
-        draft.log(Event::Expired);
-    }
-    if another_hour && state.budgets.any_old(now) {
-        draft.log(Event::BudgetsForgotten);
-    }
-    let expired = state.hot.ends.iter().take_while(|(ends, _)| *ends <= now).map(|(_, sid)| *sid);
-    stop(state, expired, true, draft);
-}
-
-/// Ends the delivery of what is under way for a service that goes.
-pub fn stop_service(state: &State, service: ServiceId, draft: &mut Draft) {
-    stop(state, state.hot.of_service(service).into_iter(), false, draft);
 }
 
 /// Ends the delivery of what is under way for these verifications, if anything is.
@@ -101,17 +89,17 @@ pub(crate) fn stop(
     expired: bool,
     draft: &mut Draft,
 ) {
-    let under_way = |sid: &VerificationId| state.hot.verifications.get(sid).is_some_and(Verification::is_under_way);
+    let under_way = |sid: &VerificationId| state.hot.verifications.get(sid).is_some_and(|live| live.is_under_way());
     let verifications: Vec<_> = verifications.filter(under_way).collect();
     if !verifications.is_empty() {
         draft.run(Effect::Stop { verifications, expired });
     }
 }
 
-fn report_delivery(state: &State, report: &ReportDelivery, draft: &mut Draft) {
+fn report_delivery(state: &State, beneath: &Beneath<'_>, report: &ReportDelivery, draft: &mut Draft) {
     let ReportDelivery { verification, attempt, outcome, route } = *report;
     // A verification that is over needs no outcome.
-    if state.hot.verifications.contains_key(&verification) {
+    if beneath.held(state, verification).is_some() {
         draft.log(Event::DeliveryReported { verification, attempt, outcome, route });
     }
 }

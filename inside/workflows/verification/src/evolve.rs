@@ -4,7 +4,6 @@
 use alloc::sync::Arc;
 
 use adyton_decider::{Class, Seconds};
-use adyton_services::ServiceId;
 use adyton_tenancy::AccountId;
 
 use crate::decide::slot;
@@ -22,7 +21,7 @@ impl State {
                     (CheckOutcome::Wrong, Some(account)) => self.budgets.wrong(account, place, full_again, at),
                     // Only a code that the vault made proves that the person got it; a caller's own
                     // would let the caller reset the count of wrong ones.
-                    (CheckOutcome::Proven, _) => self.budgets.right(&place),
+                    (CheckOutcome::Proven, _) => self.budgets.right(&place, at),
                     _ => {}
                 }
                 if outcome.is_compared() {
@@ -35,8 +34,7 @@ impl State {
                 }
             }
             Event::VerificationCanceled { verification } => self.end(verification, Reason::Canceled, at),
-            Event::Expired => self.expired(at, services),
-            Event::BudgetsForgotten => self.budgets.forget_old(at, |service| services.owner(*service)),
+            Event::Swept => self.swept(at, services),
             Event::SupportLooked { account, .. } => self.hot.sends.add(Counted::Support(account), 1, at),
             Event::VerificationStarted { .. }
             | Event::VerificationResent { .. }
@@ -81,37 +79,10 @@ impl State {
         self.hot.swept = at / 3600;
     }
 
-    /// Hears that a service of a tenant is gone: its verifications are over.
-    pub fn service_gone(&mut self, at: Seconds, account: AccountId, service: ServiceId) {
-        for verification in self.hot.of_service(service) {
-            self.end(verification, Reason::Canceled, at);
-        }
-        self.budgets.service_deleted(account, service);
-    }
-
     fn end(&mut self, verification: VerificationId, reason: Reason, at: Seconds) {
         if let Some(over) = self.hot.end(verification) {
             let reason = if over.approved || over.ends() <= at { over.reason_at_end() } else { reason };
             self.ended.put(verification, over.service, reason, at);
-        }
-    }
-
-    fn expired(&mut self, at: Seconds, services: &adyton_services::State) {
-        while let Some((ends, sid)) = self.hot.ends.first().copied() {
-            if ends > at {
-                break;
-            }
-            if let Some(over) = self.hot.end(sid) {
-                self.ended.put(sid, over.service, over.reason_at_end(), ends);
-            }
-            // `end` removes it; this also covers an entry without a verification.
-            self.hot.ends.remove(&(ends, sid));
-        }
-        self.ended.forget(at);
-        if self.hot.swept != at / 3600 {
-            self.hot.swept = at / 3600;
-            self.hot.sends.forget(at);
-            self.budgets.drop_full(at, |service| services.owner(*service));
         }
     }
 }

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use adyton_decider::{Map, Seconds, SlidingHours};
+use adyton_decider::{Map, Seconds, Shared, SlidingHours};
 use adyton_destination::{Channel, Destination};
 use adyton_seal::{Code, SlotKey};
 use adyton_services::ServiceId;
@@ -21,14 +21,18 @@ const MAX_ENDED: usize = 200_000;
 /// Everything that lives in one boot.
 pub(crate) struct Hot {
     pub(crate) slots: BTreeMap<u32, Slot>,
-    pub(crate) verifications: Map<VerificationId, Verification>,
+    pub(crate) verifications: Map<VerificationId, Shared<Verification>>,
     /// (service, subject) to the live verification of that destination.
     pub(crate) by_subject: Map<(ServiceId, Subject), VerificationId>,
     /// When each verification ends, soonest first.
     pub(crate) ends: BTreeSet<(Seconds, VerificationId)>,
     pub(crate) sends: SlidingHours<Counted>,
-    /// Hour in which what is as good as new was last dropped.
+    /// Services that are gone and whose verifications wait for sweeps.
+    pub(crate) gone: BTreeSet<ServiceId>,
+    /// Hour of the last sweep.
     pub(crate) swept: u64,
+    /// Counts of sending are being looked through.
+    pub(crate) forgetting: bool,
 }
 
 pub(crate) struct Slot {
@@ -83,8 +87,8 @@ impl Verification {
 
 impl Default for Hot {
     fn default() -> Self {
-        let (slots, verifications, by_subject, ends) = Default::default();
-        Self { slots, verifications, by_subject, ends, sends: sends::none(), swept: 0 }
+        let (slots, verifications, by_subject, ends, gone) = Default::default();
+        Self { slots, verifications, by_subject, ends, sends: sends::none(), gone, swept: 0, forgetting: false }
     }
 }
 
@@ -93,11 +97,11 @@ impl Hot {
         self.slots.entry(verification.slot).or_insert(Slot { key: None, live: 0 }).live += 1;
         self.by_subject.insert((verification.service, verification.subject), sid);
         self.ends.insert((verification.ends(), sid));
-        self.verifications.insert(sid, verification);
+        self.verifications.insert(sid, verification.into());
     }
 
     /// Ends a verification and erases its slot's key with the slot's last live code.
-    pub(crate) fn end(&mut self, sid: VerificationId) -> Option<Verification> {
+    pub(crate) fn end(&mut self, sid: VerificationId) -> Option<Shared<Verification>> {
         let ended = self.verifications.remove(&sid)?;
         self.ends.remove(&(ended.ends(), sid));
         let subject = (ended.service, ended.subject);
@@ -131,12 +135,6 @@ impl Hot {
         if slot.live == 0 {
             self.slots.remove(&number);
         }
-    }
-
-    /// Live verifications of one service.
-    pub(crate) fn of_service(&self, service: ServiceId) -> Vec<VerificationId> {
-        let all = (service, Subject::MIN)..=(service, Subject::MAX);
-        self.by_subject.range(all).map(|(_, sid)| *sid).collect()
     }
 }
 
@@ -193,8 +191,12 @@ impl Ended {
         oldest.is_some_and(|(_, _, until)| *until <= now)
     }
 
-    pub(crate) fn forget(&mut self, now: Seconds) {
-        while self.is_due(now) {
+    /// Forgets what is due, at most so many.
+    pub(crate) fn forget(&mut self, now: Seconds, most: usize) {
+        for _ in 0..most {
+            if !self.is_due(now) {
+                return;
+            }
             if let Some(oldest) = self.order.pop_front() {
                 self.by_sid.remove(&oldest);
             }

@@ -30,12 +30,13 @@ mod sends;
 mod starts;
 mod state;
 mod subjects;
+mod sweep;
 mod view;
 
 use adyton_decider::Seconds;
 
 pub use command::{Approve, Cancel, Check, Command, CountRepeat, LookUp, ReportDelivery, Start, Target};
-pub use decide::{Beneath, Draft, decide, stop_service, sweep};
+pub use decide::{Beneath, Draft, decide};
 pub use event::{CheckOutcome, Event};
 pub use reads::{FetchVerification, fetch};
 pub use reply::{
@@ -46,6 +47,7 @@ pub use rules::{Limits, Rules};
 pub use section::{Frozen, SECTION};
 pub use state::{HotFacts, State};
 pub use subjects::{InService, InTenant, MailDomain, NumberBlock, Shared, Subject, Subjects};
+pub use sweep::{MAX_ENDS, MAX_LOOKS, stop_service, sweep};
 pub use view::View;
 
 /// Life of a code in seconds, from its first sending; a resend does not extend it.

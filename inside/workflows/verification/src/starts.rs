@@ -101,12 +101,13 @@ fn ceilings(
 /// counts as a message.
 pub(crate) fn count_repeat(
     state: &State,
+    beneath: &Beneath<'_>,
     repeat: &CountRepeat,
     context: &Context<'_, Rules>,
     draft: &mut Draft,
 ) -> Result<(), Refusal> {
     let CountRepeat { verification, attempt, subjects, cost } = *repeat;
-    let live = state.hot.verifications.get(&verification);
+    let live = beneath.held(state, verification);
     let live = live.filter(|live| live.ends() > context.now && live.checks < MAX_CHECKS);
     let live = live.ok_or(Refusal::NotFound(None))?;
     let newest = live.attempts.last().filter(|newest| newest.sid == attempt && newest.outcome.is_none());

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use adyton_decider::Seconds;
+use adyton_decider::{Seconds, Shared};
 use adyton_services::{ServiceId, Services};
 use adyton_tenancy::AccountId;
 
@@ -50,15 +50,14 @@ impl State {
         self.hot.slots.len()
     }
 
-    /// Drops budgets that are as good as new. No event says so, so a state that is kept for long
-    /// does it now and then.
-    pub fn drop_full_budgets(&mut self, now: Seconds, services: &adyton_services::State) {
-        self.budgets.drop_full(now, |service| services.owner(*service));
+    /// Number of budgets held, and whether each tenant's share of them is counted right: for tests.
+    pub fn budgets(&self, services: &adyton_services::State) -> (usize, bool) {
+        (self.budgets.len(), self.budgets.are_counted(|service| services.owner(*service)))
     }
 
     /// Of every live verification, in the order of their SIDs.
     pub fn hot_facts(&self) -> Vec<HotFacts> {
-        let facts = |(verification, live): (&VerificationId, &Verification)| HotFacts {
+        let facts = |(verification, live): (&VerificationId, &Shared<Verification>)| HotFacts {
             verification: *verification,
             service: live.service,
             sent: live.attempts.len(),
@@ -80,7 +79,7 @@ impl State {
             | Event::DeliveryReported { verification, .. } => {
                 self.hot.verifications.get(verification).map(|live| live.account)
             }
-            Event::Expired | Event::BudgetsForgotten => None,
+            Event::Swept => None,
         }
     }
 
@@ -92,7 +91,7 @@ impl State {
         now: Seconds,
     ) -> Option<&Verification> {
         let found = self.hot.verifications.get(&verification)?;
-        (found.service == service && found.ends() > now && !found.approved).then_some(found)
+        (found.service == service && found.ends() > now && !found.approved).then_some(&**found)
     }
 
     /// Why a verification of a service is over, if that is still known.

@@ -17,7 +17,7 @@ use super::http::Server;
 use super::*;
 use crate::ask::AskError;
 use crate::delivery::table::tests::{credentials, route};
-use crate::engine::appender::Appender;
+use crate::engine::log_writer::LogWriter;
 use crate::engine::{Stop, writer};
 use crate::policy::Current;
 use crate::store::Store;
@@ -44,7 +44,7 @@ fn engine(world: &World, table: RoutingTable, limits: Limits) -> (Engine, Holder
     let sealer = Sealer::new(&keys, VAULT, OPS, [0; 16], 1).unwrap();
     let shard = Shard::new(State::new(), &VAULT, sealer, signer, Frontier::default(), 0);
     let (effects, outbox) = mpsc::unbounded_channel();
-    let appender = Appender::start(world.service.clone(), OPS, Events::silent());
+    let log = LogWriter::start(world.service.clone(), OPS, Events::silent());
     // A new vault's budgets begin at none.
     let limits = Limits { failed_checks_refill: 0, ..limits };
     let rules = Rules {
@@ -58,11 +58,11 @@ fn engine(world: &World, table: RoutingTable, limits: Limits) -> (Engine, Holder
         clock: Arc::clone(&world.clock),
         events: Events::silent(),
         effects,
-        appender,
+        log,
         current: current.clone(),
         stop: Stop::channel().0,
     };
-    (Engine::start(shard, OPS, 0, surroundings), current, outbox)
+    (Engine::start(shard, None, surroundings), current, outbox)
 }
 
 async fn verification<A: Ask<Reply = VerificationView, Refusal = Refusal>>(

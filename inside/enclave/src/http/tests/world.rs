@@ -25,8 +25,8 @@ use tower_service::Service;
 use crate::clock::Clock;
 use crate::delivery::CredentialKey;
 use crate::engine::Stop;
-use crate::engine::appender::Appender;
 use crate::engine::gov::GovLog;
+use crate::engine::log_writer::LogWriter;
 use crate::engine::writer::Surroundings;
 use crate::events::Events;
 use crate::evidence::Channel;
@@ -36,8 +36,9 @@ use crate::platform::{Nsm, NsmAddress};
 use crate::policy::InForce;
 use crate::public::PublicKeys;
 use crate::ssh_signer::SshSigner;
-use adyton_engine::Shard;
+use adyton_decider::Gate;
 use adyton_engine::sealing::Sealer;
+use adyton_engine::{LogTip, Shard};
 
 const OPS: LogId = LogId::from_number(1);
 const VAULT: VaultId = VaultId([9; 32]);
@@ -152,7 +153,7 @@ fn signer() -> SigningKey {
 }
 
 /// A shard that holds both tenants, as if they were durable.
-fn shard() -> Shard<adyton_vault::State, crate::engine::writer::Ticket> {
+fn shard() -> Shard<adyton_vault::State, crate::engine::Ticket> {
     let sealer = Sealer::new(&keys(), VAULT, OPS, [0; 16], 1).unwrap();
     let mut shard = Shard::new(State::new(), &VAULT, sealer, signer(), Frontier::default(), 0);
     let rules = Rules { tenancy: tenancy::Rules { admission: Admission::Open }, ..Rules::default() };
@@ -175,7 +176,7 @@ fn shard() -> Shard<adyton_vault::State, crate::engine::writer::Ticket> {
         drop(shard.submit(command, &mut Context { now: 1_800_000_000, fresh: &mut fresh, rules: &rules }, None));
     }
     drop(shard.seal(1_800_000_000).unwrap().unwrap());
-    drop(shard.durable());
+    drop(shard.reached(Gate::Certified, shard.size()));
     shard
 }
 
@@ -237,23 +238,23 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener, Store) {
     let public = Arc::new(PublicKeys::new(&keys(), VAULT.0, &[]).unwrap());
     let credentials = CredentialKey { recipient: Arc::clone(&recipient), vault_id: VAULT.0 };
     let in_force = Arc::new(InForce::new(policy.clone(), credentials, public).unwrap());
-    let gov = Appender::start(service.clone(), LogId::GOV, events.clone());
-    let gov = GovLog::new(VAULT, signer(), Frontier::default(), 0, [0; 16], 1, (gov, Stop::channel().0));
+    let gov = LogWriter::start(service.clone(), LogId::GOV, events.clone());
+    let tip = LogTip::new(&VAULT, LogId::GOV, signer(), Frontier::default(), 0);
+    let gov = GovLog::new(tip, [0; 16], 1, gov, Stop::channel().0);
     let current = crate::policy::tests::current();
     let current = Holder::new(current);
     let surroundings = Surroundings {
         clock: Arc::clone(&clock),
         events: events.clone(),
         effects: mpsc::unbounded_channel().0,
-        appender: Appender::start(service, OPS, events.clone()),
+        log: LogWriter::start(service, OPS, events.clone()),
         current: current.clone(),
         stop: Stop::channel().0,
     };
     let shard = shard();
-    let size = shard.size();
     let api = Api {
         evidence: Evidence::start((nsm, address), b"bundle", [7; 32], signer(), events),
-        engine: Engine::start(shard, OPS, size, surroundings),
+        engine: Engine::start(shard, None, surroundings),
         keys: Arc::new(keys()),
         token_key: token_key(),
         recipient,

@@ -69,7 +69,7 @@ impl Event {
                 });
             }
             Self::VerificationCanceled { verification } => out.put(verification.as_bytes()),
-            Self::Expired | Self::BudgetsForgotten => {}
+            Self::Swept => {}
             Self::DeliveryReported { verification, attempt, outcome, route } => {
                 out.put(verification.as_bytes());
                 out.put(attempt.as_bytes());
@@ -142,7 +142,7 @@ impl Event {
                     _ => return Err(Corrupt),
                 },
             },
-            9 => Self::Expired,
+            9 => Self::Swept,
             10 => Self::DeliveryReported {
                 verification: VerificationId::read(reader)?,
                 attempt: AttemptId::read(reader)?,
@@ -158,7 +158,6 @@ impl Event {
                 route: Some(reader.u8()?).filter(|route| *route != NO_ROUTE),
             },
             17 => Self::VerificationCanceled { verification: VerificationId::read(reader)? },
-            18 => Self::BudgetsForgotten,
             19 => Self::SupportLooked {
                 account: AccountId::read(reader)?,
                 user: match reader.u8()? {

@@ -71,10 +71,8 @@ pub enum Event {
         /// Its SID; zeros if the service has none that was named.
         verification: VerificationId,
     },
-    /// Whatever ended at or before this event's time is gone.
-    Expired,
-    /// Counts of wrong codes that are older than thirty days are forgotten.
-    BudgetsForgotten,
+    /// A sweep took out what was over or gone, as far as one sweep goes.
+    Swept,
     /// An attempt to send ended.
     DeliveryReported {
         /// The verification.
@@ -139,7 +137,7 @@ impl CheckOutcome {
 
 impl Event {
     /// Numbers of this workflow's events; no other workflow has them.
-    pub const NUMBERS: &[u8] = &[5, 6, 7, 9, 10, 17, 18, 19, 20];
+    pub const NUMBERS: &[u8] = &[5, 6, 7, 9, 10, 17, 19, 20];
 
     /// The event's number.
     pub fn number(&self) -> u8 {
@@ -147,10 +145,9 @@ impl Event {
             Self::VerificationStarted { .. } => 5,
             Self::VerificationResent { .. } => 6,
             Self::Checked { .. } => 7,
-            Self::Expired => 9,
+            Self::Swept => 9,
             Self::DeliveryReported { .. } => 10,
             Self::VerificationCanceled { .. } => 17,
-            Self::BudgetsForgotten => 18,
             Self::SupportLooked { .. } => 19,
             Self::SendRepeated { .. } => 20,
         }
@@ -159,11 +156,11 @@ impl Event {
     /// The freshness class.
     pub fn class(&self) -> Class {
         match self {
-            Self::Checked { .. } | Self::BudgetsForgotten => Class::P,
+            Self::Checked { .. } => Class::P,
             Self::VerificationStarted { .. }
             | Self::VerificationResent { .. }
             | Self::VerificationCanceled { .. }
-            | Self::Expired
+            | Self::Swept
             | Self::SendRepeated { .. }
             | Self::DeliveryReported { .. } => Class::H,
             Self::SupportLooked { .. } => Class::A,

@@ -1,12 +1,16 @@
-//! The follower for real: against a host that is killed and comes back, and against hosts that show another log.
+//! Snapshots for real: against a host that is killed and comes back, and against hosts that show another log.
 
 use adyton_enclave::store::Store;
-use adyton_engine::Replay;
 use adyton_engine::sealing::Opener;
-use adyton_frame::Event;
-use adyton_ledger::{Body, Entry, Frontier, Kind, LogReader, LogStore, Record, Retirement};
+use adyton_engine::{Machine as _, Replay, Sections};
+use adyton_frame::{Event, Frame, Message, RecordBytes};
+use adyton_host::RedbReader;
+use adyton_ledger::{Body, Entry, Frontier, Kind, LogId, LogReader, LogStore, Record, Retirement};
+use adyton_seal::Plaintext;
+use adyton_transport::{FrameReader, FrameWriter, Listener, accept_channel};
 use adyton_vault::{Record as _, Reply, ServiceId, State, decide, services};
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
@@ -58,11 +62,20 @@ async fn bodies(live: &Live, below: u64, which: Body) -> Vec<bool> {
     with.map(|record| record.body(which).is_some()).collect()
 }
 
-/// What a boot from this disk finds, beside what kept bodies alone give.
-fn reboot(disk: &Disk) -> Replay<'static, adyton_vault::State> {
-    let disk = disk.clone();
+/// What the writer's state leaves to a boot.
+async fn cold(live: &Live) -> Vec<u8> {
+    let (frozen, _) = live.engine.freeze().await.unwrap();
+    let mut out = Plaintext::with_capacity(256);
+    State::save(&frozen, &mut Sections::new(&mut out));
+    out.as_bytes().to_vec()
+}
+
+/// What a boot from this disk finds, beside what the writer had and what kept bodies alone give.
+fn reboot(disk: &Disk, written: &[u8]) -> Replay<'static, adyton_vault::State> {
+    let (disk, written) = (disk.clone(), written.to_vec());
     std::thread::spawn(move || {
         let found = boot(&disk);
+        assert!(found.state.cold_bytes() == written, "a boot finds what the writer had");
         let (mut state, mut frontier, mut opener) = (State::new(), Frontier::new(), Opener::new(&KEYS, VAULT, OPS));
         for record in disk.store().unwrap().read(OPS, 0, u32::MAX, usize::MAX).unwrap() {
             frontier.push(record.entry.leaf_hash());
@@ -97,8 +110,9 @@ async fn snapshots_are_taken_retired_and_booted_from_while_the_host_comes_and_go
         let said = live.heard.until(|said| taken(said, covered + 4).is_some()).await;
         covered = taken(&said, 0).unwrap();
         until_retired(&live, covered).await;
+        let written = cold(&live).await;
         live.kill_host();
-        let found = reboot(&live.disk);
+        let found = reboot(&live.disk, &written);
         assert_eq!(found.covered, covered);
         for service in &services {
             let decided = decide(&found.state, start(*service, 9), &mut context(1_900_000_000, &mut fresh(1)));
@@ -130,8 +144,9 @@ async fn an_entry_is_covered_within_an_hour_and_a_snapshot_needs_none() {
     // Nothing but the snapshot's own entry stands behind it.
     live.submit(create_service).await;
     live.heard.until(|said| taken(said, covered + 2).is_some()).await;
+    let written = cold(&live).await;
     live.kill_host();
-    assert_eq!(reboot(&live.disk).covered, covered + 2);
+    assert_eq!(reboot(&live.disk, &written).covered, covered + 2);
     assert_eq!(live.disk.store().unwrap().status(OPS).unwrap().size, covered + 3);
 }
 
@@ -185,7 +200,7 @@ fn forged(disk: &Disk, change: impl Fn(&mut [u8; 176]), hide: Option<Retirement>
 /// Of the boot, a tenant, a service and a verification.
 const ENTRIES: u64 = 4;
 
-/// The follower reads at one host while the writer writes at another.
+/// The log is read back at one host while the writer writes at another.
 async fn follow_a_forgery(change: impl Fn(&mut [u8; 176]), hide: Option<Retirement>, index: u64) {
     let mut live = Live::start(Disk::default(), 1).await;
     live.submit(create_tenant).await;
@@ -200,7 +215,7 @@ async fn follow_a_forgery(change: impl Fn(&mut [u8; 176]), hide: Option<Retireme
     live.heard.until(|said| !said.is_empty()).await;
     assert_eq!(live.heard.all(), [Event::LogFaulty { log: 1, index }]);
 
-    // The truth again: the second state is built anew, and what is snapshotted is what was written.
+    // The truth again: the log is read anew, and a snapshot is taken.
     drop(liar);
     let honest = Host::start(truth.store().unwrap(), elsewhere.path(), &Heard::default());
     let said = live.heard.until(|said| taken(said, 1).is_some()).await;
@@ -219,7 +234,7 @@ async fn follow_a_forgery(change: impl Fn(&mut [u8; 176]), hide: Option<Retireme
 async fn a_body_that_is_not_shown_is_not_passed_over() {
     // Entry 1 is the tenant's.
     let hide = Retirement { below: 2, bucket: u64::MAX, snapshot: [0; 16], boot_id: [1; 16] };
-    // The boot's own entry goes too: the follower starts at its index, 0.
+    // The boot's own entry goes too: reading starts at its index, 0.
     follow_a_forgery(|_| {}, Some(hide), 0).await;
 }
 
@@ -262,4 +277,83 @@ async fn a_log_that_is_shorter_than_its_head_is_not_waited_for() {
     let _liar = Host::start(shown.store().unwrap(), elsewhere.path(), &Heard::default());
     live.follow(elsewhere.path(), 1);
     live.heard.until(|said| said.contains(&Event::LogFaulty { log: 1, index: 1 })).await;
+}
+
+/// A host that keeps other chunks than it is given; the log is that of a store.
+async fn keep_other_chunks(listener: Listener, store: RedbReader, kept: mpsc::UnboundedSender<u32>) {
+    let mut chunks = Vec::new();
+    while let Ok(mut stream) = listener.accept().await {
+        if accept_channel(&mut stream).await.is_err() {
+            continue;
+        }
+        let (read, write) = tokio::io::split(stream);
+        let (mut reader, mut writer) = (FrameReader::new(read), FrameWriter::new(write));
+        while let Ok(Some(Frame { id, message })) = reader.read().await {
+            let answer = match message {
+                Message::Read { log, from, max } => {
+                    let records = store.read(LogId::from_number(log), from, max, 1 << 19).unwrap().into_iter();
+                    let stored = |Record { entry, hot, kept }| RecordBytes { entry: *entry.as_bytes(), hot, kept };
+                    Message::Records(records.map(stored).collect())
+                }
+                Message::PutChunk { number, mut bytes, .. } => {
+                    bytes[0] ^= 1;
+                    chunks.push(bytes);
+                    kept.send(number).unwrap();
+                    Message::Done
+                }
+                Message::GetChunk { .. } => Message::Chunk(chunks.pop().unwrap()),
+                other => panic!("{other:?}"),
+            };
+            if writer.write(&Frame { id, message: answer }).await.is_err() {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn chunks_that_the_host_shows_otherwise_are_no_snapshot() {
+    let live = Live::start(Disk::default(), 1).await;
+    live.submit(create_tenant).await;
+    let (size, _) = live.engine.durable_root();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let listener = Listener::bind(&address(elsewhere.path())).unwrap();
+    let (sender, mut kept) = mpsc::unbounded_channel();
+    let reader = live.host.as_ref().unwrap().reader().clone();
+    tokio::spawn(keep_other_chunks(listener, reader, sender));
+    live.follow(elsewhere.path(), 1);
+    let mut next = async || timeout(PATIENCE, kept.recv()).await.unwrap().unwrap();
+    assert_eq!(next().await, 0);
+    // The next one is due with the next entry, and goes the same way.
+    live.submit(create_service).await;
+    assert_eq!(next().await, 0);
+    assert_eq!(live.engine.durable_root().0, size + 1, "no manifest");
+    assert_eq!(live.heard.all(), []);
+}
+
+#[tokio::test]
+async fn frozen_state_is_that_of_a_durable_size_and_waits_for_it() {
+    let mut live = Live::start(Disk::default(), 1).await;
+    live.submit(create_tenant).await;
+    let (size, root) = live.engine.durable_root();
+    let frozen_at = |frontier: Frontier| (frontier.size(), frontier.root());
+    // Nothing is under way.
+    let (_, frontier) = timeout(PATIENCE, live.engine.freeze()).await.unwrap().unwrap();
+    assert_eq!(frozen_at(frontier), (size, root));
+    // A batch is: nothing of it is claimed while the host is away.
+    live.kill_host();
+    let engine = live.engine.clone();
+    let creates = tokio::spawn(async move { engine.submit(create_service()).await });
+    live.until_away().await;
+    let mut freezing = Box::pin(live.engine.freeze());
+    assert!(timeout(Duration::from_millis(1), &mut freezing).await.is_err());
+    let (store, folder, heard) = (live.disk.store().unwrap(), live.folder.path().to_owned(), live.heard.clone());
+    let host = Host::start(store, &folder, &heard);
+    let (frozen, frontier) = timeout(PATIENCE, freezing).await.unwrap().unwrap();
+    assert!(creates.await.unwrap().is_ok());
+    assert_eq!(frozen_at(frontier), live.engine.durable_root());
+    let mut out = Plaintext::with_capacity(256);
+    State::save(&frozen, &mut Sections::new(&mut out));
+    drop(host);
+    assert_eq!(reboot(&live.disk, out.as_bytes()).frontier.size(), size + 1);
 }

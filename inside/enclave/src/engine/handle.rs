@@ -1,0 +1,235 @@
+//! What everybody else has of a running writer: a handle that asks it, and the view that it publishes.
+//!
+//! 1. A command is charged to its payer before it waits ([`Machine::cost`]), and waits in that payer's lane (`queue`).
+//! 2. Its answer comes once its events have passed their gate, and a refusal under the lease (`lease`).
+//! 3. A read is answered from the view, under the lease too: [`Engine::view`].
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use adyton_decider::{Cost, Payer};
+use adyton_engine::sealing::padded;
+use adyton_engine::{Machine, Shard};
+use adyton_frame::StopReason;
+use adyton_ledger::{Frontier, Hash};
+use adyton_seal::Secret;
+use adyton_vault::{Command, Fresh, Frozen, Refusal, Reply, State, View, verification};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Duration, Instant, timeout};
+
+use super::lease::Lease;
+use super::queue::{self, BOUNDS, Receiver, Sender};
+use super::writer::{Surroundings, Writer};
+use crate::metrics::{Countable, Counters};
+use crate::policy::Current;
+
+/// Longest wait for an answer. What was decided stays decided; only the wait ends.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// What the vault itself asks pays nobody's share.
+const INNER: Cost = Cost { payer: Payer::Inner, bytes: 0 };
+
+/// Why there is no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The decider refused.
+    Refused(Refusal),
+    /// As much of this payer waits already as may wait: nothing happened.
+    Busy,
+    /// The store is away, or the vault is fenced: nothing is known to have happened.
+    Unavailable,
+}
+
+/// The caller that waits for an answer.
+pub type Ticket = Option<oneshot::Sender<Result<Reply, Failure>>>;
+
+#[allow(clippy::large_enum_variant, reason = "nearly every request is a command; a box for each would cost more")]
+pub(super) enum Request {
+    Command(Command, Fresh, Ticket),
+    /// Settings, and what they allow.
+    Settings(String, Box<Current>, Fresh, Ticket),
+    Snapshot(Vec<u8>, Ticket),
+    /// The state at a durable size, and the frontier at that size.
+    Freeze(oneshot::Sender<(Frozen, Frontier)>),
+}
+
+impl Request {
+    /// There is no room for it.
+    fn refuse(self) {
+        match self {
+            Self::Command(.., ticket) | Self::Settings(.., ticket) | Self::Snapshot(_, ticket) => {
+                if let Some(ticket) = ticket {
+                    let _ = ticket.send(Err(Failure::Busy));
+                }
+            }
+            // It is the vault's own, which is never refused.
+            Self::Freeze(_) => {}
+        }
+    }
+}
+
+/// A handle on a running shard.
+#[derive(Clone)]
+pub struct Engine {
+    requests: Sender<Request>,
+    shared: Arc<Shared>,
+}
+
+/// What others may know of the writer.
+pub(super) struct Shared {
+    /// New work is refused while the store is away.
+    pub(super) away: AtomicBool,
+    /// Entries known to be durable, and the root over them.
+    pub(super) durable_root: RwLock<(u64, Hash)>,
+    /// What has passed its gate.
+    view: RwLock<Arc<View>>,
+    /// Until when it may be told.
+    pub(super) lease: Lease,
+    /// An append is wanted, though it be of nothing.
+    pub(super) touch: Notify,
+    /// What was done.
+    pub(super) counters: Counters,
+}
+
+impl Shared {
+    pub(super) fn publish(&self, view: View) {
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+    }
+}
+
+impl Engine {
+    /// Starts the writer of a shard whose log is durable; `renewed` is when its newest entry was first sent, if this boot
+    /// sent it.
+    pub fn start(shard: Shard<State, Ticket>, renewed: Option<Instant>, surroundings: Surroundings) -> Self {
+        let (requests, receiver) = queue::channel(BOUNDS);
+        let shared = Shared {
+            away: AtomicBool::new(false),
+            durable_root: RwLock::new((shard.size(), shard.frontier().root())),
+            view: RwLock::new(Arc::new(shard.view())),
+            lease: Lease::new(renewed),
+            touch: Notify::new(),
+            counters: Counters::default(),
+        };
+        let shared = Arc::new(shared);
+        Self::spawn(Writer::new(shard, Arc::clone(&shared), surroundings), receiver);
+        Self { requests, shared }
+    }
+
+    fn spawn(writer: Writer, requests: Receiver<Request>) {
+        let (log, stop) = writer.stopped();
+        let writer = tokio::spawn(writer.run(requests));
+        tokio::spawn(async move {
+            match writer.await {
+                Ok(None) => {}
+                Ok(Some(reason)) => stop.report(log, reason),
+                Err(error) if error.is_panic() => stop.report(log, StopReason::Panicked),
+                // The runtime ends, and all that runs on it.
+                Err(_) => {}
+            }
+        });
+    }
+
+    /// Puts a command to the decider and waits until its answer may leave.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn submit(&self, command: Command) -> Result<Reply, Failure> {
+        let fresh = fresh()?;
+        let countable = Countable::of(&command);
+        let cost = State::cost(&self.published(), &command);
+        let answer = self.ask(cost, |ticket| Request::Command(command, fresh, ticket)).await;
+        match &answer {
+            Ok(reply) => self.shared.counters.count(countable, reply),
+            Err(Failure::Refused(Refusal::Verification(verification::Refusal::SendLimit { ceiling, .. }))) => {
+                self.shared.counters.refused_by(*ceiling)
+            }
+            Err(_) => {}
+        }
+        answer
+    }
+
+    /// Appends a snapshot's manifest and waits until it is durable.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`].
+    pub async fn append_snapshot(&self, manifest: Vec<u8>) -> Result<(), Failure> {
+        self.ask(INNER, |ticket| Request::Snapshot(manifest, ticket)).await.map(drop)
+    }
+
+    /// The state, frozen at a size that is durable, and the frontier at that size. It waits as long as that takes; `None`
+    /// once the writer has stopped.
+    pub async fn freeze(&self) -> Option<(Frozen, Frontier)> {
+        let (sender, frozen) = oneshot::channel();
+        self.requests.push(INNER, Request::Freeze(sender)).ok()?;
+        frozen.await.ok()
+    }
+
+    /// Puts the owners' settings to the decider. They are in force from the decision on, as the order of the log has it;
+    /// the answer waits until they are durable.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn change_settings(&self, text: String, current: Current) -> Result<Reply, Failure> {
+        let fresh = fresh()?;
+        let cost = Cost { payer: Payer::Owners, bytes: padded(0, text.len()) };
+        self.ask(cost, |ticket| Request::Settings(text, Box::new(current), fresh, ticket)).await
+    }
+
+    /// The newest view, which may be told now: within the lease, or after the append that renews it.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`] if the store is away or does not renew it in time.
+    pub async fn view(&self) -> Result<Arc<View>, Failure> {
+        if !self.shared.lease.is_held() {
+            if !self.is_ready() || !self.shared.lease.held(PATIENCE, || self.shared.touch.notify_one()).await {
+                return Err(Failure::Unavailable);
+            }
+        }
+        Ok(self.published())
+    }
+
+    /// The newest view. What follows from it must not be told: it decides only who pays.
+    pub fn published(&self) -> Arc<View> {
+        Arc::clone(&self.shared.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was done since the boot.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// Entries known to be durable, and the root over them.
+    pub fn durable_root(&self) -> (u64, Hash) {
+        *self.shared.durable_root.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether new work is taken: the store took the last batch, and no other writer was met.
+    pub fn is_ready(&self) -> bool {
+        !self.shared.away.load(Ordering::Relaxed) && !self.is_stopped()
+    }
+
+    /// Whether the writer has stopped for ever.
+    pub fn is_stopped(&self) -> bool {
+        self.requests.is_closed()
+    }
+
+    async fn ask(&self, cost: Cost, request: impl FnOnce(Ticket) -> Request) -> Result<Reply, Failure> {
+        if self.shared.away.load(Ordering::Relaxed) {
+            return Err(Failure::Unavailable);
+        }
+        let (ticket, answer) = oneshot::channel();
+        let refused = self.requests.push(cost, request(Some(ticket))).map_err(|_| Failure::Unavailable)?;
+        // This one may be among them.
+        refused.into_iter().for_each(Request::refuse);
+        match timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(Failure::Unavailable),
+        }
+    }
+}
+
+/// Randomness for one command.
+pub(super) fn fresh() -> Result<Fresh, Failure> {
+    let mut failed = false;
+    let fresh = Secret::init_with(|bytes| failed = adyton_seal::fill_random(bytes).is_err());
+    if failed { Err(Failure::Unavailable) } else { Ok(Fresh::new(fresh)) }
+}

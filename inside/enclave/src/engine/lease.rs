@@ -1,0 +1,113 @@
+//! The lease: how long what the writer knows may be told (DESIGN §4, "Views").
+//!
+//! An append that becomes durable shows that no other writer had been at this log when it was sent, for the store compares the
+//! size. For [`LEASE`] from that moment on views answer and refusals leave. An enclave that is fenced or cut off falls silent.
+//!
+//! Time is the enclave's monotonic clock: no host's, and no step of the wall clock counts.
+
+use tokio::sync::watch;
+use tokio::time::{Duration, Instant, timeout};
+
+/// How long an append that became durable speaks for the log, from when it was first sent.
+pub(super) const LEASE: Duration = Duration::from_secs(3);
+
+/// When the newest append that became durable began.
+#[derive(Debug)]
+pub(super) struct Lease(watch::Sender<Option<Instant>>);
+
+impl Lease {
+    /// A lease since an append, or none yet.
+    pub(super) fn new(started: Option<Instant>) -> Self {
+        Self(watch::Sender::new(started))
+    }
+
+    /// An append that began at `started` has become durable.
+    pub(super) fn renew(&self, started: Instant) {
+        self.0.send_modify(|newest| *newest = (*newest).max(Some(started)));
+    }
+
+    /// Whether it holds now.
+    pub(super) fn is_held(&self) -> bool {
+        self.0.borrow().is_some_and(|started| started.elapsed() < LEASE)
+    }
+
+    /// Waits until it holds, for at most `patience`; whether it does. `ask` has the writer append something; it is called
+    /// again whenever an append took so long that its own lease was over.
+    pub(super) async fn held(&self, patience: Duration, ask: impl Fn()) -> bool {
+        let mut renewals = self.0.subscribe();
+        let renewed = async {
+            while !self.is_held() {
+                ask();
+                if renewals.changed().await.is_err() {
+                    return false;
+                }
+            }
+            true
+        };
+        timeout(patience, renewed).await.unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
+
+    use std::cell::Cell;
+    use std::sync::Arc;
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(1);
+    const PATIENCE: Duration = Duration::from_secs(15);
+
+    #[tokio::test(start_paused = true)]
+    async fn it_holds_for_three_seconds_from_the_start_of_the_append() {
+        let lease = Lease::new(None);
+        assert!(!lease.is_held(), "nothing was durable yet");
+        let started = Instant::now();
+        // The store took two seconds.
+        advance(Duration::from_secs(2)).await;
+        lease.renew(started);
+        assert!(lease.is_held());
+        advance(Duration::from_secs(1) - MOMENT).await;
+        assert!(lease.is_held());
+        advance(MOMENT).await;
+        assert!(!lease.is_held());
+        // An older append that is heard of later changes nothing.
+        lease.renew(Instant::now());
+        lease.renew(started);
+        assert!(lease.is_held());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_need_it_ask_once_for_each_append_and_wait() {
+        let lease = Arc::new(Lease::new(None));
+        let asked = Cell::new(0);
+        let wait = lease.held(PATIENCE, || asked.set(asked.get() + 1));
+        let append = async {
+            let started = Instant::now();
+            tokio::task::yield_now().await;
+            assert_eq!(asked.get(), 1);
+            // So slow that its lease is over before it is durable.
+            advance(Duration::from_secs(4)).await;
+            lease.renew(started);
+            while asked.get() < 2 {
+                tokio::task::yield_now().await;
+            }
+            lease.renew(Instant::now());
+        };
+        assert!(tokio::join!(wait, append).0);
+        assert!(lease.held(PATIENCE, || panic!("it holds")).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_writer_that_is_cut_off_makes_those_who_wait_fall_silent() {
+        let lease = Lease::new(Some(Instant::now()));
+        advance(LEASE).await;
+        let began = Instant::now();
+        assert!(!lease.held(PATIENCE, || {}).await);
+        assert_eq!(began.elapsed(), PATIENCE);
+    }
+}

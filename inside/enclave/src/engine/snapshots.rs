@@ -1,0 +1,248 @@
+//! Snapshots of what the writer froze, once the stored log was read back.
+//!
+//! 1. read what has become durable back from the host: every body opens, and the tree has the root that the writer knows;
+//! 2. after so many bytes of bodies, or an hour after the oldest entry that no snapshot covers, ask the writer for its state,
+//!    frozen at a durable size, and read the log back to that size;
+//! 3. write the frozen state on a thread of its own: each chunk leaves before the next but one is sealed. Then read all chunks
+//!    back;
+//! 4. have the writer append the manifest;
+//! 5. once it is durable, and every hour after that, tell the host what may be retired: bodies age without a snapshot too.
+//!
+//! It never holds the writer up: if the host is away it waits and begins again where it was. The
+//! host is believed in nothing: the writer knows the root of every durable size. When the host
+//! shows another log, that is said once ([`Event::LogFaulty`]) and the log is read again from where
+//! it was last right; no snapshot is taken over it. The writer goes on, for what it appends is no
+//! worse for it. When the writer has stopped, so does this.
+//!
+//! No second state is held. While a snapshot is taken, the frozen state keeps what the writer has
+//! changed since.
+
+use std::sync::Arc;
+
+use adyton_engine::snapshot::{Manifest, Scope};
+use adyton_engine::{ReadBack, ReplayError, Uncovered};
+use adyton_frame::Event;
+use adyton_ledger::{Frontier, Hash, LogId, Retirement, VaultId, sha256};
+use adyton_seal::{KeyTree, random};
+use adyton_transport::Address;
+use adyton_vault::{Frozen, State};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::{Duration, sleep};
+
+use super::Engine;
+use super::replay::ReadError;
+use crate::clock::Clock;
+use crate::events::Events;
+use crate::store::Store;
+
+/// Bytes of bodies between snapshots, at the most.
+pub const EVERY_BYTES: u64 = 64 * 1024 * 1024;
+/// Seconds after which an entry is covered by a snapshot.
+const EVERY_SECONDS: u64 = 3600;
+/// Seconds between two times that the host is told what may be retired.
+const RETIRE_SECONDS: u64 = 3600;
+/// Wait between two looks at what the writer has made durable.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Entries asked for at a time; a frame holds fewer.
+const RECORDS: u32 = 4096;
+/// Sealed chunks that wait for the host.
+const CHUNKS: usize = 1;
+
+/// What taking snapshots needs.
+pub struct Snapshots {
+    /// The host.
+    pub service: Address,
+    /// Keys, to read what the writer wrote.
+    pub keys: Arc<KeyTree>,
+    /// The vault.
+    pub vault: VaultId,
+    /// The log.
+    pub log: LogId,
+    /// What the newest snapshot does not cover of what this boot has replayed.
+    pub uncovered: Uncovered,
+    /// This boot.
+    pub boot_id: [u8; 16],
+    /// The writer.
+    pub engine: Engine,
+    /// Time.
+    pub clock: Arc<Clock>,
+    /// Operational events.
+    pub events: Events,
+    /// Seconds that kept bodies stay.
+    pub retention: u64,
+    /// Bytes of bodies between snapshots ([`EVERY_BYTES`], less in tests).
+    pub every_bytes: u64,
+}
+
+/// The newest snapshot that this boot took. Until there is one, within an hour of the boot, nothing
+/// is retired.
+struct Newest {
+    id: [u8; 16],
+    covered: u64,
+    /// When the host last took what may be retired.
+    told: Option<u64>,
+}
+
+impl Newest {
+    fn is_due(&self, now: u64) -> bool {
+        self.told.is_none_or(|told| now >= told + RETIRE_SECONDS)
+    }
+}
+
+impl Snapshots {
+    /// Reads behind the writer from a frontier, which the boot has compared, until the writer
+    /// stops.
+    pub async fn run(self, frontier: Frontier) {
+        // Counted from the last snapshot, not from this boot: a vault that restarts often takes
+        // some too.
+        let mut reading = ReadBack::new(&self.keys, self.vault, self.log, frontier, self.uncovered);
+        let mut connection = None;
+        let mut newest = None;
+        let mut faulty = false;
+        loop {
+            sleep(PAUSE).await;
+            if self.engine.is_stopped() {
+                return;
+            }
+            if !self.has_work(&reading, newest.as_ref()) {
+                continue;
+            }
+            let store = match connection.take() {
+                Some(store) => Ok(store),
+                None => Store::connect(&self.service).await,
+            };
+            let Ok(mut store) = store else { continue };
+            match self.work(&mut store, &mut reading, &mut newest).await {
+                Ok(()) => {
+                    faulty = false;
+                    connection = Some(store);
+                }
+                // The connection is gone with it, and another one is opened.
+                Err(ReadError::Store(_)) => {}
+                Err(ReadError::Log(_)) => {
+                    if !faulty {
+                        self.events.emit(Event::LogFaulty { log: self.log.number(), index: reading.size() });
+                    }
+                    faulty = true;
+                    reading.restart();
+                }
+            }
+        }
+    }
+
+    fn has_work(&self, reading: &ReadBack<'_>, newest: Option<&Newest>) -> bool {
+        let now = self.clock.now();
+        let is_behind = reading.size() < self.engine.durable_root().0;
+        is_behind || self.is_due(reading, now) || newest.is_some_and(|newest| newest.is_due(now))
+    }
+
+    fn is_due(&self, reading: &ReadBack<'_>, now: u64) -> bool {
+        let Uncovered { bytes, oldest } = reading.uncovered();
+        bytes >= self.every_bytes || oldest.is_some_and(|oldest| now >= oldest * 10 + EVERY_SECONDS)
+    }
+
+    /// What there is to do now. A snapshot that fails is not taken again before the next one is
+    /// due: its chunks stay at the host until a retirement.
+    async fn work(
+        &self,
+        store: &mut Store,
+        reading: &mut ReadBack<'_>,
+        newest: &mut Option<Newest>,
+    ) -> Result<(), ReadError> {
+        let now = self.clock.now();
+        // 1.
+        let (size, root) = self.engine.durable_root();
+        self.read_to(store, reading, size, root).await?;
+        if self.is_due(reading, now) {
+            // 2.
+            let Some((frozen, frontier)) = self.engine.freeze().await else { return Ok(()) };
+            self.read_to(store, reading, frontier.size(), frontier.root()).await?;
+            reading.covered();
+            if let Some(taken) = self.snapshot(store, frozen, frontier).await? {
+                *newest = Some(taken);
+            }
+        }
+        // 5.
+        if let Some(newest) = newest.as_mut().filter(|newest| newest.is_due(now)) {
+            let bucket = now.saturating_sub(self.retention) / 10;
+            let (below, snapshot) = (newest.covered, newest.id);
+            store.retire(self.log, Retirement { below, bucket, snapshot, boot_id: self.boot_id }).await?;
+            newest.told = Some(now);
+        }
+        Ok(())
+    }
+
+    /// Reads the log back to a size that it has had, whose root the writer knows.
+    async fn read_to(
+        &self,
+        store: &mut Store,
+        reading: &mut ReadBack<'_>,
+        size: u64,
+        root: Hash,
+    ) -> Result<(), ReadError> {
+        if reading.size() >= size {
+            return Ok(());
+        }
+        while reading.size() < size {
+            let records = store.read(self.log, reading.size(), RECORDS).await?;
+            if records.is_empty() {
+                return Err(ReplayError::Root.into());
+            }
+            for record in &records {
+                if reading.size() < size {
+                    reading.entry(record)?;
+                }
+            }
+        }
+        Ok(reading.compare(root)?)
+    }
+
+    /// Steps 3 and 4. `None` if the host does not show what it was given, or the writer has
+    /// stopped.
+    async fn snapshot(
+        &self,
+        store: &mut Store,
+        frozen: Frozen,
+        frontier: Frontier,
+    ) -> Result<Option<Newest>, ReadError> {
+        // 3.
+        let Ok(id) = random() else { return Ok(None) };
+        let Some(manifest) = self.write(store, id, frozen, frontier).await? else { return Ok(None) };
+        for (number, expected) in (0..).zip(&manifest.chunks) {
+            let stored = store.chunk(self.log, manifest.id, number).await?;
+            // Public values.
+            if sha256(&stored) != *expected {
+                return Ok(None);
+            }
+        }
+        // 4.
+        if self.engine.append_snapshot(manifest.encode()).await.is_err() {
+            return Ok(None);
+        }
+        self.events.emit(Event::SnapshotTaken { log: self.log.number(), index: manifest.covered });
+        Ok(Some(Newest { id, covered: manifest.covered, told: None }))
+    }
+
+    /// Seals frozen state and has the host keep each chunk.
+    async fn write(
+        &self,
+        store: &mut Store,
+        id: [u8; 16],
+        frozen: Frozen,
+        frontier: Frontier,
+    ) -> Result<Option<Manifest>, ReadError> {
+        let (give, mut chunks) = mpsc::channel(CHUNKS);
+        let (keys, vault, log, boot_id) = (Arc::clone(&self.keys), self.vault, self.log, self.boot_id);
+        let sealing = spawn_blocking(move || {
+            let scope = Scope { keys: &keys, vault, log, boot_id };
+            scope.seal::<State>(id, &frozen, &frontier, |chunk| give.blocking_send(chunk).is_ok())
+        });
+        for number in 0.. {
+            // If the host fails, the receiver goes, and sealing ends with it.
+            let Some(chunk) = chunks.recv().await else { break };
+            store.put_chunk(self.log, id, number, chunk).await?;
+        }
+        Ok(sealing.await.ok().and_then(Result::ok))
+    }
+}
