@@ -75,6 +75,7 @@ impl Writer {
             sent: None,
             destination: None,
             custom_code: None,
+            slot_key: None,
         }
         .into()
     }

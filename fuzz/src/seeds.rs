@@ -10,9 +10,10 @@ use adyton_image::Eif;
 use adyton_ledger::{Frontier, Hash};
 use adyton_seal::Plaintext;
 use adyton_vault::{
-    AccountId, AppHash, AttemptId, BootId, Channel, Event, EventKind, KeyId, Loosening, NewKey, Outcome, Record as _,
-    Requirements, Scope, Scopes, ServiceId, ServiceSettings, State, Subject, SubjectSalt, TokenHash, User,
-    VerificationId, services, tenancy, verification,
+    AccountId, AppHash, AttemptId, BootId, Channel, CredentialKind, Event, EventKind, Id, KeyId, KeyedHash, Loosening,
+    NewKey, OperationKind, OperationOutcome, OperationRecord, Outcome, Record as _, Requirements, Scope, Scopes,
+    ServiceId, ServiceSettings, State, Subject, SubjectSalt, TokenHash, User, VerificationId, services, tenancy,
+    verification,
 };
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};
@@ -367,12 +368,14 @@ fn started() -> verification::Event {
         sent: None,
         destination: None,
         custom_code: None,
+        slot_key: None,
     }
 }
 
 fn kinds() -> Vec<(&'static str, EventKind)> {
     let mut kinds = vec![("booted", EventKind::Booted(BootId([3; 16]))), ("tenant_created", tenant(ACCOUNT))];
     kinds.push(("service_created", service(ACCOUNT, 2)));
+    kinds.push(("operation", EventKind::Operation(operation())));
     kinds.extend(of_verification().into_iter().map(|(name, event)| (name, event.into())));
     kinds.extend(of_tenancy().into_iter().map(|(name, event)| (name, event.into())));
     kinds.extend(of_services().into_iter().map(|(name, event)| (name, event.into())));
@@ -394,6 +397,18 @@ fn of_tenancy() -> Vec<(&'static str, tenancy::Event)> {
     vec![("settings_changed", settings_changed), ("keys_changed", keys_changed)]
 }
 
+fn operation() -> OperationRecord {
+    OperationRecord {
+        credential: CredentialKind::Key,
+        sid: Id::from_bytes([8; 16]),
+        service: Id::from_bytes(*SERVICE.as_bytes()),
+        kind: OperationKind::Check as u8,
+        object: Id::from_bytes(*VERIFICATION.as_bytes()),
+        outcome: OperationOutcome::Done,
+        client: KeyedHash::from_bytes([5; 16]),
+    }
+}
+
 fn of_services() -> Vec<(&'static str, services::Event)> {
     let (account, service) = (ACCOUNT, SERVICE);
     let loosening = Loosening { code_length: Some(6), custom_code: false, at: AT + 86_400 };
@@ -406,17 +421,19 @@ fn of_services() -> Vec<(&'static str, services::Event)> {
 }
 
 fn of_verification() -> Vec<(&'static str, verification::Event)> {
-    use verification::Event;
+    use verification::{CheckOutcome, Event};
     let (verification, attempt, account, service) = (VERIFICATION, ATTEMPT, ACCOUNT, SERVICE);
     let subject = Subject::from_bytes([6; 16]);
+    let checked = |outcome, full_again| Event::Checked { verification, service, subject, full_again, outcome };
     let user = User::Key(KeyId::from_bytes([8; 16]));
     vec![
-        ("slot_opened", Event::SlotOpened { slot: u32::try_from(AT / 600).unwrap_or_default(), key: None }),
         ("verification_started", started()),
         ("verification_resent", Event::VerificationResent { verification, attempt, sent: None }),
-        ("check_failed", Event::CheckFailed { verification, service, subject, full_again: AT + 120 }),
+        ("checked_wrong", checked(CheckOutcome::Wrong, AT + 120)),
         ("delivery_reported", Event::DeliveryReported { verification, attempt, outcome: Outcome::GaveUp, route: None }),
-        ("verification_approved", Event::VerificationApproved { verification, service, subject, proven: true }),
+        ("checked_proven", checked(CheckOutcome::Proven, AT + 120)),
+        ("checked_unknown", checked(CheckOutcome::Unknown, 0)),
+        ("checked_by_api", checked(CheckOutcome::ByApi, 0)),
         ("swept", Event::Swept),
         ("verification_canceled", Event::VerificationCanceled { verification }),
         ("support_looked", Event::SupportLooked { account, user, verification }),

@@ -121,7 +121,7 @@ def bodies() -> list[dict]:
                 made |= {word: sealed.bodies[body].hex(), f"{word}_salts": [s.hex() for s in sealed.leaves[body].salts]}
         return {"name": f"body_{name}", "what": "body"} | CONTEXT | fields | made
 
-    started, failed, approved = events.STARTED, events.CHECK_FAILED, events.APPROVED
+    started, failed, approved = events.STARTED, events.CHECKED_WRONG, events.CHECKED_PROVEN
     snapshot = manifest(pattern(0x90, 16), 9, [b"the sealed bytes of a chunk"])
     # u32 used, u16 n, and the lengths of part and event before a name that makes 1024 bytes in all.
     before = 4 + 2 + 4 + 4 + len(events.tenant_created("", ""))
@@ -144,7 +144,7 @@ def bodies() -> list[dict]:
 
 
 def refused_bodies() -> list[dict]:
-    operations = [(STARTED, b""), (part([events.CHECK_FAILED]), TENANT)]
+    operations = [(STARTED, b""), (part([events.CHECKED_WRONG]), TENANT)]
     good = spec.seal(vault.KEYS, PLACE, operations)
     hot, kept = good.bodies
     out = []

@@ -13,6 +13,7 @@ SUBJECT = subject(vault.KEYS, vault.ACCOUNT_SID, vault.SALT, vault.SERVICE_SID, 
 SSH_KEY = "ssh-ed25519 AAAAC3Nz tenant"
 KEY = bytes(range(0xE0, 0xF0))
 OTHER_KEY = bytes(range(0xE1, 0xF1))
+CLIENT = bytes(range(0xD0, 0xE0))
 
 
 def event(kind: int, fields: bytes = b"", time: int = vault.TIME) -> bytes:
@@ -32,12 +33,8 @@ def started(channel: int, code_length: int = 6) -> bytes:
     return event(5, ids + u8(channel) + SUBJECT + vault.ATTEMPT + u8(code_length))
 
 
-def check_failed(full_again: int) -> bytes:
-    return event(7, vault.VERIFICATION + vault.SERVICE + SUBJECT + u64(full_again))
-
-
-def approved(proven: int) -> bytes:
-    return event(8, vault.VERIFICATION + vault.SERVICE + SUBJECT + u8(proven))
+def checked(outcome: int, full_again: int) -> bytes:
+    return event(7, vault.VERIFICATION + vault.SERVICE + SUBJECT + u64(full_again) + u8(outcome))
 
 
 def keys_changed(reset: int, token_hash: bytes, removed: list[bytes], added: list[tuple[bytes, int, bytes]]) -> bytes:
@@ -51,20 +48,25 @@ def support_looked(kind: int) -> bytes:
     return event(19, vault.ACCOUNT + u8(kind) + KEY + vault.VERIFICATION)
 
 
+def operation(credential: int, kind: int = 10, outcome: int = 1) -> bytes:
+    named = vault.SERVICE + u8(kind) + vault.VERIFICATION
+    return event(4, u8(credential) + KEY + named + u8(outcome) + CLIENT)
+
+
 def delivery_reported(outcome: int, route: int = 255) -> bytes:
     return event(10, vault.VERIFICATION + vault.ATTEMPT + u8(outcome) + u8(route))
 
+
+OUTCOMES = ("proven", "supplied", "wrong", "too_many", "closed", "unknown", "by_api")
 
 # The whole alphabet of base64.
 APP_HASHES = tuple(f"{letter}+/09AZaz{letter}{letter}" for letter in "abcdefghi")
 
 BOOTED = event(1, vault.BOOT_ID)
 TENANT = tenant_created("Acme")
-SLOT_OPENED = event(4, u32(vault.TIME // 600))
 STARTED = started(1)
-RESENT = event(6, vault.VERIFICATION + vault.ATTEMPT)
-CHECK_FAILED = check_failed(vault.TIME + 120)
-APPROVED = approved(1)
+RESENT = event(6, vault.VERIFICATION + vault.ATTEMPT + bytes(50))
+CHECKED_PROVEN, CHECKED_WRONG = (checked(outcome, vault.TIME + 120) for outcome in (1, 3))
 SWEPT = event(9)
 
 
@@ -136,15 +138,17 @@ def cases() -> list[dict]:
     for kind, letters in ((1, "AC"), (2, "SK")):
         fields = account | verification | {"user": sid(letters, KEY)}
         case(f"support_looked_by_{letters.lower()}", "SupportLooked", "A", support_looked(kind), fields)
-    case("slot_opened", "SlotOpened", "H", SLOT_OPENED, {"slot": vault.TIME // 600})
     fields = verification | account | service | {"channel": "sms", "subject": SUBJECT.hex()} | attempt
     case("verification_started", "VerificationStarted", "H", STARTED, fields | {"code_length": 6})
     case("verification_started_by_email", "VerificationStarted", "H", started(2, 8), fields | {"channel": "email", "code_length": 8})
     case("verification_resent", "VerificationResent", "H", RESENT, verification | attempt)
     about = verification | service | {"subject": SUBJECT.hex()}
-    case("check_failed", "CheckFailed", "P", CHECK_FAILED, about | {"full_again": vault.TIME + 120})
-    for proven in (0, 1):
-        case(f"verification_approved_{proven}", "VerificationApproved", "P", approved(proven), about | {"proven": bool(proven)})
+    for number, outcome in enumerate(OUTCOMES, 1):
+        full_again = vault.TIME + 120 if number <= 3 else 0
+        fields = about | {"full_again": full_again, "outcome": outcome}
+        case(f"checked_{outcome}", "Checked", "P", checked(number, full_again), fields)
+    # What a secret decides shows in no length.
+    assert len({len(checked(number, 0)) for number in range(1, 8)}) == 1 and len(RESENT) == len(STARTED)
     case("swept", "Swept", "H", SWEPT, {})
     case("at_the_last_second", "Swept", "H", event(9, time=2**64 - 1), {})
     for number, outcome in enumerate(("accepted", "refused", "gave_up", "unreachable", "unconfirmed", "withdrawn"), 1):
@@ -156,11 +160,35 @@ def cases() -> list[dict]:
 
     case("send_repeated", "SendRepeated", "H", event(20, vault.VERIFICATION + vault.ATTEMPT), verification | attempt)
 
+    for number, credential in enumerate(("account", "key", "signer", "owners"), 1):
+        fields = {"credential": credential, "sid": KEY.hex(), "service": vault.SERVICE.hex(), "kind": 10}
+        fields |= {"object": vault.VERIFICATION.hex(), "outcome": "done", "client": CLIENT.hex()}
+        case(f"operation_by_{credential}", "Operation", "A", operation(number), fields)
+    for number, outcome in enumerate(("done", "refused", "not_permitted"), 1):
+        fields = {"credential": "owners", "sid": bytes(16).hex(), "service": bytes(16).hex(), "kind": 17}
+        fields |= {"object": bytes(16).hex(), "outcome": outcome, "client": bytes(16).hex()}
+        recorded = event(4, u8(4) + bytes(32) + u8(17) + bytes(16) + u8(number) + bytes(16))
+        case(f"operation_{outcome}", "Operation", "A", recorded, fields)
+    # With its length before it.
+    assert len(lp(operation(1))) == 80
+
     def fail(name: str, encoded: bytes) -> None:
         out.append({"name": f"fail_event_{name}", "what": "event", "hex": encoded.hex(), "refusal": "Corrupt"})
 
     fail("empty", b"")
     fail("kind_0", event(0))
+    for name, encoded in (
+        ("credential_0", operation(0)),
+        ("credential_5", operation(5)),
+        ("number_0", operation(1, kind=0)),
+        ("number_18", operation(1, kind=18)),
+        ("outcome_0", operation(1, outcome=0)),
+        ("outcome_4", operation(1, outcome=4)),
+        ("cut", operation(1)[:-1]),
+        ("trailing", operation(1) + b"\x00"),
+    ):
+        fail(f"operation_{name}", encoded)
+    fail("kind_8", event(8))
     fail("kind_21", event(21))
     fail("kind_18", event(18))
     fail("time_cut", SWEPT[:-1])
@@ -170,11 +198,14 @@ def cases() -> list[dict]:
     fail("tenant_trailing", TENANT + b"\x00")
     fail("tenant_name_not_utf8", event(2, vault.ACCOUNT + TOKEN_HASH + vault.SALT + lp(b"") + u64(0) + lp(b"\xff")))
     fail("tenant_name_length_huge", event(2, vault.ACCOUNT + TOKEN_HASH + vault.SALT + lp(b"") + u64(0) + u32(2**32 - 1)))
-    fail("slot_cut", SLOT_OPENED[:-1])
     fail("channel_0", started(0))
     fail("channel_3", started(3))
     fail("started_without_length", STARTED[:-1])
-    fail("proven_2", approved(2))
+    fail("check_outcome_0", checked(0, 0))
+    fail("check_outcome_8", checked(8, 0))
+    fail("check_without_outcome", CHECKED_WRONG[:-1])
+    fail("resent_cut", RESENT[:-1])
+    fail("resent_not_zeros", RESENT[:-1] + b"\x01")
     fail("settings_flags_4", event(13, vault.SERVICE + u8(6) + u8(4) + u8(1) + lp(b"") + lp(b"") + u8(0)))
     for requirements in (0, 2, 65):
         chosen = u8(6) + u8(0) + u8(requirements) + lp(b"") + lp(b"") + u8(0)

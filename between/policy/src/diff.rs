@@ -41,6 +41,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
         custody,
         verification,
         limits,
+        audit,
         routes,
     } = new;
     let mut out = Changes(Vec::new());
@@ -92,6 +93,9 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     let (before, after) = (&old.verification.custom_code_services, &verification.custom_code_services);
     out.set("verification.custom_code_services", before, after, Direction::Loosens, Direction::Tightens);
     out.limits(&old.limits, limits);
+    if let Some((direction, words)) = audit.diff(old.audit) {
+        out.push(direction, words.into());
+    }
     out.routes(&old.routes, routes);
     out.0
 }

@@ -8,6 +8,7 @@
 //! vault and people's tools hold it to alike, and so that for the form of a credential ([`CredentialForm`]). What it is *not*: it hashes nothing, opens no file and
 //! decides nothing.
 
+mod audit;
 mod credential;
 mod custody;
 mod diff;
@@ -23,6 +24,7 @@ use core::net::IpAddr;
 
 use serde::Deserialize;
 
+pub use audit::Audit;
 pub use credential::{CredentialFault, CredentialForm, CredentialParts};
 pub use custody::{CredentialSource, Custody, KeyArn};
 pub use diff::{Change, Direction, diff};
@@ -62,6 +64,9 @@ pub struct Policy {
     /// Ceilings.
     #[serde(default)]
     pub limits: Limits,
+    /// What the log says of operations.
+    #[serde(default)]
+    pub audit: Audit,
     /// Where messages go, in order of failover.
     #[serde(default)]
     pub routes: Vec<Route>,

@@ -3,6 +3,7 @@
 
 use toml::{Table, Value};
 
+use crate::audit;
 use crate::quoted::quoted_key;
 
 /// (path of the table, its keys). `[]` marks a list of tables.
@@ -21,6 +22,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "custody",
             "verification",
             "limits",
+            "audit",
             "routes",
         ],
     ),
@@ -32,6 +34,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("custody", &["host", "port", "trust", "key", "credentials"]),
     ("verification", &["channels", "countries", "shortest_code", "custom_code_services"]),
     ("limits", LIMITS),
+    ("audit", audit::KEYS),
     (
         "routes",
         &[

@@ -1,6 +1,8 @@
 //! Requests of the edge and their typed answers: what [`Engine::submit`] and [`Engine::view`]
 //! answer, in the request's own types.
 
+use std::convert::Infallible;
+
 use adyton_vault::{Ask, Read, Refusal, Rules, Seconds};
 
 use crate::engine::{Engine, Failure};
@@ -34,10 +36,11 @@ pub async fn ask<A: Ask>(engine: &Engine, request: A) -> Result<A::Reply, AskErr
     }
 }
 
-/// Answers a read from the published view, once the view may answer.
+/// Answers a read from the published view, once the view may answer and, if operations leave records, once that of this read is
+/// durable.
 ///
 /// # Errors
-/// [`AskError::Refused`], or [`AskError::Unavailable`] if the view may not answer.
+/// [`AskError::Refused`], [`AskError::Unavailable`] if the view may not answer, or why there is no record.
 pub async fn read<R: Read>(
     engine: &Engine,
     request: &R,
@@ -45,7 +48,25 @@ pub async fn read<R: Read>(
     now: Seconds,
 ) -> Result<R::Reply, AskError<R::Refusal>> {
     let view = engine.view().await.map_err(|_| AskError::Unavailable)?;
-    request.of(&view, rules, now).map_err(AskError::Refused)
+    let answer = request.of(&view, rules, now);
+    if rules.records_operations
+        && let Some(note) = request.note(&answer)
+    {
+        ask(engine, note).await.map_err(AskError::of_note)?;
+    }
+    answer.map_err(AskError::Refused)
+}
+
+impl<R> AskError<R> {
+    /// Why there is no record of a read.
+    fn of_note(error: AskError<Infallible>) -> Self {
+        match error {
+            AskError::Refused(never) => match never {},
+            AskError::TooLarge => Self::TooLarge,
+            AskError::Busy => Self::Busy,
+            AskError::Unavailable => Self::Unavailable,
+        }
+    }
 }
 
 impl From<Failure> for AskError<Refusal> {

@@ -216,6 +216,7 @@ fn rules(policy: &Policy, limits: &Limits) -> Rules {
                 live_verifications: usize::try_from(limits.live_verifications).unwrap_or(usize::MAX),
             },
         },
+        records_operations: policy.audit.operations,
     }
 }
 

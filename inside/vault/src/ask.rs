@@ -4,8 +4,8 @@ use core::convert::Infallible;
 
 use crate::{
     Approve, Cancel, ChangeKeys, ChangeSettings, Check, Command, CountRepeat, CreateService, CreateTenant,
-    DeleteService, LookUp, Loosen, Refusal, Reply, ReportDelivery, ServiceView, Start, SupportView, TenantView, Tick,
-    UpdateService, VerificationView, WithdrawLoosening, services, tenancy, verification,
+    DeleteService, LookUp, Loosen, Note, Refusal, Reply, ReportDelivery, ServiceView, Start, SupportView, TenantView,
+    Tick, UpdateService, VerificationView, WithdrawLoosening, services, tenancy, verification,
 };
 
 /// A request and the types of its answer. What a decider answers to a request has these types;
@@ -77,6 +77,28 @@ asks!(Verification of verification {
     ReportDelivery: () = Done => ();
     CountRepeat: () = Done => ();
 });
+
+impl From<Note> for Command {
+    fn from(note: Note) -> Self {
+        Self::Note(note)
+    }
+}
+
+impl Ask for Note {
+    type Reply = ();
+    type Refusal = Infallible;
+
+    fn reply(reply: Reply) -> Option<Self::Reply> {
+        match reply {
+            Reply::Done => Some(()),
+            _ => None,
+        }
+    }
+
+    fn refusal(_: Refusal) -> Option<Self::Refusal> {
+        None
+    }
+}
 
 impl From<Tick> for Command {
     fn from(tick: Tick) -> Self {

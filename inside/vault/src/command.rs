@@ -1,6 +1,8 @@
 //! What the vault is asked.
 
-use crate::{Rules, services, tenancy, verification};
+use adyton_tenancy::Caller;
+
+use crate::{OperationKind, Rules, ServiceId, VerificationId, services, tenancy, verification};
 
 /// Everything a decider may know besides its state and the command.
 pub type Context<'a> = adyton_decider::Context<'a, Rules>;
@@ -17,8 +19,25 @@ pub enum Command {
     Services(services::Command),
     /// About verifications.
     Verification(verification::Command),
+    /// See [`Note`].
+    Note(Note),
     /// See [`Tick`].
     Tick(Tick),
+}
+
+/// A read that is answered, of a caller whose token was right: it leaves a record, if the policy
+/// says so.
+pub struct Note {
+    /// Who asked.
+    pub caller: Caller,
+    /// What it asked.
+    pub kind: OperationKind,
+    /// The service that it named.
+    pub service: Option<ServiceId>,
+    /// The verification that it named by its SID.
+    pub verification: Option<VerificationId>,
+    /// Whether its credential may read this. Nothing else of the answer is recorded.
+    pub permitted: bool,
 }
 
 /// Time passed: erase what has expired, begin what is due.

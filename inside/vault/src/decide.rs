@@ -4,6 +4,7 @@ use core::convert::identity;
 
 use adyton_decider::{Draft, Seconds};
 
+use crate::operation::asked;
 use crate::prover::Provers;
 use crate::services::{MAX_SWEPT_LOOSENINGS, Services};
 use crate::verification::Beneath;
@@ -11,16 +12,19 @@ use crate::{
     Answer, Command, Context, Decision, Effect, Event, EventKind, Reply, State, services, tenancy, verification,
 };
 
-/// Decides one command. A refusal leaves nothing: what one workflow drafted before another one
-/// refused is discarded.
+/// Decides one command. A refusal leaves what is logged of refusals themselves, and its record; of
+/// what one workflow drafted before another one refused, nothing.
 pub fn decide(state: &State, command: Command, context: &mut Context<'_>) -> Decision {
     let mut draft = Draft::default();
-    match answer(state, command, context, &mut draft) {
-        Ok(reply) => Decision { draft, answer: Ok(reply) },
-        Err(refusal) => Decision::answer(Err(refusal)),
+    let asked = context.rules.records_operations.then(|| asked(state, &command)).flatten();
+    let answer = answer(state, command, context, &mut draft);
+    if let Some(asked) = asked {
+        draft.log(Event { at: context.now, kind: EventKind::Operation(asked.record(&answer)) });
     }
+    Decision { draft, answer }
 }
 
+/// The answer, and what happens; of a refused command what is logged of the refusal.
 fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mut Draft<Event, Effect>) -> Answer {
     match command {
         Command::Tenancy(command) => {
@@ -42,9 +46,16 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
             let services = Services::new(&state.services, &context.rules.services);
             let beneath = Beneath { tenancy: &state.tenancy, services };
             let context = &mut context.under(|rules| &rules.verification);
-            let reply = verification::decide(&state.verification, &beneath, command, context, &mut own)?;
+            let reply = verification::decide(&state.verification, &beneath, command, context, &mut own);
+            // Refused or not: what of a refusal is logged is in the draft.
             add(state, draft, context.now, own, identity);
-            Ok(Reply::Verification(reply))
+            Ok(Reply::Verification(reply?))
+        }
+        Command::Note(note) => {
+            if context.rules.records_operations {
+                draft.log(Event { at: context.now, kind: EventKind::Operation(note.record()) });
+            }
+            Ok(Reply::Done)
         }
         Command::Tick(_) => {
             tick(state, context, draft);

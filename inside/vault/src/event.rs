@@ -1,11 +1,11 @@
 //! Events of all workflows: what is logged (`docs/spec/02-entries.md`, "Events inside `ops`
 //! bodies").
 
-use adyton_decider::{BootId, Class, Corrupt, Record, Seconds};
+use adyton_decider::{BootId, Class, Corrupt, OperationRecord, Record, Seconds};
 use adyton_seal::Plaintext;
 use adyton_wire::{Put, Reader};
 
-use crate::{services, tenancy, verification};
+use crate::{OperationKind, services, tenancy, verification};
 
 /// What happened, and when.
 pub struct Event {
@@ -19,6 +19,8 @@ pub struct Event {
 pub enum EventKind {
     /// A boot began: everything hot is void.
     Booted(BootId),
+    /// An authenticated caller asked for something, whatever came of it.
+    Operation(OperationRecord),
     /// About tenants.
     Tenancy(tenancy::Event),
     /// About services.
@@ -29,11 +31,14 @@ pub enum EventKind {
 
 /// Number of [`EventKind::Booted`].
 const BOOTED: u8 = 1;
+/// Number of [`EventKind::Operation`].
+const OPERATION: u8 = 4;
 
 impl Record for Event {
     fn class(&self) -> Class {
         match &self.kind {
             EventKind::Booted(_) => Class::P,
+            EventKind::Operation(_) => Class::A,
             EventKind::Tenancy(event) => event.class(),
             EventKind::Services(event) => event.class(),
             EventKind::Verification(event) => event.class(),
@@ -43,6 +48,7 @@ impl Record for Event {
     fn encode(&self, out: &mut Plaintext) {
         out.put_u8(match &self.kind {
             EventKind::Booted(_) => BOOTED,
+            EventKind::Operation(_) => OPERATION,
             EventKind::Tenancy(event) => event.number(),
             EventKind::Services(event) => event.number(),
             EventKind::Verification(event) => event.number(),
@@ -50,6 +56,7 @@ impl Record for Event {
         out.put_u64(self.at);
         match &self.kind {
             EventKind::Booted(boot_id) => out.put(&boot_id.0),
+            EventKind::Operation(record) => record.encode(out),
             EventKind::Tenancy(event) => event.encode(out),
             EventKind::Services(event) => event.encode(out),
             EventKind::Verification(event) => event.encode(out),
@@ -60,6 +67,10 @@ impl Record for Event {
         let (number, at) = (reader.u8()?, reader.u64()?);
         let kind = match number {
             BOOTED => EventKind::Booted(BootId::read(reader)?),
+            OPERATION => {
+                let record = OperationRecord::decode(reader)?;
+                EventKind::Operation(Some(record).filter(|record| OperationKind::exists(record.kind)).ok_or(Corrupt)?)
+            }
             _ if tenancy::Event::NUMBERS.contains(&number) => tenancy::Event::decode(number, reader)?.into(),
             _ if services::Event::NUMBERS.contains(&number) => services::Event::decode(number, reader)?.into(),
             _ if verification::Event::NUMBERS.contains(&number) => verification::Event::decode(number, reader)?.into(),
@@ -95,9 +106,10 @@ mod tests {
 
     #[test]
     fn no_two_workflows_share_a_number() {
-        let lists = [&[BOOTED][..], tenancy::Event::NUMBERS, services::Event::NUMBERS, verification::Event::NUMBERS];
+        let lists =
+            [&[BOOTED, OPERATION][..], tenancy::Event::NUMBERS, services::Event::NUMBERS, verification::Event::NUMBERS];
         let mut numbers: Vec<u8> = lists.concat();
         numbers.sort_unstable();
-        assert_eq!(numbers, (1..=20).filter(|number| *number != 18).collect::<Vec<u8>>());
+        assert_eq!(numbers, (1..=20).filter(|number| ![8, 18].contains(number)).collect::<Vec<u8>>());
     }
 }

@@ -29,7 +29,9 @@ impl State {
             EventKind::Services(services::Event::ServiceDeleted { service }) => {
                 Some(Fact::ServiceGone(self.services.owner(*service)?, *service))
             }
-            EventKind::Tenancy(_) | EventKind::Services(_) | EventKind::Verification(_) => None,
+            EventKind::Operation(_) | EventKind::Tenancy(_) | EventKind::Services(_) | EventKind::Verification(_) => {
+                None
+            }
         }
     }
 

@@ -29,6 +29,7 @@ mod decide;
 mod event;
 mod fact;
 mod machine;
+mod operation;
 mod prover;
 mod reads;
 mod reply;
@@ -36,7 +37,8 @@ mod rules;
 mod state;
 
 pub use adyton_decider::{
-    BootId, Class, Corrupt, Draft, Fresh, Id, IdError, KeyedHash, Kind, Record, Seconds, TokenHash,
+    AnyKind, BootId, Class, ClientAddress, Corrupt, CredentialKind, Draft, Fresh, Id, IdError, KeyedHash, Kind,
+    OperationOutcome, OperationRecord, Record, Seconds, TokenHash,
 };
 pub use adyton_destination::{Channel, Country, Destination, DestinationError, WrittenInstead};
 pub use adyton_services::{
@@ -56,10 +58,11 @@ pub use adyton_verification::{
     VerificationView,
 };
 pub use ask::Ask;
-pub use command::{Command, Context, Tick};
+pub use command::{Command, Context, Note, Tick};
 pub use decide::decide;
 pub use event::{Event, EventKind};
 pub use machine::{Consequence, Frozen, View};
+pub use operation::OperationKind;
 pub use reads::{AccountView, FetchAccount, Read};
 pub use reply::{Answer, Decision, Refusal, Reply};
 pub use rules::Rules;

@@ -7,8 +7,9 @@ use adyton_services::{Loosening, Services};
 
 use crate::verification::Beneath;
 use crate::{
-    AccountId, Caller, Denied, FetchService, FetchVerification, KeyId, ListServices, Rules, Scopes, Seconds, ServiceId,
-    ServicePage, ServiceView, SubjectSalt, VerificationView, View, services, tenancy, verification,
+    AccountId, Caller, Denied, FetchService, FetchVerification, KeyId, ListServices, Note, OperationKind, Rules,
+    Scopes, Seconds, ServiceId, ServicePage, ServiceView, SubjectSalt, VerificationView, View, services, tenancy,
+    verification,
 };
 
 /// A read and the types of its answer.
@@ -23,6 +24,18 @@ pub trait Read {
     /// # Errors
     /// The refusal.
     fn of(&self, view: &View, rules: &Rules, now: Seconds) -> Result<Self::Reply, Self::Refusal>;
+
+    /// What its record says, as if it was permitted.
+    fn asked(&self) -> Note;
+
+    /// Why the caller may not read, if that is the refusal.
+    fn denied(refusal: &Self::Refusal) -> Option<Denied>;
+
+    /// What is noted of it; nothing of a caller whose token is wrong.
+    fn note(&self, answer: &Result<Self::Reply, Self::Refusal>) -> Option<Note> {
+        let denied = answer.as_ref().err().and_then(Self::denied);
+        (denied != Some(Denied::Unauthorized)).then(|| Note { permitted: denied.is_none(), ..self.asked() })
+    }
 }
 
 /// What a tenant is, which keys it has, and what of its services waits.
@@ -48,6 +61,20 @@ impl Read for FetchAccount {
         let loosenings = view.services.loosenings_of(account.tenant.account).collect();
         Ok(AccountView { account, loosenings })
     }
+
+    fn asked(&self) -> Note {
+        Note {
+            caller: self.caller,
+            kind: OperationKind::FetchAccount,
+            service: None,
+            verification: None,
+            permitted: true,
+        }
+    }
+
+    fn denied(refusal: &Self::Refusal) -> Option<Denied> {
+        Some(*refusal)
+    }
 }
 
 impl Read for FetchService {
@@ -57,6 +84,23 @@ impl Read for FetchService {
     fn of(&self, view: &View, _: &Rules, _: Seconds) -> Result<ServiceView, services::Refusal> {
         services::fetch(&view.services, &view.tenancy, self)
     }
+
+    fn asked(&self) -> Note {
+        Note {
+            caller: self.caller,
+            kind: OperationKind::FetchService,
+            service: Some(self.service),
+            verification: None,
+            permitted: true,
+        }
+    }
+
+    fn denied(refusal: &Self::Refusal) -> Option<Denied> {
+        match refusal {
+            services::Refusal::Denied(denied) => Some(*denied),
+            _ => None,
+        }
+    }
 }
 
 impl Read for ListServices {
@@ -65,6 +109,23 @@ impl Read for ListServices {
 
     fn of(&self, view: &View, _: &Rules, _: Seconds) -> Result<ServicePage, services::Refusal> {
         services::list(&view.services, &view.tenancy, self)
+    }
+
+    fn asked(&self) -> Note {
+        Note {
+            caller: self.caller,
+            kind: OperationKind::ListServices,
+            service: None,
+            verification: None,
+            permitted: true,
+        }
+    }
+
+    fn denied(refusal: &Self::Refusal) -> Option<Denied> {
+        match refusal {
+            services::Refusal::Denied(denied) => Some(*denied),
+            _ => None,
+        }
     }
 }
 
@@ -76,6 +137,23 @@ impl Read for FetchVerification {
         let services = Services::new(&view.services, &rules.services);
         let beneath = Beneath { tenancy: &view.tenancy, services };
         verification::fetch(&view.verification, &beneath, self, now)
+    }
+
+    fn asked(&self) -> Note {
+        Note {
+            caller: self.caller,
+            kind: OperationKind::FetchVerification,
+            service: Some(self.service),
+            verification: self.target.sid(),
+            permitted: true,
+        }
+    }
+
+    fn denied(refusal: &Self::Refusal) -> Option<Denied> {
+        match refusal {
+            verification::Refusal::Denied(denied) => Some(*denied),
+            _ => None,
+        }
     }
 }
 

@@ -13,4 +13,6 @@ pub struct Rules {
     pub services: services::Rules,
     /// Of verifications.
     pub verification: verification::Rules,
+    /// Whether every operation of an authenticated caller leaves a record.
+    pub records_operations: bool,
 }

@@ -30,7 +30,7 @@ impl State {
             self.hear(at, fact);
         }
         match kind {
-            EventKind::Booted(_) => {}
+            EventKind::Booted(_) | EventKind::Operation(_) => {}
             EventKind::Tenancy(event) => self.tenancy.apply(at, event),
             EventKind::Services(event) => self.services.apply(at, event),
             EventKind::Verification(event) => self.verification.apply(at, event, &self.services),
@@ -55,7 +55,7 @@ impl State {
     /// The tenant that an event concerns, as far as the state before it knows.
     pub fn tenant_of(&self, event: &Event) -> Option<AccountId> {
         match &event.kind {
-            EventKind::Booted(_) => None,
+            EventKind::Booted(_) | EventKind::Operation(_) => None,
             EventKind::Tenancy(event) => event.tenant(),
             EventKind::Services(event) => self.services.tenant_of(event),
             EventKind::Verification(event) => self.verification.tenant_of(event),

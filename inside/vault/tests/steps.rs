@@ -83,8 +83,15 @@ impl Vault {
                 sent: None,
                 destination: Some(number_of("+12025550123")),
                 custom_code: Some(Code::parse("123456").unwrap()),
+                slot_key: None,
             });
-            vault.happened(verification::Event::CheckFailed { verification, service, subject, full_again: NOW });
+            vault.happened(verification::Event::Checked {
+                verification,
+                service,
+                subject,
+                full_again: NOW,
+                outcome: verification::CheckOutcome::Wrong,
+            });
         }
         vault
     }

@@ -99,6 +99,7 @@ fn the_example_is_a_policy() {
     assert_eq!(Policy::parse(without.as_bytes()).unwrap().owners, None);
     assert_eq!(policy.limits.failed_checks, 20, "what is not named has its default");
     assert_eq!(policy.verification.shortest_code, 6);
+    assert!(policy.audit.operations, "operations leave records unless the policy says otherwise");
     assert_eq!(Trust::parse(&policy.routes[1].trust), Some(Trust::SpkiSha256([0xAB; 32])));
 }
 
@@ -140,14 +141,15 @@ fn an_unknown_key_names_itself_and_its_neighbour() {
 #[test]
 fn every_key_of_the_types_is_known() {
     // serde names the fields of a type when it meets one that it does not have.
-    for (table, lead) in [("", ""), ("owners", "[owners]\n"), ("limits", "[limits]\n")] {
+    for (table, lead) in [("", ""), ("owners", "[owners]\n"), ("limits", "[limits]\n"), ("audit", "[audit]\n")] {
         let error = match table {
             "" => toml::from_str::<Policy>("zzz = 1").unwrap_err().to_string(),
             "owners" => toml::from_str::<crate::Owners>("zzz = 1").unwrap_err().to_string(),
+            "audit" => toml::from_str::<crate::Audit>("zzz = 1").unwrap_err().to_string(),
             _ => toml::from_str::<Limits>("zzz = 1").unwrap_err().to_string(),
         };
         let names: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
-        assert!(names.len() > 1, "{error}");
+        assert!(!names.is_empty(), "{error}");
         for name in names {
             let table: toml::Table = format!("{lead}{name} = 1").parse().unwrap();
             assert_eq!(unknown::in_policy(&table), None, "{name}");
@@ -317,7 +319,8 @@ fn differences_in_plain_words() {
             "sends_per_number_block_hour = 100",
             "sends_per_number_block_hour = 50\nsends_per_mail_domain_hour = 30000\nfailed_checks_refill_seconds = 60",
         )
-        .replace("api.carrier.example", "other.example");
+        .replace("api.carrier.example", "other.example")
+        .replace("[limits]", "[audit]\noperations = false\n\n[limits]");
     let new = Policy::parse(changed.as_bytes()).unwrap();
     let said: Vec<_> = diff(&old, &new).into_iter().map(|change| (change.direction, change.words)).collect();
     let expected = [
@@ -331,6 +334,7 @@ fn differences_in_plain_words() {
         (Direction::Loosens, "limits.failed_checks_refill_seconds: 120 becomes 60"),
         (Direction::Tightens, "limits.sends_per_number_block_hour: 100 becomes 50"),
         (Direction::Loosens, "limits.sends_per_mail_domain_hour: 20000 becomes 30000"),
+        (Direction::Loosens, "audit.operations: operations leave no record any more"),
         (Direction::Changes, "routes.first: messages go to other.example:443, not api.carrier.example:443"),
     ];
     assert_eq!(said, expected.map(|(direction, words)| (direction, words.to_owned())));

@@ -75,6 +75,7 @@ pub(crate) fn start(service: ServiceId, who: u8) -> Command {
 
 /// Everything is open and nothing has a ceiling that a test would reach.
 pub(crate) static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
+    records_operations: false,
     tenancy: tenancy::Rules { admission: Admission::Open },
     services: services::Rules::default(),
     verification: verification::Rules {

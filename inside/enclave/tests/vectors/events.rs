@@ -1,7 +1,8 @@
 use adyton_seal::Plaintext;
 use adyton_vault::{
-    AppHash, BootId, Channel, Class, Event, EventKind, KeyedHash, Loosening, NewKey, Outcome, Record as _,
-    Requirements, Scopes, ServiceSettings, SubjectSalt, TokenHash, User, services, tenancy, verification,
+    AppHash, BootId, Channel, Class, CredentialKind, Event, EventKind, Id, KeyedHash, Loosening, NewKey,
+    OperationOutcome, OperationRecord, Outcome, Record as _, Requirements, Scopes, ServiceSettings, SubjectSalt,
+    TokenHash, User, services, tenancy, verification, verification::CheckOutcome,
 };
 
 use crate::reader::{self, Vector};
@@ -50,11 +51,35 @@ fn token_hash(v: &Vector) -> TokenHash {
 fn kind(v: &Vector) -> EventKind {
     match v.text("event") {
         "Booted" => EventKind::Booted(BootId(v.fixed("boot_id"))),
+        "Operation" => EventKind::Operation(operation(v)),
         "TenantCreated" | "KeysChanged" | "SettingsChanged" => of_tenancy(v).into(),
         "ServiceCreated" | "ServiceUpdated" | "ServiceDeleted" | "LooseningScheduled" | "LooseningEnded" => {
             of_services(v).into()
         }
         _ => of_verification(v).into(),
+    }
+}
+
+fn operation(v: &Vector) -> OperationRecord {
+    OperationRecord {
+        credential: match v.text("credential") {
+            "account" => CredentialKind::Account,
+            "key" => CredentialKind::Key,
+            "signer" => CredentialKind::Signer,
+            "owners" => CredentialKind::Owners,
+            other => panic!("{other}"),
+        },
+        sid: Id::from_bytes(v.fixed("sid")),
+        service: Id::from_bytes(v.fixed("service")),
+        kind: v.small("kind"),
+        object: Id::from_bytes(v.fixed("object")),
+        outcome: match v.text("outcome") {
+            "done" => OperationOutcome::Done,
+            "refused" => OperationOutcome::Refused,
+            "not_permitted" => OperationOutcome::NotPermitted,
+            other => panic!("{other}"),
+        },
+        client: KeyedHash::from_bytes(v.fixed("client")),
     }
 }
 
@@ -119,7 +144,6 @@ fn of_verification(v: &Vector) -> verification::Event {
     let attempt = || sid(v, "attempt");
     let subject = || KeyedHash::from_bytes(v.fixed("subject"));
     match v.text("event") {
-        "SlotOpened" => verification::Event::SlotOpened { slot: v.small("slot"), key: None },
         "VerificationStarted" => verification::Event::VerificationStarted {
             verification: verification(),
             account: sid(v, "account"),
@@ -131,6 +155,7 @@ fn of_verification(v: &Vector) -> verification::Event {
             sent: None,
             destination: None,
             custom_code: None,
+            slot_key: None,
         },
         "VerificationResent" => {
             verification::Event::VerificationResent { verification: verification(), attempt: attempt(), sent: None }
@@ -138,17 +163,21 @@ fn of_verification(v: &Vector) -> verification::Event {
         "SendRepeated" => {
             verification::Event::SendRepeated { verification: verification(), attempt: attempt(), sent: None }
         }
-        "CheckFailed" => verification::Event::CheckFailed {
+        "Checked" => verification::Event::Checked {
             verification: verification(),
             service: sid(v, "service"),
             subject: subject(),
             full_again: v.number("full_again"),
-        },
-        "VerificationApproved" => verification::Event::VerificationApproved {
-            verification: verification(),
-            service: sid(v, "service"),
-            subject: subject(),
-            proven: v.flag("proven"),
+            outcome: match v.text("outcome") {
+                "proven" => CheckOutcome::Proven,
+                "supplied" => CheckOutcome::Supplied,
+                "wrong" => CheckOutcome::Wrong,
+                "too_many" => CheckOutcome::TooMany,
+                "closed" => CheckOutcome::Closed,
+                "unknown" => CheckOutcome::Unknown,
+                "by_api" => CheckOutcome::ByApi,
+                other => panic!("{other}"),
+            },
         },
         "VerificationCanceled" => verification::Event::VerificationCanceled { verification: verification() },
         "Swept" => verification::Event::Swept,

@@ -59,7 +59,7 @@ proptest! {
                 },
                 Step::Right(who) => if let Some((view, code)) = live[usize::from(who)].take() {
                     let facts = bench.state.hot_facts();
-                    let alive = facts.iter().any(|facts| facts.verification == view.verification && facts.failed_checks < MAX_CHECKS);
+                    let alive = facts.iter().any(|facts| facts.verification == view.verification && facts.checks < MAX_CHECKS);
                     let in_time = bench.now < view.created + CODE_LIFE;
                     match bench.check(view.verification, &code) {
                         Ok(status) => prop_assert!(alive && in_time && status == Status::Approved),

@@ -80,6 +80,7 @@ impl Made {
                 sent: None,
                 destination: Some(destination),
                 custom_code: None,
+                slot_key: None,
             });
             if number % 500 == 0 {
                 self.started.push((service, verification, attempt));
@@ -91,7 +92,13 @@ impl Made {
         for number in 0..many {
             let (verification, full_again) = (Id::from_bytes([9; 16]), self.bench.now + 120);
             let subject = subject(number);
-            self.happen(verification::Event::CheckFailed { verification, service, subject, full_again });
+            self.happen(verification::Event::Checked {
+                verification,
+                service,
+                subject,
+                full_again,
+                outcome: verification::CheckOutcome::Wrong,
+            });
         }
     }
 
@@ -164,7 +171,7 @@ proptest! {
                 },
                 Step::Right(which) => if let Some(service) = made.service(which) {
                     let (verification, subject) = (Id::from_bytes([9; 16]), subject(0));
-                    made.happen(verification::Event::VerificationApproved { verification, service, subject, proven: true });
+                    made.happen(verification::Event::Checked { verification, service, subject, full_again: 0, outcome: verification::CheckOutcome::Proven });
                 },
                 Step::Delete(which) => if let Some(service) = made.service(which) {
                     made.bench.run(DeleteService { caller: caller(), service }).unwrap();

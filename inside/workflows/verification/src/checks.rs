@@ -3,14 +3,16 @@
 use alloc::vec::Vec;
 
 use adyton_decider::{Context, Seconds};
+use adyton_seal::Code;
+use adyton_services::ServiceId;
 use adyton_tenancy::Scope;
 
 use crate::ceilings::{Use, of_look};
-use crate::decide::{Live, live, own, stop};
+use crate::decide::{Live, live, own_service, stop};
 use crate::starts::derived;
 use crate::{
-    Approve, Beneath, Cancel, Check, Draft, Event, LookUp, MAX_CHECKS, Refusal, Rules, State, Status, SupportView,
-    VerificationView,
+    Approve, Beneath, Cancel, Check, CheckOutcome, Draft, Event, LookUp, MAX_CHECKS, Refusal, Rules, State, Status,
+    Subject, SupportView, Target, VerificationId, VerificationView,
 };
 
 pub(crate) fn check(
@@ -20,39 +22,77 @@ pub(crate) fn check(
     context: &Context<'_, Rules>,
     draft: &mut Draft,
 ) -> Result<VerificationView, Refusal> {
-    let live = own(state, beneath, caller, *service, *target, context.now)?;
-    let Live { sid, verification: found, .. } = live;
-    if found.failed_checks >= MAX_CHECKS {
+    own_service(beneath, caller, *service)?;
+    // From here on one event, whatever the outcome.
+    let found = live(state, *service, *target, context.now);
+    let (verification, subject) = match &found {
+        Ok(live) => (live.sid, live.verification.subject),
+        Err(_) => named(*target),
+    };
+    let compared = found.and_then(|live| {
+        let (outcome, full_again) = compare(state, &live, code, context)?;
+        Ok((live, outcome, full_again))
+    });
+    let (outcome, full_again) = match &compared {
+        Ok((_, outcome, full_again)) => (*outcome, *full_again),
+        Err(Refusal::TooManyChecks { .. }) => (CheckOutcome::TooMany, 0),
+        Err(Refusal::ChecksClosed { .. } | Refusal::Full) => (CheckOutcome::Closed, 0),
+        Err(_) => (CheckOutcome::Unknown, 0),
+    };
+    draft.log(Event::Checked { verification, service: *service, subject, full_again, outcome });
+    let (live, ..) = compared?;
+    // The message goes on its way after the right code as after a wrong one. After the last code its
+    // life goes on too, but the code is of no use.
+    if live.verification.checks.saturating_add(1) >= MAX_CHECKS {
+        stop(state, core::iter::once(live.sid), false, draft);
+    }
+    let status = if outcome.is_right() { Status::Approved } else { Status::Pending };
+    Ok(live.view(status, context.now))
+}
+
+/// The verification of a service that a target names, approved ones included.
+fn held(state: &State, service: ServiceId, target: Target) -> Option<VerificationId> {
+    let of_subject = |subject| state.hot.by_subject.get(&(service, subject)).copied();
+    let sid = match target {
+        Target::Sid(sid) => Some(sid),
+        Target::Subject(subject) => of_subject(subject),
+        Target::Both(sid, subject) => of_subject(subject).filter(|found| *found == sid),
+    };
+    sid.filter(|sid| state.hot.verifications.get(sid).is_some_and(|found| found.service == service))
+}
+
+/// What a target names, where it names no live verification.
+fn named(target: Target) -> (VerificationId, Subject) {
+    match target {
+        Target::Sid(sid) => (sid, Subject::MIN),
+        Target::Subject(subject) => (VerificationId::MIN, subject),
+        Target::Both(sid, subject) => (sid, subject),
+    }
+}
+
+/// Compares a code, and what the destination's budget becomes if it is wrong.
+fn compare(
+    state: &State,
+    Live { sid, verification: found, .. }: &Live<'_>,
+    code: &Code,
+    context: &Context<'_, Rules>,
+) -> Result<(CheckOutcome, Seconds), Refusal> {
+    if found.checks >= MAX_CHECKS {
         return Err(Refusal::TooManyChecks { retry_after: found.ends() - context.now });
     }
-    let place = (*service, found.subject);
+    let place = (found.service, found.subject);
     let full_again = state.budgets.try_one(&place, &context.rules.limits, context.now);
     let full_again = full_again.map_err(|closed| Refusal::ChecksClosed { retry_after: closed.retry_after })?;
     if !state.budgets.has_room(found.account, &place) {
         return Err(Refusal::Full);
     }
-    let expected = match &found.custom_code {
-        Some(custom) => custom.duplicate(),
+    let (expected, right) = match &found.custom_code {
+        Some(custom) => (custom.duplicate(), CheckOutcome::Supplied),
         // Without its slot's key it is a replayed one, which a boot has voided.
-        None => derived(state, sid, found).ok_or(Refusal::NotFound(None))?,
+        None => (derived(state, *sid, found).ok_or(Refusal::NotFound(None))?, CheckOutcome::Proven),
     };
-    let (verification, service, subject) = (sid, *service, found.subject);
     // Constant time, digits and length.
-    let status = if expected.same(code) {
-        // Only a code that the vault made proves that the person got it; a caller's own would let
-        // the caller reset the count of wrong ones.
-        let proven = found.custom_code.is_none();
-        draft.log(Event::VerificationApproved { verification, service, subject, proven });
-        Status::Approved
-    } else {
-        draft.log(Event::CheckFailed { verification, service, subject, full_again });
-        Status::Pending
-    };
-    // After the last wrong code its life goes on, but the code is of no use.
-    if status == Status::Approved || found.failed_checks.saturating_add(1) >= MAX_CHECKS {
-        stop(state, core::iter::once(sid), false, draft);
-    }
-    Ok(live.view(status, context.now))
+    Ok((if expected.same(code) { right } else { CheckOutcome::Wrong }, full_again))
 }
 
 pub(crate) fn cancel(
@@ -62,10 +102,13 @@ pub(crate) fn cancel(
     now: Seconds,
     draft: &mut Draft,
 ) -> Result<VerificationView, Refusal> {
-    let live = own(state, beneath, &cancel.caller, cancel.service, cancel.target, now)?;
-    draft.log(Event::VerificationCanceled { verification: live.sid });
-    stop(state, core::iter::once(live.sid), false, draft);
-    Ok(live.view(Status::Canceled, now))
+    let Cancel { caller, service, target } = cancel;
+    own_service(beneath, caller, *service)?;
+    // From here on one event, whether a right code has approved it, or it is there at all.
+    let verification = held(state, *service, *target).unwrap_or(VerificationId::MIN);
+    draft.log(Event::VerificationCanceled { verification });
+    stop(state, core::iter::once(verification), false, draft);
+    Ok(live(state, *service, *target, now)?.view(Status::Canceled, now))
 }
 
 /// Only a verification whose code the caller itself supplied, in a service that the policy names.
@@ -76,21 +119,24 @@ pub(crate) fn approve(
     now: Seconds,
     draft: &mut Draft,
 ) -> Result<VerificationView, Refusal> {
-    let account = beneath.tenancy.authenticate(&approve.caller, Scope::Verify)?;
-    let service = beneath.services.of(account, approve.service).ok_or(Refusal::NotFound(None))?;
+    let service = own_service(beneath, &approve.caller, approve.service)?;
     if !service.takes_custom_codes() {
         return Err(Refusal::CustomCode);
     }
-    let live = live(state, approve.service, approve.target, now)?;
-    if live.verification.custom_code.is_none() {
-        return Err(Refusal::CustomCode);
-    }
-    draft.log(Event::VerificationApproved {
-        verification: live.sid,
-        service: approve.service,
-        subject: live.verification.subject,
-        proven: false,
+    // From here on one event, as for a check.
+    let live = live(state, approve.service, approve.target, now).and_then(|live| match live.verification.custom_code {
+        Some(_) => Ok(live),
+        None => Err(Refusal::CustomCode),
     });
+    let (verification, subject, outcome) = match &live {
+        Ok(live) => (live.sid, live.verification.subject, CheckOutcome::ByApi),
+        Err(_) => {
+            let (verification, subject) = named(approve.target);
+            (verification, subject, CheckOutcome::Unknown)
+        }
+    };
+    draft.log(Event::Checked { verification, service: approve.service, subject, full_again: 0, outcome });
+    let live = live?;
     stop(state, core::iter::once(live.sid), false, draft);
     Ok(live.view(Status::Approved, now))
 }
@@ -110,7 +156,7 @@ pub(crate) fn look_up(
     // Looking is counted and logged whether or not there was anything to see.
     draft.log(Event::SupportLooked { account, user: caller.user, verification: *verification });
     let live = beneath.held(state, *verification).filter(|found| found.account == account);
-    Ok(match live.filter(|found| found.ends() > now) {
+    Ok(match live.filter(|found| found.ends() > now && !found.approved) {
         Some(found) => SupportView {
             live: true,
             reason: None,

@@ -103,6 +103,16 @@ pub enum Target {
     Both(VerificationId, Subject),
 }
 
+impl Target {
+    /// The SID that it names, if it names one.
+    pub fn sid(self) -> Option<VerificationId> {
+        match self {
+            Self::Sid(sid) | Self::Both(sid, _) => Some(sid),
+            Self::Subject(_) => None,
+        }
+    }
+}
+
 /// All that changes something here. Reads are functions of a view ([`crate::fetch`]).
 #[allow(
     clippy::large_enum_variant,

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use adyton_decider::{Context, Seconds};
 use adyton_destination::Destination;
-use adyton_services::{ServiceId, Services};
-use adyton_tenancy::Caller;
+use adyton_services::{Effective, ServiceId, Services};
+use adyton_tenancy::{Caller, Scope};
 
 use crate::hot::Verification;
 use crate::{
@@ -37,8 +37,26 @@ impl Beneath<'_> {
 /// Decides one command.
 ///
 /// # Errors
-/// A [`Refusal`]; then the draft is to be discarded.
+/// A [`Refusal`]. The draft then holds what is logged of it: that a check, an end or an approval
+/// was asked for, and nothing of any other command.
 pub fn decide(
+    state: &State,
+    beneath: &Beneath<'_>,
+    command: Command,
+    context: &mut Context<'_, Rules>,
+    draft: &mut Draft,
+) -> Result<Reply, Refusal> {
+    let logs_refusals = matches!(command, Command::Check(_) | Command::Cancel(_) | Command::Approve(_));
+    let before = (draft.events.len(), draft.effects.len());
+    let reply = draft_of(state, beneath, command, context, draft);
+    if reply.is_err() && !logs_refusals {
+        draft.events.truncate(before.0);
+        draft.effects.truncate(before.1);
+    }
+    reply
+}
+
+fn draft_of(
     state: &State,
     beneath: &Beneath<'_>,
     command: Command,
@@ -145,9 +163,18 @@ pub(crate) fn own<'a>(
     target: Target,
     now: Seconds,
 ) -> Result<Live<'a>, Refusal> {
-    let account = beneath.tenancy.authenticate(caller, adyton_tenancy::Scope::Verify)?;
-    beneath.services.of(account, service).ok_or(Refusal::NotFound(None))?;
+    own_service(beneath, caller, service)?;
     live(state, service, target, now)
+}
+
+/// A service of the caller's, if its key may verify.
+pub(crate) fn own_service<'a>(
+    beneath: &'a Beneath<'_>,
+    caller: &Caller,
+    service: ServiceId,
+) -> Result<Effective<'a>, Refusal> {
+    let account = beneath.tenancy.authenticate(caller, Scope::Verify)?;
+    beneath.services.of(account, service).ok_or(Refusal::NotFound(None))
 }
 
 /// Number of the slot that a time lies in.

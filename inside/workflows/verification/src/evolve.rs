@@ -9,34 +9,34 @@ use adyton_tenancy::AccountId;
 use crate::decide::slot;
 use crate::hot::{Hot, Slot, Verification};
 use crate::sends::Counted;
-use crate::{Attempt, AttemptId, Event, Reason, State, Subjects, VerificationId};
+use crate::{Attempt, AttemptId, CheckOutcome, Event, Reason, State, Subjects, VerificationId};
 
 impl State {
     /// Applies one event beside that state of services.
     pub fn apply(&mut self, at: Seconds, event: Event, services: &adyton_services::State) {
         match event {
-            Event::CheckFailed { verification, service, subject, full_again } => {
-                if let Some(account) = services.owner(service) {
-                    self.budgets.wrong(account, (service, subject), full_again, at);
+            Event::Checked { verification, service, subject, full_again, outcome } => {
+                let place = (service, subject);
+                match (outcome, services.owner(service)) {
+                    (CheckOutcome::Wrong, Some(account)) => self.budgets.wrong(account, place, full_again, at),
+                    // Only a code that the vault made proves that the person got it; a caller's own
+                    // would let the caller reset the count of wrong ones.
+                    (CheckOutcome::Proven, _) => self.budgets.right(&place, at),
+                    _ => {}
                 }
-                if let Some(live) = self.hot.verifications.get_mut(&verification) {
-                    live.failed_checks = live.failed_checks.saturating_add(1);
-                    live.updated = at;
+                if outcome.is_compared() {
+                    self.hot.checked(verification, outcome.is_right(), at);
                 }
-            }
-            Event::VerificationApproved { verification, service, subject, proven } => {
-                if proven {
-                    self.budgets.right(&(service, subject), at);
+                if outcome == CheckOutcome::ByApi {
+                    self.end(verification, Reason::Approved, at);
+                    // A replayed state has not known it live, but may be asked why it is over.
+                    self.ended.put(verification, service, Reason::Approved, at);
                 }
-                self.end(verification, Reason::Approved, at);
-                // A replayed state has not known it live, but may be asked why it is over.
-                self.ended.put(verification, service, Reason::Approved, at);
             }
             Event::VerificationCanceled { verification } => self.end(verification, Reason::Canceled, at),
             Event::Swept => self.swept(at, services),
             Event::SupportLooked { account, .. } => self.hot.sends.add(Counted::Support(account), 1, at),
-            Event::SlotOpened { .. }
-            | Event::VerificationStarted { .. }
+            Event::VerificationStarted { .. }
             | Event::VerificationResent { .. }
             | Event::SendRepeated { .. }
             | Event::DeliveryReported { .. } => self.hot.apply(at, event),
@@ -52,9 +52,16 @@ impl State {
                 self.ended.put(verification, service, Reason::VaultRestarted, at);
             }
             Event::VerificationCanceled { verification } => {
-                if let Some(service) = self.ended.service(verification) {
-                    self.ended.put(verification, service, Reason::Canceled, at);
+                if let Some((service, reason)) = self.ended.of(verification) {
+                    let reason = if reason == Reason::Approved { reason } else { Reason::Canceled };
+                    self.ended.put(verification, service, reason, at);
                 }
+            }
+            Event::Checked { verification, service, outcome, .. } => {
+                if outcome.is_compared() {
+                    self.ended.checked(verification, service, outcome.is_right(), at);
+                }
+                self.apply(at, event, services);
             }
             event if matches!(event.class(), Class::S | Class::P) => self.apply(at, event, services),
             _ => {}
@@ -65,7 +72,8 @@ impl State {
     pub fn booted(&mut self, at: Seconds) {
         let hot = core::mem::take(&mut self.hot);
         for (verification, live) in hot.verifications.iter() {
-            self.ended.put(*verification, live.service, Reason::VaultRestarted, at);
+            let reason = if live.approved { Reason::Approved } else { Reason::VaultRestarted };
+            self.ended.put(*verification, live.service, reason, at);
         }
         self.budgets.boot(at);
         self.hot.swept = at / 3600;
@@ -73,6 +81,7 @@ impl State {
 
     fn end(&mut self, verification: VerificationId, reason: Reason, at: Seconds) {
         if let Some(over) = self.hot.end(verification) {
+            let reason = if over.approved || over.ends() <= at { over.reason_at_end() } else { reason };
             self.ended.put(verification, over.service, reason, at);
         }
     }
@@ -81,7 +90,6 @@ impl State {
 impl Hot {
     fn apply(&mut self, at: Seconds, event: Event) {
         match event {
-            Event::SlotOpened { slot, key } => drop(self.slots.insert(slot, Slot { key, live: 0 })),
             Event::VerificationStarted {
                 verification,
                 account,
@@ -93,8 +101,12 @@ impl Hot {
                 sent,
                 destination,
                 custom_code,
+                slot_key,
             } => {
                 self.count(account, sent, at);
+                if slot_key.is_some() {
+                    self.slots.insert(slot(at), Slot { key: slot_key, live: 0 });
+                }
                 self.start(
                     verification,
                     Verification {
@@ -109,7 +121,8 @@ impl Hot {
                         created: at,
                         updated: at,
                         attempts: Attempt::new(attempt, at).into(),
-                        failed_checks: 0,
+                        checks: 0,
+                        approved: false,
                     },
                 );
             }

@@ -57,7 +57,11 @@ pub(crate) struct Verification {
     pub(crate) created: Seconds,
     pub(crate) updated: Seconds,
     pub(crate) attempts: Attempts,
-    pub(crate) failed_checks: u8,
+    /// Codes that were compared.
+    pub(crate) checks: u8,
+    /// The right code was tried. It is over for its tenant, without a code, and keeps its place until
+    /// its life ends: what happens to it meanwhile, and when, is as for a wrong code.
+    pub(crate) approved: bool,
 }
 
 impl Verification {
@@ -73,7 +77,11 @@ impl Verification {
 
     /// Why it is over when its life is.
     pub(crate) fn reason_at_end(&self) -> Reason {
-        if self.failed_checks >= MAX_CHECKS { Reason::MaxAttemptsReached } else { Reason::Expired }
+        match self.checks {
+            _ if self.approved => Reason::Approved,
+            MAX_CHECKS.. => Reason::MaxAttemptsReached,
+            _ => Reason::Expired,
+        }
     }
 }
 
@@ -101,13 +109,32 @@ impl Hot {
         if self.by_subject.get(&subject) == Some(&sid) {
             self.by_subject.remove(&subject);
         }
-        if let Some(slot) = self.slots.get_mut(&ended.slot) {
-            slot.live = slot.live.saturating_sub(1);
-            if slot.live == 0 {
-                self.slots.remove(&ended.slot);
-            }
+        if !ended.approved {
+            self.leave_slot(ended.slot);
         }
         Some(ended)
+    }
+
+    /// A code was compared. A right one erases the verification's own code, and its slot's key with
+    /// the slot's last live one.
+    pub(crate) fn checked(&mut self, sid: VerificationId, right: bool, at: Seconds) {
+        let Some(live) = self.verifications.get_mut(&sid) else { return };
+        live.checks = live.checks.saturating_add(1);
+        live.updated = at;
+        if right && !live.approved {
+            live.approved = true;
+            live.custom_code = None;
+            let slot = live.slot;
+            self.leave_slot(slot);
+        }
+    }
+
+    fn leave_slot(&mut self, number: u32) {
+        let Some(slot) = self.slots.get_mut(&number) else { return };
+        slot.live = slot.live.saturating_sub(1);
+        if slot.live == 0 {
+            self.slots.remove(&number);
+        }
     }
 }
 
@@ -137,13 +164,25 @@ impl Ended {
         }
     }
 
+    /// What replay knows of a verification whose code was compared. How long it is kept depends on
+    /// the start, as far as that is known, and never on the outcome.
+    pub(crate) fn checked(&mut self, verification: VerificationId, service: ServiceId, right: bool, at: Seconds) {
+        match self.by_sid.get_mut(&verification) {
+            Some((_, reason, _)) if right => *reason = Reason::Approved,
+            Some(_) => {}
+            None if right => self.put(verification, service, Reason::Approved, at),
+            None => self.put(verification, service, Reason::VaultRestarted, at),
+        }
+    }
+
     pub(crate) fn reason(&self, service: ServiceId, verification: VerificationId, now: Seconds) -> Option<Reason> {
         let (of, reason, until) = self.by_sid.get(&verification)?;
         (*of == service && *until > now).then_some(*reason)
     }
 
-    pub(crate) fn service(&self, verification: VerificationId) -> Option<ServiceId> {
-        self.by_sid.get(&verification).map(|(service, ..)| *service)
+    /// Service and reason, however long ago it was.
+    pub(crate) fn of(&self, verification: VerificationId) -> Option<(ServiceId, Reason)> {
+        self.by_sid.get(&verification).map(|(service, reason, _)| (*service, *reason))
     }
 
     /// Whether the oldest is due to be forgotten.

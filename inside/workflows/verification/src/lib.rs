@@ -38,7 +38,7 @@ use adyton_decider::Seconds;
 
 pub use command::{Approve, Cancel, Check, Command, CountRepeat, LookUp, ReportDelivery, Start, Target};
 pub use decide::{Beneath, Draft, decide};
-pub use event::Event;
+pub use event::{CheckOutcome, Event};
 pub use reads::{FetchVerification, fetch};
 pub use reply::{
     Attempt, AttemptId, AttemptKind, Ceiling, Effect, Outcome, Reason, Refusal, Reply, Status, SupportView,

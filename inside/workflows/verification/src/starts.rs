@@ -32,7 +32,7 @@ pub(crate) fn start(
     let code_of_live = again.and_then(|(sid, live)| Some((sid, live, derived(state, sid, live)?)));
     if let Some((_, live, _)) = &code_of_live {
         let retry_after = live.ends() - context.now;
-        if live.failed_checks >= MAX_CHECKS {
+        if live.checks >= MAX_CHECKS {
             return Err(Refusal::TooManyChecks { retry_after });
         }
         if live.attempts.len() >= MAX_SENDS {
@@ -108,7 +108,7 @@ pub(crate) fn count_repeat(
 ) -> Result<(), Refusal> {
     let CountRepeat { verification, attempt, subjects, cost } = *repeat;
     let live = beneath.held(state, verification);
-    let live = live.filter(|live| live.ends() > context.now && live.failed_checks < MAX_CHECKS);
+    let live = live.filter(|live| live.ends() > context.now && live.checks < MAX_CHECKS);
     let live = live.ok_or(Refusal::NotFound(None))?;
     let newest = live.attempts.last();
     if newest.sid != attempt || newest.outcome.is_some() {
@@ -145,13 +145,11 @@ fn begin(
         Some(custom) => custom.duplicate(),
         None => derive(key, verification, service, code_length),
     };
-    let code = match held {
-        Some(key) => code_under(key),
+    let (code, slot_key) = match held {
+        Some(key) => (code_under(key), None),
         None => {
             let key = SlotKey::new(context.fresh.secret());
-            let code = code_under(&key);
-            draft.log(Event::SlotOpened { slot, key: Some(key) });
-            code
+            (code_under(&key), Some(key))
         }
     };
     let message = render(channel, effective.settings(), &look, &code).map_err(too_long)?;
@@ -166,8 +164,9 @@ fn begin(
         sent: Some((subjects, cost)),
         destination: Some(destination.duplicate()),
         custom_code,
+        slot_key,
     });
-    // Also one whose life is over, but which no sweep has ended yet.
+    // Also one that is over, but has its place until a sweep ends it.
     let older = state.hot.by_subject.get(&(service, subjects.in_service));
     stop(state, older.copied().into_iter(), false, draft);
     let to = destination.duplicate();

@@ -33,8 +33,10 @@ pub struct HotFacts {
     pub sent: usize,
     /// Attempts whose outcome is known.
     pub known: usize,
-    /// Wrong codes.
-    pub failed_checks: u8,
+    /// Codes that were compared.
+    pub checks: u8,
+    /// The right code was tried.
+    pub approved: bool,
 }
 
 impl State {
@@ -60,7 +62,8 @@ impl State {
             service: live.service,
             sent: live.attempts.len(),
             known: live.attempts.iter().filter(|attempt| attempt.outcome.is_some()).count(),
-            failed_checks: live.failed_checks,
+            checks: live.checks,
+            approved: live.approved,
         };
         self.hot.verifications.iter().map(facts).collect()
     }
@@ -71,17 +74,16 @@ impl State {
             Event::VerificationStarted { account, .. } | Event::SupportLooked { account, .. } => Some(*account),
             Event::VerificationResent { verification, .. }
             | Event::SendRepeated { verification, .. }
-            | Event::CheckFailed { verification, .. }
-            | Event::VerificationApproved { verification, .. }
+            | Event::Checked { verification, .. }
             | Event::VerificationCanceled { verification }
             | Event::DeliveryReported { verification, .. } => {
                 self.hot.verifications.get(verification).map(|live| live.account)
             }
-            Event::SlotOpened { .. } | Event::Swept => None,
+            Event::Swept => None,
         }
     }
 
-    /// The verification, if it is of that service and its life is not over.
+    /// The verification, if it is of that service and not over.
     pub(crate) fn live_verification(
         &self,
         service: ServiceId,
@@ -89,14 +91,15 @@ impl State {
         now: Seconds,
     ) -> Option<&Verification> {
         let found = self.hot.verifications.get(&verification)?;
-        (found.service == service && found.ends() > now).then_some(&**found)
+        (found.service == service && found.ends() > now && !found.approved).then_some(&**found)
     }
 
     /// Why a verification of a service is over, if that is still known.
     pub(crate) fn reason(&self, service: ServiceId, verification: VerificationId, now: Seconds) -> Option<Reason> {
         if let Some(found) = self.hot.verifications.get(&verification) {
-            // Its life is over, though no sweep has come yet.
-            return (found.service == service && found.ends() <= now).then(|| found.reason_at_end());
+            // Approved, or its life is over, though no sweep has come yet.
+            let over = found.approved || found.ends() <= now;
+            return (found.service == service && over).then(|| found.reason_at_end());
         }
         self.ended.reason(service, verification, now)
     }
@@ -110,7 +113,7 @@ impl State {
         now: Seconds,
     ) -> Option<Reason> {
         let live = self.hot.verifications.get(&verification).map(|found| found.service);
-        let service = live.or_else(|| self.ended.service(verification))?;
+        let service = live.or_else(|| Some(self.ended.of(verification)?.0))?;
         services.of(account, service)?;
         self.reason(service, verification, now)
     }

@@ -48,6 +48,7 @@ fn engine(world: &World, table: RoutingTable, limits: Limits) -> (Engine, Holder
     // A new vault's budgets begin at none.
     let limits = Limits { failed_checks_refill: 0, ..limits };
     let rules = Rules {
+        records_operations: false,
         tenancy: tenancy::Rules { admission: Admission::Open },
         services: services::Rules::default(),
         verification: verification::Rules { channels: [Channel::Sms].into(), calling_codes: [1].into(), limits },

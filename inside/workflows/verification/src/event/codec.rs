@@ -1,23 +1,25 @@
 //! Events as bytes (`docs/spec/02-entries.md`, "Events inside `ops` bodies").
 
-use adyton_decider::{Corrupt, read_flag};
+use adyton_decider::Corrupt;
 use adyton_destination::Channel;
 use adyton_seal::Plaintext;
 use adyton_services::ServiceId;
 use adyton_tenancy::{AccountId, KeyId, User};
 use adyton_wire::{Put, Reader};
 
-use super::Event;
+use super::{CheckOutcome, Event};
 use crate::{AttemptId, Outcome, Subject, VerificationId};
 
 /// Stands for "no route" in `DeliveryReported`.
 const NO_ROUTE: u8 = u8::MAX;
+/// By so many zeros `VerificationResent` is as long as `VerificationStarted`: which of the two a
+/// start leads to, an earlier code that was right or wrong decides.
+const RESENT_ZEROS: usize = 50;
 
 impl Event {
     /// Writes the fields.
     pub fn encode(&self, out: &mut Plaintext) {
         match self {
-            Self::SlotOpened { slot, key: _ } => out.put_u32(*slot),
             Self::VerificationStarted {
                 verification,
                 account,
@@ -29,6 +31,7 @@ impl Event {
                 sent: _,
                 destination: _,
                 custom_code: _,
+                slot_key: _,
             } => {
                 out.put(verification.as_bytes());
                 out.put(account.as_bytes());
@@ -41,22 +44,29 @@ impl Event {
                 out.put(attempt.as_bytes());
                 out.put_u8(*code_length);
             }
-            Self::VerificationResent { verification, attempt, sent: _ }
-            | Self::SendRepeated { verification, attempt, sent: _ } => {
+            Self::VerificationResent { verification, attempt, sent: _ } => {
+                out.put(verification.as_bytes());
+                out.put(attempt.as_bytes());
+                out.put(&[0; RESENT_ZEROS]);
+            }
+            Self::SendRepeated { verification, attempt, sent: _ } => {
                 out.put(verification.as_bytes());
                 out.put(attempt.as_bytes());
             }
-            Self::CheckFailed { verification, service, subject, full_again } => {
+            Self::Checked { verification, service, subject, full_again, outcome } => {
                 out.put(verification.as_bytes());
                 out.put(service.as_bytes());
                 out.put(subject.as_bytes());
                 out.put_u64(*full_again);
-            }
-            Self::VerificationApproved { verification, service, subject, proven } => {
-                out.put(verification.as_bytes());
-                out.put(service.as_bytes());
-                out.put(subject.as_bytes());
-                out.put_u8(u8::from(*proven));
+                out.put_u8(match outcome {
+                    CheckOutcome::Proven => 1,
+                    CheckOutcome::Supplied => 2,
+                    CheckOutcome::Wrong => 3,
+                    CheckOutcome::TooMany => 4,
+                    CheckOutcome::Closed => 5,
+                    CheckOutcome::Unknown => 6,
+                    CheckOutcome::ByApi => 7,
+                });
             }
             Self::VerificationCanceled { verification } => out.put(verification.as_bytes()),
             Self::Swept => {}
@@ -92,7 +102,6 @@ impl Event {
     /// [`Corrupt`].
     pub fn decode(number: u8, reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
         Ok(match number {
-            4 => Self::SlotOpened { slot: reader.u32()?, key: None },
             5 => Self::VerificationStarted {
                 verification: VerificationId::read(reader)?,
                 account: AccountId::read(reader)?,
@@ -108,23 +117,30 @@ impl Event {
                 sent: None,
                 destination: None,
                 custom_code: None,
+                slot_key: None,
             },
-            6 => Self::VerificationResent {
-                verification: VerificationId::read(reader)?,
-                attempt: AttemptId::read(reader)?,
-                sent: None,
-            },
-            7 => Self::CheckFailed {
+            6 => {
+                let (verification, attempt) = (VerificationId::read(reader)?, AttemptId::read(reader)?);
+                if reader.array::<RESENT_ZEROS>()? != [0; RESENT_ZEROS] {
+                    return Err(Corrupt);
+                }
+                Self::VerificationResent { verification, attempt, sent: None }
+            }
+            7 => Self::Checked {
                 verification: VerificationId::read(reader)?,
                 service: ServiceId::read(reader)?,
                 subject: Subject::read(reader)?,
                 full_again: reader.u64()?,
-            },
-            8 => Self::VerificationApproved {
-                verification: VerificationId::read(reader)?,
-                service: ServiceId::read(reader)?,
-                subject: Subject::read(reader)?,
-                proven: read_flag(reader)?,
+                outcome: match reader.u8()? {
+                    1 => CheckOutcome::Proven,
+                    2 => CheckOutcome::Supplied,
+                    3 => CheckOutcome::Wrong,
+                    4 => CheckOutcome::TooMany,
+                    5 => CheckOutcome::Closed,
+                    6 => CheckOutcome::Unknown,
+                    7 => CheckOutcome::ByApi,
+                    _ => return Err(Corrupt),
+                },
             },
             9 => Self::Swept,
             10 => Self::DeliveryReported {

@@ -13,13 +13,6 @@ use crate::{AttemptId, Outcome, Subject, Subjects, VerificationId};
 
 /// What happened to verifications.
 pub enum Event {
-    /// A ten-minute slot was opened.
-    SlotOpened {
-        /// Number of the slot: Unix seconds / 600.
-        slot: u32,
-        /// Its key; *not written*.
-        key: Option<SlotKey>,
-    },
     /// A verification was started and its first code sent.
     VerificationStarted {
         /// Its SID.
@@ -42,6 +35,10 @@ pub enum Event {
         destination: Option<Destination>,
         /// A code that the caller supplied; *not written*.
         custom_code: Option<Code>,
+        /// The key of its ten-minute slot, if it is the slot's first code that is live; *not
+        /// written*. It has no event of its own: whether a slot's last live code is gone, a right
+        /// code decides.
+        slot_key: Option<SlotKey>,
     },
     /// The same code was sent again.
     VerificationResent {
@@ -52,31 +49,26 @@ pub enum Event {
         /// What sending counts for, and its cost; *not written*.
         sent: Option<(Subjects, u64)>,
     },
-    /// A wrong code was tried.
-    CheckFailed {
-        /// Its SID.
+    /// A code was checked, or approval by API was asked for, whatever came of it: the log shows no
+    /// outcome by its size.
+    Checked {
+        /// The verification's SID; of an unknown one what the caller named, else zeros.
         verification: VerificationId,
-        /// Its service.
+        /// The service.
         service: ServiceId,
-        /// Keyed hash of the destination, in the service.
+        /// Keyed hash of the destination, in the service; of an unknown verification what the
+        /// caller named, else zeros.
         subject: Subject,
-        /// When the destination's budget is full again, if nothing else happens.
+        /// When the destination's budget is full again, if the code was wrong and nothing else
+        /// happens; 0 if none was compared.
         full_again: Seconds,
+        /// What came of it.
+        outcome: CheckOutcome,
     },
-    /// The right code was tried, or approval came by API; the verification is over.
-    VerificationApproved {
-        /// Its SID.
-        verification: VerificationId,
-        /// Its service.
-        service: ServiceId,
-        /// Keyed hash of the destination, in the service.
-        subject: Subject,
-        /// A code that the vault made was tried, so the person got it.
-        proven: bool,
-    },
-    /// Its tenant ended a verification, or another start took its place.
+    /// Its tenant ended a verification, or asked for the end of one that is not there or approved
+    /// already; or another start took its place.
     VerificationCanceled {
-        /// Its SID.
+        /// Its SID; zeros if the service has none that was named.
         verification: VerificationId,
     },
     /// A sweep took out what was over or gone, as far as one sweep goes.
@@ -112,18 +104,47 @@ pub enum Event {
     },
 }
 
+/// What came of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckOutcome {
+    /// The right code, which the vault made: the person got it. The verification is approved.
+    Proven,
+    /// The right code, which the caller had supplied. The verification is approved.
+    Supplied,
+    /// A wrong code.
+    Wrong,
+    /// None was compared: the verification bears no more codes.
+    TooMany,
+    /// None was compared: the destination's budget is spent, or there is no room for one.
+    Closed,
+    /// None was compared: there is no such live verification.
+    Unknown,
+    /// Its tenant approved it by API, as only one whose code it had supplied.
+    ByApi,
+}
+
+impl CheckOutcome {
+    /// Whether it was the right code.
+    pub fn is_right(self) -> bool {
+        matches!(self, Self::Proven | Self::Supplied)
+    }
+
+    /// Whether a code was compared.
+    pub fn is_compared(self) -> bool {
+        self.is_right() || self == Self::Wrong
+    }
+}
+
 impl Event {
     /// Numbers of this workflow's events; no other workflow has them.
-    pub const NUMBERS: &[u8] = &[4, 5, 6, 7, 8, 9, 10, 17, 19, 20];
+    pub const NUMBERS: &[u8] = &[5, 6, 7, 9, 10, 17, 19, 20];
 
     /// The event's number.
     pub fn number(&self) -> u8 {
         match self {
-            Self::SlotOpened { .. } => 4,
             Self::VerificationStarted { .. } => 5,
             Self::VerificationResent { .. } => 6,
-            Self::CheckFailed { .. } => 7,
-            Self::VerificationApproved { .. } => 8,
+            Self::Checked { .. } => 7,
             Self::Swept => 9,
             Self::DeliveryReported { .. } => 10,
             Self::VerificationCanceled { .. } => 17,
@@ -135,9 +156,8 @@ impl Event {
     /// The freshness class.
     pub fn class(&self) -> Class {
         match self {
-            Self::CheckFailed { .. } | Self::VerificationApproved { .. } => Class::P,
-            Self::SlotOpened { .. }
-            | Self::VerificationStarted { .. }
+            Self::Checked { .. } => Class::P,
+            Self::VerificationStarted { .. }
             | Self::VerificationResent { .. }
             | Self::VerificationCanceled { .. }
             | Self::Swept

@@ -1,0 +1,211 @@
+//! What operations are called in their records, and who asked for them (`docs/spec/02-entries.md`,
+//! "Operations").
+
+use adyton_decider::{AnyKind, ClientAddress, CredentialKind, OperationOutcome, OperationRecord};
+
+use crate::{
+    Answer, Caller, Command, Denied, Id, KeyedHash, Note, Refusal, Reply, Scope, ServiceId, State, User,
+    VerificationId, services, tenancy, verification,
+};
+
+/// The operations, by their numbers in records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum OperationKind {
+    /// The owners admit a tenant.
+    CreateTenant = 1,
+    /// A tenant changes its keys.
+    ChangeKeys = 2,
+    /// The owners change the settings.
+    ChangeSettings = 3,
+    /// A service is made.
+    CreateService = 4,
+    /// A service is changed.
+    UpdateService = 5,
+    /// A service is deleted.
+    DeleteService = 6,
+    /// A service is to become weaker.
+    Loosen = 7,
+    /// A loosening is taken back.
+    WithdrawLoosening = 8,
+    /// A code is sent, for the first time or again.
+    Start = 9,
+    /// A code is checked.
+    Check = 10,
+    /// A verification is ended.
+    Cancel = 11,
+    /// A verification is approved by API.
+    Approve = 12,
+    /// Support looks at a verification.
+    LookUp = 13,
+    /// A read of an account.
+    FetchAccount = 14,
+    /// A read of a service.
+    FetchService = 15,
+    /// A list of services.
+    ListServices = 16,
+    /// A read of a verification.
+    FetchVerification = 17,
+}
+
+impl OperationKind {
+    /// The highest number.
+    const LAST: u8 = Self::FetchVerification as u8;
+
+    /// Whether there is an operation of this number.
+    pub(crate) fn exists(number: u8) -> bool {
+        (1..=Self::LAST).contains(&number)
+    }
+
+    /// Whether a secret may decide what comes of it: its record tells only whether it was permitted.
+    fn is_decided_by_secrets(self) -> bool {
+        matches!(self, Self::Check | Self::Cancel | Self::Approve | Self::LookUp | Self::FetchVerification)
+    }
+}
+
+const NONE: Id<AnyKind> = Id::MIN;
+
+fn any<K>(id: Id<K>) -> Id<AnyKind> {
+    Id::from_bytes(*id.as_bytes())
+}
+
+/// An operation that waits for its outcome.
+pub(crate) struct Asked {
+    credential: CredentialKind,
+    sid: Id<AnyKind>,
+    service: Id<AnyKind>,
+    kind: OperationKind,
+    object: Id<AnyKind>,
+}
+
+impl Asked {
+    fn by(caller: &Caller, kind: OperationKind) -> Self {
+        let (credential, sid) = match caller.user {
+            User::Account(account) => (CredentialKind::Account, any(account)),
+            User::Key(key) => (CredentialKind::Key, any(key)),
+        };
+        Self { credential, sid, service: NONE, kind, object: NONE }
+    }
+
+    fn signed(credential: CredentialKind, sid: Id<AnyKind>, kind: OperationKind, object: Id<AnyKind>) -> Self {
+        Self { credential, sid, service: NONE, kind, object }
+    }
+
+    fn of(self, service: ServiceId) -> Self {
+        Self { service: any(service), ..self }
+    }
+
+    fn about(self, verification: Option<VerificationId>) -> Self {
+        Self { object: verification.map_or(NONE, any), ..self }
+    }
+
+    /// The record, once the answer is known.
+    pub(crate) fn record(self, answer: &Answer) -> OperationRecord {
+        let Self { credential, sid, service, kind, object } = self;
+        // What was made is named by the reply; of a refusal the object is what the request named.
+        let (service, object) = match answer {
+            Ok(Reply::Services(services::Reply::Service(view))) => (any(view.service), object),
+            Ok(Reply::Verification(verification::Reply::Verification(view))) if kind == OperationKind::Start => {
+                (service, any(view.verification))
+            }
+            _ => (service, object),
+        };
+        let outcome = match answer {
+            Err(refusal) if refusal.denied().is_some() => OperationOutcome::NotPermitted,
+            Err(_) if !kind.is_decided_by_secrets() => OperationOutcome::Refused,
+            _ => OperationOutcome::Done,
+        };
+        // The enclave does not know the address: the host hands over bytes of a stream.
+        let client = KeyedHash::<ClientAddress>::MIN;
+        OperationRecord { credential, sid, service, kind: kind as u8, object, outcome, client }
+    }
+}
+
+/// What a command asks for and who asks, if it is an operation of an authenticated caller.
+pub(crate) fn asked(state: &State, command: &Command) -> Option<Asked> {
+    let asked = match command {
+        Command::Tenancy(command) => return of_tenancy(state, command),
+        Command::Services(command) => of_services(command)?,
+        Command::Verification(command) => of_verification(command)?,
+        // Reads are noted once they are answered.
+        Command::Note(_) | Command::Tick(_) => return None,
+    };
+    let (caller, asked) = asked;
+    let denied = state.tenancy.authenticate(caller, Scope::Verify).err();
+    (denied != Some(Denied::Unauthorized)).then_some(asked)
+}
+
+/// Signatures were verified before there is a command.
+fn of_tenancy(state: &State, command: &tenancy::Command) -> Option<Asked> {
+    use OperationKind::{ChangeKeys, ChangeSettings, CreateTenant};
+    match command {
+        // Where anybody may become a tenant, nobody is authenticated yet.
+        tenancy::Command::CreateTenant(create) => {
+            create.admitted.map(|_| Asked::signed(CredentialKind::Owners, NONE, CreateTenant, any(create.account)))
+        }
+        tenancy::Command::ChangeKeys(change) => {
+            let account = any(change.account);
+            let asked = Asked::signed(CredentialKind::Signer, account, ChangeKeys, account);
+            state.tenancy.holds(change.account).then_some(asked)
+        }
+        tenancy::Command::ChangeSettings(_) => Some(Asked::signed(CredentialKind::Owners, NONE, ChangeSettings, NONE)),
+    }
+}
+
+fn of_services(command: &services::Command) -> Option<(&Caller, Asked)> {
+    use services::Command::{CreateService, DeleteService, Loosen, UpdateService, WithdrawLoosening};
+    let (caller, kind, service) = match command {
+        CreateService(create) => (&create.caller, OperationKind::CreateService, None),
+        UpdateService(update) => (&update.caller, OperationKind::UpdateService, Some(update.service)),
+        DeleteService(delete) => (&delete.caller, OperationKind::DeleteService, Some(delete.service)),
+        Loosen(loosen) => (&loosen.caller, OperationKind::Loosen, Some(loosen.service)),
+        WithdrawLoosening(withdraw) => (&withdraw.caller, OperationKind::WithdrawLoosening, Some(withdraw.service)),
+    };
+    let asked = Asked { service: service.map_or(NONE, any), ..Asked::by(caller, kind) };
+    Some((caller, asked))
+}
+
+fn of_verification(command: &verification::Command) -> Option<(&Caller, Asked)> {
+    use verification::Command::{Approve, Cancel, Check, CountRepeat, LookUp, ReportDelivery, Start};
+    Some(match command {
+        Start(start) => (&start.caller, Asked::by(&start.caller, OperationKind::Start).of(start.service)),
+        Check(check) => {
+            let asked = Asked::by(&check.caller, OperationKind::Check).of(check.service);
+            (&check.caller, asked.about(check.target.sid()))
+        }
+        Cancel(cancel) => {
+            let asked = Asked::by(&cancel.caller, OperationKind::Cancel).of(cancel.service);
+            (&cancel.caller, asked.about(cancel.target.sid()))
+        }
+        Approve(approve) => {
+            let asked = Asked::by(&approve.caller, OperationKind::Approve).of(approve.service);
+            (&approve.caller, asked.about(approve.target.sid()))
+        }
+        LookUp(look) => (&look.caller, Asked::by(&look.caller, OperationKind::LookUp).about(Some(look.verification))),
+        ReportDelivery(_) | CountRepeat(_) => return None,
+    })
+}
+
+impl Note {
+    /// The record of a read.
+    pub(crate) fn record(&self) -> OperationRecord {
+        let asked = Asked::by(&self.caller, self.kind);
+        let service = self.service.map_or(NONE, any);
+        let Asked { credential, sid, kind, object, .. } = asked.about(self.verification);
+        let outcome = if self.permitted { OperationOutcome::Done } else { OperationOutcome::NotPermitted };
+        let client = KeyedHash::<ClientAddress>::MIN;
+        OperationRecord { credential, sid, service, kind: kind as u8, object, outcome, client }
+    }
+}
+
+impl Refusal {
+    /// Why the caller may not, if that is it.
+    fn denied(&self) -> Option<Denied> {
+        match self {
+            Self::Tenancy(tenancy::Refusal::Denied(denied))
+            | Self::Services(services::Refusal::Denied(denied))
+            | Self::Verification(verification::Refusal::Denied(denied)) => Some(*denied),
+            _ => None,
+        }
+    }
+}
