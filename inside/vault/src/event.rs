@@ -1,5 +1,4 @@
-//! Events of all workflows: what is logged (`docs/spec/02-entries.md`, "Events inside `ops`
-//! bodies").
+//! Events of all workflows: what is logged (`docs/spec/02-entries.md`, "Events").
 
 use adyton_decider::{BootId, Class, Corrupt, OperationRecord, Record, Seconds};
 use adyton_seal::Plaintext;

@@ -1,4 +1,4 @@
-//! Events, and their bytes (`docs/spec/02-entries.md`, "Events inside `ops` bodies").
+//! Events, and their bytes (`docs/spec/02-entries.md`, "Events").
 
 use adyton_decider::{Class, Corrupt, read_flag};
 use adyton_seal::Plaintext;

@@ -1,4 +1,4 @@
-//! Events as bytes (`docs/spec/02-entries.md`, "Events inside `ops` bodies").
+//! Events as bytes (`docs/spec/02-entries.md`, "Events").
 
 use adyton_decider::Corrupt;
 use adyton_destination::Channel;
