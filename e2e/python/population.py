@@ -40,8 +40,8 @@ class Vault:
 class Tenant:
     """A tenant with an Ed25519 key; `service` is the SID of the service that it made."""
 
-    def __init__(self, vault):
-        self.vault = vault
+    def __init__(self, vault, name="Acme"):
+        self.vault, self.name = vault, name
         self.account, self.token = "AC" + secrets.token_hex(16), secrets.token_hex(16)
         self.ssh_key = Ed25519PrivateKey.generate()
         self.sequence = 0
@@ -57,7 +57,7 @@ class Tenant:
         """The request that makes this tenant."""
         return self.post("/adyton/v1/tenants", json.dumps({
             "account_sid": self.account,
-            "friendly_name": "Acme",
+            "friendly_name": self.name,
             "sealed_token": self.vault.seal(self.token, "tenant token", self.account),
             "ssh_key": "ssh-ed25519 " + base64.b64encode(self.public_key()).decode(),
         }))
