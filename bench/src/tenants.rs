@@ -19,7 +19,7 @@ const TENANTS: usize = 9_999;
 const SERVICES: usize = 10;
 /// A service as people make them.
 const SERVICE: &str = "FriendlyName=Corner%20Shop%20Login";
-/// By then the follower's own state has taken in what is durable, and no snapshot is under way.
+/// By then no snapshot is under way.
 const SETTLED: Duration = Duration::from_secs(5);
 const MIB: f64 = 1_048_576.0;
 
