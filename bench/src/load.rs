@@ -27,6 +27,14 @@ impl Measured {
         self.latencies.push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
     }
 
+    /// Takes what another run gave as if it had followed this one.
+    pub(crate) fn add(&mut self, other: Self) {
+        let Self { latencies, done, took } = other;
+        self.latencies.extend(latencies);
+        self.done += done;
+        self.took += took;
+    }
+
     /// Operations a second.
     pub(crate) fn rate(&self) -> f64 {
         self.done as f64 / self.took.as_secs_f64()

@@ -9,6 +9,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks")]
 #![allow(clippy::cast_precision_loss, reason = "rates are printed with few digits")]
 
+mod audit;
 mod boot;
 mod disk;
 mod evidence;
@@ -35,7 +36,7 @@ const USAGE: &str = "adyton-bench [--json] [--quick] [--no-peers] [--only PART]
   --json      one line of JSON for each row instead of a table
   --quick     shorter runs
   --no-peers  only ours and its limits; peers are installed if they are missing
-  --only      one part of the rows: requests, evidence, tenants, log, or nitro, which only runs when it is named";
+  --only      one part of the rows: requests, audit, evidence, tenants, log, or nitro, which only runs when it is named";
 
 pub(crate) type Error = Box<dyn std::error::Error>;
 
@@ -52,6 +53,7 @@ pub(crate) struct Options {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Requests,
+    Audit,
     Evidence,
     Tenants,
     Log,
@@ -65,6 +67,7 @@ impl std::str::FromStr for Part {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "requests" => Ok(Self::Requests),
+            "audit" => Ok(Self::Audit),
             "evidence" => Ok(Self::Evidence),
             "tenants" => Ok(Self::Tenants),
             "log" => Ok(Self::Log),
@@ -176,6 +179,9 @@ fn run(options: Options) -> Result<(), Error> {
     let local = tokio::task::LocalSet::new();
     if options.has(Part::Requests) {
         local.block_on(&runtime, requests::run(options, folder.path(), &mut print))?;
+    }
+    if options.has(Part::Audit) {
+        local.block_on(&runtime, audit::run(options, folder.path(), &mut print))?;
     }
     if options.has(Part::Evidence) {
         local.block_on(&runtime, evidence::run(options, folder.path(), &mut print))?;

@@ -21,10 +21,10 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
     print(Row::new("idle memory, enclave", "MiB", enclave as f64 / 1_048_576.0));
     print(Row::new("idle memory, host", "MiB", host as f64 / 1_048_576.0));
 
-    let bench = Bench { vault: Rc::new(vault), next: Rc::default() };
+    let bench = Bench::of(vault).await?;
     let echo = bench.echo(options.scale(400_000)).await?;
     let peers = if options.peers { Peers::measure(options, folder).await } else { Peers::default() };
-    let codes = Codes::follow(&bench.vault).await?;
+    let codes = bench.codes.clone();
 
     let (before, _) = bench.vault.resident()?;
     let count = options.scale(60_000);
@@ -44,8 +44,7 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
     let (rate, p99_ms) = (dead.rate(), Some(dead.percentile_ms(99)));
     print(Row { limit: Some(alive), p99_ms, ..Row::new("beside a dead carrier", "pairs/s", rate) });
 
-    let Ok(vault) = Rc::try_unwrap(bench.vault) else { return Err("a task still holds the vault".into()) };
-    vault.stop()?;
+    bench.stop()?;
     let again = Vault::start(folder)?;
     print(Row::new("cold start, with its log", "ms", again.started_in.as_secs_f64() * 1000.0));
     again.stop()
@@ -106,8 +105,11 @@ fn rows(
     }
 }
 
-struct Bench {
+/// A vault under load.
+pub(crate) struct Bench {
     vault: Rc<Vault>,
+    /// What its phone receives.
+    codes: Codes,
     /// Numbers handed out so far: each verification has its own.
     next: Rc<Cell<u32>>,
 }
@@ -129,6 +131,22 @@ fn escaped(to: &str) -> String {
 }
 
 impl Bench {
+    pub(crate) async fn of(vault: Vault) -> Result<Self, Error> {
+        let codes = Codes::follow(&vault).await?;
+        Ok(Self { vault: Rc::new(vault), codes, next: Rc::default() })
+    }
+
+    pub(crate) fn stop(self) -> Result<(), Error> {
+        let Ok(vault) = Rc::try_unwrap(self.vault) else { return Err("a task still holds the vault".into()) };
+        vault.stop()
+    }
+
+    /// Starts so many verifications, and measures the checks of them.
+    pub(crate) async fn started_and_checked(&self, count: usize) -> Result<Measured, Error> {
+        let prepared = self.starts(&self.codes, count).await?;
+        self.checks(prepared).await
+    }
+
     fn start(vault: &Vault, to: &str) -> Vec<u8> {
         vault.request("Verifications", &format!("To={}&Channel=sms", escaped(to)))
     }
