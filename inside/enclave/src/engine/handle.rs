@@ -179,12 +179,12 @@ impl Engine {
     /// # Errors
     /// [`Failure::Unavailable`] if the store is away or does not renew it in time.
     pub async fn view(&self) -> Result<Arc<View>, Failure> {
-        if !self.shared.lease.is_held() {
-            if !self.is_ready() || !self.shared.lease.held(PATIENCE, || self.shared.touch.notify_one()).await {
-                return Err(Failure::Unavailable);
-            }
+        let Shared { lease, touch, .. } = &*self.shared;
+        if lease.is_held() || (self.is_ready() && lease.held(PATIENCE, || touch.notify_one()).await) {
+            Ok(self.published())
+        } else {
+            Err(Failure::Unavailable)
         }
-        Ok(self.published())
     }
 
     /// The newest view. What follows from it must not be told: it decides only who pays.

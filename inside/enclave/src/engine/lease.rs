@@ -99,7 +99,7 @@ mod tests {
             lease.renew(Instant::now());
         };
         assert!(tokio::join!(wait, append).0);
-        assert!(lease.held(PATIENCE, || panic!("it holds")).await);
+        assert!(lease.held(PATIENCE, || unreachable!("it holds")).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,10 +4,12 @@
 //! 2. that secret unwraps the root key, from which every key of the vault follows;
 //! 3. the bodies of the operations log are opened, boot by boot;
 //! 4. numbers are recognised in them by their keyed hash, as anybody would who tries all numbers there are; decoys are not.
+//!    The tenant's salt, which the hash needs, stands in one of those bodies too.
 
 use adyton_ledger::{Body, Genesis, LogId, LogReader, Record, VaultId};
 use adyton_seal::{AeadKey, HmacKey, KeyTree, Label, Nonce, RootKey, Secret as Key, WrapKey, keyed_hash_16};
 use adyton_wire::Put;
+use data_encoding::HEXLOWER;
 
 use super::Attempt;
 use crate::drill::canary::Secret;
@@ -55,7 +57,9 @@ pub(super) fn open_with(drill: &Drill, secret: &Key<32>, how: &str) -> Result<Fi
         }
     }
     // 4.
-    let subjects = Subjects::new(&keys, &serving.tenant.account_sid, &drill.done.service)?;
+    let account = &serving.tenant.account_sid;
+    let salt = bodies.iter().find_map(|body| salt(body, account)).ok_or("no opened body has the tenant's salt")?;
+    let subjects = Subjects::new(&keys, account, &salt, &drill.done.service)?;
     let numbers = || {
         let pairs = drill.planted.canaries.iter().zip(&drill.planted.decoys);
         // Those of this service; other attempts have numbers of their own.
@@ -101,6 +105,16 @@ fn opened(keys: &KeyTree, vault: &VaultId, log: LogId, record: &Record, body: Bo
     Ok(Some(key.open(nonce, &bound_to, sealed)?.as_bytes().to_vec()))
 }
 
+/// The salt in the event by which a tenant was created (docs/spec/02-entries.md, `TenantCreated`), if a body holds it.
+fn salt(body: &[u8], account: &str) -> Option<[u8; 16]> {
+    const CREATED: u8 = 2;
+    let account = HEXLOWER.decode(account.strip_prefix("AC")?.as_bytes()).ok()?;
+    // `u8` number, `u64` time, account [16], token hash [32], salt [16].
+    body.windows(1 + 8 + 16 + 32 + 16)
+        .find(|event| event[0] == CREATED && event[9..25] == account)
+        .and_then(|event| event[57..].try_into().ok())
+}
+
 /// What a service of a tenant knows numbers by.
 struct Subjects {
     key: HmacKey,
@@ -108,8 +122,8 @@ struct Subjects {
 }
 
 impl Subjects {
-    fn new(keys: &KeyTree, account: &str, service: &str) -> Result<Self, Error> {
-        let key = HmacKey::new(&keys.derive(Label::Subject, &[account.as_bytes()])?);
+    fn new(keys: &KeyTree, account: &str, salt: &[u8; 16], service: &str) -> Result<Self, Error> {
+        let key = HmacKey::new(&keys.derive(Label::Subject, &[account.as_bytes(), salt])?);
         Ok(Self { key, service: service.into() })
     }
 
