@@ -60,7 +60,7 @@ fn keys() {
             "subjects" => {
                 let counted = v.text("destination").to_ascii_lowercase();
                 let parts = [bytes("service"), bytes("channel"), counted.as_bytes()];
-                let hash = keyed_hash_16(&hmac(Label::Subject, &[bytes("account")]), &parts);
+                let hash = keyed_hash_16(&hmac(Label::Subject, &[bytes("account"), &v.hex("salt")]), &parts);
                 assert_eq!(hash, v.fixed("in_service"), "{name}");
             }
             "code" => {
