@@ -15,6 +15,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use adyton_engine::Machine as _;
+use adyton_engine::sealing::padded;
 use adyton_seal::{Code, Plaintext, Secret};
 
 use crate::*;
@@ -84,6 +85,20 @@ fn fresh(counter: u8, round: u8) -> Fresh {
     }))
 }
 
+/// Bytes of both bodies, padded, of an entry with these events alone, and with the operation's record in any case.
+fn needed(events: &[Event], recorded: bool) -> usize {
+    // A record takes 80 bytes with its length.
+    let mut lengths = [0, if recorded { 0 } else { 80 }];
+    for event in events {
+        let mut out = Plaintext::with_capacity(64);
+        event.encode(&mut out);
+        let kept = matches!(event.class(), Class::S | Class::A);
+        lengths[usize::from(kept)] += 4 + out.as_bytes().len();
+    }
+    let [hot, kept] = lengths;
+    padded(hot, kept)
+}
+
 impl Bench {
     fn new() -> Self {
         let mut rules = Rules::default();
@@ -116,7 +131,14 @@ impl Bench {
         self.round += u8::from(self.counter == 0);
         let mut fresh = fresh(self.counter, self.round);
         let mut context = Context { now: self.now, fresh: &mut fresh, rules: &self.rules };
-        decide(&self.state, command, &mut context)
+        // A sweep is the vault's own, and nobody pays for it.
+        let charged = (!matches!(command, Command::Tick(_))).then(|| State::cost(&self.state.view(), &command).bytes);
+        let decision = decide(&self.state, command, &mut context);
+        if let Some(charged) = charged {
+            let needed = needed(&decision.draft.events, self.rules.records_operations);
+            assert!(charged >= needed, "charged {charged} bytes for {needed}");
+        }
+        decision
     }
 
     /// The SID of what the next command makes.
