@@ -6,7 +6,7 @@ use adyton_tenancy::{Caller, KeyChanges, NewKey};
 
 use crate::{AccountId, Command, View, services, tenancy, verification};
 
-/// Hot bytes that a command logs, at the most: a slot, an end and a start. That of a text has less.
+/// Hot bytes that a command logs, at the most: the end of one verification and the start of another.
 const HOT: usize = 400;
 /// Kept bytes besides the ones below: heads of events, ids, numbers and the operation's record.
 const KEPT: usize = 300;

@@ -185,9 +185,11 @@ impl Bench {
                 }
             }
         }
+        // In the order of their SIDs.
+        let facts = self.state.hot_facts();
         for verification in self.under_way.keys() {
-            let facts = self.state.hot_facts().into_iter().find(|facts| facts.verification == *verification);
-            let checks = facts.map(|facts| facts.checks);
+            let found = facts.binary_search_by_key(verification, |facts| facts.verification).ok();
+            let checks = found.map(|at| facts[at].checks);
             assert!(checks.is_some_and(|checks| checks < MAX_CHECKS), "under way after its end");
         }
     }
