@@ -3,7 +3,7 @@
 //! 1. what is sent is the only entry at its index; the same bytes go to the host until it answers ([`Appender`]);
 //! 2. the host's answer must be the size that the entry gives the log. Any other, and a conflict, is another writer's doing:
 //!    this one has stopped, and nothing that it sent last is claimed;
-//! 3. an entry that is durable shows that nobody else was the writer when it was first sent ([`super::lease`]).
+//! 3. an entry that is durable shows that nobody else was the writer when it was first sent (`lease`).
 
 use adyton_engine::Sealed;
 use adyton_frame::{Event, StopReason};

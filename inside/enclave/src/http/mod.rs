@@ -9,7 +9,7 @@
 //!    budget (`budget`);
 //! 4. the host must be one of the vault's own names (`host`), but for health and evidence;
 //! 5. parsing and normalising, before anything is counted or compared; asymmetric cryptography in `workers`;
-//! 6. the engine: a command goes to the decider ([`Api::ask`]), once; a read is answered from the published view ([`Api::read`]).
+//! 6. the engine: a command goes to the decider (`Api::ask`), once; a read is answered from the published view (`Api::read`).
 
 mod admission;
 mod answer;
