@@ -53,7 +53,7 @@ pub use operation::{AnyKind, ClientAddress, CredentialKind, OperationOutcome, Op
 pub use owned::Owned;
 pub use persistent::{Map, Set, Shared};
 pub use record::{Corrupt, Record};
-pub use window::SlidingHours;
+pub use window::{Amount, SlidingHours};
 
 /// Unix seconds, UTC.
 pub type Seconds = u64;

@@ -2,7 +2,8 @@
 //!
 //! A sliding hour over two fixed ones: the hour before counts by the part of it that is still
 //! within sixty minutes. It holds two numbers for each key, whatever the limit is, so the limit
-//! stays with the decider.
+//! stays with the decider. The numbers are of type `N` and saturate: a limit below `N`'s highest
+//! value holds.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -13,39 +14,63 @@ use crate::Seconds;
 const HOUR: Seconds = 3600;
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Window {
-    hour: u64,
-    now: u64,
-    before: u64,
+struct Window<N> {
+    hour: u32,
+    now: N,
+    before: N,
 }
 
-impl Window {
-    fn at(self, hour: u64) -> Self {
+/// The hour that a time lies in.
+fn hour(at: Seconds) -> u32 {
+    u32::try_from(at / HOUR).unwrap_or(u32::MAX)
+}
+
+impl<N: Amount> Window<N> {
+    fn at(self, hour: u32) -> Self {
         match hour.saturating_sub(self.hour) {
             0 => self,
-            1 => Self { hour, now: 0, before: self.now },
-            _ => Self { hour, now: 0, before: 0 },
+            1 => Self { hour, now: N::default(), before: self.now },
+            _ => Self { hour, ..Self::default() },
         }
     }
 
     /// What lies within the last sixty minutes, rounded up.
     fn lately(self, now: Seconds) -> u64 {
-        let window = self.at(now / HOUR);
+        let window = self.at(hour(now));
         let left = HOUR - now % HOUR;
-        window.now.saturating_add(window.before.saturating_mul(left).div_ceil(HOUR))
+        let before: u64 = window.before.into();
+        window.now.into().saturating_add(before.saturating_mul(left).div_ceil(HOUR))
+    }
+}
+
+/// What a count is held in.
+pub trait Amount: Copy + Default + Into<u64> {
+    /// The amount, or the highest one that fits.
+    fn saturating_from(amount: u64) -> Self;
+}
+
+impl Amount for u32 {
+    fn saturating_from(amount: u64) -> Self {
+        Self::try_from(amount).unwrap_or(Self::MAX)
+    }
+}
+
+impl Amount for u64 {
+    fn saturating_from(amount: u64) -> Self {
+        amount
     }
 }
 
 /// Sliding hours by key.
-pub struct SlidingHours<K> {
-    windows: BTreeMap<K, Window>,
+pub struct SlidingHours<K, N> {
+    windows: BTreeMap<K, Window<N>>,
     /// The last key that was looked at and kept, while the keys are looked through.
     looked: Option<K>,
     /// Keys that it holds; beyond it nothing fits for a further one until an hour has passed.
     max_keys: usize,
 }
 
-impl<K: Copy + Ord> SlidingHours<K> {
+impl<K: Copy + Ord, N: Amount> SlidingHours<K, N> {
     /// Nothing counted yet, with room for `max_keys` keys.
     pub fn new(max_keys: usize) -> Self {
         Self { windows: BTreeMap::new(), looked: None, max_keys }
@@ -54,8 +79,9 @@ impl<K: Copy + Ord> SlidingHours<K> {
     /// Counts.
     pub fn add(&mut self, key: K, amount: u64, at: Seconds) {
         let window = self.windows.entry(key).or_default();
-        *window = window.at(at / HOUR);
-        window.now = window.now.saturating_add(amount);
+        *window = window.at(hour(at));
+        let now: u64 = window.now.into();
+        window.now = N::saturating_from(now.saturating_add(amount));
     }
 
     /// Whether `amount` more fits under `limit`.
@@ -69,13 +95,14 @@ impl<K: Copy + Ord> SlidingHours<K> {
         if window.lately(now).saturating_add(amount) <= limit {
             return Ok(());
         }
-        let current = window.at(now / HOUR);
+        let current = window.at(hour(now));
+        let (in_hour, before) = (current.now.into(), current.before.into());
         // Only the hour before ebbs away now; if that is not enough, the present one begins to at
         // its end.
-        let room = limit.saturating_sub(amount).saturating_sub(current.now);
-        if current.before > 0 && current.now.saturating_add(amount) <= limit {
+        let room = limit.saturating_sub(amount).saturating_sub(in_hour);
+        if before > 0 && in_hour.saturating_add(amount) <= limit {
             // before * left / HOUR <= room
-            let left = room.saturating_mul(HOUR) / current.before;
+            let left = room.saturating_mul(HOUR) / before;
             return Err((HOUR - now % HOUR).saturating_sub(left).max(1));
         }
         Err(HOUR - now % HOUR)
@@ -94,7 +121,7 @@ impl<K: Copy + Ord> SlidingHours<K> {
     /// Looks at the next keys, at most so many, and forgets what is older than two hours; whether
     /// that was the last of them. Then it begins anew.
     pub fn forget(&mut self, now: Seconds, most: usize) -> bool {
-        let hour = now / HOUR;
+        let hour = hour(now);
         let from = self.looked.take().map_or(Bound::Unbounded, Bound::Excluded);
         let next: Vec<_> = self.windows.range((from, Bound::Unbounded)).take(most).collect();
         let (count, last) = (next.len(), next.last().map(|(key, _)| **key));
@@ -118,7 +145,8 @@ mod tests {
         /// error of two fixed hours), and what is refused fits after the wait.
         #[test]
         fn a_limit_holds(steps in proptest::collection::vec((0u64..1200, 1u64..5), 1..200), limit in 5u64..50) {
-            let (mut hours, mut now, mut counted) = (SlidingHours::new(1), 0u64, alloc::vec::Vec::new());
+            let (mut now, mut counted) = (0u64, alloc::vec::Vec::new());
+            let mut hours = SlidingHours::<_, u32>::new(1);
             for (step, amount) in steps {
                 now += step;
                 match hours.fits(&(), amount, limit, now) {
@@ -138,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_full_table_takes_no_further_key() {
-        let mut hours = SlidingHours::new(1);
+        let mut hours = SlidingHours::<_, u64>::new(1);
         hours.add(1, 1, 10);
         assert_eq!(hours.fits(&1, 1, 2, 10), Ok(()));
         assert_eq!(hours.fits(&2, 1, 2, 10), Err(HOUR - 10));
@@ -148,8 +176,16 @@ mod tests {
     }
 
     #[test]
+    fn a_count_that_saturates_is_above_every_lower_limit() {
+        let mut hours = SlidingHours::<_, u32>::new(1);
+        hours.add((), u64::MAX, 10);
+        assert_eq!(hours.lately(&(), 10), u64::from(u32::MAX));
+        assert_eq!(hours.fits(&(), 1, u64::from(u32::MAX), 10), Err(HOUR - 10));
+    }
+
+    #[test]
     fn old_keys_are_forgotten_in_steps() {
-        let mut hours = SlidingHours::new(100);
+        let mut hours = SlidingHours::<_, u64>::new(100);
         (0..10u64).for_each(|key| hours.add(key, 1, key % 2 * 2 * HOUR));
         let mut sizes = alloc::vec::Vec::new();
         // Each step looks at four of the keys that are left behind the last one.

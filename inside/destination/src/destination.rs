@@ -5,6 +5,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::fmt;
 
 use zeroize::Zeroizing;
@@ -25,10 +26,37 @@ const BLOCK_DIGITS: usize = 4;
 /// An address. It identifies a person, so it is a secret: zeroized on drop, never printed, and not
 /// written to the log (the log knows it by its keyed hash).
 ///
-/// Boxed, so that moving it leaves no copy behind; and nothing besides, since there are as many as
-/// live verifications: what a number's digits say is read from them.
-pub struct Destination {
-    text: Zeroizing<Box<[u8]>>,
+/// Behind a pointer, so that moving it leaves no copy behind, and one copy in memory however often
+/// it is duplicated. There are as many as live verifications, so it holds nothing besides: what a
+/// number's digits say is read from them.
+pub struct Destination(Arc<Text>);
+
+/// The bytes. A number has at most 16 of them, which stand in the same allocation.
+enum Text {
+    Short(Zeroizing<[u8; SHORT]>, u8),
+    Long(Zeroizing<Box<[u8]>>),
+}
+
+const SHORT: usize = 16;
+
+impl Text {
+    fn of(bytes: Zeroizing<Box<[u8]>>) -> Self {
+        let mut short = Zeroizing::new([0; SHORT]);
+        match (short.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
+            (Some(place), Ok(length)) => {
+                place.copy_from_slice(&bytes);
+                Self::Short(short, length)
+            }
+            _ => Self::Long(bytes),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(bytes, length) => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Self::Long(bytes) => bytes,
+        }
+    }
 }
 
 /// Why a text is not an address; names no character of it.
@@ -92,7 +120,7 @@ impl Destination {
     /// [`DestinationError::NationalLength`] or [`DestinationError::NationalBeginning`].
     pub fn phone(text: &str) -> Result<Self, DestinationError> {
         phone::parse(text)?;
-        Ok(Self { text: Zeroizing::new(text.as_bytes().into()) })
+        Ok(Self::of(Zeroizing::new(text.as_bytes().into())))
     }
 
     /// How a phone number that [`Destination::phone`] refuses is written instead, if a rule knows.
@@ -106,13 +134,17 @@ impl Destination {
     /// # Errors
     /// The other [`DestinationError`]s.
     pub fn email(text: &str) -> Result<Self, DestinationError> {
-        Ok(Self { text: email::normal(text)? })
+        Ok(Self::of(email::normal(text)?))
+    }
+
+    fn of(bytes: Zeroizing<Box<[u8]>>) -> Self {
+        Self(Arc::new(Text::of(bytes)))
     }
 
     /// The address. Every caller of this is a place to review: the tenant that gave it, and the
     /// message's address.
     pub fn expose(&self) -> &str {
-        core::str::from_utf8(&self.text).unwrap_or_default()
+        core::str::from_utf8(self.0.bytes()).unwrap_or_default()
     }
 
     /// What is counted for it: the address itself, an e-mail's local part in lower case, since no
@@ -148,9 +180,10 @@ impl Destination {
         }
     }
 
-    /// A second copy, for a message or an answer. Greppable, because `Clone` is not implemented.
+    /// Another owner of the same copy, for a message or an answer. Greppable, because `Clone` is not
+    /// implemented.
     pub fn duplicate(&self) -> Self {
-        Self { text: self.text.clone() }
+        Self(Arc::clone(&self.0))
     }
 }
 
@@ -214,6 +247,17 @@ mod tests {
             assert_eq!(Destination::email(text).err(), Some(error), "{text}");
         }
         assert_eq!(Destination::email("a@xn--exmple-cua.com").unwrap().prefix(), "xn--exmple-cua.com");
+    }
+
+    #[test]
+    fn an_address_of_any_length_is_kept_whole() {
+        for local in 1..=64 {
+            let address = [&"a".repeat(local), "@example.com"].concat();
+            assert_eq!(Destination::email(&address).unwrap().duplicate().expose(), address);
+        }
+        let longest = "+491701234567890";
+        assert_eq!(longest.len(), SHORT);
+        assert_eq!(Destination(Arc::new(Text::of(Zeroizing::new(longest.as_bytes().into())))).expose(), longest);
     }
 
     #[test]

@@ -52,21 +52,11 @@ impl State {
         }
     }
 
-    /// The tenant that an event concerns, as far as the state before it knows.
-    pub fn tenant_of(&self, event: &Event) -> Option<AccountId> {
-        match &event.kind {
-            EventKind::Booted(_) | EventKind::Operation(_) => None,
-            EventKind::Tenancy(event) => event.tenant(),
-            EventKind::Services(event) => self.services.tenant_of(event),
-            EventKind::Verification(event) => self.verification.tenant_of(event),
-        }
-    }
-
     /// The ceilings of which an event uses something and of which, with it, 80 % or more are used.
     /// The state is that before the event.
     pub fn ceilings_near(&self, event: &Event, limits: &Limits) -> impl Iterator<Item = Ceiling> + use<> {
         let near = match &event.kind {
-            EventKind::Verification(of) => Some(self.verification.ceilings_near(event.at, of, limits)),
+            EventKind::Verification(of) => Some(self.verification.ceilings_near(event.at, of, &self.services, limits)),
             _ => None,
         };
         near.into_iter().flatten()

@@ -1,4 +1,5 @@
-//! What API keys and waiting loosenings cost, measured: rows of the memory table in `docs/LIMITS.md`.
+//! What API keys, waiting loosenings and live verifications cost, measured: rows of the memory table in
+//! `docs/LIMITS.md`.
 //!
 //! The process holds nothing else, so what its resident memory grows by is theirs. SIDs of keys are the clients' to choose: the
 //! measure takes scattered ones, and ones in order, which leave the nodes of a tree half empty.
@@ -6,8 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
 use adyton_vault::{
-    Event, EventKind, Id, Loosening, NewKey, Requirements, Scope, Scopes, ServiceSettings, State, SubjectSalt,
-    TokenHash, services, tenancy,
+    Channel, Destination, Event, EventKind, Id, KeyedHash, Loosening, NewKey, Requirements, Scope, Scopes,
+    ServiceSettings, Shared, State, SubjectSalt, Subjects, TokenHash, services, tenancy, verification,
 };
 
 /// Items of each measure.
@@ -19,6 +20,8 @@ const EACH: u32 = 100;
 const KEY: usize = 192;
 /// Bytes of a waiting loosening in one state, besides its service.
 const LOOSENING: usize = 96;
+/// Bytes of a live verification in one state with its counts of sending, as the table counts them.
+const VERIFICATION: usize = 448;
 
 /// Resident bytes of this process.
 fn resident() -> usize {
@@ -62,34 +65,37 @@ fn tenants() -> State {
 }
 
 #[test]
-fn keys_and_waiting_loosenings_fit_their_rows_of_the_memory_table() {
+fn all_fit_their_rows_of_the_memory_table() {
     // Kept, so that no measure finds room that an earlier one gave back.
-    let mut kept = Vec::new();
-    for scattered in [true, false] {
-        let mut state = tenants();
-        let before = resident();
-        for number in 0..ITEMS / EACH {
-            let key = |at| NewKey {
-                key: id(number * EACH + at, scattered),
-                scopes: Scopes::of(&[Scope::Verify]),
-                token_hash: TokenHash::from_bytes([2; 32]),
-            };
-            let (account, added) = (id(number, true), (0..EACH).map(key).collect());
-            let event = tenancy::Event::KeysChanged {
-                account,
-                sequence: 1,
-                reset: false,
-                token_hash: None,
-                removed: Vec::new(),
-                added,
-            };
-            happened(&mut state, event);
-        }
-        let cost = each(before);
-        assert!((40..=KEY).contains(&cost), "{cost} bytes for a key, scattered: {scattered}");
-        kept.push(state);
-    }
+    let _kept = [keys(true), keys(false), loosenings(), live_verifications()];
+}
 
+fn keys(scattered: bool) -> State {
+    let mut state = tenants();
+    let before = resident();
+    for number in 0..ITEMS / EACH {
+        let key = |at| NewKey {
+            key: id(number * EACH + at, scattered),
+            scopes: Scopes::of(&[Scope::Verify]),
+            token_hash: TokenHash::from_bytes([2; 32]),
+        };
+        let (account, added) = (id(number, true), (0..EACH).map(key).collect());
+        let event = tenancy::Event::KeysChanged {
+            account,
+            sequence: 1,
+            reset: false,
+            token_hash: None,
+            removed: Vec::new(),
+            added,
+        };
+        happened(&mut state, event);
+    }
+    let cost = each(before);
+    assert!((40..=KEY).contains(&cost), "{cost} bytes for a key, scattered: {scattered}");
+    state
+}
+
+fn loosenings() -> State {
     let mut state = tenants();
     let settings = ServiceSettings {
         friendly_name: "Acme".into(),
@@ -113,4 +119,45 @@ fn keys_and_waiting_loosenings_fit_their_rows_of_the_memory_table() {
     let cost = each(before);
     assert!(state.has_due(1_900_000_000));
     assert!((16..=LOOSENING).contains(&cost), "{cost} bytes for a waiting loosening");
+    state
+}
+
+/// A number of the many.
+fn started(number: u32, service: u32) -> verification::Event {
+    let hash = |purpose: u8| {
+        let mut bytes = [purpose; 16];
+        bytes[..4].copy_from_slice(&number.wrapping_mul(0x9E37_79B1).to_be_bytes());
+        bytes
+    };
+    let subjects = Subjects {
+        in_service: KeyedHash::from_bytes(hash(1)),
+        in_tenant: KeyedHash::from_bytes(hash(2)),
+        shared: Shared::NumberBlock(KeyedHash::from_bytes(hash(3))),
+    };
+    verification::Event::VerificationStarted {
+        verification: id(number, true),
+        account: id(0, true),
+        service: id(service, true),
+        channel: Channel::Sms,
+        subject: subjects.in_service,
+        attempt: id(number, true),
+        code_length: 6,
+        sent: Some((subjects, 10_000)),
+        destination: Some(Destination::phone(&format!("+1202{:07}", 5_000_000 + number)).unwrap()),
+        custom_code: None,
+        slot_key: None,
+    }
+}
+
+fn live_verifications() -> State {
+    let mut state = tenants();
+    let before = resident();
+    // Each to a number block of its own, which takes most room.
+    for number in 0..ITEMS {
+        happened(&mut state, started(number, 0));
+    }
+    let cost = each(before);
+    assert_eq!(state.live(), ITEMS as usize);
+    assert!((256..=VERIFICATION).contains(&cost), "{cost} bytes for a live verification");
+    state
 }

@@ -73,12 +73,22 @@ impl<'a> Services<'a> {
     /// The service, if it is the account's; another tenant's is as unknown as one that is not
     /// there.
     pub fn of(&self, account: AccountId, id: ServiceId) -> Option<Effective<'a>> {
-        let service = self.state.own(account, id)?;
+        self.get(id).filter(|service| service.account() == account)
+    }
+
+    /// The service, whosever it is.
+    pub fn get(&self, id: ServiceId) -> Option<Effective<'a>> {
+        let service = self.state.get(id)?;
         Some(Effective { id, service, rules: self.rules })
     }
 }
 
 impl<'a> Effective<'a> {
+    /// Its tenant.
+    pub fn account(&self) -> AccountId {
+        self.service.account
+    }
+
     /// What its admin chose.
     pub fn settings(&self) -> &'a ServiceSettings {
         &self.service.settings

@@ -123,24 +123,19 @@ impl State {
         self.shares.get(&account).cloned().unwrap_or_default()
     }
 
+    /// The service, whosever it is.
+    pub(crate) fn get(&self, id: ServiceId) -> Option<&Service> {
+        self.services.get(&id).map(|found| &**found)
+    }
+
     /// The service, if it is the account's.
     pub(crate) fn own(&self, account: AccountId, id: ServiceId) -> Option<&Service> {
-        self.services.get(&id).map(|found| &**found).filter(|found| found.account == account)
+        self.get(id).filter(|found| found.account == account)
     }
 
     /// Whose a service is.
     pub fn owner(&self, id: ServiceId) -> Option<AccountId> {
-        self.services.get(&id).map(|service| service.account)
-    }
-
-    /// The tenant that an event concerns, as far as the state before it knows.
-    pub fn tenant_of(&self, event: &Event) -> Option<AccountId> {
-        match event {
-            Event::ServiceCreated { account, .. } | Event::LooseningScheduled { account, .. } => Some(*account),
-            Event::ServiceUpdated { service, .. }
-            | Event::ServiceDeleted { service }
-            | Event::LooseningEnded { service, .. } => self.owner(*service),
-        }
+        self.get(id).map(|service| service.account)
     }
 
     /// What waits of a tenant's loosenings, soonest first.

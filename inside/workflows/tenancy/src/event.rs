@@ -68,14 +68,6 @@ impl Event {
         Class::S
     }
 
-    /// The tenant that it concerns.
-    pub fn tenant(&self) -> Option<AccountId> {
-        match self {
-            Self::TenantCreated { account, .. } | Self::KeysChanged { account, .. } => Some(*account),
-            Self::SettingsChanged { .. } => None,
-        }
-    }
-
     /// Writes the fields.
     pub fn encode(&self, out: &mut Plaintext) {
         match self {

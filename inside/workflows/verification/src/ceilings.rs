@@ -50,7 +50,13 @@ impl State {
     /// The ceilings of which an event uses something and of which, with it, 80 % or more are used.
     /// The state is that before the event. [`Ceiling::Destination`] is left out: it is met by one
     /// person's own resends.
-    pub fn ceilings_near(&self, at: Seconds, event: &Event, limits: &Limits) -> impl Iterator<Item = Ceiling> + use<> {
+    pub fn ceilings_near(
+        &self,
+        at: Seconds,
+        event: &Event,
+        services: &adyton_services::State,
+        limits: &Limits,
+    ) -> impl Iterator<Item = Ceiling> + use<> {
         let message = |account: AccountId, sent: &Option<(Subjects, u64)>| {
             sent.as_ref().map(|(subjects, cost)| of_message(account, subjects, *cost, limits))
         };
@@ -60,8 +66,9 @@ impl State {
                 used = message(*account, sent).map_or(used, |all| all.map(Some))
             }
             Event::VerificationResent { verification, sent, .. } | Event::SendRepeated { verification, sent, .. } => {
-                if let Some(live) = self.hot.verifications.get(verification) {
-                    used = message(live.account, sent).map_or(used, |all| all.map(Some));
+                let live = self.hot.verifications.get(verification);
+                if let Some(account) = live.and_then(|live| services.owner(live.service)) {
+                    used = message(account, sent).map_or(used, |all| all.map(Some));
                 }
             }
             Event::SupportLooked { account, .. } => used[0] = Some(of_look(*account)),

@@ -22,9 +22,9 @@ pub(crate) fn check(
     context: &Context<'_, Rules>,
     draft: &mut Draft,
 ) -> Result<VerificationView, Refusal> {
-    own_service(beneath, caller, *service)?;
+    let account = own_service(beneath, caller, *service)?.account();
     // From here on one event, whatever the outcome.
-    let found = live(state, *service, *target, context.now);
+    let found = live(state, (account, *service), *target, context.now);
     let (verification, subject) = match &found {
         Ok(live) => (live.sid, live.verification.subject),
         Err(_) => named(*target),
@@ -73,7 +73,7 @@ fn named(target: Target) -> (VerificationId, Subject) {
 /// Compares a code, and what the destination's budget becomes if it is wrong.
 fn compare(
     state: &State,
-    Live { sid, verification: found, .. }: &Live<'_>,
+    Live { account, sid, verification: found, .. }: &Live<'_>,
     code: &Code,
     context: &Context<'_, Rules>,
 ) -> Result<(CheckOutcome, Seconds), Refusal> {
@@ -83,7 +83,7 @@ fn compare(
     let place = (found.service, found.subject);
     let full_again = state.budgets.try_one(&place, &context.rules.limits, context.now);
     let full_again = full_again.map_err(|closed| Refusal::ChecksClosed { retry_after: closed.retry_after })?;
-    if !state.budgets.has_room(found.account, &place) {
+    if !state.budgets.has_room(*account, &place) {
         return Err(Refusal::Full);
     }
     let (expected, right) = match &found.custom_code {
@@ -103,12 +103,12 @@ pub(crate) fn cancel(
     draft: &mut Draft,
 ) -> Result<VerificationView, Refusal> {
     let Cancel { caller, service, target } = cancel;
-    own_service(beneath, caller, *service)?;
+    let account = own_service(beneath, caller, *service)?.account();
     // From here on one event, whether a right code has approved it, or it is there at all.
     let verification = held(state, *service, *target).unwrap_or(VerificationId::MIN);
     draft.log(Event::VerificationCanceled { verification });
     stop(state, core::iter::once(verification), false, draft);
-    Ok(live(state, *service, *target, now)?.view(Status::Canceled, now))
+    Ok(live(state, (account, *service), *target, now)?.view(Status::Canceled, now))
 }
 
 /// Only a verification whose code the caller itself supplied, in a service that the policy names.
@@ -124,7 +124,8 @@ pub(crate) fn approve(
         return Err(Refusal::CustomCode);
     }
     // From here on one event, as for a check.
-    let live = live(state, approve.service, approve.target, now).and_then(|live| match live.verification.custom_code {
+    let live = live(state, (service.account(), approve.service), approve.target, now);
+    let live = live.and_then(|live| match live.verification.custom_code {
         Some(_) => Ok(live),
         None => Err(Refusal::CustomCode),
     });
@@ -155,9 +156,9 @@ pub(crate) fn look_up(
     fits.map_err(|retry_after| Refusal::SendLimit { ceiling, retry_after })?;
     // Looking is counted and logged whether or not there was anything to see.
     draft.log(Event::SupportLooked { account, user: caller.user, verification: *verification });
-    let live = beneath.held(state, *verification).filter(|found| found.account == account);
-    Ok(match live.filter(|found| found.ends() > now && !found.approved) {
-        Some(found) => SupportView {
+    let live = beneath.held(state, *verification).filter(|(owner, _)| *owner == account);
+    Ok(match live.filter(|(_, found)| found.ends() > now && !found.approved) {
+        Some((_, found)) => SupportView {
             live: true,
             reason: None,
             channel: Some(found.channel),

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use adyton_decider::{Context, Seconds};
 use adyton_destination::Destination;
 use adyton_services::{Effective, ServiceId, Services};
-use adyton_tenancy::{Caller, Scope};
+use adyton_tenancy::{AccountId, Caller, Scope};
 
 use crate::hot::Verification;
 use crate::{
@@ -26,11 +26,15 @@ pub struct Beneath<'a> {
 }
 
 impl Beneath<'_> {
-    /// A verification that is held and whose service is there: one of a service that is gone only
-    /// waits for its sweep.
-    pub(crate) fn held<'s>(&self, state: &'s State, verification: VerificationId) -> Option<&'s Verification> {
+    /// A verification that is held, and its tenant, while its service is there: one of a deleted
+    /// service only waits for its sweep.
+    pub(crate) fn held<'s>(
+        &self,
+        state: &'s State,
+        verification: VerificationId,
+    ) -> Option<(AccountId, &'s Verification)> {
         let held = state.hot.verifications.get(&verification)?;
-        self.services.of(held.account, held.service).is_some().then_some(held)
+        Some((self.services.get(held.service)?.account(), &**held))
     }
 }
 
@@ -106,6 +110,7 @@ fn report_delivery(state: &State, beneath: &Beneath<'_>, report: &ReportDelivery
 
 /// A live verification.
 pub(crate) struct Live<'a> {
+    pub(crate) account: AccountId,
     pub(crate) sid: VerificationId,
     pub(crate) verification: &'a Verification,
     pub(crate) destination: &'a Destination,
@@ -113,15 +118,15 @@ pub(crate) struct Live<'a> {
 
 impl Live<'_> {
     pub(crate) fn view(&self, status: Status, updated: Seconds) -> VerificationView {
-        let Verification { service, account, channel, created, .. } = *self.verification;
+        let Verification { service, channel, .. } = *self.verification;
         VerificationView {
             verification: self.sid,
             service,
-            account,
+            account: self.account,
             to: self.destination.duplicate(),
             channel,
             status,
-            created,
+            created: self.verification.created(),
             updated: updated.max(self.verification.updated),
             attempts: self.verification.attempts.to_vec(),
         }
@@ -132,7 +137,7 @@ impl Live<'_> {
 /// by SID.
 pub(crate) fn live<'a>(
     state: &'a State,
-    service: ServiceId,
+    (account, service): (AccountId, ServiceId),
     target: Target,
     now: Seconds,
 ) -> Result<Live<'a>, Refusal> {
@@ -150,8 +155,8 @@ pub(crate) fn live<'a>(
         return Err(Refusal::NotFound(None));
     }
     // Without a destination it is a replayed one, which a boot has voided.
-    let destination = verification.destination.as_deref().ok_or(Refusal::NotFound(None))?;
-    Ok(Live { sid, verification, destination })
+    let destination = verification.destination.as_ref().ok_or(Refusal::NotFound(None))?;
+    Ok(Live { account, sid, verification, destination })
 }
 
 /// A live verification of a service of the caller's, if its key may verify.
@@ -163,8 +168,8 @@ pub(crate) fn own<'a>(
     target: Target,
     now: Seconds,
 ) -> Result<Live<'a>, Refusal> {
-    own_service(beneath, caller, service)?;
-    live(state, service, target, now)
+    let account = own_service(beneath, caller, service)?.account();
+    live(state, (account, service), target, now)
 }
 
 /// A service of the caller's, if its key may verify.

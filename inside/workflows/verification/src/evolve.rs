@@ -4,12 +4,11 @@
 use alloc::sync::Arc;
 
 use adyton_decider::{Class, Seconds};
-use adyton_tenancy::AccountId;
 
 use crate::decide::slot;
 use crate::hot::{Hot, Slot, Verification};
 use crate::sends::Counted;
-use crate::{Attempt, AttemptId, CheckOutcome, Event, Reason, State, Subjects, VerificationId};
+use crate::{Attempt, AttemptId, CheckOutcome, Event, Reason, State, VerificationId};
 
 impl State {
     /// Applies one event beside that state of services.
@@ -39,7 +38,7 @@ impl State {
             Event::VerificationStarted { .. }
             | Event::VerificationResent { .. }
             | Event::SendRepeated { .. }
-            | Event::DeliveryReported { .. } => self.hot.apply(at, event),
+            | Event::DeliveryReported { .. } => self.hot.apply(at, event, services),
         }
     }
 
@@ -88,7 +87,7 @@ impl State {
 }
 
 impl Hot {
-    fn apply(&mut self, at: Seconds, event: Event) {
+    fn apply(&mut self, at: Seconds, event: Event, services: &adyton_services::State) {
         match event {
             Event::VerificationStarted {
                 verification,
@@ -103,22 +102,19 @@ impl Hot {
                 custom_code,
                 slot_key,
             } => {
-                self.count(account, sent, at);
+                self.sends.count(Some(account), sent, at);
                 if slot_key.is_some() {
                     self.slots.insert(slot(at), Slot { key: slot_key, live: 0 });
                 }
                 self.start(
                     verification,
                     Verification {
-                        account,
                         service,
                         subject,
                         channel,
-                        destination: destination.map(Arc::new),
+                        destination,
                         custom_code: custom_code.map(Arc::new),
                         code_length,
-                        slot: slot(at),
-                        created: at,
                         updated: at,
                         attempts: Attempt::new(attempt, at).into(),
                         checks: 0,
@@ -130,16 +126,16 @@ impl Hot {
                 let Some(live) = self.verifications.get_mut(&verification) else { return };
                 live.attempts.push(Attempt::new(attempt, at));
                 live.updated = at;
-                let account = live.account;
-                self.count(account, sent, at);
+                let service = live.service;
+                self.sends.count(services.owner(service), sent, at);
             }
             Event::SendRepeated { verification, attempt, sent } => {
                 let Some(live) = self.verifications.get(&verification) else { return };
-                let account = live.account;
+                let service = live.service;
                 if let Some(known) = self.attempt(verification, attempt) {
                     known.repeats = known.repeats.saturating_add(1);
                 }
-                self.count(account, sent, at);
+                self.sends.count(services.owner(service), sent, at);
             }
             Event::DeliveryReported { verification, attempt, outcome, route } => {
                 if let Some(known) = self.attempt(verification, attempt) {
@@ -153,14 +149,5 @@ impl Hot {
     fn attempt(&mut self, verification: VerificationId, attempt: AttemptId) -> Option<&mut Attempt> {
         let live = self.verifications.get_mut(&verification)?;
         live.attempts.iter_mut().find(|known| known.sid == attempt)
-    }
-
-    /// Counts a sending against the ceilings.
-    fn count(&mut self, account: AccountId, sent: Option<(Subjects, u64)>, at: Seconds) {
-        let Some((subjects, cost)) = sent else { return };
-        self.sends.add(Counted::Destination(subjects.in_tenant), 1, at);
-        self.sends.add(Counted::Shared(subjects.shared), 1, at);
-        self.sends.add(Counted::Tenant(account), 1, at);
-        self.sends.add(Counted::Spend(account), cost, at);
     }
 }

@@ -3,14 +3,14 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 
-use adyton_decider::{Map, Seconds, Set, Shared, SlidingHours};
+use adyton_decider::{Map, Seconds, Set, Shared};
 use adyton_destination::{Channel, Destination};
 use adyton_seal::{Code, SlotKey};
 use adyton_services::ServiceId;
-use adyton_tenancy::AccountId;
 
 use crate::attempts::Attempts;
-use crate::sends::{self, Counted};
+use crate::decide::slot;
+use crate::sends::Sends;
 use crate::{CODE_LIFE, MAX_CHECKS, Reason, Subject, VerificationId};
 
 /// How long the reason of an end is kept.
@@ -19,6 +19,7 @@ const REMEMBERED: Seconds = 600;
 const MAX_ENDED: usize = 200_000;
 
 /// Everything that lives in one boot.
+#[derive(Default)]
 pub(crate) struct Hot {
     pub(crate) slots: BTreeMap<u32, Slot>,
     pub(crate) verifications: Map<VerificationId, Shared<Verification>>,
@@ -26,7 +27,7 @@ pub(crate) struct Hot {
     pub(crate) by_subject: Map<(ServiceId, Subject), VerificationId>,
     /// When each verification ends, soonest first.
     pub(crate) ends: Set<(Seconds, VerificationId)>,
-    pub(crate) sends: SlidingHours<Counted>,
+    pub(crate) sends: Sends,
     /// Services that are gone and whose verifications wait for sweeps.
     pub(crate) gone: BTreeSet<ServiceId>,
     /// Hour of the last sweep.
@@ -41,20 +42,16 @@ pub(crate) struct Slot {
     pub(crate) live: u32,
 }
 
-/// Its clone copies no secret.
-#[derive(Clone)]
+/// One that is started and whose life is not over. Its clone copies no secret.
 pub(crate) struct Verification {
-    pub(crate) account: AccountId,
     pub(crate) service: ServiceId,
     pub(crate) subject: Subject,
     pub(crate) channel: Channel,
     /// `None` only in a replayed state.
-    pub(crate) destination: Option<Arc<Destination>>,
+    pub(crate) destination: Option<Destination>,
     /// A code that the caller supplied; otherwise it is derived from the slot's key.
     pub(crate) custom_code: Option<Arc<Code>>,
     pub(crate) code_length: u8,
-    pub(crate) slot: u32,
-    pub(crate) created: Seconds,
     pub(crate) updated: Seconds,
     pub(crate) attempts: Attempts,
     /// Codes that were compared.
@@ -64,9 +61,28 @@ pub(crate) struct Verification {
     pub(crate) approved: bool,
 }
 
+impl Clone for Verification {
+    fn clone(&self) -> Self {
+        let Self { service, subject, channel, code_length, updated, checks, approved, .. } = *self;
+        let destination = self.destination.as_ref().map(Destination::duplicate);
+        let (custom_code, attempts) = (self.custom_code.clone(), self.attempts.clone());
+        Self { service, subject, channel, destination, custom_code, code_length, updated, attempts, checks, approved }
+    }
+}
+
 impl Verification {
     pub(crate) fn ends(&self) -> Seconds {
-        self.created.saturating_add(CODE_LIFE)
+        self.created().saturating_add(CODE_LIFE)
+    }
+
+    /// When it was started: its first attempt was sent then.
+    pub(crate) fn created(&self) -> Seconds {
+        self.attempts.first().at
+    }
+
+    /// The slot whose key its code is derived from.
+    pub(crate) fn slot(&self) -> u32 {
+        slot(self.created())
     }
 
     /// Whether its newest attempt's outcome is not known: that message may still be under way.
@@ -85,16 +101,9 @@ impl Verification {
     }
 }
 
-impl Default for Hot {
-    fn default() -> Self {
-        let (slots, verifications, by_subject, ends, gone) = Default::default();
-        Self { slots, verifications, by_subject, ends, sends: sends::none(), gone, swept: 0, forgetting: false }
-    }
-}
-
 impl Hot {
     pub(crate) fn start(&mut self, sid: VerificationId, verification: Verification) {
-        self.slots.entry(verification.slot).or_insert(Slot { key: None, live: 0 }).live += 1;
+        self.slots.entry(verification.slot()).or_insert(Slot { key: None, live: 0 }).live += 1;
         self.by_subject.insert((verification.service, verification.subject), sid);
         self.ends.insert((verification.ends(), sid));
         self.verifications.insert(sid, verification.into());
@@ -110,7 +119,7 @@ impl Hot {
             self.by_subject.remove(&subject);
         }
         if !ended.approved {
-            self.leave_slot(ended.slot);
+            self.leave_slot(ended.slot());
         }
         Some(ended)
     }
@@ -124,7 +133,7 @@ impl Hot {
         if right && !live.approved {
             live.approved = true;
             live.custom_code = None;
-            let slot = live.slot;
+            let slot = live.slot();
             self.leave_slot(slot);
         }
     }

@@ -108,8 +108,8 @@ pub(crate) fn count_repeat(
 ) -> Result<(), Refusal> {
     let CountRepeat { verification, attempt, subjects, cost } = *repeat;
     let live = beneath.held(state, verification);
-    let live = live.filter(|live| live.ends() > context.now && live.checks < MAX_CHECKS);
-    let live = live.ok_or(Refusal::NotFound(None))?;
+    let live = live.filter(|(_, live)| live.ends() > context.now && live.checks < MAX_CHECKS);
+    let (account, live) = live.ok_or(Refusal::NotFound(None))?;
     let newest = live.attempts.last();
     if newest.sid != attempt || newest.outcome.is_some() {
         return Err(Refusal::NotFound(None));
@@ -117,7 +117,7 @@ pub(crate) fn count_repeat(
     if newest.repeats >= MAX_REPEATS {
         return Err(Refusal::TooManySends { retry_after: live.ends() - context.now });
     }
-    ceilings(state, live.account, &subjects, cost, &context.rules.limits, context.now)?;
+    ceilings(state, account, &subjects, cost, &context.rules.limits, context.now)?;
     draft.log(Event::SendRepeated { verification, attempt, sent: Some((subjects, cost)) });
     Ok(())
 }
@@ -138,7 +138,7 @@ fn begin(
     }
     let slot = slot(context.now);
     // A slot's key goes with its last live code: the one that is replaced may be that.
-    let last = replaced.and_then(|sid| state.hot.verifications.get(&sid)).is_some_and(|old| old.slot == slot)
+    let last = replaced.and_then(|sid| state.hot.verifications.get(&sid)).is_some_and(|old| old.slot() == slot)
         && state.hot.slots.get(&slot).is_some_and(|slot| slot.live == 1);
     let held = state.hot.slots.get(&slot).and_then(|slot| slot.key.as_ref()).filter(|_| !last);
     let code_under = |key: &SlotKey| match &custom_code {
@@ -197,7 +197,8 @@ fn resend(
 ) -> Result<VerificationView, Refusal> {
     let Start { destination, subjects, channel, look, cost, .. } = start;
     let attempt = context.fresh.id();
-    let mut view = Live { sid, verification, destination: &destination }.view(Status::Pending, context.now);
+    let live = Live { account: effective.account(), sid, verification, destination: &destination };
+    let mut view = live.view(Status::Pending, context.now);
     view.attempts.push(Attempt::new(attempt, context.now));
     let message = render(channel, effective.settings(), &look, code).map_err(too_long)?;
     draft.log(Event::VerificationResent { verification: sid, attempt, sent: Some((subjects, cost)) });
@@ -223,7 +224,7 @@ fn too_long(TooLong { excess }: TooLong) -> Refusal {
 
 /// The derived code of a live verification, recomputed.
 pub(crate) fn derived(state: &State, sid: VerificationId, live: &Verification) -> Option<Code> {
-    let key = state.hot.slots.get(&live.slot)?.key.as_ref()?;
+    let key = state.hot.slots.get(&live.slot())?.key.as_ref()?;
     Some(derive(key, sid, live.service, live.code_length))
 }
 

@@ -8,7 +8,7 @@ use adyton_tenancy::AccountId;
 
 use crate::budgets::Budgets;
 use crate::hot::{Ended, Hot, Verification};
-use crate::{Event, Reason, VerificationId};
+use crate::{Reason, VerificationId};
 
 /// Failed-check budgets (class P), live verifications (class H), and for a while why others are
 /// over.
@@ -66,21 +66,6 @@ impl State {
             approved: live.approved,
         };
         self.hot.verifications.iter().map(facts).collect()
-    }
-
-    /// The tenant that an event concerns, as far as the state before it knows.
-    pub fn tenant_of(&self, event: &Event) -> Option<AccountId> {
-        match event {
-            Event::VerificationStarted { account, .. } | Event::SupportLooked { account, .. } => Some(*account),
-            Event::VerificationResent { verification, .. }
-            | Event::SendRepeated { verification, .. }
-            | Event::Checked { verification, .. }
-            | Event::VerificationCanceled { verification }
-            | Event::DeliveryReported { verification, .. } => {
-                self.hot.verifications.get(verification).map(|live| live.account)
-            }
-            Event::Swept => None,
-        }
     }
 
     /// The verification, if it is of that service and not over.
