@@ -11,6 +11,7 @@ import urllib.parse
 import pytest
 from acknowledgements import Acknowledgements
 from conftest import ENCLAVE, PATIENCE
+from test_scopes import Tenant
 
 ROUNDS = 4
 
@@ -140,3 +141,26 @@ def test_a_host_that_delays_acknowledgements_does_not_tell_outcomes_apart(start)
     assert found["right"] == found["wrong"] == found["unknown"], found
     # The same eyes do see an operation of another kind.
     assert found["a service"].isdisjoint(found["right"]), found
+
+
+@pytest.mark.skipif(ENCLAVE != "process", reason="a machine is behind another bridge")
+def test_a_look_of_support_is_as_long_whatever_it_finds(start, tmp_path, monkeypatch):
+    up = start(policy=["tenants.loosening_hours=1"])
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", up.ready["ca"])
+    acme = Tenant(up, tmp_path / "acme", "Acme")
+    support = acme.key("support")
+    verify = acme.sdk().services(acme.sdk().services.create(friendly_name="Acme").sid)
+    found = {"unknown": "VE" + "0" * 32}
+    for outcome, number in (("right", "+12025550101"), ("wrong", "+12025550102")):
+        found[outcome] = verify.verifications.create(to=number, channel="sms").sid
+        code = up.code(number)
+        if outcome == "wrong":
+            code = "".join(str((int(digit) + 1) % 10) for digit in code)
+        verify.verification_checks.create(to=number, code=code)
+    line, lengths = CountedLine(up), {}
+    line.basic = base64.b64encode(":".join(support).encode()).decode()
+    for outcome, sid in found.items():
+        line.say("GET", f"/adyton/v1/support/{sid}")
+        assert line.hear() == 200
+        lengths[outcome] = tuple(line.seen)
+    assert len(set(lengths.values())) == 1, lengths

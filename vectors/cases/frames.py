@@ -72,8 +72,8 @@ def good() -> list[dict]:
         ("log_faulty", "log 1, after 99 entries", u8(9) + u16(1) + u64(99)),
         (
             "counters",
-            "1 to 9, 2^64-1 hundreds live, and 10 to 15 refused by ceiling",
-            u8(10) + b"".join(map(u64, (*range(1, 10), 2**64 - 1, *range(10, 16)))),
+            "1 to 8, 2^64-1 hundreds live, and 9 to 14 refused by ceiling",
+            u8(10) + b"".join(map(u64, (*range(1, 9), 2**64 - 1, *range(9, 15)))),
         ),
         ("boot_delayed", "13 boots, 60 seconds", u8(11) + u64(13) + u64(60)),
         ("platform_lost", "", u8(12)),
@@ -138,7 +138,7 @@ def refused() -> list[dict]:
     case("event_writer_stopped_seven", "Value", None, of(0x40, u8(14) + u16(1) + u8(7)))
     case("event_ceiling_near_zero", "Value", None, of(0x40, u8(15) + u8(0)))
     case("event_ceiling_near_seven", "Value", None, of(0x40, u8(15) + u8(7)))
-    case("event_counters_short", "Truncated", "one sum is missing", of(0x40, u8(10) + bytes(13 * 8)))
+    case("event_counters_short", "Truncated", "one sum is missing", of(0x40, u8(10) + bytes(14 * 8)))
     case("approval_short", "Truncated", None, of(0x30, u64(2)[:7]))
     case("approval_is_trailing", "TrailingBytes", None, of(0x31, lp("{}") + u8(0)))
     case("event_none", "Truncated", None, of(0x40))

@@ -181,16 +181,13 @@ pub enum Event {
     Counters(Counters),
 }
 
-/// Sums over all tenants since the boot. Of refusals, only those by a ceiling are counted: a flood of requests that are
-/// malformed or without a right shows nowhere here.
+/// Sums over all tenants since the boot. A flood of requests that are malformed or without a right shows nowhere here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Codes asked for, resends included.
     pub starts: u64,
-    /// Checks with the right code.
-    pub checks_passed: u64,
-    /// Checks with a wrong one.
-    pub checks_failed: u64,
+    /// Checks, whatever came of them: the sum of right codes would tell the result of a check that is alone in its minute.
+    pub checks: u64,
     /// Messages that a carrier took.
     pub accepted: u64,
     /// Messages that a carrier refused for good.

@@ -42,13 +42,12 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(log, reason)| Event::WriterStopped { log, reason }),
         proptest::sample::select(&Ceiling::ALL).prop_map(|ceiling| Event::CeilingNear { ceiling }),
         any::<u8>().prop_map(|route| Event::SenderRefused { route }),
-        any::<([u64; 10], [u64; 6])>().prop_map(|(counts, refused_by_ceiling)| {
-            let [starts, checks_passed, checks_failed, rest @ ..] = counts;
+        any::<([u64; 9], [u64; 6])>().prop_map(|(counts, refused_by_ceiling)| {
+            let [starts, checks, rest @ ..] = counts;
             let [accepted, refused, gave_up, unreachable, unconfirmed, withdrawn, live_hundreds] = rest;
             Event::Counters(Counters {
                 starts,
-                checks_passed,
-                checks_failed,
+                checks,
                 accepted,
                 refused,
                 gave_up,

@@ -90,16 +90,15 @@ fn expected(name: &str) -> Frame {
         "event_counters" => {
             let counters = Counters {
                 starts: 1,
-                checks_passed: 2,
-                checks_failed: 3,
-                accepted: 4,
-                refused: 5,
-                gave_up: 6,
-                unreachable: 7,
-                unconfirmed: 8,
-                withdrawn: 9,
+                checks: 2,
+                accepted: 3,
+                refused: 4,
+                gave_up: 5,
+                unreachable: 6,
+                unconfirmed: 7,
+                withdrawn: 8,
                 live_hundreds: u64::MAX,
-                refused_by_ceiling: [10, 11, 12, 13, 14, 15],
+                refused_by_ceiling: [9, 10, 11, 12, 13, 14],
             };
             (1, Message::Event(Event::Counters(counters)))
         }

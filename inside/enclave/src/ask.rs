@@ -49,12 +49,26 @@ pub async fn read<R: Read>(
 ) -> Result<R::Reply, AskError<R::Refusal>> {
     let view = engine.view().await.map_err(|_| AskError::Unavailable)?;
     let answer = request.of(&view, rules, now);
-    if rules.records_operations
-        && let Some(note) = request.note(&answer)
-    {
-        ask(engine, note).await.map_err(AskError::of_note)?;
-    }
-    answer.map_err(AskError::Refused)
+    let Some(note) = request.note(&answer).filter(|_| rules.records_operations) else {
+        return answer.map_err(AskError::Refused);
+    };
+    ask(engine, note).await.map_err(AskError::of_note)?;
+    // The append may have taken longer than the lease, within which that view could answer.
+    read_more(engine, request, rules, now).await
+}
+
+/// Goes on with a read whose record is durable: answers from the published view, once it may answer.
+///
+/// # Errors
+/// [`AskError::Refused`], or [`AskError::Unavailable`] if the view may not answer.
+pub async fn read_more<R: Read>(
+    engine: &Engine,
+    request: &R,
+    rules: &Rules,
+    now: Seconds,
+) -> Result<R::Reply, AskError<R::Refusal>> {
+    let view = engine.view().await.map_err(|_| AskError::Unavailable)?;
+    request.of(&view, rules, now).map_err(AskError::Refused)
 }
 
 impl<R> AskError<R> {

@@ -6,8 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use adyton_frame::Event;
-use adyton_vault::verification::{self, Ceiling, Outcome, Status};
-use adyton_vault::{Command, Reply};
+use adyton_vault::verification::{self, Ceiling, Outcome};
+use adyton_vault::{Command, Refusal};
 use tokio::time::{Duration, interval};
 
 use crate::engine::Engine;
@@ -20,8 +20,7 @@ pub const EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub struct Counters {
     starts: AtomicU64,
-    checks_passed: AtomicU64,
-    checks_failed: AtomicU64,
+    checks: AtomicU64,
     accepted: AtomicU64,
     refused: AtomicU64,
     gave_up: AtomicU64,
@@ -45,44 +44,43 @@ pub(crate) fn told(ceiling: Ceiling) -> adyton_frame::Ceiling {
     }
 }
 
-/// A kind of command that is counted once it is carried out.
+/// A kind of command that is counted once it is answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Countable {
     Start,
+    /// Whatever came of it, for the sum must not tell: a right code, a wrong one, and one for a number that is not known.
     Check,
     Delivery(Outcome),
-    Nothing,
 }
 
 impl Countable {
-    pub(crate) fn of(command: &Command) -> Self {
-        let Command::Verification(command) = command else { return Self::Nothing };
-        match command {
+    pub(crate) fn of(command: &Command) -> Option<Self> {
+        let Command::Verification(command) = command else { return None };
+        Some(match command {
             verification::Command::Start(_) => Self::Start,
             verification::Command::Check(_) => Self::Check,
             verification::Command::ReportDelivery(report) => Self::Delivery(report.outcome),
-            _ => Self::Nothing,
-        }
+            _ => return None,
+        })
+    }
+
+    /// Whether a refused command counts: a check, unless its caller may not check at all.
+    pub(crate) fn counts_refused(self, refusal: &Refusal) -> bool {
+        matches!((self, refusal), (Self::Check, Refusal::Verification(refusal)) if !matches!(refusal, verification::Refusal::Denied(_)))
     }
 }
 
 impl Counters {
-    pub(crate) fn count(&self, countable: Countable, reply: &Reply) {
+    pub(crate) fn count(&self, countable: Countable) {
         let counter = match countable {
             Countable::Start => &self.starts,
-            Countable::Check => match reply {
-                Reply::Verification(verification::Reply::Verification(view)) if view.status == Status::Approved => {
-                    &self.checks_passed
-                }
-                _ => &self.checks_failed,
-            },
+            Countable::Check => &self.checks,
             Countable::Delivery(Outcome::Accepted) => &self.accepted,
             Countable::Delivery(Outcome::Refused) => &self.refused,
             Countable::Delivery(Outcome::GaveUp) => &self.gave_up,
             Countable::Delivery(Outcome::Unreachable) => &self.unreachable,
             Countable::Delivery(Outcome::Unconfirmed) => &self.unconfirmed,
             Countable::Delivery(Outcome::Withdrawn) => &self.withdrawn,
-            Countable::Nothing => return,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -101,8 +99,7 @@ impl Counters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         adyton_frame::Counters {
             starts: read(&self.starts),
-            checks_passed: read(&self.checks_passed),
-            checks_failed: read(&self.checks_failed),
+            checks: read(&self.checks),
             accepted: read(&self.accepted),
             refused: read(&self.refused),
             gave_up: read(&self.gave_up),
@@ -126,7 +123,26 @@ pub async fn report(engine: Engine, events: Events, every: Duration) {
 
 #[cfg(test)]
 mod tests {
+    use adyton_vault::Denied;
+
     use super::*;
+
+    #[test]
+    fn a_check_counts_as_one_whatever_came_of_it() {
+        use verification::Refusal as Why;
+        let check = Countable::Check;
+        for refusal in [
+            Why::NotFound(None),
+            Why::TooManyChecks { retry_after: 1 },
+            Why::ChecksClosed { retry_after: 1 },
+            Why::Full,
+        ] {
+            assert!(check.counts_refused(&Refusal::Verification(refusal)), "{refusal:?}");
+            assert!(!Countable::Start.counts_refused(&Refusal::Verification(refusal)));
+        }
+        assert!(!check.counts_refused(&Refusal::Verification(Why::Denied(Denied::Unauthorized))));
+        assert!(!check.counts_refused(&Refusal::TooLarge));
+    }
 
     #[test]
     fn live_verifications_are_told_in_hundreds() {
@@ -168,13 +184,12 @@ mod tests {
         ];
         for (times, outcome) in (1..).zip(outcomes) {
             for _ in 0..times {
-                counters.count(Countable::Delivery(outcome), &Reply::Done);
+                counters.count(Countable::Delivery(outcome));
             }
         }
-        counters.count(Countable::Nothing, &Reply::Done);
         let told = counters.told();
         let messages = [told.accepted, told.refused, told.gave_up, told.unreachable, told.unconfirmed, told.withdrawn];
         assert_eq!(messages, [1, 2, 3, 4, 5, 6]);
-        assert_eq!([told.starts, told.checks_passed, told.checks_failed], [0, 0, 0]);
+        assert_eq!([told.starts, told.checks], [0, 0]);
     }
 }

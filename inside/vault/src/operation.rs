@@ -59,7 +59,10 @@ impl OperationKind {
 
     /// Whether a secret may decide what comes of it: its record tells only whether it was permitted.
     fn is_decided_by_secrets(self) -> bool {
-        matches!(self, Self::Check | Self::Cancel | Self::Approve | Self::LookUp | Self::FetchVerification)
+        matches!(
+            self,
+            Self::Start | Self::Check | Self::Cancel | Self::Approve | Self::LookUp | Self::FetchVerification
+        )
     }
 }
 
@@ -105,9 +108,6 @@ impl Asked {
         // What was made is named by the reply; of a refusal the object is what the request named.
         let (service, object) = match answer {
             Ok(Reply::Services(services::Reply::Service(view))) => (any(view.service), object),
-            Ok(Reply::Verification(verification::Reply::Verification(view))) if kind == OperationKind::Start => {
-                (service, any(view.verification))
-            }
             _ => (service, object),
         };
         let outcome = match answer {

@@ -12,8 +12,8 @@ use adyton_seal::{Code, Secret};
 use adyton_vault::{
     AccountId, Admission, Caller, ChangeKeys, Channel, Check, Command, Context, DeleteService, Destination, Event,
     EventKind, Fresh, Id, KeyChanges, KeyId, KeyedHash, MessageLook, NewKey, Requirements, Rules, Scope, Scopes,
-    ServiceId, ServiceSettings, Shared, Start, State, Subject, SubjectSalt, Subjects, Target, Tick, TokenHash, User,
-    decide, services, tenancy, verification,
+    ServiceId, ServiceSettings, Shared, Start, State, Subject, SubjectSalt, Subjects, Target, Tick, TokenHash, decide,
+    services, tenancy, verification,
 };
 
 const NOW: u64 = 1_800_000_000;
@@ -31,7 +31,7 @@ fn id<K>(number: u32) -> Id<K> {
 }
 
 fn caller() -> Caller {
-    Caller { user: User::Account(id(0)), token_hash: TOKEN }
+    Caller::account(id(0), TOKEN)
 }
 
 struct Vault {
@@ -116,7 +116,7 @@ impl Vault {
 
     /// Steps of each kind of command.
     fn all(&mut self) -> Vec<(&'static str, usize)> {
-        let added = vec![NewKey { key: KeyId::MIN, scopes: Scopes::of(&[Scope::Admin]), token_hash: TOKEN }];
+        let added = vec![NewKey { key: KeyId::MAX, scopes: Scopes::of(&[Scope::Admin]), token_hash: TOKEN }];
         let changes = KeyChanges { added, removed: vec![id(0)], ..KeyChanges::default() };
         let change = self.steps(ChangeKeys { account: id(0), sequence: 2, changes });
         let ((), account) = counted(|| {

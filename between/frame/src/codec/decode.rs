@@ -130,8 +130,7 @@ fn event(reader: &mut Reader<'_>) -> Result<Event, FrameError> {
         9 => Event::LogFaulty { log: reader.u16()?, index: reader.u64()? },
         10 => Event::Counters(Counters {
             starts: reader.u64()?,
-            checks_passed: reader.u64()?,
-            checks_failed: reader.u64()?,
+            checks: reader.u64()?,
             accepted: reader.u64()?,
             refused: reader.u64()?,
             gave_up: reader.u64()?,

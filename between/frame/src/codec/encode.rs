@@ -212,8 +212,7 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
         Event::Counters(counters) => {
             let Counters {
                 starts,
-                checks_passed,
-                checks_failed,
+                checks,
                 accepted,
                 refused,
                 gave_up,
@@ -225,7 +224,7 @@ fn put_event(event: &Event, out: &mut Vec<u8>) {
             } = counters;
             out.put_u8(10);
             let messages = [accepted, refused, gave_up, unreachable, unconfirmed, withdrawn];
-            let counts = [starts, checks_passed, checks_failed].into_iter().chain(messages).chain([live_hundreds]);
+            let counts = [starts, checks].into_iter().chain(messages).chain([live_hundreds]);
             for count in counts.chain(refused_by_ceiling) {
                 out.put_u64(*count);
             }

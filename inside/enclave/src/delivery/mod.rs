@@ -103,7 +103,7 @@ async fn dispatch(
     let under_way = UnderWay::default();
     while let Some(effect) = effects.recv().await {
         match effect {
-            Effect::Send { verification, attempt, to, channel, message, until, counts, avoid } => {
+            Effect::Send { verification, attempt, to, channel, message, until, counts, older, avoid } => {
                 let Message { text, subject, html, code } = message;
                 let left = Duration::from_secs(until.saturating_sub(surroundings.clock.now()));
                 let letter = Letter {
@@ -119,7 +119,8 @@ async fn dispatch(
                     deadline: Instant::now() + left,
                 };
                 // A route that an older attempt waits for is no better than one that left it without an answer.
-                let avoid: Vec<u8> = avoid.into_iter().chain(under_way.left_at(verification)).collect();
+                let avoid: Vec<u8> =
+                    avoid.into_iter().chain(older.and_then(|older| under_way.left_at(older))).collect();
                 let stop = under_way.begin(verification, attempt, &letter.progress);
                 let (lanes, events) = (Arc::clone(&lanes), surroundings.events.clone());
                 let journey = Journey::begin(lanes, current.clone(), events, letter, &avoid);

@@ -137,12 +137,18 @@ impl Engine {
         let countable = Countable::of(&command);
         let cost = State::cost(&self.published(), &command);
         let answer = self.ask(cost, |ticket| Request::Command(command, fresh, ticket)).await;
-        match &answer {
-            Ok(reply) => self.shared.counters.count(countable, reply),
-            Err(Failure::Refused(Refusal::Verification(verification::Refusal::SendLimit { ceiling, .. }))) => {
-                self.shared.counters.refused_by(*ceiling)
-            }
-            Err(_) => {}
+        let counters = &self.shared.counters;
+        let counted = countable.filter(|countable| match &answer {
+            Ok(_) => true,
+            Err(Failure::Refused(refusal)) => countable.counts_refused(refusal),
+            Err(_) => false,
+        });
+        if let Some(countable) = counted {
+            counters.count(countable);
+        }
+        if let Err(Failure::Refused(Refusal::Verification(verification::Refusal::SendLimit { ceiling, .. }))) = &answer
+        {
+            counters.refused_by(*ceiling);
         }
         answer
     }

@@ -17,7 +17,8 @@ use super::budget::Payer;
 use crate::ask::AskError;
 use crate::hashes;
 
-/// Stands for the account of a key that the vault does not know. No account has it.
+/// Stands for the account of a key that the vault does not know. No account can have it, so the decider refuses who comes
+/// with it, also if it knows the key by then.
 const NOBODY: AccountId = AccountId::MIN;
 
 /// What an `Authorization` header claims. Nothing of it was checked.
@@ -48,16 +49,9 @@ impl BasicCredentials {
     }
 }
 
-/// Who asks, and what the newest view knows of the account that this is about. Nothing of it was checked.
-pub(crate) struct Claimed {
-    pub(crate) caller: Caller,
-    pub(crate) account: AccountId,
-    /// Of the account's subject hashes.
-    pub(crate) salt: SubjectSalt,
-}
-
 impl Api {
-    /// Who asks, as the request claims.
+    /// Who asks, as the request claims, and the account that the newest view knows the user to be of. Nothing of it was
+    /// checked.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let mut given = headers.get_all(AUTHORIZATION).iter();
         // Two credentials are none: which one counts must not be a matter of taste.
@@ -65,20 +59,17 @@ impl Api {
         let claimed = header.and_then(BasicCredentials::parse).ok_or_else(ApiError::unauthorized)?;
         let BasicCredentials { user, token } = claimed;
         let token_hash = hashes::token_hash(&self.token_key, user, token.expose().as_bytes());
-        Ok(Caller { user, token_hash })
+        // What the vault does not know goes the same way, and is refused where it is authenticated.
+        let account = match user {
+            User::Account(account) => account,
+            User::Key(key) => self.engine.published().account_of(key).unwrap_or(NOBODY),
+        };
+        Ok(Caller { user, account, token_hash })
     }
 
-    /// The same, where addresses are hashed for the account.
-    pub(crate) fn claimed(&self, headers: &HeaderMap) -> Result<Claimed, ApiError> {
-        let caller = self.caller(headers)?;
-        let view = self.engine.published();
-        // What the vault does not know goes the same way, and is refused where it is authenticated.
-        let account = match caller.user {
-            User::Account(account) => account,
-            User::Key(key) => view.account_of(key).unwrap_or(NOBODY),
-        };
-        let salt = view.salt(account).unwrap_or(SubjectSalt::NONE);
-        Ok(Claimed { caller, account, salt })
+    /// The salt of the subject hashes of the caller's account. An account never gets another one.
+    pub(crate) fn salt(&self, caller: &Caller) -> SubjectSalt {
+        self.engine.published().salt(caller.account).unwrap_or(SubjectSalt::NONE)
     }
 }
 

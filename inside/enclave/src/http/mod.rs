@@ -54,7 +54,7 @@ use axum::middleware;
 use axum::routing::{delete, get, post};
 
 use crate::acme;
-use crate::ask::{AskError, ask, read};
+use crate::ask::{AskError, ask, read, read_more};
 use crate::engine::Engine;
 use crate::evidence::Evidence;
 use crate::policy::Holder;
@@ -126,6 +126,11 @@ impl Api {
     pub(crate) async fn read<R: Read>(&self, request: &R) -> Result<R::Reply, AskError<R::Refusal>> {
         read(&self.engine, request, &self.current.now().rules, self.owners.clock.now()).await
     }
+
+    /// Goes on with a read that has left its record.
+    pub(crate) async fn read_more<R: Read>(&self, request: &R) -> Result<R::Reply, AskError<R::Refusal>> {
+        read_more(&self.engine, request, &self.current.now().rules, self.owners.clock.now()).await
+    }
 }
 
 /// The routes.
@@ -137,7 +142,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/adyton/v1/vault", get(vault::fetch))
         .route("/adyton/v1/public-certificate-request", get(vault::certificate_request))
         .route("/adyton/v1/acme", get(vault::acme))
-        .route("/adyton/v1/support/{verification}", get(support::look))
+        .route(support::PATH, get(support::look))
         .route("/adyton/v1/services/{service}/loosening", delete(loosening::withdraw))
         .route(CREATE_SERVICE.path, post(services::create).get(service_list::list))
         .route(FETCH_SERVICE.path, get(services::fetch).post(services::update).delete(services::remove))

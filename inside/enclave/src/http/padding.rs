@@ -15,6 +15,7 @@ use axum::response::Response;
 use hyper::body::Body as _;
 
 use super::parameters::{CHECK, FETCH_VERIFICATION, START};
+use super::support;
 
 /// Answers are filled up to a multiple of so many bytes.
 pub(super) const CLASS: usize = 2048;
@@ -27,7 +28,7 @@ pub(super) struct Padded;
 
 /// 1. Marks an answer of the route `path` if it is about verifications.
 pub(super) fn mark(path: Option<&str>, response: &mut Response) {
-    if path.is_some_and(|path| [START.path, FETCH_VERIFICATION.path, CHECK.path].contains(&path)) {
+    if path.is_some_and(|path| [START.path, FETCH_VERIFICATION.path, CHECK.path, support::PATH].contains(&path)) {
         response.extensions_mut().insert(Padded);
     }
 }

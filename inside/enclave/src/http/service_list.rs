@@ -100,7 +100,10 @@ impl Listing {
     async fn step(&mut self) -> Result<ServicePage, AskError<services::Refusal>> {
         let after = self.last.map(|token| (token.created, token.service));
         let most = self.left.min(STEP);
-        let page = self.api.read(&ListServices { caller: self.caller, after, most }).await?;
+        let list = ListServices { caller: self.caller, after, most };
+        // However many steps it takes, it is one operation and leaves one record.
+        let page =
+            if self.last == self.token { self.api.read(&list).await? } else { self.api.read_more(&list).await? };
         self.left = self.left.saturating_sub(page.services.len());
         if let Some(view) = page.services.last() {
             self.last = Some(PageToken { created: view.created, service: view.service });

@@ -13,6 +13,8 @@ use super::Api;
 use super::answer::{ApiError, json, outcome_text, reason_text};
 use super::path::Named;
 
+pub(super) const PATH: &str = "/adyton/v1/support/{verification}";
+
 pub(crate) async fn look(
     State(api): State<Arc<Api>>,
     Named(verification): Named<String>,

@@ -58,12 +58,12 @@ impl TenantRequest {
     pub fn parse(body: &[u8]) -> Result<Self, TenantRequestError> {
         let request: adyton_api::CreateTenant = parse_json(body).map_err(TenantRequestError::Member)?;
         let field = |name, expected| TenantRequestError::Member(MemberError::field(name, expected));
-        let account = AccountId::parse(&request.account_sid);
+        let account = AccountId::parse(&request.account_sid).ok().filter(|account| *account != AccountId::MIN);
         let friendly_name = tenant_name(&request.friendly_name);
         let sealed_token = base64::decode(request.sealed_token.as_bytes());
         let ssh_key: Result<SshPublicKey, _> = request.ssh_key.parse();
         Ok(Self {
-            account: account.map_err(|_| field("account_sid", "AC and 32 hexadecimal digits"))?,
+            account: account.ok_or(field("account_sid", "AC and 32 hexadecimal digits, not all of them 0"))?,
             friendly_name: friendly_name
                 .ok_or(field("friendly_name", "1 to 64 characters, none of them a control character"))?,
             ssh_key: ssh_key.map_err(TenantRequestError::SshKey)?.blob().to_vec(),

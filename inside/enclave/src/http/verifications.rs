@@ -6,8 +6,8 @@ use std::sync::Arc;
 use adyton_api::{SendCodeAttempt, Verification, VerificationCheck, timestamp};
 use adyton_seal::Code;
 use adyton_vault::{
-    AppHash, Approve, Attempt, Cancel, Channel, Check, Destination, FetchVerification, Locale, MessageLook, ServiceId,
-    Start, Status, Subject, Subjects, Target, VerificationId, VerificationView, verification::Refusal,
+    AppHash, Approve, Attempt, Caller, Cancel, Channel, Check, Destination, FetchVerification, Locale, MessageLook,
+    ServiceId, Start, Status, Subject, Subjects, Target, VerificationId, VerificationView, verification::Refusal,
 };
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -15,7 +15,6 @@ use axum::response::Response;
 
 use super::Api;
 use super::answer::{ApiError, json, outcome_text};
-use super::auth::Claimed;
 use super::host::base;
 use super::parameters::{self, Given, Parameters, Unfit};
 use super::path::Named;
@@ -32,15 +31,14 @@ pub(crate) async fn start(
     headers: HeaderMap,
     given: Given,
 ) -> Result<Response, ApiError> {
-    let claimed = api.claimed(&headers)?;
-    let caller = claimed.caller;
+    let caller = api.caller(&headers)?;
     let form = given.parameters(&parameters::START)?;
     let (service, resource) = service_sid(&service, "/Verifications")?;
     let channel = form.need("Channel", channel)?;
     let destination = form.need("To", |to| destination(channel, to))?;
     let look = look(&form, channel)?;
     let custom_code = form.read("CustomCode", code)?;
-    let subjects = subjects(&api, &claimed, service, channel, &destination)?;
+    let subjects = subjects(&api, &caller, service, channel, &destination)?;
     let cost = api.current.now().table.cost(channel, destination.expose());
     let start = Start { caller, service, destination, subjects, channel, custom_code, look, cost };
     let reply = api.ask(start).await;
@@ -53,11 +51,10 @@ pub(crate) async fn fetch(
     headers: HeaderMap,
     given: Given,
 ) -> Result<Response, ApiError> {
-    let claimed = api.claimed(&headers)?;
-    let caller = claimed.caller;
+    let caller = api.caller(&headers)?;
     given.parameters(&parameters::FETCH_VERIFICATION)?;
     let (service, _) = service_sid(&service, "")?;
-    let (target, resource) = target(&api, &claimed, service, &which)?;
+    let (target, resource) = target(&api, &caller, service, &which)?;
     let reply = api.read(&FetchVerification { caller, service, target }).await;
     answer(StatusCode::OK, reply, &resource, &headers)
 }
@@ -68,11 +65,10 @@ pub(crate) async fn update(
     headers: HeaderMap,
     given: Given,
 ) -> Result<Response, ApiError> {
-    let claimed = api.claimed(&headers)?;
-    let caller = claimed.caller;
+    let caller = api.caller(&headers)?;
     let form = given.parameters(&parameters::UPDATE_VERIFICATION)?;
     let (service, _) = service_sid(&service, "")?;
-    let (target, resource) = target(&api, &claimed, service, &which)?;
+    let (target, resource) = target(&api, &caller, service, &which)?;
     let canceled = form.need("Status", |text| match text {
         "canceled" => Ok(true),
         "approved" => Ok(false),
@@ -92,14 +88,13 @@ pub(crate) async fn check(
     headers: HeaderMap,
     given: Given,
 ) -> Result<Response, ApiError> {
-    let claimed = api.claimed(&headers)?;
-    let caller = claimed.caller;
+    let caller = api.caller(&headers)?;
     let form = given.parameters(&parameters::CHECK)?;
     let (service, resource) = service_sid(&service, "/VerificationCheck")?;
     // A code of another length than the verification's is a wrong code.
     let code = form.need("Code", code)?;
     let sid = form.read("VerificationSid", |text| VerificationId::parse(text).map_err(|_| Unfit::Form))?;
-    let address = form.read("To", |to| subject(&api, &claimed, service, to))?;
+    let address = form.read("To", |to| subject(&api, &caller, service, to))?;
     let target = match (sid, address) {
         // A client that sends the SID that a browser brought, with the address that it knows, relies on both.
         (Some(sid), Some(address)) => Target::Both(sid, address),
@@ -157,12 +152,12 @@ fn look(form: &Parameters<'_>, channel: Channel) -> Result<MessageLook, ApiError
 }
 
 /// A verification in a path: its SID, or the address that it went to.
-fn target(api: &Api, claimed: &Claimed, service: ServiceId, which: &str) -> Result<(Target, String), ApiError> {
+fn target(api: &Api, caller: &Caller, service: ServiceId, which: &str) -> Result<(Target, String), ApiError> {
     let path = format!("/Services/{}/Verifications", service.text());
     match VerificationId::parse(which) {
         Ok(sid) => Ok((Target::Sid(sid), format!("{path}/{}", sid.text()))),
         // The address is not repeated in a message.
-        Err(_) => match subject(api, claimed, service, which) {
+        Err(_) => match subject(api, caller, service, which) {
             Ok(address) => Ok((Target::Subject(address), path)),
             Err(Unfit::Form) => Err(ApiError::because("To", "expected an address, or the SID of a verification")),
             Err(Unfit::Rule(rule)) => Err(ApiError::because("To", &rule)),
@@ -174,18 +169,19 @@ fn target(api: &Api, claimed: &Claimed, service: ServiceId, which: &str) -> Resu
 /// The keyed hashes of an address, under the salt of the tenant that the caller says it is of.
 fn subjects(
     api: &Api,
-    &Claimed { account, salt, .. }: &Claimed,
+    caller: &Caller,
     service: ServiceId,
     channel: Channel,
     destination: &Destination,
 ) -> Result<Subjects, ApiError> {
-    hashes::subjects(&api.keys, salt, account, service, channel, destination).map_err(|_| ApiError::unavailable())
+    hashes::subjects(&api.keys, api.salt(caller), caller.account, service, channel, destination)
+        .map_err(|_| ApiError::unavailable())
 }
 
-fn subject(api: &Api, claimed: &Claimed, service: ServiceId, to: &str) -> Result<Subject, Unfit> {
+fn subject(api: &Api, caller: &Caller, service: ServiceId, to: &str) -> Result<Subject, Unfit> {
     let channel = if to.contains('@') { Channel::Email } else { Channel::Sms };
     let destination = destination(channel, to)?;
-    Ok(subjects(api, claimed, service, channel, &destination).map_err(Unfit::Refused)?.in_service)
+    Ok(subjects(api, caller, service, channel, &destination).map_err(Unfit::Refused)?.in_service)
 }
 
 fn answer(

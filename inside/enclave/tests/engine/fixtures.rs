@@ -11,7 +11,7 @@ use adyton_seal::{KeyTree, Label, Plaintext, RootKey, Secret, SigningKey};
 use adyton_vault::{
     AccountId, Admission, Caller, Channel, Command, Context, CreateService, CreateTenant, Destination, Event, Fresh,
     KeyedHash, Limits, MessageLook, Record as _, Requirements, Rules, ServiceId, ServiceSettings, Shared, Start, State,
-    Subjects, TokenHash, User, services, tenancy, verification,
+    Subjects, TokenHash, services, tenancy, verification,
 };
 
 use crate::disk::Disk;
@@ -33,7 +33,7 @@ pub(crate) fn signer() -> SigningKey {
 }
 
 pub(crate) fn caller() -> Caller {
-    Caller { user: User::Account(ACCOUNT), token_hash: TOKEN }
+    Caller::account(ACCOUNT, TOKEN)
 }
 
 pub(crate) fn create_tenant() -> Command {

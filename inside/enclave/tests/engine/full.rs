@@ -14,8 +14,8 @@ use adyton_ledger::{AppendOutcome, Frontier, LogStore};
 use adyton_vault::{
     AccountId, AppHash, Caller, ChangeKeys, ChangeSettings, Command, CreateService, CreateTenant, DeleteService, Event,
     EventKind, FetchAccount, Id, KeyChanges, KeyId, Loosen, Loosening, NewKey, Refusal, Reply, Requirements, Scope,
-    Scopes, ServiceId, ServiceSettings, ServiceUpdate, State, SubjectSalt, Tick, TokenHash, UpdateService, User,
-    services, tenancy,
+    Scopes, ServiceId, ServiceSettings, ServiceUpdate, State, SubjectSalt, Tick, TokenHash, UpdateService, services,
+    tenancy,
 };
 use proptest::prelude::*;
 use tokio::time::{Duration, sleep, timeout};
@@ -158,7 +158,7 @@ proptest! {
                     full.submit(CreateService { caller: caller(), settings: longest_settings() }.into());
                 },
                 Step::ServicesOfTenants(count) => for number in 1..=tenants.min(count.into()) {
-                    let caller = Caller { user: User::Account(numbered(0xDD, number)), token_hash: TOKEN };
+                    let caller = Caller::account(numbered(0xDD, number), TOKEN);
                     full.submit(CreateService { caller, settings: longest_settings() }.into());
                 },
                 Step::Keys(count) => for _ in 0..count {
@@ -278,7 +278,7 @@ fn long_due() -> Disk {
     let mut store = disk.store().unwrap();
     for number in 0..3000 {
         let account = numbered(0xDD, number);
-        let caller = || Caller { user: User::Account(account), token_hash: TOKEN };
+        let caller = || Caller::account(account, TOKEN);
         full.submit(tenant(account, 300));
         full.submit(CreateService { caller: caller(), settings: longest_settings() }.into());
         let service = full.made();
@@ -307,7 +307,7 @@ async fn a_vault_boots_though_everything_is_due() {
     let waiting = async {
         loop {
             // The last one that is due: the SIDs ascend.
-            let caller = Caller { user: User::Account(numbered(0xDD, 2999)), token_hash: TOKEN };
+            let caller = Caller::account(numbered(0xDD, 2999), TOKEN);
             if read(&live.engine, &FetchAccount { caller }, &RULES, LONG_AGO).await.unwrap().loosenings.is_empty() {
                 return;
             }

@@ -8,7 +8,7 @@
 
 use adyton_ledger::{AppendOutcome, LogStore};
 use adyton_seal::Code;
-use adyton_vault::{Caller, Check, Outcome, ReportDelivery, State, Target, Tick, TokenHash, User};
+use adyton_vault::{Caller, Check, Outcome, ReportDelivery, State, Target, Tick, TokenHash};
 use proptest::prelude::*;
 
 use crate::disk::Disk;
@@ -71,9 +71,7 @@ fn command(world: &mut World, step: &Step) {
             let token_hash = if *right { TOKEN } else { TokenHash::from_bytes([3; 32]) };
             world.submit(|| tenant(token_hash));
         }
-        Step::Stranger => {
-            world.submit(|| service_of(Caller { user: User::Account(ACCOUNT), token_hash: TokenHash::NONE }))
-        }
+        Step::Stranger => world.submit(|| service_of(Caller::account(ACCOUNT, TokenHash::NONE))),
         Step::Start(who) => {
             if let Some(service) = world.service {
                 world.submit(|| start(service, *who));

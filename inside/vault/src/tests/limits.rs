@@ -266,7 +266,7 @@ fn looks_of_support_near_their_ceiling() {
     let changes = KeyChanges { added, ..KeyChanges::default() };
     bench.run(ChangeKeys { account: ACCOUNT, sequence: 1, changes }).unwrap();
     let look = || {
-        let caller = Caller { user: User::Key(id(7)), token_hash: token(7) };
+        let caller = Caller::key(id(7), ACCOUNT, token(7));
         LookUp { caller, verification: id(9) }
     };
     let near = (1..=600).find(|_| bench.near(look()) == [Ceiling::Support]);

@@ -53,7 +53,7 @@ fn new_key(key: KeyId, scope: Scope, token_hash: TokenHash) -> NewKey {
 }
 
 fn caller() -> Caller {
-    Caller { user: User::Account(ACCOUNT), token_hash: TOKEN }
+    Caller::account(ACCOUNT, TOKEN)
 }
 
 fn settings() -> ServiceSettings {
@@ -172,7 +172,7 @@ impl Bench {
     }
 
     /// What delivery does with effects. Whatever the commands were: one message of a verification
-    /// at a time, none of one whose code is of no use any more.
+    /// at a time, none of one that is over.
     fn deliver(&mut self, effects: &[Effect]) {
         for effect in effects {
             match effect {
@@ -189,8 +189,7 @@ impl Bench {
         let facts = self.state.hot_facts();
         for verification in self.under_way.keys() {
             let found = facts.binary_search_by_key(verification, |facts| facts.verification).ok();
-            let checks = found.map(|at| facts[at].checks);
-            assert!(checks.is_some_and(|checks| checks < MAX_CHECKS), "under way after its end");
+            assert!(found.is_some(), "under way after its end");
         }
     }
 

@@ -12,15 +12,17 @@ fn view_identifies_a_right_token_whatever_its_scope_and_no_other() {
     let before = bench.state.view();
     bench.run(change(2, KeyChanges { removed: [gone].into(), ..KeyChanges::default() })).unwrap();
     let after = bench.state.view();
-    let by = |key, token_hash| Caller { user: User::Key(key), token_hash };
+    let by = |key, token_hash| Caller::key(key, ACCOUNT, token_hash);
     for (view, caller, expected) in [
         (&after, caller(), Some(Scopes::AUTH_TOKEN)),
         (&after, by(support, token(6)), Some(Scopes::of(&[Scope::Support]))),
         (&after, by(support, token(7)), None),
         (&after, by(id(9), token(0)), None),
-        (&after, Caller { user: User::Account(id(9)), token_hash: token(0) }, None),
+        (&after, Caller::account(id(9), token(0)), None),
         (&before, by(gone, token(7)), Some(Scopes::of(&[Scope::Admin]))),
         (&after, by(gone, token(7)), None),
+        // The edge took the key for another account's, and hashed addresses for that one.
+        (&after, Caller::key(support, id(9), token(6)), None),
     ] {
         assert_eq!(view.identify(&caller), expected.map(|scopes| (ACCOUNT, scopes)));
     }

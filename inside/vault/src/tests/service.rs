@@ -73,7 +73,10 @@ fn a_loosening_takes_key_and_signature_of_one_tenant() {
     let changes = KeyChanges { added: added.to_vec(), ..KeyChanges::default() };
     bench.run(ChangeKeys { account: ACCOUNT, sequence: 1, changes }).unwrap();
     let loosen = |user, token_hash, account, sequence| Loosen {
-        caller: Caller { user, token_hash },
+        caller: match user {
+            User::Account(own) => Caller::account(own, token_hash),
+            User::Key(key) => Caller::key(key, ACCOUNT, token_hash),
+        },
         account,
         sequence,
         service,

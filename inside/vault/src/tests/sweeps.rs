@@ -135,7 +135,7 @@ impl Made {
             assert_eq!(self.bench.run(repeat).err(), unknown);
             let report = ReportDelivery { verification, attempt, outcome: Outcome::Accepted, route: None };
             assert!(self.bench.decide(report.into()).draft.events.is_empty());
-            let support = Caller { user: User::Key(id(77)), token_hash: token(77) };
+            let support = Caller::key(id(77), ACCOUNT, token(77));
             let Ok(Reply::Verification(verification::Reply::Support(seen))) =
                 self.bench.decide(LookUp { caller: support, verification }.into()).answer
             else {

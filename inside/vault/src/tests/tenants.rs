@@ -46,7 +46,7 @@ fn keys_do_what_their_scopes_say() {
     let changes = key_changes(&[(verify, Scope::Verify, token(6)), (admin, Scope::Admin, token(7))]);
     bench.run(ChangeKeys { account: ACCOUNT, sequence: 1, changes }).unwrap();
     let service = bench.service;
-    let fetch = |sid, token_hash| FetchService { caller: Caller { user: User::Key(sid), token_hash }, service };
+    let fetch = |sid, token_hash| FetchService { caller: Caller::key(sid, ACCOUNT, token_hash), service };
     assert!(bench.read(fetch(admin, token(7))).is_ok());
     assert_eq!(bench.read(fetch(verify, token(6))).err(), Some(services::Refusal::Denied(Denied::Scope)));
     assert_eq!(bench.read(fetch(verify, token(7))).err(), Some(services::Refusal::Denied(Denied::Unauthorized)));
@@ -77,7 +77,7 @@ fn a_reset_takes_every_key_and_counts_once() {
         "the old token is gone"
     );
     let service = bench.service;
-    let key = Caller { user: User::Key(old), token_hash: token(8) };
+    let key = Caller::key(old, ACCOUNT, token(8));
     assert!(bench.read(FetchService { caller: key, service }).is_ok());
 }
 
@@ -95,22 +95,49 @@ fn a_key_belongs_to_one_tenant() {
     assert_eq!(bench.refused(change(id(0x55), &[])), Refusal::Denied(Denied::Unauthorized));
 }
 
+/// Zeros mean "none" in records, and stand for the account of an unknown key.
+#[test]
+fn nothing_has_a_sid_of_zeros() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.refused(tenant(AccountId::MIN, token(4), None)), Refusal::AccountTaken);
+    let changes = key_changes(&[(KeyId::MIN, Scope::Verify, token(6))]);
+    assert_eq!(bench.refused(ChangeKeys { account: ACCOUNT, sequence: 1, changes }), Refusal::KeyTaken);
+}
+
+/// The edge hashes an address for the account that it takes a key for.
+#[test]
+fn a_key_that_the_edge_takes_for_another_accounts_is_not_authenticated() {
+    let mut bench = Bench::new();
+    let key = id(6);
+    let changes = key_changes(&[(key, Scope::Verify, token(6))]);
+    bench.run(ChangeKeys { account: ACCOUNT, sequence: 1, changes }).unwrap();
+    let start = |bench: &Bench, account| Start {
+        caller: Caller::key(key, account, token(6)),
+        ..bench.start_command(NUMBER, None)
+    };
+    for account in [AccountId::MIN, id(0x55)] {
+        let refusal = bench.refused(start(&bench, account));
+        assert_eq!(refusal, verification::Refusal::Denied(Denied::Unauthorized));
+    }
+    bench.run(start(&bench, ACCOUNT)).unwrap();
+}
+
 #[test]
 fn a_keys_request_names_each_key_once_and_a_hundred_at_the_most() {
     let mut bench = Bench::new();
-    let keys: Vec<_> = (0..101).map(|number| (id(number), Scope::Verify, token(6))).collect();
+    let keys: Vec<_> = (1..=101).map(|number| (id(number), Scope::Verify, token(6))).collect();
     bench.run(ChangeKeys { account: ACCOUNT, sequence: 1, changes: key_changes(&keys[..100]) }).unwrap();
     let change = |changes| ChangeKeys { account: ACCOUNT, sequence: 2, changes };
     let removed = |removed: &[u8]| {
         change(KeyChanges { removed: removed.iter().map(|sid| id(*sid)).collect(), ..key_changes(&[]) })
     };
     assert_eq!(bench.refused(removed(&[1, 2, 1])), Refusal::KeyTwice(KeyList::Removed));
-    assert_eq!(bench.refused(removed(&[0; 100])), Refusal::KeyTwice(KeyList::Removed));
-    let all: Vec<u8> = (0..101).collect();
+    assert_eq!(bench.refused(removed(&[1; 100])), Refusal::KeyTwice(KeyList::Removed));
+    let all: Vec<u8> = (1..=101).collect();
     assert_eq!(bench.refused(removed(&all)), Refusal::TooManyKeys(KeyList::Removed));
     assert_eq!(bench.refused(change(key_changes(&keys))), Refusal::TooManyKeys(KeyList::Added));
     // A key that goes and comes again in one request is a new secret, not a duplicate.
-    let changes = KeyChanges { removed: [id(1)].to_vec(), ..key_changes(&keys[1..2]) };
+    let changes = KeyChanges { removed: [id(1)].to_vec(), ..key_changes(&keys[..1]) };
     bench.run(change(changes)).unwrap();
 }
 
@@ -147,10 +174,10 @@ fn a_tenant_sees_itself_and_nobody_else() {
     );
     assert_eq!(view.account.keys, [(verify, Scopes::of(&[Scope::Verify]))]);
     assert_eq!(view.loosenings.iter().map(|(sid, _)| *sid).collect::<Vec<_>>(), [service]);
-    let view = look(Caller { user: User::Account(other), token_hash: token(4) }).unwrap();
+    let view = look(Caller::account(other, token(4))).unwrap();
     assert_eq!((view.account.tenant.account, view.account.next_sequence), (other, 1));
     assert_eq!((view.account.keys, view.loosenings), (Vec::new(), Vec::new()));
-    assert_eq!(look(Caller { user: User::Key(verify), token_hash: token(6) }).err(), Some(Denied::Scope));
+    assert_eq!(look(Caller::key(verify, ACCOUNT, token(6))).err(), Some(Denied::Scope));
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn strangers_learn_nothing() {
         (User::Key(id(9)), token(0)),
     ] {
         let command = Check {
-            caller: Caller { user, token_hash },
+            caller: Caller { user, account: ACCOUNT, token_hash },
             service,
             target: Target::Sid(view.verification),
             code: Code::parse(&code).unwrap(),
@@ -114,7 +114,7 @@ fn another_tenants_service_is_an_unknown_one() {
     let (other, token) = (id(8), token(8));
     bench.run(tenant(other, token, None)).unwrap();
     let service = bench.service;
-    let them = || Caller { user: User::Account(other), token_hash: token };
+    let them = || Caller::account(other, token);
     let target = || Target::Sid(view.verification);
     let unknown = services::Refusal::NotFound;
     assert_eq!(bench.read(FetchService { caller: them(), service }).err(), Some(unknown));
@@ -184,7 +184,7 @@ fn support_sees_no_digits_and_is_logged() {
     let added = [new_key(key, Scope::Support, token)].to_vec();
     let changes = KeyChanges { added, ..KeyChanges::default() };
     bench.run(ChangeKeys { account: ACCOUNT, sequence: 1, changes }).unwrap();
-    let support = || Caller { user: User::Key(key), token_hash: token };
+    let support = || Caller::key(key, ACCOUNT, token);
     let look = |verification| LookUp { caller: support(), verification };
     let attempt = view.attempts[0].sid;
     let verification = view.verification;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use adyton_decider::{Context, Fresh, TokenHash};
 use adyton_seal::Secret;
-use adyton_tenancy::{AccountId, Caller, SubjectSalt, User};
+use adyton_tenancy::{AccountId, Caller, SubjectSalt};
 
 use crate::state::Service;
 use crate::*;
@@ -58,7 +58,7 @@ fn services_of_many_tenants_fill_no_vault() {
         state.services.insert(ServiceId::from_bytes(number.to_be_bytes()), of(account).into());
     }
     let create = |state: &State| {
-        let caller = Caller { user: User::Account(ACCOUNT), token_hash: TOKEN };
+        let caller = Caller::account(ACCOUNT, TOKEN);
         let command = Command::CreateService(CreateService { caller, settings: settings() });
         let (mut fresh, mut draft) = (Fresh::new(Secret::init_with(|bytes| bytes.fill(7))), Draft::default());
         let rules = Rules::default();

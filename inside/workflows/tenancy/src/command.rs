@@ -22,8 +22,23 @@ pub enum User {
 pub struct Caller {
     /// The user that the request names.
     pub user: User,
+    /// The account that the edge found the user to be of, whose salt the request's addresses are
+    /// hashed with. A key that is another account's by now is not authenticated.
+    pub account: AccountId,
     /// Keyed hash of its token.
     pub token_hash: TokenHash,
+}
+
+impl Caller {
+    /// An account, by its own token.
+    pub fn account(account: AccountId, token_hash: TokenHash) -> Self {
+        Self { user: User::Account(account), account, token_hash }
+    }
+
+    /// An API key of an account.
+    pub fn key(key: KeyId, account: AccountId, token_hash: TokenHash) -> Self {
+        Self { user: User::Key(key), account, token_hash }
+    }
 }
 
 /// A tenant comes into being; its client made the token.

@@ -150,6 +150,10 @@ fn create_tenant(
     draft: &mut Draft,
 ) -> Result<TenantView, Refusal> {
     let CreateTenant { account, token_hash, friendly_name, ssh_key, admitted } = create;
+    // Zeros stand for no account, in records and in what the edge hashes for an unknown key.
+    if account == AccountId::MIN {
+        return Err(Refusal::AccountTaken);
+    }
     if let Some(tenant) = state.tenants.get(&account) {
         // A repeat after a lost answer finds its tenant; with another SSH key it is no repeat, and
         // its client would rely on a key that signs for nobody. Constant time: keyed hashes of a
@@ -196,7 +200,9 @@ fn change_keys(state: &State, change: ChangeKeys, draft: &mut Draft) -> Result<(
         return Err(Refusal::UnknownKey);
     }
     let kept = |key: &KeyId| !changes.reset && !removed.contains(key);
-    let taken = |key: &KeyId| state.keys.get(key).is_some_and(|(owner, _)| owner != account || kept(key));
+    // Zeros stand for no key in records.
+    let taken =
+        |key: &KeyId| *key == KeyId::MIN || state.keys.get(key).is_some_and(|(owner, _)| owner != account || kept(key));
     if added.iter().any(taken) {
         return Err(Refusal::KeyTaken);
     }

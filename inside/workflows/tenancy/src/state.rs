@@ -77,8 +77,8 @@ impl State {
         }
     }
 
-    /// The caller's account and what it may do there, if its token is right. Unknown users cost the
-    /// same comparison.
+    /// The caller's account and what it may do there, if its token is right and the account is the one
+    /// that the request's addresses are hashed for. Unknown users cost the same comparison.
     pub fn identify(&self, caller: &Caller) -> Option<(AccountId, Scopes)> {
         let found = match caller.user {
             User::Account(account) => {
@@ -89,7 +89,9 @@ impl State {
         let expected = found.map_or(&TokenHash::NONE, |(_, token_hash, _)| token_hash);
         // Constant time: both sides are keyed hashes of a secret token.
         let right = expected.matches(&caller.token_hash);
-        found.filter(|_| right).map(|(account, _, scopes)| (account, scopes))
+        // Accounts are public, so this need not be in constant time.
+        let found = found.filter(|(account, ..)| right && *account == caller.account);
+        found.map(|(account, _, scopes)| (account, scopes))
     }
 
     /// The caller's account, if its token is right and may do this.

@@ -40,12 +40,8 @@ pub(crate) fn check(
         Err(_) => (CheckOutcome::Unknown, 0),
     };
     draft.log(Event::Checked { verification, service: *service, subject, full_again, outcome });
+    // Nothing is stopped: a message goes on its way whatever was checked and however often.
     let (live, ..) = compared?;
-    // The message goes on its way after the right code as after a wrong one. After the last code its
-    // life goes on too, but the code is of no use.
-    if live.verification.checks.saturating_add(1) >= MAX_CHECKS {
-        stop(state, core::iter::once(live.sid), false, draft);
-    }
     let status = if outcome.is_right() { Status::Approved } else { Status::Pending };
     Ok(live.view(status, context.now))
 }
@@ -125,21 +121,24 @@ pub(crate) fn approve(
     }
     // From here on one event, as for a check.
     let live = live(state, (service.account(), approve.service), approve.target, now);
-    let live = live.and_then(|live| match live.verification.custom_code {
-        Some(_) => Ok(live),
-        None => Err(Refusal::CustomCode),
+    let live = live.and_then(|live| match live.verification.is_supplied {
+        true => Ok(live),
+        false => Err(Refusal::CustomCode),
     });
-    let (verification, subject, outcome) = match &live {
-        Ok(live) => (live.sid, live.verification.subject, CheckOutcome::ByApi),
-        Err(_) => {
+    // One that a right code has approved already ends by it as well; its caller is refused.
+    let ends = held(state, approve.service, approve.target)
+        .and_then(|sid| Some((sid, state.hot.verifications.get(&sid)?)))
+        .filter(|(_, held)| held.is_supplied && held.ends() > now);
+    let (verification, subject, outcome) = match ends {
+        Some((sid, held)) => (sid, held.subject, CheckOutcome::ByApi),
+        None => {
             let (verification, subject) = named(approve.target);
             (verification, subject, CheckOutcome::Unknown)
         }
     };
     draft.log(Event::Checked { verification, service: approve.service, subject, full_again: 0, outcome });
-    let live = live?;
-    stop(state, core::iter::once(live.sid), false, draft);
-    Ok(live.view(Status::Approved, now))
+    stop(state, ends.map(|(sid, _)| sid).into_iter(), false, draft);
+    Ok(live?.view(Status::Approved, now))
 }
 
 /// No list, no search, no digits: one verification, whose SID a person reads out.

@@ -113,6 +113,7 @@ impl Hot {
                         subject,
                         channel,
                         destination,
+                        is_supplied: custom_code.is_some(),
                         custom_code: custom_code.map(Arc::new),
                         code_length,
                         updated: at,

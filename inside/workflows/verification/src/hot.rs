@@ -11,7 +11,7 @@ use adyton_services::ServiceId;
 use crate::attempts::Attempts;
 use crate::decide::slot;
 use crate::sends::Sends;
-use crate::{CODE_LIFE, MAX_CHECKS, Reason, Subject, VerificationId};
+use crate::{Attempt, CODE_LIFE, MAX_CHECKS, Outcome, Reason, Subject, VerificationId};
 
 /// How long the reason of an end is kept.
 const REMEMBERED: Seconds = 600;
@@ -52,6 +52,8 @@ pub(crate) struct Verification {
     /// A code that the caller supplied; otherwise it is derived from the slot's key.
     pub(crate) custom_code: Option<Arc<Code>>,
     pub(crate) code_length: u8,
+    /// The caller supplied its code, which a right check erases.
+    pub(crate) is_supplied: bool,
     pub(crate) updated: Seconds,
     pub(crate) attempts: Attempts,
     /// Codes that were compared.
@@ -63,10 +65,22 @@ pub(crate) struct Verification {
 
 impl Clone for Verification {
     fn clone(&self) -> Self {
-        let Self { service, subject, channel, code_length, updated, checks, approved, .. } = *self;
+        let Self { service, subject, channel, code_length, is_supplied, updated, checks, approved, .. } = *self;
         let destination = self.destination.as_ref().map(Destination::duplicate);
         let (custom_code, attempts) = (self.custom_code.clone(), self.attempts.clone());
-        Self { service, subject, channel, destination, custom_code, code_length, updated, attempts, checks, approved }
+        Self {
+            service,
+            subject,
+            channel,
+            destination,
+            custom_code,
+            code_length,
+            is_supplied,
+            updated,
+            attempts,
+            checks,
+            approved,
+        }
     }
 }
 
@@ -89,6 +103,12 @@ impl Verification {
     /// Older ones were stopped.
     pub(crate) fn is_under_way(&self) -> bool {
         self.attempts.last().outcome.is_none()
+    }
+
+    /// The route of its newest message that nobody confirmed: the next one takes another first.
+    pub(crate) fn route_to_avoid(&self) -> Option<u8> {
+        let unconfirmed = |attempt: &&Attempt| attempt.outcome == Some(Outcome::Unconfirmed);
+        self.attempts.iter().rev().find(unconfirmed).and_then(|attempt| attempt.route)
     }
 
     /// Why it is over when its life is.

@@ -163,6 +163,9 @@ pub enum Effect {
         until: Seconds,
         /// What handing it over once more counts for, and its cost ([`crate::CountRepeat`]).
         counts: (Subjects, u64),
+        /// The verification whose message was the last one to this destination; this one itself if it
+        /// is sent again. A route that its message waits for comes last.
+        older: Option<VerificationId>,
         /// A route, by its place in the policy, that did not confirm an earlier attempt: others
         /// come first.
         avoid: Option<u8>,

@@ -12,7 +12,7 @@ use crate::decide::{Live, slot, stop};
 use crate::hot::Verification;
 use crate::{
     Attempt, Beneath, CODE_LIFE, CountRepeat, Draft, Effect, Event, Limits, MAX_CHECKS, MAX_REPEATS, MAX_SENDS,
-    Outcome, Refusal, Rules, Start, State, Status, Subjects, VerificationId, VerificationView,
+    Refusal, Rules, Start, State, Status, Subjects, VerificationId, VerificationView,
 };
 
 pub(crate) fn start(
@@ -44,9 +44,7 @@ pub(crate) fn start(
     match code_of_live {
         Some((sid, live, code)) => resend(state, &service, (sid, live), &code, start, context, draft),
         None if state.live() >= limits.live_verifications => Err(Refusal::Full),
-        // A code of the caller's never joins a verification, and none joins one with such a code:
-        // the old one is over.
-        None => begin(state, (account, &service), live.map(|(sid, _)| sid), start, context, draft),
+        None => begin(state, (account, &service), start, context, draft),
     }
 }
 
@@ -108,7 +106,7 @@ pub(crate) fn count_repeat(
 ) -> Result<(), Refusal> {
     let CountRepeat { verification, attempt, subjects, cost } = *repeat;
     let live = beneath.held(state, verification);
-    let live = live.filter(|(_, live)| live.ends() > context.now && live.checks < MAX_CHECKS);
+    let live = live.filter(|(_, live)| live.ends() > context.now);
     let (account, live) = live.ok_or(Refusal::NotFound(None))?;
     let newest = live.attempts.last();
     if newest.sid != attempt || newest.outcome.is_some() {
@@ -125,7 +123,6 @@ pub(crate) fn count_repeat(
 fn begin(
     state: &State,
     (account, effective): (AccountId, &Effective<'_>),
-    replaced: Option<VerificationId>,
     start: Start,
     context: &mut Context<'_, Rules>,
     draft: &mut Draft,
@@ -133,19 +130,25 @@ fn begin(
     let Start { caller: _, service, destination, subjects, channel, custom_code, look, cost } = start;
     let (verification, attempt) = (context.fresh.id(), context.fresh.id());
     let code_length = effective.code_length();
+    // The verification that has the place of the destination, approved or not. A code of the caller's
+    // never joins a verification, and none joins one with such a code: the old one ends.
+    let older = state.hot.by_subject.get(&(service, subjects.in_service)).copied();
+    let held = older.and_then(|sid| state.hot.verifications.get(&sid)).filter(|held| held.ends() > context.now);
+    let replaced = held.filter(|held| custom_code.is_some() || held.is_supplied).and(older);
     if let Some(verification) = replaced {
         draft.log(Event::VerificationCanceled { verification });
     }
+    let avoid = held.and_then(|held| held.route_to_avoid());
     let slot = slot(context.now);
     // A slot's key goes with its last live code: the one that is replaced may be that.
     let last = replaced.and_then(|sid| state.hot.verifications.get(&sid)).is_some_and(|old| old.slot() == slot)
         && state.hot.slots.get(&slot).is_some_and(|slot| slot.live == 1);
-    let held = state.hot.slots.get(&slot).and_then(|slot| slot.key.as_ref()).filter(|_| !last);
+    let slot_held = state.hot.slots.get(&slot).and_then(|slot| slot.key.as_ref()).filter(|_| !last);
     let code_under = |key: &SlotKey| match &custom_code {
         Some(custom) => custom.duplicate(),
         None => derive(key, verification, service, code_length),
     };
-    let (code, slot_key) = match held {
+    let (code, slot_key) = match slot_held {
         Some(key) => (code_under(key), None),
         None => {
             let key = SlotKey::new(context.fresh.secret());
@@ -166,13 +169,12 @@ fn begin(
         custom_code,
         slot_key,
     });
-    // Also one that is over, but has its place until a sweep ends it.
-    let older = state.hot.by_subject.get(&(service, subjects.in_service));
-    stop(state, older.copied().into_iter(), false, draft);
+    // Also of one that is over, but has its place until a sweep ends it.
+    stop(state, older.into_iter(), false, draft);
     let to = destination.duplicate();
     let until = context.now.saturating_add(CODE_LIFE);
     let counts = (subjects, cost);
-    draft.run(Effect::Send { verification, attempt, to: destination, channel, message, until, counts, avoid: None });
+    draft.run(Effect::Send { verification, attempt, to: destination, channel, message, until, counts, older, avoid });
     Ok(VerificationView {
         verification,
         service,
@@ -204,7 +206,6 @@ fn resend(
     draft.log(Event::VerificationResent { verification: sid, attempt, sent: Some((subjects, cost)) });
     // One message of a verification is under way at a time.
     stop(state, core::iter::once(sid), false, draft);
-    let unconfirmed = |attempt: &&Attempt| attempt.outcome == Some(Outcome::Unconfirmed);
     draft.run(Effect::Send {
         verification: sid,
         attempt,
@@ -213,7 +214,8 @@ fn resend(
         message,
         until: verification.ends(),
         counts: (subjects, cost),
-        avoid: verification.attempts.iter().rev().find(unconfirmed).and_then(|attempt| attempt.route),
+        older: Some(sid),
+        avoid: verification.route_to_avoid(),
     });
     Ok(view)
 }

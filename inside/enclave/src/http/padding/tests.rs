@@ -69,3 +69,15 @@ async fn answers_fill_their_class_to_the_byte_on_the_wire() {
         }
     }
 }
+
+#[test]
+fn every_path_on_which_a_secret_decides_is_padded() {
+    for path in [START.path, FETCH_VERIFICATION.path, CHECK.path, support::PATH] {
+        let mut response = StatusCode::OK.into_response();
+        mark(Some(path), &mut response);
+        assert!(response.extensions().get::<Padded>().is_some(), "{path}");
+    }
+    let mut response = StatusCode::OK.into_response();
+    mark(Some("/v2/Services"), &mut response);
+    assert!(response.extensions().get::<Padded>().is_none());
+}
