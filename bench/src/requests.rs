@@ -26,6 +26,8 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
     let peers = if options.peers { Peers::measure(options, folder).await } else { Peers::default() };
     let codes = bench.codes.clone();
 
+    // What each connection and the writer take once is not a verification's.
+    drop(bench.starts(&codes, options.scale(5_000)).await?);
     let (before, _) = bench.vault.resident()?;
     let count = options.scale(60_000);
     let prepared = bench.starts(&codes, count).await?;

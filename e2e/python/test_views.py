@@ -1,7 +1,8 @@
 """Reads come from a published view: what is on its way shows in none, one read is one operation, and an answer leaves
-only within the lease (docs/ARCHITECTURE.md, "Views")."""
+only within the lease (ARCHITECTURE.md, "Life of a request")."""
 
 import json
+import pathlib
 import threading
 import time
 
@@ -9,6 +10,7 @@ import pytest
 import requests
 from acknowledgements import Acknowledgements
 from conftest import ENCLAVE, PATIENCE, eventually
+from test_policy import adyton
 from test_scopes import Tenant
 
 pytestmark = pytest.mark.skipif(ENCLAVE != "process", reason="a machine is behind another bridge")
@@ -88,3 +90,39 @@ def test_a_key_on_its_way_is_as_unknown_as_any(start, tmp_path, monkeypatch):
     assert acme.http("POST", path, credentials, data=form).status_code == 201
     by_number = f"{path}/{form['To'].replace('+', '%2B')}"
     assert acme.http("GET", by_number, credentials).status_code == 200
+
+
+def test_settings_show_once_they_have_passed_their_gate(start, tmp_path):
+    up = start()
+    acknowledgements = Acknowledgements(up)
+
+    def shown():
+        vault = requests.get(up.ready["api"] + "/adyton/v1/vault", verify=up.ready["ca"], timeout=PATIENCE).json()
+        return vault["owners_sequence"], vault["settings_sha256"]
+
+    before = shown()
+    # The command makes records of the public log first; only the settings themselves are so long.
+    file, text = tmp_path / "settings.toml", pathlib.Path(up.ready["settings"]).read_text()
+    file.write_text(text + "\n[limits]\nfailed_checks = 5\n" + "# a line that makes it long\n" * 100)
+    held = threading.Event()
+
+    class Watched(list):
+        def append(self, frame):
+            super().append(frame)
+            if len(frame) > 3500 and not held.is_set():
+                acknowledgements.hold()
+                held.set()
+
+    acknowledgements.appends = Watched(acknowledgements.appends)
+    words = ("settings", "set", *up.place(), "--yes", "--json", "--file", file, "--key", up.ready["owner_key"])
+    setting = threading.Thread(target=lambda: adyton(*words))
+    setting.start()
+    assert held.wait(PATIENCE)
+    # Nobody but the decider knows of them, however often is asked.
+    for _ in range(20):
+        assert shown() == before
+        time.sleep(0.05)
+    acknowledgements.release()
+    setting.join(PATIENCE)
+    after = shown()
+    assert after[0] == before[0] + 1 and after[1] != before[1]

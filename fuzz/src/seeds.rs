@@ -67,7 +67,7 @@ pub fn all() -> Vec<(&'static str, Seed)> {
             ],
         ),
         ("event", events()),
-        ("evolve", histories()),
+        ("apply", histories()),
         ("state", states()),
         ("sid", texts(&[&sid("AC"), &sid("VA"), &sid("VE"), &sid("VL"), &sid("XX"), &sid("AC").to_uppercase()])),
         (
@@ -466,7 +466,7 @@ fn histories() -> Named {
 fn state() -> State {
     let mut state = State::new();
     for kind in [tenant(ACCOUNT), service(ACCOUNT, 2), service(ACCOUNT, 3)] {
-        state.evolve(Event { at: AT, kind });
+        state.apply_live(Event { at: AT, kind });
     }
     state
 }
@@ -478,7 +478,7 @@ fn states() -> Named {
     let (head, last) = bytes.split_at(bytes.len() - (4 + 4 + 8 + 4));
     let one = {
         let mut state = State::new();
-        [tenant(ACCOUNT), service(ACCOUNT, 2)].into_iter().for_each(|kind| state.evolve(Event { at: AT, kind }));
+        [tenant(ACCOUNT), service(ACCOUNT, 2)].into_iter().for_each(|kind| state.apply_live(Event { at: AT, kind }));
         state.cold_bytes().len()
     };
     let (head, services) = head.split_at(head.len() - 2 * (bytes.len() - one));
@@ -518,15 +518,20 @@ fn bodies() -> Named {
 }
 
 fn snapshots() -> Named {
-    let plaintext = |size: u64, state: &State| {
+    let plaintext = |size: u64, roots: u8, state: &State| {
         let mut out = size.to_be_bytes().to_vec();
         frontier(size).encode(&mut out);
+        out.push(roots);
+        (0..roots).for_each(|root| out.extend_from_slice(&[root; 8 + 32]));
         out.extend_from_slice(&state.cold_bytes());
+        // The smallest size of a last chunk.
+        out.resize(4096, 0);
         out
     };
-    let mut other = plaintext(7, &state());
+    let mut other = plaintext(7, 0, &state());
     other[7] = 6;
-    vec![("empty", plaintext(0, &State::new())), ("seven", plaintext(7, &state())), ("fail_covered", other)]
+    let (empty, seven) = (plaintext(0, 0, &State::new()), plaintext(7, 0, &state()));
+    vec![("empty", empty), ("seven", seven), ("two_roots", plaintext(7, 2, &state())), ("fail_covered", other)]
 }
 
 fn requests() -> [(&'static str, Named); 7] {

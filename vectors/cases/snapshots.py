@@ -71,7 +71,7 @@ def leaves(size: int) -> list[bytes]:
 
 
 def plaintext(covered: int, state: bytes = STATE) -> bytes:
-    return u64(covered) + tree.frontier(leaves(covered)) + state
+    return spec.base(covered, tree.frontier(leaves(covered))) + state
 
 
 def cases() -> list[dict]:
@@ -184,6 +184,7 @@ def snapshots() -> list[dict]:
 
     case("of_nothing", 0, [], [], whole=True)
     case("one_chunk", 5, TENANTS, SERVICES, whole=True)
+    case("second_size", 3, [tenant(0x10, "x", 4096 - BEFORE_NAME + 1)], [], whole=False)
     case("one_full_chunk", 3, [tenant(0x10, "x", CHUNK - BEFORE_NAME)], [], whole=False)
     case("two_chunks", 3, [tenant(0x10, "x", CHUNK - BEFORE_NAME + 1)], [], whole=False)
     return out
@@ -203,6 +204,9 @@ def refused() -> list[dict]:
     def of_plaintext(name: str, value: bytes) -> None:
         fail(name, SCOPE.seal(5, value))
 
+    def as_it_is(name: str, value: bytes) -> None:
+        fail(name, SCOPE.seal_as_it_is(5, value))
+
     fail("in_another_vault", [good], vault_id=vault.OTHER_VAULT_ID)
     fail("of_another_log", [good], log=2)
     fail("of_another_boot", [good], boot_id=pattern(0x61, 16))
@@ -220,17 +224,23 @@ def refused() -> list[dict]:
 
     # Authentic, but not what a correct writer seals.
     frontier = tree.frontier(leaves(5))
-    of_plaintext("index_of_another_manifest", u64(6) + frontier + STATE)
-    of_plaintext("index_and_frontier_of_another_manifest", u64(6) + tree.frontier(leaves(6)) + STATE)
-    of_plaintext("frontier_of_another_size", u64(5) + tree.frontier(leaves(6)) + STATE)
-    of_plaintext("frontier_count", u64(5) + u64(5) + u8(1) + bytes(32) + STATE)
-    of_plaintext("frontier_cut", (u64(5) + frontier)[:-1])
-    of_plaintext("without_state", u64(5) + frontier)
-    of_plaintext("section_of_no_workflow", u64(5) + frontier + u16(9) + STATE[2:])
-    of_plaintext("section_of_another_version", u64(5) + frontier + STATE[:2] + u16(2) + STATE[4:])
+    of_plaintext("index_of_another_manifest", spec.base(6, frontier) + STATE)
+    of_plaintext("index_and_frontier_of_another_manifest", spec.base(6, tree.frontier(leaves(6))) + STATE)
+    of_plaintext("frontier_of_another_size", spec.base(5, tree.frontier(leaves(6))) + STATE)
+    of_plaintext("frontier_count", spec.base(5, u64(5) + u8(1) + bytes(32)) + STATE)
+    as_it_is("frontier_cut", (u64(5) + frontier)[:-1])
+    of_plaintext("roots_three", spec.base(5, frontier, ((1, bytes(32)), (2, bytes(32)), (3, bytes(32)))) + STATE)
+    as_it_is("root_cut", spec.base(5, frontier, ((1, bytes(32)),))[:-1])
+    of_plaintext("without_state", spec.base(5, frontier))
+    of_plaintext("section_of_no_workflow", spec.base(5, frontier) + u16(9) + STATE[2:])
+    of_plaintext("section_of_another_version", spec.base(5, frontier) + STATE[:2] + u16(2) + STATE[4:])
     of_plaintext("section_more", plaintext(5) + spec.section(4, b""))
-    of_plaintext("state_cut", plaintext(5)[:-1])
-    of_plaintext("state_trailing", plaintext(5) + b"\x00")
+    as_it_is("state_cut", plaintext(5)[:-1])
+    of_plaintext("state_trailing", plaintext(5) + b"\x01")
+    as_it_is("without_padding", plaintext(5))
+    as_it_is("padding_short", spec.padded(plaintext(5))[:-1])
+    as_it_is("padding_of_a_larger_size", plaintext(5) + bytes(16_384 - len(plaintext(5))))
+    as_it_is("padding_not_of_zeros", spec.padded(plaintext(5))[:-1] + b"\x01")
     return out
 
 

@@ -7,6 +7,7 @@ from .primitives import aes_256_gcm
 from .wire import lp, sha256, u8, u16, u32, u64
 
 CHUNK = 262_144
+LAST = (4096, 16_384, 65_536, CHUNK)
 
 
 def settings(
@@ -59,6 +60,16 @@ def manifest(snapshot_id: bytes, covered: int, chunks: list[bytes]) -> bytes:
     return u8(1) + snapshot_id + u64(covered) + u32(len(chunks)) + b"".join(map(sha256, chunks))
 
 
+def base(covered: int, frontier: bytes, roots: tuple[tuple[int, bytes], ...] = ()) -> bytes:
+    return u64(covered) + frontier + u8(len(roots)) + b"".join(u64(size) + root for size, root in roots)
+
+
+def padded(plaintext: bytes) -> bytes:
+    last = len(plaintext) % CHUNK
+    length = min(size for size in LAST if size >= last) if last or not plaintext else 0
+    return plaintext + bytes(length - last if length else 0)
+
+
 @dataclass(frozen=True)
 class Scope:
     """Which log, boot and snapshot chunks belong to."""
@@ -70,11 +81,14 @@ class Scope:
     snapshot_id: bytes
 
     def seal(self, covered: int, plaintext: bytes) -> list[bytes]:
+        return self.seal_as_it_is(covered, padded(plaintext))
+
+    def seal_as_it_is(self, covered: int, plaintext: bytes) -> list[bytes]:
         pieces = [plaintext[at : at + CHUNK] for at in range(0, len(plaintext), CHUNK)]
         key = self.keys.derive("snapshot", log_name(self.log), self.boot_id, self.snapshot_id)
         chunks = []
         for i, piece in enumerate(pieces):
-            aad = lp("adyton snapshot v2") + self.vault_id + lp(log_name(self.log)) + self.snapshot_id
+            aad = lp("adyton snapshot v3") + self.vault_id + lp(log_name(self.log)) + self.snapshot_id
             aad += u64(covered) + u32(i) + u32(len(pieces))
             chunks.append(aes_256_gcm(key, bytes(4) + u64(i), aad, piece))
         return chunks

@@ -1,6 +1,6 @@
 //! Which release a vault's public log puts in force (`docs/spec/03-heads.md`, "Releases").
 //!
-//! Both the enclave that boots and whoever checks the log follow the records by the same rules. Whether an approval's
+//! Both the enclave that boots and the check of a log follow the records by the same rules. Whether an approval's
 //! signatures are the owners' needs the owners' keys, which stand in the policy: the enclave verifies them before it
 //! writes the record, `adyton log check` afterwards.
 

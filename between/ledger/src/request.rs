@@ -1,7 +1,7 @@
 //! Requests that owners and tenants sign (`docs/spec/08-signed-requests.md`, "A signed request").
 //!
-//! [`SignedRequest`] was read; [`VerifiedRequest`] was signed by those who may. Whoever acts on a request takes the latter.
-//! Whether its sequence is the next one is for whoever keeps the count.
+//! [`SignedRequest`] was read; [`VerifiedRequest`] has signatures by the keys that may sign it. Code that acts on a request takes the latter.
+//! Whether its sequence is the next one is decided where the sequence is kept.
 
 use alloc::format;
 use alloc::string::String;

@@ -43,7 +43,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "code", run: seal::code, dictionary: seal::DIGITS },
     // inside/vault
     Target { name: "event", run: vault::event, dictionary: vault::DICTIONARY },
-    Target { name: "evolve", run: vault::evolve, dictionary: vault::DICTIONARY },
+    Target { name: "apply", run: vault::apply, dictionary: vault::DICTIONARY },
     Target { name: "state", run: vault::state, dictionary: vault::DICTIONARY },
     Target { name: "sid", run: vault::sid, dictionary: vault::SIDS },
     Target { name: "destination", run: vault::destination, dictionary: seal::DIGITS },

@@ -34,7 +34,7 @@ pub(crate) fn event(input: &[u8]) {
 
 /// `lp(event) || …`: any history can be replayed. Hot events change nothing that survives a restart, a boot leaves
 /// nothing hot, time ends everything, and what survives is written and read back unchanged.
-pub(crate) fn evolve(input: &[u8]) {
+pub(crate) fn apply(input: &[u8]) {
     let mut reader = Reader::new(input);
     let (mut state, mut cold) = (State::new(), State::new());
     let mut orphans = false;
@@ -62,8 +62,8 @@ pub(crate) fn evolve(input: &[u8]) {
                 std::iter::from_fn(|| all.lp().ok()).take_while(|seen| !std::ptr::eq(*seen, bytes)).any(created);
             orphans |= !known;
         }
-        state.evolve(event);
-        cold.evolve_cold(again);
+        state.apply_live(event);
+        cold.apply_cold(again);
         assert!(before.is_none_or(|before| before == state.cold_bytes()), "a hot event changed what survives");
         assert!(state.live() <= live + 1 && state.live() == state.hot_facts().len());
         assert!(!booted || state.live() + state.slots() == 0, "something hot outlived a boot");

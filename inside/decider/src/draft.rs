@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-/// Events and effects of one operation. It is kept whole, as one part of the log, or discarded
-/// whole: a workflow that refuses after another one has agreed leaves nothing of either.
+/// Events and effects of one operation, kept as one part of the log. Each workflow fills a draft of
+/// its own, which the composition absorbs or drops as a whole.
 #[must_use]
 pub struct Draft<E, F> {
     /// What happened, in order; the state changes by these.
@@ -29,19 +29,20 @@ impl<E, F> Draft<E, F> {
         self.effects.push(effect);
     }
 
-    /// Adds what another workflow drafted for the same operation, in the words of this one.
+    /// Adds what another workflow drafted for the same operation, converted to this draft's types.
     pub fn absorb<E2, F2>(&mut self, other: Draft<E2, F2>, event: impl FnMut(E2) -> E, effect: impl FnMut(F2) -> F) {
         self.events.extend(other.events.into_iter().map(event));
         self.effects.extend(other.effects.into_iter().map(effect));
     }
 }
 
-/// What a decider makes of a command. A refusal is an answer too, and has an empty draft.
+/// What a decider makes of a command. A refusal is an answer too; its draft holds what is logged of the
+/// refusal, such as the charge of a check.
 #[must_use]
 pub struct Decision<E, F, A> {
     /// What happens.
     pub draft: Draft<E, F>,
-    /// What the caller hears once the draft has passed its gate.
+    /// What the caller receives once the draft has passed its gate.
     pub answer: A,
 }
 

@@ -141,8 +141,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever is counted, no sixty minutes hold more than the limit and its half again (the
-        /// error of two fixed hours), and what is refused fits after the wait.
+        /// Whatever is counted, no sixty minutes hold more than twice the limit (the error of two fixed
+        /// hours), and what is refused fits after the wait.
         #[test]
         fn a_limit_holds(steps in proptest::collection::vec((0u64..1200, 1u64..5), 1..200), limit in 5u64..50) {
             let (mut now, mut counted) = (0u64, alloc::vec::Vec::new());

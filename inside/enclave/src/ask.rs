@@ -3,9 +3,11 @@
 
 use std::convert::Infallible;
 
-use adyton_vault::{Ask, Read, Refusal, Rules, Seconds};
+use adyton_vault::{Ask, Read, Refusal};
 
+use crate::clock::Clock;
 use crate::engine::{Engine, Failure};
+use crate::policy::Watch;
 
 /// Why a request has no reply; `R` is why it may be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,17 +46,18 @@ pub async fn ask<A: Ask>(engine: &Engine, request: A) -> Result<A::Reply, AskErr
 pub async fn read<R: Read>(
     engine: &Engine,
     request: &R,
-    rules: &Rules,
-    now: Seconds,
+    effective: &Watch,
+    clock: &Clock,
 ) -> Result<R::Reply, AskError<R::Refusal>> {
     let view = engine.view().await.map_err(|_| AskError::Unavailable)?;
-    let answer = request.of(&view, rules, now);
+    let rules = &effective.now().rules;
+    let answer = request.of(&view, rules, clock.now());
     let Some(note) = request.note(&answer).filter(|_| rules.records_operations) else {
         return answer.map_err(AskError::Refused);
     };
     ask(engine, note).await.map_err(AskError::of_note)?;
     // The append may have taken longer than the lease, within which that view could answer.
-    read_more(engine, request, rules, now).await
+    read_more(engine, request, effective, clock).await
 }
 
 /// Goes on with a read whose record is durable: answers from the published view, once it may answer.
@@ -64,11 +67,11 @@ pub async fn read<R: Read>(
 pub async fn read_more<R: Read>(
     engine: &Engine,
     request: &R,
-    rules: &Rules,
-    now: Seconds,
+    effective: &Watch,
+    clock: &Clock,
 ) -> Result<R::Reply, AskError<R::Refusal>> {
     let view = engine.view().await.map_err(|_| AskError::Unavailable)?;
-    request.of(&view, rules, now).map_err(AskError::Refused)
+    request.of(&view, &effective.now().rules, clock.now()).map_err(AskError::Refused)
 }
 
 impl<R> AskError<R> {

@@ -40,8 +40,8 @@ use crate::delivery::{self, CredentialKey};
 use crate::engine::gov::{self, GovLog, GovReplay};
 use crate::engine::log_writer::LogWriter;
 use crate::engine::replay::replay;
-use crate::engine::snapshots::{self, Snapshots};
-use crate::engine::writer::Surroundings;
+use crate::engine::snapshots::{self, LastRoots, Snapshots};
+use crate::engine::writer::Deps;
 use crate::engine::{Engine, Stop, Stopped};
 use crate::events::Events;
 use crate::evidence::Evidence;
@@ -49,7 +49,7 @@ use crate::http::{self, Api, Hosts, Owners, certificate_answer};
 use crate::identity::{self, Ca, SealedCa};
 use crate::metrics;
 use crate::platform::{Claims, Nsm, NsmAddress, PlatformError};
-use crate::policy::{Holder, InForce, Measured};
+use crate::policy::{InForce, Measured, Watch};
 use crate::public::{PublicKeys, Resolver};
 use crate::store::Store;
 
@@ -93,7 +93,7 @@ pub async fn run(config: Config) -> Result<Stopped, BootError> {
 async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let began = Instant::now();
     // 1.
-    told(&config, events, 1);
+    report_phase(&config, events, 1);
     let measured = Measured::parse(&config.policy)?;
     let policy = &measured.policy;
     if config.in_image && policy.profile == ProfileName::Dev {
@@ -101,7 +101,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     }
     let kms = Custodian::new(policy, &config.service).map_err(|_| BootError::Route("custody".into()))?;
     // 2.
-    told(&config, events, 2);
+    report_phase(&config, events, 2);
     let mut nsm = Nsm::connect(&config.nsm).await?;
     let boot_id: [u8; 16] = {
         let mixed = mix_random(&nsm.random().await?)?;
@@ -110,15 +110,15 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         id
     };
     // 3.
-    told(&config, events, 3);
+    report_phase(&config, events, 3);
     let mut store = connect(&config.service).await?;
     let clock = Arc::new(Clock::new());
     // 4.
-    told(&config, events, 4);
+    report_phase(&config, events, 4);
     let vault = genesis::vault(&mut store, &measured, &kms, &mut nsm, boot_id, &clock).await?;
     let signer = || SigningKey::from_seed(&vault.keys.derive(Label::LogSigning, &[])?);
     // 5.
-    told(&config, events, 5);
+    report_phase(&config, events, 5);
     let GovReplay { frontier, bucket, releases, ops_root, boots, certificate, order } = match vault.newborn {
         Some(_) => GovReplay::newborn(&vault.genesis),
         None => gov::replay(&mut store, &vault.id, &vault.genesis).await?,
@@ -126,15 +126,19 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     clock.at_least(bucket * 10);
     let release = release::admit(&mut store, &vault.id, &releases, &measured).await?;
     // 6.
-    told(&config, events, 6);
+    report_phase(&config, events, 6);
     let known = ops_root.filter(|root| root.log == OPS);
+    let roots = LastRoots::default();
+    if let Some(OpsRoot { size, root, .. }) = &known {
+        roots.push(*size, *root);
+    }
     let named = known.as_ref().map(|root| root.size);
     let replayed = replay(&mut store, &vault.keys, vault.id, OPS, &vault.genesis.log_key, known.as_ref()).await;
     let Replay { state, frontier: ops_frontier, bucket: ops_bucket, events: replayed_events, uncovered, .. } =
         replayed.map_err(BootError::Replay)?;
     clock.at_least(ops_bucket * 10);
     // 7.
-    told(&config, events, 7);
+    report_phase(&config, events, 7);
     let sealed_ca =
         SealedCa { certificate: vault.genesis.ca_certificate.clone(), sealed_key: vault.genesis.sealed_ca_key.clone() };
     let ca = Ca::open(&policy.api, &vault.keys, &vault.genesis.nonce, &sealed_ca)?;
@@ -176,14 +180,14 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     }
     let in_force = InForce::new(policy.clone(), key, Arc::clone(&public)).map_err(|error| BootError::Route(error.0))?;
     // A credential that the present policy's routes cannot use lets its route rest; it refuses no boot.
-    let current = in_force.with_kept(state.settings(), state.next_owners_sequence() - 1, clock.now());
-    let current = Holder::new(current.map_err(BootError::Settings)?);
+    let effective = in_force.with_kept(state.settings(), state.next_owners_sequence() - 1, clock.now());
+    let effective = Watch::new(effective.map_err(BootError::Settings)?);
     let obtained = acme.as_ref().map(Acme::shared);
-    let tls = identity::server(Arc::new(Resolver::new(own, current.clone(), obtained.clone())), acme.is_some())?;
+    let tls = identity::server(Arc::new(Resolver::new(own, effective.clone(), obtained.clone())), acme.is_some())?;
     let carriers = delivery::prepare(in_force.routes(), &config.service, &clock);
     let carriers = carriers.map_err(|error| BootError::Route(error.0))?;
     // 8.
-    told(&config, events, 8);
+    report_phase(&config, events, 8);
     let log = LogWriter::start(config.service.clone(), LogId::GOV, events.clone());
     let (stop, mut stopped) = Stop::channel();
     let tip = LogTip::new(&vault.id, LogId::GOV, signer()?, frontier, bucket);
@@ -214,18 +218,11 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     }
     let renewed = log.renewed();
     let (effects, outbox) = mpsc::unbounded_channel();
-    let surroundings = Surroundings {
-        clock: Arc::clone(&clock),
-        events: events.clone(),
-        effects,
-        log,
-        current: current.clone(),
-        stop,
-    };
-    let engine = Engine::start(shard, renewed, surroundings);
-    let surroundings =
-        delivery::Surroundings { engine: engine.clone(), clock: Arc::clone(&clock), events: events.clone() };
-    delivery::start(carriers, current.clone(), surroundings, outbox);
+    let deps =
+        Deps { clock: Arc::clone(&clock), events: events.clone(), effects, log, effective: effective.clone(), stop };
+    let engine = Engine::start(shard, renewed, deps);
+    let deps = delivery::Deps { engine: engine.clone(), clock: Arc::clone(&clock), events: events.clone() };
+    delivery::start(carriers, effective.clone(), deps, outbox);
     tokio::spawn(metrics::report(engine.clone(), events.clone(), metrics::EVERY));
     let snapshots = Snapshots {
         service: config.service.clone(),
@@ -238,13 +235,14 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         clock: Arc::clone(&clock),
         events: events.clone(),
         retention: u64::from(policy.retention_days) * 86_400,
+        roots: roots.clone(),
         every_bytes: snapshots::EVERY_BYTES,
     };
     tokio::spawn(snapshots.run(ops_frontier));
     let gov = Arc::new(Mutex::new(gov));
-    tokio::spawn(hourly_roots(Arc::clone(&gov), engine.clone(), Arc::clone(&clock), named));
+    tokio::spawn(hourly_roots(Arc::clone(&gov), engine.clone(), Arc::clone(&clock), named, roots));
     if let Some(acme) = acme {
-        let deps = acme::Deps { keys: public, records: Arc::clone(&gov), current: current.clone() };
+        let deps = acme::Deps { keys: public, records: Arc::clone(&gov), effective: effective.clone() };
         tokio::spawn(acme.run(deps));
     }
 
@@ -257,7 +255,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         hosts: Hosts::new(&policy.api),
         public_request,
         acme: obtained,
-        current,
+        effective,
         release: release.number,
         policy_hash: measured.hash,
         profile: vault.genesis.profile,
@@ -280,7 +278,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
 
 /// A step begins: the host hears its number, and so does an image's console.
 #[allow(clippy::print_stderr, reason = "an image's stderr is its console, and this is a number")]
-fn told(config: &Config, events: &Events, phase: u8) {
+fn report_phase(config: &Config, events: &Events, phase: u8) {
     if config.in_image {
         eprintln!("adyton-enclave: boot {phase}");
     }
@@ -302,7 +300,13 @@ async fn connect(service: &Address) -> Result<Store, BootError> {
 
 /// Writes size and root of the operations log, as the writer knows them to be durable, into the public log every hour in which
 /// the log grew; `named` is the size that was written last.
-async fn hourly_roots(gov: Arc<Mutex<GovLog>>, engine: Engine, clock: Arc<Clock>, mut named: Option<u64>) {
+async fn hourly_roots(
+    gov: Arc<Mutex<GovLog>>,
+    engine: Engine,
+    clock: Arc<Clock>,
+    mut named: Option<u64>,
+    roots: LastRoots,
+) {
     let mut hour = clock.now() / 3600;
     loop {
         sleep(Duration::from_secs(10)).await;
@@ -315,6 +319,8 @@ async fn hourly_roots(gov: Arc<Mutex<GovLog>>, engine: Engine, clock: Arc<Clock>
         if named.is_some_and(|named| size <= named) {
             continue;
         }
+        // First, so that no snapshot covers a size that the public log may name and the snapshot does not.
+        roots.push(size, root);
         let record = GovRecord::OpsRoot(OpsRoot { log: OPS, size, root });
         if gov.lock().await.append(&record, now).await.is_err() {
             return;

@@ -1,6 +1,6 @@
-//! What was done, in numbers: sums over all tenants, for the closed list of operational events.
+//! Counters: sums over all tenants, for the closed list of operational events.
 //!
-//! They are told at times that do not depend on what happened. What a decider decided and the log holds is counted, and what a
+//! Reported on a fixed schedule, so timing reveals nothing. Counted are operations that were decided and logged, and requests that a
 //! ceiling refused. What an insider learns by them is in `docs/spec/01-frames.md`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use tokio::time::{Duration, interval};
 use crate::engine::Engine;
 use crate::events::Events;
 
-/// How often they are told.
+/// Interval of the reports.
 pub const EVERY: Duration = Duration::from_secs(60);
 
 /// The sums.
@@ -32,8 +32,8 @@ pub struct Counters {
     refused_by_ceiling: [AtomicU64; adyton_frame::Ceiling::ALL.len()],
 }
 
-/// A ceiling as the host is told of it.
-pub(crate) fn told(ceiling: Ceiling) -> adyton_frame::Ceiling {
+/// A ceiling in the host's numbering.
+pub(crate) fn numbered(ceiling: Ceiling) -> adyton_frame::Ceiling {
     match ceiling {
         Ceiling::Destination => adyton_frame::Ceiling::Destination,
         Ceiling::NumberBlock => adyton_frame::Ceiling::NumberBlock,
@@ -87,15 +87,15 @@ impl Counters {
 
     /// A ceiling refused a request.
     pub(crate) fn refused_by(&self, ceiling: Ceiling) {
-        self.refused_by_ceiling[usize::from(told(ceiling).number()) - 1].fetch_add(1, Ordering::Relaxed);
+        self.refused_by_ceiling[usize::from(numbered(ceiling).number()) - 1].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn live(&self, live: usize) {
         self.live.store(u64::try_from(live).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// The sums as they may be told.
-    pub fn told(&self) -> adyton_frame::Counters {
+    /// The sums as the host receives them.
+    pub fn reported(&self) -> adyton_frame::Counters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         adyton_frame::Counters {
             starts: read(&self.starts),
@@ -112,12 +112,12 @@ impl Counters {
     }
 }
 
-/// Tells them for ever.
+/// Reports them for ever.
 pub async fn report(engine: Engine, events: Events, every: Duration) {
     let mut ticks = interval(every);
     loop {
         ticks.tick().await;
-        events.emit(Event::Counters(engine.counters().told()));
+        events.emit(Event::Counters(engine.counters().reported()));
     }
 }
 
@@ -145,11 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn live_verifications_are_told_in_hundreds() {
+    fn live_verifications_are_reported_in_hundreds() {
         let counters = Counters::default();
         for (live, told) in [(0, 0), (99, 0), (100, 1), (199, 1), (1_000_000, 10_000)] {
             counters.live(live);
-            assert_eq!(counters.told().live_hundreds, told);
+            assert_eq!(counters.reported().live_hundreds, told);
         }
     }
 
@@ -167,8 +167,8 @@ mod tests {
         for (times, ceiling) in (1..).zip(ceilings) {
             (0..times).for_each(|_| counters.refused_by(ceiling));
         }
-        assert_eq!(counters.told().refused_by_ceiling, [1, 2, 3, 4, 5, 6]);
-        assert_eq!(ceilings.map(told), adyton_frame::Ceiling::ALL);
+        assert_eq!(counters.reported().refused_by_ceiling, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(ceilings.map(numbered), adyton_frame::Ceiling::ALL);
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
                 counters.count(Countable::Delivery(outcome));
             }
         }
-        let told = counters.told();
+        let told = counters.reported();
         let messages = [told.accepted, told.refused, told.gave_up, told.unreachable, told.unconfirmed, told.withdrawn];
         assert_eq!(messages, [1, 2, 3, 4, 5, 6]);
         assert_eq!([told.starts, told.checks], [0, 0]);

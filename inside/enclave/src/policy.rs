@@ -1,7 +1,7 @@
 //! The measured policy, and what it and the owners' settings allow now (DESIGN §3).
 //!
 //! The policy's bytes are hashed as they are; a vault remembers that hash and boots under no other one. Settings take
-//! effect at once: whoever depends on them holds a [`Holder`] and asks it each time.
+//! effect at once: whoever depends on them holds a [`Watch`] and asks it each time.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -51,8 +51,8 @@ impl Measured {
     }
 }
 
-/// What policy and settings allow, ready for use.
-pub struct Current {
+/// Policy and settings combined, ready for use.
+pub struct Effective {
     /// For the deciders.
     pub rules: Rules,
     /// For delivery.
@@ -119,8 +119,8 @@ impl InForce {
     ///
     /// # Errors
     /// [`SettingsError`] if the policy does not allow them.
-    pub fn with(&self, text: &str, sequence: u64, now: u64) -> Result<(Current, Vec<Resting>), SettingsError> {
-        Ok(self.current(&Settings::parse(text, &self.policy)?, text, sequence, now))
+    pub fn with(&self, text: &str, sequence: u64, now: u64) -> Result<(Effective, Vec<Resting>), SettingsError> {
+        Ok(self.effective(&Settings::parse(text, &self.policy)?, text, sequence, now))
     }
 
     /// What is allowed with settings that were signed under this policy or an earlier one, as far as this one allows them; an
@@ -128,15 +128,15 @@ impl InForce {
     ///
     /// # Errors
     /// [`SettingsError`] if they never were settings.
-    pub fn with_kept(&self, text: &str, sequence: u64, now: u64) -> Result<Current, SettingsError> {
+    pub fn with_kept(&self, text: &str, sequence: u64, now: u64) -> Result<Effective, SettingsError> {
         let settings = match text {
             "" => Settings { version: 1, ..Settings::default() },
             text => Settings::kept(text)?,
         };
-        Ok(self.current(&settings, text, sequence, now).0)
+        Ok(self.effective(&settings, text, sequence, now).0)
     }
 
-    fn current(&self, settings: &Settings, text: &str, sequence: u64, now: u64) -> (Current, Vec<Resting>) {
+    fn effective(&self, settings: &Settings, text: &str, sequence: u64, now: u64) -> (Effective, Vec<Resting>) {
         let settings_hash = sha256(text.as_bytes()).0;
         let rules = rules(&self.policy, &settings.limits.within(&self.policy.limits));
         let (table, unusable) = delivery::table(&self.routes, settings, &self.key);
@@ -152,8 +152,9 @@ impl InForce {
         }
         let retired_account = settings.acme.as_ref().map(|acme| acme.retired_account.clone());
         let (table, settings) = (Arc::new(table), text.to_owned());
-        let current = Current { rules, table, public, external, retired_account, sequence, settings_hash, settings };
-        (current, resting)
+        let effective =
+            Effective { rules, table, public, external, retired_account, sequence, settings_hash, settings };
+        (effective, resting)
     }
 
     fn external(&self, settings: &Settings) -> Result<Option<Arc<ExternalAccount>>, ExternalAccountError> {
@@ -220,33 +221,33 @@ fn rules(policy: &Policy, limits: &Limits) -> Rules {
     }
 }
 
-/// Holds what is allowed now, for everybody who depends on it.
+/// The effective policy and settings: a value that all its readers see change.
 #[derive(Clone)]
-pub struct Holder(Arc<watch::Sender<Arc<Current>>>);
+pub struct Watch(Arc<watch::Sender<Arc<Effective>>>);
 
-impl Holder {
+impl Watch {
     /// Begins with what a boot found.
-    pub fn new(current: Current) -> Self {
-        Self(Arc::new(watch::Sender::new(Arc::new(current))))
+    pub fn new(effective: Effective) -> Self {
+        Self(Arc::new(watch::Sender::new(Arc::new(effective))))
     }
 
-    /// What is allowed now.
-    pub fn now(&self) -> Arc<Current> {
+    /// What is in effect.
+    pub fn now(&self) -> Arc<Effective> {
         Arc::clone(&self.0.borrow())
     }
 
     /// Waits until settings later than those of a sequence are in force.
     pub async fn after(&self, sequence: u64) {
         // The sender is this value's own, so it is there.
-        let _ = self.0.subscribe().wait_for(|current| current.sequence > sequence).await;
+        let _ = self.0.subscribe().wait_for(|effective| effective.sequence > sequence).await;
     }
 
-    /// Settings that were decided take effect, unless later ones already have.
-    pub fn set(&self, current: Current) {
+    /// Settings take effect, unless later ones already have.
+    pub fn set(&self, effective: Arc<Effective>) {
         self.0.send_if_modified(|held| {
-            let newer = current.sequence > held.sequence;
+            let newer = effective.sequence > held.sequence;
             if newer {
-                *held = Arc::new(current);
+                *held = effective;
             }
             newer
         });
@@ -258,9 +259,9 @@ pub(crate) mod tests {
     use super::*;
 
     /// Nothing is allowed.
-    pub(crate) fn current() -> Current {
+    pub(crate) fn effective() -> Effective {
         let (rules, table, external, settings) = (Rules::default(), Arc::default(), Ok(None), String::new());
         let (public, retired_account) = (None, None);
-        Current { rules, table, public, external, retired_account, sequence: 0, settings_hash: [0; 32], settings }
+        Effective { rules, table, public, external, retired_account, sequence: 0, settings_hash: [0; 32], settings }
     }
 }

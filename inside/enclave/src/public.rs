@@ -43,7 +43,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::acme::{CHALLENGE_PROTOCOL, Shared};
 use crate::identity::{IdentityError, OwnCertificate, provider};
-use crate::policy::Holder;
+use crate::policy::Watch;
 
 pub use error::PublicCertificateError;
 
@@ -277,15 +277,15 @@ fn valid_now(leaf: &EndEntityCert<'_>, now: u64) -> Result<(), PublicCertificate
 /// 4. Which certificate a connection is shown.
 pub struct Resolver {
     own: Arc<OwnCertificate>,
-    current: Holder,
+    effective: Watch,
     acme: Option<Arc<Shared>>,
 }
 
 impl Resolver {
-    /// `own` is the boot's own; `current` holds the one that the owners imported, `acme` the one that the vault obtained, if
+    /// `own` is the boot's own; `effective` holds the one that the owners imported, `acme` the one that the vault obtained, if
     /// there is one. The owners' goes first.
-    pub fn new(own: Arc<OwnCertificate>, current: Holder, acme: Option<Arc<Shared>>) -> Self {
-        Self { own, current, acme }
+    pub fn new(own: Arc<OwnCertificate>, effective: Watch, acme: Option<Arc<Shared>>) -> Self {
+        Self { own, effective, acme }
     }
 
     /// `None` if a CA asks for what nobody has asked it.
@@ -301,8 +301,8 @@ impl Resolver {
         }
         let own = || self.own.certified();
         let Some(name) = name else { return Some(own()) };
-        let current = self.current.now();
-        let imported = current.public.as_ref().filter(|public| public.names(&name));
+        let effective = self.effective.now();
+        let imported = effective.public.as_ref().filter(|public| public.names(&name));
         let shown = imported.map(|public| Arc::clone(public.certified()));
         Some(shown.or_else(|| self.acme.as_ref()?.certified(&name)).unwrap_or_else(own))
     }

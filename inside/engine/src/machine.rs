@@ -13,7 +13,7 @@ pub enum Mode {
     Cold,
 }
 
-/// What a machine decides. A refusal is an answer without events; effects follow events.
+/// What a machine decides. A refusal is an answer too, and may have events; effects follow events.
 pub type Decided<M> = Decision<<M as Machine>::Event, <M as Machine>::Effect, <M as Machine>::Answer>;
 
 /// One state and its rules: everything that the engine runs, and all that it knows of them. Its default is the state in

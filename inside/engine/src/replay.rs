@@ -3,6 +3,8 @@
 use core::fmt;
 
 use adyton_decider::Record;
+use alloc::vec::Vec;
+
 use adyton_ledger::{
     Body, EntryError, Frontier, Hash, Head, HeadError, Header, Kind, LogId, Record as Stored, VaultId,
 };
@@ -10,7 +12,7 @@ use adyton_seal::KeyTree;
 use adyton_wire::Reader;
 
 use crate::sealing::{BodyError, Opened, Opener};
-use crate::snapshot::Manifest;
+use crate::snapshot::{Base, KnownRoot, Manifest};
 use crate::{Machine, Mode};
 
 /// Why a log cannot be replayed: the boot is refused.
@@ -102,16 +104,19 @@ pub struct Replay<'a, M> {
     pub uncovered: Uncovered,
     /// A size that the log has had, and its root at that size.
     known: Option<(u64, Hash)>,
+    /// Roots that the snapshot names.
+    roots: Vec<KnownRoot>,
 }
 
 impl<'a, M: Machine> Replay<'a, M> {
     /// Begins with the first entry.
     pub fn new(keys: &'a KeyTree, vault: VaultId, log: LogId) -> Self {
-        Self::from_snapshot(keys, vault, log, M::default(), Frontier::new())
+        Self::from_snapshot(keys, vault, log, M::default(), Base::default())
     }
 
     /// Begins behind a snapshot.
-    pub fn from_snapshot(keys: &'a KeyTree, vault: VaultId, log: LogId, state: M, frontier: Frontier) -> Self {
+    pub fn from_snapshot(keys: &'a KeyTree, vault: VaultId, log: LogId, state: M, base: Base) -> Self {
+        let Base { frontier, roots } = base;
         let covered = frontier.size();
         Self {
             opener: Opener::new(keys, vault, log),
@@ -122,15 +127,19 @@ impl<'a, M: Machine> Replay<'a, M> {
             events: 0,
             uncovered: Uncovered::default(),
             known: None,
+            roots,
         }
     }
 
-    /// Requires that the log has had this root at this size. For a size that a snapshot covers the root is not compared: that
-    /// was done when the snapshot was taken.
+    /// Requires that the log has had this root at this size. A snapshot that covers the size must name the root.
     ///
     /// # Errors
-    /// [`ReplayError::Root`] if the snapshot ends there with another root.
+    /// [`ReplayError::Root`] if the snapshot ends there with another root, or covers it and does not name it.
     pub fn demand(&mut self, size: u64, root: Hash) -> Result<(), ReplayError> {
+        // Public values.
+        if size < self.frontier.size() && !self.roots.contains(&KnownRoot { size, root }) {
+            return Err(ReplayError::Root);
+        }
         self.known = Some((size, root));
         self.at_known()
     }
@@ -141,8 +150,7 @@ impl<'a, M: Machine> Replay<'a, M> {
         if self.known.is_some_and(other) { Err(ReplayError::Root) } else { Ok(()) }
     }
 
-    /// Applies the next entry. An entry that is refused leaves the tree as it was, so it can be read again and is never
-    /// skipped.
+    /// Applies the next entry. After a refusal the machine and the tree are to be dropped.
     ///
     /// # Errors
     /// [`ReplayError`].

@@ -122,6 +122,8 @@ impl SectionOut for SectionWriter<'_> {
 pub struct SectionReader<'a> {
     rest: Reader<'a>,
     last: Option<u16>,
+    /// Zeros may stand behind the last section.
+    is_padded: bool,
 }
 
 /// One section.
@@ -138,7 +140,17 @@ pub struct Section<'a> {
 impl<'a> SectionReader<'a> {
     /// Reads what [`Sections`] wrote.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: Reader::new(bytes), last: None }
+        Self { rest: Reader::new(bytes), last: None, is_padded: false }
+    }
+
+    /// Reads what [`Sections`] wrote and zeros behind it. No workflow has the number 0.
+    pub fn padded(bytes: &'a [u8]) -> Self {
+        Self { is_padded: true, ..Self::new(bytes) }
+    }
+
+    /// Bytes behind the last section that was read.
+    pub fn padding(&self) -> usize {
+        self.rest.rest().len()
     }
 
     /// The next section, if there is one.
@@ -146,7 +158,8 @@ impl<'a> SectionReader<'a> {
     /// # Errors
     /// [`Corrupt`] if its bytes end early, or it does not ascend.
     pub fn section(&mut self) -> Result<Option<Section<'a>>, Corrupt> {
-        if self.rest.rest().is_empty() {
+        let rest = self.rest.rest();
+        if rest.is_empty() || (self.is_padded && rest.iter().all(|byte| *byte == 0)) {
             return Ok(None);
         }
         let (workflow, version) = (u16::from_be_bytes(self.rest.array()?), u16::from_be_bytes(self.rest.array()?));

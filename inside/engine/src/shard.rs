@@ -112,7 +112,7 @@ impl<M: Machine, T> Shard<M, T> {
         }
     }
 
-    /// The state, evolved by everything decided, durable or not.
+    /// The state with everything applied that was decided, durable or not.
     pub fn state(&self) -> &M {
         &self.state
     }
@@ -201,7 +201,7 @@ impl<M: Machine, T> Shard<M, T> {
         added
     }
 
-    /// Where what is told now has to wait; `None` if everything has passed its gate.
+    /// The size of the log that a refusal or a read of this moment has to wait for; `None` if everything has passed its gate.
     fn held(&mut self) -> Option<&mut Held<M, T>> {
         let sealed = self.sealed.back_mut().map(|waiting| &mut waiting.held);
         self.open.back_mut().map(|batch| &mut batch.held).or(sealed)

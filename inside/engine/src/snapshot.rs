@@ -12,7 +12,72 @@ use crate::{Machine, SectionReader, Sections};
 
 /// Plaintext bytes of a chunk.
 const CHUNK: usize = 262_144;
+/// Plaintext bytes of the last chunk: one of these, so that its length does not tell the state's.
+const LAST: [usize; 4] = [4096, 16_384, 65_536, CHUNK];
+/// Roots that a snapshot names at the most.
+const MAX_ROOTS: usize = 2;
 const VERSION: u8 = 1;
+
+/// A root that a log has had, as another log has it on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownRoot {
+    /// Entries.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hash,
+}
+
+/// Where a snapshot stands in its log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Base {
+    /// The tree over what is covered.
+    pub frontier: Frontier,
+    /// The last roots that were given to another log when the snapshot was taken, at most two: the last one may
+    /// not have become durable there.
+    pub roots: Vec<KnownRoot>,
+}
+
+impl From<Frontier> for Base {
+    fn from(frontier: Frontier) -> Self {
+        Self { frontier, roots: Vec::new() }
+    }
+}
+
+impl Base {
+    fn encode(&self, out: &mut Plaintext) {
+        out.put_u64(self.frontier.size());
+        let mut encoded = Vec::new();
+        self.frontier.encode(&mut encoded);
+        out.put(&encoded);
+        let roots = &self.roots[self.roots.len().saturating_sub(MAX_ROOTS)..];
+        out.put_u8(u8::try_from(roots.len()).unwrap_or_default());
+        for KnownRoot { size, root } in roots {
+            out.put_u64(*size);
+            out.put(&root.0);
+        }
+    }
+
+    /// Takes what [`Base::encode`] wrote off the front.
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, BodyError> {
+        let covered = reader.u64()?;
+        let (frontier, taken) = Frontier::decode(reader.rest()).map_err(|_| BodyError)?;
+        reader.take(taken)?;
+        let count = usize::from(reader.u8()?);
+        if frontier.size() != covered || count > MAX_ROOTS {
+            return Err(BodyError);
+        }
+        let root = |_| Ok(KnownRoot { size: reader.u64()?, root: Hash(reader.array()?) });
+        let roots = (0..count).map(root).collect::<Result<_, WireError>>()?;
+        Ok(Self { frontier, roots })
+    }
+}
+
+/// Length of a plaintext of so many bytes with its zeros.
+fn padded(length: usize) -> usize {
+    let last = length % CHUNK;
+    let class = LAST.into_iter().find(|class| *class >= last).filter(|_| last > 0 || length == 0);
+    length - last + class.unwrap_or_default()
+}
 
 /// The manifest of a snapshot, the one record of its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +130,7 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// Seals the frozen state of a machine and the frontier at whose size it was frozen, and gives
+    /// Seals the frozen state of a machine and the base at whose size it was frozen, and gives
     /// each chunk away as soon as it is full: no more than one is held here. The state is written
     /// twice, for lengths stand before what they count.
     ///
@@ -78,18 +143,16 @@ impl Scope<'_> {
         &self,
         id: [u8; 16],
         frozen: &M::Frozen,
-        frontier: &Frontier,
+        base: &Base,
         give: impl FnMut(Vec<u8>) -> bool,
     ) -> Result<Manifest, Opaque> {
-        let covered = frontier.size();
+        let covered = base.frontier.size();
         let mut begin = Plaintext::with_capacity(4096);
-        begin.put_u64(covered);
-        let mut encoded = Vec::new();
-        frontier.encode(&mut encoded);
-        begin.put(&encoded);
+        base.encode(&mut begin);
         let mut lengths = Vec::new();
         M::save(frozen, &mut Sections::lengths(&mut lengths));
-        let total = begin.len() + Sections::total(&lengths);
+        let used = begin.len() + Sections::total(&lengths);
+        let total = padded(used);
         let count = u32::try_from(total.div_ceil(CHUNK)).map_err(|_| Opaque)?;
         let mut chunks = Chunks {
             scope: self,
@@ -104,6 +167,7 @@ impl Scope<'_> {
         };
         chunks.put(begin.as_bytes());
         M::save(frozen, &mut Sections::pieces(&lengths, &mut |piece| chunks.put(piece)));
+        chunks.put(&vec![0; total - used]);
         Ok(Manifest { id, covered, chunks: chunks.end()? })
     }
 
@@ -111,7 +175,7 @@ impl Scope<'_> {
     ///
     /// # Errors
     /// [`BodyError`], whatever is wrong.
-    pub fn open<M: Machine>(&self, manifest: &Manifest, chunks: &[Vec<u8>]) -> Result<(M, Frontier), BodyError> {
+    pub fn open<M: Machine>(&self, manifest: &Manifest, chunks: &[Vec<u8>]) -> Result<(M, Base), BodyError> {
         let count = u32::try_from(chunks.len()).map_err(|_| BodyError)?;
         if chunks.iter().map(|chunk| sha256(chunk)).ne(manifest.chunks.iter().copied()) {
             return Err(BodyError);
@@ -123,19 +187,21 @@ impl Scope<'_> {
             plaintext.put(key.open(Nonce::counter(u64::from(number)), &aad, chunk)?.as_bytes());
         }
         let mut reader = plaintext.reader();
-        let covered = reader.u64()?;
-        let (frontier, taken) = Frontier::decode(reader.rest()).map_err(|_| BodyError)?;
-        reader.take(taken)?;
-        if covered != manifest.covered || frontier.size() != covered {
+        let base = Base::decode(&mut reader)?;
+        if base.frontier.size() != manifest.covered {
             return Err(BodyError);
         }
-        let mut sections = SectionReader::new(reader.rest());
+        let mut sections = SectionReader::padded(reader.rest());
         let machine = M::load(&mut sections)?;
         // A section that the machine did not read is of another version.
         if sections.section()?.is_some() {
             return Err(BodyError);
         }
-        Ok((machine, frontier))
+        // One state has one length.
+        if padded(plaintext.len() - sections.padding()) != plaintext.len() {
+            return Err(BodyError);
+        }
+        Ok((machine, base))
     }
 
     fn key(&self, id: &[u8; 16]) -> Result<AeadKey, Opaque> {
@@ -144,7 +210,7 @@ impl Scope<'_> {
 
     fn aad(&self, id: &[u8; 16], covered: u64, number: u32, count: u32) -> Vec<u8> {
         let mut aad = Vec::new();
-        aad.put_lp(b"adyton snapshot v2");
+        aad.put_lp(b"adyton snapshot v3");
         aad.extend_from_slice(&self.vault.0);
         aad.put_lp(self.log.name().as_bytes());
         aad.extend_from_slice(id);
@@ -193,7 +259,7 @@ impl<F: FnMut(Vec<u8>) -> bool> Chunks<'_, F> {
         if (self.give)(chunk) { Ok(()) } else { Err(Opaque) }
     }
 
-    /// The last chunk, which may be shorter; the hashes of all.
+    /// The last chunk, which may be of a shorter class; the hashes of all.
     fn end(mut self) -> Result<Vec<Hash>, Opaque> {
         if !self.stopped && !self.piece.is_empty() {
             self.seal()?;

@@ -12,6 +12,9 @@ use crate::{
     Answer, Command, Context, Decision, Effect, Event, EventKind, Reply, State, services, tenancy, verification,
 };
 
+/// Events of one sweep at the most: one of verifications, the others of loosenings.
+pub const MAX_SWEPT: usize = 1 + MAX_SWEPT_LOOSENINGS;
+
 /// Decides one command. A refusal leaves what is logged of refusals themselves, and its record; of
 /// what one workflow drafted before another one refused, nothing.
 pub fn decide(state: &State, command: Command, context: &mut Context<'_>) -> Decision {
@@ -58,20 +61,20 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
             Ok(Reply::Done)
         }
         Command::Tick(_) => {
-            tick(state, context, draft);
+            tick(state, context, MAX_SWEPT, draft);
             Ok(Reply::Done)
         }
     }
 }
 
-/// What is due, as far as one batch bears it. What is left is due at the next tick
-/// ([`State::has_due`]).
-fn tick(state: &State, context: &mut Context<'_>, draft: &mut Draft<Event, Effect>) {
+/// What is due, at most `cap` events. What is left is due at the next tick ([`State::is_due`]).
+pub(crate) fn tick(state: &State, context: &mut Context<'_>, cap: usize, draft: &mut Draft<Event, Effect>) {
     let mut own = verification::Draft::default();
     verification::sweep(&state.verification, context.now, &mut own);
     add(state, draft, context.now, own, identity);
     let mut own = services::Draft::default();
-    services::sweep(&state.services, &context.under(|rules| &rules.services), MAX_SWEPT_LOOSENINGS, &mut own);
+    let left = cap.saturating_sub(draft.events.len());
+    services::sweep(&state.services, &context.under(|rules| &rules.services), left, &mut own);
     add(state, draft, context.now, own, |never| match never {});
 }
 

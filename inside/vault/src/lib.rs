@@ -3,11 +3,11 @@
 //!
 //! ```text
 //! decide(&State, Command, &mut Context) -> Decision { draft: events and effects, answer }
-//! evolve(&mut State, Event)
+//! apply(&mut State, Event)
 //! ```
 //!
 //! 1. A command goes to its workflow, with handles of what that one reads ([`decide`]).
-//! 2. An event goes to its workflow ([`State::evolve`]).
+//! 2. An event goes to its workflow ([`State::apply`]).
 //! 3. What an event means to the others is a fact (`fact`): derived from the logged event, heard by
 //!    each of them, never logged itself.
 //! 4. A snapshot is one section for each workflow ([`State::encode_cold`]).
@@ -59,7 +59,7 @@ pub use adyton_verification::{
 };
 pub use ask::Ask;
 pub use command::{Command, Context, Note, Tick};
-pub use decide::decide;
+pub use decide::{MAX_SWEPT, decide};
 pub use event::{Event, EventKind};
 pub use machine::{Consequence, Frozen, View};
 pub use operation::OperationKind;

@@ -5,8 +5,8 @@ use adyton_engine::{Machine, Mode, SectionReader, Sections};
 use adyton_wire::Reader;
 
 use crate::{
-    Answer, Ceiling, Command, Context, Corrupt, Effect, Event, EventKind, Refusal, Rules, Seconds, State, Tick, cost,
-    decide, services, tenancy, verification,
+    Answer, Ceiling, Command, Context, Corrupt, Decision, Effect, Event, EventKind, Limits, Refusal, Reply, Rules,
+    Seconds, State, cost, decide, services, tenancy, verification,
 };
 
 /// What follows once events are durable.
@@ -50,24 +50,19 @@ impl Machine for State {
     }
 
     fn decide(&self, command: Command, context: &mut Context<'_>) -> Decided<Event, Consequence, Answer> {
-        let Decided { draft: Draft { events, effects }, answer } = decide(self, command, context);
-        // No command counts twice against one ceiling, so the state before it tells what is near after it.
-        let limits = &context.rules.verification.limits;
-        let near = events.iter().flat_map(|event| self.ceilings_near(event, limits)).map(Consequence::CeilingNear);
-        let effects = effects.into_iter().map(Consequence::Deliver).chain(near).collect();
-        Decided { draft: Draft { events, effects }, answer }
+        let decided = decide::decide(self, command, context);
+        self.consequences(decided, &context.rules.verification.limits)
     }
 
     fn sweep(&self, context: &mut Context<'_>, cap: usize) -> Decided<Event, Consequence, Answer> {
-        let mut decided = Machine::decide(self, Tick.into(), context);
-        // The effects are those of the first event.
         debug_assert!(cap > 0, "a sweep without an event would never end");
-        decided.draft.events.truncate(cap);
-        decided
+        let mut draft = Draft::default();
+        decide::tick(self, context, cap, &mut draft);
+        self.consequences(Decided { draft, answer: Ok(Reply::Done) }, &context.rules.verification.limits)
     }
 
     fn is_due(&self, now: Seconds) -> bool {
-        self.has_due(now)
+        self.is_due(now)
     }
 
     fn boot(boot_id: BootId, now: Seconds) -> Event {
@@ -80,8 +75,8 @@ impl Machine for State {
 
     fn apply(&mut self, event: Event, mode: Mode) {
         match mode {
-            Mode::Live => self.evolve(event),
-            Mode::Cold => self.evolve_cold(event),
+            Mode::Live => self.apply_live(event),
+            Mode::Cold => self.apply_cold(event),
         }
     }
 
@@ -113,6 +108,17 @@ impl Machine for State {
             None => Ok(Self { tenancy, services, verification }),
             Some(_) => Err(Corrupt),
         }
+    }
+}
+
+impl State {
+    /// Adds the ceilings that come near.
+    fn consequences(&self, decided: Decision, limits: &Limits) -> Decided<Event, Consequence, Answer> {
+        let Decided { draft: Draft { events, effects }, answer } = decided;
+        // No command counts twice against one ceiling, so the state before it tells what is near after it.
+        let near = events.iter().flat_map(|event| self.ceilings_near(event, limits)).map(Consequence::CeilingNear);
+        let effects = effects.into_iter().map(Consequence::Deliver).chain(near).collect();
+        Decided { draft: Draft { events, effects }, answer }
     }
 }
 

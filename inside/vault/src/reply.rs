@@ -14,7 +14,7 @@ pub enum Reply {
     Done,
 }
 
-/// Why a command was refused; nothing changed.
+/// Why a command was refused. Nothing changed but what counts against the caller, such as a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// By tenancy.
@@ -27,7 +27,7 @@ pub enum Refusal {
     TooLarge,
 }
 
-/// What a caller hears.
+/// What a caller receives.
 pub type Answer = Result<Reply, Refusal>;
 /// What [`crate::decide`] makes of a command.
 pub type Decision = adyton_decider::Decision<Event, Effect, Answer>;

@@ -25,7 +25,7 @@ impl State {
     }
 
     /// Applies one event. Total and deterministic.
-    pub fn evolve(&mut self, Event { at, kind }: Event) {
+    pub fn apply_live(&mut self, Event { at, kind }: Event) {
         if let Some(fact) = self.fact(&kind) {
             self.hear(at, fact);
         }
@@ -39,14 +39,14 @@ impl State {
 
     /// Applies one event to a state that keeps only what survives a restart: the one that a boot
     /// replays and that snapshots are made from.
-    pub fn evolve_cold(&mut self, event: Event) {
+    pub fn apply_cold(&mut self, event: Event) {
         let Event { at, kind } = event;
         match kind {
             EventKind::Verification(event) => self.verification.apply_cold(at, event, &self.services),
             kind => {
                 let event = Event { at, kind };
                 if matches!(event.class(), Class::S | Class::P) {
-                    self.evolve(event);
+                    self.apply_live(event);
                 }
             }
         }
@@ -63,8 +63,8 @@ impl State {
     }
 
     /// Whether something is due ([`crate::Tick`]).
-    pub fn has_due(&self, now: Seconds) -> bool {
-        self.services.has_due(now) || self.verification.is_due(now)
+    pub fn is_due(&self, now: Seconds) -> bool {
+        self.services.is_due(now) || self.verification.is_due(now)
     }
 
     /// Writes classes S and P, one section for each workflow; nothing hot.

@@ -97,7 +97,7 @@ impl Vault {
     }
 
     fn happened(&mut self, kind: impl Into<EventKind>) {
-        self.state.evolve(Event { at: NOW, kind: kind.into() });
+        self.state.apply_live(Event { at: NOW, kind: kind.into() });
     }
 
     /// Steps of a command, its events included, which must be granted.
@@ -109,7 +109,7 @@ impl Vault {
         let ((), steps) = counted(|| {
             let decision = decide(&self.state, command.into(), &mut context);
             assert!(decision.answer.is_ok());
-            decision.draft.events.into_iter().for_each(|event| self.state.evolve(event));
+            decision.draft.events.into_iter().for_each(|event| self.state.apply_live(event));
         });
         steps
     }

@@ -1,6 +1,6 @@
 //! The dialer: SOCKS5 by name, for the enclave only. It resolves the names that nothing inside resolves.
 //!
-//! The enclave asks for a name of its measured policy and then speaks TLS with whoever answers, so a wrong answer here
+//! The enclave asks for a name of its measured policy and then speaks TLS with the host that answers, so a wrong answer here
 //! is refused inside.
 //!
 //! One address is dialled too, [`METADATA`], because a cloud's metadata service has no name. It gives credentials that this

@@ -108,11 +108,11 @@ where
 async fn while_it_moves(
     mut direction: impl Future<Output = io::Result<()>> + Unpin,
     moved: &AtomicU64,
-    patience: Duration,
+    limit: Duration,
 ) -> io::Result<()> {
     loop {
         let before = moved.load(Ordering::Relaxed);
-        match timeout(patience, &mut direction).await {
+        match timeout(limit, &mut direction).await {
             Ok(ended) => return ended,
             Err(_) if moved.load(Ordering::Relaxed) == before => return Err(io::ErrorKind::TimedOut.into()),
             Err(_) => {}

@@ -86,7 +86,7 @@ async fn serve(arguments: Arguments, store: Writer) -> Result<(), Box<dyn std::e
     let address_file = data.join("host.addr");
     std::fs::write(&address_file, service.to_string())?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    // If nobody reads this, whoever started us is gone already.
+    // If nobody reads this, the parent process is gone.
     let address = |listener: &Option<TcpListener>| {
         let address = listener.as_ref().map(TcpListener::local_addr).transpose();
         address.map(|address| address.map(|address| address.to_string()))

@@ -94,11 +94,27 @@ impl Thread {
             self.retiring.push_back((LogId::from_number(log), retirement, reply));
             return;
         }
+        if let Message::PutChunk { log, snapshot, .. } = &request {
+            self.overtake(LogId::from_number(*log), *snapshot);
+        }
         let appends = appends(&request);
         let answer = perform_write(&mut self.store, request);
         self.tiles.extend(appends.and_then(|(log, from)| completes_a_tile(log, from, &answer)));
         // Nobody waits for the reply if its connection has ended.
         let _ = reply.send(answer);
+    }
+
+    /// Ends retirements that would take the chunks of a snapshot away which is being stored. The enclave sends one
+    /// again once that snapshot counts.
+    fn overtake(&mut self, log: LogId, snapshot: [u8; 16]) {
+        let (kept, overtaken) = std::mem::take(&mut self.retiring)
+            .into_iter()
+            .partition(|(of, retirement, _)| *of != log || retirement.snapshot == snapshot);
+        self.retiring = kept;
+        let overtaken: VecDeque<_> = overtaken;
+        for (.., reply) in overtaken {
+            let _ = reply.send(Message::Done);
+        }
     }
 
     /// Does a little of what is due.
@@ -225,6 +241,34 @@ mod tests {
         assert!(left.iter().enumerate().all(|(index, record)| record.hot.is_some() == (index >= 400)));
         drop(writer);
         thread.join().unwrap();
+    }
+
+    /// It would take away the chunks of a snapshot that counts from its manifest on.
+    #[tokio::test]
+    async fn a_retirement_ends_when_another_snapshot_is_being_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = RedbStore::open(folder.path()).unwrap();
+        left(&mut store, 0..4 * RETIRED_AT_ONCE);
+        let mut thread = Thread { store, tiles: BTreeSet::new(), retiring: VecDeque::new() };
+        let put = |snapshot| Message::PutChunk { log: 1, snapshot, number: 0, bytes: vec![7; 8] };
+        let retire =
+            Message::Retire { log: 1, below: 4 * RETIRED_AT_ONCE, bucket: 0, snapshot: [1; 16], boot_id: [2; 16] };
+        let mut answers = Vec::new();
+        for request in [put([1; 16]), retire, put([3; 16])] {
+            let (reply, answer) = oneshot::channel();
+            thread.take(request, reply);
+            answers.push(answer);
+        }
+        while !thread.is_idle() {
+            thread.step();
+        }
+        for answer in answers {
+            assert_eq!(answer.await.unwrap(), Message::Done);
+        }
+        for snapshot in [[1; 16], [3; 16]] {
+            let chunk = thread.store.reader().chunk(LogId::ops(0), snapshot, 0).unwrap();
+            assert_eq!(chunk, Some(vec![7; 8]));
+        }
     }
 
     fn with_hot(index: u64) -> Record {

@@ -83,7 +83,7 @@ impl SshPublicKey {
     /// [`SshKeyError`], the first rule that is broken.
     pub fn from_blob(blob: &[u8]) -> Result<Self, SshKeyError> {
         if blob.len() > MAX_BLOB {
-            // An RSA key is longer, and whoever brings one should hear why it is refused.
+            // An RSA key is longer; its owner gets the reason of the refusal.
             let rsa = Reader::new(blob).lp() == Ok(b"ssh-rsa");
             return Err(if rsa { SshKeyError::Rsa } else { SshKeyError::Form });
         }

@@ -50,7 +50,7 @@ use crate::clock::Clock;
 use crate::egress::{AnswerBudget, Endpoint, EndpointError, Trust};
 use crate::engine::gov::{AppendError, GovLog};
 use crate::identity::{IdentityError, provider, short_lived};
-use crate::policy::{Current, Holder};
+use crate::policy::{Effective, Watch};
 use crate::public::{ACCOUNT_KEY, PublicCertificate, PublicKeys};
 use client::{Challenge, Conversation, Place, Step};
 
@@ -91,7 +91,7 @@ pub struct Deps<R> {
     /// The public log.
     pub records: R,
     /// The settings in force, which hold the external account.
-    pub current: Holder,
+    pub effective: Watch,
 }
 
 /// An account at the CA.
@@ -206,7 +206,7 @@ impl<T: Transport> Acme<T> {
                 continue;
             }
             self.shared.note(|status| status.renews_at = None);
-            let settings = deps.current.now().sequence;
+            let settings = deps.effective.now().sequence;
             let renewed = self.renew(&deps).await;
             let (now, due) = (self.clock.now(), self.due(&deps.keys));
             // What is due at once would be asked for again and again, and each is in the log for ever.
@@ -242,8 +242,8 @@ impl<T: Transport> Acme<T> {
                     let unbound = !has_account && self.external_account.is_some();
                     tokio::select! {
                         () = sleep(Duration::from_secs(wait)) => {}
-                        () = deps.current.after(settings), if unbound => failures = 0,
-                        () = retired(&deps.current, &error) => failures = 0,
+                        () = deps.effective.after(settings), if unbound => failures = 0,
+                        () = retired(&deps.effective, &error) => failures = 0,
                     }
                 }
             }
@@ -263,8 +263,8 @@ impl<T: Transport> Acme<T> {
     }
 
     /// 1. An account that the owners retired is given up, and its order with it.
-    fn retire_account(&mut self, current: &Current) {
-        let retired = |account: &Account| account.address.is_some() && current.retired_account == account.address;
+    fn retire_account(&mut self, effective: &Effective) {
+        let retired = |account: &Account| account.address.is_some() && effective.retired_account == account.address;
         if self.account.as_ref().is_some_and(retired) {
             (self.account, self.order) = (None, None);
             self.shared.withdraw_all();
@@ -273,9 +273,9 @@ impl<T: Transport> Acme<T> {
     }
 
     async fn renew<R: Records>(&mut self, deps: &Deps<R>) -> Result<(), AcmeError> {
-        let Deps { keys, records, current } = deps;
+        let Deps { keys, records, effective } = deps;
         // 1.
-        self.retire_account(&current.now());
+        self.retire_account(&effective.now());
         self.enrol(deps).await?;
         let account = self.account.as_ref().ok_or(AcmeError::Key)?;
         let signer = (&account.key, account.address.clone());
@@ -369,14 +369,14 @@ impl<T: Transport> Acme<T> {
 
     /// 1. Sees to it that there is an account.
     async fn enrol<R: Records>(&mut self, deps: &Deps<R>) -> Result<(), AcmeError> {
-        let Deps { keys, records, current } = deps;
+        let Deps { keys, records, effective } = deps;
         if self.account.as_ref().is_some_and(|account| account.address.is_some()) {
             return Ok(());
         }
-        let current = current.now();
+        let effective = effective.now();
         let external = match &self.external_account {
             None => None,
-            Some(_) => Some(current.external.as_ref().map_err(|error| AcmeError::External(error.clone()))?),
+            Some(_) => Some(effective.external.as_ref().map_err(|error| AcmeError::External(error.clone()))?),
         };
         if self.account.is_none() {
             let key = EcdsaKey::generate()?;
@@ -389,7 +389,7 @@ impl<T: Transport> Acme<T> {
         let mut ca = Conversation::begin(&self.place, (&account.key, None), (&mut self.transport, &self.clock)).await?;
         let address = ca.account(self.contact.as_deref(), external.and_then(|external| external.as_deref())).await?;
         // It would be given up again in each attempt.
-        if current.retired_account.as_ref() == Some(&address) {
+        if effective.retired_account.as_ref() == Some(&address) {
             return Err(AcmeError::Form("the address of a new account"));
         }
         account.address = Some(address.clone());
@@ -410,14 +410,14 @@ fn due(certificate: &PublicCertificate) -> Option<u64> {
 }
 
 /// Waits until the owners have retired the account that the CA does not know, and for ever after another error.
-async fn retired(current: &Holder, error: &AcmeError) {
+async fn retired(effective: &Watch, error: &AcmeError) {
     let AcmeError::Account { address } = error else { return std::future::pending().await };
     loop {
-        let now = current.now();
+        let now = effective.now();
         if now.retired_account.as_ref() == Some(address) {
             return;
         }
-        current.after(now.sequence).await;
+        effective.after(now.sequence).await;
     }
 }
 

@@ -26,7 +26,7 @@ use super::backoff;
 use super::carrier::{Carrier, Failure, Letter};
 use super::lane::{Lane, Miss, Place, TURN_PATIENCE};
 use crate::events::Events;
-use crate::policy::Holder;
+use crate::policy::Watch;
 
 /// Tries at one route that cannot be reached before the next.
 const TRIES: u32 = 2;
@@ -63,7 +63,7 @@ struct Leg {
 /// A letter under way.
 pub(super) struct Journey<C> {
     pub(super) lanes: Arc<[Lane<C>]>,
-    pub(super) current: Holder,
+    pub(super) effective: Watch,
     pub(super) events: Events,
     pub(super) letter: Letter,
     /// Routes that are left.
@@ -87,12 +87,12 @@ impl<C: Carrier> Journey<C> {
     /// Begins at the first route of the letter's order that has a place, those to avoid last; without one there is no journey.
     pub(super) fn begin(
         lanes: Arc<[Lane<C>]>,
-        current: Holder,
+        effective: Watch,
         events: Events,
         letter: Letter,
         avoid: &[u8],
     ) -> Option<Self> {
-        let mut routes = current.now().table.order(letter.channel, letter.to.expose());
+        let mut routes = effective.now().table.order(letter.channel, letter.to.expose());
         routes.sort_by_key(|route| avoid.contains(route));
         let held = |(at, route): (usize, &u8)| Some((at, (*route, lanes.get(usize::from(*route))?.place()?)));
         let (at, place) = routes.iter().enumerate().find_map(held)?;
@@ -100,7 +100,7 @@ impl<C: Carrier> Journey<C> {
         let legs = routes.into_iter().map(|route| Leg { route, ready: now }).collect();
         Some(Self {
             lanes,
-            current,
+            effective,
             events,
             letter,
             legs,
@@ -195,7 +195,7 @@ impl<C: Carrier> Journey<C> {
 
     /// Hands the letter over once, and notes what came of it.
     async fn hand_over(&mut self, route: u8, patience: Option<Duration>) -> Result<(), Miss> {
-        let credential = self.current.now().table.credential(route);
+        let credential = self.effective.now().table.credential(route);
         let (Some(lane), Some(credential)) = (self.lanes.get(usize::from(route)), credential) else {
             return Err(Miss::Carrier(Failure::NotThisRoute));
         };

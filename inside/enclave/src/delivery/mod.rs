@@ -43,7 +43,7 @@ use crate::ask::ask;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::events::Events;
-use crate::policy::Holder;
+use crate::policy::Watch;
 use carrier::Letter;
 use carriers::AnyCarrier;
 use journey::{Counting, Ending, Journey};
@@ -58,12 +58,12 @@ pub use table::RoutingTable;
 
 /// What delivery needs besides its routes.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct Deps {
     /// Where outcomes go.
     pub engine: Engine,
     /// Time.
     pub clock: Arc<Clock>,
-    /// Words to the outside.
+    /// Operational events.
     pub events: Events,
 }
 
@@ -82,22 +82,17 @@ pub fn prepare(routes: &[RouteConfig], service: &Address, clock: &Arc<Clock>) ->
     (0u8..).zip(routes).map(lane).collect::<Result<_, _>>().map(Carriers)
 }
 
-/// Starts delivery. What `current` holds may change at any time; the places of its table are those of the routes that the
+/// Starts delivery. What `effective` holds may change at any time; the places of its table are those of the routes that the
 /// carriers were prepared from.
-pub fn start(
-    Carriers(lanes): Carriers,
-    current: Holder,
-    surroundings: Surroundings,
-    effects: mpsc::UnboundedReceiver<Effect>,
-) {
-    tokio::spawn(dispatch(lanes, current, surroundings, effects));
+pub fn start(Carriers(lanes): Carriers, effective: Watch, deps: Deps, effects: mpsc::UnboundedReceiver<Effect>) {
+    tokio::spawn(dispatch(lanes, effective, deps, effects));
 }
 
 /// 1. It never waits, so effects do not pile up before it, and none is overtaken.
 async fn dispatch(
     lanes: Arc<[Lane<AnyCarrier>]>,
-    current: Holder,
-    surroundings: Surroundings,
+    effective: Watch,
+    deps: Deps,
     mut effects: mpsc::UnboundedReceiver<Effect>,
 ) {
     let under_way = UnderWay::default();
@@ -105,7 +100,7 @@ async fn dispatch(
         match effect {
             Effect::Send { verification, attempt, to, channel, message, until, counts, older, avoid } => {
                 let Message { text, subject, html, code } = message;
-                let left = Duration::from_secs(until.saturating_sub(surroundings.clock.now()));
+                let left = Duration::from_secs(until.saturating_sub(deps.clock.now()));
                 let letter = Letter {
                     attempt: attempt.text(),
                     progress: Arc::default(),
@@ -122,10 +117,10 @@ async fn dispatch(
                 let avoid: Vec<u8> =
                     avoid.into_iter().chain(older.and_then(|older| under_way.left_at(older))).collect();
                 let stop = under_way.begin(verification, attempt, &letter.progress);
-                let (lanes, events) = (Arc::clone(&lanes), surroundings.events.clone());
-                let journey = Journey::begin(lanes, current.clone(), events, letter, &avoid);
+                let (lanes, events) = (Arc::clone(&lanes), deps.events.clone());
+                let journey = Journey::begin(lanes, effective.clone(), events, letter, &avoid);
                 let (subjects, cost) = counts;
-                let attempt = Sent { engine: surroundings.engine.clone(), verification, attempt, subjects, cost };
+                let attempt = Sent { engine: deps.engine.clone(), verification, attempt, subjects, cost };
                 tokio::spawn(attempt.deliver(journey, stop, under_way.clone()));
             }
             // 4.

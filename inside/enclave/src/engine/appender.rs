@@ -9,7 +9,7 @@ use tokio::time::{Duration, sleep, timeout};
 use crate::events::Events;
 
 /// Longest wait for the host's answer to one append; a slow disk is not a dead host.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What becomes of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ async fn append(connection: &mut Option<Connection>, service: &Address, frame: &
         writer.write_encoded(frame).await.ok()?;
         reader.read().await.ok()?
     };
-    match timeout(PATIENCE, exchange).await.ok()??.message {
+    match timeout(ACKNOWLEDGEMENT_TIMEOUT, exchange).await.ok()??.message {
         Message::Appended { size } => Some(Progress::Durable { size }),
         Message::Conflict { size } => Some(Progress::Conflict { size }),
         // Full or broken: the host may get better, the bytes stay the same.

@@ -154,7 +154,7 @@ pub fn entry(record: &GovRecord, index: u64, time_bucket: u64, boot_id: [u8; 16]
 }
 
 impl GovLog {
-    /// Continues the log at its end; `stop` hears if that is over.
+    /// Continues the log at its end; `stop` reports when its writer has stopped.
     pub fn new(tip: LogTip, boot_id: [u8; 16], release: u64, writer: LogWriter, stop: Stop) -> Self {
         Self { tip, boot_id, release, writer, stop }
     }

@@ -19,12 +19,12 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::lease::Lease;
 use super::queue::{self, BOUNDS, Receiver, Sender};
-use super::writer::{Surroundings, Writer};
+use super::writer::{Deps, Writer};
 use crate::metrics::{Countable, Counters};
-use crate::policy::Current;
+use crate::policy::Effective;
 
 /// Longest wait for an answer. What was decided stays decided; only the wait ends.
-const PATIENCE: Duration = Duration::from_secs(15);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// What the vault itself asks pays nobody's share.
 const INNER: Cost = Cost { payer: Payer::Inner, bytes: 0 };
 
@@ -46,7 +46,7 @@ pub type Ticket = Option<oneshot::Sender<Result<Reply, Failure>>>;
 pub(super) enum Request {
     Command(Command, Fresh, Ticket),
     /// Settings, and what they allow.
-    Settings(String, Box<Current>, Fresh, Ticket),
+    Settings(String, Box<Effective>, Fresh, Ticket),
     Snapshot(Vec<u8>, Ticket),
     /// The state at a durable size, and the frontier at that size.
     Freeze(oneshot::Sender<(Frozen, Frontier)>),
@@ -99,7 +99,7 @@ impl Shared {
 impl Engine {
     /// Starts the writer of a shard whose log is durable; `renewed` is when its newest entry was first sent, if this boot
     /// sent it.
-    pub fn start(shard: Shard<State, Ticket>, renewed: Option<Instant>, surroundings: Surroundings) -> Self {
+    pub fn start(shard: Shard<State, Ticket>, renewed: Option<Instant>, deps: Deps) -> Self {
         let (requests, receiver) = queue::channel(BOUNDS);
         let shared = Shared {
             away: AtomicBool::new(false),
@@ -110,7 +110,7 @@ impl Engine {
             counters: Counters::default(),
         };
         let shared = Arc::new(shared);
-        Self::spawn(Writer::new(shard, Arc::clone(&shared), surroundings), receiver);
+        Self::spawn(Writer::new(shard, Arc::clone(&shared), deps), receiver);
         Self { requests, shared }
     }
 
@@ -153,12 +153,17 @@ impl Engine {
         answer
     }
 
-    /// Appends a snapshot's manifest and waits until it is durable.
+    /// Appends a snapshot's manifest and waits until it is durable, as long as that takes: what is retired depends on
+    /// whether it is.
     ///
     /// # Errors
-    /// [`Failure::Unavailable`].
+    /// [`Failure`]: the manifest is not appended, or the writer has stopped.
     pub async fn append_snapshot(&self, manifest: Vec<u8>) -> Result<(), Failure> {
-        self.ask(INNER, |ticket| Request::Snapshot(manifest, ticket)).await.map(drop)
+        let (ticket, appended) = oneshot::channel();
+        let request = Request::Snapshot(manifest, Some(ticket));
+        let refused = self.requests.push(INNER, request).map_err(|_| Failure::Unavailable)?;
+        refused.into_iter().for_each(Request::refuse);
+        appended.await.map_err(|_| Failure::Unavailable)?.map(drop)
     }
 
     /// The state, frozen at a size that is durable, and the frontier at that size. It waits as long as that takes; `None`
@@ -174,10 +179,10 @@ impl Engine {
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn change_settings(&self, text: String, current: Current) -> Result<Reply, Failure> {
+    pub async fn change_settings(&self, text: String, effective: Effective) -> Result<Reply, Failure> {
         let fresh = fresh()?;
         let cost = Cost { payer: Payer::Owners, bytes: padded(0, text.len()) };
-        self.ask(cost, |ticket| Request::Settings(text, Box::new(current), fresh, ticket)).await
+        self.ask(cost, |ticket| Request::Settings(text, Box::new(effective), fresh, ticket)).await
     }
 
     /// The newest view, which may be told now: within the lease, or after the append that renews it.
@@ -186,7 +191,7 @@ impl Engine {
     /// [`Failure::Unavailable`] if the store is away or does not renew it in time.
     pub async fn view(&self) -> Result<Arc<View>, Failure> {
         let Shared { lease, touch, .. } = &*self.shared;
-        if lease.is_held() || (self.is_ready() && lease.held(PATIENCE, || touch.notify_one()).await) {
+        if lease.is_held() || (self.is_ready() && lease.held(ANSWER_TIMEOUT, || touch.notify_one()).await) {
             Ok(self.published())
         } else {
             Err(Failure::Unavailable)
@@ -226,7 +231,7 @@ impl Engine {
         let refused = self.requests.push(cost, request(Some(ticket))).map_err(|_| Failure::Unavailable)?;
         // This one may be among them.
         refused.into_iter().for_each(Request::refuse);
-        match timeout(PATIENCE, answer).await {
+        match timeout(ANSWER_TIMEOUT, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(Failure::Unavailable),
         }

@@ -1,4 +1,4 @@
-//! The lease: how long what the writer knows may be told (DESIGN §4, "Views").
+//! The lease: how long the published view may be used to answer (DESIGN §4, "Views").
 //!
 //! An append that becomes durable shows that no other writer had been at this log when it was sent, for the store compares the
 //! size. For [`LEASE`] from that moment on views answer and refusals leave. An enclave that is fenced or cut off falls silent.
@@ -31,9 +31,9 @@ impl Lease {
         self.0.borrow().is_some_and(|started| started.elapsed() < LEASE)
     }
 
-    /// Waits until it holds, for at most `patience`; whether it does. `ask` has the writer append something; it is called
-    /// again whenever an append took so long that its own lease was over.
-    pub(super) async fn held(&self, patience: Duration, ask: impl Fn()) -> bool {
+    /// Waits until the lease is held, for at most `limit`; returns whether it is. `ask` requests an append from the writer; it is
+    /// called again whenever an append took longer than the lease that it would have renewed.
+    pub(super) async fn held(&self, limit: Duration, ask: impl Fn()) -> bool {
         let mut renewals = self.0.subscribe();
         let renewed = async {
             while !self.is_held() {
@@ -44,7 +44,7 @@ impl Lease {
             }
             true
         };
-        timeout(patience, renewed).await.unwrap_or(false)
+        timeout(limit, renewed).await.unwrap_or(false)
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     const MOMENT: Duration = Duration::from_millis(1);
-    const PATIENCE: Duration = Duration::from_secs(15);
+    const VIEW_TIMEOUT: Duration = Duration::from_secs(15);
 
     #[tokio::test(start_paused = true)]
     async fn it_holds_for_three_seconds_from_the_start_of_the_append() {
@@ -85,7 +85,7 @@ mod tests {
     async fn those_who_need_it_ask_once_for_each_append_and_wait() {
         let lease = Arc::new(Lease::new(None));
         let asked = Cell::new(0);
-        let wait = lease.held(PATIENCE, || asked.set(asked.get() + 1));
+        let wait = lease.held(VIEW_TIMEOUT, || asked.set(asked.get() + 1));
         let append = async {
             let started = Instant::now();
             tokio::task::yield_now().await;
@@ -99,7 +99,7 @@ mod tests {
             lease.renew(Instant::now());
         };
         assert!(tokio::join!(wait, append).0);
-        assert!(lease.held(PATIENCE, || unreachable!("it holds")).await);
+        assert!(lease.held(VIEW_TIMEOUT, || unreachable!("it holds")).await);
     }
 
     #[tokio::test(start_paused = true)]
@@ -107,7 +107,7 @@ mod tests {
         let lease = Lease::new(Some(Instant::now()));
         advance(LEASE).await;
         let began = Instant::now();
-        assert!(!lease.held(PATIENCE, || {}).await);
-        assert_eq!(began.elapsed(), PATIENCE);
+        assert!(!lease.held(VIEW_TIMEOUT, || {}).await);
+        assert_eq!(began.elapsed(), VIEW_TIMEOUT);
     }
 }

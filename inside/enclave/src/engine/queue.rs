@@ -125,7 +125,9 @@ impl<T> Queue<T> {
             match lane.waiting.pop_front_if(|(bytes, _)| *bytes <= lane.deficit) {
                 Some((bytes, item)) => {
                     lane.deficit -= bytes;
-                    self.shorten(payer, bytes);
+                    if self.shorten(payer, bytes) {
+                        self.turns.pop_front();
+                    }
                     return Some(item);
                 }
                 None => {
@@ -151,21 +153,25 @@ impl<T> Queue<T> {
     /// What a lane took in last.
     fn take_last(&mut self, payer: Payer) -> Option<T> {
         let (bytes, item) = self.lanes.get_mut(&payer)?.waiting.pop_back()?;
-        self.shorten(payer, bytes);
+        if self.shorten(payer, bytes) {
+            // The longest lane has one command: so have all, and this is rare.
+            self.turns.retain(|turn| *turn != payer);
+        }
         Some(item)
     }
 
-    /// Counts what has left a lane, and drops the lane if that was all.
-    fn shorten(&mut self, payer: Payer, bytes: usize) {
-        let Some(lane) = self.lanes.get_mut(&payer) else { return };
+    /// Counts what has left a lane. Returns whether that was all, and the lane is gone; its turn is not.
+    fn shorten(&mut self, payer: Payer, bytes: usize) -> bool {
+        let Some(lane) = self.lanes.get_mut(&payer) else { return false };
         self.lengths.remove(&(lane.bytes, payer));
         lane.bytes -= bytes;
         self.bytes -= bytes;
         if lane.waiting.is_empty() {
             self.lanes.remove(&payer);
-            self.turns.retain(|turn| *turn != payer);
+            true
         } else {
             self.lengths.insert((lane.bytes, payer));
+            false
         }
     }
 }
@@ -259,7 +265,7 @@ impl<T> Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let queue = self.0.lock().queue.take();
-        // Outside the lock: whoever waits for one of these may put in another.
+        // Outside the lock: a task that is woken by one of these may push another.
         drop(queue);
     }
 }

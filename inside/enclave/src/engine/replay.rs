@@ -3,9 +3,9 @@
 use std::fmt;
 
 use adyton_engine::sealing::{BodyError, Opener};
-use adyton_engine::snapshot::Scope;
+use adyton_engine::snapshot::{Base, Scope};
 use adyton_engine::{Replay, ReplayError};
-use adyton_ledger::{Frontier, Head, LogId, OpsRoot, VaultId, origin};
+use adyton_ledger::{Head, LogId, OpsRoot, VaultId, origin};
 use adyton_seal::KeyTree;
 use adyton_vault::State;
 
@@ -74,8 +74,15 @@ pub async fn replay<'a>(
     let mut replay = match status.latest_snapshot {
         None => Replay::new(keys, vault, log),
         Some(index) => {
-            let (state, frontier) = snapshot(store, keys, vault, log, index).await?;
-            Replay::from_snapshot(keys, vault, log, state, frontier)
+            // The host names the entry, so it must be one that the head covers.
+            if index >= head.size {
+                return Err(ReplayError::Root.into());
+            }
+            let (state, base, bucket) = snapshot(store, keys, vault, log, index).await?;
+            let mut replay = Replay::from_snapshot(keys, vault, log, state, base);
+            // No time of what it covers is later than its own.
+            replay.bucket = bucket;
+            replay
         }
     };
     if let Some(known) = known {
@@ -117,7 +124,7 @@ async fn snapshot(
     vault: VaultId,
     log: LogId,
     index: u64,
-) -> Result<(State, Frontier), ReadError> {
+) -> Result<(State, Base, u64), ReadError> {
     let records = store.read(log, index, 1).await?;
     let record = records.first().ok_or(ReplayError::BodyMissing { index })?;
     let (manifest, boot_id) = Opener::new(keys, vault, log).manifest(record, index)?;
@@ -126,5 +133,7 @@ async fn snapshot(
         chunks.push(store.chunk(log, manifest.id, number).await?);
     }
     let scope = Scope { keys, vault, log, boot_id };
-    Ok(scope.open(&manifest, &chunks)?)
+    let (state, base) = scope.open(&manifest, &chunks)?;
+    let header = record.entry.header().map_err(|_| ReplayError::Body)?;
+    Ok((state, base, header.time_bucket))
 }

@@ -8,18 +8,18 @@
 //! 4. have the writer append the manifest;
 //! 5. once it is durable, and every hour after that, tell the host what may be retired: bodies age without a snapshot too.
 //!
-//! It never holds the writer up: if the host is away it waits and begins again where it was. The
-//! host is believed in nothing: the writer knows the root of every durable size. When the host
-//! shows another log, that is said once ([`Event::LogFaulty`]) and the log is read again from where
-//! it was last right; no snapshot is taken over it. The writer goes on, for what it appends is no
-//! worse for it. When the writer has stopped, so does this.
+//! It never holds the writer up: if the host is away it waits and begins again where it was. Nothing that the
+//! host returns is trusted: the writer knows the root of every durable size. When the host
+//! shows another log, one event reports it ([`Event::LogFaulty`]) and the log is read again from where
+//! it was last right; no snapshot is taken over it. The writer goes on, since its appends do not depend
+//! on it. When the writer has stopped, so does this.
 //!
 //! No second state is held. While a snapshot is taken, the frozen state keeps what the writer has
 //! changed since.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use adyton_engine::snapshot::{Manifest, Scope};
+use adyton_engine::snapshot::{Base, KnownRoot, Manifest, Scope};
 use adyton_engine::{ReadBack, ReplayError, Uncovered};
 use adyton_frame::Event;
 use adyton_ledger::{Frontier, Hash, LogId, Retirement, VaultId, sha256};
@@ -40,7 +40,9 @@ use crate::store::Store;
 pub const EVERY_BYTES: u64 = 64 * 1024 * 1024;
 /// Seconds after which an entry is covered by a snapshot.
 const EVERY_SECONDS: u64 = 3600;
-/// Seconds between two times that the host is told what may be retired.
+/// Seconds after which a snapshot that failed is taken again.
+const RETRY_SECONDS: u64 = 60;
+/// Interval in seconds at which the host receives the list of what it may delete.
 const RETIRE_SECONDS: u64 = 3600;
 /// Wait between two looks at what the writer has made durable.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -71,8 +73,37 @@ pub struct Snapshots {
     pub events: Events,
     /// Seconds that kept bodies stay.
     pub retention: u64,
+    /// The last roots of this log that the public log was given.
+    pub roots: LastRoots,
     /// Bytes of bodies between snapshots ([`EVERY_BYTES`], less in tests).
     pub every_bytes: u64,
+}
+
+/// The last two roots of a log that were given to the public one. The newer one may not be durable there yet; each waits for
+/// the one before.
+#[derive(Clone, Default)]
+pub struct LastRoots(Arc<Mutex<Vec<KnownRoot>>>);
+
+impl LastRoots {
+    /// A root is on record, or about to be.
+    pub fn push(&self, size: u64, root: Hash) {
+        let mut roots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        roots.push(KnownRoot { size, root });
+        let extra = roots.len().saturating_sub(2);
+        roots.drain(..extra);
+    }
+
+    fn last(&self) -> Vec<KnownRoot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// When a snapshot is taken, and when the host receives what it may delete.
+#[derive(Default)]
+struct Schedule {
+    newest: Option<Newest>,
+    /// Not before this time: the last one failed.
+    retry_at: u64,
 }
 
 /// The newest snapshot that this boot took. Until there is one, within an hour of the boot, nothing
@@ -98,14 +129,14 @@ impl Snapshots {
         // some too.
         let mut reading = ReadBack::new(&self.keys, self.vault, self.log, frontier, self.uncovered);
         let mut connection = None;
-        let mut newest = None;
+        let mut schedule = Schedule::default();
         let mut faulty = false;
         loop {
             sleep(PAUSE).await;
             if self.engine.is_stopped() {
                 return;
             }
-            if !self.has_work(&reading, newest.as_ref()) {
+            if !self.has_work(&reading, &schedule) {
                 continue;
             }
             let store = match connection.take() {
@@ -113,7 +144,7 @@ impl Snapshots {
                 None => Store::connect(&self.service).await,
             };
             let Ok(mut store) = store else { continue };
-            match self.work(&mut store, &mut reading, &mut newest).await {
+            match self.work(&mut store, &mut reading, &mut schedule).await {
                 Ok(()) => {
                     faulty = false;
                     connection = Some(store);
@@ -131,40 +162,43 @@ impl Snapshots {
         }
     }
 
-    fn has_work(&self, reading: &ReadBack<'_>, newest: Option<&Newest>) -> bool {
+    fn has_work(&self, reading: &ReadBack<'_>, schedule: &Schedule) -> bool {
         let now = self.clock.now();
         let is_behind = reading.size() < self.engine.durable_root().0;
-        is_behind || self.is_due(reading, now) || newest.is_some_and(|newest| newest.is_due(now))
+        let retires = schedule.newest.as_ref().is_some_and(|newest| newest.is_due(now));
+        is_behind || retires || self.is_due(reading, schedule, now)
     }
 
-    fn is_due(&self, reading: &ReadBack<'_>, now: u64) -> bool {
+    fn is_due(&self, reading: &ReadBack<'_>, schedule: &Schedule, now: u64) -> bool {
         let Uncovered { bytes, oldest } = reading.uncovered();
-        bytes >= self.every_bytes || oldest.is_some_and(|oldest| now >= oldest * 10 + EVERY_SECONDS)
+        let is_due = bytes >= self.every_bytes || oldest.is_some_and(|oldest| now >= oldest * 10 + EVERY_SECONDS);
+        is_due && now >= schedule.retry_at
     }
 
-    /// What there is to do now. A snapshot that fails is not taken again before the next one is
-    /// due: its chunks stay at the host until a retirement.
+    /// What there is to do now. A snapshot that fails is taken again after [`RETRY_SECONDS`]; its
+    /// chunks stay at the host until a retirement.
     async fn work(
         &self,
         store: &mut Store,
         reading: &mut ReadBack<'_>,
-        newest: &mut Option<Newest>,
+        schedule: &mut Schedule,
     ) -> Result<(), ReadError> {
         let now = self.clock.now();
         // 1.
         let (size, root) = self.engine.durable_root();
         self.read_to(store, reading, size, root).await?;
-        if self.is_due(reading, now) {
+        if self.is_due(reading, schedule, now) {
             // 2.
             let Some((frozen, frontier)) = self.engine.freeze().await else { return Ok(()) };
             self.read_to(store, reading, frontier.size(), frontier.root()).await?;
-            reading.covered();
+            schedule.retry_at = now.saturating_add(RETRY_SECONDS);
             if let Some(taken) = self.snapshot(store, frozen, frontier).await? {
-                *newest = Some(taken);
+                reading.covered();
+                *schedule = Schedule { newest: Some(taken), retry_at: 0 };
             }
         }
         // 5.
-        if let Some(newest) = newest.as_mut().filter(|newest| newest.is_due(now)) {
+        if let Some(newest) = schedule.newest.as_mut().filter(|newest| newest.is_due(now)) {
             let bucket = now.saturating_sub(self.retention) / 10;
             let (below, snapshot) = (newest.covered, newest.id);
             store.retire(self.log, Retirement { below, bucket, snapshot, boot_id: self.boot_id }).await?;
@@ -234,9 +268,10 @@ impl Snapshots {
     ) -> Result<Option<Manifest>, ReadError> {
         let (give, mut chunks) = mpsc::channel(CHUNKS);
         let (keys, vault, log, boot_id) = (Arc::clone(&self.keys), self.vault, self.log, self.boot_id);
+        let base = Base { frontier, roots: self.roots.last() };
         let sealing = spawn_blocking(move || {
             let scope = Scope { keys: &keys, vault, log, boot_id };
-            scope.seal::<State>(id, &frozen, &frontier, |chunk| give.blocking_send(chunk).is_ok())
+            scope.seal::<State>(id, &frozen, &base, |chunk| give.blocking_send(chunk).is_ok())
         });
         for number in 0.. {
             // If the host fails, the receiver goes, and sealing ends with it.

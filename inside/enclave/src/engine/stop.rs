@@ -34,7 +34,7 @@ impl fmt::Display for Stopped {
 pub struct Stop(mpsc::Sender<Stopped>);
 
 impl Stop {
-    /// A teller and who is told. Only the first stop counts: one is enough.
+    /// A sender and its receiver. Only the first stop is reported.
     pub fn channel() -> (Self, mpsc::Receiver<Stopped>) {
         let (sender, receiver) = mpsc::channel(1);
         (Self(sender), receiver)

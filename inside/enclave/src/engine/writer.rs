@@ -4,9 +4,11 @@
 //! 2. A second after the last sweep the next one is due. It comes before any command that waits, so batches that are full
 //!    all the time do not keep it away.
 //! 3. When a batch passes, the view shows it first; then effects run, then answers leave.
-//! 4. A refusal that waits for nothing leaves under the lease only; otherwise it waits for an append, of nothing if need be.
+//! 4. A refusal leaves under the lease only; otherwise it waits for a further append, of nothing if need be.
+//! 5. Settings bind the decider from their decision on, in the order of the log. All others see them once they have passed their
+//!    gate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -15,8 +17,8 @@ use adyton_engine::{Held, Release, Shard};
 use adyton_frame::{Event, StopReason};
 use adyton_ledger::{Frontier, LogId};
 use adyton_vault::{
-    Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, Frozen, MAX_SWEPT_LOOSENINGS, Refusal,
-    Reply, State,
+    Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, Frozen, MAX_SWEPT, Refusal, Reply, State,
+    View,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, MissedTickBehavior, interval};
@@ -27,11 +29,11 @@ use super::queue::Receiver;
 use super::stop::Stop;
 use crate::clock::Clock;
 use crate::events::Events;
-use crate::metrics::told;
-use crate::policy::Holder;
+use crate::metrics::numbered;
+use crate::policy::{Effective, Watch};
 
 /// What the writer needs besides its shard.
-pub struct Surroundings {
+pub struct Deps {
     /// Time.
     pub clock: Arc<Clock>,
     /// Operational events.
@@ -40,8 +42,8 @@ pub struct Surroundings {
     pub effects: mpsc::UnboundedSender<Effect>,
     /// The writer of its log.
     pub log: LogWriter,
-    /// What is allowed now.
-    pub current: Holder,
+    /// The effective policy and settings, set here once they have passed their gate.
+    pub effective: Watch,
     /// Reports that the writer has stopped.
     pub stop: Stop,
 }
@@ -50,7 +52,11 @@ pub struct Surroundings {
 pub(super) struct Writer {
     shard: Shard<State, Ticket>,
     shared: Arc<Shared>,
-    surroundings: Surroundings,
+    deps: Deps,
+    /// What binds the decider now.
+    deciding: Arc<Effective>,
+    /// Settings that were decided and have not passed their gate, in the order of the log. The owners sign each.
+    decided: VecDeque<Arc<Effective>>,
     /// A sweep is due.
     sweep_due: bool,
     /// What waits for frozen state.
@@ -59,13 +65,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(shard: Shard<State, Ticket>, shared: Arc<Shared>, surroundings: Surroundings) -> Self {
-        Self { shard, shared, surroundings, sweep_due: false, freezing: None, warned: Warned::default() }
+    pub(super) fn new(shard: Shard<State, Ticket>, shared: Arc<Shared>, deps: Deps) -> Self {
+        let (deciding, decided) = (deps.effective.now(), VecDeque::new());
+        Self { shard, shared, deps, deciding, decided, sweep_due: false, freezing: None, warned: Warned::default() }
     }
 
     /// The log, and where to report that its writer has stopped.
     pub(super) fn stopped(&self) -> (LogId, Stop) {
-        (self.surroundings.log.log(), self.surroundings.stop.clone())
+        (self.deps.log.log(), self.deps.stop.clone())
     }
 
     /// Ends when nobody can ask any more, or with a reason: nothing is answered from then on, and nothing that was held is
@@ -77,15 +84,15 @@ impl Writer {
         loop {
             tokio::select! {
                 biased;
-                step = self.surroundings.log.step(), if self.surroundings.log.is_in_flight() => match step {
+                step = self.deps.log.step(), if self.deps.log.is_in_flight() => match step {
                     Ok(Step::Lost) => self.shared.away.store(true, Ordering::Relaxed),
                     Ok(Step::Durable(size)) => self.durable(size),
                     Err(reason) => return Some(reason),
                 },
                 _ = second.tick() => self.sweep_due = true,
                 () = shared.touch.notified() => {
-                    // What is on its way renews the lease too, if it is fast enough; otherwise whoever waits asks again.
-                    if !self.surroundings.log.is_in_flight() {
+                    // An append that is under way renews the lease too, if it is fast enough; otherwise the waiting read asks again.
+                    if !self.deps.log.is_in_flight() {
                         self.shard.touch();
                     }
                 }
@@ -111,7 +118,7 @@ impl Writer {
             {
                 self.take(request);
             }
-            if self.surroundings.log.is_in_flight() || !self.send()? {
+            if self.deps.log.is_in_flight() || !self.send()? {
                 return Ok(());
             }
         }
@@ -120,21 +127,23 @@ impl Writer {
     fn sweep(&mut self) {
         self.shared.counters.live(self.shard.state().live());
         if let Ok(mut fresh) = fresh() {
-            let current = self.surroundings.current.now();
-            let mut context = Context { now: self.surroundings.clock.now(), fresh: &mut fresh, rules: &current.rules };
-            self.shard.sweep(&mut context, MAX_SWEPT_LOOSENINGS);
+            let mut context = Context { now: self.deps.clock.now(), fresh: &mut fresh, rules: &self.deciding.rules };
+            self.shard.sweep(&mut context, MAX_SWEPT);
         }
     }
 
     fn take(&mut self, request: Request) {
         match request {
+            // Its caller no longer waits: it is as if it had not been asked.
+            Request::Command(_, _, Some(ticket)) if ticket.is_closed() => {}
             Request::Command(command, fresh, ticket) => self.decide(command, fresh, ticket),
-            Request::Settings(text, current, fresh, ticket) => {
-                let sequence = current.sequence;
+            Request::Settings(text, effective, fresh, ticket) => {
+                let sequence = effective.sequence;
                 let next = self.shard.state().next_owners_sequence();
                 self.decide(ChangeSettings { sequence, text }.into(), fresh, ticket);
                 if self.shard.state().next_owners_sequence() != next {
-                    self.surroundings.current.set(*current);
+                    self.deciding = Arc::from(effective);
+                    self.decided.push_back(Arc::clone(&self.deciding));
                 }
             }
             Request::Snapshot(manifest, ticket) => {
@@ -162,20 +171,34 @@ impl Writer {
     }
 
     fn decide(&mut self, command: Command, mut fresh: Fresh, ticket: Ticket) {
-        let current = self.surroundings.current.now();
-        let mut context = Context { now: self.surroundings.clock.now(), fresh: &mut fresh, rules: &current.rules };
-        match self.shard.submit(command, &mut context, ticket) {
-            None => {}
-            Some(release) if self.shared.lease.is_held() => answer(release),
-            Some(release) => self.shard.touch_for(release),
+        let mut context = Context { now: self.deps.clock.now(), fresh: &mut fresh, rules: &self.deciding.rules };
+        if let Some(release) = self.shard.submit(command, &mut context, ticket) {
+            self.release(release);
+        }
+    }
+
+    /// 4. Answers, or waits with a refusal for an append under whose lease it may leave.
+    fn release(&mut self, release: Release<State, Ticket>) {
+        if release.answer.is_ok() || self.shared.lease.is_held() {
+            answer(release);
+        } else {
+            self.shard.touch_for(release);
+        }
+    }
+
+    /// 5. Settings that have passed their gate take effect for all.
+    fn settle(&mut self, view: &View) {
+        let next = view.next_owners_sequence();
+        while let Some(effective) = self.decided.pop_front_if(|decided| decided.sequence < next) {
+            self.deps.effective.set(effective);
         }
     }
 
     /// Seals and sends the oldest open batch; false if there is none.
     fn send(&mut self) -> Result<bool, StopReason> {
-        let sealed = self.shard.seal(self.surroundings.clock.now()).map_err(|_| StopReason::Sealing)?;
+        let sealed = self.shard.seal(self.deps.clock.now()).map_err(|_| StopReason::Sealing)?;
         let Some(sealed) = sealed else { return Ok(false) };
-        self.surroundings.log.send(&sealed)?;
+        self.deps.log.send(&sealed)?;
         Ok(true)
     }
 
@@ -188,16 +211,17 @@ impl Writer {
         // There is no register yet: certified is durable.
         let Held { releases, effects, snapshots, view, frozen } = self.shard.reached(Gate::Certified, size);
         self.frozen(frozen);
-        // Before the lease is renewed, so that nobody is told an older one under it.
+        // Before the lease is renewed, so that no read answers from an older view under the new lease.
         if let Some(view) = view {
+            self.settle(&view);
             shared.publish(view);
         }
-        if let Some(started) = self.surroundings.log.renewed() {
+        if let Some(started) = self.deps.log.renewed() {
             shared.lease.renew(started);
         }
-        // Before the answers, so that a client that hears that a verification is over finds its message stopped.
+        // Before the answers: once a client knows that a verification is over, its message has stopped.
         effects.into_iter().for_each(|effect| self.run_effect(effect));
-        releases.into_iter().for_each(answer);
+        releases.into_iter().for_each(|release| self.release(release));
         for ticket in snapshots.into_iter().flatten() {
             let _ = ticket.send(Ok(Reply::Done));
         }
@@ -206,18 +230,18 @@ impl Writer {
     }
 
     fn run_effect(&mut self, effect: Consequence) {
-        let now = self.surroundings.clock.now();
+        let now = self.deps.clock.now();
         match effect {
-            Consequence::Deliver(effect) => drop(self.surroundings.effects.send(effect)),
+            Consequence::Deliver(effect) => drop(self.deps.effects.send(effect)),
             Consequence::CeilingNear(ceiling) if self.warned.is_first(ceiling, now) => {
-                self.surroundings.events.emit(Event::CeilingNear { ceiling: told(ceiling) });
+                self.deps.events.emit(Event::CeilingNear { ceiling: numbered(ceiling) });
             }
             Consequence::CeilingNear(_) => {}
         }
     }
 }
 
-/// The hour in which the host last heard that a ceiling is near, so that it hears of each once an hour.
+/// The hour of the last event for each ceiling that came near: at most one event an hour for each.
 #[derive(Default)]
 struct Warned(BTreeMap<Ceiling, u64>);
 

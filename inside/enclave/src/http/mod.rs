@@ -57,7 +57,7 @@ use crate::acme;
 use crate::ask::{AskError, ask, read, read_more};
 use crate::engine::Engine;
 use crate::evidence::Evidence;
-use crate::policy::Holder;
+use crate::policy::Watch;
 use answer::ApiError;
 use parameters::{CHECK, CREATE_SERVICE, FETCH_SERVICE, FETCH_VERIFICATION, START};
 
@@ -96,7 +96,7 @@ pub struct Api {
     /// What the vault obtains from a CA by itself, if the policy names one.
     pub acme: Option<Arc<acme::Shared>>,
     /// What is allowed now.
-    pub current: Holder,
+    pub effective: Watch,
     /// The release in force.
     pub release: u64,
     /// SHA-256 of its policy.
@@ -124,12 +124,12 @@ impl Api {
 
     /// Answers a read: no command, whatever it asks.
     pub(crate) async fn read<R: Read>(&self, request: &R) -> Result<R::Reply, AskError<R::Refusal>> {
-        read(&self.engine, request, &self.current.now().rules, self.owners.clock.now()).await
+        read(&self.engine, request, &self.effective, &self.owners.clock).await
     }
 
     /// Goes on with a read that has left its record.
     pub(crate) async fn read_more<R: Read>(&self, request: &R) -> Result<R::Reply, AskError<R::Refusal>> {
-        read_more(&self.engine, request, &self.current.now().rules, self.owners.clock.now()).await
+        read_more(&self.engine, request, &self.effective, &self.owners.clock).await
     }
 }
 

@@ -135,11 +135,11 @@ fn in_turn(request: &Request, expected: u64) -> Result<(), ApiError> {
 /// owners have signed anything else.
 async fn show_settings(api: &Api, request: &Request) -> Result<Response, ApiError> {
     in_turn(request, api.view().await?.next_owners_sequence())?;
-    let current = api.current.now();
+    let effective = api.effective.now();
     let routes = api.owners.in_force.policy.routes.iter();
     let routes = routes
         .map(|route| adyton_api::RouteCredential { route: route.name.clone(), credential: route.credential.clone() });
-    let (sequence, text) = (current.sequence, &current.settings);
+    let (sequence, text) = (effective.sequence, &effective.settings);
     let _copy = api.budget.take(Payer::Signer, text.len())?;
     let shown = adyton_api::ShownSettings { sequence, text: text.clone(), routes: routes.collect() };
     measured(&api.budget, Payer::Signer, StatusCode::OK, &shown)
@@ -163,8 +163,8 @@ async fn change_settings(api: &Api, verified: VerifiedRequest) -> Result<Respons
     // Credentials are opened there.
     let (in_force, body) = (Arc::clone(&api.owners.in_force), request.body.clone());
     let (sequence, now) = (request.sequence, api.owners.clock.now());
-    let current = api.workers.run(Kind::Owners, move || in_force.with(&body, sequence, now)).await?;
-    let (current, resting) = current.map_err(|error| ApiError::settings(&error))?;
+    let effective = api.workers.run(Kind::Owners, move || in_force.with(&body, sequence, now)).await?;
+    let (effective, resting) = effective.map_err(|error| ApiError::settings(&error))?;
     if let Some(error) = resting.first() {
         return Err(ApiError::resting(error));
     }
@@ -173,7 +173,7 @@ async fn change_settings(api: &Api, verified: VerifiedRequest) -> Result<Respons
         SettingsRecord { sequence: request.sequence, hash: verified.body_hash(), signatures: verified.signatures() };
     let appended = api.owners.gov.lock().await.append(&GovRecord::Settings(record), api.owners.clock.now()).await;
     appended.map_err(|_| ApiError::unavailable())?;
-    let changed = api.engine.change_settings(request.body.clone(), current).await;
+    let changed = api.engine.change_settings(request.body.clone(), effective).await;
     changed.map_err(|failure| ApiError::failure(failure.into(), ""))?;
     let (action, sequence) = (request.action.text().into(), request.sequence);
     Ok(json(StatusCode::OK, &adyton_api::AcceptedRequest { action, sequence }))

@@ -20,7 +20,7 @@ use crate::public::{self, PublicCertificate};
 
 pub(crate) async fn fetch(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
     let view = api.view().await?;
-    let current = api.current.now();
+    let effective = api.effective.now();
     let vault = adyton_api::Vault {
         vault_id: HEXLOWER.encode(&api.vault_id),
         release: api.release,
@@ -29,7 +29,7 @@ pub(crate) async fn fetch(State(api): State<Arc<Api>>) -> Result<Response, ApiEr
         freshness: "none".into(),
         hpke_key: HEXLOWER.encode(&api.recipient.public_key().0),
         owners_sequence: view.next_owners_sequence() - 1,
-        settings_sha256: HEXLOWER.encode(&current.settings_hash),
+        settings_sha256: HEXLOWER.encode(&effective.settings_hash),
         public_certificate_sha256: api.public_fingerprint().map(|hash| HEXLOWER.encode(&hash)),
     };
     Ok(json(StatusCode::OK, &vault))
@@ -38,7 +38,7 @@ pub(crate) async fn fetch(State(api): State<Arc<Api>>) -> Result<Response, ApiEr
 impl Api {
     /// Of the public certificate that is shown: the owners' goes before the one that the vault obtained.
     fn public_fingerprint(&self) -> Option<[u8; 32]> {
-        let imported = self.current.now().public.as_ref().map(PublicCertificate::fingerprint);
+        let imported = self.effective.now().public.as_ref().map(PublicCertificate::fingerprint);
         imported.or_else(|| Some(self.acme.as_ref()?.certificate()?.fingerprint()))
     }
 }

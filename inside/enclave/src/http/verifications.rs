@@ -39,7 +39,7 @@ pub(crate) async fn start(
     let look = look(&form, channel)?;
     let custom_code = form.read("CustomCode", code)?;
     let subjects = subjects(&api, &caller, service, channel, &destination)?;
-    let cost = api.current.now().table.cost(channel, destination.expose());
+    let cost = api.effective.now().table.cost(channel, destination.expose());
     let start = Start { caller, service, destination, subjects, channel, custom_code, look, cost };
     let reply = api.ask(start).await;
     answer(StatusCode::CREATED, reply, &resource, &headers)

@@ -6,7 +6,7 @@ use rcgen::{
 };
 
 use super::*;
-use crate::policy::Current;
+use crate::policy::Effective;
 
 pub(crate) const NAME: &str = "verify.example.com";
 /// 2026-11-26.
@@ -192,11 +192,11 @@ fn the_name_that_is_asked_for_decides_and_who_wants_evidence_gets_the_boots_own(
     let shown = Arc::clone(&public.certified);
     let boots = Arc::new(crate::identity::tests::own(&Arc::default()).1);
     let own = boots.certified();
-    let mut current = crate::policy::tests::current();
-    let holder = |current: Current| Resolver::new(Arc::clone(&boots), Holder::new(current), None);
-    let nothing = holder(crate::policy::tests::current());
-    current.public = Some(public);
-    let resolver = holder(current);
+    let mut effective = crate::policy::tests::effective();
+    let holder = |effective: Effective| Resolver::new(Arc::clone(&boots), Watch::new(effective), None);
+    let nothing = holder(crate::policy::tests::effective());
+    effective.public = Some(public);
+    let resolver = holder(effective);
     let http: &[&[u8]] = &[b"http/1.1"];
     let both: &[&[u8]] = &[ATTESTED_PROTOCOL, b"http/1.1"];
     for (name, protocols, expected) in [

@@ -22,7 +22,7 @@ use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
 use crate::fixtures::{
-    ACCOUNT, KEYS, OPS, RULES, TOKEN, VAULT, boot, caller, context, create_tenant, fresh, shard, signer, start,
+    ACCOUNT, KEYS, OPS, TOKEN, VAULT, boot, caller, context, create_tenant, fresh, shard, signer, start,
 };
 use crate::host::PATIENCE;
 use crate::live::Live;
@@ -204,7 +204,7 @@ fn the_largest_of_each_command_fits_a_batch() {
             }),
             services::Event::ServiceCreated { account: ACCOUNT, service, settings: longest_settings() }.into(),
         ];
-        created.into_iter().for_each(|kind| state.evolve(Event { at: LONG_AGO, kind }));
+        created.into_iter().for_each(|kind| state.apply_live(Event { at: LONG_AGO, kind }));
         state
     };
     let update = ServiceUpdate { friendly_name: Some("é".repeat(30)), ..ServiceUpdate::default() };
@@ -232,7 +232,7 @@ fn the_largest_of_each_command_fits_a_batch() {
 /// A state in which one loosening of each account is due, as a log of before the limits may give it.
 fn due(accounts: impl Iterator<Item = AccountId>) -> State {
     let mut state = State::new();
-    let mut evolve = |kind: EventKind| state.evolve(Event { at: LONG_AGO, kind });
+    let mut apply = |kind: EventKind| state.apply_live(Event { at: LONG_AGO, kind });
     let mut known = std::collections::BTreeSet::new();
     for (number, account) in (0..).zip(accounts) {
         if known.insert(account) {
@@ -244,12 +244,12 @@ fn due(accounts: impl Iterator<Item = AccountId>) -> State {
                 admitted: None,
                 friendly_name: String::new(),
             };
-            evolve(created.into());
+            apply(created.into());
         }
         let (service, settings) = (numbered(0xEE, number), longest_settings());
         let loosening = Loosening { code_length: Some(6), custom_code: false, at: LONG_AGO };
-        evolve(services::Event::ServiceCreated { account, service, settings }.into());
-        evolve(services::Event::LooseningScheduled { account, sequence: 1, service, loosening }.into());
+        apply(services::Event::ServiceCreated { account, service, settings }.into());
+        apply(services::Event::LooseningScheduled { account, sequence: 1, service, loosening }.into());
     }
     state
 }
@@ -261,7 +261,7 @@ fn twenty_thousand_loosenings_of_one_tenant_and_of_three_thousand_that_fall_due_
     for state in [due(one), due(many)] {
         let mut full = Full::over(state);
         let mut ticks = 0;
-        while full.shard.state().has_due(LONG_AGO) {
+        while full.shard.state().is_due(LONG_AGO) {
             full.submit(Tick.into());
             assert_eq!(full.drain().0, 1, "a tick is one batch");
             ticks += 1;
@@ -308,7 +308,12 @@ async fn a_vault_boots_though_everything_is_due() {
         loop {
             // The last one that is due: the SIDs ascend.
             let caller = Caller::account(numbered(0xDD, 2999), TOKEN);
-            if read(&live.engine, &FetchAccount { caller }, &RULES, LONG_AGO).await.unwrap().loosenings.is_empty() {
+            if read(&live.engine, &FetchAccount { caller }, &live.effective, &live.clock)
+                .await
+                .unwrap()
+                .loosenings
+                .is_empty()
+            {
                 return;
             }
             sleep(Duration::from_millis(5)).await;

@@ -9,11 +9,11 @@ use std::task::Poll;
 use adyton_decider::Gate;
 use adyton_enclave::clock::Clock;
 use adyton_enclave::engine::log_writer::LogWriter;
-use adyton_enclave::engine::snapshots::Snapshots;
-use adyton_enclave::engine::writer::Surroundings;
+use adyton_enclave::engine::snapshots::{LastRoots, Snapshots};
+use adyton_enclave::engine::writer::Deps;
 use adyton_enclave::engine::{Engine, Failure, Stop, Stopped};
 use adyton_enclave::events::Events;
-use adyton_enclave::policy::{Current, Holder};
+use adyton_enclave::policy::{Effective, Watch};
 use adyton_engine::{Replay, Shard};
 use adyton_ledger::{AppendOutcome, LogReader, LogStore};
 use adyton_vault::{Command, Effect, Reply, State, Tick};
@@ -37,7 +37,8 @@ pub(crate) struct Live {
     pub(crate) heard: Heard,
     pub(crate) host: Option<Host>,
     pub(crate) engine: Engine,
-    pub(crate) current: Holder,
+    pub(crate) effective: Watch,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) effects: mpsc::UnboundedReceiver<Effect>,
     /// Why the writer stopped.
     pub(crate) stopped: mpsc::Receiver<Stopped>,
@@ -63,7 +64,7 @@ impl Live {
         let events = Events::start(address(folder.path()));
         let (sender, effects) = mpsc::unbounded_channel();
         let log = LogWriter::start(address(folder.path()), OPS, events.clone());
-        let current = Holder::new(Current {
+        let effective = Watch::new(Effective {
             rules: RULES.clone(),
             table: Arc::default(),
             public: None,
@@ -75,9 +76,9 @@ impl Live {
         });
         let (stop, stopped) = Stop::channel();
         let clock = Arc::new(Clock::new());
-        let surroundings = Surroundings { clock, events, effects: sender, log, current: current.clone(), stop };
-        let engine = Engine::start(shard, None, surroundings);
-        Self { folder, disk, heard, host: None, engine, current, effects, stopped, found, boot_id }
+        let deps = Deps { clock: Arc::clone(&clock), events, effects: sender, log, effective: effective.clone(), stop };
+        let engine = Engine::start(shard, None, deps);
+        Self { folder, disk, heard, host: None, engine, effective, clock, effects, stopped, found, boot_id }
     }
 
     pub(crate) fn start_host(&mut self) {
@@ -108,6 +109,7 @@ impl Live {
             clock: Arc::clone(&clock),
             events: Events::start(address(self.folder.path())),
             retention: RETENTION,
+            roots: LastRoots::default(),
             every_bytes: every * SMALLEST_BODY,
         };
         tokio::spawn(snapshots.run(self.found.frontier.clone()));
@@ -149,7 +151,7 @@ pub(crate) async fn at_once<F: Future>(future: F) -> Poll<F::Output> {
 fn begin_boot<T>(disk: &Disk, boot_id: [u8; 16]) -> (Shard<State, T>, Replay<'static, State>) {
     let found = boot(disk);
     let cold = State::decode_cold(&found.state.cold_bytes()).unwrap();
-    let mut second = Replay::from_snapshot(&KEYS, VAULT, OPS, cold, found.frontier.clone());
+    let mut second = Replay::from_snapshot(&KEYS, VAULT, OPS, cold, found.frontier.clone().into());
     (second.covered, second.uncovered) = (found.covered, found.uncovered);
     let mut shard = shard(found, boot_id);
     let now = Clock::new().now();

@@ -129,7 +129,7 @@ impl World {
             [seen.boots; 16]
         };
         let cold = State::decode_cold(&stored.cold).unwrap();
-        let behind = Replay::from_snapshot(&KEYS, VAULT, OPS, cold, replayed.frontier.clone());
+        let behind = Replay::from_snapshot(&KEYS, VAULT, OPS, cold, replayed.frontier.clone().into());
         let mut world = Self {
             store: Some(disk.store().unwrap()),
             disk,
@@ -324,7 +324,8 @@ impl World {
             number += 1;
             true
         };
-        let manifest = scope.seal::<State>(id, &self.behind.state.freeze(), &self.behind.frontier, keep).unwrap();
+        let manifest =
+            scope.seal::<State>(id, &self.behind.state.freeze(), &self.behind.frontier.clone().into(), keep).unwrap();
         if reach == Reach::Chunks {
             return;
         }

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use adyton_enclave::engine::replay::{ReadError, replay};
 use adyton_enclave::engine::{Failure, Stopped};
-use adyton_enclave::policy::Current;
+use adyton_enclave::policy::Effective;
 use adyton_enclave::store::Store;
 use adyton_engine::ReplayError;
 use adyton_frame::{Event, StopReason};
@@ -59,8 +59,8 @@ fn other_sequence(expected: u64) -> Failure {
 }
 
 /// Settings of a sequence; what they allow is told apart by their hash.
-fn settings(sequence: u64, hash: u8) -> Current {
-    Current {
+fn settings(sequence: u64, hash: u8) -> Effective {
+    Effective {
         rules: RULES.clone(),
         table: Arc::default(),
         public: None,
@@ -79,14 +79,14 @@ async fn settings_are_in_force_once_they_are_decided_and_in_their_turn_only() {
     for wrong in [0, 2] {
         let refused = live.engine.change_settings("version = 1".into(), settings(wrong, 1)).await.map(drop);
         assert_eq!(refused, Err(other_sequence(1)));
-        assert_eq!((live.current.now().settings_hash, live.engine.published().next_owners_sequence()), ([0; 32], 1));
+        assert_eq!((live.effective.now().settings_hash, live.engine.published().next_owners_sequence()), ([0; 32], 1));
     }
     let changed = live.engine.change_settings("version = 1".into(), settings(1, 2)).await;
     assert!(matches!(changed, Ok(Reply::Tenancy(tenancy::Reply::Done))));
-    assert_eq!((live.current.now().settings_hash, live.engine.published().next_owners_sequence()), ([2; 32], 2));
+    assert_eq!((live.effective.now().settings_hash, live.engine.published().next_owners_sequence()), ([2; 32], 2));
     let again = live.engine.change_settings("version = 1".into(), settings(1, 3)).await.map(drop);
     assert_eq!(again, Err(other_sequence(2)));
-    assert_eq!(live.current.now().settings_hash, [2; 32]);
+    assert_eq!(live.effective.now().settings_hash, [2; 32]);
     // The log has them for the next boot.
     live.kill_host();
     let disk = live.disk.clone();

@@ -1,5 +1,5 @@
 use adyton_engine::Machine as _;
-use adyton_engine::snapshot::{Manifest, Scope};
+use adyton_engine::snapshot::{Base, Manifest, Scope};
 use adyton_ledger::{Frontier, Hash, leaf_hash, sha256};
 use adyton_seal::KeyTree;
 use adyton_vault::{Event, Requirements, ServiceSettings, State, SubjectSalt, TokenHash, services, tenancy};
@@ -55,10 +55,9 @@ fn snapshot(v: &Vector) {
         assert_eq!(chunks, v.hexes("chunks"), "{}", v.name());
     }
     let opened = scope(v, &keys(v)).open(&manifest, &chunks);
-    let (opened, covered) =
-        v.settle(opened.map(|(state, frontier): (State, _)| (state.cold_bytes(), frontier))).unwrap();
+    let (opened, covered) = v.settle(opened.map(|(state, base): (State, Base)| (state.cold_bytes(), base))).unwrap();
     assert_eq!(opened, state(v).cold_bytes(), "{}", v.name());
-    assert_eq!(covered, frontier(v), "{}", v.name());
+    assert_eq!(covered, frontier(v).into(), "{}", v.name());
 }
 
 fn seal(v: &Vector) -> (Manifest, Vec<Vec<u8>>) {
@@ -68,7 +67,7 @@ fn seal(v: &Vector) -> (Manifest, Vec<Vec<u8>>) {
         true
     };
     let keys = keys(v);
-    let sealed = scope(v, &keys).seal::<State>(v.fixed("snapshot_id"), &state(v).freeze(), &frontier(v), give);
+    let sealed = scope(v, &keys).seal::<State>(v.fixed("snapshot_id"), &state(v).freeze(), &frontier(v).into(), give);
     (sealed.unwrap(), chunks)
 }
 
@@ -101,7 +100,7 @@ fn state(v: &Vector) -> State {
             admitted: None,
             friendly_name,
         };
-        state.evolve(Event { at: tenant.number("created"), kind: created.into() });
+        state.apply_live(Event { at: tenant.number("created"), kind: created.into() });
     }
     for service in v.list("services") {
         let created = services::Event::ServiceCreated {
@@ -117,7 +116,7 @@ fn state(v: &Vector) -> State {
                 app_hashes: Vec::new(),
             },
         };
-        state.evolve(Event { at: service.number("created"), kind: created.into() });
+        state.apply_live(Event { at: service.number("created"), kind: created.into() });
     }
     state
 }

@@ -131,7 +131,7 @@ impl Log {
             number += 1;
             true
         };
-        let manifest = scope.seal::<Toy>([id; 16], &behind.state, &behind.frontier, keep).unwrap();
+        let manifest = scope.seal::<Toy>([id; 16], &behind.state, &behind.frontier.clone().into(), keep).unwrap();
         self.shard.snapshot(&manifest.encode(), usize::from(id)).unwrap();
     }
 }
@@ -181,8 +181,8 @@ pub(crate) fn replay(store: &MemoryStore) -> Replay<'static, Toy> {
             let chunk = |number| store.chunk(OPS, manifest.id, number).unwrap().unwrap();
             let chunks: Vec<_> = (0..).take(manifest.chunks.len()).map(chunk).collect();
             let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id };
-            let (state, frontier) = scope.open(&manifest, &chunks).unwrap();
-            Replay::from_snapshot(&KEYS, VAULT, OPS, state, frontier)
+            let (state, base) = scope.open(&manifest, &chunks).unwrap();
+            Replay::from_snapshot(&KEYS, VAULT, OPS, state, base)
         }
     };
     for record in store.read(OPS, replay.covered, u32::MAX, usize::MAX).unwrap() {

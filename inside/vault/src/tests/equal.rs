@@ -7,7 +7,8 @@
 //!
 //! Not compared, since `docs/spec/02-entries.md` ("What lengths tell") lists it as not hidden: what a
 //! start brings after a right code and after a wrong one, beyond its own trace; a start beyond the
-//! checks or sends of a verification; and a cancel of a number that is known or not.
+//! checks or sends of a verification; and a cancel, or an approval by API, of a number that is known or
+//! not.
 
 use adyton_decider::Class;
 
@@ -61,10 +62,10 @@ impl Bench {
         }
         for event in draft.events {
             trace.near.extend(self.state.ceilings_near(&event, &self.rules.verification.limits));
-            self.evolve(event);
+            self.apply_live(event);
         }
         self.deliver(&draft.effects);
-        trace.due = self.state.has_due(self.now);
+        trace.due = self.state.is_due(self.now);
         trace
     }
 
@@ -84,7 +85,6 @@ impl Bench {
 }
 
 /// Where an outcome of each command that a secret decides is compared.
-#[allow(dead_code, reason = "it is exhaustive, so that a new command cannot be forgotten")]
 fn covered(command: &Command) -> &'static str {
     match command {
         Command::Tenancy(
@@ -104,10 +104,37 @@ fn covered(command: &Command) -> &'static str {
             | verification::Command::Approve(_)
             | verification::Command::LookUp(_)
             | verification::Command::ReportDelivery(_)
-            | verification::Command::CountRepeat(_) => "steps",
+            | verification::Command::CountRepeat(_) => STEP,
         },
-        Command::Note(_) | Command::Tick(_) => "steps",
+        Command::Note(_) | Command::Tick(_) => STEP,
     }
+}
+
+const STEP: &str = "a step of the histories below";
+
+/// Every command that a secret may decide is a step of some history.
+#[test]
+fn every_command_that_a_secret_may_decide_is_a_step() {
+    let mut bench = Bench::recording();
+    let (view, code) = bench.start(NUMBER).unwrap();
+    let kind_of = |command: &Command| match command {
+        Command::Tenancy(_) | Command::Services(_) => "another",
+        Command::Note(_) => "note",
+        Command::Tick(_) => "tick",
+        Command::Verification(command) => match command {
+            verification::Command::Start(_) => "start",
+            verification::Command::Check(_) => "check",
+            verification::Command::Cancel(_) => "cancel",
+            verification::Command::Approve(_) => "approve",
+            verification::Command::LookUp(_) => "look up",
+            verification::Command::ReportDelivery(_) => "report",
+            verification::Command::CountRepeat(_) => "repeat",
+        },
+    };
+    let commands = STEPS.iter().map(|(_, step)| step(&mut bench, &view, &code));
+    let kinds: BTreeSet<&str> =
+        commands.filter(|command| covered(command) == STEP).map(|command| kind_of(&command)).collect();
+    assert_eq!(kinds.len(), 9, "{kinds:?}");
 }
 
 /// What follows codes that were tried, of which no two variants may differ.

@@ -114,16 +114,16 @@ impl Bench {
         bench
     }
 
-    fn evolve(&mut self, event: Event) {
+    fn apply_live(&mut self, event: Event) {
         let mut out = Plaintext::with_capacity(64);
         event.encode(&mut out);
         self.log.push(out.as_bytes().to_vec());
-        self.state.evolve(event);
+        self.state.apply_live(event);
     }
 
     fn boot(&mut self) {
         self.under_way.clear();
-        self.evolve(Event { at: self.now, kind: EventKind::Booted(BootId([5; 16])) });
+        self.apply_live(Event { at: self.now, kind: EventKind::Booted(BootId([5; 16])) });
     }
 
     fn decide(&mut self, command: Command) -> Decision {
@@ -161,7 +161,7 @@ impl Bench {
             _ => None,
         };
         let decision = self.decide(command);
-        decision.draft.events.into_iter().for_each(|event| self.evolve(event));
+        decision.draft.events.into_iter().for_each(|event| self.apply_live(event));
         if let Some((verification, attempt)) = reported
             && self.under_way.get(&verification) == Some(&attempt)
         {
@@ -223,7 +223,7 @@ impl Bench {
         let mut near = Vec::new();
         for event in decision.draft.events {
             near.extend(self.state.ceilings_near(&event, &self.rules.verification.limits));
-            self.evolve(event);
+            self.apply_live(event);
         }
         near
     }
@@ -250,14 +250,14 @@ impl Bench {
 
     fn replay(&self) -> State {
         let mut state = State::new();
-        self.log.iter().for_each(|event| state.evolve(Event::decode_all(event).unwrap()));
+        self.log.iter().for_each(|event| state.apply_live(Event::decode_all(event).unwrap()));
         state
     }
 
     /// As a boot does it: only what survives a restart, then the boot.
     fn reboot(&mut self) {
         let mut state = State::new();
-        self.log.iter().for_each(|event| state.evolve_cold(Event::decode_all(event).unwrap()));
+        self.log.iter().for_each(|event| state.apply_cold(Event::decode_all(event).unwrap()));
         self.state = state;
         self.boot();
     }

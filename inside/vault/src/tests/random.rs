@@ -123,7 +123,7 @@ proptest! {
         let snapshot = State::decode_cold(&bench.state.cold_bytes()).unwrap();
         prop_assert_eq!(snapshot.cold_bytes(), bench.state.cold_bytes());
         let mut cold = State::new();
-        bench.log.iter().for_each(|event| cold.evolve_cold(Event::decode_all(event).unwrap()));
+        bench.log.iter().for_each(|event| cold.apply_cold(Event::decode_all(event).unwrap()));
         prop_assert_eq!(cold.cold_bytes(), bench.state.cold_bytes());
     }
 

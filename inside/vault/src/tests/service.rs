@@ -163,9 +163,9 @@ fn a_deleted_service_takes_its_verifications_along() {
     let service = bench.service;
     bench.run(DeleteService { caller: caller(), service }).unwrap();
     assert_eq!(bench.check(view.verification, &code), Err(verification::Refusal::NotFound(None)));
-    assert!(bench.state.has_due(bench.now));
+    assert!(bench.state.is_due(bench.now));
     bench.run(Tick).unwrap();
-    assert_eq!((bench.state.live(), bench.state.slots(), bench.state.has_due(bench.now)), (0, 0, false));
+    assert_eq!((bench.state.live(), bench.state.slots(), bench.state.is_due(bench.now)), (0, 0, false));
     assert_eq!(bench.read(FetchService { caller: caller(), service }).err(), Some(Refusal::NotFound));
     assert_eq!(bench.replay().cold_bytes(), bench.state.cold_bytes());
 }
@@ -228,7 +228,7 @@ fn scheduled(bench: &mut Bench, account: AccountId, from: u32, count: u32) {
             services::Event::ServiceCreated { account, service, settings },
             services::Event::LooseningScheduled { account, sequence, service, loosening },
         ] {
-            bench.evolve(Event { at, kind: kind.into() });
+            bench.apply_live(Event { at, kind: kind.into() });
         }
     }
 }
@@ -236,10 +236,10 @@ fn scheduled(bench: &mut Bench, account: AccountId, from: u32, count: u32) {
 /// Ticks until nothing is due; how many there were.
 fn ticks(bench: &mut Bench) -> usize {
     let mut ticks = 0;
-    while bench.state.has_due(bench.now) {
+    while bench.state.is_due(bench.now) {
         let decision = bench.decide(Tick.into());
         assert!(decision.draft.events.len() <= MAX_SWEPT_LOOSENINGS + 2, "{}", decision.draft.events.len());
-        decision.draft.events.into_iter().for_each(|event| bench.evolve(event));
+        decision.draft.events.into_iter().for_each(|event| bench.apply_live(event));
         ticks += 1;
     }
     ticks
@@ -261,7 +261,7 @@ fn a_tick_ends_a_bounded_number_of_loosenings_and_the_next_goes_on() {
             admitted: None,
             friendly_name: String::new(),
         };
-        bench.evolve(Event { at: bench.now, kind: event.into() });
+        bench.apply_live(Event { at: bench.now, kind: event.into() });
         scheduled(&mut bench, account, 20_000 + number, 1);
     }
     bench.now += 59;

@@ -59,7 +59,7 @@ impl Made {
     }
 
     fn happen(&mut self, event: verification::Event) {
-        self.bench.evolve(Event { at: self.bench.now, kind: event.into() });
+        self.bench.apply_live(Event { at: self.bench.now, kind: event.into() });
     }
 
     fn start(&mut self, service: ServiceId, many: u16) {
@@ -106,12 +106,12 @@ impl Made {
     fn tick(&mut self) {
         let before = (self.bench.state.live(), self.bench.state.budgets().0);
         let decision = self.bench.decide(Tick.into());
-        assert_eq!(!decision.draft.events.is_empty(), self.bench.state.has_due(self.bench.now));
+        assert_eq!(!decision.draft.events.is_empty(), self.bench.state.is_due(self.bench.now));
         for effect in &decision.draft.effects {
             let Effect::Stop { verifications, .. } = effect else { panic!("a sweep sends nothing") };
             assert!(verifications.len() <= MAX_ENDS);
         }
-        decision.draft.events.into_iter().for_each(|event| self.bench.evolve(event));
+        decision.draft.events.into_iter().for_each(|event| self.bench.apply_live(event));
         let after = (self.bench.state.live(), self.bench.state.budgets().0);
         assert!(before.0 - after.0 <= 2 * MAX_ENDS);
         assert!(before.1 - after.1 <= MAX_ENDS + MAX_LOOKS);
@@ -190,19 +190,19 @@ proptest! {
         prop_assert_eq!(replayed.hot_facts(), state.hot_facts());
         prop_assert!(replayed.budgets().1);
         let mut cold = State::new();
-        made.bench.log.iter().for_each(|event| cold.evolve_cold(Event::decode_all(event).unwrap()));
+        made.bench.log.iter().for_each(|event| cold.apply_cold(Event::decode_all(event).unwrap()));
         prop_assert_eq!(cold.cold_bytes(), state.cold_bytes());
         let snapshot = State::decode_cold(&state.cold_bytes()).unwrap();
         prop_assert!(snapshot.budgets().1);
         // What is due ends, and then nothing is left of services that are gone.
         let mut ticks = 0;
-        while made.bench.state.has_due(made.bench.now) {
+        while made.bench.state.is_due(made.bench.now) {
             made.tick();
             ticks += 1;
         }
         prop_assert!(ticks <= 60, "{ticks}");
         made.bench.now += CODE_LIFE;
-        while made.bench.state.has_due(made.bench.now) {
+        while made.bench.state.is_due(made.bench.now) {
             made.tick();
         }
         prop_assert_eq!((made.bench.state.live(), made.bench.state.slots()), (0, 0));

@@ -151,7 +151,7 @@ pub fn decide(
 }
 
 /// Loosenings whose wait is over take effect, the soonest first, if the policy still allows them;
-/// at most `cap`. What is left is due at the next sweep ([`State::has_due`]).
+/// at most `cap`. What is left is due at the next sweep ([`State::is_due`]).
 pub fn sweep(state: &State, context: &Context<'_, Rules>, cap: usize, draft: &mut Draft) {
     let due = state.loosenings.iter().take_while(|(at, _)| *at <= context.now).take(cap);
     for (_, id) in due {

@@ -41,7 +41,7 @@ pub use message::{
 };
 pub use reads::{FetchService, ListServices, ServicePage, fetch, list};
 pub use requirement::{Prover, Requirement, Requirements};
-pub use rules::{Effective, Rules, Services};
+pub use rules::{EffectiveService, Rules, Services};
 pub use section::SECTION;
 pub use settings::{Loosening, ServiceId, ServiceKind, ServiceSettings, ServiceUpdate};
 pub use state::State;

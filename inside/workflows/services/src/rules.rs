@@ -58,7 +58,7 @@ pub struct Services<'a> {
 
 /// A service under the rules of now.
 #[derive(Clone, Copy)]
-pub struct Effective<'a> {
+pub struct EffectiveService<'a> {
     id: ServiceId,
     service: &'a Service,
     rules: &'a Rules,
@@ -72,18 +72,18 @@ impl<'a> Services<'a> {
 
     /// The service, if it is the account's; another tenant's is as unknown as one that is not
     /// there.
-    pub fn of(&self, account: AccountId, id: ServiceId) -> Option<Effective<'a>> {
+    pub fn of(&self, account: AccountId, id: ServiceId) -> Option<EffectiveService<'a>> {
         self.get(id).filter(|service| service.account() == account)
     }
 
     /// The service, whosever it is.
-    pub fn get(&self, id: ServiceId) -> Option<Effective<'a>> {
+    pub fn get(&self, id: ServiceId) -> Option<EffectiveService<'a>> {
         let service = self.state.get(id)?;
-        Some(Effective { id, service, rules: self.rules })
+        Some(EffectiveService { id, service, rules: self.rules })
     }
 }
 
-impl<'a> Effective<'a> {
+impl<'a> EffectiveService<'a> {
     /// Its tenant.
     pub fn account(&self) -> AccountId {
         self.service.account

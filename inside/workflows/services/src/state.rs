@@ -148,7 +148,7 @@ impl State {
     }
 
     /// Whether a loosening is due that the last sweep left.
-    pub fn has_due(&self, now: Seconds) -> bool {
+    pub fn is_due(&self, now: Seconds) -> bool {
         self.loosenings.first().is_some_and(|(at, _)| *at <= now)
     }
 }

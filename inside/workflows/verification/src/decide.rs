@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use adyton_decider::{Context, Seconds};
 use adyton_destination::Destination;
-use adyton_services::{Effective, ServiceId, Services};
+use adyton_services::{EffectiveService, ServiceId, Services};
 use adyton_tenancy::{AccountId, Caller, Scope};
 
 use crate::hot::Verification;
@@ -177,7 +177,7 @@ pub(crate) fn own_service<'a>(
     beneath: &'a Beneath<'_>,
     caller: &Caller,
     service: ServiceId,
-) -> Result<Effective<'a>, Refusal> {
+) -> Result<EffectiveService<'a>, Refusal> {
     let account = beneath.tenancy.authenticate(caller, Scope::Verify)?;
     beneath.services.of(account, service).ok_or(Refusal::NotFound(None))
 }

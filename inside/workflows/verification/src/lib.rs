@@ -14,6 +14,7 @@
 
 extern crate alloc;
 
+mod apply;
 mod attempts;
 mod budgets;
 mod ceilings;
@@ -21,7 +22,6 @@ mod checks;
 mod command;
 mod decide;
 mod event;
-mod evolve;
 mod hot;
 mod reads;
 mod reply;

@@ -8,8 +8,10 @@ use adyton_tenancy::AccountId;
 
 use crate::{InTenant, Shared, Subjects};
 
-/// Keys that a shard holds; beyond it nothing further is sent until an hour has passed.
+/// Keys that a shard holds in both tables; beyond it nothing further is sent until an hour has passed.
 const MAX_KEYS: usize = 4_000_000;
+/// Of these, costs: one for each tenant that sends.
+const MAX_COSTS: usize = 100_000;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,11 +33,17 @@ pub(crate) struct Sends {
     /// All but cost. Their ceilings fit into 32 bits, so a count that saturates is above its ceiling.
     requests: SlidingHours<Counted, u32>,
     cost: SlidingHours<AccountId, u64>,
+    /// Whether all requests, and all costs, were looked at in this pass.
+    through: [bool; 2],
 }
 
 impl Default for Sends {
     fn default() -> Self {
-        Self { requests: SlidingHours::new(MAX_KEYS), cost: SlidingHours::new(MAX_KEYS) }
+        Self {
+            requests: SlidingHours::new(MAX_KEYS - MAX_COSTS),
+            cost: SlidingHours::new(MAX_COSTS),
+            through: [false; 2],
+        }
     }
 }
 
@@ -86,10 +94,32 @@ impl Sends {
     /// Looks at the next counts of each kind, at most so many, and drops old ones. Returns whether
     /// all were looked at.
     pub(crate) fn forget(&mut self, now: Seconds, most: usize) -> bool {
-        // Both, and then whether both are through: a kind that is through before the other begins
-        // anew, which costs no more.
-        let requests = self.requests.forget(now, most);
-        let cost = self.cost.forget(now, most);
-        requests && cost
+        let [requests, costs] = &mut self.through;
+        *requests = *requests || self.requests.forget(now, most);
+        *costs = *costs || self.cost.forget(now, most);
+        let is_through = *requests && *costs;
+        if is_through {
+            self.through = [false; 2];
+        }
+        is_through
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_through_all_counts_takes_as_many_steps_as_the_longer_table() {
+        let id = |number: u8| AccountId::from_bytes([number; 16]);
+        for (tenants, looks) in [(2, 5), (5, 2), (3, 3)] {
+            let mut sends = Sends::default();
+            (0..tenants).for_each(|number| sends.add(Counted::Tenant(id(number)), 1, 10));
+            (0..looks).for_each(|number| sends.add(Counted::Spend(id(number)), 1, 10));
+            for _ in 0..2 {
+                let steps = (1..).find(|_| sends.forget(20, 1));
+                assert_eq!(steps, Some(i32::from(tenants.max(looks)) + 1));
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec;
 
 use adyton_decider::{Context, Seconds};
 use adyton_seal::{Code, SlotKey};
-use adyton_services::{Effective, ServiceId, TooLong, brings_a_hash, render};
+use adyton_services::{EffectiveService, ServiceId, TooLong, brings_a_hash, render};
 use adyton_tenancy::{AccountId, Scope};
 
 use crate::ceilings::{Use, of_message};
@@ -49,7 +49,7 @@ pub(crate) fn start(
 }
 
 /// What policy and service open.
-fn open(service: &Effective<'_>, start: &Start, rules: &Rules) -> Result<(), Refusal> {
+fn open(service: &EffectiveService<'_>, start: &Start, rules: &Rules) -> Result<(), Refusal> {
     if !rules.channels.contains(&start.channel) {
         return Err(Refusal::ChannelClosed);
     }
@@ -122,7 +122,7 @@ pub(crate) fn count_repeat(
 
 fn begin(
     state: &State,
-    (account, effective): (AccountId, &Effective<'_>),
+    (account, effective): (AccountId, &EffectiveService<'_>),
     start: Start,
     context: &mut Context<'_, Rules>,
     draft: &mut Draft,
@@ -190,7 +190,7 @@ fn begin(
 
 fn resend(
     state: &State,
-    effective: &Effective<'_>,
+    effective: &EffectiveService<'_>,
     (sid, verification): (VerificationId, &Verification),
     code: &Code,
     start: Start,

@@ -73,15 +73,10 @@ impl State {
         // 3.
         self.ended.forget(at, MAX_LOOKS);
         // 4. and 5.
-        self.sweep_budgets(at, services);
-        // 6.
-        self.hot.forget_sends(at);
-    }
-
-    /// The part of a sweep that a state needs which is only replayed, so that no event sweeps it.
-    pub fn sweep_budgets(&mut self, at: Seconds, services: &adyton_services::State) {
         self.budgets.take_gone(MAX_ENDS);
         self.budgets.drop_some(at, MAX_LOOKS, |service| services.owner(*service));
+        // 6.
+        self.hot.forget_sends(at);
     }
 
     /// Hears that a service of a tenant is gone: its verifications are over. Nobody finds them

@@ -10,7 +10,8 @@ const UNKNOWN: &str = "the CA does not know the account https://acme.example/acc
 /// Settings that retire an account come into force.
 fn retire(vault: &Vault, number: usize, sequence: u64) {
     let retired_account = Some(format!("{CA}/account/{number}"));
-    vault.current.set(Current { retired_account, sequence, ..crate::policy::tests::current() });
+    let effective = Effective { retired_account, sequence, ..crate::policy::tests::effective() };
+    vault.effective.set(effective.into());
 }
 
 fn account(number: usize) -> String {

@@ -49,16 +49,16 @@ pub(super) struct Vault {
     pub(super) ca: ScriptedCa,
     pub(super) log: Log,
     pub(super) shared: Arc<Shared>,
-    pub(super) current: Holder,
+    pub(super) effective: Watch,
     running: tokio::task::JoinHandle<()>,
 }
 
 pub(super) fn boot(ca: &ScriptedCa, log: &Log, change: impl FnOnce(&mut adyton_policy::Acme)) -> Vault {
     let mut policy = policy("acme.example");
     change(&mut policy);
-    let mut current = crate::policy::tests::current();
+    let mut effective = crate::policy::tests::effective();
     if let Some(credential) = &policy.external_account {
-        current.external = Err(ExternalAccountError::Missing { credential: credential.clone() });
+        effective.external = Err(ExternalAccountError::Missing { credential: credential.clone() });
     }
     let keys = Arc::new(keys(1));
     let mut acme = Acme::over(&policy, ca.clone(), ca.clock());
@@ -66,11 +66,11 @@ pub(super) fn boot(ca: &ScriptedCa, log: &Log, change: impl FnOnce(&mut adyton_p
         let (certificate, order) = log.replayed();
         acme.resume(&certificate, order.as_ref(), &keys);
     }
-    let (shared, current) = (acme.shared(), Holder::new(current));
+    let (shared, effective) = (acme.shared(), Watch::new(effective));
     ca.meets(acme.shared());
-    let deps = Deps { keys, records: log.clone(), current: current.clone() };
+    let deps = Deps { keys, records: log.clone(), effective: effective.clone() };
     let running = tokio::spawn(acme.run(deps));
-    Vault { ca: ca.clone(), log: log.clone(), shared, current, running }
+    Vault { ca: ca.clone(), log: log.clone(), shared, effective, running }
 }
 
 impl Vault {
@@ -388,10 +388,10 @@ async fn an_account_is_bound_to_the_one_that_the_policy_names() {
     assert!(ca.state().seen.is_empty(), "the CA is not asked without it");
     // Settings with it end the wait.
     let text = format!("kid-1:{}", BASE64URL_NOPAD.encode(&[9; 32]));
-    let mut current = crate::policy::tests::current();
-    current.external = Ok(ExternalAccount::parse(SecretText::join(&[&text]).expose().as_bytes()).map(Arc::new));
-    current.sequence = 1;
-    vault.current.set(current);
+    let mut effective = crate::policy::tests::effective();
+    effective.external = Ok(ExternalAccount::parse(SecretText::join(&[&text]).expose().as_bytes()).map(Arc::new));
+    effective.sequence = 1;
+    vault.effective.set(effective.into());
     vault.certified().await;
     assert!(ca.state().seen[0].0 < 60, "before the next attempt was due");
     let binding = ca.state().accounts[0]["externalAccountBinding"].clone();

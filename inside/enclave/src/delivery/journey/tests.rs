@@ -16,7 +16,7 @@ use crate::delivery::lane::PLACES;
 use crate::delivery::table::tests::{credentials, orders, route};
 use crate::delivery::{Credential, RoutingTable};
 use crate::egress::EgressError;
-use crate::policy::Current;
+use crate::policy::Effective;
 
 const LIFE: Duration = Duration::from_secs(600);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -66,7 +66,7 @@ impl Counting for Vault {
 
 struct World {
     lanes: Arc<[Lane<Scripted>]>,
-    current: Holder,
+    effective: Watch,
     changes: AtomicU64,
 }
 
@@ -80,15 +80,15 @@ fn table(count: usize, known: &[usize]) -> Arc<RoutingTable> {
     Arc::new(RoutingTable::new(&routes, &orders, credentials(&routes, &known)))
 }
 
-fn current(table: Arc<RoutingTable>, sequence: u64) -> Current {
-    Current { table, sequence, ..crate::policy::tests::current() }
+fn effective(table: Arc<RoutingTable>, sequence: u64) -> Effective {
+    Effective { table, sequence, ..crate::policy::tests::effective() }
 }
 
 impl World {
     /// Settings that the owners signed just now.
     fn change(&self, table: Arc<RoutingTable>) {
         let sequence = self.changes.fetch_add(1, Ordering::Relaxed) + 1;
-        self.current.set(current(table, sequence));
+        self.effective.set(effective(table, sequence).into());
     }
 
     fn new(scripts: &[&[Result<(), Failure>]]) -> Self {
@@ -105,8 +105,8 @@ impl World {
             })
         };
         let all: Vec<usize> = (0..scripts.len()).collect();
-        let current = Holder::new(current(table(scripts.len(), &all), 0));
-        Self { lanes: scripts.iter().map(lane).collect(), current, changes: AtomicU64::new(0) }
+        let effective = Watch::new(effective(table(scripts.len(), &all), 0));
+        Self { lanes: scripts.iter().map(lane).collect(), effective, changes: AtomicU64::new(0) }
     }
 
     /// The same, with carriers that deduplicate.
@@ -136,7 +136,7 @@ impl World {
             until: 0,
             deadline: Instant::now() + LIFE,
         };
-        Journey::begin(Arc::clone(&self.lanes), self.current.clone(), Events::silent(), letter, avoid)
+        Journey::begin(Arc::clone(&self.lanes), self.effective.clone(), Events::silent(), letter, avoid)
     }
 
     async fn send(&self) -> Arrival {

@@ -19,7 +19,7 @@ use crate::ask::AskError;
 use crate::delivery::table::tests::{credentials, route};
 use crate::engine::log_writer::LogWriter;
 use crate::engine::{Stop, writer};
-use crate::policy::Current;
+use crate::policy::Effective;
 use crate::store::Store;
 use adyton_engine::Shard;
 use adyton_engine::sealing::{BodyError, Opener, Sealer};
@@ -38,7 +38,7 @@ fn keys() -> KeyTree {
 }
 
 /// An engine that delivers by a table.
-fn engine(world: &World, table: RoutingTable, limits: Limits) -> (Engine, Holder, mpsc::UnboundedReceiver<Effect>) {
+fn engine(world: &World, table: RoutingTable, limits: Limits) -> (Engine, Watch, mpsc::UnboundedReceiver<Effect>) {
     let keys = keys();
     let signer = SigningKey::from_seed(&keys.derive(Label::LogSigning, &[]).unwrap()).unwrap();
     let sealer = Sealer::new(&keys, VAULT, OPS, [0; 16], 1).unwrap();
@@ -53,16 +53,16 @@ fn engine(world: &World, table: RoutingTable, limits: Limits) -> (Engine, Holder
         services: services::Rules::default(),
         verification: verification::Rules { channels: [Channel::Sms].into(), calling_codes: [1].into(), limits },
     };
-    let current = Holder::new(Current { rules, table: Arc::new(table), ..crate::policy::tests::current() });
-    let surroundings = writer::Surroundings {
+    let effective = Watch::new(Effective { rules, table: Arc::new(table), ..crate::policy::tests::effective() });
+    let deps = writer::Deps {
         clock: Arc::clone(&world.clock),
         events: Events::silent(),
         effects,
         log,
-        current: current.clone(),
+        effective: effective.clone(),
         stop: Stop::channel().0,
     };
-    (Engine::start(shard, None, surroundings), current, outbox)
+    (Engine::start(shard, None, deps), effective, outbox)
 }
 
 async fn verification<A: Ask<Reply = VerificationView, Refusal = Refusal>>(
@@ -158,10 +158,9 @@ impl Vault {
         let credential = Arc::new(Credential::parse(&kind, plaintext).unwrap());
         let routes = [world.route(&kind, identity.trust)];
         let table = RoutingTable::new(&routes, &BTreeMap::new(), vec![Some(credential)]);
-        let (engine, current, outbox) = engine(&world, table, limits);
-        let surroundings =
-            Surroundings { engine: engine.clone(), clock: Arc::clone(&world.clock), events: Events::silent() };
-        start(prepare(&routes, &world.service, &world.clock).unwrap(), current, surroundings, outbox);
+        let (engine, effective, outbox) = engine(&world, table, limits);
+        let deps = Deps { engine: engine.clone(), clock: Arc::clone(&world.clock), events: Events::silent() };
+        start(prepare(&routes, &world.service, &world.clock).unwrap(), effective, deps, outbox);
         let service = service(&engine).await;
         Self { server, world, engine, service }
     }
@@ -183,7 +182,7 @@ const CUT: &[(u16, &str)] = &[(0, "")];
 async fn a_message_whose_answer_is_cut_off_leaves_once() {
     let vault = Vault::new(twilio(), CUT, Limits::default()).await;
     let started = verification(&vault.engine, start_of(vault.service)).await;
-    until(|| vault.engine.counters().told().unconfirmed == 1).await;
+    until(|| vault.engine.counters().reported().unconfirmed == 1).await;
     assert_eq!(vault.asked(), 1);
     let attempt = started.attempts[0].sid;
     assert_eq!(reports(&vault.world).await, [(attempt, Outcome::Unconfirmed, Some(0))]);
@@ -193,7 +192,7 @@ async fn a_message_whose_answer_is_cut_off_leaves_once() {
 async fn server_error_of_messages_resource_is_not_repeated() {
     let vault = Vault::new(twilio(), &[(500, r#"{"code":20500}"#)], Limits::default()).await;
     verification(&vault.engine, start_of(vault.service)).await;
-    until(|| vault.engine.counters().told().unconfirmed == 1).await;
+    until(|| vault.engine.counters().reported().unconfirmed == 1).await;
     assert_eq!(vault.asked(), 1);
 }
 
@@ -202,7 +201,7 @@ async fn server_error_of_gateway_is_repeated_under_the_same_id_and_counted() {
     let limits = Limits { sends_per_destination_hour: 2, ..Limits::default() };
     let vault = Vault::new(super::http::webhook(), &[(500, ""), (204, "")], limits).await;
     verification(&vault.engine, start_of(vault.service)).await;
-    until(|| vault.engine.counters().told().accepted == 1).await;
+    until(|| vault.engine.counters().reported().accepted == 1).await;
     {
         let asked = vault.server.asked.lock().unwrap();
         let id = |at: usize| serde_json::from_str::<serde_json::Value>(&asked[at].body).unwrap()["id"].to_string();
@@ -218,7 +217,7 @@ async fn a_gateway_that_deduplicates_sees_as_many_repeats_as_are_counted() {
         let limits = Limits { sends_per_destination_hour: most, ..Limits::default() };
         let vault = Vault::new(super::http::webhook(), CUT, limits).await;
         verification(&vault.engine, start_of(vault.service)).await;
-        until(|| vault.engine.counters().told().unconfirmed == 1).await;
+        until(|| vault.engine.counters().reported().unconfirmed == 1).await;
         let ids: std::collections::BTreeSet<String> = {
             let asked = vault.server.asked.lock().unwrap();
             assert_eq!(asked.len(), seen, "of at most {most}");
@@ -243,12 +242,12 @@ async fn a_message_of_a_canceled_verification_does_not_leave_when_its_carrier_ge
     until(|| vault.asked() >= 1).await;
     let cancel = Cancel { caller: caller(), service: vault.service, target: Target::Subject(SUBJECT) };
     assert_eq!(verification(&vault.engine, cancel).await.status, Status::Canceled);
-    until(|| vault.engine.counters().told().withdrawn == 1).await;
+    until(|| vault.engine.counters().reported().withdrawn == 1).await;
     let before = vault.asked();
     vault.server.answers.lock().unwrap()[0] = (204, "");
     // Another message of the same number passes; the canceled one is not before or behind it.
     verification(&vault.engine, start_of(vault.service)).await;
-    until(|| vault.engine.counters().told().accepted == 1).await;
+    until(|| vault.engine.counters().reported().accepted == 1).await;
     assert_eq!(vault.asked(), before + 1);
 }
 
@@ -258,9 +257,9 @@ async fn a_resend_takes_the_place_of_an_attempt_that_was_not_handed_over() {
     let first = verification(&vault.engine, start_of(vault.service)).await;
     until(|| vault.asked() >= 1).await;
     verification(&vault.engine, start_of(vault.service)).await;
-    until(|| vault.engine.counters().told().withdrawn == 1).await;
+    until(|| vault.engine.counters().reported().withdrawn == 1).await;
     vault.server.answers.lock().unwrap()[0] = (204, "");
-    until(|| vault.engine.counters().told().accepted == 1).await;
+    until(|| vault.engine.counters().reported().accepted == 1).await;
     let reports = reports(&vault.world).await;
     assert_eq!((reports[0].0, reports[0].1), (first.attempts[0].sid, Outcome::Withdrawn));
     assert_eq!(reports[1].1, Outcome::Accepted);
@@ -278,15 +277,14 @@ async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
     };
     let routes = [route("dead", DEAD_NAME), route("alive", NAME)];
     let table = RoutingTable::new(&routes, &BTreeMap::new(), credentials(&routes, &["dead", "alive"]));
-    let (engine, current, outbox) = engine(&world, table, Limits::default());
-    let surroundings =
-        Surroundings { engine: engine.clone(), clock: Arc::clone(&world.clock), events: Events::silent() };
+    let (engine, effective, outbox) = engine(&world, table, Limits::default());
+    let deps = Deps { engine: engine.clone(), clock: Arc::clone(&world.clock), events: Events::silent() };
     let carriers = prepare(&routes, &world.service, &world.clock).unwrap();
-    start(carriers, current, surroundings, outbox);
+    start(carriers, effective, deps, outbox);
 
     let service = service(&engine).await;
     let started = verification(&engine, start_of(service)).await;
-    until(|| engine.counters().told().accepted == 1).await;
+    until(|| engine.counters().reported().accepted == 1).await;
 
     let body = server.asked.lock().unwrap()[0].body.clone();
     let message: serde_json::Value = serde_json::from_str(&body).unwrap();
@@ -306,5 +304,5 @@ async fn a_code_passes_a_dead_route_and_its_end_is_counted() {
     let refused = ask(&engine, again).await.err();
     assert_eq!(refused, Some(AskError::Refused(Refusal::NotFound(None))));
     let expected = adyton_frame::Counters { starts: 1, checks: 4, accepted: 1, ..Default::default() };
-    assert_eq!(engine.counters().told(), expected);
+    assert_eq!(engine.counters().reported(), expected);
 }

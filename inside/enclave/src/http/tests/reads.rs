@@ -95,3 +95,45 @@ async fn without_an_append_that_becomes_durable_no_read_and_no_refusal_is_told()
     assert_eq!(world.ask(get("/v2/Services", &one, TOKEN)).await, (200, None));
     assert_eq!(world.ask(get("/v2/Services", &one, "wrong")).await, (401, Some(20003)));
 }
+
+/// What the host may delete depends on whether the manifest is in the log.
+#[tokio::test(start_paused = true)]
+async fn a_manifest_is_waited_for_as_long_as_it_takes() {
+    let world = std::sync::Arc::new(World::new(BUDGET).await);
+    world.store.allowed.send_replace(0);
+    let appending = tokio::spawn({
+        let engine = world.api.engine.clone();
+        async move { engine.append_snapshot(vec![1; 64]).await }
+    });
+    sleep(Duration::from_secs(600)).await;
+    assert!(!appending.is_finished());
+    world.store.allowed.send_replace(u64::MAX);
+    assert!(appending.await.unwrap().is_ok());
+}
+
+/// The acknowledgement of an append that began more than three seconds ago does not speak for the log.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_waited_for_a_batch_leaves_under_a_lease_only() {
+    let world = std::sync::Arc::new(World::new(BUDGET).await);
+    let given = *world.store.given.borrow();
+    world.store.allowed.send_replace(given);
+    let removing = tokio::spawn({
+        let world = std::sync::Arc::clone(&world);
+        async move { world.ask(removal()).await }
+    });
+    world.store.given.subscribe().wait_for(|now| *now > given).await.unwrap();
+    // Refused on a state that is not durable yet: the key is gone there.
+    let start =
+        request_by(Method::DELETE, &format!("/v2/Services/VA{}", "01".repeat(16)), &key_of(1, Scope::Admin).text());
+    let refused = tokio::spawn({
+        let (world, start) = (std::sync::Arc::clone(&world), start.body(Body::empty()).unwrap());
+        async move { world.ask(start).await }
+    });
+    sleep(Duration::from_secs(4)).await;
+    world.store.allowed.send_replace(given + 1);
+    assert_eq!(removing.await.unwrap(), (200, None));
+    sleep(Duration::from_secs(2)).await;
+    assert!(!refused.is_finished(), "a refusal under no lease");
+    world.store.allowed.send_replace(u64::MAX);
+    assert_eq!(refused.await.unwrap(), (404, Some(20404)));
+}

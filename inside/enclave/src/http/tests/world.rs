@@ -27,7 +27,7 @@ use crate::delivery::CredentialKey;
 use crate::engine::Stop;
 use crate::engine::gov::GovLog;
 use crate::engine::log_writer::LogWriter;
-use crate::engine::writer::Surroundings;
+use crate::engine::writer::Deps;
 use crate::events::Events;
 use crate::evidence::Channel;
 use crate::hashes;
@@ -243,20 +243,20 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener, Store) {
     let gov = LogWriter::start(service.clone(), LogId::GOV, events.clone());
     let tip = LogTip::new(&VAULT, LogId::GOV, signer(), Frontier::default(), 0);
     let gov = GovLog::new(tip, [0; 16], 1, gov, Stop::channel().0);
-    let current = crate::policy::tests::current();
-    let current = Holder::new(current);
-    let surroundings = Surroundings {
+    let effective = crate::policy::tests::effective();
+    let effective = Watch::new(effective);
+    let deps = Deps {
         clock: Arc::clone(&clock),
         events: events.clone(),
         effects: mpsc::unbounded_channel().0,
         log: LogWriter::start(service, OPS, events.clone()),
-        current: current.clone(),
+        effective: effective.clone(),
         stop: Stop::channel().0,
     };
     let shard = shard();
     let api = Api {
         evidence: Evidence::start((nsm, address), b"bundle", [7; 32], signer(), events),
-        engine: Engine::start(shard, None, surroundings),
+        engine: Engine::start(shard, None, deps),
         keys: Arc::new(keys()),
         token_key: token_key(),
         recipient,
@@ -264,7 +264,7 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener, Store) {
         hosts: Hosts::new(&policy.api),
         public_request: None,
         acme: None,
-        current,
+        effective,
         release: 1,
         policy_hash: [0; 32],
         profile: Profile::Dev,
