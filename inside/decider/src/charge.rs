@@ -11,7 +11,8 @@
 
 use crate::Draft;
 
-/// A try that is drafted. It is worth nothing until its event has passed its gate.
+/// A try that is drafted. It can be used once its event has passed its gate. A decider answers with it
+/// only beside the draft that it came from: the types do not hold a decider that drops the draft.
 #[must_use]
 pub struct Charge<T>(T);
 

@@ -169,17 +169,6 @@ impl<'a> SectionReader<'a> {
         self.last = Some(workflow);
         Ok(Some(Section { workflow, version, bytes: self.rest.lp()? }))
     }
-
-    /// The one section that a machine of one workflow has.
-    ///
-    /// # Errors
-    /// [`Corrupt`] if there is another one, none or more than one.
-    pub fn only(&mut self, workflow: u16, version: u16) -> Result<&'a [u8], Corrupt> {
-        match (self.section()?, self.section()?) {
-            (Some(found), None) if (found.workflow, found.version) == (workflow, version) => Ok(found.bytes),
-            _ => Err(Corrupt),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -240,15 +229,20 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_of_one_section_takes_no_other() {
-        let only = |sections: &[(u16, u16, &[u8])]| {
-            let out = written(sections);
-            SectionReader::new(out.as_bytes()).only(1, 1).map(<[u8]>::to_vec)
-        };
-        assert_eq!(only(&[(1, 1, b"state")]), Ok(b"state".to_vec()));
-        assert_eq!(only(&[]), Err(Corrupt));
-        assert_eq!(only(&[(1, 2, b"state")]), Err(Corrupt));
-        assert_eq!(only(&[(2, 1, b"state")]), Err(Corrupt));
-        assert_eq!(only(&[(1, 1, b"state"), (2, 1, b"")]), Err(Corrupt));
+    fn zeros_behind_the_last_section_are_padding_where_they_may_be() {
+        let padded = [written(&[(1, 1, b"state")]).as_bytes(), &[0; 20]].concat();
+        let mut reader = SectionReader::padded(&padded);
+        assert!(matches!(reader.section(), Ok(Some(Section { workflow: 1, .. }))));
+        assert_eq!((reader.section(), reader.padding()), (Ok(None), 20));
+        let mut reader = SectionReader::new(&padded);
+        assert!(matches!(reader.section(), Ok(Some(_))));
+        assert_eq!(reader.section(), Err(Corrupt), "no padding is expected here");
+        for at in padded.len() - 20..padded.len() {
+            let mut stained = padded.clone();
+            stained[at] = 1;
+            let mut reader = SectionReader::padded(&stained);
+            assert!(matches!(reader.section(), Ok(Some(_))));
+            assert_ne!(reader.section(), Ok(None), "byte {at}");
+        }
     }
 }

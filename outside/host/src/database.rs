@@ -16,7 +16,7 @@ use crate::{OpenError, StoreError};
 const CACHE: usize = 256 * 1024 * 1024;
 
 /// Batches that a retirement looks at in one transaction.
-const RETIRED_AT_ONCE: u64 = 1024;
+const RETIRED_PER_TRANSACTION: u64 = 1024;
 
 /// Logs in `DIR/log.redb`.
 pub struct RedbStore {
@@ -186,7 +186,7 @@ impl LogStore for RedbStore {
     }
 
     fn retire(&mut self, log: LogId, retirement: Retirement) -> Result<(), StoreError> {
-        while self.retire_some(log, &retirement, RETIRED_AT_ONCE)? {}
+        while self.retire_some(log, &retirement, RETIRED_PER_TRANSACTION)? {}
         Ok(())
     }
 }

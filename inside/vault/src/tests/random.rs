@@ -1,6 +1,6 @@
 use alloc::vec;
 
-use adyton_engine::{Machine as _, Sections};
+use adyton_engine::{Machine as _, SectionReader, Sections};
 use adyton_seal::Plaintext;
 use proptest::prelude::*;
 
@@ -41,6 +41,18 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn number(who: u8) -> String {
     ["+1202555012", char::from(b'0' + who).to_string().as_str()].concat()
+}
+
+/// The sections of tenants and services.
+fn kept_sections(state: &State) -> Vec<(u16, Vec<u8>)> {
+    let bytes = state.cold_bytes();
+    let mut sections = SectionReader::new(&bytes);
+    let mut found = Vec::new();
+    while let Some(section) = sections.section().unwrap() {
+        found.push((section.workflow, section.bytes.to_vec()));
+    }
+    found.retain(|(workflow, _)| *workflow != verification::SECTION.0);
+    found
 }
 
 proptest! {
@@ -125,6 +137,11 @@ proptest! {
         let mut cold = State::new();
         bench.log.iter().for_each(|event| cold.apply_cold(Event::decode_all(event).unwrap()));
         prop_assert_eq!(cold.cold_bytes(), bench.state.cold_bytes());
+        // Kept bodies alone bring back tenants and services; budgets (class P) go with the hot ones.
+        let mut kept = State::new();
+        let events = bench.log.iter().map(|event| Event::decode_all(event).unwrap());
+        events.filter(|event| matches!(event.class(), Class::S | Class::A)).for_each(|event| kept.apply_cold(event));
+        prop_assert_eq!(kept_sections(&kept), kept_sections(&bench.state));
     }
 
     #[test]
