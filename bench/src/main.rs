@@ -169,8 +169,8 @@ fn run(options: Options) -> Result<(), Error> {
     let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(beside)?;
     if !options.json {
         println!(
-            "{:30} {:12} {:>12} {:>12} {:>12} {:>9} {:>9}  peer is",
-            "name", "unit", "ours", "limit", "peer", "p99 ms", "peer p99"
+            "{:30} {:12} {:>12} {:>12} {:>6} {:>12} {:>9} {:>9}  peer is",
+            "name", "unit", "ours", "limit", "ratio", "peer", "p99 ms", "peer p99"
         );
     }
     let mut print = |row: Row| print(options, &row);
@@ -206,6 +206,7 @@ fn print(options: Options, row: &Row) {
             "{}",
             json!({
                 "name": name, "unit": unit, "ours": rounded(*ours), "limit": limit.map(rounded),
+                "ratio": limit.map(|limit| rounded(ours / limit)),
                 "peer": peer.rate().map(rounded), "p99_ms": p99_ms.map(rounded),
                 "peer_p99_ms": peer.p99_ms().map(rounded), "peer_is": peer.words(),
                 "peer_not_run": matches!(peer, Beside::NotRun(_)),
@@ -222,9 +223,10 @@ fn print(options: Options, row: &Row) {
     };
     let beside = if matches!(peer, Beside::NotRun(_)) { String::from("NOT RUN") } else { text(peer.rate()) };
     println!(
-        "{name:30} {unit:12} {:>12} {:>12} {beside:>12} {:>9} {:>9}  {}",
+        "{name:30} {unit:12} {:>12} {:>12} {:>6} {beside:>12} {:>9} {:>9}  {}",
         text(Some(*ours)),
         text(*limit),
+        text(limit.map(|limit| ours / limit)),
         text(*p99_ms),
         text(peer.p99_ms()),
         peer.words().unwrap_or("-"),

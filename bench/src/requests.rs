@@ -22,7 +22,10 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
     print(Row::new("idle memory, host", "MiB", host as f64 / 1_048_576.0));
 
     let bench = Bench::of(vault).await?;
-    let echo = bench.echo(options.scale(400_000)).await?;
+    let count = options.scale(400_000);
+    let before = bench.vault.cpu()?;
+    let echo = bench.echo(count).await?;
+    let echo_cpu = (bench.vault.cpu()? - before).as_secs_f64() * 1e6 / count as f64;
     let peers = if options.peers { Peers::measure(options, folder).await } else { Peers::default() };
     let codes = bench.codes.clone();
 
@@ -33,7 +36,10 @@ pub(crate) async fn run(options: Options, folder: &Path, print: &mut impl FnMut(
     let prepared = bench.starts(&codes, count).await?;
     let (after, _) = bench.vault.resident()?;
     print(Row::new("live verification", "bytes", after.saturating_sub(before) as f64 / count as f64));
+    let before = bench.vault.cpu()?;
     let checks = bench.checks(prepared).await?;
+    let cpu = (bench.vault.cpu()? - before).as_secs_f64() * 1e6 / checks.done as f64;
+    print(Row { limit: Some(echo_cpu), ..Row::new("processor time of a check", "µs", cpu) });
     rows(["check", "check / privacyIDEA"], "checks/s", checks, echo, peers.checks, print);
     let pairs = bench.pairs(&codes, options.scale(80_000)).await?;
     rows(["start and check", "start and check / privacyIDEA"], "pairs/s", pairs, echo / 2.0, peers.pairs, print);

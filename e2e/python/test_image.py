@@ -90,7 +90,7 @@ def test_what_is_no_image_is_named(tmp_path):
 @pytest.mark.regression
 def test_what_no_image_can_be_made_of_is_refused_before_anything_is_built(tmp_path):
     tests = pathlib.Path(__file__).parents[2] / "outside/image/tests"
-    out, small = tmp_path / "vault.eif", tests / "small.toml"
+    out, small = tmp_path / "vault.eif", tests / "kms.toml"
     broken = tmp_path / "broken.toml"
     broken.write_text("version = 1\nprofil = 1\n")
     nothing = tmp_path / "empty"
@@ -132,7 +132,7 @@ def test_packages_are_not_installed_without_consent(tmp_path):
     for name, script in (("dpkg-query", "exit 1"), ("apt-get", f"touch {tmp_path}/installed; exit 1")):
         (tools / name).write_text(f"#!/bin/sh\n{script}\n")
         (tools / name).chmod(0o755)
-    small = pathlib.Path(__file__).parents[2] / "outside/image/tests/small.toml"
+    small = pathlib.Path(__file__).parents[2] / "outside/image/tests/kms.toml"
     command = [BINARIES / "adyton", "image", "build", "--policy", small, "--out", tmp_path / "vault.eif"]
     run = subprocess.run(
         list(map(str, command)),

@@ -1,4 +1,4 @@
-"""Profile small: a cloud's KMS releases the root key to one enclave under one policy, and refuses everybody else."""
+"""Profile kms: a cloud's KMS releases the root key to one enclave under one policy, and refuses everybody else."""
 
 import hashlib
 import json
@@ -34,8 +34,8 @@ def names():
 
 
 @pytest.fixture
-def small(start):
-    return start(profile="small")
+def on_kms(start):
+    return start(profile="kms")
 
 
 def policy_of(up):
@@ -77,12 +77,12 @@ def verified(up):
 
 
 def test_a_vault_boots_verifies_and_starts_again(tmp_path):
-    first = Up(tmp_path, profile="small")
+    first = Up(tmp_path, profile="kms")
     verified(first)
     options = ["--vault-id", first.ready["vault_id"], "--root", first.ready["root"]]
     code, out, _ = adyton("verify", first.ready["api"], *options, "--json")
     shown = json.loads(out)
-    assert (code, shown["facts"]["profile"]) == (3, "small")
+    assert (code, shown["facts"]["profile"]) == (3, "kms")
     assert "the administrator of the cloud's KMS can release the root key" in shown["explained"]
     # The key policy names the very registers that evidence shows.
     release = policy_of(first)["Statement"][2]["Condition"]["StringEqualsIgnoreCase"]
@@ -91,7 +91,7 @@ def test_a_vault_boots_verifies_and_starts_again(tmp_path):
     eventually(lambda: verified(first))
     assert first.stop() == 0
     second = Up(tmp_path)
-    assert (second.ready["vault_id"], second.ready["profile"]) == (first.ready["vault_id"], "small")
+    assert (second.ready["vault_id"], second.ready["profile"]) == (first.ready["vault_id"], "kms")
     verified(second)
     assert second.stop() == 0
     assert json.loads(second.log_check().stdout)["ok"]
@@ -100,23 +100,23 @@ def test_a_vault_boots_verifies_and_starts_again(tmp_path):
 def test_a_profile_is_fixed_at_genesis(tmp_path):
     up = Up(tmp_path)
     assert up.stop() == 0
-    code, _, error = adyton("up", "--data", up.data, "--listen", "127.0.0.1:0", "--profile", "small")
+    code, _, error = adyton("up", "--data", up.data, "--listen", "127.0.0.1:0", "--profile", "kms")
     assert code == 1 and "this vault has another profile, which is fixed at genesis" in error
 
 
-def test_another_measurement_in_the_key_policy_refuses_the_boot(tmp_path, small):
-    good = policy_of(small)
+def test_another_measurement_in_the_key_policy_refuses_the_boot(tmp_path, on_kms):
+    good = policy_of(on_kms)
     ours = good["Statement"][2]["Condition"]["StringEqualsIgnoreCase"]
     for register in (IMAGE, POLICY):
         other = json.loads(json.dumps(good))
         other["Statement"][2]["Condition"]["StringEqualsIgnoreCase"][register] = "ab" * 48
-        put(small, other)
+        put(on_kms, other)
         # While it runs, nothing asks; what boots is refused by itself, and by the KMS.
-        recipient = kms.attested(kms.document(small.ready["nsm"], kms.Recipient().spki))
-        role, key = kms.role(small.ready["kms"]), small.ready["kms"]["key"]
-        code, message = refusal(role.decrypt, KeyId=key, Recipient=recipient, **wrapped(small))
+        recipient = kms.attested(kms.document(on_kms.ready["nsm"], kms.Recipient().spki))
+        role, key = kms.role(on_kms.ready["kms"]), on_kms.ready["kms"]["key"]
+        code, message = refusal(role.decrypt, KeyId=key, Recipient=recipient, **wrapped(on_kms))
         assert code == "AccessDeniedException" and "is not authorized to perform: kms:Decrypt" in message
-    assert small.stop() == 0
+    assert on_kms.stop() == 0
     error = refused_boot(tmp_path)
     expected = f'the key\'s policy: statement "Release": {POLICY}: expected {ours[POLICY]}, got {"ab" * 48}: if this enclave'
     assert expected in error, error
@@ -144,12 +144,12 @@ LOOSENED = {
 
 
 @pytest.mark.parametrize("name", LOOSENED)
-def test_a_loosened_key_policy_refuses_the_boot(tmp_path, small, name):
+def test_a_loosened_key_policy_refuses_the_boot(tmp_path, on_kms, name):
     added, expected = LOOSENED[name]
-    policy = policy_of(small)
+    policy = policy_of(on_kms)
     policy["Statement"].append(added)
-    put(small, policy)
-    assert small.stop() == 0
+    put(on_kms, policy)
+    assert on_kms.stop() == 0
     error = refused_boot(tmp_path)
     assert expected in error, error
 
@@ -270,46 +270,46 @@ def test_what_the_aws_command_line_prints_is_read(tmp_path):
     assert code == 1 and "expected Policy and PolicyName" in error
 
 
-def test_a_denial_refuses_the_boot(tmp_path, small):
-    policy = policy_of(small)
+def test_a_denial_refuses_the_boot(tmp_path, on_kms):
+    policy = policy_of(on_kms)
     policy["Statement"].append(statement(Effect="Deny", Action="kms:Decrypt", Condition=MFA))
-    put(small, policy)
-    assert small.stop() == 0
+    put(on_kms, policy)
+    assert on_kms.stop() == 0
     error = refused_boot(tmp_path)
     assert 'no vault boots under it; kms:Decrypt: statement "Loose" denies it' in error, error
 
 
-def test_a_grant_refuses_the_boot(tmp_path, small):
-    good = policy_of(small)
+def test_a_grant_refuses_the_boot(tmp_path, on_kms):
+    good = policy_of(on_kms)
     loose = json.loads(json.dumps(good))
     loose["Statement"].append(statement(Action="kms:CreateGrant", Principal={"AWS": "*"}))
-    put(small, loose)
-    key, administrator = small.ready["kms"]["key"], kms.administrator(small.ready["kms"])
-    grantee = small.ready["kms"]["administrator"]["arn"]
+    put(on_kms, loose)
+    key, administrator = on_kms.ready["kms"]["key"], kms.administrator(on_kms.ready["kms"])
+    grantee = on_kms.ready["kms"]["administrator"]["arn"]
     administrator.create_grant(KeyId=key, GranteePrincipal=grantee, Operations=["Decrypt"])
     # The policy is as it was again, and the grant stays: it is how the secret would come out.
-    put(small, good)
-    assert administrator.decrypt(KeyId=key, **wrapped(small))["Plaintext"]
-    assert small.stop() == 0
+    put(on_kms, good)
+    assert administrator.decrypt(KeyId=key, **wrapped(on_kms))["Plaintext"]
+    assert on_kms.stop() == 0
     error = refused_boot(tmp_path)
     assert "the key has 1 grants, which allow beside its policy: revoke them" in error, error
 
 
-def test_another_policy_gets_nothing_until_the_administrator_approves_it_too(tmp_path, small):
-    owner, file = small.ready["owner_key"], small.data / "adyton.toml"
-    before = policy_of(small)["Statement"][2]["Condition"]["StringEqualsIgnoreCase"]
+def test_another_policy_gets_nothing_until_the_administrator_approves_it_too(tmp_path, on_kms):
+    owner, file = on_kms.ready["owner_key"], on_kms.data / "adyton.toml"
+    before = policy_of(on_kms)["Statement"][2]["Condition"]["StringEqualsIgnoreCase"]
     file.write_text(file.read_text().replace("retention_days = 30", "retention_days = 10"))
-    assert adyton("policy", "approve", "--yes", "--data", small.data, "--key", owner)[0] == 0
+    assert adyton("policy", "approve", "--yes", "--data", on_kms.data, "--key", owner)[0] == 0
     # The platform measures whoever connects now: the KMS refuses, whoever brings the document.
-    recipient = kms.attested(kms.document(small.ready["nsm"], kms.Recipient().spki))
-    role, key = kms.role(small.ready["kms"]), small.ready["kms"]["key"]
-    assert refusal(role.decrypt, KeyId=key, Recipient=recipient, **wrapped(small))[0] == "AccessDeniedException"
-    assert small.stop() == 0
+    recipient = kms.attested(kms.document(on_kms.ready["nsm"], kms.Recipient().spki))
+    role, key = kms.role(on_kms.ready["kms"]), on_kms.ready["kms"]["key"]
+    assert refusal(role.decrypt, KeyId=key, Recipient=recipient, **wrapped(on_kms))[0] == "AccessDeniedException"
+    assert on_kms.stop() == 0
     error = refused_boot(tmp_path)
     assert f"{POLICY}: expected " in error and f"got {before[POLICY]}" in error, error
 
     expected = error.split(f"{POLICY}: expected ", 1)[1].split(",", 1)[0]
-    cloud = small.ready["kms"]
+    cloud = on_kms.ready["kms"]
     registers = ["--pcr", f"0={before[IMAGE]}", "--pcr", f"16={expected}"]
     arns = ["--role", cloud["role"], "--administrator", cloud["administrator"]["arn"]]
     code, policy, _ = adyton("kms", "key-policy", *registers, *arns)
@@ -326,19 +326,19 @@ def test_another_policy_gets_nothing_until_the_administrator_approves_it_too(tmp
     # The administrator needs a KMS that runs: the vault's is this machine's.
     other = tmp_path / "other"
     other.mkdir()
-    platform = Up(other, pretend=small.pretend)
+    platform = Up(other, pretend=on_kms.pretend)
     administrator = kms.administrator(platform.ready["kms"])
     administrator.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
     assert platform.stop() == 0
     again = Up(tmp_path)
-    assert again.ready["vault_id"] == small.ready["vault_id"]
+    assert again.ready["vault_id"] == on_kms.ready["vault_id"]
     verified(again)
     assert again.stop() == 0
 
 
-def test_a_host_with_every_file_and_every_credential_gets_nothing(tmp_path, small):
-    key, secret = small.ready["kms"]["key"], wrapped(small)
-    role, administrator = kms.role(small.ready["kms"]), kms.administrator(small.ready["kms"])
+def test_a_host_with_every_file_and_every_credential_gets_nothing(tmp_path, on_kms):
+    key, secret = on_kms.ready["kms"]["key"], wrapped(on_kms)
+    role, administrator = kms.role(on_kms.ready["kms"]), kms.administrator(on_kms.ready["kms"])
     denied = "AccessDeniedException"
     for name, who in (("role", role), ("administrator", administrator)):
         assert refusal(who.decrypt, KeyId=key, **secret)[0] == denied, name
@@ -347,7 +347,7 @@ def test_a_host_with_every_file_and_every_credential_gets_nothing(tmp_path, smal
         assert refusal(who.create_grant, KeyId=key, GranteePrincipal="*", Operations=["Decrypt"])[0] == denied, name
     assert refusal(role.put_key_policy, KeyId=key, PolicyName="default", Policy="{}")[0] == denied
     # A document that nobody's platform signed, and one of another platform.
-    signed = kms.document(small.ready["nsm"], kms.Recipient().spki)
+    signed = kms.document(on_kms.ready["nsm"], kms.Recipient().spki)
     forged = signed[:-1] + bytes([signed[-1] ^ 1])
     code, message = refusal(role.decrypt, KeyId=key, Recipient=kms.attested(forged), **secret)
     assert code == "ValidationException" and "The attestation document is not valid" in message
@@ -368,12 +368,12 @@ def test_a_host_with_every_file_and_every_credential_gets_nothing(tmp_path, smal
     assert code == "InvalidCiphertextException"
 
 
-def test_the_administrator_can_release_to_himself(tmp_path, small):
-    """What profile small leaves open, and evidence says."""
-    key, secret = small.ready["kms"]["key"], wrapped(small)
-    administrator = kms.administrator(small.ready["kms"])
+def test_the_administrator_can_release_to_himself(tmp_path, on_kms):
+    """What profile on_kms leaves open, and evidence says."""
+    key, secret = on_kms.ready["kms"]["key"], wrapped(on_kms)
+    administrator = kms.administrator(on_kms.ready["kms"])
     assert refusal(administrator.decrypt, KeyId=key, **secret)[0] == "AccessDeniedException"
-    policy = policy_of(small)
+    policy = policy_of(on_kms)
     policy["Statement"].append(statement(Action="kms:Decrypt"))
-    put(small, policy)
+    put(on_kms, policy)
     assert len(administrator.decrypt(KeyId=key, **secret)["Plaintext"]) == 32

@@ -46,7 +46,7 @@ PROPERTIES = {
 
 @pytest.fixture(scope="module")
 def vault(tmp_path_factory):
-    up = Up(tmp_path_factory.mktemp("opinion"), profile="small")
+    up = Up(tmp_path_factory.mktemp("opinion"), profile="kms")
     yield up
     up.stop()
 

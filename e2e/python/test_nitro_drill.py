@@ -5,7 +5,7 @@ import subprocess
 
 from conftest import BINARIES, SOURCE
 
-#: What profile `small` leaves open. A new row here is a promise less.
+#: What profile `kms` leaves open. A new row here is a promise less.
 OPEN = {"cloned-vault", "kms-administrator", "restored-service"}
 #: What an emulator plays, and so cannot show.
 NOT_SHOWN = {"clock", "enclave-memory", "kms-folder", "other-code-vouched-for"}
@@ -23,7 +23,7 @@ def test_an_image_leaves_fewer_rows_open_and_says_which():
     rows = {row["id"]: row for row in report["attempts"]}
     of = lambda outcome: {name for name, row in rows.items() if row["outcome"] == outcome}  # noqa: E731
     assert (run.returncode, report["faults"]) == (0, []), run.stdout
-    assert report["profile"] == "small"
+    assert report["profile"] == "kms"
     assert of("open") == OPEN
     assert of("not_shown") == NOT_SHOWN
     assert CLOSED <= of("closed")

@@ -102,7 +102,7 @@ def test_what_no_boot_takes_is_not_approved(tmp_path):
     small = f'port = 443\nkey = "{arn}"\ncredentials = "instance-role"\n'
     for words, changed in [
         ("attestation.root: fixed at genesis", first.replace(root, other)),
-        ("profile: fixed at genesis", first.replace('"dev"', '"small"').replace("port = 443\n", small, 1)),
+        ("profile: fixed at genesis", first.replace('"dev"', '"kms"').replace("port = 443\n", small, 1)),
         ("custody.trust: what stands there in PEM", re.sub(CUSTODY, r"\1MAA=\n\2", first, flags=re.DOTALL)),
         ("api.names: fixed at genesis", first.replace('["localhost"]', '["localhost", "verify.example.com"]')),
         ("api.addresses: fixed at genesis", first.replace('["127.0.0.1"]', '["127.0.0.1", "127.0.0.2"]')),
@@ -118,7 +118,7 @@ def test_what_no_boot_takes_is_not_approved(tmp_path):
         error = refused_boot(tmp_path)
         if "fixed at genesis" not in words:
             continue
-        # `up` asks its pretend KMS for the key before it starts a vault of profile small.
+        # `up` asks its pretend KMS for the key before it starts a vault of profile kms.
         assert words in error or words.startswith("profile")
         (tmp_path / "first.toml").write_text(first)
         code, out, _ = adyton("policy", "diff", tmp_path / "first.toml", policy)

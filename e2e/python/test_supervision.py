@@ -290,7 +290,7 @@ def test_boots_of_a_laptops_vault_are_not_delayed(tmp_path):
 
 @pytest.mark.regression
 def test_a_delayed_boot_is_announced_and_waited_for(tmp_path, runs):
-    up = Up(tmp_path, profile="small", enclave="process")
+    up = Up(tmp_path, profile="kms", enclave="process")
     for _ in range(11):
         boot_again(up)
     assert up.stop() == 0

@@ -549,7 +549,7 @@ fn requests() -> [(&'static str, Named); 7] {
     };
     let (name, two) = ("kms.adyton.test", pem.repeat(2));
     let arn = "arn:aws:kms:eu-central-1:111122223333:key/0f1e2d3c-0000-4000-8000-00112233aabb";
-    let small = policy("kms.eu-central-1.amazonaws.com", pem).replace("\"dev\"", "\"small\"").replacen(
+    let small = policy("kms.eu-central-1.amazonaws.com", pem).replace("\"dev\"", "\"kms\"").replacen(
         &format!("trust = \"\"\"\n{pem}\"\"\"\n\n[tenants]"),
         &format!("trust = \"public-roots\"\nkey = \"{arn}\"\ncredentials = \"instance-role\"\n\n[tenants]"),
         1,

@@ -12,7 +12,7 @@ from .vault import pattern
 
 # Fields that are easy to see in a hex dump.
 PLAIN = spec.Genesis(
-    profile="small",
+    profile="kms",
     nonce=b"\x01" * 32,
     attestation_root=b"\x02" * 32,
     policy_hash=b"\x03" * 32,
@@ -56,8 +56,8 @@ def records() -> list[dict]:
     return [
         genesis("genesis", PLAIN),
         genesis("genesis_of_the_vault", vault.GENESIS),
-        genesis("genesis_standard", replace(PLAIN, profile="standard")),
-        genesis("genesis_sovereign", replace(PLAIN, profile="sovereign")),
+        genesis("genesis_kms_quorum", replace(PLAIN, profile="kms+quorum")),
+        genesis("genesis_quorum", replace(PLAIN, profile="quorum")),
         {
             "name": "gov_boot",
             "what": "gov",

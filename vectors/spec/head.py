@@ -7,7 +7,7 @@ from .keys import KeyTree, log_name
 from .primitives import aes_256_gcm, ed25519_public, ed25519_sign, hkdf_expand, hkdf_extract
 from .wire import lp, sha256, u8, u16, u64
 
-PROFILES = {"dev": 1, "small": 2, "standard": 3, "sovereign": 4}
+PROFILES = {"dev": 1, "kms": 2, "kms+quorum": 3, "quorum": 4}
 
 
 def origin(vault_id: bytes, log: int) -> str:

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::metadata::{Dependency, Metadata};
-use crate::{Error, root, threats, walk};
+use crate::{Error, root, threats, walk, citations};
 
 /// `layers.toml`.
 #[derive(Deserialize)]
@@ -49,6 +49,7 @@ pub(crate) fn run() -> Result<(), Error> {
     faults.extend(check_reach(&law.reach, &metadata));
     faults.extend(check_sources(&law.sources, &root())?);
     faults.extend(walk::check()?);
+    faults.extend(citations::check()?);
     faults.extend(threats::check()?);
     if faults.is_empty() {
         println!("layers: {} crates keep the import law", metadata.members().count());

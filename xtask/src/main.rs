@@ -4,6 +4,7 @@
 
 mod advisories;
 mod ci;
+mod citations;
 mod differential;
 mod folds;
 mod fuzz;

@@ -55,7 +55,7 @@ pub(crate) fn prepare(repin: bool) -> Outcome {
 
 /// A step of CI: the kernel (with the pinned toolchain its bytes are the pin's), the enclave, and an image of both.
 pub(crate) fn image() -> Outcome {
-    let policy = "outside/image/tests/small.toml";
+    let policy = "outside/image/tests/kms.toml";
     adyton(&["image", "build", "--policy", policy, "--out", "target/image.eif", "--yes"], false, 60)
 }
 

@@ -108,7 +108,7 @@ fn build(
     let source = folder.join(habit.folder);
     metadata::output("git", &["clone", "--quiet", "--no-local", text(&root())?, text(&source)?])?;
     metadata::output("git", &["-C", text(&source)?, "checkout", "--quiet", "--detach", commit])?;
-    let policy = source.join("outside/image/tests/small.toml");
+    let policy = source.join("outside/image/tests/kms.toml");
     // A shell, as a process of ours cannot set the umask of another.
     let mut shell = Command::new("sh");
     shell.args(["-c", "umask \"$1\" && shift && exec \"$@\"", "sh", habit.umask]);

@@ -116,9 +116,9 @@ impl Appraised {
         }
         match self.bundle.profile {
             1 => line("- Custody (profile dev): the root key lies in a folder of the machine that runs it."),
-            2 => line("- Custody (profile small): the administrator of the cloud's KMS can release the root key."),
+            2 => line("- Custody (profile kms): the administrator of the cloud's KMS can release the root key."),
             3 => line("- Custody (profile standard): KMS and custodians together can release the root key."),
-            _ => line("- Custody (profile sovereign): custodians together can release the root key."),
+            _ => line("- Custody (profile quorum): custodians together can release the root key."),
         }
         if self.bundle.notaries.keys.is_empty() {
             line(

@@ -13,11 +13,11 @@ pub enum Profile {
     /// A laptop: protects nothing from its own root.
     Dev,
     /// A cloud KMS; its administrator can open the vault.
-    Small,
+    Kms,
     /// A KMS and a quorum, both needed.
-    Standard,
+    KmsQuorum,
     /// Custodians' shares only.
-    Sovereign,
+    Quorum,
 }
 
 impl Profile {
@@ -25,9 +25,9 @@ impl Profile {
     pub fn number(self) -> u8 {
         match self {
             Self::Dev => 1,
-            Self::Small => 2,
-            Self::Standard => 3,
-            Self::Sovereign => 4,
+            Self::Kms => 2,
+            Self::KmsQuorum => 3,
+            Self::Quorum => 4,
         }
     }
 
@@ -38,9 +38,9 @@ impl Profile {
     pub fn from_number(number: u8) -> Result<Self, GovError> {
         Ok(match number {
             1 => Self::Dev,
-            2 => Self::Small,
-            3 => Self::Standard,
-            4 => Self::Sovereign,
+            2 => Self::Kms,
+            3 => Self::KmsQuorum,
+            4 => Self::Quorum,
             got => return Err(GovError::Profile { got }),
         })
     }
@@ -49,9 +49,9 @@ impl Profile {
     pub fn text(self) -> &'static str {
         match self {
             Self::Dev => "dev",
-            Self::Small => "small",
-            Self::Standard => "standard",
-            Self::Sovereign => "sovereign",
+            Self::Kms => "kms",
+            Self::KmsQuorum => "kms+quorum",
+            Self::Quorum => "quorum",
         }
     }
 }

@@ -145,9 +145,9 @@ fn expected_record(v: &Vector) -> GovRecord {
         "genesis" => GovRecord::Genesis(Genesis {
             profile: match v.text("profile") {
                 "dev" => Profile::Dev,
-                "small" => Profile::Small,
-                "standard" => Profile::Standard,
-                "sovereign" => Profile::Sovereign,
+                "kms" => Profile::Kms,
+                "kms+quorum" => Profile::KmsQuorum,
+                "quorum" => Profile::Quorum,
                 other => panic!("{other}"),
             },
             nonce: fields.fixed("nonce"),

@@ -1,7 +1,7 @@
 //! `[custody]`: who releases the root key, by profile.
 //!
 //! 1. `dev`: host, port and one certificate; nothing else belongs there;
-//! 2. `small`: besides those an AWS KMS key by its full ARN, and where credentials come from. Trust may be of any form. Under
+//! 2. `kms`: besides those an AWS KMS key by its full ARN, and where credentials come from. Trust may be of any form. Under
 //!    public roots the host has to be AWS's, in the key's region: else whoever owns that name would be the KMS.
 //!
 //! An alias can be pointed at another key, and a multi-Region key has replicas with policies of their own, so neither is a
@@ -20,11 +20,11 @@ pub struct Custody {
     pub host: String,
     /// Port.
     pub port: u16,
-    /// What its certificate must be: PEM of its CA; in `small` also `public-roots`, `spki-sha256:HEX` or `ca-sha256:HEX`.
+    /// What its certificate must be: PEM of its CA; in `kms` also `public-roots`, `spki-sha256:HEX` or `ca-sha256:HEX`.
     pub trust: String,
-    /// `small`: ARN of the key.
+    /// `kms`: ARN of the key.
     pub key: Option<String>,
-    /// `small`: where the credentials come from with which the KMS is asked.
+    /// `kms`: where the credentials come from with which the KMS is asked.
     pub credentials: Option<CredentialSource>,
 }
 
@@ -71,7 +71,7 @@ impl KeyArn {
 }
 
 impl Custody {
-    /// The key; a policy of profile `small` has one.
+    /// The key; a policy of profile `kms` has one.
     pub fn key(&self) -> Option<KeyArn> {
         self.key.as_deref().and_then(KeyArn::parse)
     }
@@ -94,7 +94,7 @@ impl Policy {
         range("custody.port", self.custody.port > 0, "1 to 65535")?;
         match self.profile {
             ProfileName::Dev => self.custody.check_dev(),
-            ProfileName::Small => self.custody.check_small(),
+            ProfileName::Kms => self.custody.check_kms(),
         }
     }
 }
@@ -112,12 +112,12 @@ impl Custody {
     }
 
     /// 2.
-    fn check_small(&self) -> Result<(), PolicyError> {
+    fn check_kms(&self) -> Result<(), PolicyError> {
         let trust = Trust::parse(&self.trust);
         let expected = "a certificate in PEM, public-roots, spki-sha256:HEX or ca-sha256:HEX";
         range("custody.trust", trust.is_some(), expected)?;
         if self.key.is_none() {
-            return Err(missing("key", "profile small needs the key's ARN"));
+            return Err(missing("key", "profile kms needs the key's ARN"));
         }
         let key = self.key();
         let expected = "the key's full ARN, arn:aws:kms:REGION:ACCOUNT:key/UUID: no alias, no multi-Region key";
@@ -127,7 +127,7 @@ impl Custody {
         range("custody.host", trust != Some(Trust::PublicRoots) || is_aws, expected)?;
         self.credentials
             .map(drop)
-            .ok_or_else(|| missing("credentials", "profile small needs credentials: instance-role"))
+            .ok_or_else(|| missing("credentials", "profile kms needs credentials: instance-role"))
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
     use super::*;
-    use crate::parse::tests::{small, text};
+    use crate::parse::tests::{kms, text};
     use crate::{Direction, SuccessionError, diff};
 
     const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/0f1e2d3c-0000-4000-8000-00112233aabb";
@@ -186,18 +186,18 @@ mod tests {
 
     #[test]
     fn the_example_of_small_is_a_policy() {
-        let policy = Policy::parse(small().as_bytes()).unwrap();
-        assert_eq!(policy.profile, ProfileName::Small);
+        let policy = Policy::parse(kms().as_bytes()).unwrap();
+        assert_eq!(policy.profile, ProfileName::Kms);
         assert_eq!(policy.custody.key().unwrap().text(), KEY);
         assert_eq!(policy.custody.credentials, Some(CredentialSource::InstanceRole));
         for host in ["kms.eu-central-1.api.aws", "vpce-1-x.kms.eu-central-1.vpce.amazonaws.com"] {
             assert!(
-                Policy::parse(small().replace("kms.eu-central-1.amazonaws.com", host).as_bytes()).is_ok(),
+                Policy::parse(kms().replace("kms.eu-central-1.amazonaws.com", host).as_bytes()).is_ok(),
                 "{host}"
             );
         }
         // Whose certificate is pinned may have any name.
-        let pinned = changed(&small(), "\"public-roots\"", &format!("\"ca-sha256:{}\"", "ab".repeat(32)));
+        let pinned = changed(&kms(), "\"public-roots\"", &format!("\"ca-sha256:{}\"", "ab".repeat(32)));
         assert!(Policy::parse(pinned.replace("kms.eu-central-1.amazonaws.com", "kms.example").as_bytes()).is_ok());
     }
 
@@ -215,11 +215,11 @@ mod tests {
             ("kms.eu-central-1.amazonaws.com", "abc123.execute-api.eu-central-1.amazonaws.com", region),
             ("kms.eu-central-1.amazonaws.com", "kms.eu-central-1.amazonaws.com.cn", region),
             (KEY, "arn:aws:kms:eu-central-1:111122223333:alias/adyton", arn),
-            (&format!("key = \"{KEY}\"\n"), "", "the policy: custody.key: profile small needs the key's ARN"),
+            (&format!("key = \"{KEY}\"\n"), "", "the policy: custody.key: profile kms needs the key's ARN"),
             (
                 "credentials = \"instance-role\"\n",
                 "",
-                "the policy: custody.credentials: profile small needs credentials: instance-role",
+                "the policy: custody.credentials: profile kms needs credentials: instance-role",
             ),
             (
                 "credentials = ",
@@ -239,9 +239,9 @@ mod tests {
                 "the policy: custody.trust: expected a certificate in PEM, public-roots, spki-sha256:HEX or ca-sha256:HEX",
             ),
         ] {
-            assert_eq!(refused(&small(), from, to), expected);
+            assert_eq!(refused(&kms(), from, to), expected);
         }
-        assert!(refused(&small(), "instance-role", "environment").contains("unknown variant `environment`"));
+        assert!(refused(&kms(), "instance-role", "environment").contains("unknown variant `environment`"));
     }
 
     #[test]
@@ -256,8 +256,8 @@ mod tests {
 
     #[test]
     fn another_key_is_said() {
-        let old = Policy::parse(small().as_bytes()).unwrap();
-        let new = Policy::parse(small().replace("aabb\"", "aabc\"").as_bytes()).unwrap();
+        let old = Policy::parse(kms().as_bytes()).unwrap();
+        let new = Policy::parse(kms().replace("aabb\"", "aabc\"").as_bytes()).unwrap();
         let said: Vec<_> = diff(&old, &new).into_iter().map(|change| (change.direction, change.words)).collect();
         assert_eq!(said, [(Direction::Changes, SuccessionError::CustodyKey.to_string())]);
     }

@@ -79,7 +79,7 @@ pub enum ProfileName {
     /// A laptop.
     Dev,
     /// A cloud's KMS releases the root key to attested code.
-    Small,
+    Kms,
 }
 
 /// `[attestation]`.

@@ -96,7 +96,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
     use super::*;
-    use crate::parse::tests::{small, text};
+    use crate::parse::tests::{kms, text};
 
     fn parsed(text: &str) -> Policy {
         Policy::parse(text.as_bytes()).unwrap()
@@ -111,13 +111,13 @@ mod tests {
     fn what_a_genesis_fixes_no_later_policy_changes() {
         let first = text();
         assert_eq!(may_follow(&parsed(&first), &parsed(&first)), Ok(()));
-        assert_eq!(may_follow(&parsed(&first), &parsed(&small())), Err(SuccessionError::Profile));
+        assert_eq!(may_follow(&parsed(&first), &parsed(&kms())), Err(SuccessionError::Profile));
         let root = (first.find("[attestation]").unwrap(), first.find("MAA=").unwrap());
         assert!(root.0 < root.1, "the first certificate is the root's");
         assert_eq!(follows(&first, "MAA=", "MAEA"), Err(SuccessionError::AttestationRoot));
         // The same certificate, and a line more in the text.
         assert_eq!(follows(&first, "-----END CERTIFICATE-----\n\"\"\"", "-----END CERTIFICATE-----\n\n\"\"\""), Ok(()));
-        assert_eq!(follows(&small(), "00112233aabb", "00112233aabc"), Err(SuccessionError::CustodyKey));
+        assert_eq!(follows(&kms(), "00112233aabb", "00112233aabc"), Err(SuccessionError::CustodyKey));
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Measured {
     pub fn profile(&self) -> Profile {
         match self.policy.profile {
             ProfileName::Dev => Profile::Dev,
-            ProfileName::Small => Profile::Small,
+            ProfileName::Kms => Profile::Kms,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The administrator of an AWS KMS key, as profile `small` needs one (`docs/spec/12-custody-kms.md`).
+//! The administrator of an AWS KMS key, as profile `kms` needs one (`docs/spec/12-custody-kms.md`).
 //!
 //! 1. the key policy that releases to one enclave under one policy, for `aws kms put-key-policy`, and whether a vault takes one;
 //! 2. on a laptop, where `up` plays the administrator: a key of the pretend KMS is made before the policy names it, and once the
@@ -263,7 +263,7 @@ impl<'a> Caller<'a> {
         (image, measured): ([u8; 48], [u8; 48]),
     ) -> Result<(), Error> {
         let policy = Policy::parse(&std::fs::read(folders.data.join("adyton.toml"))?)?;
-        let (ProfileName::Small, Some(key)) = (policy.profile, policy.custody.key()) else { return Ok(()) };
+        let (ProfileName::Kms, Some(key)) = (policy.profile, policy.custody.key()) else { return Ok(()) };
         let present = self.call("GetKeyPolicy", &json!({ "KeyId": key.text() })).await?;
         let present: Value = serde_json::from_str(present["Policy"].as_str().unwrap_or_default())?;
         if present["Id"] != "key-default-1" {

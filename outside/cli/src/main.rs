@@ -97,7 +97,7 @@ enum Command {
     /// Makes, lists and forgets a tenant's API keys.
     #[command(subcommand)]
     Key(keys::Command),
-    /// What the administrator of a cloud's KMS needs for a vault of profile small.
+    /// What the administrator of a cloud's KMS needs for a vault of profile kms.
     #[command(subcommand)]
     Kms(kms_admin::Command),
 }

@@ -2,7 +2,7 @@
 //!
 //! 1. the folders, and a lock on the vault's;
 //! 2. pretend: NSM, KMS, carrier, phone;
-//! 3. the policy, written once into a new folder, with an owner's key that is made in the client folder; in profile `small`
+//! 3. the policy, written once into a new folder, with an owner's key that is made in the client folder; in profile `kms`
 //!    also a key of the pretend KMS and its key policy, because `up` plays the KMS's administrator (`kms_admin`);
 //! 4. host and enclave; genesis happens inside, if the folder is new;
 //! 5. the owner signs first settings (`laptop`); the tenant: its secrets are made here, because `up` plays the tenant, and
@@ -50,7 +50,7 @@ pub(crate) struct Options {
     /// Who keeps the root key of a new vault
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
-    /// What the inside is; nitro-qemu implies --profile small, needs the source tree, and builds what it needs the first time
+    /// What the inside is; nitro-qemu implies --profile kms, needs the source tree, and builds what it needs the first time
     #[arg(long, value_enum, default_value_t)]
     enclave: EnclaveKind,
     /// Adyton's source tree, for --enclave nitro-qemu [default: this folder, or one above it]
@@ -80,7 +80,7 @@ enum Profile {
     #[default]
     Dev,
     /// One that plays AWS's, and gives it to the code and the policy that its key policy names
-    Small,
+    Kms,
 }
 
 /// Runs until a signal.
@@ -161,18 +161,18 @@ async fn up(options: &Options, stop: &mut Stop) -> Result<(), Error> {
         EnclaveKind::Process => None,
         EnclaveKind::NitroQemu => Some(Arc::new(Parts::prepare(options.source.as_deref(), options.yes)?)),
     };
-    let is_small = options.profile == Profile::Small || parts.is_some();
+    let is_kms = options.profile == Profile::Kms || parts.is_some();
     // 2.
     let (mut pretend, ready) =
         start_platform(&folders, &runtime.0, &sibling("adyton-enclave")?, &Surroundings::default())?;
     // 3.
     let administrator = Caller::administrator(&ready)?;
     let mut set = options.set.clone();
-    if is_small && !folders.data.join("adyton.toml").exists() {
+    if is_kms && !folders.data.join("adyton.toml").exists() {
         set.extend(administrator.new_key().await?);
     }
     let policy = Policy::parse(&fs::read(write_policy(&folders, &ready, options.listen, &set)?)?)?;
-    if is_small && policy.profile != ProfileName::Small {
+    if is_kms && policy.profile != ProfileName::Kms {
         return Err(
             "--profile: this vault has another profile, which is fixed at genesis: name another folder with --data"
                 .into(),

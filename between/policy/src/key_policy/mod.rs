@@ -16,7 +16,7 @@
 //! Why here: a vault checks its key by this rule, and people's tools apply the same rule before a policy is put.
 //!
 //! Limits: the policy is checked before a release, not after it. A principal with `PutKeyPolicy` can release to itself later. That
-//! is what profile `small` leaves open.
+//! is what profile `kms` leaves open.
 
 mod allow;
 mod condition;

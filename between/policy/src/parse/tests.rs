@@ -76,13 +76,13 @@ from = "codes@example.com"
     )
 }
 
-/// The same in profile `small`, whose KMS is AWS's.
-pub(crate) fn small() -> String {
+/// The same in profile `kms`, whose KMS is AWS's.
+pub(crate) fn kms() -> String {
     let custody = format!("host = \"kms.adyton.test\"\nport = 443\ntrust = \"\"\"\n{PEM}\"\"\"\n");
     let kms = "host = \"kms.eu-central-1.amazonaws.com\"\nport = 443\ntrust = \"public-roots\"\n\
                key = \"arn:aws:kms:eu-central-1:111122223333:key/0f1e2d3c-0000-4000-8000-00112233aabb\"\n\
                credentials = \"instance-role\"\n";
-    text().replace("profile = \"dev\"", "profile = \"small\"").replace(&custody, kms)
+    text().replace("profile = \"dev\"", "profile = \"kms\"").replace(&custody, kms)
 }
 
 fn refused(from: &str, to: &str) -> String {

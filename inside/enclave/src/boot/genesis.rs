@@ -189,7 +189,7 @@ mod tests {
     fn a_genesis_of_another_profile_root_or_place_is_refused() {
         let policy = policy();
         for forge in [
-            |genesis: &mut Genesis| genesis.profile = Profile::Small,
+            |genesis: &mut Genesis| genesis.profile = Profile::Kms,
             |genesis: &mut Genesis| genesis.attestation_root = [9; 32],
         ] {
             let mut other = genesis(&policy);

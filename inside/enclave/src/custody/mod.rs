@@ -105,7 +105,7 @@ pub enum Custodian {
     /// A laptop's.
     Dev(Endpoint),
     /// AWS's.
-    Small(Box<Kms>),
+    Kms(Box<Kms>),
 }
 
 impl Custodian {
@@ -119,9 +119,9 @@ impl Custodian {
         let endpoint = Endpoint::new(&custody.host, custody.port, &trust, service.clone(), AnswerBudget::KMS)?;
         match policy.profile {
             ProfileName::Dev => Ok(Self::Dev(endpoint)),
-            ProfileName::Small => {
+            ProfileName::Kms => {
                 let key = custody.key().ok_or(EndpointError::Name)?;
-                Ok(Self::Small(Box::new(Kms::new(endpoint, service.clone(), key))))
+                Ok(Self::Kms(Box::new(Kms::new(endpoint, service.clone(), key))))
             }
         }
     }
@@ -138,7 +138,7 @@ impl Custodian {
     ) -> Result<Released, CustodyError> {
         match self {
             Self::Dev(kms) => dev::generate(kms, nsm).await,
-            Self::Small(kms) => kms.generate(nsm, clock, genesis_nonce).await,
+            Self::Kms(kms) => kms.generate(nsm, clock, genesis_nonce).await,
         }
     }
 
@@ -155,7 +155,7 @@ impl Custodian {
     ) -> Result<WrapKey, CustodyError> {
         match self {
             Self::Dev(kms) => dev::decrypt(kms, nsm, ciphertext).await,
-            Self::Small(kms) => kms.decrypt(nsm, clock, genesis_nonce, ciphertext).await,
+            Self::Kms(kms) => kms.decrypt(nsm, clock, genesis_nonce, ciphertext).await,
         }
     }
 }

@@ -69,7 +69,7 @@ pub(crate) struct Options {
     /// Fails if an attempt could not be run on this machine
     #[arg(long)]
     strict: bool,
-    /// What the inside is; nitro-qemu plays profile small, needs the source tree, and builds what it needs the first time
+    /// What the inside is; nitro-qemu plays profile kms, needs the source tree, and builds what it needs the first time
     #[arg(long, value_enum, default_value_t)]
     enclave: EnclaveKind,
     /// Adyton's source tree, for --enclave nitro-qemu [default: this folder, or one above it]

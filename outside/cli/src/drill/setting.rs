@@ -12,7 +12,7 @@ use super::report::Expected;
 pub(crate) enum Setting {
     /// A process, profile `dev`.
     Laptop,
-    /// An image on an emulated machine, profile `small`.
+    /// An image on an emulated machine, profile `kms`.
     Emulated,
 }
 
@@ -29,7 +29,7 @@ impl Setting {
     pub(crate) fn profile(self) -> &'static str {
         match self {
             Self::Laptop => "dev",
-            Self::Emulated => "small",
+            Self::Emulated => "kms",
         }
     }
 

@@ -60,7 +60,7 @@ pub(crate) struct Unusual {
     pub(crate) measured: Option<PathBuf>,
     /// Where the host brings connections to the carrier, in place of the carrier.
     pub(crate) carrier: Option<SocketAddr>,
-    /// Whether the vault has profile `small` on a laptop too.
+    /// Whether the vault has profile `kms` on a laptop too.
     pub(crate) small: bool,
     /// Whether nothing is recorded: for attempts that bring more bytes than memory should hold.
     pub(crate) unrecorded: bool,

@@ -153,13 +153,13 @@ fn a_policy_in_force_is_shown_once() {
 #[test]
 fn the_thirteenth_boot_in_an_hour_waits_but_not_in_profile_dev() {
     let now = 1_800_003_600;
-    let in_small = |boots: &[u64]| too_many_boots(Profile::Small, boots, now);
-    assert_eq!(in_small(&[now; 11]), None);
-    assert_eq!(in_small(&[now; 12]), Some(13));
-    assert_eq!(in_small(&[now - 3600; 100]), None, "an hour ago is over");
-    assert_eq!(in_small(&[now - 3599; 12]), Some(13));
-    assert_eq!(in_small(&[u64::MAX; 12]), Some(13), "dated ahead");
-    for profile in [Profile::Standard, Profile::Sovereign] {
+    let in_kms = |boots: &[u64]| too_many_boots(Profile::Kms, boots, now);
+    assert_eq!(in_kms(&[now; 11]), None);
+    assert_eq!(in_kms(&[now; 12]), Some(13));
+    assert_eq!(in_kms(&[now - 3600; 100]), None, "an hour ago is over");
+    assert_eq!(in_kms(&[now - 3599; 12]), Some(13));
+    assert_eq!(in_kms(&[u64::MAX; 12]), Some(13), "dated ahead");
+    for profile in [Profile::KmsQuorum, Profile::Quorum] {
         assert_eq!(too_many_boots(profile, &[now; 12], now), Some(13));
     }
     assert_eq!(too_many_boots(Profile::Dev, &[now; 1000], now), None);

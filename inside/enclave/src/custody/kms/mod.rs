@@ -1,4 +1,4 @@
-//! Custody in profile `small`: an AWS KMS key gives its secret to attested code (`docs/spec/12-custody-kms.md`).
+//! Custody in profile `kms`: an AWS KMS key gives its secret to attested code (`docs/spec/12-custody-kms.md`).
 //!
 //! 1. the registers of a document of its own NSM, which a key policy has to name. Zeros mean debug mode, and refuse;
 //! 2. credentials of the instance's role (`credentials`), relayed by the host;

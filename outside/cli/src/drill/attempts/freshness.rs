@@ -60,7 +60,7 @@ async fn is_compared(stack: &Stack, to: &str) -> Result<bool, Error> {
 }
 
 /// In the profile that is drilled restarts give no try. Profile `dev` never holds a boot back, so the delay is shown by a vault of
-/// profile `small`.
+/// profile `kms`.
 async fn restarts(drill: &mut Drill) -> Result<Finding, Error> {
     let to = drill.planted.number()?;
     let mut stack = drill.another("restarts", patient()).await?;
@@ -111,7 +111,7 @@ async fn is_held_back(stack: &mut Stack) -> Result<Finding, Error> {
     Ok(Finding::closed(
         ClosedBy::VoidedState,
         format!(
-            "{} restarts gave no try, though a wait of 120 s gives one. In profile small further ones wait a minute each, so \
+            "{} restarts gave no try, though a wait of 120 s gives one. In profile kms further ones wait a minute each, so \
              that 1,000 take {hours} hours, and waiting so long gives 500; profile dev holds none back",
             QUICK_BOOTS - 1
         ),

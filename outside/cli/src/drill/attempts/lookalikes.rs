@@ -147,7 +147,7 @@ async fn other_code(drill: &mut Drill) -> Result<Finding, Error> {
     let demands = Demands::of(&drill.stack).await?;
     let unusual = Unusual { program: Some(another_program(drill, "other-enclave")?), ..Unusual::default() };
     let stack = match over_copies(drill, "other-code", unusual).await {
-        // Under profile small there is no vault that could be taken for this one.
+        // Under profile kms there is no vault that could be taken for this one.
         Err(error) if drill.site.parts.is_some() && error.to_string().contains(OTHER_IMAGE) => {
             return Ok(Finding::closed(
                 ClosedBy::KeyPolicy,

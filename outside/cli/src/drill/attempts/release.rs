@@ -1,7 +1,7 @@
 //! To whom the KMS releases the secret under which the root key is wrapped (docs/spec/12-custody-kms.md).
 //!
 //! The host has every file of the vault, the credentials that the enclave is given, and may start any image in any mode. The
-//! administrator of the KMS may write another key policy: that is what profile `small` leaves open.
+//! administrator of the KMS may write another key policy: that is what profile `kms` leaves open.
 
 use std::path::Path;
 
