@@ -134,8 +134,6 @@ impl Writer {
 
     fn take(&mut self, request: Request) {
         match request {
-            // Its caller no longer waits: it is as if it had not been asked.
-            Request::Command(_, _, Some(ticket)) if ticket.is_closed() => {}
             Request::Command(command, fresh, ticket) => self.decide(command, fresh, ticket),
             Request::Settings(text, effective, fresh, ticket) => {
                 let sequence = effective.sequence;
