@@ -31,6 +31,8 @@ pub struct Release<M: Machine, T> {
     pub ticket: T,
     /// The answer.
     pub answer: M::Answer,
+    /// Whether the operation logged events, so that their append is what the answer waited for.
+    pub logged: bool,
 }
 
 /// What waits until a batch passes its gate, in order.
@@ -155,8 +157,8 @@ impl<M: Machine, T> Shard<M, T> {
         ticket: T,
     ) -> Option<Release<M, T>> {
         let decision = self.state.decide(command, context);
-        let (answer, effects) = self.take(decision);
-        let release = Release { ticket, answer };
+        let (answer, effects, logged) = self.take(decision);
+        let release = Release { ticket, answer, logged };
         let Some(held) = self.held() else {
             debug_assert!(effects.is_empty(), "an effect follows events");
             return Some(release);
@@ -170,7 +172,7 @@ impl<M: Machine, T> Shard<M, T> {
     pub fn sweep(&mut self, context: &mut Context<'_, M::Rules>, cap: usize) {
         let decision = self.state.sweep(context, cap);
         let any = !decision.draft.events.is_empty();
-        let (_, effects) = self.take(decision);
+        let (_, effects, _) = self.take(decision);
         self.owes_sweep = any && self.state.is_due(context.now);
         if let Some(held) = self.held() {
             held.effects.extend(effects);
@@ -182,10 +184,15 @@ impl<M: Machine, T> Shard<M, T> {
         self.owes_sweep
     }
 
-    /// Logs and applies what was decided, or refuses all of it.
-    fn take(&mut self, decision: Decided<M>) -> (M::Answer, Vec<M::Effect>) {
+    /// Logs and applies what was decided, or refuses all of it; whether it logged anything.
+    fn take(&mut self, decision: Decided<M>) -> (M::Answer, Vec<M::Effect>, bool) {
         let Decision { draft: Draft { events, effects }, answer } = decision;
-        if self.log_and_apply(Kind::Ops, events) { (answer, effects) } else { (M::too_large(), Vec::new()) }
+        let logs = !events.is_empty();
+        if self.log_and_apply(Kind::Ops, events) {
+            (answer, effects, logs)
+        } else {
+            (M::too_large(), Vec::new(), false)
+        }
     }
 
     /// One operation. False, and nothing is changed, if no batch holds it.
@@ -305,7 +312,11 @@ impl<M: Machine, T> Shard<M, T> {
         }) {
             passed.append(held);
         }
-        let release = |Release { ticket, answer }| Release { ticket, answer: M::passed(answer, &Passed::gate()) };
+        let release = |Release { ticket, answer, logged }| {
+            // A charge counts only if the operation logged something.
+            let answer = if logged { M::passed(answer, &Passed::gate()) } else { answer };
+            Release { ticket, answer, logged }
+        };
         passed.releases = passed.releases.into_iter().map(release).collect();
         passed
     }

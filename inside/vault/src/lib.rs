@@ -7,7 +7,7 @@
 //! ```
 //!
 //! 1. A command goes to its workflow, with handles of what that one reads ([`decide`]).
-//! 2. An event goes to its workflow ([`State::apply`]).
+//! 2. An event goes to its workflow ([`State::apply_live`]).
 //! 3. What an event means to the others is a fact (`fact`): derived from the logged event, heard by
 //!    each of them, never logged itself.
 //! 4. A snapshot is one section for each workflow ([`State::encode_cold`]).

@@ -13,7 +13,8 @@ pub(crate) const SEALED: usize = 1024 + 16;
 pub(crate) const POLICY: &[u8] = b"the first policy";
 
 /// Seconds for which each policy keeps bodies; another text is no policy.
-const RETENTIONS: [(&[u8], u64); 3] = [(POLICY, 1000), (b"the longer policy", 5000), (b"the shorter policy", 100)];
+const RETENTIONS: [(&[u8], u64); 4] =
+    [(POLICY, 1000), (b"the longer policy", 5000), (b"the shorter policy", 100), (b"a policy that keeps nothing", 0)];
 
 /// A check's terms at a time.
 pub(crate) struct At(pub(crate) u64);

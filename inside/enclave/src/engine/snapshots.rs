@@ -40,7 +40,7 @@ use crate::store::Store;
 pub const EVERY_BYTES: u64 = 64 * 1024 * 1024;
 /// Seconds after which an entry is covered by a snapshot.
 const EVERY_SECONDS: u64 = 3600;
-/// Seconds after which a snapshot that failed is taken again.
+/// Seconds after which a snapshot that failed is taken again; twice as many after each further one, up to an hour.
 const RETRY_SECONDS: u64 = 60;
 /// Interval in seconds at which the host receives the list of what it may delete.
 const RETIRE_SECONDS: u64 = 3600;
@@ -104,6 +104,8 @@ struct Schedule {
     newest: Option<Newest>,
     /// Not before this time: the last one failed.
     retry_at: u64,
+    /// Seconds of the last pause; 0 if none failed.
+    pause: u64,
 }
 
 /// The newest snapshot that this boot took. Until there is one, within an hour of the boot, nothing
@@ -191,10 +193,12 @@ impl Snapshots {
             // 2.
             let Some((frozen, frontier)) = self.engine.freeze().await else { return Ok(()) };
             self.read_to(store, reading, frontier.size(), frontier.root()).await?;
-            schedule.retry_at = now.saturating_add(RETRY_SECONDS);
+            // Each try leaves its chunks at the host until a retirement.
+            schedule.pause = (schedule.pause * 2).clamp(RETRY_SECONDS, EVERY_SECONDS);
+            schedule.retry_at = now.saturating_add(schedule.pause);
             if let Some(taken) = self.snapshot(store, frozen, frontier).await? {
                 reading.covered();
-                *schedule = Schedule { newest: Some(taken), retry_at: 0 };
+                *schedule = Schedule { newest: Some(taken), ..Schedule::default() };
             }
         }
         // 5.

@@ -4,7 +4,8 @@
 //! 2. A second after the last sweep the next one is due. It comes before any command that waits, so batches that are full
 //!    all the time do not keep it away.
 //! 3. When a batch passes, the view shows it first; then effects run, then answers leave.
-//! 4. A refusal leaves under the lease only; otherwise it waits for a further append, of nothing if need be.
+//! 4. A refusal, and an answer that logged nothing, leaves under the lease only; otherwise it waits for a further append, of
+//!    nothing if need be.
 //! 5. Settings bind the decider from their decision on, in the order of the log. All others see them once they have passed their
 //!    gate.
 
@@ -20,6 +21,7 @@ use adyton_vault::{
     Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, Frozen, MAX_SWEPT, Refusal, Reply, State,
     View,
 };
+use tokio::sync::oneshot::Sender;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
@@ -175,9 +177,14 @@ impl Writer {
         }
     }
 
-    /// 4. Answers, or waits with a refusal for an append under whose lease it may leave.
+    /// 4. Answers, or waits for an append under whose lease the answer may leave. An operation that was logged and granted is
+    ///    answered as soon as it is durable.
     fn release(&mut self, release: Release<State, Ticket>) {
-        if release.answer.is_ok() || self.shared.lease.is_held() {
+        // Nobody waits for it, so nothing is appended for it.
+        if release.ticket.as_ref().is_none_or(Sender::is_closed) {
+            return;
+        }
+        if (release.logged && release.answer.is_ok()) || self.shared.lease.is_held() {
             answer(release);
         } else {
             self.shard.touch_for(release);

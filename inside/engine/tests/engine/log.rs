@@ -80,7 +80,7 @@ impl Log {
         ticket
     }
 
-    fn hear(&mut self, Release { ticket, answer }: Release<Toy, usize>) {
+    fn hear(&mut self, Release { ticket, answer, logged: _ }: Release<Toy, usize>) {
         match answer {
             Answer::Plain(answer) => self.answers.push((ticket, answer)),
             Answer::Charged(charged) => self.charged.push(charged),

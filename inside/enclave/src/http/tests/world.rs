@@ -154,17 +154,22 @@ fn signer() -> SigningKey {
     SigningKey::from_seed(&keys().derive(Label::LogSigning, &[]).unwrap()).unwrap()
 }
 
+/// The request by which a tenant came into being.
+pub(super) fn tenant(number: u8) -> CreateTenant {
+    let account = account(number);
+    let token_hash = hashes::token_hash(&token_key(), User::Account(account), TOKEN.as_bytes());
+    let friendly_name = format!("Tenant {number}");
+    let ssh_key = person(number).line().parse::<SshPublicKey>().unwrap().blob().to_vec();
+    CreateTenant { account, token_hash, friendly_name, ssh_key, admitted: None }
+}
+
 /// A shard that holds both tenants, as if they were durable.
 fn shard() -> Shard<adyton_vault::State, crate::engine::Ticket> {
     let sealer = Sealer::new(&keys(), VAULT, OPS, [0; 16], 1).unwrap();
     let mut shard = Shard::new(State::new(), &VAULT, sealer, signer(), Frontier::default(), 0);
     let rules = Rules { tenancy: tenancy::Rules { admission: Admission::Open }, ..Rules::default() };
     for number in [1, 2] {
-        let account = account(number);
-        let token_hash = hashes::token_hash(&token_key(), User::Account(account), TOKEN.as_bytes());
-        let friendly_name = format!("Tenant {number}");
-        let ssh_key = person(number).line().parse::<SshPublicKey>().unwrap().blob().to_vec();
-        let command = CreateTenant { account, token_hash, friendly_name, ssh_key, admitted: None }.into();
+        let (account, command) = (account(number), tenant(number).into());
         let mut fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
         drop(shard.submit(command, &mut Context { now: 1_800_000_000, fresh: &mut fresh, rules: &rules }, None));
         let added = [Scope::Verify, Scope::Admin, Scope::Support].map(|scope| {
