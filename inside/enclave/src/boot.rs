@@ -223,7 +223,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let engine = Engine::start(shard, renewed, deps);
     let deps = delivery::Deps { engine: engine.clone(), clock: Arc::clone(&clock), events: events.clone() };
     delivery::start(carriers, effective.clone(), deps, outbox);
-    tokio::spawn(metrics::report(engine.clone(), events.clone(), metrics::EVERY));
+    tokio::spawn(metrics::report(engine.clone(), events.clone(), metrics::REPORT_INTERVAL));
     let snapshots = Snapshots {
         service: config.service.clone(),
         keys: Arc::clone(&vault.keys),
@@ -236,7 +236,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         events: events.clone(),
         retention: u64::from(policy.retention_days) * 86_400,
         roots: roots.clone(),
-        every_bytes: snapshots::EVERY_BYTES,
+        every_bytes: snapshots::SNAPSHOT_BYTES,
     };
     tokio::spawn(snapshots.run(ops_frontier));
     let gov = Arc::new(Mutex::new(gov));

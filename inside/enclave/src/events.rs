@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, timeout};
 
 /// Longest wait for the host to take the last event of a process.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Sends events; when the host does not take them, they are dropped.
 #[derive(Clone)]
@@ -58,6 +58,6 @@ impl Events {
                 let _ = done.await;
             }
         };
-        let _ = timeout(PATIENCE, told).await;
+        let _ = timeout(FLUSH_TIMEOUT, told).await;
     }
 }

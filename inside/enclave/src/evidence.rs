@@ -31,7 +31,7 @@ use crate::platform::{Claims, Nsm, NsmAddress, PlatformError};
 /// Most documents that the platform is asked for in a second.
 pub const DOCUMENTS_PER_SECOND: u64 = 100;
 /// Longest wait for a document.
-const PATIENCE: Duration = Duration::from_secs(5);
+const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why there is no evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +155,7 @@ async fn serve(mut platform: Platform, mut waiting: mpsc::Receiver<Asked>, bundl
         let Some(tree) = NonceTree::new(&nonces) else { break };
         let root = tree.root();
         let claims = Claims { user_data: Some(&bundle_hash), nonce: Some(&root), public_key: None };
-        match timeout(PATIENCE, platform.document(claims)).await {
+        match timeout(DOCUMENT_TIMEOUT, platform.document(claims)).await {
             Ok(Ok(document)) => {
                 if std::mem::take(&mut lost) {
                     events.emit(Event::PlatformBack);

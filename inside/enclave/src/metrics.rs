@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::events::Events;
 
 /// Interval of the reports.
-pub const EVERY: Duration = Duration::from_secs(60);
+pub const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The sums.
 #[derive(Debug, Default)]

@@ -199,7 +199,7 @@ fn rules(policy: &Policy, limits: &Limits) -> Rules {
         },
         services: services::Rules {
             loosening_wait: u64::from(policy.tenants.loosening_hours) * 3600,
-            shortest_code: of.shortest_code,
+            min_code_length: of.shortest_code,
             custom_code_services: custom_code_services.collect::<BTreeSet<_>>(),
         },
         verification: verification::Rules {

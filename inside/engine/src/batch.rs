@@ -8,9 +8,9 @@ use crate::Machine;
 use crate::sealing::{Operation, Operations};
 use crate::shard::Held;
 
-/// Bytes of a body's parts from which on a batch takes no more commands: what one command adds seldom needs a further
-/// batch then.
-const ENOUGH: usize = 192 * 1024;
+/// Soft limit of the bytes of a body's parts: a batch this large takes no further command, so that the last one rarely
+/// overflows it.
+const BATCH_SOFT_LIMIT: usize = 192 * 1024;
 
 // Two bodies of the largest sealed size, their entry and a head, which has less than 1 KiB (an origin, a number, a root and a
 // signature), fit a frame.
@@ -38,7 +38,7 @@ impl<M: Machine, T> Batch<M, T> {
 
     /// Whether no further command should be decided into it.
     pub(crate) fn is_full(&self) -> bool {
-        self.operations.used() >= ENOUGH || self.operations.count() == u16::MAX
+        self.operations.used() >= BATCH_SOFT_LIMIT || self.operations.count() == u16::MAX
     }
 
     /// Adds an operation of a kind, if it fits; otherwise nothing changes. Only one kind has entries with several operations.

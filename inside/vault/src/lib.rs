@@ -43,7 +43,7 @@ pub use adyton_decider::{
 pub use adyton_destination::{Channel, Country, Destination, DestinationError, WrittenInstead};
 pub use adyton_services::{
     self as services, AppHash, AppHashesError, CodeLengthGiven, CreateService, DeleteService, FetchService,
-    LONGEST_CODE, ListServices, Locale, Loosen, Loosening, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Message,
+    MAX_CODE_LENGTH, ListServices, Locale, Loosen, Loosening, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Message,
     MessageLook, NameError, Part, Requirement, Requirements, ServiceId, ServiceName, ServicePage, ServiceSettings,
     ServiceUpdate, ServiceView, Text, UpdateService, WebOtpDomain, WithdrawLoosening, gsm7_septets,
 };

@@ -30,9 +30,9 @@ use tokio::time::timeout;
 use crate::Metrics;
 
 /// Longest time that a connection is kept.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECTION_LIFETIME: Duration = Duration::from_secs(10);
 /// Longest wait for the enclave to take a connection.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Connections at once: Prometheus, a kubelet and a few load balancers need one each.
 const MAX_CONNECTIONS: usize = 16;
 
@@ -55,7 +55,7 @@ impl Pages {
     }
 
     async fn is_ready(&self) -> bool {
-        self.metrics.is_unhindered() && matches!(timeout(CONNECT_PATIENCE, self.enclave.connect()).await, Ok(Ok(_)))
+        self.metrics.is_unhindered() && matches!(timeout(CONNECT_TIMEOUT, self.enclave.connect()).await, Ok(Ok(_)))
     }
 
     async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
@@ -95,7 +95,7 @@ pub async fn serve_pages(listener: TcpListener, pages: Pages) {
         let connection = http.keep_alive(false).serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
             // How it ends is the client's affair.
-            let _ = timeout(PATIENCE, connection).await;
+            let _ = timeout(CONNECTION_LIFETIME, connection).await;
             drop(place);
         });
     }

@@ -37,15 +37,15 @@ use crate::events::Events;
 use crate::store::Store;
 
 /// Bytes of bodies between snapshots, at the most.
-pub const EVERY_BYTES: u64 = 64 * 1024 * 1024;
-/// Seconds after which an entry is covered by a snapshot.
-const EVERY_SECONDS: u64 = 3600;
+pub const SNAPSHOT_BYTES: u64 = 64 * 1024 * 1024;
+/// Seconds until a snapshot covers an entry, at the most.
+const SNAPSHOT_SECONDS: u64 = 3600;
 /// Seconds after which a snapshot that failed is taken again.
 const RETRY_SECONDS: u64 = 60;
-/// Interval in seconds at which the host receives the list of what it may delete.
+/// Seconds between two retirement requests.
 const RETIRE_SECONDS: u64 = 3600;
-/// Wait between two looks at what the writer has made durable.
-const PAUSE: Duration = Duration::from_millis(500);
+/// Polling interval.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Entries asked for at a time; a frame holds fewer.
 const RECORDS: u32 = 4096;
 /// Sealed chunks that wait for the host.
@@ -75,7 +75,7 @@ pub struct Snapshots {
     pub retention: u64,
     /// The last roots of this log that the public log was given.
     pub roots: LastRoots,
-    /// Bytes of bodies between snapshots ([`EVERY_BYTES`], less in tests).
+    /// Bytes of bodies between snapshots ([`SNAPSHOT_BYTES`], less in tests).
     pub every_bytes: u64,
 }
 
@@ -132,7 +132,7 @@ impl Snapshots {
         let mut schedule = Schedule::default();
         let mut faulty = false;
         loop {
-            sleep(PAUSE).await;
+            sleep(POLL_INTERVAL).await;
             if self.engine.is_stopped() {
                 return;
             }
@@ -171,7 +171,7 @@ impl Snapshots {
 
     fn is_due(&self, reading: &ReadBack<'_>, schedule: &Schedule, now: u64) -> bool {
         let Uncovered { bytes, oldest } = reading.uncovered();
-        let is_due = bytes >= self.every_bytes || oldest.is_some_and(|oldest| now >= oldest * 10 + EVERY_SECONDS);
+        let is_due = bytes >= self.every_bytes || oldest.is_some_and(|oldest| now >= oldest * 10 + SNAPSHOT_SECONDS);
         is_due && now >= schedule.retry_at
     }
 

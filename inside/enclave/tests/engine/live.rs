@@ -23,7 +23,7 @@ use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
 use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, keys, shard};
-use crate::host::{Heard, Host, PATIENCE, address};
+use crate::host::{Heard, Host, TEST_TIMEOUT, address};
 
 /// Seconds for which kept bodies stay.
 pub(crate) const RETENTION: u64 = 86_400;
@@ -127,7 +127,7 @@ impl Live {
                 }
             }
         };
-        timeout(PATIENCE, answered).await.unwrap()
+        timeout(TEST_TIMEOUT, answered).await.unwrap()
     }
 
     /// Waits until new work is refused at once.
@@ -137,7 +137,7 @@ impl Live {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(PATIENCE, away).await.unwrap();
+        timeout(TEST_TIMEOUT, away).await.unwrap();
     }
 }
 

@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// The longest code.
-pub const LONGEST_CODE: u8 = 10;
+pub const MAX_CODE_LENGTH: u8 = 10;
 /// The highest floor of code lengths that a policy can set.
-pub(crate) const HIGHEST_FLOOR: u8 = 6;
+pub(crate) const MAX_CODE_LENGTH_FLOOR: u8 = 6;
 /// Services of one tenant at the most.
 const MAX_SERVICES: u32 = 20_000;
 /// Services of all tenants together.
@@ -69,7 +69,7 @@ pub enum Refusal {
     CodeLength {
         /// Where it was given.
         given: CodeLengthGiven,
-        /// The policy's floor; the longest is [`LONGEST_CODE`].
+        /// The policy's floor; the longest is [`MAX_CODE_LENGTH`].
         shortest: u8,
     },
     /// Nothing in the vault proves what the service is to demand.

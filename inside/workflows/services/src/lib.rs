@@ -31,7 +31,7 @@ mod tests;
 
 pub use command::{Command, CreateService, DeleteService, Loosen, UpdateService, WithdrawLoosening};
 pub use decide::{
-    CodeLengthGiven, Draft, LONGEST_CODE, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Refusal, Reply, ServiceView,
+    CodeLengthGiven, Draft, MAX_CODE_LENGTH, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Refusal, Reply, ServiceView,
     decide, sweep,
 };
 pub use event::Event;

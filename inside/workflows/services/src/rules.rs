@@ -5,7 +5,7 @@ use alloc::collections::BTreeSet;
 use adyton_decider::Seconds;
 use adyton_tenancy::AccountId;
 
-use crate::decide::{CodeLengthGiven, HIGHEST_FLOOR, LONGEST_CODE, Refusal};
+use crate::decide::{CodeLengthGiven, MAX_CODE_LENGTH_FLOOR, MAX_CODE_LENGTH, Refusal};
 use crate::message::{TooLong, check_service};
 use crate::state::Service;
 use crate::{ServiceId, ServiceSettings, State};
@@ -16,7 +16,7 @@ pub struct Rules {
     /// Seconds that a loosening waits.
     pub loosening_wait: Seconds,
     /// Shortest code that a service may have.
-    pub shortest_code: u8,
+    pub min_code_length: u8,
     /// Services that may use codes supplied by the caller, and approve by API.
     pub custom_code_services: BTreeSet<ServiceId>,
 }
@@ -24,7 +24,7 @@ pub struct Rules {
 impl Default for Rules {
     /// A policy that says nothing: a day's wait, codes of six digits, none supplied by callers.
     fn default() -> Self {
-        Self { loosening_wait: 86_400, shortest_code: 6, custom_code_services: BTreeSet::new() }
+        Self { loosening_wait: 86_400, min_code_length: 6, custom_code_services: BTreeSet::new() }
     }
 }
 
@@ -36,15 +36,15 @@ impl Rules {
         settings: &ServiceSettings,
         given: CodeLengthGiven,
     ) -> Result<(), Refusal> {
-        if !(self.shortest_code..=LONGEST_CODE).contains(&settings.code_length) {
-            return Err(Refusal::CodeLength { given, shortest: self.shortest_code });
+        if !(self.min_code_length..=MAX_CODE_LENGTH).contains(&settings.code_length) {
+            return Err(Refusal::CodeLength { given, shortest: self.min_code_length });
         }
         if settings.custom_code && !self.custom_code_services.contains(&service) {
             return Err(Refusal::CustomCode);
         }
         // The longest code that a message of the service may carry. A policy's floor, which is 6 at
         // the most, may lie above it.
-        let longest = if settings.custom_code { LONGEST_CODE } else { settings.code_length.max(HIGHEST_FLOOR) };
+        let longest = if settings.custom_code { MAX_CODE_LENGTH } else { settings.code_length.max(MAX_CODE_LENGTH_FLOOR) };
         check_service(settings, usize::from(longest)).map_err(|TooLong { excess }| Refusal::ServiceTooLong { excess })
     }
 }
@@ -96,7 +96,7 @@ impl<'a> EffectiveService<'a> {
 
     /// Digits of its codes: a policy's floor binds services that were there before it.
     pub fn code_length(&self) -> u8 {
-        self.service.settings.code_length.max(self.rules.shortest_code)
+        self.service.settings.code_length.max(self.rules.min_code_length)
     }
 
     /// Whether callers may supply codes: service and policy must both say so.
@@ -105,7 +105,7 @@ impl<'a> EffectiveService<'a> {
     }
 
     /// Shortest code that a caller may supply.
-    pub fn shortest_code(&self) -> u8 {
-        self.rules.shortest_code
+    pub fn min_code_length(&self) -> u8 {
+        self.rules.min_code_length
     }
 }

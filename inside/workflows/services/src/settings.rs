@@ -36,7 +36,7 @@ pub struct ServiceSettings {
     /// Domain that codes are bound to in the message's last line (WebOTP); empty for none.
     pub web_otp_domain: String,
     /// Android apps that a request may have the message handed to, each once; at most
-    /// [`AppHash::MOST`].
+    /// [`AppHash::MAX_COUNT`].
     pub app_hashes: Vec<AppHash>,
 }
 
@@ -146,7 +146,7 @@ fn app_hashes(reader: &mut Reader<'_>) -> Result<Vec<AppHash>, Corrupt> {
     for _ in 0..count {
         let bytes: [u8; AppHash::LENGTH] = reader.array()?;
         let hash = core::str::from_utf8(&bytes).ok().and_then(AppHash::parse).ok_or(Corrupt)?;
-        if hashes.len() == AppHash::MOST || hashes.contains(&hash) {
+        if hashes.len() == AppHash::MAX_COUNT || hashes.contains(&hash) {
             return Err(Corrupt);
         }
         hashes.push(hash);

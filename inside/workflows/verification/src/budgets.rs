@@ -27,9 +27,9 @@ use adyton_tenancy::AccountId;
 use crate::{Limits, Subject};
 
 /// How long a destination stays closed at the ceiling of consecutive wrong codes.
-pub(crate) const CLOSED: Seconds = 86_400;
+pub(crate) const CLOSED_FOR: Seconds = 86_400;
 /// After this many seconds without a wrong code the consecutive ones count for nothing.
-const FORGOTTEN: Seconds = 30 * 86_400;
+const FORGOTTEN_AFTER: Seconds = 30 * 86_400;
 /// Budgets that a shard holds; beyond it checks of further destinations are refused.
 pub(crate) const MAX_BUDGETS: usize = 2_000_000;
 
@@ -75,7 +75,7 @@ impl Budget {
 
     /// Consecutive wrong codes, as far as they count at a time.
     pub(crate) fn consecutive(&self, now: Seconds) -> u32 {
-        if self.last.saturating_add(FORGOTTEN) <= now { 0 } else { self.consecutive }
+        if self.last.saturating_add(FORGOTTEN_AFTER) <= now { 0 } else { self.consecutive }
     }
 }
 
@@ -106,7 +106,7 @@ impl Budgets {
     pub(crate) fn try_one(&self, place: &Place, limits: &Limits, now: Seconds) -> Result<Seconds, NoToken> {
         let budget = self.by_place.get(place).copied().unwrap_or_default();
         if budget.consecutive(now) >= limits.failed_checks_consecutive {
-            let open = budget.last.saturating_add(CLOSED);
+            let open = budget.last.saturating_add(CLOSED_FOR);
             if open > now {
                 return Err(NoToken { retry_after: open - now });
             }
@@ -286,12 +286,12 @@ mod tests {
         budgets.take_gone(MAX_BUDGETS);
         assert_eq!((budgets.len(), budgets.gone.len()), (MAX_BUDGETS / 2, 0));
         assert_eq!(fill(&mut budgets, 2), MAX_BUDGETS / 4);
-        budgets.drop_some(FORGOTTEN - 1, MAX_BUDGETS, owner);
+        budgets.drop_some(FORGOTTEN_AFTER - 1, MAX_BUDGETS, owner);
         assert_eq!(budgets.len(), MAX_BUDGETS / 4 * 3);
-        budgets.pass(FORGOTTEN);
-        budgets.drop_some(FORGOTTEN, 1000, owner);
+        budgets.pass(FORGOTTEN_AFTER);
+        budgets.drop_some(FORGOTTEN_AFTER, 1000, owner);
         assert_eq!((budgets.len(), budgets.held(account(1))), (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 2 - 1000));
-        budgets.drop_some(FORGOTTEN, MAX_BUDGETS, owner);
+        budgets.drop_some(FORGOTTEN_AFTER, MAX_BUDGETS, owner);
         assert_eq!((budgets.len(), budgets.of_account.len()), (0, 0));
     }
 }

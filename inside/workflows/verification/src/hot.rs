@@ -14,7 +14,7 @@ use crate::sends::Sends;
 use crate::{Attempt, CODE_LIFE, MAX_CHECKS, Outcome, Reason, Subject, VerificationId};
 
 /// How long the reason of an end is kept.
-const REMEMBERED: Seconds = 600;
+const END_REASON_RETENTION: Seconds = 600;
 /// Ends that are kept at the most; the oldest goes first.
 const MAX_ENDED: usize = 200_000;
 
@@ -182,7 +182,7 @@ impl Ended {
     }
 
     pub(crate) fn put(&mut self, verification: VerificationId, service: ServiceId, reason: Reason, at: Seconds) {
-        let until = at.saturating_add(REMEMBERED);
+        let until = at.saturating_add(END_REASON_RETENTION);
         if self.by_sid.insert(verification, (service, reason, until)).is_none() {
             self.order.push_back(verification);
         }

@@ -72,8 +72,8 @@ fn open(service: &EffectiveService<'_>, start: &Start, rules: &Rules) -> Result<
     }
     match &start.custom_code {
         Some(_) if !service.takes_custom_codes() => Err(Refusal::CustomCode),
-        Some(code) if code.expose().len() < usize::from(service.shortest_code()) => {
-            Err(Refusal::CodeLength { shortest: service.shortest_code() })
+        Some(code) if code.expose().len() < usize::from(service.min_code_length()) => {
+            Err(Refusal::CodeLength { shortest: service.min_code_length() })
         }
         _ => Ok(()),
     }

@@ -9,7 +9,7 @@ use crate::tables::{BATCHES, Batches, TILES, size};
 use crate::{RedbReader, StoreError};
 
 /// Full tiles of level 0 that one request may have computed. The builder is rarely behind by more than one.
-const MOST_COMPUTED: u32 = 64;
+const MAX_COMPUTED_TILES: u32 = 64;
 
 /// Bytes before an entry of a bundle.
 #[allow(clippy::cast_possible_truncation, reason = "asserted below")]
@@ -79,7 +79,7 @@ impl Log {
         let Some(below) = level.checked_sub(1) else {
             if width == TILE_WIDTH && !missing.is_empty() {
                 self.computed += 1;
-                if self.computed > MOST_COMPUTED {
+                if self.computed > MAX_COMPUTED_TILES {
                     return Ok(None);
                 }
             }

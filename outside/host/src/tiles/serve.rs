@@ -33,9 +33,9 @@ const MAX_CONNECTIONS: usize = 64;
 /// Longest time that a connection is kept; a client that has more to fetch opens another one.
 const LIFETIME: Duration = Duration::from_secs(60);
 /// Longest time for an answer that is under way then.
-const PARTING: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same where another connection waits for the place.
-const HURRY: Duration = Duration::from_secs(1);
+const SHORT_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest time for a request's head, and between two requests.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Most bytes of a head.
@@ -45,8 +45,8 @@ const READS: usize = 4;
 
 /// A checkpoint changes with every append.
 const CHECKPOINT_AGE: &str = "max-age=1";
-/// What a log has at a place never changes.
-const FOR_GOOD: &str = "public, max-age=31536000, immutable";
+/// Tiles are immutable.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// Which logs an address shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,8 +100,8 @@ async fn converse(stream: TcpStream, site: Arc<Site>, place: Place) {
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     let parting = tokio::select! {
         _ = &mut connection => return,
-        () = place.must_end() => HURRY,
-        () = sleep(LIFETIME) => PARTING,
+        () = place.must_end() => SHORT_DRAIN_TIMEOUT,
+        () = sleep(LIFETIME) => DRAIN_TIMEOUT,
     };
     // Of one that asked, an answer may be under way.
     if was_asked.load(Ordering::Relaxed) {
@@ -144,7 +144,7 @@ impl Site {
 fn whole(wanted: Wanted, bytes: Vec<u8>) -> Response<Full<Bytes>> {
     let (kind, age) = match wanted {
         Wanted::Checkpoint => ("text/plain; charset=utf-8", CHECKPOINT_AGE),
-        Wanted::Tile(_) => ("application/octet-stream", FOR_GOOD),
+        Wanted::Tile(_) => ("application/octet-stream", IMMUTABLE),
     };
     let mut response = Response::new(Full::from(bytes));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));

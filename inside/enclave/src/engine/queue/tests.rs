@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 const PAYERS: [Payer; 5] = [Payer::Id([1; 16]), Payer::Id([2; 16]), Payer::Strangers, Payer::Owners, Payer::Inner];
-const LARGEST: usize = 40 * 1024;
+const MAX_COST: usize = 40 * 1024;
 const SMALL: Bounds = Bounds { payer: 120 * 1024, all: 200 * 1024 };
 
 /// One command in the queue, as the model knows it.
@@ -23,7 +23,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let bytes = prop_oneof![4 => 1024..4096usize, 1 => 1024..LARGEST];
+    let bytes = prop_oneof![4 => 1024..4096usize, 1 => 1024..MAX_COST];
     let step = prop_oneof![3 => (0..PAYERS.len(), bytes).prop_map(|(payer, bytes)| Step::Push(payer, bytes)), 2 => Just(Step::Pop)];
     proptest::collection::vec(step, 1..400)
 }
@@ -83,7 +83,11 @@ proptest! {
 
     /// While one payer waits, each other one gets at most as many turns as the waiting one needs, however much it has waiting.
     #[test]
-    fn nobody_starves(crowd in proptest::collection::vec((0..64u8, 1024..LARGEST), 0..600), cost in 1024..LARGEST, late in 0..50usize) {
+    fn nobody_starves(
+        crowd in proptest::collection::vec((0..64u8, 1024..MAX_COST), 0..600),
+        cost in 1024..MAX_COST,
+        late in 0..50usize,
+    ) {
         let unbounded = Bounds { payer: usize::MAX, all: usize::MAX };
         let mut queue = Queue::new(unbounded);
         for (payer, bytes) in crowd {
@@ -103,7 +107,7 @@ proptest! {
             let served = served.entry(payer).or_default();
             *served += bytes;
             // One turn may be under way, and what earlier ones left is less than the largest command.
-            prop_assert!(*served < (turns + 1) * QUANTUM + LARGEST, "{served} before {cost}");
+            prop_assert!(*served < (turns + 1) * QUANTUM + MAX_COST, "{served} before {cost}");
         }
     }
 

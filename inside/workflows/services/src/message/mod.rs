@@ -70,7 +70,7 @@ impl AppHash {
     /// Characters of a hash.
     pub const LENGTH: usize = 11;
     /// Hashes of one service: an app has one for each key that signs it.
-    pub const MOST: usize = 8;
+    pub const MAX_COUNT: usize = 8;
 
     /// Parses it; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
@@ -89,7 +89,7 @@ impl AppHash {
             if hashes.contains(&hash) {
                 return Err(AppHashesError::Repeated);
             }
-            if hashes.len() == Self::MOST {
+            if hashes.len() == Self::MAX_COUNT {
                 return Err(AppHashesError::TooMany);
             }
             hashes.push(hash);
@@ -110,7 +110,7 @@ pub enum AppHashesError {
     Form,
     /// A hash stands twice.
     Repeated,
-    /// There are more than [`AppHash::MOST`].
+    /// There are more than [`AppHash::MAX_COUNT`].
     TooMany,
 }
 
@@ -133,11 +133,11 @@ pub struct WebOtpDomain(String);
 
 impl WebOtpDomain {
     /// Longest domain beside the longest name, code and warning in every language.
-    pub const LONGEST: usize = 46;
+    pub const MAX_LENGTH: usize = 46;
 
     /// Parses it; `None` if it is not a domain name or too long.
     pub fn parse(text: &str) -> Option<Self> {
-        (text.len() <= Self::LONGEST && is_domain(text)).then(|| Self(text.to_ascii_lowercase()))
+        (text.len() <= Self::MAX_LENGTH && is_domain(text)).then(|| Self(text.to_ascii_lowercase()))
     }
 
     /// The domain.

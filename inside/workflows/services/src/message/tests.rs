@@ -215,7 +215,7 @@ proptest! {
         locale in prop::sample::select(Locale::ALL.to_vec()),
         (do_not_share, bound) in any::<(bool, bool)>(),
     ) {
-        let domain = if bound { ["d".repeat(WebOtpDomain::LONGEST - 4), ".com".into()].concat() } else { String::new() };
+        let domain = if bound { ["d".repeat(WebOtpDomain::MAX_LENGTH - 4), ".com".into()].concat() } else { String::new() };
         let name_of_request = custom_name.as_deref().map(|name| ServiceName::parse(name).unwrap());
         let look = MessageLook { name: name_of_request, locale, app_hash: None };
         let code = Code::parse("1234567890").unwrap();
@@ -296,7 +296,7 @@ fn a_text_that_does_not_fit_is_refused() {
         render(Channel::Sms, &settings(name, true, domain), &look, &code).map(|message| message.text.expose().len())
     };
     // 4 + 30 + 2 + 6 + 30 + 12 + 2 + 46 + 2 + 6 = 140.
-    let longest = ["d".repeat(WebOtpDomain::LONGEST - 4), ".com".into()].concat();
+    let longest = ["d".repeat(WebOtpDomain::MAX_LENGTH - 4), ".com".into()].concat();
     assert_eq!(of(&"e".repeat(30), &longest), Ok(140));
     assert_eq!(of(&["é", &"e".repeat(29)].concat(), &longest), Err(TooLong { excess: 1 }));
     // 4 + 15 + 2 + 6 + 30 + 12 = 69.
@@ -325,7 +325,7 @@ fn lists_of_app_hashes() {
 fn the_longest_text_keeps_its_warning() {
     for locale in Locale::ALL {
         let look = MessageLook { locale, ..MessageLook::default() };
-        let domain = ["d".repeat(WebOtpDomain::LONGEST - 4), ".com".into()].concat();
+        let domain = ["d".repeat(WebOtpDomain::MAX_LENGTH - 4), ".com".into()].concat();
         let text = sms(&settings("ABCDEFGHIJKLMNOPQRSTUVWXYZABCD", true, &domain), &look, "1234567890");
         assert!(text.contains(locale.words().do_not_share), "{text}");
         let text = sms(&settings("Банк Пример 123", true, ""), &look, "1234567890");
