@@ -25,7 +25,7 @@ impl<E, F> Draft<E, F> {
     }
 
     /// Adds an effect.
-    pub fn run(&mut self, effect: F) {
+    pub fn effect(&mut self, effect: F) {
         self.effects.push(effect);
     }
 

@@ -7,13 +7,13 @@
 use adyton_seal::Plaintext;
 use adyton_wire::{Put, Reader};
 
-use crate::{Corrupt, Id, KeyedHash, Kind};
+use crate::{Corrupt, Id, IdKind, KeyedHash};
 
 /// A thing of a kind that the operation's number tells.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AnyKind {}
 
-impl Kind for AnyKind {
+impl IdKind for AnyKind {
     const LETTERS: &'static str = "";
 }
 

@@ -244,7 +244,11 @@ fn append<K: Clone, T>(left: &mut Vec<(K, T)>, right: Vec<(K, T)>) -> Option<(K,
 impl<K: Ord, V> Node<K, V> {
     /// Checks steps 1 and 3. Returns the depth.
     pub(crate) fn check(&self, above: Option<&K>, below: Option<&K>, is_edge: bool, is_root: bool) -> usize {
-        assert!(self.len() <= MAX_ENTRIES && self.len() >= if is_root || is_edge { 1 } else { MIN_ENTRIES }, "{}", self.len());
+        assert!(
+            self.len() <= MAX_ENTRIES && self.len() >= if is_root || is_edge { 1 } else { MIN_ENTRIES },
+            "{}",
+            self.len()
+        );
         let within = |key: &K| above.is_none_or(|above| above <= key) && below.is_none_or(|below| key < below);
         match self {
             Self::Leaf(entries) => {

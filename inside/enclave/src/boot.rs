@@ -42,7 +42,7 @@ use crate::engine::log_writer::LogWriter;
 use crate::engine::replay::replay;
 use crate::engine::snapshots::{self, LastRoots, Snapshots};
 use crate::engine::writer::Deps;
-use crate::engine::{Engine, Stop, Stopped};
+use crate::engine::{Engine, StopReporter, WriterStopped};
 use crate::events::Events;
 use crate::evidence::Evidence;
 use crate::http::{self, Api, Hosts, Owners, certificate_answer};
@@ -79,18 +79,18 @@ pub struct Config {
 ///
 /// # Errors
 /// [`BootError`]; the event with its number was sent.
-pub async fn run(config: Config) -> Result<Stopped, BootError> {
+pub async fn run(config: Config) -> Result<WriterStopped, BootError> {
     let events = Events::start(config.service.clone());
     let result = boot(config, &events).await;
     let last = match &result {
-        Ok(Stopped { log, reason }) => Event::WriterStopped { log: log.number(), reason: *reason },
+        Ok(WriterStopped { log, reason }) => Event::WriterStopped { log: log.number(), reason: *reason },
         Err(error) => Event::BootRefused { reason: error.reason() },
     };
     events.emit_last(last).await;
     result
 }
 
-async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
+async fn boot(config: Config, events: &Events) -> Result<WriterStopped, BootError> {
     let began = Instant::now();
     // 1.
     report_phase(&config, events, 1);
@@ -189,7 +189,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     // 8.
     report_phase(&config, events, 8);
     let log = LogWriter::start(config.service.clone(), LogId::GOV, events.clone());
-    let (stop, mut stopped) = Stop::channel();
+    let (stop, mut stopped) = StopReporter::channel();
     let tip = LogTip::new(&vault.id, LogId::GOV, signer()?, frontier, bucket);
     let mut gov = GovLog::new(tip, boot_id, release.number, log, stop.clone());
     if let Some(genesis) = vault.newborn {

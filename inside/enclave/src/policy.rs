@@ -73,7 +73,7 @@ pub struct Effective {
 
 /// What of settings cannot be used, and rests. New settings with it are refused; of those that were taken once the rest holds.
 #[derive(Debug)]
-pub enum Resting {
+pub enum Inapplicable {
     /// A credential that its route cannot use.
     Credential(Unusable),
     /// The public certificate.
@@ -82,7 +82,7 @@ pub enum Resting {
     External(ExternalAccountError),
 }
 
-impl fmt::Display for Resting {
+impl fmt::Display for Inapplicable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Credential(error) => error.fmt(f),
@@ -119,7 +119,7 @@ impl InForce {
     ///
     /// # Errors
     /// [`SettingsError`] if the policy does not allow them.
-    pub fn with(&self, text: &str, sequence: u64, now: u64) -> Result<(Effective, Vec<Resting>), SettingsError> {
+    pub fn with(&self, text: &str, sequence: u64, now: u64) -> Result<(Effective, Vec<Inapplicable>), SettingsError> {
         Ok(self.effective(&Settings::parse(text, &self.policy)?, text, sequence, now))
     }
 
@@ -136,19 +136,19 @@ impl InForce {
         Ok(self.effective(&settings, text, sequence, now).0)
     }
 
-    fn effective(&self, settings: &Settings, text: &str, sequence: u64, now: u64) -> (Effective, Vec<Resting>) {
+    fn effective(&self, settings: &Settings, text: &str, sequence: u64, now: u64) -> (Effective, Vec<Inapplicable>) {
         let settings_hash = sha256(text.as_bytes()).0;
         let rules = rules(&self.policy, &settings.limits.within(&self.policy.limits));
         let (table, unusable) = delivery::table(&self.routes, settings, &self.key);
-        let mut resting: Vec<_> = unusable.into_iter().map(Resting::Credential).collect();
+        let mut resting: Vec<_> = unusable.into_iter().map(Inapplicable::Credential).collect();
         let public = self.public.open(settings, now).unwrap_or_else(|error| {
-            resting.push(Resting::Certificate(error));
+            resting.push(Inapplicable::Certificate(error));
             None
         });
         let external = self.external(settings);
         // Settings without one are settings; the CA is not asked until there is one.
         if let Err(error @ (ExternalAccountError::Sealed { .. } | ExternalAccountError::Form { .. })) = &external {
-            resting.push(Resting::External(error.clone()));
+            resting.push(Inapplicable::External(error.clone()));
         }
         let retired_account = settings.acme.as_ref().map(|acme| acme.retired_account.clone());
         let (table, settings) = (Arc::new(table), text.to_owned());

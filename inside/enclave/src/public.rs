@@ -41,7 +41,7 @@ use rustls::sign::CertifiedKey;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::acme::{CHALLENGE_PROTOCOL, Shared};
+use crate::acme::{AcmeStatus, CHALLENGE_PROTOCOL};
 use crate::identity::{IdentityError, OwnCertificate, provider};
 use crate::policy::Watch;
 
@@ -278,13 +278,13 @@ fn valid_now(leaf: &EndEntityCert<'_>, now: u64) -> Result<(), PublicCertificate
 pub struct Resolver {
     own: Arc<OwnCertificate>,
     effective: Watch,
-    acme: Option<Arc<Shared>>,
+    acme: Option<Arc<AcmeStatus>>,
 }
 
 impl Resolver {
     /// `own` is the boot's own; `effective` holds the one that the owners imported, `acme` the one that the vault obtained, if
     /// there is one. The owners' goes first.
-    pub fn new(own: Arc<OwnCertificate>, effective: Watch, acme: Option<Arc<Shared>>) -> Self {
+    pub fn new(own: Arc<OwnCertificate>, effective: Watch, acme: Option<Arc<AcmeStatus>>) -> Self {
         Self { own, effective, acme }
     }
 

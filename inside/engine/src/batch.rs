@@ -6,7 +6,7 @@ use adyton_ledger::{ENTRY_LEN, Kind};
 
 use crate::Machine;
 use crate::sealing::{Operation, Operations};
-use crate::shard::Held;
+use crate::shard::Pending;
 
 /// Soft limit of the bytes of a body's parts: a batch this large takes no further command, so that the last one rarely
 /// overflows it.
@@ -22,7 +22,7 @@ pub(crate) struct Batch<M: Machine, T> {
     pub(crate) operations: Operations,
     /// The latest gate of its events.
     pub(crate) gate: Gate,
-    pub(crate) held: Held<M, T>,
+    pub(crate) pending: Pending<M, T>,
     /// What readers see behind it, once it takes nothing more.
     pub(crate) view: Option<M::View>,
     /// Frozen state of the same moment, if a snapshot was asked for.
@@ -33,7 +33,7 @@ impl<M: Machine, T> Batch<M, T> {
     /// A batch that is empty yet.
     pub(crate) fn new(kind: Kind) -> Self {
         let (operations, gate) = Default::default();
-        Self { kind, operations, gate, held: Held::default(), view: None, frozen: None }
+        Self { kind, operations, gate, pending: Pending::default(), view: None, frozen: None }
     }
 
     /// Whether no further command should be decided into it.

@@ -135,7 +135,7 @@ impl<'a, M: Machine> Replay<'a, M> {
     ///
     /// # Errors
     /// [`ReplayError::Root`] if the snapshot ends there with another root, or covers it and does not name it.
-    pub fn demand(&mut self, size: u64, root: Hash) -> Result<(), ReplayError> {
+    pub fn require_root(&mut self, size: u64, root: Hash) -> Result<(), ReplayError> {
         // Public values.
         if size < self.frontier.size() && !self.roots.contains(&KnownRoot { size, root }) {
             return Err(ReplayError::Root);
@@ -159,7 +159,7 @@ impl<'a, M: Machine> Replay<'a, M> {
         let opened = open_whole(&mut self.opener, record, &header)?;
         if header.kind != Kind::Snapshot {
             let (state, events) = (&mut self.state, &mut self.events);
-            opened.each(|bytes| {
+            opened.for_each_event(|bytes| {
                 let mut reader = Reader::new(bytes);
                 let event = M::Event::decode(&mut reader)?;
                 reader.finish()?;
@@ -218,7 +218,7 @@ impl Opener<'_> {
             return Err(ReplayError::BodyMissing { index });
         }
         let mut manifest = Err(BodyError);
-        self.open(record, &header)?.each(|record| {
+        self.open(record, &header)?.for_each_event(|record| {
             manifest = Manifest::decode(record);
             Ok(())
         })?;

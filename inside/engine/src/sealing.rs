@@ -341,7 +341,7 @@ impl Opened {
     ///
     /// # Errors
     /// As [`records`].
-    pub fn each(&self, mut each: impl FnMut(&[u8]) -> Result<(), BodyError>) -> Result<(), BodyError> {
+    pub fn for_each_event(&self, mut each: impl FnMut(&[u8]) -> Result<(), BodyError>) -> Result<(), BodyError> {
         let (mut kept, mut hot) = (self.kept.iter().flat_map(Parts::iter), self.hot.iter().flat_map(Parts::iter));
         loop {
             let parts = [kept.next(), hot.next()];

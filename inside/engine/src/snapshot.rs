@@ -118,7 +118,7 @@ impl Manifest {
 }
 
 /// Which log and boot a snapshot belongs to.
-pub struct Scope<'a> {
+pub struct SnapshotContext<'a> {
     /// The key tree.
     pub keys: &'a KeyTree,
     /// The vault.
@@ -129,7 +129,7 @@ pub struct Scope<'a> {
     pub boot_id: [u8; 16],
 }
 
-impl Scope<'_> {
+impl SnapshotContext<'_> {
     /// Seals the frozen state of a machine and the base at whose size it was frozen, and gives
     /// each chunk away as soon as it is full: no more than one is held here. The state is written
     /// twice, for lengths stand before what they count.
@@ -223,7 +223,7 @@ impl Scope<'_> {
 
 /// Cuts a plaintext into chunks and seals them.
 struct Chunks<'a, F> {
-    scope: &'a Scope<'a>,
+    scope: &'a SnapshotContext<'a>,
     key: AeadKey,
     id: [u8; 16],
     covered: u64,

@@ -5,7 +5,7 @@ use core::convert::identity;
 use adyton_decider::{Draft, Seconds};
 
 use crate::operation::asked;
-use crate::prover::Provers;
+use crate::prover::VaultProver;
 use crate::services::{MAX_SWEPT_LOOSENINGS, Services};
 use crate::verification::Beneath;
 use crate::{
@@ -40,7 +40,7 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
         Command::Services(command) => {
             let mut own = services::Draft::default();
             let context = &mut context.under(|rules| &rules.services);
-            let reply = services::decide(&state.services, &state.tenancy, &Provers, command, context, &mut own)?;
+            let reply = services::decide(&state.services, &state.tenancy, &VaultProver, command, context, &mut own)?;
             add(state, draft, context.now, own, |never| match never {});
             Ok(Reply::Services(reply))
         }
@@ -89,5 +89,5 @@ fn add<E: Into<EventKind>, F>(
     let first = draft.events.len();
     draft.absorb(own, |event| Event { at, kind: event.into() }, effect);
     let facts = draft.events[first..].iter().filter_map(|event| state.fact(&event.kind));
-    draft.effects.extend(facts.flat_map(|fact| state.heed(fact)));
+    draft.effects.extend(facts.flat_map(|fact| state.effects_of_fact(fact)));
 }

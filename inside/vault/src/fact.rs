@@ -4,7 +4,7 @@ use adyton_decider::Seconds;
 use adyton_services::ServiceId;
 use adyton_tenancy::AccountId;
 
-use crate::verification::stop_service;
+use crate::verification::cancel_deliveries_of;
 use crate::{Effect, EventKind, State, services, verification};
 
 /// A fact. It is derived from a logged event and never logged itself.
@@ -15,7 +15,7 @@ pub(crate) enum Fact {
     /// A signed request of a tenant counted.
     Signed(AccountId, u64),
     /// A service of a tenant is gone.
-    ServiceGone(AccountId, ServiceId),
+    ServiceDeleted(AccountId, ServiceId),
 }
 
 impl State {
@@ -27,7 +27,7 @@ impl State {
                 Some(Fact::Signed(*account, *sequence))
             }
             EventKind::Services(services::Event::ServiceDeleted { service }) => {
-                Some(Fact::ServiceGone(self.services.owner(*service)?, *service))
+                Some(Fact::ServiceDeleted(self.services.owner(*service)?, *service))
             }
             EventKind::Operation(_) | EventKind::Tenancy(_) | EventKind::Services(_) | EventKind::Verification(_) => {
                 None
@@ -36,20 +36,20 @@ impl State {
     }
 
     /// Tells every workflow.
-    pub(crate) fn hear(&mut self, at: Seconds, fact: Fact) {
+    pub(crate) fn apply_fact(&mut self, at: Seconds, fact: Fact) {
         match fact {
-            Fact::Booted => self.verification.booted(at),
+            Fact::Booted => self.verification.on_boot(at),
             Fact::Signed(account, sequence) => self.tenancy.signed(account, sequence),
-            Fact::ServiceGone(account, service) => self.verification.service_gone(at, account, service),
+            Fact::ServiceDeleted(account, service) => self.verification.on_service_deleted(at, account, service),
         }
     }
 
     /// What a fact that is drafted makes others do outside.
-    pub(crate) fn heed(&self, fact: Fact) -> impl Iterator<Item = Effect> + use<> {
+    pub(crate) fn effects_of_fact(&self, fact: Fact) -> impl Iterator<Item = Effect> + use<> {
         let mut draft = verification::Draft::default();
         match fact {
             Fact::Booted | Fact::Signed(..) => {}
-            Fact::ServiceGone(_, service) => stop_service(&self.verification, service, &mut draft),
+            Fact::ServiceDeleted(_, service) => cancel_deliveries_of(&self.verification, service, &mut draft),
         }
         draft.effects.into_iter()
     }

@@ -43,19 +43,19 @@ pub use adyton_decider::{
 pub use adyton_destination::{Channel, Country, Destination, DestinationError, WrittenInstead};
 pub use adyton_services::{
     self as services, AppHash, AppHashesError, CodeLengthGiven, CreateService, DeleteService, FetchService,
-    MAX_CODE_LENGTH, ListServices, Locale, Loosen, Loosening, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Message,
-    MessageLook, NameError, Part, Requirement, Requirements, ServiceId, ServiceName, ServicePage, ServiceSettings,
+    ListServices, Locale, Loosen, Loosening, MAX_CODE_LENGTH, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Message,
+    MessageOptions, NameError, Part, Requirement, Requirements, ServiceId, ServiceName, ServicePage, ServiceSettings,
     ServiceUpdate, ServiceView, Text, UpdateService, WebOtpDomain, WithdrawLoosening, gsm7_septets,
 };
 pub use adyton_tenancy::{
     self as tenancy, AccountId, Admission, Caller, ChangeKeys, ChangeSettings, CreateTenant, Denied, KeyChanges, KeyId,
-    KeyList, NewKey, OtherSequence, Scope, Scopes, SubjectSalt, TenantView, User,
+    KeyList, NewKey, Scope, Scopes, SubjectSalt, TenantView, User, WrongSequence,
 };
 pub use adyton_verification::{
     self as verification, Approve, Attempt, AttemptId, CODE_LIFE, Cancel, Ceiling, Check, CountRepeat, Effect,
-    FetchVerification, HotFacts, Limits, LookUp, MAX_CHECKS, MAX_ENDS, MAX_LOOKS, MAX_REPEATS, MAX_SENDS, Outcome,
-    Reason, ReportDelivery, SLOT, Shared, Start, Status, Subject, Subjects, SupportView, Target, VerificationId,
-    VerificationView,
+    FetchVerification, HotFacts, Limits, LookUp, MAX_CHECKS, MAX_REMOVED_PER_SWEEP, MAX_REPEATS, MAX_SCANNED_PER_SWEEP,
+    MAX_SENDS, Outcome, Reason, ReportDelivery, SLOT, SharedSubject, Start, Status, Subject, Subjects, SupportView,
+    Target, VerificationId, VerificationView,
 };
 pub use ask::Ask;
 pub use command::{Command, Context, Note, Tick};

@@ -146,7 +146,7 @@ fn of_tenancy(state: &State, command: &tenancy::Command) -> Option<Asked> {
         tenancy::Command::ChangeKeys(change) => {
             let account = any(change.account);
             let asked = Asked::signed(CredentialKind::Signer, account, ChangeKeys, account);
-            state.tenancy.holds(change.account).then_some(asked)
+            state.tenancy.has_account(change.account).then_some(asked)
         }
         tenancy::Command::ChangeSettings(_) => Some(Asked::signed(CredentialKind::Owners, NONE, ChangeSettings, NONE)),
     }

@@ -27,7 +27,7 @@ impl State {
     /// Applies one event. Total and deterministic.
     pub fn apply_live(&mut self, Event { at, kind }: Event) {
         if let Some(fact) = self.fact(&kind) {
-            self.hear(at, fact);
+            self.apply_fact(at, fact);
         }
         match kind {
             EventKind::Booted(_) | EventKind::Operation(_) => {}

@@ -8,7 +8,7 @@
 
 use adyton_vault::{
     Channel, Destination, Event, EventKind, Id, KeyedHash, Loosening, NewKey, Requirements, Scope, Scopes,
-    ServiceSettings, Shared, State, SubjectSalt, Subjects, TokenHash, services, tenancy, verification,
+    ServiceSettings, SharedSubject, State, SubjectSalt, Subjects, TokenHash, services, tenancy, verification,
 };
 
 /// Items of each measure.
@@ -132,7 +132,7 @@ fn started(number: u32, service: u32) -> verification::Event {
     let subjects = Subjects {
         in_service: KeyedHash::from_bytes(hash(1)),
         in_tenant: KeyedHash::from_bytes(hash(2)),
-        shared: Shared::NumberBlock(KeyedHash::from_bytes(hash(3))),
+        shared: SharedSubject::NumberBlock(KeyedHash::from_bytes(hash(3))),
     };
     verification::Event::VerificationStarted {
         verification: id(number, true),

@@ -98,7 +98,7 @@ impl Metrics {
 
     /// Whether nothing is known that keeps a vault that answers from deciding: the store takes its entries, and no other
     /// vault writes them.
-    pub fn is_unhindered(&self) -> bool {
+    pub fn can_append(&self) -> bool {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.away.is_empty() && !seen.stopped
     }
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn a_store_that_is_away_hinders_until_it_is_back_and_another_writer_until_the_next_boot() {
         let metrics = Metrics::default();
-        assert!(metrics.is_unhindered());
+        assert!(metrics.can_append());
         for (event, expected) in [
             (Event::StoreLost { log: 0 }, false),
             (Event::StoreLost { log: 1 }, false),
@@ -294,7 +294,7 @@ mod tests {
             (Event::BootPhase { phase: 1 }, true),
         ] {
             metrics.observe(&event);
-            assert_eq!(metrics.is_unhindered(), expected, "{event:?}");
+            assert_eq!(metrics.can_append(), expected, "{event:?}");
         }
         metrics.observe(&Event::Counters(counters()));
         assert_eq!(value(&metrics.text(), "adyton_ready"), 1, "a host that was started again");

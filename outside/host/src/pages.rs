@@ -55,7 +55,7 @@ impl Pages {
     }
 
     async fn is_ready(&self) -> bool {
-        self.metrics.is_unhindered() && matches!(timeout(CONNECT_TIMEOUT, self.enclave.connect()).await, Ok(Ok(_)))
+        self.metrics.can_append() && matches!(timeout(CONNECT_TIMEOUT, self.enclave.connect()).await, Ok(Ok(_)))
     }
 
     async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {

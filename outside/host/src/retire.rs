@@ -8,11 +8,11 @@
 //! Only the last step waits for the disk: what a crash gives back is taken away by the next
 //! retirement.
 
-use adyton_ledger::{Body, Kind, LogId, Retirement, overtaken, retires};
+use adyton_ledger::{Body, Kind, LogId, Retirement, is_fenced, retires};
 use redb::{Durability, ReadableTable, StorageError, Table};
 
 use crate::row::Row;
-use crate::tables::{BATCHES, CHUNKS, HOT_GONE, KEPT_GONE, MARKS, newest};
+use crate::tables::{BATCHES, CHUNKS, HOT_RETIRED, KEPT_RETIRED, MARKS, newest};
 use crate::{RedbStore, StoreError};
 
 impl RedbStore {
@@ -29,13 +29,13 @@ impl RedbStore {
                 let mut batches = write.open_table(BATCHES)?;
                 let newest = newest(&batches, log, |index, row| (index, row.entry()))?;
                 let Some((last, entry)) = newest else { return Ok(false) };
-                if overtaken(retirement, Some(&entry)) {
+                if is_fenced(retirement, Some(&entry)) {
                     return Ok(false);
                 }
                 let mut marks = write.open_table(MARKS)?;
                 let mut walk = Walk { log: number, end: retirement.below.min(last + 1), left: most.max(1), retirement };
                 let mut is_left = false;
-                for (mark, body) in [(HOT_GONE, Body::Hot), (KEPT_GONE, Body::Kept)] {
+                for (mark, body) in [(HOT_RETIRED, Body::Hot), (KEPT_RETIRED, Body::Kept)] {
                     let from = marks.get((number, mark))?.map_or(0, |index| index.value());
                     let (reached, is_over) = walk.some(&mut batches, from, body)?;
                     if reached > from {

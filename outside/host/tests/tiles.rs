@@ -146,6 +146,7 @@ async fn those_who_say_nothing_make_room_for_one_who_asks() {
         }
         // The connection that had waited longest was closed.
         let mut rest = Vec::new();
-        let _ = tokio::time::timeout(TEST_TIMEOUT, crowd[0].read_to_end(&mut rest)).await.expect("the first one is kept");
+        let _ =
+            tokio::time::timeout(TEST_TIMEOUT, crowd[0].read_to_end(&mut rest)).await.expect("the first one is kept");
     }
 }

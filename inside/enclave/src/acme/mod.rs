@@ -2,12 +2,12 @@
 //!
 //! 1. the account: its key is born here once, and sealed in the public log before the CA hears of it: a CA gives the same account
 //!    to the same key (RFC 8555 §7.3.1), so an answer that is lost makes no second one. The account's address follows in the log,
-//!    and is shown ([`Shared::status`]) so that the owner of the names can allow this account only (CAA `accounturi`, RFC 8657). Where
+//!    and is shown ([`AcmeStatus::status`]) so that the owner of the names can allow this account only (CAA `accounturi`, RFC 8657). Where
 //!    the policy names an external account, the first request is bound to it ([`ExternalAccount`]). Another account is made only if the
 //!    settings retire this one by its address: the names may be bound to it, so a new one is the owners' decision;
 //! 2. when there is no certificate, or its names are not the policy's, or two thirds of its life are over: an order. Its address and
 //!    the sealed key of its certificate go to the public log at once;
-//! 3. each name is proven by TLS-ALPN-01 (RFC 8737), which is answered in here ([`Shared::challenge`]): the host never holds
+//! 3. each name is proven by TLS-ALPN-01 (RFC 8737), which is answered in here ([`AcmeStatus::challenge`]): the host never holds
 //!    an answer, only the connection in which it is given. An answer stays, over failed attempts too, until its authorization is
 //!    seen valid or its order ends or is given up: a CA may ask at any time while the authorization is pending. There is at most
 //!    one answer for each public name;
@@ -56,7 +56,7 @@ use client::{Challenge, Conversation, Place, Step};
 
 pub use error::AcmeError;
 pub use external::{ExternalAccount, ExternalAccountError};
-pub use shared::{Shared, Status};
+pub use shared::{AcmeStatus, Status};
 pub use transport::{Transport, Wire};
 
 /// The protocol (ALPN) by which a CA asks for a challenge's answer.
@@ -117,7 +117,7 @@ pub struct Acme<T = Wire> {
     clock: Arc<Clock>,
     contact: Option<String>,
     external_account: Option<String>,
-    shared: Arc<Shared>,
+    shared: Arc<AcmeStatus>,
     account: Option<Account>,
     order: Option<Placed>,
     obtained: Obtained,
@@ -146,7 +146,7 @@ impl<T: Transport> Acme<T> {
         if *port == 443 {
             origins.push(format!("https://{host}"));
         }
-        let shared = Arc::new(Shared::new(Arc::clone(&clock)));
+        let shared = Arc::new(AcmeStatus::new(Arc::clone(&clock)));
         let directory = format!("{}{path}", origins.last().map_or("", String::as_str));
         shared.note(|status| status.directory = directory);
         let place = Place { origins, directory: path.clone() };
@@ -165,7 +165,7 @@ impl<T: Transport> Acme<T> {
     }
 
     /// What is shown, and what others may know.
-    pub fn shared(&self) -> Arc<Shared> {
+    pub fn shared(&self) -> Arc<AcmeStatus> {
         Arc::clone(&self.shared)
     }
 

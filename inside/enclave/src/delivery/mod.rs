@@ -124,7 +124,7 @@ async fn dispatch(
                 tokio::spawn(attempt.deliver(journey, stop, under_way.clone()));
             }
             // 4.
-            Effect::Stop { verifications, expired } => {
+            Effect::CancelDelivery { verifications, expired } => {
                 let ending = if expired { Ending::Expired } else { Ending::Stopped };
                 verifications.into_iter().for_each(|verification| under_way.stop(verification, ending));
             }

@@ -83,13 +83,13 @@ impl Appender {
 
 /// The other end of an appender, for tests.
 #[cfg(test)]
-pub(super) struct Played {
+pub(super) struct FakeHost {
     frames: mpsc::Receiver<Vec<u8>>,
     progress: mpsc::Sender<Progress>,
 }
 
 #[cfg(test)]
-impl Played {
+impl FakeHost {
     /// The next frame that is handed over.
     pub(super) async fn frame(&mut self) -> Option<Vec<u8>> {
         self.frames.recv().await
@@ -104,10 +104,10 @@ impl Played {
 #[cfg(test)]
 impl Appender {
     /// An appender whose host a test plays.
-    pub(super) fn played() -> (Self, Played) {
+    pub(super) fn with_fake_host() -> (Self, FakeHost) {
         let (frames, next) = mpsc::channel(1);
         let (report, progress) = mpsc::channel(4);
-        (Self { frames, progress }, Played { frames: next, progress: report })
+        (Self { frames, progress }, FakeHost { frames: next, progress: report })
     }
 }
 

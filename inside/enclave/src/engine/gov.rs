@@ -8,7 +8,7 @@ use adyton_ledger::{
 };
 
 use super::log_writer::LogWriter;
-use super::stop::Stop;
+use super::stop::StopReporter;
 use crate::store::{Store, StoreError};
 
 /// The writer of `gov`. Its bodies are public, so nothing is sealed.
@@ -17,7 +17,7 @@ pub struct GovLog {
     boot_id: [u8; 16],
     release: u64,
     writer: LogWriter,
-    stop: Stop,
+    stop: StopReporter,
 }
 
 /// Why a record was not appended.
@@ -25,7 +25,7 @@ pub struct GovLog {
 pub enum AppendError {
     /// No boot could read it back, or no frame holds it. Nothing is changed, and the log goes on without it.
     Record,
-    /// The writer has stopped, and the process ends ([`Stop`]).
+    /// The writer has stopped, and the process ends ([`StopReporter`]).
     Stopped,
 }
 
@@ -155,7 +155,7 @@ pub fn entry(record: &GovRecord, index: u64, time_bucket: u64, boot_id: [u8; 16]
 
 impl GovLog {
     /// Continues the log at its end; `stop` reports when its writer has stopped.
-    pub fn new(tip: LogTip, boot_id: [u8; 16], release: u64, writer: LogWriter, stop: Stop) -> Self {
+    pub fn new(tip: LogTip, boot_id: [u8; 16], release: u64, writer: LogWriter, stop: StopReporter) -> Self {
         Self { tip, boot_id, release, writer, stop }
     }
 

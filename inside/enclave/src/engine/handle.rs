@@ -20,13 +20,13 @@ use tokio::time::{Duration, Instant, timeout};
 use super::lease::Lease;
 use super::queue::{self, BOUNDS, Receiver, Sender};
 use super::writer::{Deps, Writer};
-use crate::metrics::{Countable, Counters};
+use crate::metrics::{CountedCommand, Counters};
 use crate::policy::Effective;
 
 /// Longest wait for an answer. What was decided stays decided; only the wait ends.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// What the vault itself asks pays nobody's share.
-const INNER: Cost = Cost { payer: Payer::Inner, bytes: 0 };
+const INTERNAL: Cost = Cost { payer: Payer::Internal, bytes: 0 };
 
 /// Why there is no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,11 +71,11 @@ impl Request {
 #[derive(Clone)]
 pub struct Engine {
     requests: Sender<Request>,
-    shared: Arc<Shared>,
+    shared: Arc<WriterStatus>,
 }
 
 /// What others may know of the writer.
-pub(super) struct Shared {
+pub(super) struct WriterStatus {
     /// New work is refused while the store is away.
     pub(super) away: AtomicBool,
     /// Entries known to be durable, and the root over them.
@@ -85,12 +85,12 @@ pub(super) struct Shared {
     /// Until when it may be told.
     pub(super) lease: Lease,
     /// An append is wanted, though it be of nothing.
-    pub(super) touch: Notify,
+    pub(super) append_wanted: Notify,
     /// What was done.
     pub(super) counters: Counters,
 }
 
-impl Shared {
+impl WriterStatus {
     pub(super) fn publish(&self, view: View) {
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }
@@ -101,12 +101,12 @@ impl Engine {
     /// sent it.
     pub fn start(shard: Shard<State, Ticket>, renewed: Option<Instant>, deps: Deps) -> Self {
         let (requests, receiver) = queue::channel(BOUNDS);
-        let shared = Shared {
+        let shared = WriterStatus {
             away: AtomicBool::new(false),
             durable_root: RwLock::new((shard.size(), shard.frontier().root())),
             view: RwLock::new(Arc::new(shard.view())),
             lease: Lease::new(renewed),
-            touch: Notify::new(),
+            append_wanted: Notify::new(),
             counters: Counters::default(),
         };
         let shared = Arc::new(shared);
@@ -134,7 +134,7 @@ impl Engine {
     /// [`Failure`].
     pub async fn submit(&self, command: Command) -> Result<Reply, Failure> {
         let fresh = fresh()?;
-        let countable = Countable::of(&command);
+        let countable = CountedCommand::of(&command);
         let cost = State::cost(&self.published(), &command);
         let answer = self.ask(cost, |ticket| Request::Command(command, fresh, ticket)).await;
         let counters = &self.shared.counters;
@@ -161,7 +161,7 @@ impl Engine {
     pub async fn append_snapshot(&self, manifest: Vec<u8>) -> Result<(), Failure> {
         let (ticket, appended) = oneshot::channel();
         let request = Request::Snapshot(manifest, Some(ticket));
-        let refused = self.requests.push(INNER, request).map_err(|_| Failure::Unavailable)?;
+        let refused = self.requests.push(INTERNAL, request).map_err(|_| Failure::Unavailable)?;
         refused.into_iter().for_each(Request::refuse);
         appended.await.map_err(|_| Failure::Unavailable)?.map(drop)
     }
@@ -170,7 +170,7 @@ impl Engine {
     /// once the writer has stopped.
     pub async fn freeze(&self) -> Option<(Frozen, Frontier)> {
         let (sender, frozen) = oneshot::channel();
-        self.requests.push(INNER, Request::Freeze(sender)).ok()?;
+        self.requests.push(INTERNAL, Request::Freeze(sender)).ok()?;
         frozen.await.ok()
     }
 
@@ -190,8 +190,10 @@ impl Engine {
     /// # Errors
     /// [`Failure::Unavailable`] if the store is away or does not renew it in time.
     pub async fn view(&self) -> Result<Arc<View>, Failure> {
-        let Shared { lease, touch, .. } = &*self.shared;
-        if lease.is_held() || (self.is_ready() && lease.held(ANSWER_TIMEOUT, || touch.notify_one()).await) {
+        let WriterStatus { lease, append_wanted, .. } = &*self.shared;
+        if lease.is_valid()
+            || (self.is_ready() && lease.wait_valid(ANSWER_TIMEOUT, || append_wanted.notify_one()).await)
+        {
             Ok(self.published())
         } else {
             Err(Failure::Unavailable)

@@ -27,16 +27,16 @@ impl Lease {
     }
 
     /// Whether it holds now.
-    pub(super) fn is_held(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         self.0.borrow().is_some_and(|started| started.elapsed() < LEASE)
     }
 
     /// Waits until the lease is held, for at most `limit`; returns whether it is. `ask` requests an append from the writer; it is
     /// called again whenever an append took longer than the lease that it would have renewed.
-    pub(super) async fn held(&self, limit: Duration, ask: impl Fn()) -> bool {
+    pub(super) async fn wait_valid(&self, limit: Duration, ask: impl Fn()) -> bool {
         let mut renewals = self.0.subscribe();
         let renewed = async {
-            while !self.is_held() {
+            while !self.is_valid() {
                 ask();
                 if renewals.changed().await.is_err() {
                     return false;
@@ -65,27 +65,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_holds_for_three_seconds_from_the_start_of_the_append() {
         let lease = Lease::new(None);
-        assert!(!lease.is_held(), "nothing was durable yet");
+        assert!(!lease.is_valid(), "nothing was durable yet");
         let started = Instant::now();
         // The store took two seconds.
         advance(Duration::from_secs(2)).await;
         lease.renew(started);
-        assert!(lease.is_held());
+        assert!(lease.is_valid());
         advance(Duration::from_secs(1) - MOMENT).await;
-        assert!(lease.is_held());
+        assert!(lease.is_valid());
         advance(MOMENT).await;
-        assert!(!lease.is_held());
+        assert!(!lease.is_valid());
         // An older append that is heard of later changes nothing.
         lease.renew(Instant::now());
         lease.renew(started);
-        assert!(lease.is_held());
+        assert!(lease.is_valid());
     }
 
     #[tokio::test(start_paused = true)]
     async fn those_who_need_it_ask_once_for_each_append_and_wait() {
         let lease = Arc::new(Lease::new(None));
         let asked = Cell::new(0);
-        let wait = lease.held(VIEW_TIMEOUT, || asked.set(asked.get() + 1));
+        let wait = lease.wait_valid(VIEW_TIMEOUT, || asked.set(asked.get() + 1));
         let append = async {
             let started = Instant::now();
             tokio::task::yield_now().await;
@@ -99,7 +99,7 @@ mod tests {
             lease.renew(Instant::now());
         };
         assert!(tokio::join!(wait, append).0);
-        assert!(lease.held(VIEW_TIMEOUT, || unreachable!("it holds")).await);
+        assert!(lease.wait_valid(VIEW_TIMEOUT, || unreachable!("it holds")).await);
     }
 
     #[tokio::test(start_paused = true)]
@@ -107,7 +107,7 @@ mod tests {
         let lease = Lease::new(Some(Instant::now()));
         advance(LEASE).await;
         let began = Instant::now();
-        assert!(!lease.held(VIEW_TIMEOUT, || {}).await);
+        assert!(!lease.wait_valid(VIEW_TIMEOUT, || {}).await);
         assert_eq!(began.elapsed(), VIEW_TIMEOUT);
     }
 }

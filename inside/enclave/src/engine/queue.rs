@@ -5,7 +5,7 @@
 //! 2. A lane holds [`Bounds::payer`] bytes; what would be more is refused, and only that.
 //! 3. All lanes hold [`Bounds::all`] bytes. If there is no room, the longest lane makes it and loses what it took in last,
 //!    unless the lane that asks is as long itself; then that one is refused. So nobody is refused for what others have waiting.
-//! 4. Commands of the enclave itself ([`Payer::Inner`]) are never refused and get every second turn: they are as many as
+//! 4. Commands of the enclave itself ([`Payer::Internal`]) are never refused and get every second turn: they are as many as
 //!    earlier decisions made them.
 //!
 //! [`Queue`] is pure. [`channel`] shares one between the engine's handles and its writer.
@@ -24,7 +24,7 @@ const QUANTUM: usize = 16 * 1024;
 pub(super) struct Bounds {
     /// Bytes of one payer.
     pub(super) payer: usize,
-    /// Bytes of all payers, [`Payer::Inner`] aside.
+    /// Bytes of all payers, [`Payer::Internal`] aside.
     pub(super) all: usize,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Queue<T> {
     bytes: usize,
     inner: VecDeque<T>,
     /// The next turn is the enclave's own.
-    inner_is_next: bool,
+    internal_is_next: bool,
 }
 
 struct Lane<T> {
@@ -70,7 +70,7 @@ impl<T> Queue<T> {
             lengths: BTreeSet::new(),
             bytes: 0,
             inner: VecDeque::new(),
-            inner_is_next: false,
+            internal_is_next: false,
         }
     }
 
@@ -83,7 +83,7 @@ impl<T> Queue<T> {
     pub(super) fn push(&mut self, cost: Cost, item: T) -> Vec<T> {
         let Cost { payer, bytes } = cost;
         // 4.
-        if payer == Payer::Inner {
+        if payer == Payer::Internal {
             self.inner.push_back(item);
             return Vec::new();
         }
@@ -109,11 +109,11 @@ impl<T> Queue<T> {
     /// The next one.
     pub(super) fn pop(&mut self) -> Option<T> {
         // 4.
-        if !self.inner.is_empty() && (self.inner_is_next || self.turns.is_empty()) {
-            self.inner_is_next = false;
+        if !self.inner.is_empty() && (self.internal_is_next || self.turns.is_empty()) {
+            self.internal_is_next = false;
             return self.inner.pop_front();
         }
-        self.inner_is_next = true;
+        self.internal_is_next = true;
         // 1.
         loop {
             let payer = *self.turns.front()?;
@@ -179,12 +179,12 @@ impl<T> Queue<T> {
 /// A queue between many that ask and one that decides.
 pub(super) fn channel<T>(bounds: Bounds) -> (Sender<T>, Receiver<T>) {
     let shared =
-        Shared { guarded: Mutex::new(Guarded { queue: Some(Queue::new(bounds)), senders: 1 }), news: Notify::new() };
+        Channel { guarded: Mutex::new(Guarded { queue: Some(Queue::new(bounds)), senders: 1 }), news: Notify::new() };
     let shared = Arc::new(shared);
     (Sender(Arc::clone(&shared)), Receiver(shared))
 }
 
-struct Shared<T> {
+struct Channel<T> {
     guarded: Mutex<Guarded<T>>,
     /// Something was put in, or nobody is left who could.
     news: Notify,
@@ -196,17 +196,17 @@ struct Guarded<T> {
     senders: usize,
 }
 
-impl<T> Shared<T> {
+impl<T> Channel<T> {
     fn lock(&self) -> MutexGuard<'_, Guarded<T>> {
         self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Puts in.
-pub(super) struct Sender<T>(Arc<Shared<T>>);
+pub(super) struct Sender<T>(Arc<Channel<T>>);
 
 /// Takes out. When it is dropped, all that waits is dropped too.
-pub(super) struct Receiver<T>(Arc<Shared<T>>);
+pub(super) struct Receiver<T>(Arc<Channel<T>>);
 
 impl<T> Sender<T> {
     /// What is refused for this one ([`Queue::push`]), or this one, if the receiver is gone.

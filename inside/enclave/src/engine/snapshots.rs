@@ -19,7 +19,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use adyton_engine::snapshot::{Base, KnownRoot, Manifest, Scope};
+use adyton_engine::snapshot::{Base, KnownRoot, Manifest, SnapshotContext};
 use adyton_engine::{ReadBack, ReplayError, Uncovered};
 use adyton_frame::Event;
 use adyton_ledger::{Frontier, Hash, LogId, Retirement, VaultId, sha256};
@@ -101,23 +101,23 @@ impl LastRoots {
 /// When a snapshot is taken, and when the host receives what it may delete.
 #[derive(Default)]
 struct Schedule {
-    newest: Option<Newest>,
+    newest: Option<LatestSnapshot>,
     /// Not before this time: the last one failed.
     retry_at: u64,
 }
 
 /// The newest snapshot that this boot took. Until there is one, within an hour of the boot, nothing
 /// is retired.
-struct Newest {
+struct LatestSnapshot {
     id: [u8; 16],
     covered: u64,
     /// When the host last took what may be retired.
-    told: Option<u64>,
+    retire_requested: Option<u64>,
 }
 
-impl Newest {
+impl LatestSnapshot {
     fn is_due(&self, now: u64) -> bool {
-        self.told.is_none_or(|told| now >= told + RETIRE_SECONDS)
+        self.retire_requested.is_none_or(|retire_requested| now >= retire_requested + RETIRE_SECONDS)
     }
 }
 
@@ -202,7 +202,7 @@ impl Snapshots {
             let bucket = now.saturating_sub(self.retention) / 10;
             let (below, snapshot) = (newest.covered, newest.id);
             store.retire(self.log, Retirement { below, bucket, snapshot, boot_id: self.boot_id }).await?;
-            newest.told = Some(now);
+            newest.retire_requested = Some(now);
         }
         Ok(())
     }
@@ -239,7 +239,7 @@ impl Snapshots {
         store: &mut Store,
         frozen: Frozen,
         frontier: Frontier,
-    ) -> Result<Option<Newest>, ReadError> {
+    ) -> Result<Option<LatestSnapshot>, ReadError> {
         // 3.
         let Ok(id) = random() else { return Ok(None) };
         let Some(manifest) = self.write(store, id, frozen, frontier).await? else { return Ok(None) };
@@ -255,7 +255,7 @@ impl Snapshots {
             return Ok(None);
         }
         self.events.emit(Event::SnapshotTaken { log: self.log.number(), index: manifest.covered });
-        Ok(Some(Newest { id, covered: manifest.covered, told: None }))
+        Ok(Some(LatestSnapshot { id, covered: manifest.covered, retire_requested: None }))
     }
 
     /// Seals frozen state and has the host keep each chunk.
@@ -270,7 +270,7 @@ impl Snapshots {
         let (keys, vault, log, boot_id) = (Arc::clone(&self.keys), self.vault, self.log, self.boot_id);
         let base = Base { frontier, roots: self.roots.last() };
         let sealing = spawn_blocking(move || {
-            let scope = Scope { keys: &keys, vault, log, boot_id };
+            let scope = SnapshotContext { keys: &keys, vault, log, boot_id };
             scope.seal::<State>(id, &frozen, &base, |chunk| give.blocking_send(chunk).is_ok())
         });
         for number in 0.. {

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use adyton_decider::Gate;
-use adyton_engine::{Held, Release, Shard};
+use adyton_engine::{Pending, Release, Shard};
 use adyton_frame::{Event, StopReason};
 use adyton_ledger::{Frontier, LogId};
 use adyton_vault::{
@@ -23,10 +23,10 @@ use adyton_vault::{
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
-use super::handle::{Failure, Request, Shared, Ticket, fresh};
+use super::handle::{Failure, Request, Ticket, WriterStatus, fresh};
 use super::log_writer::{LogWriter, Step};
 use super::queue::Receiver;
-use super::stop::Stop;
+use super::stop::StopReporter;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::metrics::numbered;
@@ -45,13 +45,13 @@ pub struct Deps {
     /// The effective policy and settings, set here once they have passed their gate.
     pub effective: Watch,
     /// Reports that the writer has stopped.
-    pub stop: Stop,
+    pub stop: StopReporter,
 }
 
 /// The one task that decides.
 pub(super) struct Writer {
     shard: Shard<State, Ticket>,
-    shared: Arc<Shared>,
+    shared: Arc<WriterStatus>,
     deps: Deps,
     /// What binds the decider now.
     deciding: Arc<Effective>,
@@ -61,17 +61,26 @@ pub(super) struct Writer {
     sweep_due: bool,
     /// What waits for frozen state.
     freezing: Option<oneshot::Sender<(Frozen, Frontier)>>,
-    warned: Warned,
+    warned: CeilingWarnings,
 }
 
 impl Writer {
-    pub(super) fn new(shard: Shard<State, Ticket>, shared: Arc<Shared>, deps: Deps) -> Self {
+    pub(super) fn new(shard: Shard<State, Ticket>, shared: Arc<WriterStatus>, deps: Deps) -> Self {
         let (deciding, decided) = (deps.effective.now(), VecDeque::new());
-        Self { shard, shared, deps, deciding, decided, sweep_due: false, freezing: None, warned: Warned::default() }
+        Self {
+            shard,
+            shared,
+            deps,
+            deciding,
+            decided,
+            sweep_due: false,
+            freezing: None,
+            warned: CeilingWarnings::default(),
+        }
     }
 
     /// The log, and where to report that its writer has stopped.
-    pub(super) fn stopped(&self) -> (LogId, Stop) {
+    pub(super) fn stopped(&self) -> (LogId, StopReporter) {
         (self.deps.log.log(), self.deps.stop.clone())
     }
 
@@ -90,10 +99,10 @@ impl Writer {
                     Err(reason) => return Some(reason),
                 },
                 _ = second.tick() => self.sweep_due = true,
-                () = shared.touch.notified() => {
+                () = shared.append_wanted.notified() => {
                     // An append that is under way renews the lease too, if it is fast enough; otherwise the waiting read asks again.
                     if !self.deps.log.is_in_flight() {
-                        self.shard.touch();
+                        self.shard.append_empty();
                     }
                 }
                 more = requests.ready(), if !self.shard.is_full() => if !more {
@@ -179,10 +188,10 @@ impl Writer {
 
     /// 4. Answers, or waits with a refusal for an append under whose lease it may leave.
     fn release(&mut self, release: Release<State, Ticket>) {
-        if release.answer.is_ok() || self.shared.lease.is_held() {
+        if release.answer.is_ok() || self.shared.lease.is_valid() {
             answer(release);
         } else {
-            self.shard.touch_for(release);
+            self.shard.release_after_append(release);
         }
     }
 
@@ -209,7 +218,7 @@ impl Writer {
         let root = (size, self.shard.frontier().root());
         *shared.durable_root.write().unwrap_or_else(PoisonError::into_inner) = root;
         // There is no register yet: certified is durable.
-        let Held { releases, effects, snapshots, view, frozen } = self.shard.reached(Gate::Certified, size);
+        let Pending { releases, effects, snapshots, view, frozen } = self.shard.reached(Gate::Certified, size);
         self.frozen(frozen);
         // Before the lease is renewed, so that no read answers from an older view under the new lease.
         if let Some(view) = view {
@@ -243,9 +252,9 @@ impl Writer {
 
 /// The hour of the last event for each ceiling that came near: at most one event an hour for each.
 #[derive(Default)]
-struct Warned(BTreeMap<Ceiling, u64>);
+struct CeilingWarnings(BTreeMap<Ceiling, u64>);
 
-impl Warned {
+impl CeilingWarnings {
     fn is_first(&mut self, ceiling: Ceiling, now: u64) -> bool {
         let hour = now / 3600;
         self.0.insert(ceiling, hour) != Some(hour)

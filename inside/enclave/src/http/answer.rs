@@ -19,7 +19,7 @@ use super::refusals::Refused;
 use super::workers::Overloaded;
 use crate::ask::AskError;
 use crate::evidence::EvidenceError;
-use crate::policy::Resting;
+use crate::policy::Inapplicable;
 use crate::signed::SignedRequestError;
 
 /// A refusal as a client sees it.
@@ -151,7 +151,7 @@ impl ApiError {
     }
 
     /// What of signed settings cannot be used: names and places only.
-    pub(crate) fn resting(error: &Resting) -> Self {
+    pub(crate) fn resting(error: &Inapplicable) -> Self {
         Self::new(StatusCode::BAD_REQUEST, 60200, &format!("the settings: {error}"))
     }
 

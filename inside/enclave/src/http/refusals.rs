@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use adyton_vault::{
-    Ceiling, CodeLengthGiven, Denied, KeyList, MAX_CODE_LENGTH, OtherSequence, Reason, Refusal, services, tenancy,
+    Ceiling, CodeLengthGiven, Denied, KeyList, MAX_CODE_LENGTH, Reason, Refusal, WrongSequence, services, tenancy,
     verification,
 };
 use axum::http::StatusCode;
@@ -65,7 +65,7 @@ impl Refused for Denied {
     }
 }
 
-impl Refused for OtherSequence {
+impl Refused for WrongSequence {
     fn error(self, _: &str) -> ApiError {
         conflict("The signed request has another sequence than the next one")
             .detail("expected", &self.expected.to_string())

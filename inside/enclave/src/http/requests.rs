@@ -14,7 +14,7 @@ use std::sync::Arc;
 use adyton_ledger::{
     Action, GovRecord, Request, SettingsRecord, Signer, Signers, SshPublicKey, VaultId, VerifiedRequest,
 };
-use adyton_vault::{AccountId, OtherSequence};
+use adyton_vault::{AccountId, WrongSequence};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -128,7 +128,7 @@ impl Api {
 
 /// Refuses another sequence than the next one before anything is opened. The decider has the last word.
 fn in_turn(request: &Request, expected: u64) -> Result<(), ApiError> {
-    if request.sequence == expected { Ok(()) } else { Err(OtherSequence { expected }.error("")) }
+    if request.sequence == expected { Ok(()) } else { Err(WrongSequence { expected }.error("")) }
 }
 
 /// The settings' text and the policy's routes. It changes nothing and takes no sequence; a copy of the request is refused once the

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use adyton_decider::Gate;
 use adyton_engine::sealing::{Opener, body_of};
 use adyton_engine::snapshot::{Manifest, Scope};
-use adyton_engine::{Held, Machine as _, Release, Replay, Sealed, Shard};
+use adyton_engine::{Machine as _, Pending, Release, Replay, Sealed, Shard};
 use adyton_host::{RedbStore, StoreError};
 use adyton_ledger::{AppendOutcome, Body, Hash, Kind, LogReader, LogStore, Retirement};
 use adyton_vault::{
@@ -221,7 +221,7 @@ impl World {
                     events.push(event.to_vec());
                     Ok(())
                 };
-                opener.open(&record, &header).unwrap().each(keep).unwrap();
+                opener.open(&record, &header).unwrap().for_each_event(keep).unwrap();
             }
         }
         assert_eq!(events[..], self.decided[..events.len()], "in the order in which it was decided");
@@ -278,7 +278,7 @@ impl World {
         }
         self.in_flight = None;
         let reached = self.shard.reached(Gate::Certified, self.shard.size());
-        let Held { releases, effects, snapshots, view: _, frozen: _ } = reached;
+        let Pending { releases, effects, snapshots, view: _, frozen: _ } = reached;
         self.read_back();
         for effect in effects {
             let Consequence::Deliver(Effect::Send { verification: sid, attempt, message, .. }) = effect else {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use adyton_enclave::engine::replay::{ReadError, replay};
-use adyton_enclave::engine::{Failure, Stopped};
+use adyton_enclave::engine::{Failure, WriterStopped};
 use adyton_enclave::policy::Effective;
 use adyton_enclave::store::Store;
 use adyton_engine::ReplayError;
 use adyton_frame::{Event, StopReason};
 use adyton_ledger::{AppendOutcome, Frontier, Hash, LogReader, LogStore, OpsRoot};
 use adyton_transport::{Listener, Stream, accept_channel};
-use adyton_vault::{Effect, EventKind, OtherSequence, Record as _, Refusal, Reply, ServiceId, services, tenancy};
+use adyton_vault::{Effect, EventKind, Record as _, Refusal, Reply, ServiceId, WrongSequence, services, tenancy};
 use tokio::time::timeout;
 
 use crate::disk::Disk;
@@ -49,13 +49,13 @@ fn created_services(disk: &Disk) -> impl Iterator<Item = ServiceId> + use<> {
             }
             Ok(())
         };
-        opener.open(&record, &header).unwrap().each(each).unwrap();
+        opener.open(&record, &header).unwrap().for_each_event(each).unwrap();
     }
     created.into_iter()
 }
 
 fn other_sequence(expected: u64) -> Failure {
-    Failure::Refused(Refusal::Tenancy(tenancy::Refusal::Sequence(OtherSequence { expected })))
+    Failure::Refused(Refusal::Tenancy(tenancy::Refusal::Sequence(WrongSequence { expected })))
 }
 
 /// Settings of a sequence; what they allow is told apart by their hash.
@@ -173,7 +173,7 @@ async fn a_conflict_fences_for_ever() {
     live.heard.until(|said| said.contains(&Event::Fenced { log: 1, size })).await;
     assert!(live.engine.is_stopped() && !live.engine.is_ready());
     let told = timeout(TEST_TIMEOUT, live.stopped.recv()).await.unwrap();
-    assert_eq!(told, Some(Stopped { log: OPS, reason: StopReason::Conflict }), "so that the process ends");
+    assert_eq!(told, Some(WriterStopped { log: OPS, reason: StopReason::Conflict }), "so that the process ends");
     for _ in 0..2 {
         live.kill_host();
         live.start_host();

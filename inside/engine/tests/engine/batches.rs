@@ -161,8 +161,8 @@ fn a_batch_passes_when_the_latest_gate_of_its_events_is_reached_and_after_those_
 #[test]
 fn an_entry_without_events_is_added_only_if_no_other_waits() {
     let mut log = Log::new();
-    log.shard.touch();
-    log.shard.touch();
+    log.shard.append_empty();
+    log.shard.append_empty();
     let refused = log.submit(Command::Refuse);
     assert!(log.answers.is_empty(), "it waits for the entry");
     assert!(log.append() && !log.append());
@@ -171,7 +171,7 @@ fn an_entry_without_events_is_added_only_if_no_other_waits() {
     let entry = log.store.read(OPS, size - 1, 1, usize::MAX).unwrap().remove(0);
     assert_eq!((entry.hot, entry.kept), (None, None));
     log.submit(Command::Count(vec![note(Class::H, 1)]));
-    log.shard.touch();
+    log.shard.append_empty();
     assert!(log.append() && !log.append());
     assert_eq!(replay(&log.store).state.cold(), log.shard.state().cold());
 }

@@ -6,7 +6,7 @@ use crate::verification::Refusal;
 /// The verifications of the effects that stop, and whether their life ended.
 fn stopped(effects: &[Effect]) -> Vec<(Vec<VerificationId>, bool)> {
     let stopped = effects.iter().filter_map(|effect| match effect {
-        Effect::Stop { verifications, expired } => Some((verifications.clone(), *expired)),
+        Effect::CancelDelivery { verifications, expired } => Some((verifications.clone(), *expired)),
         Effect::Send { .. } => None,
     });
     stopped.collect()

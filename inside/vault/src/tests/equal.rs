@@ -57,7 +57,9 @@ impl Bench {
                 Effect::Send { channel, message, counts, older, avoid, .. } => {
                     trace.sent.push((*channel, message.text.expose().len(), counts.1, older.is_some(), *avoid));
                 }
-                Effect::Stop { verifications, expired } => trace.stopped.push((verifications.len(), *expired)),
+                Effect::CancelDelivery { verifications, expired } => {
+                    trace.stopped.push((verifications.len(), *expired))
+                }
             }
         }
         for event in draft.events {

@@ -34,7 +34,7 @@ fn stronger_is_immediate_and_weaker_waits_for_the_tenants_signature() {
     assert_eq!(update(&mut bench, length(6)).err(), Some(Refusal::Loosening));
     let service = bench.service;
     let loosen = |sequence, length| loosening(sequence, service, Some(length));
-    assert_eq!(bench.refused(loosen(2, 6)), Refusal::Sequence(OtherSequence { expected: 1 }));
+    assert_eq!(bench.refused(loosen(2, 6)), Refusal::Sequence(WrongSequence { expected: 1 }));
     assert_eq!(
         bench.refused(loosen(1, 5)),
         too_short(CodeLengthGiven::Loosening),
@@ -408,7 +408,7 @@ fn a_name_of_a_request_that_does_not_fit_is_refused() {
     create(&mut bench, service).unwrap();
     let start = |bench: &mut Bench, name: &str| {
         let mut start = bench.start_command(NUMBER, None);
-        start.look = MessageLook {
+        start.look = MessageOptions {
             name: Some(ServiceName::parse(name).unwrap()),
             locale: Locale::German,
             app_hash: AppHash::parse("He42w354ol9"),

@@ -108,13 +108,13 @@ impl Made {
         let decision = self.bench.decide(Tick.into());
         assert_eq!(!decision.draft.events.is_empty(), self.bench.state.is_due(self.bench.now));
         for effect in &decision.draft.effects {
-            let Effect::Stop { verifications, .. } = effect else { panic!("a sweep sends nothing") };
-            assert!(verifications.len() <= MAX_ENDS);
+            let Effect::CancelDelivery { verifications, .. } = effect else { panic!("a sweep sends nothing") };
+            assert!(verifications.len() <= MAX_REMOVED_PER_SWEEP);
         }
         decision.draft.events.into_iter().for_each(|event| self.bench.apply_live(event));
         let after = (self.bench.state.live(), self.bench.state.budgets().0);
-        assert!(before.0 - after.0 <= 2 * MAX_ENDS);
-        assert!(before.1 - after.1 <= MAX_ENDS + MAX_LOOKS);
+        assert!(before.0 - after.0 <= 2 * MAX_REMOVED_PER_SWEEP);
+        assert!(before.1 - after.1 <= MAX_REMOVED_PER_SWEEP + MAX_SCANNED_PER_SWEEP);
     }
 
     /// Whatever is asked of a service that is gone.

@@ -21,10 +21,10 @@ fn a_tenant_may_repeat_itself_and_none_comes_in_without_the_owners() {
     assert_eq!(bench.refused(another_key), Refusal::AccountTaken);
     bench.rules.tenancy.admission = Admission::Owners;
     assert_eq!(bench.refused(tenant(id(4), TOKEN, None)), Refusal::TenantsClosed);
-    assert_eq!(bench.refused(tenant(id(4), TOKEN, Some(2))), Refusal::Sequence(OtherSequence { expected: 1 }));
+    assert_eq!(bench.refused(tenant(id(4), TOKEN, Some(2))), Refusal::Sequence(WrongSequence { expected: 1 }));
     assert!(bench.run(tenant(id(4), TOKEN, Some(1))).is_ok());
     assert_eq!(bench.state.next_owners_sequence(), 2);
-    assert_eq!(bench.refused(tenant(id(5), TOKEN, Some(1))), Refusal::Sequence(OtherSequence { expected: 2 }));
+    assert_eq!(bench.refused(tenant(id(5), TOKEN, Some(1))), Refusal::Sequence(WrongSequence { expected: 2 }));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_reset_takes_every_key_and_counts_once() {
     let reset =
         || KeyChanges { reset: true, token_hash: Some(token(9)), ..key_changes(&[(old, Scope::Admin, token(8))]) };
     bench.run(change(2, reset())).unwrap();
-    assert_eq!(bench.refused(change(2, reset())), Refusal::Sequence(OtherSequence { expected: 3 }));
+    assert_eq!(bench.refused(change(2, reset())), Refusal::Sequence(WrongSequence { expected: 3 }));
     assert_eq!(
         bench.refused(bench.start_command(NUMBER, None)),
         verification::Refusal::Denied(Denied::Unauthorized),
@@ -185,7 +185,7 @@ fn settings_count_once_and_outlive_a_restart() {
     let mut bench = Bench::new();
     let change = |sequence, text: &str| ChangeSettings { sequence, text: text.into() };
     bench.run(change(1, "version = 1")).unwrap();
-    assert_eq!(bench.refused(change(1, "version = 1")), Refusal::Sequence(OtherSequence { expected: 2 }));
+    assert_eq!(bench.refused(change(1, "version = 1")), Refusal::Sequence(WrongSequence { expected: 2 }));
     bench.run(change(2, "version = 1 # again")).unwrap();
     bench.reboot();
     assert_eq!(bench.state.settings(), "version = 1 # again");

@@ -3,7 +3,7 @@
 use core::convert::Infallible;
 
 use adyton_decider::{Context, Seconds};
-use adyton_tenancy::{AccountId, Caller, Denied, OtherSequence, Scope};
+use adyton_tenancy::{AccountId, Caller, Denied, Scope, WrongSequence};
 
 use crate::message::brings_a_hash;
 use crate::state::Service;
@@ -60,7 +60,7 @@ pub enum Refusal {
     /// The caller may not.
     Denied(Denied),
     /// A signed request is not the next one.
-    Sequence(OtherSequence),
+    Sequence(WrongSequence),
     /// The caller has no such service.
     NotFound,
     /// The policy lets callers of this service supply no codes.
@@ -109,8 +109,8 @@ impl From<Denied> for Refusal {
     }
 }
 
-impl From<OtherSequence> for Refusal {
-    fn from(other: OtherSequence) -> Self {
+impl From<WrongSequence> for Refusal {
+    fn from(other: WrongSequence) -> Self {
         Self::Sequence(other)
     }
 }

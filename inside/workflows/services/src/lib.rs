@@ -36,8 +36,8 @@ pub use decide::{
 };
 pub use event::Event;
 pub use message::{
-    AppHash, AppHashesError, Locale, Message, MessageLook, NameError, Part, ServiceName, Text, TooLong, WebOtpDomain,
-    brings_a_hash, gsm7_septets, render,
+    AppHash, AppHashesError, Locale, Message, MessageOptions, NameError, Part, ServiceName, Text, TooLong,
+    WebOtpDomain, brings_a_hash, gsm7_septets, render,
 };
 pub use reads::{FetchService, ListServices, ServicePage, fetch, list};
 pub use requirement::{Prover, Requirement, Requirements};

@@ -5,7 +5,7 @@ use alloc::collections::BTreeSet;
 use adyton_decider::Seconds;
 use adyton_tenancy::AccountId;
 
-use crate::decide::{CodeLengthGiven, MAX_CODE_LENGTH_FLOOR, MAX_CODE_LENGTH, Refusal};
+use crate::decide::{CodeLengthGiven, MAX_CODE_LENGTH, MAX_CODE_LENGTH_FLOOR, Refusal};
 use crate::message::{TooLong, check_service};
 use crate::state::Service;
 use crate::{ServiceId, ServiceSettings, State};
@@ -44,7 +44,8 @@ impl Rules {
         }
         // The longest code that a message of the service may carry. A policy's floor, which is 6 at
         // the most, may lie above it.
-        let longest = if settings.custom_code { MAX_CODE_LENGTH } else { settings.code_length.max(MAX_CODE_LENGTH_FLOOR) };
+        let longest =
+            if settings.custom_code { MAX_CODE_LENGTH } else { settings.code_length.max(MAX_CODE_LENGTH_FLOOR) };
         check_service(settings, usize::from(longest)).map_err(|TooLong { excess }| Refusal::ServiceTooLong { excess })
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 const MAX_KEYS: usize = 100;
 /// Tenants whom nobody admitted; beyond it only the owners admit further ones. A tenant is kept for
 /// ever, and where admission is open anybody makes one.
-const MAX_STRANGERS: usize = 10_000;
+const MAX_SELF_REGISTERED: usize = 10_000;
 
 /// What this workflow drafts. It has no effects.
 pub type Draft = adyton_decider::Draft<Event, Infallible>;
@@ -62,7 +62,7 @@ pub enum Denied {
 
 /// A signed request has another sequence than the next one: it counted already, or is not due yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OtherSequence {
+pub struct WrongSequence {
     /// The next one.
     pub expected: u64,
 }
@@ -73,7 +73,7 @@ pub enum Refusal {
     /// The caller may not.
     Denied(Denied),
     /// A signed request is not the next one.
-    Sequence(OtherSequence),
+    Sequence(WrongSequence),
     /// The account SID is taken by another token or SSH key.
     AccountTaken,
     /// A key that is to go is not one of the tenant's.
@@ -105,8 +105,8 @@ impl From<Denied> for Refusal {
     }
 }
 
-impl From<OtherSequence> for Refusal {
-    fn from(other: OtherSequence) -> Self {
+impl From<WrongSequence> for Refusal {
+    fn from(other: WrongSequence) -> Self {
         Self::Sequence(other)
     }
 }
@@ -166,7 +166,7 @@ fn create_tenant(
     match admitted {
         Some(sequence) => expect_owners(state, sequence)?,
         None if context.rules.admission == Admission::Owners => return Err(Refusal::TenantsClosed),
-        None if state.tenants() >= MAX_STRANGERS => return Err(Refusal::Full),
+        None if state.tenants() >= MAX_SELF_REGISTERED => return Err(Refusal::Full),
         None => {}
     }
     let view = TenantView { account, friendly_name: friendly_name.clone(), created: context.now };
@@ -177,7 +177,7 @@ fn create_tenant(
 
 fn change_keys(state: &State, change: ChangeKeys, draft: &mut Draft) -> Result<(), Refusal> {
     let ChangeKeys { account, sequence, changes } = change;
-    if !state.holds(account) {
+    if !state.has_account(account) {
         return Err(Refusal::Denied(Denied::Unauthorized));
     }
     state.expect(account, sequence)?;
@@ -224,7 +224,7 @@ fn change_settings(state: &State, change: ChangeSettings, draft: &mut Draft) -> 
 }
 
 /// A signed request of the owners counts once, in its turn.
-fn expect_owners(state: &State, sequence: u64) -> Result<(), OtherSequence> {
+fn expect_owners(state: &State, sequence: u64) -> Result<(), WrongSequence> {
     let expected = state.next_owners_sequence();
-    if expected == sequence { Ok(()) } else { Err(OtherSequence { expected }) }
+    if expected == sequence { Ok(()) } else { Err(WrongSequence { expected }) }
 }

@@ -55,9 +55,9 @@ pub(crate) struct Budgets {
     /// How many of them are of a tenant's services, those that are gone included.
     of_account: Map<AccountId, usize>,
     /// Services that are gone, whose places wait for sweeps, and whose they were.
-    gone: Map<ServiceId, AccountId>,
+    deleted_services: Map<ServiceId, AccountId>,
     /// The last place that a sweep looked at.
-    looked: Option<Place>,
+    cursor: Option<Place>,
     /// Boots that the log knows.
     pub(crate) boots: u64,
     /// When this boot began, unless it is the vault's first.
@@ -116,14 +116,14 @@ impl Budgets {
         bucket.spend(self.full_again(&budget).max(from_boot), now)
     }
 
-    fn held(&self, account: AccountId) -> usize {
+    fn count_of(&self, account: AccountId) -> usize {
         self.of_account.get(&account).copied().unwrap_or_default()
     }
 
     /// Whether the tenant has room for one more place, should `place` be a new one.
     pub(crate) fn has_room(&self, account: AccountId, place: &Place) -> bool {
         let free = MAX_BUDGETS.saturating_sub(self.by_place.len());
-        self.held(account) < free || self.by_place.contains_key(place)
+        self.count_of(account) < free || self.by_place.contains_key(place)
     }
 
     /// How many places are known.
@@ -136,7 +136,7 @@ impl Budgets {
         let counts = |(place, budget): (&'_ Place, &Budget)| (budget.consecutive(self.now), budget.last, place.0);
         self.by_place.iter().filter_map(move |entry| {
             let (consecutive, last, service) = counts(entry);
-            (consecutive > 0 && !self.gone.contains_key(&service)).then_some((entry.0, consecutive, last))
+            (consecutive > 0 && !self.deleted_services.contains_key(&service)).then_some((entry.0, consecutive, last))
         })
     }
 
@@ -170,10 +170,10 @@ impl Budgets {
     }
 
     /// A service of a tenant is gone. Its SID does not come again.
-    pub(crate) fn service_gone(&mut self, at: Seconds, account: AccountId, service: ServiceId) {
+    pub(crate) fn on_service_deleted(&mut self, at: Seconds, account: AccountId, service: ServiceId) {
         self.pass(at);
         if self.first_of(service).is_some() {
-            self.gone.insert(service, account);
+            self.deleted_services.insert(service, account);
         }
     }
 
@@ -183,14 +183,14 @@ impl Budgets {
     }
 
     /// Takes places of services that are gone, in so many steps.
-    pub(crate) fn take_gone(&mut self, steps: usize) {
+    pub(crate) fn remove_deleted(&mut self, steps: usize) {
         for _ in 0..steps {
-            let Some((service, account)) = self.gone.first().map(|(service, of)| (*service, *of)) else {
+            let Some((service, account)) = self.deleted_services.first().map(|(service, of)| (*service, *of)) else {
                 return;
             };
             match self.first_of(service) {
                 Some(place) => self.take(&place, Some(account)),
-                None => drop(self.gone.remove(&service)),
+                None => drop(self.deleted_services.remove(&service)),
             }
         }
     }
@@ -198,8 +198,8 @@ impl Budgets {
     /// Looks at the next places, at most so many, and drops those whose bucket is full and that
     /// count nothing. They are as good as new, so no event need say so. After the last place the
     /// first is the next.
-    pub(crate) fn drop_some(&mut self, now: Seconds, most: usize, owner: impl Fn(&ServiceId) -> Option<AccountId>) {
-        let from = self.looked.map_or(Bound::Unbounded, Bound::Excluded);
+    pub(crate) fn evict_full(&mut self, now: Seconds, most: usize, owner: impl Fn(&ServiceId) -> Option<AccountId>) {
+        let from = self.cursor.map_or(Bound::Unbounded, Bound::Excluded);
         let (mut looked, mut worthless) = (None, Vec::new());
         let next = self.by_place.range((from, Bound::Unbounded)).take(most);
         let seen = next.map(|(place, budget)| {
@@ -209,9 +209,9 @@ impl Budgets {
             }
         });
         let all = seen.count() == most;
-        self.looked = looked.filter(|_| all);
+        self.cursor = looked.filter(|_| all);
         for place in worthless {
-            let owner = owner(&place.0).or_else(|| self.gone.get(&place.0).copied());
+            let owner = owner(&place.0).or_else(|| self.deleted_services.get(&place.0).copied());
             self.take(&place, owner);
         }
     }
@@ -233,7 +233,7 @@ impl Budgets {
     pub(crate) fn are_counted(&self, owner: impl Fn(&ServiceId) -> Option<AccountId>) -> bool {
         let mut counted = Map::<AccountId, usize>::default();
         for ((service, _), _) in self.by_place.iter() {
-            match owner(service).or_else(|| self.gone.get(service).copied()) {
+            match owner(service).or_else(|| self.deleted_services.get(service).copied()) {
                 Some(account) => counted.update_or_default(account, |held| *held += 1),
                 None => return false,
             }
@@ -279,19 +279,19 @@ mod tests {
         // A service that is gone gives its places back, step by step, and so do counts that are
         // forgotten.
         let owner = |service: &ServiceId| Some(AccountId::from_bytes(*service.as_bytes()));
-        budgets.service_gone(0, account(2), place(2, 0).0);
+        budgets.on_service_deleted(0, account(2), place(2, 0).0);
         assert_eq!(budgets.counts().count(), MAX_BUDGETS / 2, "at once");
-        budgets.take_gone(1000);
-        assert_eq!((budgets.len(), budgets.held(account(2))), (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 4 - 1000));
-        budgets.take_gone(MAX_BUDGETS);
-        assert_eq!((budgets.len(), budgets.gone.len()), (MAX_BUDGETS / 2, 0));
+        budgets.remove_deleted(1000);
+        assert_eq!((budgets.len(), budgets.count_of(account(2))), (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 4 - 1000));
+        budgets.remove_deleted(MAX_BUDGETS);
+        assert_eq!((budgets.len(), budgets.deleted_services.len()), (MAX_BUDGETS / 2, 0));
         assert_eq!(fill(&mut budgets, 2), MAX_BUDGETS / 4);
-        budgets.drop_some(FORGOTTEN_AFTER - 1, MAX_BUDGETS, owner);
+        budgets.evict_full(FORGOTTEN_AFTER - 1, MAX_BUDGETS, owner);
         assert_eq!(budgets.len(), MAX_BUDGETS / 4 * 3);
         budgets.pass(FORGOTTEN_AFTER);
-        budgets.drop_some(FORGOTTEN_AFTER, 1000, owner);
-        assert_eq!((budgets.len(), budgets.held(account(1))), (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 2 - 1000));
-        budgets.drop_some(FORGOTTEN_AFTER, MAX_BUDGETS, owner);
+        budgets.evict_full(FORGOTTEN_AFTER, 1000, owner);
+        assert_eq!((budgets.len(), budgets.count_of(account(1))), (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 2 - 1000));
+        budgets.evict_full(FORGOTTEN_AFTER, MAX_BUDGETS, owner);
         assert_eq!((budgets.len(), budgets.of_account.len()), (0, 0));
     }
 }

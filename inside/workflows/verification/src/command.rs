@@ -2,7 +2,7 @@
 
 use adyton_destination::{Channel, Destination};
 use adyton_seal::Code;
-use adyton_services::{MessageLook, ServiceId};
+use adyton_services::{MessageOptions, ServiceId};
 use adyton_tenancy::Caller;
 
 use crate::{AttemptId, Outcome, Subject, Subjects, VerificationId};
@@ -22,7 +22,7 @@ pub struct Start {
     /// A code that the caller supplies.
     pub custom_code: Option<Code>,
     /// What the message looks like.
-    pub look: MessageLook,
+    pub look: MessageOptions,
     /// What it costs, in millionths of the policy's unit.
     pub cost: u64,
 }

@@ -28,7 +28,7 @@ pub struct Beneath<'a> {
 impl Beneath<'_> {
     /// A verification that is held, and its tenant, while its service is there: one of a deleted
     /// service only waits for its sweep.
-    pub(crate) fn held<'s>(
+    pub(crate) fn existing<'s>(
         &self,
         state: &'s State,
         verification: VerificationId,
@@ -96,14 +96,14 @@ pub(crate) fn stop(
     let under_way = |sid: &VerificationId| state.hot.verifications.get(sid).is_some_and(|live| live.is_under_way());
     let verifications: Vec<_> = verifications.filter(under_way).collect();
     if !verifications.is_empty() {
-        draft.run(Effect::Stop { verifications, expired });
+        draft.effect(Effect::CancelDelivery { verifications, expired });
     }
 }
 
 fn report_delivery(state: &State, beneath: &Beneath<'_>, report: &ReportDelivery, draft: &mut Draft) {
     let ReportDelivery { verification, attempt, outcome, route } = *report;
     // A verification that is over needs no outcome.
-    if beneath.held(state, verification).is_some() {
+    if beneath.existing(state, verification).is_some() {
         draft.log(Event::DeliveryReported { verification, attempt, outcome, route });
     }
 }

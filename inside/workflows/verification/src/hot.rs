@@ -26,10 +26,10 @@ pub(crate) struct Hot {
     /// (service, subject) to the live verification of that destination.
     pub(crate) by_subject: Map<(ServiceId, Subject), VerificationId>,
     /// When each verification ends, soonest first.
-    pub(crate) ends: Set<(Seconds, VerificationId)>,
+    pub(crate) by_expiry: Set<(Seconds, VerificationId)>,
     pub(crate) sends: Sends,
     /// Services that are gone and whose verifications wait for sweeps.
-    pub(crate) gone: BTreeSet<ServiceId>,
+    pub(crate) deleted_services: BTreeSet<ServiceId>,
     /// Hour of the last sweep.
     pub(crate) swept: u64,
     /// Counts of sending are being looked through.
@@ -85,7 +85,7 @@ impl Clone for Verification {
 }
 
 impl Verification {
-    pub(crate) fn ends(&self) -> Seconds {
+    pub(crate) fn expires_at(&self) -> Seconds {
         self.created().saturating_add(CODE_LIFE)
     }
 
@@ -125,14 +125,14 @@ impl Hot {
     pub(crate) fn start(&mut self, sid: VerificationId, verification: Verification) {
         self.slots.entry(verification.slot()).or_insert(Slot { key: None, live: 0 }).live += 1;
         self.by_subject.insert((verification.service, verification.subject), sid);
-        self.ends.insert((verification.ends(), sid));
+        self.by_expiry.insert((verification.expires_at(), sid));
         self.verifications.insert(sid, verification.into());
     }
 
     /// Ends a verification and erases its slot's key with the slot's last live code.
     pub(crate) fn end(&mut self, sid: VerificationId) -> Option<Shared<Verification>> {
         let ended = self.verifications.remove(&sid)?;
-        self.ends.remove(&(ended.ends(), sid));
+        self.by_expiry.remove(&(ended.expires_at(), sid));
         let subject = (ended.service, ended.subject);
         // A later verification of the same destination may have taken the place.
         if self.by_subject.get(&subject) == Some(&sid) {
@@ -169,13 +169,13 @@ impl Hot {
 
 /// Why verifications ended, for ten minutes each.
 #[derive(Default)]
-pub(crate) struct Ended {
+pub(crate) struct RecentEnds {
     by_sid: Map<VerificationId, (ServiceId, Reason, Seconds)>,
     /// Oldest first.
     order: VecDeque<VerificationId>,
 }
 
-impl Ended {
+impl RecentEnds {
     /// What readers see of it.
     pub(crate) fn shown(&self) -> Self {
         Self { by_sid: self.by_sid.clone(), order: VecDeque::new() }
@@ -221,7 +221,7 @@ impl Ended {
     }
 
     /// Forgets what is due, at most so many.
-    pub(crate) fn forget(&mut self, now: Seconds, most: usize) {
+    pub(crate) fn evict_old(&mut self, now: Seconds, most: usize) {
         for _ in 0..most {
             if !self.is_due(now) {
                 return;

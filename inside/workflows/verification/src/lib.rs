@@ -5,8 +5,8 @@
 //! only then secrets. So a refusal tells nothing about things that are not the caller's. Codes
 //! leave only in an [`Effect`], a message to the person, and never in a [`Reply`].
 //!
-//! It reads tenants and services ([`Beneath`]), and hears when a boot begins ([`State::booted`])
-//! and when a service is gone ([`State::service_gone`]). Failed-check budgets are class P;
+//! It reads tenants and services ([`Beneath`]), and hears when a boot begins ([`State::on_boot`])
+//! and when a service is gone ([`State::on_service_deleted`]). Failed-check budgets are class P;
 //! everything about live codes is class H: it lives in the memory of one boot. Events:
 //! `docs/spec/02-entries.md`; section of snapshots: `docs/spec/04-snapshots.md`.
 
@@ -47,8 +47,8 @@ pub use reply::{
 pub use rules::{Limits, Rules};
 pub use section::{Frozen, SECTION};
 pub use state::{HotFacts, State};
-pub use subjects::{InService, InTenant, MailDomain, NumberBlock, Shared, Subject, Subjects};
-pub use sweep::{MAX_ENDS, MAX_LOOKS, stop_service, sweep};
+pub use subjects::{InService, InTenant, MailDomain, NumberBlock, SharedSubject, Subject, Subjects};
+pub use sweep::{MAX_REMOVED_PER_SWEEP, MAX_SCANNED_PER_SWEEP, cancel_deliveries_of, sweep};
 pub use view::View;
 
 /// Life of a code in seconds, from its first sending; a resend does not extend it.

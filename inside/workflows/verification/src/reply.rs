@@ -171,7 +171,7 @@ pub enum Effect {
         avoid: Option<u8>,
     },
     /// End the delivery of these verifications' attempts: nothing of them is to leave any more.
-    Stop {
+    CancelDelivery {
         /// The verifications.
         verifications: Vec<VerificationId>,
         /// Their codes' life ended. Otherwise they are over, or a newer attempt takes the older

@@ -6,7 +6,7 @@
 use adyton_decider::{KeyedHash, Seconds, SlidingHours};
 use adyton_tenancy::AccountId;
 
-use crate::{InTenant, Shared, Subjects};
+use crate::{InTenant, SharedSubject, Subjects};
 
 /// Keys that a shard holds in both tables; beyond it nothing further is sent until an hour has passed.
 const MAX_KEYS: usize = 4_000_000;
@@ -19,7 +19,7 @@ pub(crate) enum Counted {
     /// Messages to one destination of a tenant.
     Destination(KeyedHash<InTenant>),
     /// Messages to one number block or mail domain, by one tenant.
-    Shared(Shared),
+    SharedSubject(SharedSubject),
     /// Messages of one tenant.
     Tenant(AccountId),
     /// Cost of one tenant's messages.
@@ -61,7 +61,7 @@ impl Sends {
     pub(crate) fn count(&mut self, account: Option<AccountId>, sent: Option<(Subjects, u64)>, at: Seconds) {
         let (Some(account), Some((subjects, cost))) = (account, sent) else { return };
         self.add(Counted::Destination(subjects.in_tenant), 1, at);
-        self.add(Counted::Shared(subjects.shared), 1, at);
+        self.add(Counted::SharedSubject(subjects.shared), 1, at);
         self.add(Counted::Tenant(account), 1, at);
         self.add(Counted::Spend(account), cost, at);
     }
@@ -78,10 +78,10 @@ impl Sends {
     }
 
     /// The count of the last sixty minutes.
-    pub(crate) fn lately(&self, key: &Counted, now: Seconds) -> u64 {
+    pub(crate) fn in_last_hour(&self, key: &Counted, now: Seconds) -> u64 {
         match key {
-            Counted::Spend(account) => self.cost.lately(account, now),
-            _ => self.requests.lately(key, now),
+            Counted::Spend(account) => self.cost.in_last_hour(account, now),
+            _ => self.requests.in_last_hour(key, now),
         }
     }
 
@@ -93,10 +93,10 @@ impl Sends {
 
     /// Looks at the next counts of each kind, at most so many, and drops old ones. Returns whether
     /// all were looked at.
-    pub(crate) fn forget(&mut self, now: Seconds, most: usize) -> bool {
+    pub(crate) fn evict_old(&mut self, now: Seconds, most: usize) -> bool {
         let [requests, costs] = &mut self.through;
-        *requests = *requests || self.requests.forget(now, most);
-        *costs = *costs || self.cost.forget(now, most);
+        *requests = *requests || self.requests.evict_old(now, most);
+        *costs = *costs || self.cost.evict_old(now, most);
         let is_through = *requests && *costs;
         if is_through {
             self.through = [false; 2];
@@ -117,7 +117,7 @@ mod tests {
             (0..tenants).for_each(|number| sends.add(Counted::Tenant(id(number)), 1, 10));
             (0..looks).for_each(|number| sends.add(Counted::Spend(id(number)), 1, 10));
             for _ in 0..2 {
-                let steps = (1..).find(|_| sends.forget(20, 1));
+                let steps = (1..).find(|_| sends.evict_old(20, 1));
                 assert_eq!(steps, Some(i32::from(tenants.max(looks)) + 1));
             }
         }

@@ -7,7 +7,7 @@ use adyton_services::{ServiceId, Services};
 use adyton_tenancy::AccountId;
 
 use crate::budgets::Budgets;
-use crate::hot::{Ended, Hot, Verification};
+use crate::hot::{Hot, RecentEnds, Verification};
 use crate::{Reason, VerificationId};
 
 /// Failed-check budgets (class P), live verifications (class H), and for a while why others are
@@ -17,7 +17,7 @@ pub struct State {
     pub(crate) budgets: Budgets,
     /// Why verifications that are over ended; kept for a while, through a restart as far as the log
     /// still tells.
-    pub(crate) ended: Ended,
+    pub(crate) ended: RecentEnds,
     pub(crate) hot: Hot,
 }
 
@@ -76,14 +76,14 @@ impl State {
         now: Seconds,
     ) -> Option<&Verification> {
         let found = self.hot.verifications.get(&verification)?;
-        (found.service == service && found.ends() > now && !found.approved).then_some(&**found)
+        (found.service == service && found.expires_at() > now && !found.approved).then_some(&**found)
     }
 
     /// Why a verification of a service is over, if that is still known.
     pub(crate) fn reason(&self, service: ServiceId, verification: VerificationId, now: Seconds) -> Option<Reason> {
         if let Some(found) = self.hot.verifications.get(&verification) {
             // Approved, or its life is over, though no sweep has come yet.
-            let over = found.approved || found.ends() <= now;
+            let over = found.approved || found.expires_at() <= now;
             return (found.service == service && over).then(|| found.reason_at_end());
         }
         self.ended.reason(service, verification, now)

@@ -26,12 +26,12 @@ pub struct Subjects {
     /// In its tenant, over all services.
     pub in_tenant: KeyedHash<InTenant>,
     /// What it shares with many other addresses, in its tenant.
-    pub shared: Shared,
+    pub shared: SharedSubject,
 }
 
 /// Keyed hash of what many addresses share; the two kinds have ceilings of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Shared {
+pub enum SharedSubject {
     /// A block of telephone numbers.
     NumberBlock(KeyedHash<NumberBlock>),
     /// A mail domain.

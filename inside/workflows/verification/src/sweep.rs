@@ -2,12 +2,12 @@
 //! the vault holds; what a sweep leaves is due at once ([`State::is_due`]).
 //!
 //! One sweep
-//! 1. ends at most [`MAX_ENDS`] verifications whose life is over, the soonest first,
-//! 2. ends at most [`MAX_ENDS`] verifications of services that are gone,
-//! 3. forgets at most [`MAX_LOOKS`] reasons of ends,
-//! 4. takes at most [`MAX_ENDS`] budgets of services that are gone,
-//! 5. looks at the next [`MAX_LOOKS`] budgets and drops those that are as good as new,
-//! 6. after each hour, looks at the next [`MAX_LOOKS`] counts of sending, until all were looked at.
+//! 1. ends at most [`MAX_REMOVED_PER_SWEEP`] verifications whose life is over, the soonest first,
+//! 2. ends at most [`MAX_REMOVED_PER_SWEEP`] verifications of services that are gone,
+//! 3. forgets at most [`MAX_SCANNED_PER_SWEEP`] reasons of ends,
+//! 4. takes at most [`MAX_REMOVED_PER_SWEEP`] budgets of services that are gone,
+//! 5. looks at the next [`MAX_SCANNED_PER_SWEEP`] budgets and drops those that are as good as new,
+//! 6. after each hour, looks at the next [`MAX_SCANNED_PER_SWEEP`] counts of sending, until all were looked at.
 //!
 //! Nothing hangs on when it happens: what is over or gone is not shown from that moment on, and old
 //! counts count for nothing. So budgets never call for a sweep, which would tell the host how many
@@ -24,9 +24,9 @@ use crate::hot::Hot;
 use crate::{Draft, Event, State, Subject, VerificationId};
 
 /// Verifications, or budgets, that one sweep takes out for one reason.
-pub const MAX_ENDS: usize = 1024;
+pub const MAX_REMOVED_PER_SWEEP: usize = 1024;
 /// Things of one kind that one sweep looks at to see whether they are old.
-pub const MAX_LOOKS: usize = 4096;
+pub const MAX_SCANNED_PER_SWEEP: usize = 4096;
 
 /// What is due: one event, whatever it is.
 pub fn sweep(state: &State, now: Seconds, draft: &mut Draft) {
@@ -34,71 +34,71 @@ pub fn sweep(state: &State, now: Seconds, draft: &mut Draft) {
         return;
     }
     draft.log(Event::Swept);
-    stop(state, state.hot.over(now).into_iter().map(|(_, sid)| sid), true, draft);
-    stop(state, state.hot.of_gone().into_iter(), false, draft);
+    stop(state, state.hot.expired(now).into_iter().map(|(_, sid)| sid), true, draft);
+    stop(state, state.hot.of_deleted_services().into_iter(), false, draft);
 }
 
-/// Ends the delivery of what is under way for a service that goes: at most [`MAX_ENDS`] messages,
+/// Ends the delivery of what is under way for a service that goes: at most [`MAX_REMOVED_PER_SWEEP`] messages,
 /// the others as sweeps come to them.
-pub fn stop_service(state: &State, service: ServiceId, draft: &mut Draft) {
-    stop(state, state.hot.of_service(service).take(MAX_ENDS), false, draft);
+pub fn cancel_deliveries_of(state: &State, service: ServiceId, draft: &mut Draft) {
+    stop(state, state.hot.of_service(service).take(MAX_REMOVED_PER_SWEEP), false, draft);
 }
 
 impl State {
     /// Whether a sweep has something to do.
     pub fn is_due(&self, now: Seconds) -> bool {
-        let over = self.hot.ends.first().is_some_and(|(ends, _)| *ends <= now);
+        let over = self.hot.by_expiry.first().is_some_and(|(ends, _)| *ends <= now);
         // Hours count from the boot on; a state without one has nothing hot.
         let another_hour = self.budgets.boots > 0 && (self.hot.swept != now / 3600 || self.hot.forgetting);
-        over || another_hour || !self.hot.gone.is_empty() || self.ended.is_due(now)
+        over || another_hour || !self.hot.deleted_services.is_empty() || self.ended.is_due(now)
     }
 
     /// Applies [`Event::Swept`].
     pub(crate) fn swept(&mut self, at: Seconds, services: &adyton_services::State) {
         // Both lists as the decision saw them.
-        let (over, of_gone) = (self.hot.over(at), self.hot.of_gone());
+        let (over, of_deleted_services) = (self.hot.expired(at), self.hot.of_deleted_services());
         // 1.
         for (ends, sid) in over {
             // `end` removes it; this also covers an entry without a verification.
-            self.hot.ends.remove(&(ends, sid));
+            self.hot.by_expiry.remove(&(ends, sid));
             if let Some(over) = self.hot.end(sid) {
                 self.ended.put(sid, over.service, over.reason_at_end(), ends);
             }
         }
         // 2. Nobody can ask why they ended.
-        for sid in of_gone {
+        for sid in of_deleted_services {
             self.hot.end(sid);
         }
-        self.hot.forget_gone();
+        self.hot.drop_empty_deleted();
         // 3.
-        self.ended.forget(at, MAX_LOOKS);
+        self.ended.evict_old(at, MAX_SCANNED_PER_SWEEP);
         // 4. and 5.
-        self.budgets.take_gone(MAX_ENDS);
-        self.budgets.drop_some(at, MAX_LOOKS, |service| services.owner(*service));
+        self.budgets.remove_deleted(MAX_REMOVED_PER_SWEEP);
+        self.budgets.evict_full(at, MAX_SCANNED_PER_SWEEP, |service| services.owner(*service));
         // 6.
         self.hot.forget_sends(at);
     }
 
     /// Hears that a service of a tenant is gone: its verifications are over. Nobody finds them
     /// without their service; sweeps take them out, and its budgets.
-    pub fn service_gone(&mut self, at: Seconds, account: AccountId, service: ServiceId) {
+    pub fn on_service_deleted(&mut self, at: Seconds, account: AccountId, service: ServiceId) {
         if self.hot.of_service(service).next().is_some() {
-            self.hot.gone.insert(service);
+            self.hot.deleted_services.insert(service);
         }
-        self.budgets.service_gone(at, account, service);
+        self.budgets.on_service_deleted(at, account, service);
     }
 }
 
 impl Hot {
     /// Verifications whose life is over, the soonest first.
-    fn over(&self, now: Seconds) -> Vec<(Seconds, VerificationId)> {
-        self.ends.iter().take_while(|(ends, _)| *ends <= now).take(MAX_ENDS).copied().collect()
+    fn expired(&self, now: Seconds) -> Vec<(Seconds, VerificationId)> {
+        self.by_expiry.iter().take_while(|(ends, _)| *ends <= now).take(MAX_REMOVED_PER_SWEEP).copied().collect()
     }
 
     /// Verifications of services that are gone.
-    fn of_gone(&self) -> Vec<VerificationId> {
-        let gone = self.gone.iter().take(MAX_ENDS);
-        gone.flat_map(|service| self.of_service(*service)).take(MAX_ENDS).collect()
+    fn of_deleted_services(&self) -> Vec<VerificationId> {
+        let gone = self.deleted_services.iter().take(MAX_REMOVED_PER_SWEEP);
+        gone.flat_map(|service| self.of_service(*service)).take(MAX_REMOVED_PER_SWEEP).collect()
     }
 
     /// Verifications of one service that are the newest of their destination. An older one, which
@@ -109,13 +109,13 @@ impl Hot {
     }
 
     /// Forgets services that are gone and have nothing left.
-    fn forget_gone(&mut self) {
-        for _ in 0..MAX_ENDS {
-            let Some(service) = self.gone.first().copied() else { return };
+    fn drop_empty_deleted(&mut self) {
+        for _ in 0..MAX_REMOVED_PER_SWEEP {
+            let Some(service) = self.deleted_services.first().copied() else { return };
             if self.of_service(service).next().is_some() {
                 return;
             }
-            self.gone.remove(&service);
+            self.deleted_services.remove(&service);
         }
     }
 
@@ -124,7 +124,7 @@ impl Hot {
         self.forgetting |= self.swept != hour;
         self.swept = hour;
         if self.forgetting {
-            self.forgetting = !self.sends.forget(at, MAX_LOOKS);
+            self.forgetting = !self.sends.evict_old(at, MAX_SCANNED_PER_SWEEP);
         }
     }
 }

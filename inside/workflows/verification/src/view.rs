@@ -48,11 +48,11 @@ mod tests {
         let mut state = State::default();
         let key = SlotKey::new(adyton_seal::Secret::init_with(|bytes| bytes.fill(1)));
         state.hot.slots.insert(1, Slot { key: Some(key), live: 1 });
-        state.hot.ends.insert((1, crate::VerificationId::MIN));
+        state.hot.by_expiry.insert((1, crate::VerificationId::MIN));
         state.hot.sends.add(crate::sends::Counted::Tenant(adyton_tenancy::AccountId::MIN), 1, 1);
         state.budgets.boots = 3;
-        let State { budgets, ended: _, hot: Hot { slots, ends, sends, .. } } = shared(&state.view()).0;
-        assert!(slots.is_empty() && ends.is_empty() && sends.is_empty());
+        let State { budgets, ended: _, hot: Hot { slots, by_expiry, sends, .. } } = shared(&state.view()).0;
+        assert!(slots.is_empty() && by_expiry.is_empty() && sends.is_empty());
         assert_eq!((budgets.len(), budgets.boots), (0, 0));
     }
 }

@@ -18,7 +18,7 @@ const _: () = assert!(ENTRY_LEN <= u16::MAX as usize);
 
 /// What a log has at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum TileLookup {
     /// These bytes, for good.
     Bytes(Vec<u8>),
     /// Nothing: the log is not that long.
@@ -32,7 +32,7 @@ impl RedbReader {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn published(&self, log: LogId, path: &TilePath) -> Result<Found, StoreError> {
+    pub fn published(&self, log: LogId, path: &TilePath) -> Result<TileLookup, StoreError> {
         let read = self.read_transaction()?;
         let mut log = Log {
             number: log.number(),
@@ -41,12 +41,12 @@ impl RedbReader {
             computed: 0,
         };
         let size = size(&log.batches, LogId::from_number(log.number))?;
-        let Some(first) = path.first().filter(|_| path.exists(size)) else { return Ok(Found::Nothing) };
+        let Some(first) = path.first().filter(|_| path.exists(size)) else { return Ok(TileLookup::Nothing) };
         let bytes = match path.kind {
             TileKind::Entries => Some(log.bundle(first, path.width)?),
             TileKind::Hashes(level) => log.tile(level, path.number, path.width.into())?,
         };
-        Ok(bytes.map_or(Found::NotBuilt, Found::Bytes))
+        Ok(bytes.map_or(TileLookup::NotBuilt, TileLookup::Bytes))
     }
 }
 

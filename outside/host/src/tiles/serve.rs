@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::{Found, TileRequest, Wanted};
+use super::{Resource, TileLookup, TileRequest};
 use crate::RedbReader;
 
 /// Connections at once, at one address.
@@ -58,7 +58,7 @@ pub enum Published {
 }
 
 /// What one address answers from.
-struct Site {
+struct PublishedLogs {
     reader: RedbReader,
     published: Published,
     reads: Semaphore,
@@ -67,19 +67,19 @@ struct Site {
 /// Serves logs for ever.
 pub async fn serve_tiles(listener: TcpListener, reader: RedbReader, published: Published) {
     let places = Places::new(MAX_CONNECTIONS, Duration::ZERO);
-    let site = Arc::new(Site { reader, published, reads: Semaphore::new(READS) });
+    let site = Arc::new(PublishedLogs { reader, published, reads: Semaphore::new(READS) });
     loop {
         let place = places.take().await;
         let Ok((stream, _)) = listener.accept().await else {
             sleep(Duration::from_millis(50)).await;
             continue;
         };
-        tokio::spawn(converse(stream, Arc::clone(&site), place));
+        tokio::spawn(serve_connection(stream, Arc::clone(&site), place));
     }
 }
 
 /// One connection. It idles while a head is awaited, and makes room then if others wait.
-async fn converse(stream: TcpStream, site: Arc<Site>, place: Place) {
+async fn serve_connection(stream: TcpStream, site: Arc<PublishedLogs>, place: Place) {
     place.idle();
     let (place, was_asked) = (Arc::new(place), Arc::new(AtomicBool::new(false)));
     let service = service_fn({
@@ -110,7 +110,7 @@ async fn converse(stream: TcpStream, site: Arc<Site>, place: Place) {
     }
 }
 
-impl Site {
+impl PublishedLogs {
     async fn answer(self: Arc<Self>, method: &Method, path: &str) -> Response<Full<Bytes>> {
         if method != Method::GET && method != Method::HEAD {
             return empty(StatusCode::METHOD_NOT_ALLOWED, (ALLOW, "GET, HEAD"));
@@ -122,17 +122,19 @@ impl Site {
         // Never closed.
         let Ok(_turn) = self.reads.acquire().await else { return not_found() };
         let reader = self.reader.clone();
-        let found = tokio::task::spawn_blocking(move || match request.wanted {
-            Wanted::Checkpoint => reader.status(request.log).map(|status| match status.head {
-                head if head.is_empty() => Found::Nothing,
-                head => Found::Bytes(head.into()),
+        let found = tokio::task::spawn_blocking(move || match request.resource {
+            Resource::Checkpoint => reader.status(request.log).map(|status| match status.head {
+                head if head.is_empty() => TileLookup::Nothing,
+                head => TileLookup::Bytes(head.into()),
             }),
-            Wanted::Tile(path) => reader.published(request.log, &path),
+            Resource::Tile(path) => reader.published(request.log, &path),
         });
         match found.await {
-            Ok(Ok(Found::Bytes(bytes))) => whole(request.wanted, bytes),
-            Ok(Ok(Found::Nothing)) => not_found(),
-            Ok(Ok(Found::NotBuilt) | Err(_)) | Err(_) => empty(StatusCode::SERVICE_UNAVAILABLE, (RETRY_AFTER, "1")),
+            Ok(Ok(TileLookup::Bytes(bytes))) => whole(request.resource, bytes),
+            Ok(Ok(TileLookup::Nothing)) => not_found(),
+            Ok(Ok(TileLookup::NotBuilt) | Err(_)) | Err(_) => {
+                empty(StatusCode::SERVICE_UNAVAILABLE, (RETRY_AFTER, "1"))
+            }
         }
     }
 
@@ -141,10 +143,10 @@ impl Site {
     }
 }
 
-fn whole(wanted: Wanted, bytes: Vec<u8>) -> Response<Full<Bytes>> {
-    let (kind, age) = match wanted {
-        Wanted::Checkpoint => ("text/plain; charset=utf-8", CHECKPOINT_AGE),
-        Wanted::Tile(_) => ("application/octet-stream", IMMUTABLE),
+fn whole(resource: Resource, bytes: Vec<u8>) -> Response<Full<Bytes>> {
+    let (kind, age) = match resource {
+        Resource::Checkpoint => ("text/plain; charset=utf-8", CHECKPOINT_AGE),
+        Resource::Tile(_) => ("application/octet-stream", IMMUTABLE),
     };
     let mut response = Response::new(Full::from(bytes));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));

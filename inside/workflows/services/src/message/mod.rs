@@ -45,7 +45,7 @@ pub struct Message {
 
 /// How a request wants its message to look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MessageLook {
+pub struct MessageOptions {
     /// A name instead of the service's.
     pub name: Option<ServiceName>,
     /// Language.
@@ -153,7 +153,7 @@ impl WebOtpDomain {
 pub fn render(
     channel: Channel,
     settings: &ServiceSettings,
-    look: &MessageLook,
+    look: &MessageOptions,
     code: &Code,
 ) -> Result<Message, TooLong> {
     let name = look.name.as_ref().map_or(&settings.friendly_name[..], ServiceName::text);
@@ -176,7 +176,7 @@ pub(crate) fn check_service(settings: &ServiceSettings, code_length: usize) -> R
     let Some(code) = Code::parse(&"0".repeat(code_length)) else { return Ok(()) };
     for locale in Locale::ALL {
         for app_hash in [None, settings.app_hashes.first().cloned()] {
-            render(Channel::Sms, settings, &MessageLook { name: None, locale, app_hash }, &code)?;
+            render(Channel::Sms, settings, &MessageOptions { name: None, locale, app_hash }, &code)?;
         }
     }
     Ok(())
