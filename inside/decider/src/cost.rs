@@ -1,4 +1,4 @@
-//! What a command costs, before it waits for its decision.
+//! Cost of a command, known before it is decided.
 
 /// Who pays for a command: payers take turns in the queue, and what one has waiting refuses no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

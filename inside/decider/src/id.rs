@@ -5,13 +5,13 @@ use core::cmp::Ordering;
 use core::fmt;
 use core::marker::PhantomData;
 
-/// What an [`Id`] names. A workflow declares an empty enum for each kind of thing that it names.
+/// The kind of object that an [`Id`] names. A workflow declares an empty enum for each kind.
 pub trait IdKind: Copy + Ord + 'static {
     /// The two letters before the digits.
     const LETTERS: &'static str;
 }
 
-/// 16 bytes that name a thing of kind `K`; public.
+/// 16 bytes that name an object of kind `K`; public.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Id<K>([u8; 16], PhantomData<K>);
 

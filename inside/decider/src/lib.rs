@@ -1,4 +1,4 @@
-//! The words that every workflow shares (DESIGN §3 and §4): pure, `no_std`, deterministic.
+//! Types that every workflow shares (DESIGN §3 and §4): pure, `no_std`, deterministic.
 //!
 //! ```text
 //! decide(&State, Command, &mut Context) -> Decision { draft: events and effects, answer }

@@ -27,7 +27,7 @@ pub(crate) enum Node<K, V> {
     Inner(Vec<(K, Arc<Node<K, V>>)>),
 }
 
-/// What a node splits off: the least of its keys, and itself.
+/// The split-off right node and its least key.
 type Split<K, V> = Option<(K, Arc<Node<K, V>>)>;
 
 /// Puts an entry into a list without leaving room behind it. Returns what splits off. `is_edge`:
@@ -38,7 +38,7 @@ fn add<K: Clone, T>(entries: &mut Vec<(K, T)>, at: usize, entry: (K, T), is_edge
     if entries.len() <= MAX_ENTRIES {
         return None;
     }
-    // What ascends leaves full nodes behind.
+    // Ascending inserts leave full nodes.
     let half = if is_edge && at == MAX_ENTRIES { MAX_ENTRIES } else { entries.len() / 2 };
     Some(cut(entries, half))
 }
@@ -178,10 +178,10 @@ impl<K: Ord + Clone, V: Clone> Node<K, V> {
         }
     }
 
-    /// Takes an entry that is there out of a tree, which is gone with its last one.
+    /// Removes an existing entry from a tree; the tree ends with its last entry.
     pub(crate) fn remove(root: &mut Option<Arc<Self>>, key: &K) -> Option<V> {
         let old = Self::remove_below(root.as_mut()?, key);
-        // A root of one child is as good as that child.
+        // A root with one child is replaced by that child.
         while let Some(Self::Inner(children)) = root.as_deref()
             && children.len() == 1
         {

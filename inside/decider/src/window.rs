@@ -34,7 +34,7 @@ impl<N: Amount> Window<N> {
         }
     }
 
-    /// What lies within the last sixty minutes, rounded up.
+    /// The count of the last sixty minutes, rounded up.
     fn in_last_hour(self, now: Seconds) -> u64 {
         let window = self.at(hour(now));
         let left = HOUR - now % HOUR;
@@ -43,7 +43,7 @@ impl<N: Amount> Window<N> {
     }
 }
 
-/// What a count is held in.
+/// Type of a count.
 pub trait Amount: Copy + Default + Into<u64> {
     /// The amount, or the highest one that fits.
     fn saturating_from(amount: u64) -> Self;
@@ -64,7 +64,7 @@ impl Amount for u64 {
 /// Sliding hours by key.
 pub struct SlidingHours<K, N> {
     windows: BTreeMap<K, Window<N>>,
-    /// The last key that was looked at and kept, while the keys are looked through.
+    /// The last key that was scanned and kept, while a scan is under way.
     cursor: Option<K>,
     /// Keys that it holds; beyond it nothing fits for a further one until an hour has passed.
     max_keys: usize,
@@ -87,7 +87,7 @@ impl<K: Copy + Ord, N: Amount> SlidingHours<K, N> {
     /// Whether `amount` more fits under `limit`.
     ///
     /// # Errors
-    /// Seconds after which it is worth trying again.
+    /// Retry after this many seconds.
     pub fn fits(&self, key: &K, amount: u64, limit: u64, now: Seconds) -> Result<(), Seconds> {
         let Some(window) = self.windows.get(key) else {
             return if self.windows.len() >= self.max_keys { Err(HOUR - now % HOUR) } else { Ok(()) };
@@ -97,8 +97,8 @@ impl<K: Copy + Ord, N: Amount> SlidingHours<K, N> {
         }
         let current = window.at(hour(now));
         let (in_hour, before) = (current.now.into(), current.before.into());
-        // Only the hour before ebbs away now; if that is not enough, the present one begins to at
-        // its end.
+        // Only the previous hour's share shrinks now; the current hour's starts to shrink when it
+        // ends.
         let room = limit.saturating_sub(amount).saturating_sub(in_hour);
         if before > 0 && in_hour.saturating_add(amount) <= limit {
             // before * left / HOUR <= room
@@ -108,7 +108,7 @@ impl<K: Copy + Ord, N: Amount> SlidingHours<K, N> {
         Err(HOUR - now % HOUR)
     }
 
-    /// What was counted within the last sixty minutes.
+    /// The count of the last sixty minutes.
     pub fn in_last_hour(&self, key: &K, now: Seconds) -> u64 {
         self.windows.get(key).map_or(0, |window| window.in_last_hour(now))
     }
@@ -118,8 +118,8 @@ impl<K: Copy + Ord, N: Amount> SlidingHours<K, N> {
         self.windows.is_empty()
     }
 
-    /// Looks at the next keys, at most so many, and forgets what is older than two hours; whether
-    /// that was the last of them. Then it begins anew.
+    /// Scans the next keys, at most so many, and drops those older than two hours. Returns whether
+    /// the scan reached the last key; the next call then starts a new scan.
     pub fn evict_old(&mut self, now: Seconds, most: usize) -> bool {
         let hour = hour(now);
         let from = self.cursor.take().map_or(Bound::Unbounded, Bound::Excluded);
@@ -141,8 +141,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever is counted, no sixty minutes hold more than twice the limit (the error of two fixed
-        /// hours), and what is refused fits after the wait.
+        /// No sixty minutes hold more than twice the limit (the error of two fixed hours), and what
+        /// is refused fits after the wait.
         #[test]
         fn a_limit_holds(steps in proptest::collection::vec((0u64..1200, 1u64..5), 1..200), limit in 5u64..50) {
             let (mut now, mut counted) = (0u64, alloc::vec::Vec::new());

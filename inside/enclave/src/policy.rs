@@ -140,21 +140,21 @@ impl InForce {
         let settings_hash = sha256(text.as_bytes()).0;
         let rules = rules(&self.policy, &settings.limits.within(&self.policy.limits));
         let (table, unusable) = delivery::table(&self.routes, settings, &self.key);
-        let mut resting: Vec<_> = unusable.into_iter().map(Inapplicable::Credential).collect();
+        let mut inapplicable: Vec<_> = unusable.into_iter().map(Inapplicable::Credential).collect();
         let public = self.public.open(settings, now).unwrap_or_else(|error| {
-            resting.push(Inapplicable::Certificate(error));
+            inapplicable.push(Inapplicable::Certificate(error));
             None
         });
         let external = self.external(settings);
         // Settings without one are settings; the CA is not asked until there is one.
         if let Err(error @ (ExternalAccountError::Sealed { .. } | ExternalAccountError::Form { .. })) = &external {
-            resting.push(Inapplicable::External(error.clone()));
+            inapplicable.push(Inapplicable::External(error.clone()));
         }
         let retired_account = settings.acme.as_ref().map(|acme| acme.retired_account.clone());
         let (table, settings) = (Arc::new(table), text.to_owned());
         let effective =
             Effective { rules, table, public, external, retired_account, sequence, settings_hash, settings };
-        (effective, resting)
+        (effective, inapplicable)
     }
 
     fn external(&self, settings: &Settings) -> Result<Option<Arc<ExternalAccount>>, ExternalAccountError> {

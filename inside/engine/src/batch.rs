@@ -1,4 +1,4 @@
-//! An open batch: what is decided and not sealed yet. It becomes one entry.
+//! An open batch: operations that are decided and not sealed yet. It becomes one entry.
 
 use adyton_decider::Gate;
 use adyton_frame::MAX_FRAME;
@@ -16,21 +16,21 @@ const BATCH_SOFT_LIMIT: usize = 192 * 1024;
 // signature), fit a frame.
 const _: () = assert!(2 * (256 * 1024 + 16) + ENTRY_LEN + 2048 <= MAX_FRAME);
 
-/// Operations that are sealed together, and what waits for them.
+/// Operations that are sealed together, and the answers and effects that wait for them.
 pub(crate) struct Batch<M: Machine, T> {
     pub(crate) kind: Kind,
     pub(crate) operations: Operations,
     /// The latest gate of its events.
     pub(crate) gate: Gate,
     pub(crate) pending: Pending<M, T>,
-    /// What readers see behind it, once it takes nothing more.
+    /// The view published with it, once it is closed.
     pub(crate) view: Option<M::View>,
     /// Frozen state of the same moment, if a snapshot was asked for.
     pub(crate) frozen: Option<M::Frozen>,
 }
 
 impl<M: Machine, T> Batch<M, T> {
-    /// A batch that is empty yet.
+    /// An empty batch.
     pub(crate) fn new(kind: Kind) -> Self {
         let (operations, gate) = Default::default();
         Self { kind, operations, gate, pending: Pending::default(), view: None, frozen: None }

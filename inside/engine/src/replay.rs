@@ -92,7 +92,7 @@ pub struct Replay<'a, M> {
     opener: Opener<'a>,
     /// Number of entries that the snapshot covers from which the replay began.
     pub covered: u64,
-    /// What survives a restart.
+    /// The state that survives a restart.
     pub state: M,
     /// The tree so far.
     pub frontier: Frontier,
@@ -131,10 +131,11 @@ impl<'a, M: Machine> Replay<'a, M> {
         }
     }
 
-    /// Requires that the log has had this root at this size. A snapshot that covers the size must name the root.
+    /// Requires this root at this size. A snapshot that covers the size must name the root.
     ///
     /// # Errors
-    /// [`ReplayError::Root`] if the snapshot ends there with another root, or covers it and does not name it.
+    /// [`ReplayError::Root`] if the snapshot ends there with another root, or covers it and does
+    /// not name it.
     pub fn require_root(&mut self, size: u64, root: Hash) -> Result<(), ReplayError> {
         // Public values.
         if size < self.frontier.size() && !self.roots.contains(&KnownRoot { size, root }) {
@@ -159,7 +160,7 @@ impl<'a, M: Machine> Replay<'a, M> {
         let opened = open_whole(&mut self.opener, record, &header)?;
         if header.kind != Kind::Snapshot {
             let (state, events) = (&mut self.state, &mut self.events);
-            opened.for_each_event(|bytes| {
+            opened.each(|bytes| {
                 let mut reader = Reader::new(bytes);
                 let event = M::Event::decode(&mut reader)?;
                 reader.finish()?;
@@ -218,7 +219,7 @@ impl Opener<'_> {
             return Err(ReplayError::BodyMissing { index });
         }
         let mut manifest = Err(BodyError);
-        self.open(record, &header)?.for_each_event(|record| {
+        self.open(record, &header)?.each(|record| {
             manifest = Manifest::decode(record);
             Ok(())
         })?;

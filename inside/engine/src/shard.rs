@@ -1,18 +1,22 @@
 //! The single writer of a shard, without its IO.
 //!
 //! 1. A command is decided on the state as it stands, and the state changes at once.
-//! 2. Its events are one operation of the open batch; if that would no longer fit a frame, they begin the next batch, and the
-//!    shard takes no more until one of the two is sealed ([`Shard::is_full`]). An operation that no batch holds is refused before
-//!    the state changes. Answer and effects are held with the events. A refusal is held too whenever anything before it is not
-//!    durable yet, so that no answer tells of what may still be lost.
-//! 3. When nothing is in flight, the oldest open batch is sealed as the entry at the next index, and its head is signed: from
-//!    then on those bytes are the only ones that this index will ever see in this boot.
-//!    No later event is in what readers see behind it ([`Pending::view`]): that was taken when the batch closed.
-//! 4. Once the log is durable up to a batch, or certified if an event in it asks for that ([`Gate`]), the batch passes with all
-//!    that is held in it; batches pass in their order. One gate for a whole batch: an answer must not leave before the view
-//!    shows what it tells of, and a view is of everything up to the end of a batch.
+//! 2. Its events are one operation of the open batch; if that would no longer fit a frame, they
+//!    begin the next batch, and the shard takes no more until one of the two is sealed
+//!    ([`Shard::is_full`]). An operation that no batch holds is refused before the state changes.
+//!    Answer and effects are held with the events. A refusal is held too whenever anything before
+//!    it is not durable yet, so that no answer reveals state that may still be lost.
+//! 3. When nothing is in flight, the oldest open batch is sealed as the entry at the next index,
+//!    and its head is signed: from then on those bytes are the only ones that this index will ever
+//!    see in this boot. No later event is in the view published with it ([`Pending::view`]): that
+//!    was taken when the batch closed.
+//! 4. Once the log is durable up to a batch, or certified if an event in it asks for that
+//!    ([`Gate`]), the batch passes, and all that is held in it may leave; batches pass in their
+//!    order. One gate for a whole batch: an answer must not leave before the view shows the same
+//!    state, and a view is of everything up to the end of a batch.
 //!
-//! A store that fails leaves the batch in flight; the shell retries the same bytes. A conflict fences the shard.
+//! A store that fails leaves the batch in flight; the shell retries the same bytes. A conflict
+//! fences the shard.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -25,24 +29,24 @@ use crate::batch::Batch;
 use crate::sealing::{Operation, Place, Sealer, body_of};
 use crate::{Decided, LogTip, Machine, Mode, Sealed};
 
-/// An answer whose time has come.
+/// An answer that may leave.
 pub struct Release<M: Machine, T> {
-    /// Who waits for it.
+    /// The waiting caller.
     pub ticket: T,
     /// The answer.
     pub answer: M::Answer,
 }
 
-/// What waits until a batch passes its gate, in order.
+/// Answers and effects that wait until a batch passes its gate, in order.
 pub struct Pending<M: Machine, T> {
     /// Answers.
     pub releases: Vec<Release<M, T>>,
-    /// What to do.
+    /// Effects.
     pub effects: Vec<M::Effect>,
-    /// Who waits for the manifest of a snapshot.
+    /// The callers that wait for the manifest of a snapshot.
     pub snapshots: Vec<T>,
-    /// What readers see from then on: everything up to this batch, and nothing behind it. `None` only if no batch was in
-    /// flight.
+    /// The view published from then on: everything up to this batch, and nothing after it. `None`
+    /// only if no batch was in flight.
     pub view: Option<M::View>,
     /// The state of the same moment and the frontier behind this batch, if a snapshot was asked for
     /// ([`Shard::freeze_next`]).
@@ -56,7 +60,7 @@ impl<M: Machine, T> Default for Pending<M, T> {
 }
 
 impl<M: Machine, T> Pending<M, T> {
-    /// Adds what a later batch held.
+    /// Adds what waited for a later batch.
     fn append(&mut self, later: Self) {
         let Self { releases, effects, snapshots, view, frozen } = later;
         self.releases.extend(releases);
@@ -88,7 +92,7 @@ pub struct Shard<M: Machine, T> {
     durable: u64,
     /// Size up to which it is certified.
     certified: u64,
-    /// The last sweep left something that is due.
+    /// The last sweep left due work.
     owes_sweep: bool,
     /// The next batch that closes brings frozen state.
     freeze_next: bool,
@@ -117,7 +121,7 @@ impl<M: Machine, T> Shard<M, T> {
         &self.state
     }
 
-    /// What readers see of the state as it stands: to publish before the first batch.
+    /// The published view of the current state, for use before the first batch.
     pub fn view(&self) -> M::View {
         self.state.view()
     }
@@ -166,7 +170,7 @@ impl<M: Machine, T> Shard<M, T> {
         None
     }
 
-    /// Lets time pass: what is due happens, at most `cap` events of it ([`Shard::owes_sweep`]).
+    /// Applies what is due, at most `cap` events ([`Shard::owes_sweep`]).
     pub fn sweep(&mut self, context: &mut Context<'_, M::Rules>, cap: usize) {
         let decision = self.state.sweep(context, cap);
         let any = !decision.draft.events.is_empty();
@@ -177,7 +181,7 @@ impl<M: Machine, T> Shard<M, T> {
         }
     }
 
-    /// Whether the last sweep left something that is due.
+    /// Whether the last sweep left due work.
     pub fn owes_sweep(&self) -> bool {
         self.owes_sweep
     }
@@ -201,7 +205,7 @@ impl<M: Machine, T> Shard<M, T> {
         added
     }
 
-    /// The size of the log that a refusal or a read of this moment has to wait for; `None` if everything has passed its gate.
+    /// The batch that an answer given now must wait for; `None` if everything has passed its gate.
     fn pending_mut(&mut self) -> Option<&mut Pending<M, T>> {
         let sealed = self.sealed.back_mut().map(|waiting| &mut waiting.pending);
         self.open.back_mut().map(|batch| &mut batch.pending).or(sealed)
@@ -263,7 +267,7 @@ impl<M: Machine, T> Shard<M, T> {
         fits
     }
 
-    /// A batch takes nothing more: keeps with it what the state is behind it.
+    /// Closes a batch: keeps the view of the state after it.
     fn close(&mut self, batch: &mut Batch<M, T>) {
         batch.view = Some(self.state.view());
         batch.frozen = core::mem::take(&mut self.freeze_next).then(|| self.state.freeze());
@@ -290,8 +294,8 @@ impl<M: Machine, T> Shard<M, T> {
         Ok(Some(sealed))
     }
 
-    /// The log is durable or certified up to a size: gives out what the batches held that pass by it. What is certified is
-    /// durable.
+    /// The log is durable or certified up to a size: returns what waited for the batches that pass.
+    /// What is certified is durable.
     pub fn reached(&mut self, gate: Gate, size: u64) -> Pending<M, T> {
         self.durable = self.durable.max(size);
         if gate == Gate::Certified {

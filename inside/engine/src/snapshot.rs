@@ -18,7 +18,7 @@ const LAST: [usize; 4] = [4096, 16_384, 65_536, CHUNK];
 const MAX_ROOTS: usize = 2;
 const VERSION: u8 = 1;
 
-/// A root that a log has had, as another log has it on record.
+/// A root of a log, as another log recorded it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownRoot {
     /// Entries.
@@ -130,9 +130,9 @@ pub struct SnapshotContext<'a> {
 }
 
 impl SnapshotContext<'_> {
-    /// Seals the frozen state of a machine and the base at whose size it was frozen, and gives
-    /// each chunk away as soon as it is full: no more than one is held here. The state is written
-    /// twice, for lengths stand before what they count.
+    /// Seals the frozen state of a machine and the base at whose size it was frozen, and passes
+    /// each chunk on as soon as it is full: at most one is held here. The state is written twice,
+    /// for lengths stand before what they count.
     ///
     /// The caller draws `id` at random and never uses it twice: the key is derived from it, and
     /// chunks are numbered from 0 under it.
@@ -231,7 +231,7 @@ struct Chunks<'a, F> {
     count: u32,
     /// The plaintext of the next chunk, as far as it is there.
     piece: Plaintext,
-    /// Of those that were given away.
+    /// Of those that were passed on.
     hashes: Vec<Hash>,
     give: F,
     stopped: bool,

@@ -12,7 +12,7 @@ const HOT: usize = 400;
 const KEPT: usize = 300;
 /// Bytes of a service's settings in an event, at the most: a name, a domain and eight hashes of apps.
 const SETTINGS: usize = 600;
-/// Bytes of a key that comes: SID, scopes, keyed hash.
+/// Bytes of a key to add: SID, scopes, keyed hash.
 const NEW_KEY: usize = size_of::<NewKey>();
 
 /// The payer and the most that a command costs, as a view knows them.
@@ -27,7 +27,7 @@ pub(crate) fn cost(view: &View, command: &Command) -> Cost {
     Cost { payer, bytes: padded(HOT, KEPT + kept) }
 }
 
-/// Callers whose token the view does not find right are strangers, all together.
+/// Callers whose token the view does not verify share one payer.
 fn payer(view: &View, caller: &Caller) -> Payer {
     view.identify(caller).map_or(Payer::Unauthenticated, |(account, _)| tenant(account))
 }

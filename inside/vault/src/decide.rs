@@ -1,4 +1,4 @@
-//! `decide`: what a command leads to. Reads the state, changes nothing.
+//! `decide`: the decision on a command. Reads the state, changes nothing.
 
 use core::convert::identity;
 
@@ -67,7 +67,7 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
     }
 }
 
-/// What is due, at most `cap` events. What is left is due at the next tick ([`State::is_due`]).
+/// Drafts the events due now, at most `cap`. The rest is due at the next tick ([`State::is_due`]).
 pub(crate) fn tick(state: &State, context: &mut Context<'_>, cap: usize, draft: &mut Draft<Event, Effect>) {
     let mut own = verification::Draft::default();
     verification::sweep(&state.verification, context.now, &mut own);
@@ -78,7 +78,7 @@ pub(crate) fn tick(state: &State, context: &mut Context<'_>, cap: usize, draft: 
     add(state, draft, context.now, own, |never| match never {});
 }
 
-/// Adds what a workflow drafted, and what the others do at the facts that follow from it.
+/// Adds a workflow's draft, and the effects that its facts cause in other workflows.
 fn add<E: Into<EventKind>, F>(
     state: &State,
     draft: &mut Draft<Event, Effect>,

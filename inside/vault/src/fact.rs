@@ -1,4 +1,4 @@
-//! What an event of one workflow means to the others.
+//! Facts: consequences of one workflow's event for the others.
 
 use adyton_decider::Seconds;
 use adyton_services::ServiceId;
@@ -14,12 +14,12 @@ pub(crate) enum Fact {
     Booted,
     /// A signed request of a tenant counted.
     Signed(AccountId, u64),
-    /// A service of a tenant is gone.
+    /// A service of a tenant was deleted.
     ServiceDeleted(AccountId, ServiceId),
 }
 
 impl State {
-    /// What an event means to the others, as the state before it knows.
+    /// The fact that follows from an event, as the state before it knows.
     pub(crate) fn fact(&self, event: &EventKind) -> Option<Fact> {
         match event {
             EventKind::Booted(_) => Some(Fact::Booted),
@@ -35,7 +35,7 @@ impl State {
         }
     }
 
-    /// Tells every workflow.
+    /// Applies the fact to every workflow.
     pub(crate) fn apply_fact(&mut self, at: Seconds, fact: Fact) {
         match fact {
             Fact::Booted => self.verification.on_boot(at),
@@ -44,7 +44,7 @@ impl State {
         }
     }
 
-    /// What a fact that is drafted makes others do outside.
+    /// Effects of other workflows that a fact causes.
     pub(crate) fn effects_of_fact(&self, fact: Fact) -> impl Iterator<Item = Effect> + use<> {
         let mut draft = verification::Draft::default();
         match fact {

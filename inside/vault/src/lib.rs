@@ -8,15 +8,15 @@
 //!
 //! 1. A command goes to its workflow, with handles of what that one reads ([`decide`]).
 //! 2. An event goes to its workflow ([`State::apply`]).
-//! 3. What an event means to the others is a fact (`fact`): derived from the logged event, heard by
-//!    each of them, never logged itself.
+//! 3. The consequence of an event for the other workflows is a fact (`fact`): derived from the
+//!    logged event, applied by each of them, never logged itself.
 //! 4. A snapshot is one section for each workflow ([`State::encode_cold`]).
 //!
 //! What a service may demand is what the composition can prove ([`services::Prover`]).
 //!
 //! A new workflow is one line in each of these, and the compiler names the lines. Its numbers of
-//! events stand in [`Event`]'s list; its requests have their own typed answers ([`Ask`]), and what is
-//! read of it is no command but a function of a view ([`Read`]).
+//! events stand in [`Event`]'s list; its requests have their own typed answers ([`Ask`]), and what
+//! is read of it is no command but a function of a view ([`Read`]).
 
 #![no_std]
 
@@ -37,7 +37,7 @@ mod rules;
 mod state;
 
 pub use adyton_decider::{
-    AnyKind, BootId, Class, ClientAddress, Corrupt, CredentialKind, Draft, Fresh, Id, IdError, KeyedHash, Kind,
+    AnyKind, BootId, Class, ClientAddress, Corrupt, CredentialKind, Draft, Fresh, Id, IdError, IdKind, KeyedHash,
     OperationOutcome, OperationRecord, Record, Seconds, TokenHash,
 };
 pub use adyton_destination::{Channel, Country, Destination, DestinationError, WrittenInstead};

@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_away_hinders_until_it_is_back_and_another_writer_until_the_next_boot() {
+    fn ready_follows_store_and_fencing() {
         let metrics = Metrics::default();
         assert!(metrics.can_append());
         for (event, expected) in [

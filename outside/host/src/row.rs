@@ -112,7 +112,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_row_is_read_as_it_was_written_and_no_part_of_it_is_one(
+        fn row_round_trips_and_prefixes_are_refused(
             entry in any::<[u8; ENTRY_LEN]>(), head in ".{0,40}",
             hot in option::of(vec(any::<u8>(), 0..40)), kept in option::of(vec(any::<u8>(), 0..40)),
         ) {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_goes_and_the_rest_stays() {
+    fn retired_body_leaves_the_rest_of_the_row() {
         let record = Record { entry: Entry::from_bytes([7; ENTRY_LEN]), hot: Some(vec![1]), kept: Some(vec![2]) };
         let row = Row::of(&record, "head");
         assert!(row.without(|_| false).is_none());

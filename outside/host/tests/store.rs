@@ -160,7 +160,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn it_does_what_its_model_does(steps in vec(step(), 1..24)) {
+    fn store_matches_its_model(steps in vec(step(), 1..24)) {
         let folder = tempfile::tempdir().unwrap();
         let (mut store, mut model) = (RedbStore::open(folder.path()).unwrap(), MemoryStore::new());
         let mut last = std::collections::BTreeMap::new();
@@ -296,7 +296,7 @@ fn a_file_of_another_format_is_refused_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_file_without_tables_becomes_a_store_and_is_none_before() {
+fn empty_file_is_initialised_on_open_for_writing_only() {
     let folder = tempfile::tempdir().unwrap();
     drop(Database::create(folder.path().join("log.redb")).unwrap());
     let read = RedbStore::open_read_only(folder.path());
@@ -349,7 +349,7 @@ fn a_full_disk_is_full() {
 }
 
 #[test]
-fn an_enclave_that_was_overtaken_retires_nothing() {
+fn fenced_enclave_retires_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut redb = RedbStore::open(folder.path()).unwrap();
     let mut memory = MemoryStore::new();

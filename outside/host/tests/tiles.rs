@@ -114,7 +114,7 @@ async fn nothing_else_is_answered_and_no_body_of_an_entry() {
 }
 
 #[tokio::test]
-async fn a_connection_takes_one_request_after_the_other() {
+async fn keep_alive_serves_requests_in_turn() {
     let served = served().await;
     let mut stream = TcpStream::connect(served.gov).await.unwrap();
     let request = b"GET /gov/tile/0/000.p/1 HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -129,7 +129,7 @@ async fn a_connection_takes_one_request_after_the_other() {
 
 /// Clients that say nothing, half a head, or nothing more after an answer.
 #[tokio::test]
-async fn those_who_say_nothing_make_room_for_one_who_asks() {
+async fn silent_connections_make_room_for_a_request() {
     let served = served().await;
     let whole = b"GET /gov/checkpoint HTTP/1.1\r\nhost: localhost\r\n\r\n";
     for said in [&b""[..], &whole[..30], &[&whole[..], &whole[..30]].concat()] {

@@ -63,7 +63,7 @@ mod tests {
     const VIEW_TIMEOUT: Duration = Duration::from_secs(15);
 
     #[tokio::test(start_paused = true)]
-    async fn it_holds_for_three_seconds_from_the_start_of_the_append() {
+    async fn lease_lasts_three_seconds_from_append_start() {
         let lease = Lease::new(None);
         assert!(!lease.is_valid(), "nothing was durable yet");
         let started = Instant::now();
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_who_need_it_ask_once_for_each_append_and_wait() {
+    async fn waiters_ask_once_per_append() {
         let lease = Arc::new(Lease::new(None));
         let asked = Cell::new(0);
         let wait = lease.wait_valid(VIEW_TIMEOUT, || asked.set(asked.get() + 1));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_writer_that_is_cut_off_makes_those_who_wait_fall_silent() {
+    async fn cut_off_writer_times_out() {
         let lease = Lease::new(Some(Instant::now()));
         advance(LEASE).await;
         let began = Instant::now();

@@ -151,7 +151,7 @@ impl ApiError {
     }
 
     /// What of signed settings cannot be used: names and places only.
-    pub(crate) fn resting(error: &Inapplicable) -> Self {
+    pub(crate) fn inapplicable(error: &Inapplicable) -> Self {
         Self::new(StatusCode::BAD_REQUEST, 60200, &format!("the settings: {error}"))
     }
 

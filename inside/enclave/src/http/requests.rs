@@ -164,9 +164,9 @@ async fn change_settings(api: &Api, verified: VerifiedRequest) -> Result<Respons
     let (in_force, body) = (Arc::clone(&api.owners.in_force), request.body.clone());
     let (sequence, now) = (request.sequence, api.owners.clock.now());
     let effective = api.workers.run(Kind::Owners, move || in_force.with(&body, sequence, now)).await?;
-    let (effective, resting) = effective.map_err(|error| ApiError::settings(&error))?;
-    if let Some(error) = resting.first() {
-        return Err(ApiError::resting(error));
+    let (effective, inapplicable) = effective.map_err(|error| ApiError::settings(&error))?;
+    if let Some(error) = inapplicable.first() {
+        return Err(ApiError::inapplicable(error));
     }
     // 4.
     let record =

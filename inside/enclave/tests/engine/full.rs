@@ -145,7 +145,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn whatever_is_decided_seals_and_frames(steps in proptest::collection::vec(step(), 1..12)) {
+    fn every_decision_seals_frames_and_replays(steps in proptest::collection::vec(step(), 1..12)) {
         let mut full = Full::new();
         let (mut tenants, mut sequence, mut owners) = (0u32, 0, 0);
         for step in steps {

@@ -95,7 +95,7 @@ async fn a_log_is_continued_where_its_head_says() {
     assert!(stopped.try_recv().is_err());
     let mut late = log(vault, Frontier::new(), address(folder.path()), &stop);
     for _ in 0..2 {
-        assert_eq!(late.append(&boot_record(1_800_000_030), 1_800_000_030).await, Err(AppendError::WriterStopped));
+        assert_eq!(late.append(&boot_record(1_800_000_030), 1_800_000_030).await, Err(AppendError::Stopped));
     }
     assert_eq!(stopped.recv().await, Some(WriterStopped { log: LogId::GOV, reason: StopReason::Conflict }));
     heard.until(|said| said.contains(&Event::Fenced { log: 0, size: 3 })).await;

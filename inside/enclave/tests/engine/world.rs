@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use adyton_decider::Gate;
 use adyton_engine::sealing::{Opener, body_of};
-use adyton_engine::snapshot::{Manifest, Scope};
+use adyton_engine::snapshot::{Manifest, SnapshotContext};
 use adyton_engine::{Machine as _, Pending, Release, Replay, Sealed, Shard};
 use adyton_host::{RedbStore, StoreError};
 use adyton_ledger::{AppendOutcome, Body, Hash, Kind, LogReader, LogStore, Retirement};
@@ -221,7 +221,7 @@ impl World {
                     events.push(event.to_vec());
                     Ok(())
                 };
-                opener.open(&record, &header).unwrap().for_each_event(keep).unwrap();
+                opener.open(&record, &header).unwrap().each(keep).unwrap();
             }
         }
         assert_eq!(events[..], self.decided[..events.len()], "in the order in which it was decided");
@@ -315,7 +315,7 @@ impl World {
         for record in store.read(OPS, self.behind.frontier.size(), u32::MAX, usize::MAX).unwrap() {
             self.behind.entry(&record).unwrap();
         }
-        let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
+        let scope = SnapshotContext { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
         let (id, mut number) = (adyton_seal::random().unwrap(), 0);
         let keep = |chunk: Vec<u8>| {
             let before = self.seen.borrow_mut().chunks.insert((self.boot_id, id, number), chunk.clone());

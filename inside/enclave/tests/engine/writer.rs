@@ -49,7 +49,7 @@ fn created_services(disk: &Disk) -> impl Iterator<Item = ServiceId> + use<> {
             }
             Ok(())
         };
-        opener.open(&record, &header).unwrap().for_each_event(each).unwrap();
+        opener.open(&record, &header).unwrap().each(each).unwrap();
     }
     created.into_iter()
 }

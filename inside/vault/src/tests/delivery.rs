@@ -1,4 +1,4 @@
-//! What becomes of messages under way, and what their repeats count for.
+//! Messages under way, and what their repeats count for.
 
 use super::*;
 use crate::verification::Refusal;

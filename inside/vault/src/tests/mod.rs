@@ -31,7 +31,7 @@ struct Bench {
     /// How often the counter began anew.
     round: u8,
     service: ServiceId,
-    /// Attempts that delivery was told to send and neither told to stop nor reported, by
+    /// Attempts that delivery was to send and that were neither canceled nor reported, by
     /// verification.
     under_way: BTreeMap<VerificationId, AttemptId>,
 }
@@ -171,8 +171,8 @@ impl Bench {
         (decision.answer, decision.draft.effects)
     }
 
-    /// What delivery does with effects. Whatever the commands were: one message of a verification
-    /// at a time, none of one that is over.
+    /// Simulates delivery. For any commands: one message of a verification at a time, none of one
+    /// that has ended.
     fn deliver(&mut self, effects: &[Effect]) {
         for effect in effects {
             match effect {

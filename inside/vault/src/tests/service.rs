@@ -101,7 +101,7 @@ fn a_loosening_takes_key_and_signature_of_one_tenant() {
 }
 
 #[test]
-fn a_loosening_that_the_policy_no_longer_allows_comes_to_nothing() {
+fn loosening_that_the_policy_no_longer_allows_is_dropped() {
     let mut bench = Bench::new();
     bench.rules.services.min_code_length = 4;
     let service = bench.service;
@@ -424,7 +424,7 @@ fn a_name_of_a_request_that_does_not_fit_is_refused() {
 }
 
 #[test]
-fn a_service_demands_only_what_the_vault_proves() {
+fn service_requirements_need_a_prover() {
     use crate::services::Requirement;
     let mut bench = Bench::new();
     for requirement in Requirement::ALL.into_iter().filter(|requirement| *requirement != Requirement::Code) {

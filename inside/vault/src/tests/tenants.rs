@@ -7,7 +7,7 @@ fn key_changes(added: &[(KeyId, Scope, TokenHash)]) -> KeyChanges {
 }
 
 #[test]
-fn a_tenant_may_repeat_itself_and_none_comes_in_without_the_owners() {
+fn repeated_creation_of_a_tenant_must_be_equal() {
     let mut bench = Bench::new();
     assert!(bench.run(tenant(ACCOUNT, TOKEN, None)).is_ok());
     assert_eq!(bench.refused(tenant(ACCOUNT, token(3), None)), Refusal::AccountTaken);
@@ -19,6 +19,11 @@ fn a_tenant_may_repeat_itself_and_none_comes_in_without_the_owners() {
         admitted: None,
     };
     assert_eq!(bench.refused(another_key), Refusal::AccountTaken);
+}
+
+#[test]
+fn closed_vault_admits_tenants_only_by_the_owners() {
+    let mut bench = Bench::new();
     bench.rules.tenancy.admission = Admission::Owners;
     assert_eq!(bench.refused(tenant(id(4), TOKEN, None)), Refusal::TenantsClosed);
     assert_eq!(bench.refused(tenant(id(4), TOKEN, Some(2))), Refusal::Sequence(WrongSequence { expected: 1 }));
@@ -136,13 +141,13 @@ fn a_keys_request_names_each_key_once_and_a_hundred_at_the_most() {
     let all: Vec<u8> = (1..=101).collect();
     assert_eq!(bench.refused(removed(&all)), Refusal::TooManyKeys(KeyList::Removed));
     assert_eq!(bench.refused(change(key_changes(&keys))), Refusal::TooManyKeys(KeyList::Added));
-    // A key that goes and comes again in one request is a new secret, not a duplicate.
+    // A key removed and added again in one request is a new secret, not a duplicate.
     let changes = KeyChanges { removed: [id(1)].to_vec(), ..key_changes(&keys[..1]) };
     bench.run(change(changes)).unwrap();
 }
 
 #[test]
-fn what_is_taken_back_must_be_ones_own() {
+fn key_of_another_tenant_cannot_be_removed() {
     let mut bench = Bench::new();
     let (other, theirs, unknown) = (id(4), id(6), id(7));
     bench.run(tenant(other, token(4), None)).unwrap();

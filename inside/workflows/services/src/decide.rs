@@ -1,4 +1,4 @@
-//! What a command about services leads to.
+//! Decider of the services workflow.
 
 use core::convert::Infallible;
 
@@ -22,18 +22,17 @@ const MAX_SERVICES: u32 = 20_000;
 const MAX_SERVICES_IN_ALL: usize = 1_000_000;
 /// Loosenings of one tenant that wait at the same time.
 pub const MAX_WAITING_LOOSENINGS: usize = 100;
-/// Loosenings that one sweep ends. Each may be of another tenant, and so an entry of its own, of
-/// which a batch has 512 at the most.
+/// Loosenings that one sweep ends.
 pub const MAX_SWEPT_LOOSENINGS: usize = 256;
 
-/// What this workflow drafts. It has no effects.
+/// A draft of this workflow. It has no effects.
 pub type Draft = adyton_decider::Draft<Event, Infallible>;
 
 /// The predefined outputs.
 pub enum Reply {
     /// A service.
     Service(ServiceView),
-    /// Nothing to say.
+    /// No content.
     Done,
 }
 
@@ -43,7 +42,7 @@ pub struct ServiceView {
     pub service: ServiceId,
     /// Its tenant.
     pub account: AccountId,
-    /// What it is like.
+    /// Its settings.
     pub settings: ServiceSettings,
     /// A loosening that waits.
     pub loosening: Option<Loosening>,
@@ -150,8 +149,8 @@ pub fn decide(
     }
 }
 
-/// Loosenings whose wait is over take effect, the soonest first, if the policy still allows them;
-/// at most `cap`. What is left is due at the next sweep ([`State::is_due`]).
+/// Loosenings whose wait has ended take effect, the soonest first, if the policy still allows them;
+/// at most `cap`. The rest is due at the next sweep ([`State::is_due`]).
 pub fn sweep(state: &State, context: &Context<'_, Rules>, cap: usize, draft: &mut Draft) {
     let due = state.loosenings.iter().take_while(|(at, _)| *at <= context.now).take(cap);
     for (_, id) in due {
@@ -164,7 +163,7 @@ pub fn sweep(state: &State, context: &Context<'_, Rules>, cap: usize, draft: &mu
     }
 }
 
-/// A service of the caller's, if its key may administer.
+/// One of the caller's services, if its key may administer.
 pub(crate) fn own<'a>(
     state: &'a State,
     tenancy: &adyton_tenancy::State,

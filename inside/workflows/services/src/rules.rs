@@ -1,4 +1,4 @@
-//! What the policy says of services, and services as they are under it.
+//! The policy's rules for services, and services under these rules.
 
 use alloc::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::message::{TooLong, check_service};
 use crate::state::Service;
 use crate::{ServiceId, ServiceSettings, State};
 
-/// What policy and settings say of services.
+/// Rules of policy and settings for services.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
     /// Seconds that a loosening waits.
@@ -22,14 +22,14 @@ pub struct Rules {
 }
 
 impl Default for Rules {
-    /// A policy that says nothing: a day's wait, codes of six digits, none supplied by callers.
+    /// A policy without these fields: a day's wait, codes of six digits, none supplied by callers.
     fn default() -> Self {
         Self { loosening_wait: 86_400, min_code_length: 6, custom_code_services: BTreeSet::new() }
     }
 }
 
 impl Rules {
-    /// Whether a service may have such settings; `given` says what set the length of its codes.
+    /// Whether a service may have such settings; `given` names the source of the code length.
     pub(crate) fn allow(
         &self,
         service: ServiceId,
@@ -77,7 +77,7 @@ impl<'a> Services<'a> {
         self.get(id).filter(|service| service.account() == account)
     }
 
-    /// The service, whosever it is.
+    /// The service, of any tenant.
     pub fn get(&self, id: ServiceId) -> Option<EffectiveService<'a>> {
         let service = self.state.get(id)?;
         Some(EffectiveService { id, service, rules: self.rules })
@@ -90,7 +90,7 @@ impl<'a> EffectiveService<'a> {
         self.service.account
     }
 
-    /// What its admin chose.
+    /// The settings that its admin chose.
     pub fn settings(&self) -> &'a ServiceSettings {
         &self.service.settings
     }

@@ -1,4 +1,4 @@
-//! What a command about tenants leads to.
+//! Decider of the tenancy workflow.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -18,14 +18,14 @@ const MAX_KEYS: usize = 100;
 /// ever, and where admission is open anybody makes one.
 const MAX_SELF_REGISTERED: usize = 10_000;
 
-/// What this workflow drafts. It has no effects.
+/// A draft of this workflow. It has no effects.
 pub type Draft = adyton_decider::Draft<Event, Infallible>;
 
 /// The predefined outputs.
 pub enum Reply {
     /// A tenant.
     Tenant(TenantView),
-    /// Nothing to say.
+    /// No content.
     Done,
 }
 
@@ -128,7 +128,7 @@ pub fn decide(
     }
 }
 
-/// What a tenant is and which keys it has, for an admin of its.
+/// A tenant and its keys, for its admin.
 ///
 /// # Errors
 /// [`Denied`].
@@ -194,7 +194,7 @@ fn change_keys(state: &State, change: ChangeKeys, draft: &mut Draft) -> Result<(
     if removed.len() < changes.removed.len() {
         return Err(Refusal::KeyTwice(KeyList::Removed));
     }
-    // A tenant that takes a key back must not believe it gone because its name was mistyped.
+    // A tenant that takes a key back must not believe it removed because its name was mistyped.
     // Another tenant's is unknown here.
     if removed.iter().any(|key| !state.keys.has(account, key)) {
         return Err(Refusal::UnknownKey);

@@ -1,4 +1,4 @@
-//! What is remembered of tenants: class S.
+//! State of the tenancy workflow: class S.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -39,7 +39,7 @@ pub(crate) struct ApiKey {
 }
 
 impl State {
-    /// Applies one event; one about a tenant that is gone changes nothing.
+    /// Applies one event; one about a deleted tenant changes nothing.
     pub fn apply(&mut self, at: Seconds, event: Event) {
         match event {
             Event::TenantCreated { account, token_hash, salt, ssh_key, admitted, friendly_name } => {

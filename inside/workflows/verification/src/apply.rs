@@ -1,5 +1,4 @@
-//! What an event changes. Total and deterministic; an event about something that is gone changes
-//! nothing.
+//! Applies events. Total and deterministic; an event about something deleted changes nothing.
 
 use alloc::sync::Arc;
 
@@ -28,7 +27,7 @@ impl State {
                 }
                 if outcome == CheckOutcome::ByApi {
                     self.end(verification, Reason::Approved, at);
-                    // A replayed state has not known it live, but may be asked why it is over.
+                    // A replayed state has not known it live, but may be asked why it ended.
                     self.ended.put(verification, service, Reason::Approved, at);
                 }
             }

@@ -13,9 +13,9 @@
 //! wrong code closes it for another.
 //!
 //! There is room for so many destinations and no more, so tenants share it: one may hold as many as
-//! are still free (Choudhury and Hahne's dynamic threshold). Each thief of a tenant's keys halves
-//! what remains, and a tenant who holds fewer than remain gets more; some twenty thieves of twenty
-//! tenants leave none.
+//! are still free (Choudhury and Hahne's dynamic threshold). Each tenant that fills its share
+//! halves what remains, and a tenant that holds fewer than remain gets more; after some twenty such
+//! tenants none remain.
 
 use alloc::vec::Vec;
 use core::ops::Bound;
@@ -48,15 +48,15 @@ pub(crate) struct Budget {
     pub(crate) last: Seconds,
 }
 
-/// All budgets of a shard that are not as good as new, and for a while others.
+/// All budgets of a shard that differ from an unused budget, and for a while others.
 #[derive(Clone, Default)]
 pub(crate) struct Budgets {
     by_place: Map<Place, Budget>,
-    /// How many of them are of a tenant's services, those that are gone included.
+    /// Number of budgets of each tenant's services, deleted services included.
     of_account: Map<AccountId, usize>,
-    /// Services that are gone, whose places wait for sweeps, and whose they were.
+    /// Deleted services whose budgets wait for sweeps, and their tenants.
     deleted_services: Map<ServiceId, AccountId>,
-    /// The last place that a sweep looked at.
+    /// The last place that a sweep scanned.
     cursor: Option<Place>,
     /// Boots that the log knows.
     pub(crate) boots: u64,
@@ -85,7 +85,7 @@ impl Budgets {
         self.now = self.now.max(at);
     }
 
-    /// A boot begins: every bucket is empty, whatever it was before.
+    /// A boot begins: every bucket is empty.
     pub(crate) fn boot(&mut self, at: Seconds) {
         self.pass(at);
         self.empty_at = (self.boots > 0).then_some(at);
@@ -101,8 +101,7 @@ impl Budgets {
         if budget.boot == self.this_boot() { budget.full_again } else { 0 }
     }
 
-    /// What `full_again` becomes if a code that is tried now turns out wrong; or why none may be
-    /// tried.
+    /// The new `full_again` if a code that is tried now turns out wrong; or why none may be tried.
     pub(crate) fn try_one(&self, place: &Place, limits: &Limits, now: Seconds) -> Result<Seconds, NoToken> {
         let budget = self.by_place.get(place).copied().unwrap_or_default();
         if budget.consecutive(now) >= limits.failed_checks_consecutive {
@@ -169,7 +168,7 @@ impl Budgets {
         }
     }
 
-    /// A service of a tenant is gone. Its SID does not come again.
+    /// A service of a tenant was deleted. Its SID is not used again.
     pub(crate) fn on_service_deleted(&mut self, at: Seconds, account: AccountId, service: ServiceId) {
         self.pass(at);
         if self.first_of(service).is_some() {
@@ -182,7 +181,7 @@ impl Budgets {
         self.by_place.range(places).next().map(|(place, _)| *place)
     }
 
-    /// Takes places of services that are gone, in so many steps.
+    /// Removes budgets of deleted services, in so many steps.
     pub(crate) fn remove_deleted(&mut self, steps: usize) {
         for _ in 0..steps {
             let Some((service, account)) = self.deleted_services.first().map(|(service, of)| (*service, *of)) else {
@@ -195,9 +194,9 @@ impl Budgets {
         }
     }
 
-    /// Looks at the next places, at most so many, and drops those whose bucket is full and that
-    /// count nothing. They are as good as new, so no event need say so. After the last place the
-    /// first is the next.
+    /// Scans the next places, at most so many, and drops those whose bucket is full and that count
+    /// nothing. They are equal to an unused budget, so no event is needed. After the last place the
+    /// scan starts again.
     pub(crate) fn evict_full(&mut self, now: Seconds, most: usize, owner: impl Fn(&ServiceId) -> Option<AccountId>) {
         let from = self.cursor.map_or(Bound::Unbounded, Bound::Excluded);
         let (mut looked, mut worthless) = (None, Vec::new());
@@ -267,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn who_fills_all_that_is_left_leaves_room_for_others() {
+    fn tenant_at_its_share_leaves_room_for_others() {
         let mut budgets = Budgets::default();
         assert_eq!(fill(&mut budgets, 1), MAX_BUDGETS / 2);
         assert_eq!(fill(&mut budgets, 2), MAX_BUDGETS / 4);
@@ -276,8 +275,7 @@ mod tests {
         assert!(budgets.has_room(account(1), &place(1, 0)));
         assert!(!budgets.has_room(account(1), &place(1, u32::MAX)));
 
-        // A service that is gone gives its places back, step by step, and so do counts that are
-        // forgotten.
+        // A deleted service frees its places, step by step, and so do counts that have expired.
         let owner = |service: &ServiceId| Some(AccountId::from_bytes(*service.as_bytes()));
         budgets.on_service_deleted(0, account(2), place(2, 0).0);
         assert_eq!(budgets.counts().count(), MAX_BUDGETS / 2, "at once");

@@ -7,10 +7,10 @@ use adyton_tenancy::AccountId;
 use crate::sends::Counted;
 use crate::{Ceiling, Event, Limits, SharedSubject, State, Subjects};
 
-/// Looks of one tenant's support in an hour.
+/// Look-ups by one tenant's support in an hour.
 pub(crate) const SUPPORT_LOOKUPS: u64 = 600;
 
-/// What one request uses of a ceiling.
+/// A request's use of a ceiling.
 #[derive(Clone, Copy)]
 pub(crate) struct CeilingUsage {
     pub(crate) ceiling: Ceiling,
@@ -19,7 +19,7 @@ pub(crate) struct CeilingUsage {
     pub(crate) limit: u64,
 }
 
-/// What one message uses; the narrowest ceiling first, which tells the caller most.
+/// One message's use of the ceilings; the narrowest one first, which says most to the caller.
 pub(crate) fn of_message(account: AccountId, subjects: &Subjects, cost: u64, limits: &Limits) -> [CeilingUsage; 4] {
     let shared = match subjects.shared {
         SharedSubject::NumberBlock(_) => (Ceiling::NumberBlock, limits.sends_per_number_block_hour),
@@ -41,7 +41,7 @@ pub(crate) fn of_message(account: AccountId, subjects: &Subjects, cost: u64, lim
     ]
 }
 
-/// What one look of a tenant's support uses.
+/// One support look-up's use of its ceiling.
 pub(crate) fn of_lookup(account: AccountId) -> CeilingUsage {
     CeilingUsage { ceiling: Ceiling::Support, key: Counted::Support(account), amount: 1, limit: SUPPORT_LOOKUPS }
 }

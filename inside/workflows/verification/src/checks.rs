@@ -40,7 +40,7 @@ pub(crate) fn check(
         Err(_) => (CheckOutcome::Unknown, 0),
     };
     draft.log(Event::Checked { verification, service: *service, subject, full_again, outcome });
-    // Nothing is stopped: a message goes on its way whatever was checked and however often.
+    // No delivery is canceled: a message is sent whatever was checked and however often.
     let (live, ..) = compared?;
     let status = if outcome.is_right() { Status::Approved } else { Status::Pending };
     Ok(live.view(status, context.now))
@@ -57,7 +57,7 @@ fn find_including_approved(state: &State, service: ServiceId, target: Target) ->
     sid.filter(|sid| state.hot.verifications.get(sid).is_some_and(|found| found.service == service))
 }
 
-/// What a target names, where it names no live verification.
+/// The target's id, where it names no live verification.
 fn named(target: Target) -> (VerificationId, Subject) {
     match target {
         Target::Sid(sid) => (sid, Subject::MIN),

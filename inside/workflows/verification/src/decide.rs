@@ -1,4 +1,4 @@
-//! What a command about verifications leads to. `starts` sends codes, `checks` compares them.
+//! Decider of the verification workflow. `starts` sends codes, `checks` compares them.
 
 use alloc::vec::Vec;
 
@@ -13,10 +13,10 @@ use crate::{
     VerificationView, checks, starts,
 };
 
-/// What this workflow drafts.
+/// A draft of this workflow.
 pub type Draft = adyton_decider::Draft<Event, Effect>;
 
-/// What this workflow reads of the workflows beneath it.
+/// Read handles of the workflows beneath this one.
 #[derive(Clone, Copy)]
 pub struct Beneath<'a> {
     /// Tenants and their keys.
@@ -26,8 +26,8 @@ pub struct Beneath<'a> {
 }
 
 impl Beneath<'_> {
-    /// A verification that is held, and its tenant, while its service is there: one of a deleted
-    /// service only waits for its sweep.
+    /// An existing verification and its tenant, while its service exists: one of a deleted service
+    /// only waits for its sweep.
     pub(crate) fn existing<'s>(
         &self,
         state: &'s State,
@@ -86,7 +86,7 @@ fn draft_of(
     }
 }
 
-/// Ends the delivery of what is under way for these verifications, if anything is.
+/// Cancels the deliveries under way for these verifications, if any.
 pub(crate) fn stop(
     state: &State,
     verifications: impl Iterator<Item = VerificationId>,
@@ -102,7 +102,7 @@ pub(crate) fn stop(
 
 fn report_delivery(state: &State, beneath: &Beneath<'_>, report: &ReportDelivery, draft: &mut Draft) {
     let ReportDelivery { verification, attempt, outcome, route } = *report;
-    // A verification that is over needs no outcome.
+    // A verification that has ended needs no outcome.
     if beneath.existing(state, verification).is_some() {
         draft.log(Event::DeliveryReported { verification, attempt, outcome, route });
     }
@@ -133,8 +133,8 @@ impl Live<'_> {
     }
 }
 
-/// The live verification that a target names; if it is over, why, but only if the caller named it
-/// by SID.
+/// The live verification that a target names; if it has ended, the reason, but only if the caller
+/// named it by SID.
 pub(crate) fn live<'a>(
     state: &'a State,
     (account, service): (AccountId, ServiceId),
@@ -159,7 +159,7 @@ pub(crate) fn live<'a>(
     Ok(Live { account, sid, verification, destination })
 }
 
-/// A live verification of a service of the caller's, if its key may verify.
+/// A live verification of one of the caller's services, if its key may verify.
 pub(crate) fn own<'a>(
     state: &'a State,
     beneath: &Beneath<'_>,
@@ -172,7 +172,7 @@ pub(crate) fn own<'a>(
     live(state, (account, service), target, now)
 }
 
-/// A service of the caller's, if its key may verify.
+/// One of the caller's services, if its key may verify.
 pub(crate) fn own_service<'a>(
     beneath: &'a Beneath<'_>,
     caller: &Caller,

@@ -13,7 +13,7 @@ const MAX_KEYS: usize = 4_000_000;
 /// Of these, costs: one for each tenant that sends.
 const MAX_COSTS: usize = 100_000;
 
-/// What is counted.
+/// A counter's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Counted {
     /// Messages to one destination of a tenant.
@@ -24,7 +24,7 @@ pub(crate) enum Counted {
     Tenant(AccountId),
     /// Cost of one tenant's messages.
     Spend(AccountId),
-    /// Looks of one tenant's support.
+    /// Look-ups by one tenant's support.
     Support(AccountId),
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Sends {
     /// All but cost. Their ceilings fit into 32 bits, so a count that saturates is above its ceiling.
     requests: SlidingHours<Counted, u32>,
     cost: SlidingHours<AccountId, u64>,
-    /// Whether all requests, and all costs, were looked at in this pass.
+    /// Whether all requests, and all costs, were scanned in this pass.
     through: [bool; 2],
 }
 
@@ -56,8 +56,8 @@ impl Sends {
         }
     }
 
-    /// Counts one message of a tenant and its cost. Nothing if the tenant is gone or the event is
-    /// replayed.
+    /// Counts one message of a tenant and its cost. Nothing if the tenant was deleted or the event
+    /// is replayed.
     pub(crate) fn count(&mut self, account: Option<AccountId>, sent: Option<(Subjects, u64)>, at: Seconds) {
         let (Some(account), Some((subjects, cost))) = (account, sent) else { return };
         self.add(Counted::Destination(subjects.in_tenant), 1, at);
@@ -69,7 +69,7 @@ impl Sends {
     /// Whether `amount` more fits under `limit`.
     ///
     /// # Errors
-    /// Seconds after which it is worth trying again.
+    /// Retry after this many seconds.
     pub(crate) fn fits(&self, key: &Counted, amount: u64, limit: u64, now: Seconds) -> Result<(), Seconds> {
         match key {
             Counted::Spend(account) => self.cost.fits(account, amount, limit, now),
@@ -91,8 +91,8 @@ impl Sends {
         self.requests.is_empty() && self.cost.is_empty()
     }
 
-    /// Looks at the next counts of each kind, at most so many, and drops old ones. Returns whether
-    /// all were looked at.
+    /// Scans the next counts of each kind, at most so many, and drops old ones. Returns whether all
+    /// were scanned.
     pub(crate) fn evict_old(&mut self, now: Seconds, most: usize) -> bool {
         let [requests, costs] = &mut self.through;
         *requests = *requests || self.requests.evict_old(now, most);

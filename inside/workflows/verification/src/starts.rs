@@ -48,7 +48,7 @@ pub(crate) fn start(
     }
 }
 
-/// What policy and service open.
+/// Checks what policy and service allow.
 fn open(service: &EffectiveService<'_>, start: &Start, rules: &Rules) -> Result<(), Refusal> {
     if !rules.channels.contains(&start.channel) {
         return Err(Refusal::ChannelClosed);
@@ -130,8 +130,9 @@ fn begin(
     let Start { caller: _, service, destination, subjects, channel, custom_code, look, cost } = start;
     let (verification, attempt) = (context.fresh.id(), context.fresh.id());
     let code_length = effective.code_length();
-    // The verification that has the place of the destination, approved or not. A code of the caller's
-    // never joins a verification, and none joins one with such a code: the old one ends.
+    // The verification that has the place of the destination, approved or not. A code that the
+    // caller supplied never joins a verification, and none joins one with such a code: the old one
+    // ends.
     let older = state.hot.by_subject.get(&(service, subjects.in_service)).copied();
     let held = older.and_then(|sid| state.hot.verifications.get(&sid)).filter(|held| held.expires_at() > context.now);
     let replaced = held.filter(|held| custom_code.is_some() || held.is_supplied).and(older);
@@ -140,7 +141,7 @@ fn begin(
     }
     let avoid = held.and_then(|held| held.route_to_avoid());
     let slot = slot(context.now);
-    // A slot's key goes with its last live code: the one that is replaced may be that.
+    // A slot's key is erased with its last live code, which may be the replaced one.
     let last = replaced.and_then(|sid| state.hot.verifications.get(&sid)).is_some_and(|old| old.slot() == slot)
         && state.hot.slots.get(&slot).is_some_and(|slot| slot.live == 1);
     let slot_held = state.hot.slots.get(&slot).and_then(|slot| slot.key.as_ref()).filter(|_| !last);
@@ -169,7 +170,7 @@ fn begin(
         custom_code,
         slot_key,
     });
-    // Also of one that is over, but has its place until a sweep ends it.
+    // Also of one that has ended, but stays until a sweep removes it.
     stop(state, older.into_iter(), false, draft);
     let to = destination.duplicate();
     let until = context.now.saturating_add(CODE_LIFE);

@@ -1,11 +1,11 @@
-//! What readers see of verifications.
+//! Published view of verifications.
 
 use alloc::vec::Vec;
 
 use crate::hot::Hot;
 use crate::{HotFacts, State};
 
-/// Live verifications and why others are over: no slot key, no count of sending and no budget. Its
+/// Live verifications and why others ended: no slot key, no count of sending and no budget. Its
 /// clone costs O(1), and shows what it showed then.
 #[derive(Default)]
 pub struct View(pub(crate) State);
@@ -24,7 +24,7 @@ impl View {
 }
 
 impl State {
-    /// What readers see of the state as it stands, in O(1).
+    /// The published view of the current state, in O(1).
     pub fn view(&self) -> View {
         let Hot { verifications, by_subject, .. } = &self.hot;
         let hot = Hot { verifications: verifications.clone(), by_subject: by_subject.clone(), ..Hot::default() };

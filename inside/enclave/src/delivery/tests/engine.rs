@@ -86,7 +86,7 @@ async fn reports(world: &World) -> Vec<(AttemptId, Outcome, Option<u8>)> {
             }
             Ok(())
         };
-        opener.open(&record, &header).unwrap().for_each_event(read).unwrap();
+        opener.open(&record, &header).unwrap().each(read).unwrap();
     }
     reports
 }
