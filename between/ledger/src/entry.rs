@@ -35,7 +35,7 @@ pub enum Kind {
 /// One of the two bodies of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Body {
-    /// Events of classes H and P; it goes at the next snapshot.
+    /// Events of classes H and P; it may be deleted after the next snapshot.
     Hot,
     /// Events of classes S and A; it stays for the retention period.
     Kept,

@@ -276,7 +276,7 @@ async fn boot(config: Config, events: &Events) -> Result<WriterStopped, BootErro
     }
 }
 
-/// A step begins: the host hears its number, and so does an image's console.
+/// A step begins: its number is reported to the host, and to an image's console.
 #[allow(clippy::print_stderr, reason = "an image's stderr is its console, and this is a number")]
 fn report_phase(config: &Config, events: &Events, phase: u8) {
     if config.in_image {

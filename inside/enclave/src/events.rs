@@ -1,4 +1,4 @@
-//! The only words to the outside: operational events, a closed list without free text (DESIGN §5).
+//! Operational events: a closed list without free text (DESIGN §5).
 
 use adyton_frame::{Channel, Event, Frame, Message};
 use adyton_transport::{Address, FrameWriter, open_channel};
@@ -45,12 +45,13 @@ impl Events {
         Self(mpsc::channel(1).0)
     }
 
-    /// Says something.
+    /// Emits an event.
     pub fn emit(&self, event: Event) {
         let _ = self.0.try_send((event, None));
     }
 
-    /// Says something before the process ends: waits until it and what was said before it has left, a second at most.
+    /// Emits the last event of a process and waits until it and all earlier ones are sent, a second
+    /// at most.
     pub async fn emit_last(&self, event: Event) {
         let (sent, done) = oneshot::channel();
         let told = async {

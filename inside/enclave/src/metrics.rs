@@ -48,7 +48,8 @@ pub(crate) fn numbered(ceiling: Ceiling) -> adyton_frame::Ceiling {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum CountedCommand {
     Start,
-    /// Whatever came of it, for the sum must not tell: a right code, a wrong one, and one for a number that is not known.
+    /// Counted with every outcome, for the sum must not reveal it: a right code, a wrong one, and
+    /// one for a number that is not known.
     Check,
     Delivery(Outcome),
 }
@@ -112,7 +113,7 @@ impl Counters {
     }
 }
 
-/// Reports them for ever.
+/// Reports the counters until the process ends.
 pub async fn report(engine: Engine, events: Events, every: Duration) {
     let mut ticks = interval(every);
     loop {

@@ -1,7 +1,7 @@
 //! The measured policy, and what it and the owners' settings allow now (DESIGN §3).
 //!
-//! The policy's bytes are hashed as they are; a vault remembers that hash and boots under no other one. Settings take
-//! effect at once: whoever depends on them holds a [`Watch`] and asks it each time.
+//! The policy's bytes are hashed as they are; a vault remembers that hash and boots under no other
+//! one. Settings take effect at once: they are read through a [`Watch`] on each use.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -71,7 +71,8 @@ pub struct Effective {
     pub settings: String,
 }
 
-/// What of settings cannot be used, and rests. New settings with it are refused; of those that were taken once the rest holds.
+/// Settings this policy cannot apply. New settings that contain any are refused; from settings
+/// accepted earlier the rest still applies.
 #[derive(Debug)]
 pub enum Inapplicable {
     /// A credential that its route cannot use.

@@ -63,16 +63,17 @@ async fn connect(enclave: &Address) -> io::Result<Stream> {
     }
 }
 
-/// Copies both ways between one that asks and one that answers, until both are closed; one side's end is passed on to the other. A side that takes no more bytes ends
-/// that direction only, so that what it said before is still passed on. It may be lost all the same: TCP resets a
-/// connection that is closed with an upload unread.
+/// Copies both ways between one that asks and one that answers, until both are closed; one side's
+/// end is passed on to the other. A side that takes no more bytes ends that direction only, so that
+/// what it said before is still passed on. It may be lost all the same: TCP resets a connection
+/// that is closed with an upload unread.
 ///
-/// Once a direction has ended, the other goes on as long as it moves: a peer that was told the end and never says its own
-/// would hold its place for ever.
+/// Once a direction has ended, the other goes on as long as it moves: a peer that received the end
+/// and never sends its own would hold its place for ever.
 ///
 /// # Errors
-/// Those of a stream that cannot be read, and [`io::ErrorKind::TimedOut`] if a side does not take what it is sent; they
-/// end both directions.
+/// Those of a stream that cannot be read, and [`io::ErrorKind::TimedOut`] if a side does not take
+/// what it is sent; they end both directions.
 pub async fn pipe<A, B>(a: A, b: B) -> io::Result<()>
 where
     A: AsyncRead + AsyncWrite + Unpin,

@@ -1,7 +1,9 @@
-//! Metrics in Prometheus' text format: made of operational events and nothing else, for the host knows nothing else.
+//! Metrics in Prometheus' text format: made of operational events and nothing else, its only
+//! source.
 //!
-//! What the vault did comes as sums from the inside; what became of the vault is counted here. Sums begin at zero with
-//! every boot, counts with every start of the host. How they are asked for is in [`crate::pages`].
+//! The vault reports sums of its operations; the host counts its state changes. Sums begin at zero
+//! with every boot, counts with every start of the host. How they are asked for is in
+//! [`crate::pages`].
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -9,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use adyton_frame::{Ceiling, Counters, DeliveryFailure, Event, StopReason};
 
-/// What the events said.
+/// State according to the events.
 #[derive(Debug, Default)]
 pub struct Metrics(Mutex<Seen>);
 
@@ -89,7 +91,7 @@ impl Metrics {
             Event::BootDelayed { .. } => seen.boots_delayed += 1,
             Event::LogFaulty { .. } => seen.log_faults += 1,
             Event::Counters(counters) => {
-                // Only a vault that serves says this; a host that was started again hears it within a minute.
+                // Only a vault that serves says this; a restarted host receives it within a minute.
                 seen.ready = !seen.stopped;
                 seen.counters = counters;
             }

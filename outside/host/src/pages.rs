@@ -1,4 +1,4 @@
-//! What may be asked of the host: whether it is there, whether the vault serves, and its sums.
+//! Pages of the host: liveness, readiness of the vault, and its counters.
 //!
 //! | path | answer |
 //! |---|---|
@@ -6,11 +6,13 @@
 //! | `/readyz` | 200 if the enclave takes connections, its store takes entries and no other vault writes them; 503 if not |
 //! | `/metrics` | Prometheus' text, where it is asked for at the address of the metrics |
 //!
-//! An enclave takes connections once its boot is over, its logs replayed and its key there; so a connection to it is all that
-//! is tried. That the store takes entries is known from the last one that was written.
+//! An enclave takes connections once it has booted, replayed its logs and obtained its key; so the
+//! only probe is a connection to it. That the store takes entries is known from the last one that
+//! was written.
 //!
-//! What it is not: nobody reads anything here but a status and the sums. A load balancer may ask at an address of the network
-//! (`--health`), where there are no sums. The vault itself answers `/health` and `/ready` to its clients, inside TLS.
+//! What it is not: the pages show a status and the counters only. A load balancer may ask at an
+//! address of the network (`--health`), where there are no counters. The vault itself answers
+//! `/health` and `/ready` to its clients, inside TLS.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -36,7 +38,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Connections at once: Prometheus, a kubelet and a few load balancers need one each.
 const MAX_CONNECTIONS: usize = 16;
 
-/// What is answered at one address.
+/// Pages of one address.
 pub struct Pages {
     metrics: Arc<Metrics>,
     enclave: Address,

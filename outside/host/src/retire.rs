@@ -1,12 +1,11 @@
-//! Taking away bodies and chunks that no boot needs again, some at a time, so that no append waits
-//! for all of them.
+//! Deletes retired bodies and chunks in steps, so that no append waits for all of them.
 //!
 //! 1. hot bodies below the snapshot, from where the last retirement ended;
-//! 2. kept bodies below it that are old enough. Time buckets of a log do not fall, so the first one that is too young ends the walk;
+//! 2. kept bodies below it that are old enough. Time buckets of a log do not fall, so the first one
+//!    that is too young ends the walk;
 //! 3. chunks of other snapshots.
 //!
-//! Only the last step waits for the disk: what a crash gives back is taken away by the next
-//! retirement.
+//! Only the last step waits for the disk: what a crash restores is deleted by the next retirement.
 
 use adyton_ledger::{Body, Kind, LogId, Retirement, is_fenced, retires};
 use redb::{Durability, ReadableTable, StorageError, Table};
@@ -16,8 +15,8 @@ use crate::tables::{BATCHES, CHUNKS, HOT_RETIRED, KEPT_RETIRED, MARKS, newest};
 use crate::{RedbStore, StoreError};
 
 impl RedbStore {
-    /// Takes away some of what a retirement names, after a look at `most` batches. Whether some may
-    /// be left.
+    /// Deletes a part of what a retirement names, after scanning `most` batches. Returns true if
+    /// work remains.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -58,7 +57,7 @@ impl RedbStore {
     }
 }
 
-/// What one step may look at.
+/// Scan budget of one step.
 struct Walk<'a> {
     log: u16,
     /// Batches at or above this index stay as they are.

@@ -88,7 +88,7 @@ impl<'a> Row<'a> {
         Record { entry: self.entry(), hot: self.hot.map(<[u8]>::to_vec), kept: self.kept.map(<[u8]>::to_vec) }
     }
 
-    /// The row without the bodies that `goes` names; `None` if none of them is there.
+    /// The row without the bodies that `goes` names; `None` if the row has none of them.
     pub(crate) fn without(self, goes: impl Fn(Body) -> bool) -> Option<Self> {
         let stays = |which, body: Option<&'a [u8]>| body.filter(|_| !goes(which));
         let left = Self { hot: stays(Body::Hot, self.hot), kept: stays(Body::Kept, self.kept), ..self };

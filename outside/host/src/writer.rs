@@ -21,7 +21,7 @@ use crate::{RedbReader, RedbStore};
 
 /// Full tiles of level 0 that are built between two requests.
 const TILES_PER_STEP: u64 = 1;
-/// Batches that a retirement looks at between two requests.
+/// Batches that a retirement scans between two requests.
 const BATCHES_PER_STEP: u64 = 64;
 
 type Job = (Message, Reply);
@@ -100,7 +100,7 @@ impl Thread {
         let appends = appends(&request);
         let answer = perform_write(&mut self.store, request);
         self.tiles.extend(appends.and_then(|(log, from)| completes_a_tile(log, from, &answer)));
-        // Nobody waits for the reply if its connection has ended.
+        // No task waits for the reply if its connection has ended.
         let _ = reply.send(answer);
     }
 
@@ -117,7 +117,7 @@ impl Thread {
         }
     }
 
-    /// Does a little of what is due.
+    /// Does one step of what is due.
     fn step(&mut self) {
         if let Some(log) = self.tiles.first() {
             // A failure is the disk's, which the next append meets too. The log is due again with
@@ -138,7 +138,7 @@ impl Thread {
     }
 }
 
-/// The next request, or nothing to do but what is due; `None` once nobody can ask any more.
+/// The next request, or nothing to do but what is due; `None` once the last sender is dropped.
 fn next(inbox: &Receiver<Job>, may_wait: bool) -> Option<Option<Job>> {
     if may_wait {
         return inbox.recv().ok().map(Some);

@@ -11,7 +11,7 @@ use crate::events::Events;
 /// Longest wait for the host's answer to one append; a slow disk is not a dead host.
 const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What becomes of a batch.
+/// Progress of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// The store does not take it now; it is being retried.
@@ -70,12 +70,13 @@ impl Appender {
         Self { frames, progress }
     }
 
-    /// Hands the next frame over; there must be none in flight. False if the task that keeps the connection is gone.
+    /// Hands the next frame over; there must be none in flight. False if the task that keeps the
+    /// connection has ended.
     pub fn send(&self, frame: Vec<u8>) -> bool {
         self.frames.try_send(frame).is_ok()
     }
 
-    /// What became of the frame in flight.
+    /// Progress of the frame in flight.
     pub async fn progress(&mut self) -> Option<Progress> {
         self.progress.recv().await
     }
@@ -95,7 +96,7 @@ impl FakeHost {
         self.frames.recv().await
     }
 
-    /// Reports what became of it.
+    /// Reports its progress.
     pub(super) async fn say(&mut self, progress: Progress) {
         let _ = self.progress.send(progress).await;
     }

@@ -44,7 +44,7 @@ impl From<StoreError> for GovReplayError {
     }
 }
 
-/// What the public log of a vault says.
+/// Facts that the public log of a vault records.
 #[derive(Debug)]
 pub struct GovReplay {
     /// Its tree.
@@ -57,7 +57,7 @@ pub struct GovReplay {
     pub ops_root: Option<OpsRoot>,
     /// When enclaves began, Unix seconds, in the log's order.
     pub boots: Vec<u64>,
-    /// What the vault last obtained from a CA.
+    /// The certificate that the vault last obtained from a CA.
     pub certificate: Option<CertificateRecord>,
     /// The vault's last order at a CA, if neither a certificate nor another account came after it.
     pub order: Option<OrderRecord>,
@@ -141,7 +141,7 @@ pub fn entry(record: &GovRecord, index: u64, time_bucket: u64, boot_id: [u8; 16]
     let header = Header {
         kind: Kind::Gov,
         hot_size: Size::ABSENT,
-        // What is larger fits no frame either.
+        // A larger record fits no frame either.
         kept_size: Size::holding(body.len()).unwrap_or_default(),
         index,
         time_bucket,

@@ -1,7 +1,9 @@
-//! What everybody else has of a running writer: a handle that asks it, and the view that it publishes.
+//! The handle that other tasks use to reach a running writer, and the view that it publishes.
 //!
-//! 1. A command is charged to its payer before it waits ([`Machine::cost`]), and waits in that payer's lane (`queue`).
-//! 2. Its answer comes once its events have passed their gate, and a refusal under the lease (`lease`).
+//! 1. A command is charged to its payer before it waits ([`Machine::cost`]), and waits in that
+//!    payer's lane (`queue`).
+//! 2. Its answer comes once its events have passed their gate, and a refusal under the lease
+//!    (`lease`).
 //! 3. A read is answered from the view, under the lease too: [`Engine::view`].
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +27,7 @@ use crate::policy::Effective;
 
 /// Longest wait for an answer. What was decided stays decided; only the wait ends.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
-/// What the vault itself asks pays nobody's share.
+/// Requests of the vault itself are charged to no payer's share.
 const INTERNAL: Cost = Cost { payer: Payer::Internal, bytes: 0 };
 
 /// Why there is no reply.
@@ -74,19 +76,19 @@ pub struct Engine {
     shared: Arc<WriterStatus>,
 }
 
-/// What others may know of the writer.
+/// Status of the writer for other tasks.
 pub(super) struct WriterStatus {
     /// New work is refused while the store is away.
     pub(super) away: AtomicBool,
     /// Entries known to be durable, and the root over them.
     pub(super) durable_root: RwLock<(u64, Hash)>,
-    /// What has passed its gate.
+    /// The published view: state that has passed its gate.
     view: RwLock<Arc<View>>,
-    /// Until when it may be told.
+    /// How long the view may be served.
     pub(super) lease: Lease,
     /// An append is wanted, though it be of nothing.
     pub(super) append_wanted: Notify,
-    /// What was done.
+    /// Counters of operations.
     pub(super) counters: Counters,
 }
 
@@ -185,7 +187,8 @@ impl Engine {
         self.ask(cost, |ticket| Request::Settings(text, Box::new(effective), fresh, ticket)).await
     }
 
-    /// The newest view, which may be told now: within the lease, or after the append that renews it.
+    /// The newest view, if it may be served now: within the lease, or after the append that renews
+    /// it.
     ///
     /// # Errors
     /// [`Failure::Unavailable`] if the store is away or does not renew it in time.
@@ -200,12 +203,12 @@ impl Engine {
         }
     }
 
-    /// The newest view. What follows from it must not be told: it decides only who pays.
+    /// The newest view, without the lease check: use it only to find the payer.
     pub fn published(&self) -> Arc<View> {
         Arc::clone(&self.shared.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What was done since the boot.
+    /// Counters of operations since the boot.
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
     }

@@ -1,14 +1,16 @@
 //! The lease: how long the published view may be used to answer (DESIGN §4, "Views").
 //!
-//! An append that becomes durable shows that no other writer had been at this log when it was sent, for the store compares the
-//! size. For [`LEASE`] from that moment on views answer and refusals leave. An enclave that is fenced or cut off falls silent.
+//! An append that becomes durable shows that no other writer had been at this log when it was sent,
+//! for the store compares the size. For [`LEASE`] from that moment on views answer and refusals
+//! leave. An enclave that is fenced or cut off stops answering.
 //!
 //! Time is the enclave's monotonic clock: no host's, and no step of the wall clock counts.
 
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, timeout};
 
-/// How long an append that became durable speaks for the log, from when it was first sent.
+/// How long an append that became durable proves that this process is the writer, from when it was
+/// first sent.
 pub(super) const LEASE: Duration = Duration::from_secs(3);
 
 /// When the newest append that became durable began.
@@ -75,7 +77,7 @@ mod tests {
         assert!(lease.is_valid());
         advance(MOMENT).await;
         assert!(!lease.is_valid());
-        // An older append that is heard of later changes nothing.
+        // An older append that is reported later changes nothing.
         lease.renew(Instant::now());
         lease.renew(started);
         assert!(lease.is_valid());
@@ -90,7 +92,7 @@ mod tests {
             let started = Instant::now();
             tokio::task::yield_now().await;
             assert_eq!(asked.get(), 1);
-            // So slow that its lease is over before it is durable.
+            // So slow that its lease has ended before it is durable.
             advance(Duration::from_secs(4)).await;
             lease.renew(started);
             while asked.get() < 2 {

@@ -11,12 +11,12 @@ use adyton_vault::State;
 
 use crate::store::{Store, StoreError};
 
-/// Why what the host has cannot be read.
+/// Why the host's log cannot be read.
 #[derive(Debug)]
 pub enum ReadError {
     /// The store did not answer.
     Store(StoreError),
-    /// What it answered is not this vault's log.
+    /// The answer is not this vault's log.
     Log(ReplayError),
 }
 

@@ -51,7 +51,7 @@ const RECORDS: u32 = 4096;
 /// Sealed chunks that wait for the host.
 const CHUNKS: usize = 1;
 
-/// What taking snapshots needs.
+/// Dependencies of the snapshot task.
 pub struct Snapshots {
     /// The host.
     pub service: Address,
@@ -61,7 +61,7 @@ pub struct Snapshots {
     pub vault: VaultId,
     /// The log.
     pub log: LogId,
-    /// What the newest snapshot does not cover of what this boot has replayed.
+    /// Replayed entries that the newest snapshot does not cover.
     pub uncovered: Uncovered,
     /// This boot.
     pub boot_id: [u8; 16],
@@ -98,7 +98,7 @@ impl LastRoots {
     }
 }
 
-/// When a snapshot is taken, and when the host receives what it may delete.
+/// When a snapshot is taken, and when the host receives a retirement request.
 #[derive(Default)]
 struct Schedule {
     newest: Option<LatestSnapshot>,
@@ -111,7 +111,7 @@ struct Schedule {
 struct LatestSnapshot {
     id: [u8; 16],
     covered: u64,
-    /// When the host last took what may be retired.
+    /// When the host last took a retirement request.
     retire_requested: Option<u64>,
 }
 
@@ -149,7 +149,7 @@ impl Snapshots {
                     faulty = false;
                     connection = Some(store);
                 }
-                // The connection is gone with it, and another one is opened.
+                // The connection is dropped with it, and another one is opened.
                 Err(ReadError::Store(_)) => {}
                 Err(ReadError::Log(_)) => {
                     if !faulty {
@@ -175,8 +175,8 @@ impl Snapshots {
         is_due && now >= schedule.retry_at
     }
 
-    /// What there is to do now. A snapshot that fails is taken again after [`RETRY_SECONDS`]; its
-    /// chunks stay at the host until a retirement.
+    /// One round of work. A snapshot that fails is taken again after [`RETRY_SECONDS`]; its chunks
+    /// stay at the host until a retirement.
     async fn work(
         &self,
         store: &mut Store,
@@ -274,7 +274,7 @@ impl Snapshots {
             scope.seal::<State>(id, &frozen, &base, |chunk| give.blocking_send(chunk).is_ok())
         });
         for number in 0.. {
-            // If the host fails, the receiver goes, and sealing ends with it.
+            // If the host fails, the receiver is dropped, and sealing ends.
             let Some(chunk) = chunks.recv().await else { break };
             store.put_chunk(self.log, id, number, chunk).await?;
         }

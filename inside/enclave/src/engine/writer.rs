@@ -32,7 +32,7 @@ use crate::events::Events;
 use crate::metrics::numbered;
 use crate::policy::{Effective, Watch};
 
-/// What the writer needs besides its shard.
+/// Dependencies of the writer besides its shard.
 pub struct Deps {
     /// Time.
     pub clock: Arc<Clock>,
@@ -53,13 +53,13 @@ pub(super) struct Writer {
     shard: Shard<State, Ticket>,
     shared: Arc<WriterStatus>,
     deps: Deps,
-    /// What binds the decider now.
+    /// The rules in force for the decider.
     deciding: Arc<Effective>,
     /// Settings that were decided and have not passed their gate, in the order of the log. The owners sign each.
     decided: VecDeque<Arc<Effective>>,
     /// A sweep is due.
     sweep_due: bool,
-    /// What waits for frozen state.
+    /// The requester that waits for frozen state.
     freezing: Option<oneshot::Sender<(Frozen, Frontier)>>,
     warned: CeilingWarnings,
 }
@@ -84,8 +84,8 @@ impl Writer {
         (self.deps.log.log(), self.deps.stop.clone())
     }
 
-    /// Ends when nobody can ask any more, or with a reason: nothing is answered from then on, and nothing that was held is
-    /// claimed.
+    /// Ends when the last handle is dropped, or with a reason: nothing is answered from then on,
+    /// and held answers are dropped.
     pub(super) async fn run(mut self, requests: Receiver<Request>) -> Option<StopReason> {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -173,7 +173,7 @@ impl Writer {
     fn frozen(&mut self, frozen: Option<(Frozen, Frontier)>) {
         let Some(sender) = self.freezing.take() else { return };
         match frozen.or_else(|| self.shard.freeze_next()) {
-            // The requester may be gone.
+            // The requester may have gone away.
             Some(frozen) => drop(sender.send(frozen)),
             None => self.freezing = Some(sender),
         }
@@ -228,13 +228,14 @@ impl Writer {
         if let Some(started) = self.deps.log.renewed() {
             shared.lease.renew(started);
         }
-        // Before the answers: once a client knows that a verification is over, its message has stopped.
+        // Before the answers: once a client knows that a verification ended, its message has been
+        // canceled.
         effects.into_iter().for_each(|effect| self.run_effect(effect));
         releases.into_iter().for_each(|release| self.release(release));
         for ticket in snapshots.into_iter().flatten() {
             let _ = ticket.send(Ok(Reply::Done));
         }
-        // What a sweep left goes on with the next batch, and at most one sweep's worth with each.
+        // The rest of a sweep follows with the next batch, at most one sweep with each.
         self.sweep_due |= self.shard.owes_sweep();
     }
 

@@ -57,7 +57,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap, given:
         page => page.ok_or(Unfit::Form),
     })?;
     let page = page.unwrap_or(0);
-    // Nobody pays for a list but who was verified.
+    // Only authenticated callers may list.
     let payer = api.verified(&caller).await.map_err(|failure| ApiError::failure(failure, "/Services"))?;
     let charge = api.budget.take(payer, MAX_LIST)?;
     let left = usize::try_from(page_size).unwrap_or(usize::MAX);

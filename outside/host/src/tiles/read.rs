@@ -16,10 +16,10 @@ const MAX_COMPUTED_TILES: u32 = 64;
 const ENTRY_PREFIX: [u8; 2] = (ENTRY_LEN as u16).to_be_bytes();
 const _: () = assert!(ENTRY_LEN <= u16::MAX as usize);
 
-/// What a log has at a path.
+/// The content of a log's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TileLookup {
-    /// These bytes, for good.
+    /// These bytes, which never change.
     Bytes(Vec<u8>),
     /// Nothing: the log is not that long.
     Nothing,

@@ -1,4 +1,4 @@
-//! What a path of the published logs asks for.
+//! Parsed paths of the published logs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use adyton_ledger::{LogId, TilePath};
 pub struct TileRequest {
     /// Of which log.
     pub log: LogId,
-    /// What of it.
+    /// The resource.
     pub resource: Resource,
 }
 

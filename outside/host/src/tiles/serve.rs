@@ -1,11 +1,14 @@
-//! The published logs over HTTP (`docs/spec/03-heads.md`, "Publication"): GET and HEAD of what [`TileRequest`] names.
+//! The published logs over HTTP (`docs/spec/03-heads.md`, "Publication"): GET and HEAD of what
+//! [`TileRequest`] names.
 //!
-//! Answers are at most a full bundle, some 45 KB. A checkpoint may be cached for [`CHECKPOINT_AGE`], tiles and bundles for good. A tile that
-//! is not there yet may be there soon, so that answer is not cached.
+//! Answers are at most a full bundle, some 45 KB. A checkpoint may be cached for
+//! [`CHECKPOINT_AGE`], tiles and bundles permanently. A tile that is not there yet may be there
+//! soon, so that answer is not cached.
 //!
-//! Limits: [`MAX_CONNECTIONS`] at once, each for [`LIFETIME`] at most; [`READS`] requests read the store at a time. Put a cache in front of an
-//! address that many read. Where few places are left, connections that wait for a whole head make room, the longest first: silence
-//! keeps nobody from the log. What does is as many requests at once.
+//! Limits: [`MAX_CONNECTIONS`] at once, each for [`LIFETIME`] at most; [`READS`] requests read the
+//! store at a time. Put a cache in front of an address that many read. Where few places are left,
+//! connections that wait for a whole head make room, the longest first: silence keeps nobody from
+//! the log. What does is as many requests at once.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -57,7 +60,7 @@ pub enum Published {
     Operations,
 }
 
-/// What one address answers from.
+/// Data that one address serves.
 struct PublishedLogs {
     reader: RedbReader,
     published: Published,
