@@ -1,9 +1,9 @@
 //! A vault's own hand: it appends as the enclave does, one head for each append.
 
 use adyton_ledger::{
-    AppendOutcome, ApprovalRecord, Body, BootRecord, CheckError, Entry, Fault, Frontier, Genesis, GovRecord, Hash,
-    Head, Header, Kind, LogId, LogStore, MemoryStore, OpsRoot, PolicyRecord, Profile, Record, Report, Rule,
-    SettingsRecord, Size, Terms, VaultId, check, origin, sha256,
+    AppendOutcome, ApprovalRecord, Body, BootRecord, CheckContext, CheckError, Entry, Fault, Frontier, Genesis,
+    GovRecord, Hash, Head, Header, Kind, LogId, LogStore, MemoryStore, OpsRoot, PolicyRecord, Profile, Record, Report,
+    Rule, SettingsRecord, Size, VaultId, check, origin, sha256,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
@@ -19,7 +19,7 @@ const RETENTIONS: [(&[u8], u64); 4] =
 /// A check's terms at a time.
 pub(crate) struct At(pub(crate) u64);
 
-impl Terms for At {
+impl CheckContext for At {
     fn retention(&self, policy: &[u8]) -> Option<u64> {
         RETENTIONS.iter().find(|(text, _)| *text == policy).map(|(_, seconds)| *seconds)
     }

@@ -24,7 +24,7 @@ use tower_service::Service;
 
 use crate::clock::Clock;
 use crate::delivery::CredentialKey;
-use crate::engine::Stop;
+use crate::engine::StopReporter;
 use crate::engine::gov::GovLog;
 use crate::engine::log_writer::LogWriter;
 use crate::engine::writer::Deps;
@@ -247,7 +247,7 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener, Store) {
     let in_force = Arc::new(InForce::new(policy.clone(), credentials, public).unwrap());
     let gov = LogWriter::start(service.clone(), LogId::GOV, events.clone());
     let tip = LogTip::new(&VAULT, LogId::GOV, signer(), Frontier::default(), 0);
-    let gov = GovLog::new(tip, [0; 16], 1, gov, Stop::channel().0);
+    let gov = GovLog::new(tip, [0; 16], 1, gov, StopReporter::channel().0);
     let effective = crate::policy::tests::effective();
     let effective = Watch::new(effective);
     let deps = Deps {
@@ -256,7 +256,7 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener, Store) {
         effects: mpsc::unbounded_channel().0,
         log: LogWriter::start(service, OPS, events.clone()),
         effective: effective.clone(),
-        stop: Stop::channel().0,
+        stop: StopReporter::channel().0,
     };
     let shard = shard();
     let api = Api {
