@@ -128,7 +128,7 @@ def leaves(keys: KeyTree, place: Place, body: int, parts: list[bytes]) -> Leaves
 
 
 def seal(keys: KeyTree, place: Place, operations: list[tuple[bytes, bytes]], hot: bytes | None = None) -> Sealed:
-    """Seals the (hot, kept) parts of operations. `hot` is a plaintext in the stead of the hot body's."""
+    """Seals the (hot, kept) parts of operations. `hot` is a plaintext instead of the hot body's."""
     made: list[Leaves | None] = []
     plain: list[bytes | None] = []
     for body in (HOT, KEPT):

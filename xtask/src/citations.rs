@@ -25,7 +25,8 @@ fn check_folder(folder: &Path, page: &str, faults: &mut Vec<String>) -> Result<(
         let path = entry?.path();
         if path.is_dir() {
             check_folder(&path, page, faults)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "md" || extension == "py") {
+        } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "md" || extension == "py")
+        {
             let text = fs::read_to_string(&path)?;
             let file = relative(&path, &root());
             let missing = cited(&text).into_iter().filter(|section| !has(page, section));
@@ -51,7 +52,8 @@ fn cited(text: &str) -> Vec<&str> {
 }
 
 fn has(page: &str, section: &str) -> bool {
-    page.lines().any(|line| line.strip_prefix("## ").and_then(|rest| rest.split_once(". ")).is_some_and(|(n, _)| n == section))
+    page.lines()
+        .any(|line| line.strip_prefix("## ").and_then(|rest| rest.split_once(". ")).is_some_and(|(n, _)| n == section))
 }
 
 #[cfg(test)]

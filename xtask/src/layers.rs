@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::metadata::{Dependency, Metadata};
-use crate::{Error, root, threats, walk, citations};
+use crate::{Error, citations, root, threats, walk};
 
 /// `layers.toml`.
 #[derive(Deserialize)]

@@ -23,7 +23,7 @@ use crate::{
     SettingsRecord, VaultId,
 };
 pub use fault::{CheckError, Fault, Rule};
-pub use retention::Terms;
+pub use retention::CheckContext;
 use walk::Walk;
 
 const BYTES: usize = 768 * 1024;
@@ -80,7 +80,7 @@ pub struct Report {
 ///
 /// # Errors
 /// [`CheckError::Fault`] with the first fault, the store's own error, or [`CheckError::Unsettled`].
-pub fn check<R: LogReader>(reader: &R, terms: &impl Terms) -> Result<Report, CheckError<R::Error>> {
+pub fn check<R: LogReader>(reader: &R, terms: &impl CheckContext) -> Result<Report, CheckError<R::Error>> {
     // The operations log is sized before gov is read: so gov, which is written first, knows every boot in it.
     let mut statuses = BTreeMap::new();
     for shard in 0..u16::MAX {

@@ -15,9 +15,9 @@ pub const HEADER_LEN: usize = 112;
 
 const VERSION: u8 = 2;
 /// The largest size of a body.
-const LARGEST_SIZE: u8 = 6;
+const MAX_SIZE_CLASS: u8 = 6;
 /// Leaves of a body at the least, so that the path of a proof does not tell how few operations there were.
-const FEWEST_LEAVES: usize = 16;
+const MIN_LEAVES: usize = 16;
 
 /// What an entry holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum Kind {
 /// One of the two bodies of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Body {
-    /// Events of classes H and P; it goes at the next snapshot.
+    /// Events of classes H and P; it may be deleted after the next snapshot.
     Hot,
     /// Events of classes S and A; it stays for the retention period.
     Kept,
@@ -64,7 +64,7 @@ impl Size {
 
     /// The smallest class that holds `length` bytes; `None` above the largest, 1 MiB.
     pub fn holding(length: usize) -> Option<Self> {
-        (1..=LARGEST_SIZE).map(Self).find(|size| length <= size.bytes())
+        (1..=MAX_SIZE_CLASS).map(Self).find(|size| length <= size.bytes())
     }
 
     /// Whether there is no such body.
@@ -149,7 +149,7 @@ impl fmt::Display for EntryError {
             Self::Version { got } => write!(f, "entry version: expected {VERSION}, got {got}"),
             Self::Kind { got } => write!(f, "entry kind: expected 1 to 4, got {got}"),
             Self::Size { body, got } => {
-                write!(f, "size of the entry's {} body: expected 0 to {LARGEST_SIZE}, got {got}", body.word())
+                write!(f, "size of the entry's {} body: expected 0 to {MAX_SIZE_CLASS}, got {got}", body.word())
             }
             Self::KeyPeriod { got } => write!(f, "key period of the entry: expected 0, got {got}"),
             Self::Reserved => f.write_str("a reserved byte of the entry is not zero"),
@@ -216,7 +216,7 @@ impl Header {
             got => return Err(EntryError::Kind { got }),
         };
         for (body, got) in [(Body::Hot, bytes[2]), (Body::Kept, bytes[3])] {
-            if got > LARGEST_SIZE {
+            if got > MAX_SIZE_CLASS {
                 return Err(EntryError::Size { body, got });
             }
         }
@@ -308,7 +308,7 @@ pub fn part_leaf(salt: &[u8; 16], part: &[u8]) -> Hash {
 
 /// Leaves of a body with `operations` parts: a power of two, and 16 at the least.
 pub fn leaves_of(operations: usize) -> usize {
-    operations.max(FEWEST_LEAVES).next_power_of_two()
+    operations.max(MIN_LEAVES).next_power_of_two()
 }
 
 /// The RFC 9162 root over leaves; of none, SHA-256 of nothing.

@@ -27,7 +27,7 @@ mod ssh;
 mod store;
 mod tile;
 
-pub use check::{CheckError, Fault, History, LogReport, Report, Rule, Terms, check};
+pub use check::{CheckContext, CheckError, Fault, History, LogReport, Report, Rule, check};
 pub use entry::{
     Body, ENTRY_LEN, Entry, EntryError, HEADER_LEN, Header, Kind, Size, leaves_of, leaves_root, part_leaf,
 };
@@ -47,6 +47,6 @@ pub use releases::{ReleaseError, Releases};
 pub use request::{Action, MAX_REQUEST_BODY, Request, RequestError, SignedRequest, Signer, VerifiedRequest};
 pub use ssh::{MAX_SIGNATURES, Signers, SignersError, SshKeyError, SshPublicKey, SshSignature, SshSignatureError};
 pub use store::{
-    AppendOutcome, LogReader, LogStore, Record, Retirement, Status, head_is_kept, is_repeat, overtaken, retires,
+    AppendOutcome, LogReader, LogStore, Record, Retirement, Status, head_is_kept, is_fenced, is_repeat, retires,
 };
 pub use tile::{TILE_WIDTH, TileBuilder, TileKind, TilePath, TilePathError, full_subtrees, tile_root};

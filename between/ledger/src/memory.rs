@@ -9,7 +9,7 @@ use core::convert::Infallible;
 
 use crate::{
     AppendOutcome, Body, Kind, LogId, LogReader, LogStore, Record, Retirement, Status, TileBuilder, head_is_kept,
-    is_repeat, overtaken, retires,
+    is_fenced, is_repeat, retires,
 };
 
 /// Logs in memory.
@@ -131,7 +131,7 @@ impl LogStore for MemoryStore {
 
     fn retire(&mut self, log: LogId, retirement: Retirement) -> Result<(), Infallible> {
         let found = self.logs.entry(log).or_default();
-        if overtaken(&retirement, found.records.last().map(|record| &record.entry)) {
+        if is_fenced(&retirement, found.records.last().map(|record| &record.entry)) {
             return Ok(());
         }
         found.chunks.retain(|(snapshot, _), _| *snapshot == retirement.snapshot);

@@ -39,7 +39,7 @@ impl Record {
     }
 }
 
-/// What a store says of one log.
+/// Status of one log in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Number of entries.
@@ -74,8 +74,8 @@ pub struct Retirement {
     pub bucket: u64,
     /// Chunks of every other snapshot of the log go.
     pub snapshot: [u8; 16],
-    /// The boot that asks. Nothing goes unless the log's newest entry is of this boot: an enclave that was overtaken
-    /// would take away the chunks of the one that overtook it.
+    /// The boot that asks. Nothing is deleted unless the log's newest entry is of this boot: an
+    /// enclave that was fenced would delete the chunks of its successor.
     pub boot_id: [u8; 16],
 }
 
@@ -115,12 +115,12 @@ pub trait LogStore: LogReader {
     /// Reads one sealed chunk.
     fn chunk(&self, log: LogId, snapshot: [u8; 16], number: u32) -> Result<Option<Vec<u8>>, Self::Error>;
 
-    /// Drops bodies and chunks that are no longer needed, unless another boot has written since ([`overtaken`]).
+    /// Drops bodies and chunks that are no longer needed, unless another boot has written since ([`is_fenced`]).
     fn retire(&mut self, log: LogId, retirement: Retirement) -> Result<(), Self::Error>;
 }
 
-/// Whether the newest head, of size `old`, is kept for good when one of size `new` follows: the last one of every
-/// 256 entries is.
+/// Whether the newest head, of size `old`, is kept permanently when one of size `new` follows: the
+/// last one of every 256 entries is.
 pub fn head_is_kept(old: u64, new: u64) -> bool {
     old / 256 != new / 256
 }
@@ -132,7 +132,7 @@ pub fn is_repeat(size: u64, newest: Option<&Entry>, expected_size: u64, record: 
 }
 
 /// Whether another boot than the one that asks has written the log's newest entry.
-pub fn overtaken(retirement: &Retirement, newest: Option<&Entry>) -> bool {
+pub fn is_fenced(retirement: &Retirement, newest: Option<&Entry>) -> bool {
     newest.and_then(|entry| entry.header().ok()).is_none_or(|header| header.boot_id != retirement.boot_id)
 }
 

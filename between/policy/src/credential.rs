@@ -11,11 +11,11 @@ use zeroize::Zeroizing;
 use crate::RouteKind;
 
 /// Longest secret.
-const LONGEST: usize = 4096;
+const MAX_SECRET: usize = 4096;
 /// Bytes of a shared key.
 const KEY: core::ops::RangeInclusive<usize> = 32..=64;
 /// Longest identifier of a key at a CA.
-const LONGEST_KEY_ID: usize = 256;
+const MAX_KEY_ID: usize = 256;
 
 /// Which form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl CredentialForm {
         if secret.is_empty() {
             return Err(CredentialFault::Empty);
         }
-        if secret.len() > LONGEST {
+        if secret.len() > MAX_SECRET {
             return Err(CredentialFault::Length);
         }
         let text = core::str::from_utf8(secret).map_err(|_| CredentialFault::Utf8)?;
@@ -80,7 +80,7 @@ fn external_account(text: &str) -> Result<CredentialParts<'_>, CredentialFault> 
     let key = key.ok().filter(|key| KEY.contains(&key.len())).ok_or(CredentialFault::ExternalAccount)?;
     // It stands in a string of JSON as it is.
     let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-    if !(1..=LONGEST_KEY_ID).contains(&key_id.len()) || !key_id.bytes().all(is_plain) {
+    if !(1..=MAX_KEY_ID).contains(&key_id.len()) || !key_id.bytes().all(is_plain) {
         return Err(CredentialFault::KeyId);
     }
     Ok(CredentialParts::ExternalAccount { key_id, key })

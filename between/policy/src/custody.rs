@@ -125,9 +125,7 @@ impl Custody {
         let is_aws = key.is_some_and(|key| is_kms_of_aws(&self.host, &key));
         let expected = "under public roots the name of AWS's KMS in the key's region, kms.REGION.amazonaws.com";
         range("custody.host", trust != Some(Trust::PublicRoots) || is_aws, expected)?;
-        self.credentials
-            .map(drop)
-            .ok_or_else(|| missing("credentials", "profile kms needs credentials: instance-role"))
+        self.credentials.map(drop).ok_or_else(|| missing("credentials", "profile kms needs credentials: instance-role"))
     }
 }
 
@@ -191,10 +189,7 @@ mod tests {
         assert_eq!(policy.custody.key().unwrap().text(), KEY);
         assert_eq!(policy.custody.credentials, Some(CredentialSource::InstanceRole));
         for host in ["kms.eu-central-1.api.aws", "vpce-1-x.kms.eu-central-1.vpce.amazonaws.com"] {
-            assert!(
-                Policy::parse(kms().replace("kms.eu-central-1.amazonaws.com", host).as_bytes()).is_ok(),
-                "{host}"
-            );
+            assert!(Policy::parse(kms().replace("kms.eu-central-1.amazonaws.com", host).as_bytes()).is_ok(), "{host}");
         }
         // Whose certificate is pinned may have any name.
         let pinned = changed(&kms(), "\"public-roots\"", &format!("\"ca-sha256:{}\"", "ab".repeat(32)));

@@ -164,6 +164,7 @@ impl Policy {
         }
         certificate(&self.attestation.root).ok_or_else(|| PolicyError::Certificate("attestation.root".into()))?;
         self.check_owners()?;
+        range("retention_days", (1..=36_500).contains(&self.retention_days), "1 to 36500 days")?;
         range("tenants.loosening_hours", (1..=8760).contains(&self.tenants.loosening_hours), "1 to 8760 hours")?;
         if self.api.names.is_empty() && self.api.addresses.is_empty() {
             return Err(PolicyError::Missing { key: "api".into(), why: "names or addresses are needed" });

@@ -12,9 +12,9 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 /// Longest wait for the bridge's answer: a port that nobody listens on gives none at all.
-const PATIENCE: Duration = Duration::from_secs(3);
+const BRIDGE_TIMEOUT: Duration = Duration::from_secs(3);
 /// `OK ` and a port, with room to spare.
-const LONGEST_ANSWER: usize = 32;
+const MAX_ANSWER: usize = 32;
 
 /// Where the guest's connections to a port arrive.
 pub(crate) fn guests_socket(bridge: &Path, port: u32) -> PathBuf {
@@ -27,17 +27,17 @@ pub(crate) fn guests_socket(bridge: &Path, port: u32) -> PathBuf {
 pub(crate) async fn connect(bridge: &Path, port: u32) -> io::Result<UnixStream> {
     let mut stream = UnixStream::connect(bridge).await?;
     stream.write_all(format!("CONNECT {port}\n").as_bytes()).await?;
-    timeout(PATIENCE, answer(&mut stream)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    timeout(BRIDGE_TIMEOUT, answer(&mut stream)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     Ok(stream)
 }
 
 /// One byte at a time: what follows the line is the guest's.
 async fn answer(stream: &mut UnixStream) -> io::Result<()> {
-    let mut line = Vec::with_capacity(LONGEST_ANSWER);
+    let mut line = Vec::with_capacity(MAX_ANSWER);
     loop {
         match stream.read_u8().await? {
             b'\n' if line.starts_with(b"OK") => return Ok(()),
-            byte if byte != b'\n' && line.len() < LONGEST_ANSWER => line.push(byte),
+            byte if byte != b'\n' && line.len() < MAX_ANSWER => line.push(byte),
             _ => return Err(io::Error::from(io::ErrorKind::ConnectionRefused)),
         }
     }

@@ -8,7 +8,8 @@ use tokio::time::timeout;
 
 use crate::{Address, FrameIoError, FrameReader, FrameWriter, Stream};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for both sides to open a channel.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a channel is not open.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ pub async fn open_channel(address: &Address, channel: Channel) -> Result<Stream,
             _ => Err(OpenError::Protocol),
         }
     };
-    timeout(PATIENCE, open).await.unwrap_or(Err(OpenError::Timeout))
+    timeout(OPEN_TIMEOUT, open).await.unwrap_or(Err(OpenError::Timeout))
 }
 
 /// Answers the `Hello` of a new connection; says which channel it opened.
@@ -70,5 +71,5 @@ pub async fn accept_channel(stream: &mut Stream) -> Result<Channel, OpenError> {
         FrameWriter::new(stream).write(&Frame { id, message: Message::Welcome { version: VERSION } }).await?;
         Ok(channel)
     };
-    timeout(PATIENCE, accept).await.unwrap_or(Err(OpenError::Timeout))
+    timeout(OPEN_TIMEOUT, accept).await.unwrap_or(Err(OpenError::Timeout))
 }

@@ -1,6 +1,6 @@
 //! The dialer's names and routes: `adyton-host`.
 
-use adyton_host::{Route, TileRequest, Wanted, is_domain_name};
+use adyton_host::{Resource, Route, TileRequest, is_domain_name};
 
 use crate::accepted;
 
@@ -61,8 +61,8 @@ pub(crate) fn tile_request(input: &[u8]) {
     assert_eq!(request.to_string(), text);
     let (log, rest) = text.strip_prefix('/').and_then(|path| path.split_once('/')).unwrap();
     assert_eq!(log, request.log.name());
-    match request.wanted {
-        Wanted::Checkpoint => assert_eq!(rest, "checkpoint"),
-        Wanted::Tile(path) => assert_eq!(rest.parse(), Ok(path)),
+    match request.resource {
+        Resource::Checkpoint => assert_eq!(rest, "checkpoint"),
+        Resource::Tile(path) => assert_eq!(rest.parse(), Ok(path)),
     }
 }

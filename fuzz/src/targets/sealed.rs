@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use adyton_engine::sealing::{BodyError, Opener, Parts};
-use adyton_engine::snapshot::{Manifest, Scope};
+use adyton_engine::snapshot::{Manifest, SnapshotContext};
 use adyton_ledger::{Entry, Hash, Header, Kind, Record, Size, sha256};
 use adyton_seal::{AeadKey, KeyTree, Label, Nonce, Plaintext, RootKey, Secret};
 use adyton_vault::State;
@@ -101,7 +101,7 @@ pub(crate) fn snapshot(input: &[u8]) {
     aad.put(&[0, 0, 0, 0, 0, 0, 0, 1]);
     let chunk = seal(Label::Snapshot, &[b"ops-0", &BOOT, &SNAPSHOT], 0, &aad, input);
     let mut manifest = Manifest { id: SNAPSHOT, covered, chunks: vec![sha256(&chunk)] };
-    let scope = Scope { keys: keys(), vault: VAULT, log: OPS, boot_id: BOOT };
+    let scope = SnapshotContext { keys: keys(), vault: VAULT, log: OPS, boot_id: BOOT };
     let Ok((state, base)) = scope.open::<State>(&manifest, std::slice::from_ref(&chunk)) else { return };
     accepted();
     let frozen = adyton_engine::Machine::freeze(&state);

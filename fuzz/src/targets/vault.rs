@@ -2,7 +2,7 @@
 
 use adyton_seal::Plaintext;
 use adyton_vault::{
-    AccountId, AttemptId, Channel, Class, Corrupt, Destination, Event, EventKind, Id, KeyId, Kind, Record as _,
+    AccountId, AttemptId, Channel, Class, Corrupt, Destination, Event, EventKind, Id, IdKind, KeyId, Record as _,
     ServiceId, State, VerificationId, services, tenancy, verification,
 };
 use adyton_wire::Reader;
@@ -97,7 +97,7 @@ pub(crate) fn sid(input: &[u8]) {
     of_kind(text, AttemptId::parse);
 }
 
-fn of_kind<K: Kind, E>(text: &str, parse: fn(&str) -> Result<Id<K>, E>) {
+fn of_kind<K: IdKind, E>(text: &str, parse: fn(&str) -> Result<Id<K>, E>) {
     let Ok(id) = parse(text) else { return };
     accepted();
     let written = id.text();

@@ -3,10 +3,10 @@
 /// Freshness class of an event: where it is kept, and when an answer that follows it may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Hot: matters within one boot; its body goes at the next snapshot.
+    /// Hot: matters within one boot; its body may be deleted after the next snapshot.
     H,
-    /// Spent: survives a restart by its sum, which a snapshot holds; its body goes at the next one
-    /// too.
+    /// Spent: its total is in the snapshot and survives a restart; its body may be deleted after
+    /// the next snapshot.
     P,
     /// Sync: survives everything.
     S,

@@ -59,7 +59,7 @@ pub fn read_flag(reader: &mut Reader<'_>) -> Result<bool, Corrupt> {
     }
 }
 
-/// Writes the number of things, then each of them.
+/// Writes the number of values, then each of them.
 pub fn put_list<T>(
     out: &mut Plaintext,
     things: impl ExactSizeIterator<Item = T>,
@@ -75,7 +75,7 @@ pub trait SectionOut {
     /// Takes what `write` writes: a record, or a few fields.
     fn part(&mut self, write: impl FnOnce(&mut Plaintext));
 
-    /// Takes what [`put_list`] would write, each thing as a part of its own.
+    /// Takes what [`put_list`] would write, each value as a part of its own.
     fn list<T>(&mut self, things: impl ExactSizeIterator<Item = T>, mut put: impl FnMut(&mut Plaintext, T)) {
         self.part(|out| out.put_u32(u32::try_from(things.len()).unwrap_or(u32::MAX)));
         things.for_each(|thing| self.part(|out| put(out, thing)));
@@ -85,7 +85,7 @@ pub trait SectionOut {
 /// Reads what [`put_list`] wrote, one by one.
 ///
 /// # Errors
-/// [`Corrupt`] if there are fewer things, or for what `read` refuses.
+/// [`Corrupt`] if there are fewer values, or for what `read` refuses.
 pub fn read_each(
     reader: &mut Reader<'_>,
     mut read: impl FnMut(&mut Reader<'_>) -> Result<(), Corrupt>,

@@ -1,4 +1,4 @@
-//! What a decider may know besides its state and the command.
+//! Inputs of a decision besides state and command.
 
 use crate::{Fresh, Seconds};
 
@@ -8,7 +8,7 @@ pub struct Context<'a, R> {
     pub now: Seconds,
     /// Fresh randomness.
     pub fresh: &'a mut Fresh,
-    /// What policy and settings allow.
+    /// The rules of policy and settings.
     pub rules: &'a R,
 }
 

@@ -1,4 +1,4 @@
-//! What a command costs, before it waits for its decision.
+//! Cost of a command, known before it is decided.
 
 /// Who pays for a command: payers take turns in the queue, and what one has waiting refuses no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -6,11 +6,11 @@ pub enum Payer {
     /// One whose credentials are right.
     Id([u8; 16]),
     /// All whose credentials are not, together.
-    Strangers,
+    Unauthenticated,
     /// Those who sign for the machine as a whole.
     Owners,
     /// The machine's own shell, which is never refused: what it asks is bounded by what was decided before.
-    Inner,
+    Internal,
 }
 
 /// The price of a command.

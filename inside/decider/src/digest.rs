@@ -12,8 +12,7 @@ use adyton_seal::same;
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// What an unknown user's token is compared with, so that unknown and known users cost the
-    /// same.
+    /// Compared with an unknown user's token, so that unknown and known users cost the same.
     pub const NONE: Self = Self([0; 32]);
 
     /// Takes what the edge has hashed.

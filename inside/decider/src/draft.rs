@@ -1,4 +1,4 @@
-//! What a command leads to.
+//! Events and effects of one operation.
 
 use alloc::vec::Vec;
 
@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 /// its own, which the composition absorbs or drops as a whole.
 #[must_use]
 pub struct Draft<E, F> {
-    /// What happened, in order; the state changes by these.
+    /// Events, in order; they change the state.
     pub events: Vec<E>,
-    /// What to do once the events are durable, in order.
+    /// Effects, in order; they run once the events are durable.
     pub effects: Vec<F>,
 }
 
@@ -25,7 +25,7 @@ impl<E, F> Draft<E, F> {
     }
 
     /// Adds an effect.
-    pub fn run(&mut self, effect: F) {
+    pub fn effect(&mut self, effect: F) {
         self.effects.push(effect);
     }
 
@@ -36,13 +36,13 @@ impl<E, F> Draft<E, F> {
     }
 }
 
-/// What a decider makes of a command. A refusal is an answer too; its draft holds what is logged of the
-/// refusal, such as the charge of a check.
+/// Result of a decision. A refusal is an answer too; its draft holds what is logged of the refusal,
+/// such as the charge of a check.
 #[must_use]
 pub struct Decision<E, F, A> {
-    /// What happens.
+    /// Events and effects.
     pub draft: Draft<E, F>,
-    /// What the caller receives once the draft has passed its gate.
+    /// Sent to the caller once the draft has passed its gate.
     pub answer: A,
 }
 

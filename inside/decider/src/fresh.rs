@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_draw_repeats_another() {
+    fn draws_differ() {
         let fresh = |byte: u8| Fresh::new(Secret::init_with(|bytes| bytes.fill(byte)));
         let (mut one, mut again, mut other) = (fresh(1), fresh(1), fresh(2));
         let first = *one.id::<()>().as_bytes();

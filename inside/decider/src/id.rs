@@ -5,13 +5,13 @@ use core::cmp::Ordering;
 use core::fmt;
 use core::marker::PhantomData;
 
-/// What an [`Id`] names. A workflow declares an empty enum for each kind of thing that it names.
-pub trait Kind: Copy + Ord + 'static {
+/// The kind of object that an [`Id`] names. A workflow declares an empty enum for each kind.
+pub trait IdKind: Copy + Ord + 'static {
     /// The two letters before the digits.
     const LETTERS: &'static str;
 }
 
-/// 16 bytes that name a thing of kind `K`; public.
+/// 16 bytes that name an object of kind `K`; public.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Id<K>([u8; 16], PhantomData<K>);
 
@@ -61,7 +61,7 @@ impl<K> Id<K> {
     }
 }
 
-impl<K: Kind> Id<K> {
+impl<K: IdKind> Id<K> {
     /// Parses the 34-character form; hexadecimal digits of either case name the same thing.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl<K: Kind> Id<K> {
     }
 }
 
-impl<K: Kind> fmt::Debug for Id<K> {
+impl<K: IdKind> fmt::Debug for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text())
     }
@@ -119,7 +119,7 @@ mod tests {
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
     enum Thing {}
 
-    impl Kind for Thing {
+    impl IdKind for Thing {
         const LETTERS: &'static str = "TH";
     }
 

@@ -1,4 +1,4 @@
-//! The words that every workflow shares (DESIGN §3 and §4): pure, `no_std`, deterministic.
+//! Types that every workflow shares (DESIGN §3 and §4): pure, `no_std`, deterministic.
 //!
 //! ```text
 //! decide(&State, Command, &mut Context) -> Decision { draft: events and effects, answer }
@@ -48,7 +48,7 @@ pub use digest::{BootId, KeyedHash, TokenHash};
 pub use draft::{Decision, Draft};
 pub use fresh::Fresh;
 pub use gate::Gate;
-pub use id::{Id, IdError, Kind};
+pub use id::{Id, IdError, IdKind};
 pub use operation::{AnyKind, ClientAddress, CredentialKind, OperationOutcome, OperationRecord};
 pub use owned::Owned;
 pub use persistent::{Map, Set, Shared};

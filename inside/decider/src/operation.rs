@@ -1,19 +1,19 @@
 //! The record of an operation that an authenticated caller asked for: who, what and when, and no
 //! destination (DESIGN §4).
 //!
-//! Why one fixed length, and an outcome that is a class: a record is written whatever came of the
-//! operation, and neither its size nor its place tells what a secret decided.
+//! Why one fixed length, and an outcome that is a class: a record is written for every outcome, and
+//! neither its size nor its position reveals what a secret decided.
 
 use adyton_seal::Plaintext;
 use adyton_wire::{Put, Reader};
 
-use crate::{Corrupt, Id, KeyedHash, Kind};
+use crate::{Corrupt, Id, IdKind, KeyedHash};
 
-/// A thing of a kind that the operation's number tells.
+/// An object whose type depends on the operation's number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AnyKind {}
 
-impl Kind for AnyKind {
+impl IdKind for AnyKind {
     const LETTERS: &'static str = "";
 }
 
@@ -34,7 +34,7 @@ pub enum CredentialKind {
     Owners,
 }
 
-/// What came of an operation, without what a secret decided.
+/// Outcome of an operation, without what a secret decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperationOutcome {
     /// It was done; of an operation that secrets decide: it was permitted.
@@ -48,7 +48,7 @@ pub enum OperationOutcome {
 /// One operation of an authenticated caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperationRecord {
-    /// What authenticated it.
+    /// The credential that authenticated it.
     pub credential: CredentialKind,
     /// The account or API key that did; zeros for the owners.
     pub sid: Id<AnyKind>,
@@ -56,9 +56,9 @@ pub struct OperationRecord {
     pub service: Id<AnyKind>,
     /// Its number, which the composition of the workflows gives.
     pub kind: u8,
-    /// The thing that it named or made; zeros for none.
+    /// The object that it named or made; zeros for none.
     pub object: Id<AnyKind>,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: OperationOutcome,
     /// Keyed hash of the client's address; zeros where it is not known.
     pub client: KeyedHash<ClientAddress>,
@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_written_again(bytes in proptest::collection::vec(any::<u8>(), OperationRecord::LEN)) {
+        fn record_round_trips(bytes in proptest::collection::vec(any::<u8>(), OperationRecord::LEN)) {
             if let Ok(record) = OperationRecord::decode(&mut Reader::new(&bytes)) {
                 let mut out = Plaintext::with_capacity(OperationRecord::LEN);
                 record.encode(&mut out);

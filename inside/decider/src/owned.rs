@@ -1,9 +1,9 @@
-//! Things that belong to owners, found by their key or by their owner.
+//! Values that belong to owners, found by key or by owner.
 
 use crate::{Map, Set};
 
-/// A table of things `V` by key `K`, each of one owner `O`. What is asked of one owner costs as
-/// much as it has, however much the others have. Its clone costs O(1).
+/// A table of values `V` by key `K`, each of one owner `O`. A query for one owner costs in
+/// proportion to that owner's values only. Its clone costs O(1).
 pub struct Owned<O, K, V> {
     things: Map<K, (O, V)>,
     by_owner: Map<O, Set<K>>,
@@ -22,35 +22,35 @@ impl<O, K, V> Default for Owned<O, K, V> {
 }
 
 impl<O: Copy + Ord, K: Copy + Ord, V: Clone> Owned<O, K, V> {
-    /// The thing of a key, and whose it is.
+    /// The value of a key, and its owner.
     pub fn get(&self, key: &K) -> Option<(O, &V)> {
         self.things.get(key).map(|(owner, thing)| (*owner, thing))
     }
 
-    /// Whether an owner has the thing of a key.
+    /// Whether an owner has the value of a key.
     pub fn has(&self, owner: O, key: &K) -> bool {
         self.things.get(key).is_some_and(|(of, _)| *of == owner)
     }
 
-    /// The things of an owner, in the order of their keys.
+    /// The values of an owner, in the order of their keys.
     pub fn of(&self, owner: O) -> impl Iterator<Item = (K, &V)> {
         let keys = self.by_owner.get(&owner).into_iter().flat_map(Set::iter);
         keys.filter_map(|key| Some((*key, &self.things.get(key)?.1)))
     }
 
-    /// How many things an owner has.
+    /// Number of an owner's values.
     pub fn count_of(&self, owner: O) -> usize {
         self.by_owner.get(&owner).map_or(0, Set::len)
     }
 
-    /// Replaces the thing of this key, also if it had another owner.
+    /// Replaces the value of this key, also if it had another owner.
     pub fn insert(&mut self, owner: O, key: K, thing: V) {
         self.remove(&key);
         self.things.insert(key, (owner, thing));
         self.by_owner.update_or_default(owner, |keys| keys.insert(key));
     }
 
-    /// Takes the thing of a key out.
+    /// Removes the value of a key.
     pub fn remove(&mut self, key: &K) -> Option<(O, V)> {
         let (owner, thing) = self.things.remove(key)?;
         if let Some(keys) = self.by_owner.get_mut(&owner) {
@@ -62,7 +62,7 @@ impl<O: Copy + Ord, K: Copy + Ord, V: Clone> Owned<O, K, V> {
         Some((owner, thing))
     }
 
-    /// Takes all things of an owner out.
+    /// Removes all values of an owner.
     pub fn remove_all_of(&mut self, owner: O) {
         for key in self.by_owner.remove(&owner).unwrap_or_default().iter() {
             self.things.remove(key);
@@ -144,7 +144,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_table_is_its_list(steps in proptest::collection::vec((0..4u32, 0..9u32, 0..3u8), 0..60)) {
+        fn owned_matches_model(steps in proptest::collection::vec((0..4u32, 0..9u32, 0..3u8), 0..60)) {
             let (mut table, mut list) = (Owned::default(), BTreeMap::new());
             for (owner, key, step) in steps {
                 match step {

@@ -149,7 +149,7 @@ impl<K: Ord + Clone, V: Clone> Map<K, V> {
         old
     }
 
-    /// Takes an entry out.
+    /// Removes an entry.
     pub fn remove(&mut self, key: &K) -> Option<V> {
         // The tree would copy its path even if there is none.
         self.get(key)?;
@@ -190,7 +190,7 @@ impl<K: Ord + Clone, V: Clone> Map<K, V> {
 /// Entries in a range. It holds what is left of the leaf at each end, and finds the next leaf by
 /// the last key, so it allocates nothing.
 struct Entries<'a, K, V, R> {
-    /// `None` once it is over.
+    /// `None` once it is exhausted.
     root: Option<&'a Node<K, V>>,
     range: R,
     front: &'a [(K, V)],
@@ -205,7 +205,7 @@ impl<'a, K: Ord, V, R: RangeBounds<K>> Entries<'a, K, V, R> {
         Self { root, range, front: &[], front_key: None, back: &[], back_key: None }
     }
 
-    /// Gives an entry out, unless that is over the other end.
+    /// Returns an entry, unless it is beyond the other end.
     fn give(&mut self, entry: Option<&'a (K, V)>) -> Option<(&'a K, &'a V)> {
         let over = |(key, _): &(K, V)| {
             !self.range.contains(key)
@@ -366,7 +366,7 @@ impl<T: Ord + Clone> Set<T> {
         self.members.insert(member, ()).is_none()
     }
 
-    /// Takes a member out. Returns whether it was one.
+    /// Removes a member. Returns whether it was one.
     pub fn remove(&mut self, member: &T) -> bool {
         self.members.remove(member).is_some()
     }
@@ -420,9 +420,9 @@ mod tests {
     }
 
     proptest! {
-        /// A map does what a `BTreeMap` does, and its clones stay what they were.
+        /// A map behaves like a `BTreeMap`, and its clones stay unchanged.
         #[test]
-        fn a_map_is_its_model(steps in proptest::collection::vec(step(), 0..400), ranges: [(u8, u8); 4]) {
+        fn map_matches_btreemap(steps in proptest::collection::vec(step(), 0..400), ranges: [(u8, u8); 4]) {
             let (mut map, mut model) = (Map::new(), BTreeMap::new());
             let mut clones = Vec::new();
             for step in steps {
@@ -465,7 +465,7 @@ mod tests {
         }
 
         #[test]
-        fn a_set_is_its_model(steps: Vec<(u8, bool)>, from: u8) {
+        fn set_matches_btreeset(steps: Vec<(u8, bool)>, from: u8) {
             let (mut set, mut model) = (Set::new(), alloc::collections::BTreeSet::new());
             for (member, comes) in steps {
                 let (one, other) = if comes {

@@ -7,8 +7,8 @@ use adyton_wire::{Reader, WireError};
 
 use crate::Class;
 
-/// What is logged. There is no serde here on purpose: it may hold secrets, and its bytes are a spec
-/// page's.
+/// An event as it is logged. There is no serde here on purpose: it may hold secrets, and the spec
+/// defines its bytes.
 pub trait Record: Sized {
     /// The freshness class.
     fn class(&self) -> Class;

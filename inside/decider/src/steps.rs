@@ -14,7 +14,7 @@ pub(crate) fn step() {
     STEPS.set(STEPS.get() + 1);
 }
 
-/// What some work gives, and the steps that it took on this thread.
+/// The result of some work, and the steps that it took on this thread.
 pub fn counted<R>(work: impl FnOnce() -> R) -> (R, usize) {
     let before = STEPS.get();
     let result = work();

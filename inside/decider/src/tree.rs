@@ -4,7 +4,7 @@
 //!    than the child's keys, and greater than all keys of the child before.
 //! 2. A change copies the nodes on its path that a clone has too ([`Arc::make_mut`]), and works in
 //!    place on all others.
-//! 3. A node that would have more than [`MOST`] entries splits; one that has fewer than [`FEWEST`]
+//! 3. A node that would have more than [`MAX_ENTRIES`] entries splits; one that has fewer than [`MIN_ENTRIES`]
 //!    is joined with its neighbour. No node is empty. Only at the right edge, where ascending keys
 //!    arrive, may a node have fewer.
 //!
@@ -16,10 +16,10 @@ use alloc::vec::Vec;
 use core::mem;
 use core::ops::Bound;
 
-/// Entries of a node at the most.
-const MOST: usize = 16;
-/// Entries of a node at the least, but for the right edge.
-const FEWEST: usize = 5;
+/// Most entries of a node.
+const MAX_ENTRIES: usize = 16;
+/// Fewest entries of a node, except at the right edge.
+const MIN_ENTRIES: usize = 5;
 
 #[derive(Clone)]
 pub(crate) enum Node<K, V> {
@@ -27,7 +27,7 @@ pub(crate) enum Node<K, V> {
     Inner(Vec<(K, Arc<Node<K, V>>)>),
 }
 
-/// What a node splits off: the least of its keys, and itself.
+/// The split-off right node and its least key.
 type Split<K, V> = Option<(K, Arc<Node<K, V>>)>;
 
 /// Puts an entry into a list without leaving room behind it. Returns what splits off. `is_edge`:
@@ -35,11 +35,11 @@ type Split<K, V> = Option<(K, Arc<Node<K, V>>)>;
 fn add<K: Clone, T>(entries: &mut Vec<(K, T)>, at: usize, entry: (K, T), is_edge: bool) -> Option<(K, Vec<(K, T)>)> {
     entries.reserve_exact(1);
     entries.insert(at, entry);
-    if entries.len() <= MOST {
+    if entries.len() <= MAX_ENTRIES {
         return None;
     }
-    // What ascends leaves full nodes behind.
-    let half = if is_edge && at == MOST { MOST } else { entries.len() / 2 };
+    // Ascending inserts leave full nodes.
+    let half = if is_edge && at == MAX_ENTRIES { MAX_ENTRIES } else { entries.len() / 2 };
     Some(cut(entries, half))
 }
 
@@ -178,10 +178,10 @@ impl<K: Ord + Clone, V: Clone> Node<K, V> {
         }
     }
 
-    /// Takes an entry that is there out of a tree, which is gone with its last one.
+    /// Removes an existing entry from a tree; the tree ends with its last entry.
     pub(crate) fn remove(root: &mut Option<Arc<Self>>, key: &K) -> Option<V> {
         let old = Self::remove_below(root.as_mut()?, key);
-        // A root of one child is as good as that child.
+        // A root with one child is replaced by that child.
         while let Some(Self::Inner(children)) = root.as_deref()
             && children.len() == 1
         {
@@ -203,7 +203,7 @@ impl<K: Ord + Clone, V: Clone> Node<K, V> {
                 let at = child_of(children, key);
                 let old = Self::remove_below(&mut children[at].1, key);
                 let left = children[at].1.len();
-                if left < FEWEST && children.len() > 1 {
+                if left < MIN_ENTRIES && children.len() > 1 {
                     Self::join(children, at.saturating_sub(1));
                 } else if left == 0 {
                     children.clear();
@@ -237,14 +237,18 @@ impl<K: Ord + Clone, V: Clone> Node<K, V> {
 fn append<K: Clone, T>(left: &mut Vec<(K, T)>, right: Vec<(K, T)>) -> Option<(K, Vec<(K, T)>)> {
     left.reserve_exact(right.len());
     left.extend(right);
-    (left.len() > MOST).then(|| cut(left, left.len() / 2))
+    (left.len() > MAX_ENTRIES).then(|| cut(left, left.len() / 2))
 }
 
 #[cfg(test)]
 impl<K: Ord, V> Node<K, V> {
     /// Checks steps 1 and 3. Returns the depth.
     pub(crate) fn check(&self, above: Option<&K>, below: Option<&K>, is_edge: bool, is_root: bool) -> usize {
-        assert!(self.len() <= MOST && self.len() >= if is_root || is_edge { 1 } else { FEWEST }, "{}", self.len());
+        assert!(
+            self.len() <= MAX_ENTRIES && self.len() >= if is_root || is_edge { 1 } else { MIN_ENTRIES },
+            "{}",
+            self.len()
+        );
         let within = |key: &K| above.is_none_or(|above| above <= key) && below.is_none_or(|below| key < below);
         match self {
             Self::Leaf(entries) => {

@@ -1,4 +1,4 @@
-//! How much was counted lately, by key. Class H: a restart forgets it.
+//! How much was counted in the last hour, by key. Class H: a restart forgets it.
 //!
 //! A sliding hour over two fixed ones: the hour before counts by the part of it that is still
 //! within sixty minutes. It holds two numbers for each key, whatever the limit is, so the limit
@@ -34,8 +34,8 @@ impl<N: Amount> Window<N> {
         }
     }
 
-    /// What lies within the last sixty minutes, rounded up.
-    fn lately(self, now: Seconds) -> u64 {
+    /// The count of the last sixty minutes, rounded up.
+    fn in_last_hour(self, now: Seconds) -> u64 {
         let window = self.at(hour(now));
         let left = HOUR - now % HOUR;
         let before: u64 = window.before.into();
@@ -43,7 +43,7 @@ impl<N: Amount> Window<N> {
     }
 }
 
-/// What a count is held in.
+/// Type of a count.
 pub trait Amount: Copy + Default + Into<u64> {
     /// The amount, or the highest one that fits.
     fn saturating_from(amount: u64) -> Self;
@@ -64,8 +64,8 @@ impl Amount for u64 {
 /// Sliding hours by key.
 pub struct SlidingHours<K, N> {
     windows: BTreeMap<K, Window<N>>,
-    /// The last key that was looked at and kept, while the keys are looked through.
-    looked: Option<K>,
+    /// The last key that was scanned and kept, while a scan is under way.
+    cursor: Option<K>,
     /// Keys that it holds; beyond it nothing fits for a further one until an hour has passed.
     max_keys: usize,
 }
@@ -73,7 +73,7 @@ pub struct SlidingHours<K, N> {
 impl<K: Copy + Ord, N: Amount> SlidingHours<K, N> {
     /// Nothing counted yet, with room for `max_keys` keys.
     pub fn new(max_keys: usize) -> Self {
-        Self { windows: BTreeMap::new(), looked: None, max_keys }
+        Self { windows: BTreeMap::new(), cursor: None, max_keys }
     }
 
     /// Counts.
@@ -87,18 +87,18 @@ impl<K: Copy + Ord, N: Amount> SlidingHours<K, N> {
     /// Whether `amount` more fits under `limit`.
     ///
     /// # Errors
-    /// Seconds after which it is worth trying again.
+    /// Retry after this many seconds.
     pub fn fits(&self, key: &K, amount: u64, limit: u64, now: Seconds) -> Result<(), Seconds> {
         let Some(window) = self.windows.get(key) else {
             return if self.windows.len() >= self.max_keys { Err(HOUR - now % HOUR) } else { Ok(()) };
         };
-        if window.lately(now).saturating_add(amount) <= limit {
+        if window.in_last_hour(now).saturating_add(amount) <= limit {
             return Ok(());
         }
         let current = window.at(hour(now));
         let (in_hour, before) = (current.now.into(), current.before.into());
-        // Only the hour before ebbs away now; if that is not enough, the present one begins to at
-        // its end.
+        // Only the previous hour's share shrinks now; the current hour's starts to shrink when it
+        // ends.
         let room = limit.saturating_sub(amount).saturating_sub(in_hour);
         if before > 0 && in_hour.saturating_add(amount) <= limit {
             // before * left / HOUR <= room
@@ -108,9 +108,9 @@ impl<K: Copy + Ord, N: Amount> SlidingHours<K, N> {
         Err(HOUR - now % HOUR)
     }
 
-    /// What was counted within the last sixty minutes.
-    pub fn lately(&self, key: &K, now: Seconds) -> u64 {
-        self.windows.get(key).map_or(0, |window| window.lately(now))
+    /// The count of the last sixty minutes.
+    pub fn in_last_hour(&self, key: &K, now: Seconds) -> u64 {
+        self.windows.get(key).map_or(0, |window| window.in_last_hour(now))
     }
 
     /// Whether nothing is counted.
@@ -118,18 +118,18 @@ impl<K: Copy + Ord, N: Amount> SlidingHours<K, N> {
         self.windows.is_empty()
     }
 
-    /// Looks at the next keys, at most so many, and forgets what is older than two hours; whether
-    /// that was the last of them. Then it begins anew.
-    pub fn forget(&mut self, now: Seconds, most: usize) -> bool {
+    /// Scans the next keys, at most so many, and drops those older than two hours. Returns whether
+    /// the scan reached the last key; the next call then starts a new scan.
+    pub fn evict_old(&mut self, now: Seconds, most: usize) -> bool {
         let hour = hour(now);
-        let from = self.looked.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let from = self.cursor.take().map_or(Bound::Unbounded, Bound::Excluded);
         let next: Vec<_> = self.windows.range((from, Bound::Unbounded)).take(most).collect();
         let (count, last) = (next.len(), next.last().map(|(key, _)| **key));
         let old: Vec<K> = next.into_iter().filter(|(_, window)| window.hour + 1 < hour).map(|(key, _)| *key).collect();
         for key in &old {
             self.windows.remove(key);
         }
-        self.looked = last.filter(|_| count == most);
+        self.cursor = last.filter(|_| count == most);
         count < most
     }
 }
@@ -141,8 +141,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever is counted, no sixty minutes hold more than twice the limit (the error of two fixed
-        /// hours), and what is refused fits after the wait.
+        /// No sixty minutes hold more than twice the limit (the error of two fixed hours), and what
+        /// is refused fits after the wait.
         #[test]
         fn a_limit_holds(steps in proptest::collection::vec((0u64..1200, 1u64..5), 1..200), limit in 5u64..50) {
             let (mut now, mut counted) = (0u64, alloc::vec::Vec::new());
@@ -156,10 +156,10 @@ mod tests {
                     }
                     Err(wait) => prop_assert!((1..=HOUR).contains(&wait)),
                 }
-                let lately: u64 =
+                let in_last_hour: u64 =
                     counted.iter().filter(|(at, _)| now - at < HOUR).map(|(_, amount)| *amount).sum();
-                prop_assert!(lately <= 2 * limit);
-                prop_assert!(hours.lately(&(), now) <= limit);
+                prop_assert!(in_last_hour <= 2 * limit);
+                prop_assert!(hours.in_last_hour(&(), now) <= limit);
             }
         }
     }
@@ -170,7 +170,7 @@ mod tests {
         hours.add(1, 1, 10);
         assert_eq!(hours.fits(&1, 1, 2, 10), Ok(()));
         assert_eq!(hours.fits(&2, 1, 2, 10), Err(HOUR - 10));
-        assert!(hours.forget(2 * HOUR, 2));
+        assert!(hours.evict_old(2 * HOUR, 2));
         assert!(hours.is_empty());
         assert_eq!(hours.fits(&2, 1, 2, 2 * HOUR), Ok(()));
     }
@@ -179,7 +179,7 @@ mod tests {
     fn a_count_that_saturates_is_above_every_lower_limit() {
         let mut hours = SlidingHours::<_, u32>::new(1);
         hours.add((), u64::MAX, 10);
-        assert_eq!(hours.lately(&(), 10), u64::from(u32::MAX));
+        assert_eq!(hours.in_last_hour(&(), 10), u64::from(u32::MAX));
         assert_eq!(hours.fits(&(), 1, u64::from(u32::MAX), 10), Err(HOUR - 10));
     }
 
@@ -189,7 +189,7 @@ mod tests {
         (0..10u64).for_each(|key| hours.add(key, 1, key % 2 * 2 * HOUR));
         let mut sizes = alloc::vec::Vec::new();
         // Each step looks at four of the keys that are left behind the last one.
-        while !hours.forget(2 * HOUR, 4) {
+        while !hours.evict_old(2 * HOUR, 4) {
             sizes.push(hours.windows.len());
         }
         assert_eq!(sizes, [8, 6]);

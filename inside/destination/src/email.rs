@@ -10,12 +10,12 @@ use zeroize::Zeroizing;
 use crate::DestinationError;
 
 /// RFC 5321 §4.5.3.1.1.
-const LONGEST_LOCAL: usize = 64;
+const MAX_LOCAL: usize = 64;
 /// RFC 5321 §4.5.3.1.3, less the angle brackets.
-const LONGEST: usize = 254;
+const MAX_ADDRESS: usize = 254;
 /// RFC 1035 §2.3.4, less the length and the root label of the wire form.
-const LONGEST_DOMAIN: usize = 253;
-const LONGEST_LABEL: usize = 63;
+const MAX_DOMAIN: usize = 253;
+const MAX_LABEL: usize = 63;
 
 /// The address with its domain in lower case.
 ///
@@ -24,7 +24,7 @@ const LONGEST_LABEL: usize = 63;
 /// broken.
 pub(crate) fn normal(text: &str) -> Result<Zeroizing<Box<[u8]>>, DestinationError> {
     let (local, domain) = text.split_once('@').ok_or(DestinationError::EmailForm)?;
-    if text.len() > LONGEST {
+    if text.len() > MAX_ADDRESS {
         return Err(DestinationError::EmailLength);
     }
     if !is_local(local) {
@@ -40,7 +40,7 @@ pub(crate) fn normal(text: &str) -> Result<Zeroizing<Box<[u8]>>, DestinationErro
 
 fn is_local(local: &str) -> bool {
     let atom = |atom: &str| !atom.is_empty() && atom.bytes().all(is_atext);
-    local.len() <= LONGEST_LOCAL && local.split('.').all(atom)
+    local.len() <= MAX_LOCAL && local.split('.').all(atom)
 }
 
 /// RFC 5322 §3.2.3.
@@ -52,13 +52,13 @@ fn is_atext(byte: u8) -> bool {
 /// label begins with a letter, which no address literal's does.
 pub fn is_domain(domain: &str) -> bool {
     let label = |label: &str| {
-        (1..=LONGEST_LABEL).contains(&label.len())
+        (1..=MAX_LABEL).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
     let last = domain.rsplit('.').next().unwrap_or_default();
-    domain.len() <= LONGEST_DOMAIN
+    domain.len() <= MAX_DOMAIN
         && domain.contains('.')
         && domain.split('.').all(label)
         && last.starts_with(|first: char| first.is_ascii_alphabetic())

@@ -42,7 +42,7 @@ use crate::engine::log_writer::LogWriter;
 use crate::engine::replay::replay;
 use crate::engine::snapshots::{self, LastRoots, Snapshots};
 use crate::engine::writer::Deps;
-use crate::engine::{Engine, Stop, Stopped};
+use crate::engine::{Engine, StopReporter, WriterStopped};
 use crate::events::Events;
 use crate::evidence::Evidence;
 use crate::http::{self, Api, Hosts, Owners, certificate_answer};
@@ -79,18 +79,18 @@ pub struct Config {
 ///
 /// # Errors
 /// [`BootError`]; the event with its number was sent.
-pub async fn run(config: Config) -> Result<Stopped, BootError> {
+pub async fn run(config: Config) -> Result<WriterStopped, BootError> {
     let events = Events::start(config.service.clone());
     let result = boot(config, &events).await;
     let last = match &result {
-        Ok(Stopped { log, reason }) => Event::WriterStopped { log: log.number(), reason: *reason },
+        Ok(WriterStopped { log, reason }) => Event::WriterStopped { log: log.number(), reason: *reason },
         Err(error) => Event::BootRefused { reason: error.reason() },
     };
     events.emit_last(last).await;
     result
 }
 
-async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
+async fn boot(config: Config, events: &Events) -> Result<WriterStopped, BootError> {
     let began = Instant::now();
     // 1.
     report_phase(&config, events, 1);
@@ -189,7 +189,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     // 8.
     report_phase(&config, events, 8);
     let log = LogWriter::start(config.service.clone(), LogId::GOV, events.clone());
-    let (stop, mut stopped) = Stop::channel();
+    let (stop, mut stopped) = StopReporter::channel();
     let tip = LogTip::new(&vault.id, LogId::GOV, signer()?, frontier, bucket);
     let mut gov = GovLog::new(tip, boot_id, release.number, log, stop.clone());
     if let Some(genesis) = vault.newborn {
@@ -223,7 +223,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     let engine = Engine::start(shard, renewed, deps);
     let deps = delivery::Deps { engine: engine.clone(), clock: Arc::clone(&clock), events: events.clone() };
     delivery::start(carriers, effective.clone(), deps, outbox);
-    tokio::spawn(metrics::report(engine.clone(), events.clone(), metrics::EVERY));
+    tokio::spawn(metrics::report(engine.clone(), events.clone(), metrics::REPORT_INTERVAL));
     let snapshots = Snapshots {
         service: config.service.clone(),
         keys: Arc::clone(&vault.keys),
@@ -236,7 +236,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
         events: events.clone(),
         retention: u64::from(policy.retention_days) * 86_400,
         roots: roots.clone(),
-        every_bytes: snapshots::EVERY_BYTES,
+        every_bytes: snapshots::SNAPSHOT_BYTES,
     };
     tokio::spawn(snapshots.run(ops_frontier));
     let gov = Arc::new(Mutex::new(gov));
@@ -276,7 +276,7 @@ async fn boot(config: Config, events: &Events) -> Result<Stopped, BootError> {
     }
 }
 
-/// A step begins: the host hears its number, and so does an image's console.
+/// A step begins: its number is reported to the host, and to an image's console.
 #[allow(clippy::print_stderr, reason = "an image's stderr is its console, and this is a number")]
 fn report_phase(config: &Config, events: &Events, phase: u8) {
     if config.in_image {

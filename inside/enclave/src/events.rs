@@ -1,4 +1,4 @@
-//! The only words to the outside: operational events, a closed list without free text (DESIGN §5).
+//! Operational events: a closed list without free text (DESIGN §5).
 
 use adyton_frame::{Channel, Event, Frame, Message};
 use adyton_transport::{Address, FrameWriter, open_channel};
@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, timeout};
 
 /// Longest wait for the host to take the last event of a process.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Sends events; when the host does not take them, they are dropped.
 #[derive(Clone)]
@@ -45,12 +45,13 @@ impl Events {
         Self(mpsc::channel(1).0)
     }
 
-    /// Says something.
+    /// Emits an event.
     pub fn emit(&self, event: Event) {
         let _ = self.0.try_send((event, None));
     }
 
-    /// Says something before the process ends: waits until it and what was said before it has left, a second at most.
+    /// Emits the last event of a process and waits until it and all earlier ones are sent, a second
+    /// at most.
     pub async fn emit_last(&self, event: Event) {
         let (sent, done) = oneshot::channel();
         let told = async {
@@ -58,6 +59,6 @@ impl Events {
                 let _ = done.await;
             }
         };
-        let _ = timeout(PATIENCE, told).await;
+        let _ = timeout(FLUSH_TIMEOUT, told).await;
     }
 }

@@ -1,17 +1,19 @@
 //! Evidence for clients' nonces (`docs/spec/09-evidence.md`).
 //!
 //! 1. nonces wait in a queue with a place for every connection, so that no nonce is refused;
-//! 2. what waits when the platform is free goes under one document, 4096 nonces at most: the root of the nonces' tree is its `nonce`, the
-//!    bundle's hash its `user_data`;
+//! 2. what waits when the platform is free goes under one document, 4096 nonces at most: the root
+//!    of the nonces' tree is its `nonce`, the bundle's hash its `user_data`;
 //! 3. each client gets the document and the path from its own nonce.
 //!
-//! A platform that gives no document is told of by an operational event, once, and once more when it is back.
+//! A platform that gives no document is reported by an operational event, once, and once more when
+//! it is back.
 //!
-//! Limits: a document takes the platform about a millisecond, and there are at most [`DOCUMENTS_PER_SECOND`], so that
-//! asking for evidence never keeps the platform from anything else.
+//! Limits: a document takes the platform about a millisecond, and there are at most
+//! [`DOCUMENTS_PER_SECOND`], so that asking for evidence never keeps the platform from anything
+//! else.
 //!
-//! What it is not: it judges nothing. The evidence is for others; what the enclave believes of its own platform is in
-//! [`crate::boot`].
+//! What it is not: it judges nothing. The evidence is for others; what the enclave believes of its
+//! own platform is in [`crate::boot`].
 
 use std::sync::{Arc, OnceLock};
 
@@ -31,7 +33,7 @@ use crate::platform::{Claims, Nsm, NsmAddress, PlatformError};
 /// Most documents that the platform is asked for in a second.
 pub const DOCUMENTS_PER_SECOND: u64 = 100;
 /// Longest wait for a document.
-const PATIENCE: Duration = Duration::from_secs(5);
+const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why there is no evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +57,7 @@ struct Asked {
     answer: oneshot::Sender<Fresh>,
 }
 
-/// What stands for this boot, and the platform that vouches for it.
+/// The evidence of this boot, and the platform that signs it.
 pub struct Evidence {
     asked: mpsc::Sender<Asked>,
     bundle: String,
@@ -155,7 +157,7 @@ async fn serve(mut platform: Platform, mut waiting: mpsc::Receiver<Asked>, bundl
         let Some(tree) = NonceTree::new(&nonces) else { break };
         let root = tree.root();
         let claims = Claims { user_data: Some(&bundle_hash), nonce: Some(&root), public_key: None };
-        match timeout(PATIENCE, platform.document(claims)).await {
+        match timeout(DOCUMENT_TIMEOUT, platform.document(claims)).await {
             Ok(Ok(document)) => {
                 if std::mem::take(&mut lost) {
                     events.emit(Event::PlatformBack);
@@ -172,7 +174,7 @@ async fn serve(mut platform: Platform, mut waiting: mpsc::Receiver<Asked>, bundl
                 if !std::mem::replace(&mut lost, true) {
                     events.emit(Event::PlatformLost);
                 }
-                // Dropping the senders tells whoever waits.
+                // Dropping the senders ends every wait.
                 batch.clear();
             }
         }

@@ -2,7 +2,7 @@
 
 use adyton_seal::{HmacKey, KeyTree, Label, Opaque, keyed_hash, keyed_hash_16};
 use adyton_vault::{
-    AccountId, Channel, Destination, KeyedHash, ServiceId, Shared, SubjectSalt, Subjects, TokenHash, User,
+    AccountId, Channel, Destination, KeyedHash, ServiceId, SharedSubject, SubjectSalt, Subjects, TokenHash, User,
 };
 
 /// A token as its tenant's record holds it. `key` is derived for [`Label::Token`].
@@ -37,8 +37,8 @@ pub fn subjects(
         in_service: KeyedHash::from_bytes(hash(&service.text(), &counted)),
         in_tenant: KeyedHash::from_bytes(hash("tenant", &counted)),
         shared: match destination.country() {
-            Some(_) => Shared::NumberBlock(KeyedHash::from_bytes(prefix)),
-            None => Shared::MailDomain(KeyedHash::from_bytes(prefix)),
+            Some(_) => SharedSubject::NumberBlock(KeyedHash::from_bytes(prefix)),
+            None => SharedSubject::MailDomain(KeyedHash::from_bytes(prefix)),
         },
     })
 }

@@ -148,7 +148,7 @@ impl Ca {
         let key = provider().key_provider.load_private_key(private).map_err(|_| IdentityError::Tls)?;
         let (ca, names, point) = (self, names(api)?, BootKey(point));
         let (certified, issued) = (Arc::new(ca.leaf(&names, &point, &key, clock.now())?), clock.now());
-        let held = RwLock::new(Held { certified, renew_at: issued + LEAF_RENEWAL });
+        let held = RwLock::new(CachedCertificate { certified, renew_at: issued + LEAF_RENEWAL });
         Ok(OwnCertificate { ca, names, point, key, spki_hash, clock, held })
     }
 
@@ -196,7 +196,7 @@ impl PublicKeyData for BootKey {
     }
 }
 
-struct Held {
+struct CachedCertificate {
     certified: Arc<CertifiedKey>,
     renew_at: u64,
 }
@@ -209,7 +209,7 @@ pub struct OwnCertificate {
     key: Arc<dyn SigningKey>,
     spki_hash: [u8; 32],
     clock: Arc<Clock>,
-    held: RwLock<Held>,
+    held: RwLock<CachedCertificate>,
 }
 
 impl OwnCertificate {
@@ -230,7 +230,9 @@ impl OwnCertificate {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         if now >= held.renew_at {
             match self.ca.leaf(&self.names, &self.point, &self.key, now) {
-                Ok(certified) => *held = Held { certified: Arc::new(certified), renew_at: now + LEAF_RENEWAL },
+                Ok(certified) => {
+                    *held = CachedCertificate { certified: Arc::new(certified), renew_at: now + LEAF_RENEWAL }
+                }
                 Err(_) => held.renew_at = now + LEAF_RETRY,
             }
         }

@@ -1,13 +1,14 @@
 //! The edge of the vault: everything in the enclave that touches the world.
 //!
-//! Why a library as well as a binary: the engine's tests, fuzz targets and benchmarks drive the same code.
+//! Why a library as well as a binary: the engine's tests, fuzz targets and benchmarks drive the
+//! same code.
 //!
-//! Scope: an image's machine ([`guest`]), boot ([`boot`]), the platform ([`platform`]), keys and identity ([`custody`],
-//! [`identity`], [`public`], [`acme`]), evidence of it
-//! ([`evidence`]), the engine over the log ([`engine`]), the HTTP API ([`http`]), delivery ([`delivery`]). What decides
+//! Scope: an image's machine ([`guest`]), boot ([`boot`]), the platform ([`platform`]), keys and
+//! identity ([`custody`], [`identity`], [`public`], [`acme`]), evidence of it ([`evidence`]), the
+//! engine over the log ([`engine`]), the HTTP API ([`http`]), delivery ([`delivery`]). What decides
 //! anything is in `adyton-vault`.
 //!
-//! What it is not: there is no free-form logging here. The only words to the outside are the closed list of
+//! What it is not: there is no free-form logging here. Its only output is the closed list of
 //! operational events ([`events`]).
 
 pub mod acme;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use adyton_enclave::boot::{self, Config};
-use adyton_enclave::engine::Stopped;
+use adyton_enclave::engine::WriterStopped;
 use adyton_enclave::platform::NsmAddress;
 use adyton_enclave::{guest, process};
 use lexopt::prelude::{Long, ValueExt};
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_image() -> Result<Stopped, Box<dyn std::error::Error>> {
+fn run_image() -> Result<WriterStopped, Box<dyn std::error::Error>> {
     // Not after it is confined: the library would look for limits in files.
     let workers = processors();
     let ended = match guest::set_up(|step| eprintln!("adyton-enclave: {step}")) {
@@ -53,7 +53,7 @@ fn run_image() -> Result<Stopped, Box<dyn std::error::Error>> {
     Err(guest::end().into())
 }
 
-fn run_process() -> Result<Stopped, Box<dyn std::error::Error>> {
+fn run_process() -> Result<WriterStopped, Box<dyn std::error::Error>> {
     let (config, workers) = parse()?;
     process::harden()?;
     // No descriptor limit below the hard one.
@@ -63,7 +63,7 @@ fn run_process() -> Result<Stopped, Box<dyn std::error::Error>> {
     serve(config, workers)
 }
 
-fn serve(config: Config, workers: usize) -> Result<Stopped, Box<dyn std::error::Error>> {
+fn serve(config: Config, workers: usize) -> Result<WriterStopped, Box<dyn std::error::Error>> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(workers).enable_all().build()?;
     let ended = runtime.block_on(boot::run(config));

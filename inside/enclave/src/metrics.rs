@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::events::Events;
 
 /// Interval of the reports.
-pub const EVERY: Duration = Duration::from_secs(60);
+pub const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The sums.
 #[derive(Debug, Default)]
@@ -46,14 +46,15 @@ pub(crate) fn numbered(ceiling: Ceiling) -> adyton_frame::Ceiling {
 
 /// A kind of command that is counted once it is answered.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Countable {
+pub(crate) enum CountedCommand {
     Start,
-    /// Whatever came of it, for the sum must not tell: a right code, a wrong one, and one for a number that is not known.
+    /// Counted with every outcome, for the sum must not reveal it: a right code, a wrong one, and
+    /// one for a number that is not known.
     Check,
     Delivery(Outcome),
 }
 
-impl Countable {
+impl CountedCommand {
     pub(crate) fn of(command: &Command) -> Option<Self> {
         let Command::Verification(command) = command else { return None };
         Some(match command {
@@ -71,16 +72,16 @@ impl Countable {
 }
 
 impl Counters {
-    pub(crate) fn count(&self, countable: Countable) {
+    pub(crate) fn count(&self, countable: CountedCommand) {
         let counter = match countable {
-            Countable::Start => &self.starts,
-            Countable::Check => &self.checks,
-            Countable::Delivery(Outcome::Accepted) => &self.accepted,
-            Countable::Delivery(Outcome::Refused) => &self.refused,
-            Countable::Delivery(Outcome::GaveUp) => &self.gave_up,
-            Countable::Delivery(Outcome::Unreachable) => &self.unreachable,
-            Countable::Delivery(Outcome::Unconfirmed) => &self.unconfirmed,
-            Countable::Delivery(Outcome::Withdrawn) => &self.withdrawn,
+            CountedCommand::Start => &self.starts,
+            CountedCommand::Check => &self.checks,
+            CountedCommand::Delivery(Outcome::Accepted) => &self.accepted,
+            CountedCommand::Delivery(Outcome::Refused) => &self.refused,
+            CountedCommand::Delivery(Outcome::GaveUp) => &self.gave_up,
+            CountedCommand::Delivery(Outcome::Unreachable) => &self.unreachable,
+            CountedCommand::Delivery(Outcome::Unconfirmed) => &self.unconfirmed,
+            CountedCommand::Delivery(Outcome::Withdrawn) => &self.withdrawn,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -112,7 +113,7 @@ impl Counters {
     }
 }
 
-/// Reports them for ever.
+/// Reports the counters until the process ends.
 pub async fn report(engine: Engine, events: Events, every: Duration) {
     let mut ticks = interval(every);
     loop {
@@ -130,7 +131,7 @@ mod tests {
     #[test]
     fn a_check_counts_as_one_whatever_came_of_it() {
         use verification::Refusal as Why;
-        let check = Countable::Check;
+        let check = CountedCommand::Check;
         for refusal in [
             Why::NotFound(None),
             Why::TooManyChecks { retry_after: 1 },
@@ -138,7 +139,7 @@ mod tests {
             Why::Full,
         ] {
             assert!(check.counts_refused(&Refusal::Verification(refusal)), "{refusal:?}");
-            assert!(!Countable::Start.counts_refused(&Refusal::Verification(refusal)));
+            assert!(!CountedCommand::Start.counts_refused(&Refusal::Verification(refusal)));
         }
         assert!(!check.counts_refused(&Refusal::Verification(Why::Denied(Denied::Unauthorized))));
         assert!(!check.counts_refused(&Refusal::TooLarge));
@@ -184,7 +185,7 @@ mod tests {
         ];
         for (times, outcome) in (1..).zip(outcomes) {
             for _ in 0..times {
-                counters.count(Countable::Delivery(outcome));
+                counters.count(CountedCommand::Delivery(outcome));
             }
         }
         let told = counters.reported();

@@ -1,7 +1,7 @@
 //! The measured policy, and what it and the owners' settings allow now (DESIGN §3).
 //!
-//! The policy's bytes are hashed as they are; a vault remembers that hash and boots under no other one. Settings take
-//! effect at once: whoever depends on them holds a [`Watch`] and asks it each time.
+//! The policy's bytes are hashed as they are; a vault remembers that hash and boots under no other
+//! one. Settings take effect at once: they are read through a [`Watch`] on each use.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -71,9 +71,10 @@ pub struct Effective {
     pub settings: String,
 }
 
-/// What of settings cannot be used, and rests. New settings with it are refused; of those that were taken once the rest holds.
+/// Settings this policy cannot apply. New settings that contain any are refused; from settings
+/// accepted earlier the rest still applies.
 #[derive(Debug)]
-pub enum Resting {
+pub enum Inapplicable {
     /// A credential that its route cannot use.
     Credential(Unusable),
     /// The public certificate.
@@ -82,7 +83,7 @@ pub enum Resting {
     External(ExternalAccountError),
 }
 
-impl fmt::Display for Resting {
+impl fmt::Display for Inapplicable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Credential(error) => error.fmt(f),
@@ -119,7 +120,7 @@ impl InForce {
     ///
     /// # Errors
     /// [`SettingsError`] if the policy does not allow them.
-    pub fn with(&self, text: &str, sequence: u64, now: u64) -> Result<(Effective, Vec<Resting>), SettingsError> {
+    pub fn with(&self, text: &str, sequence: u64, now: u64) -> Result<(Effective, Vec<Inapplicable>), SettingsError> {
         Ok(self.effective(&Settings::parse(text, &self.policy)?, text, sequence, now))
     }
 
@@ -136,25 +137,25 @@ impl InForce {
         Ok(self.effective(&settings, text, sequence, now).0)
     }
 
-    fn effective(&self, settings: &Settings, text: &str, sequence: u64, now: u64) -> (Effective, Vec<Resting>) {
+    fn effective(&self, settings: &Settings, text: &str, sequence: u64, now: u64) -> (Effective, Vec<Inapplicable>) {
         let settings_hash = sha256(text.as_bytes()).0;
         let rules = rules(&self.policy, &settings.limits.within(&self.policy.limits));
         let (table, unusable) = delivery::table(&self.routes, settings, &self.key);
-        let mut resting: Vec<_> = unusable.into_iter().map(Resting::Credential).collect();
+        let mut inapplicable: Vec<_> = unusable.into_iter().map(Inapplicable::Credential).collect();
         let public = self.public.open(settings, now).unwrap_or_else(|error| {
-            resting.push(Resting::Certificate(error));
+            inapplicable.push(Inapplicable::Certificate(error));
             None
         });
         let external = self.external(settings);
         // Settings without one are settings; the CA is not asked until there is one.
         if let Err(error @ (ExternalAccountError::Sealed { .. } | ExternalAccountError::Form { .. })) = &external {
-            resting.push(Resting::External(error.clone()));
+            inapplicable.push(Inapplicable::External(error.clone()));
         }
         let retired_account = settings.acme.as_ref().map(|acme| acme.retired_account.clone());
         let (table, settings) = (Arc::new(table), text.to_owned());
         let effective =
             Effective { rules, table, public, external, retired_account, sequence, settings_hash, settings };
-        (effective, resting)
+        (effective, inapplicable)
     }
 
     fn external(&self, settings: &Settings) -> Result<Option<Arc<ExternalAccount>>, ExternalAccountError> {
@@ -199,7 +200,7 @@ fn rules(policy: &Policy, limits: &Limits) -> Rules {
         },
         services: services::Rules {
             loosening_wait: u64::from(policy.tenants.loosening_hours) * 3600,
-            shortest_code: of.shortest_code,
+            min_code_length: of.shortest_code,
             custom_code_services: custom_code_services.collect::<BTreeSet<_>>(),
         },
         verification: verification::Rules {

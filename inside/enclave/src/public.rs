@@ -1,23 +1,25 @@
-//! The vault's public certificate: what a public CA signed for a key that is born here (DESIGN §7; `docs/spec/06`, "What the
-//! vault seals to itself").
+//! The vault's public certificate: what a public CA signed for a key that is born here (DESIGN §7;
+//! `docs/spec/06`, "What the vault seals to itself").
 //!
-//! 1. a P-256 key is made for every boot; whoever asks is given a request that it signed ([`Request`]), and the key itself,
-//!    sealed so that only this vault opens it;
+//! 1. a P-256 key is made for every boot; the caller gets a request that it signed ([`Request`]),
+//!    and the key itself, sealed so that only this vault opens it;
 //! 2. the owners have the request signed by a CA, and put chain and sealed key into their settings;
-//! 3. the key opens, the chain is for it, within the policy's names, in order and valid ([`PublicKeys::open`]): a boot does
-//!    that too, so that a certificate outlives the boot that its key was born in;
-//! 4. it is shown to whoever names one of its names ([`Resolver`]). Where the policy names a CA that speaks ACME, the vault does
+//! 3. the key opens, the chain is for it, within the policy's names, in order and valid
+//!    ([`PublicKeys::open`]): a boot does that too, so that a certificate outlives the boot that
+//!    its key was born in;
+//! 4. it is shown to clients that ask for one of its names ([`Resolver`]). Where the policy names a
+//!    CA that speaks ACME, the vault does
 //!    2. itself ([`crate::acme`]).
 //!
-//! Why the owners keep the key: it must live as long as the certificate, through restarts, and what they sign lives so
-//! already. They hold ciphertext; nobody but the vault has the key.
+//! Why the owners keep the key: it must live as long as the certificate, through restarts, and what
+//! they sign lives so already. They hold ciphertext; nobody but the vault has the key.
 //!
-//! Limits: a certificate that expires while it is in use is still shown, so that clients say what is wrong; one that has
-//! expired is not taken, and a boot does without it. Only DNS names are looked at, for only they are asked for by name.
-//! Nothing asks for revocation.
+//! Limits: a certificate that expires while it is in use is still shown, so that clients say what
+//! is wrong; one that has expired is not taken, and a boot does without it. Only DNS names are
+//! looked at, for only they are asked for by name. Nothing asks for revocation.
 //!
-//! What it is not: evidence. Whoever can answer for a name can get a certificate for it; a client that demands evidence
-//! demands the boot's own key and is shown that (`adyton/1`).
+//! What it is not: evidence. Anyone who can answer for a name can get a certificate for it; a
+//! client that demands evidence demands the boot's own key and is shown that (`adyton/1`).
 
 mod error;
 
@@ -41,7 +43,7 @@ use rustls::sign::CertifiedKey;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::acme::{CHALLENGE_PROTOCOL, Shared};
+use crate::acme::{AcmeStatus, CHALLENGE_PROTOCOL};
 use crate::identity::{IdentityError, OwnCertificate, provider};
 use crate::policy::Watch;
 
@@ -278,13 +280,13 @@ fn valid_now(leaf: &EndEntityCert<'_>, now: u64) -> Result<(), PublicCertificate
 pub struct Resolver {
     own: Arc<OwnCertificate>,
     effective: Watch,
-    acme: Option<Arc<Shared>>,
+    acme: Option<Arc<AcmeStatus>>,
 }
 
 impl Resolver {
     /// `own` is the boot's own; `effective` holds the one that the owners imported, `acme` the one that the vault obtained, if
     /// there is one. The owners' goes first.
-    pub fn new(own: Arc<OwnCertificate>, effective: Watch, acme: Option<Arc<Shared>>) -> Self {
+    pub fn new(own: Arc<OwnCertificate>, effective: Watch, acme: Option<Arc<AcmeStatus>>) -> Self {
         Self { own, effective, acme }
     }
 

@@ -112,7 +112,7 @@ impl Store {
         }
     }
 
-    /// Lets go of what is no longer needed.
+    /// Requests retirement.
     ///
     /// # Errors
     /// [`StoreError`].

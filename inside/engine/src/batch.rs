@@ -1,4 +1,4 @@
-//! An open batch: what is decided and not sealed yet. It becomes one entry.
+//! An open batch: operations that are decided and not sealed yet. It becomes one entry.
 
 use adyton_decider::Gate;
 use adyton_frame::MAX_FRAME;
@@ -6,39 +6,39 @@ use adyton_ledger::{ENTRY_LEN, Kind};
 
 use crate::Machine;
 use crate::sealing::{Operation, Operations};
-use crate::shard::Held;
+use crate::shard::Pending;
 
-/// Bytes of a body's parts from which on a batch takes no more commands: what one command adds seldom needs a further
-/// batch then.
-const ENOUGH: usize = 192 * 1024;
+/// Soft limit of the bytes of a body's parts: a batch this large takes no further command, so that the last one rarely
+/// overflows it.
+const BATCH_SOFT_LIMIT: usize = 192 * 1024;
 
 // Two bodies of the largest sealed size, their entry and a head, which has less than 1 KiB (an origin, a number, a root and a
 // signature), fit a frame.
 const _: () = assert!(2 * (256 * 1024 + 16) + ENTRY_LEN + 2048 <= MAX_FRAME);
 
-/// Operations that are sealed together, and what waits for them.
+/// Operations that are sealed together, and the answers and effects that wait for them.
 pub(crate) struct Batch<M: Machine, T> {
     pub(crate) kind: Kind,
     pub(crate) operations: Operations,
     /// The latest gate of its events.
     pub(crate) gate: Gate,
-    pub(crate) held: Held<M, T>,
-    /// What readers see behind it, once it takes nothing more.
+    pub(crate) pending: Pending<M, T>,
+    /// The view published with it, once it is closed.
     pub(crate) view: Option<M::View>,
     /// Frozen state of the same moment, if a snapshot was asked for.
     pub(crate) frozen: Option<M::Frozen>,
 }
 
 impl<M: Machine, T> Batch<M, T> {
-    /// A batch that is empty yet.
+    /// An empty batch.
     pub(crate) fn new(kind: Kind) -> Self {
         let (operations, gate) = Default::default();
-        Self { kind, operations, gate, held: Held::default(), view: None, frozen: None }
+        Self { kind, operations, gate, pending: Pending::default(), view: None, frozen: None }
     }
 
     /// Whether no further command should be decided into it.
     pub(crate) fn is_full(&self) -> bool {
-        self.operations.used() >= ENOUGH || self.operations.count() == u16::MAX
+        self.operations.used() >= BATCH_SOFT_LIMIT || self.operations.count() == u16::MAX
     }
 
     /// Adds an operation of a kind, if it fits; otherwise nothing changes. Only one kind has entries with several operations.

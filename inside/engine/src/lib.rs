@@ -29,5 +29,5 @@ pub use machine::{Decided, Machine, Mode};
 pub use read_back::ReadBack;
 pub use replay::{Replay, ReplayError, Uncovered};
 pub use sections::{Section, SectionReader, SectionWriter, Sections};
-pub use shard::{Held, Release, Shard};
+pub use shard::{Pending, Release, Shard};
 pub use tip::{LogTip, Sealed};

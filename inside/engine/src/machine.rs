@@ -1,4 +1,4 @@
-//! What the engine runs.
+//! The machine that the engine runs.
 
 use adyton_decider::{BootId, Context, Corrupt, Cost, Decision, Passed, Record, Seconds};
 
@@ -13,7 +13,7 @@ pub enum Mode {
     Cold,
 }
 
-/// What a machine decides. A refusal is an answer too, and may have events; effects follow events.
+/// A machine's decision. A refusal is an answer too, and may have events; effects follow events.
 pub type Decided<M> = Decision<<M as Machine>::Event, <M as Machine>::Effect, <M as Machine>::Answer>;
 
 /// One state and its rules: everything that the engine runs, and all that it knows of them. Its default is the state in
@@ -21,19 +21,20 @@ pub type Decided<M> = Decision<<M as Machine>::Event, <M as Machine>::Effect, <M
 ///
 /// Deterministic: the state is a function of the events applied, in their order.
 pub trait Machine: Default {
-    /// What may be asked.
+    /// Commands.
     type Command;
-    /// What policy and settings allow.
+    /// Rules of policy and settings.
     type Rules;
-    /// What may happen.
+    /// Events.
     type Event: Record;
-    /// What a caller may hear; refusals included.
+    /// Answers, refusals included.
     type Answer;
-    /// What may be done outside.
+    /// Effects.
     type Effect;
-    /// What readers see: the state as it was at one size of the log.
+    /// Published view: the state at one size of the log.
     type View: Clone + Send + Sync + 'static;
-    /// Frozen state: what a snapshot is made of. Another thread may write it while the state goes on.
+    /// Frozen state, from which a snapshot is written. Another thread may write it while the state
+    /// goes on.
     type Frozen: Send + 'static;
 
     /// Who pays for a command, as a view knows it, and the most that it costs; asked before the command waits.
@@ -42,8 +43,8 @@ pub trait Machine: Default {
     /// Decides one command on the state as it stands.
     fn decide(&self, command: Self::Command, context: &mut Context<'_, Self::Rules>) -> Decided<Self>;
 
-    /// What time brings, at most `cap` events, each of which costs no more than its machine's caps. What is left is due
-    /// ([`Machine::is_due`]).
+    /// Work that falls due by time, at most `cap` events, each of which costs no more than its
+    /// machine's caps. What is left is due ([`Machine::is_due`]).
     fn sweep(&self, context: &mut Context<'_, Self::Rules>, cap: usize) -> Decided<Self>;
 
     /// Whether a sweep at this time has something to do.
@@ -64,10 +65,10 @@ pub trait Machine: Default {
     /// Applies one event.
     fn apply(&mut self, event: Self::Event, mode: Mode);
 
-    /// What readers see of the state as it stands, in O(1): later events do not change it.
+    /// The published view of the current state, in O(1): later events do not change it.
     fn view(&self) -> Self::View;
 
-    /// What a snapshot of the state as it stands is made of, in O(1): later events do not change it.
+    /// The frozen current state for a snapshot, in O(1): later events do not change it.
     fn freeze(&self) -> Self::Frozen;
 
     /// Writes what survives a restart, a section for each workflow.

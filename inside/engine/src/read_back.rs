@@ -34,7 +34,7 @@ impl<'a> ReadBack<'a> {
         self.frontier.size()
     }
 
-    /// What was read and no snapshot covers.
+    /// What was read and is not covered by a snapshot.
     pub fn uncovered(&self) -> Uncovered {
         self.uncovered
     }

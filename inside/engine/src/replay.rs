@@ -92,7 +92,7 @@ pub struct Replay<'a, M> {
     opener: Opener<'a>,
     /// Number of entries that the snapshot covers from which the replay began.
     pub covered: u64,
-    /// What survives a restart.
+    /// The state that survives a restart.
     pub state: M,
     /// The tree so far.
     pub frontier: Frontier,
@@ -131,11 +131,12 @@ impl<'a, M: Machine> Replay<'a, M> {
         }
     }
 
-    /// Requires that the log has had this root at this size. A snapshot that covers the size must name the root.
+    /// Requires this root at this size. A snapshot that covers the size must name the root.
     ///
     /// # Errors
-    /// [`ReplayError::Root`] if the snapshot ends there with another root, or covers it and does not name it.
-    pub fn demand(&mut self, size: u64, root: Hash) -> Result<(), ReplayError> {
+    /// [`ReplayError::Root`] if the snapshot ends there with another root, or covers it and does
+    /// not name it.
+    pub fn require_root(&mut self, size: u64, root: Hash) -> Result<(), ReplayError> {
         // Public values.
         if size < self.frontier.size() && !self.roots.contains(&KnownRoot { size, root }) {
             return Err(ReplayError::Root);

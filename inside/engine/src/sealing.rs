@@ -57,8 +57,8 @@ pub struct Operation {
     gate: Gate,
 }
 
-/// Bytes of both bodies, padded, of an entry whose one operation has `hot` and `kept` bytes of events with their lengths. What
-/// no entry holds costs as much as what is as large as bytes can tell.
+/// Bytes of both bodies, padded, of an entry whose one operation has `hot` and `kept` bytes of
+/// events with their lengths. A size that no entry can hold costs `usize::MAX / 2`.
 pub fn padded(hot: usize, kept: usize) -> usize {
     let size = |part: usize| match part {
         0 => 0,
@@ -163,7 +163,7 @@ impl Operations {
 
 /// The fields of a header that sealing does not compute.
 pub struct Place {
-    /// What the entry holds.
+    /// Kind of the entry's content.
     pub kind: Kind,
     /// Index in its log.
     pub index: u64,

@@ -1,18 +1,22 @@
 //! The single writer of a shard, without its IO.
 //!
 //! 1. A command is decided on the state as it stands, and the state changes at once.
-//! 2. Its events are one operation of the open batch; if that would no longer fit a frame, they begin the next batch, and the
-//!    shard takes no more until one of the two is sealed ([`Shard::is_full`]). An operation that no batch holds is refused before
-//!    the state changes. Answer and effects are held with the events. A refusal is held too whenever anything before it is not
-//!    durable yet, so that no answer tells of what may still be lost.
-//! 3. When nothing is in flight, the oldest open batch is sealed as the entry at the next index, and its head is signed: from
-//!    then on those bytes are the only ones that this index will ever see in this boot.
-//!    No later event is in what readers see behind it ([`Held::view`]): that was taken when the batch closed.
-//! 4. Once the log is durable up to a batch, or certified if an event in it asks for that ([`Gate`]), the batch passes with all
-//!    that is held in it; batches pass in their order. One gate for a whole batch: an answer must not leave before the view
-//!    shows what it tells of, and a view is of everything up to the end of a batch.
+//! 2. Its events are one operation of the open batch; if that would no longer fit a frame, they
+//!    begin the next batch, and the shard takes no more until one of the two is sealed
+//!    ([`Shard::is_full`]). An operation that no batch holds is refused before the state changes.
+//!    Answer and effects are held with the events. A refusal is held too whenever anything before
+//!    it is not durable yet, so that no answer reveals state that may still be lost.
+//! 3. When nothing is in flight, the oldest open batch is sealed as the entry at the next index,
+//!    and its head is signed: from then on those bytes are the only ones that this index will ever
+//!    see in this boot. No later event is in the view published with it ([`Pending::view`]): that
+//!    was taken when the batch closed.
+//! 4. Once the log is durable up to a batch, or certified if an event in it asks for that
+//!    ([`Gate`]), the batch passes, and all that is held in it may leave; batches pass in their
+//!    order. One gate for a whole batch: an answer must not leave before the view shows the same
+//!    state, and a view is of everything up to the end of a batch.
 //!
-//! A store that fails leaves the batch in flight; the shell retries the same bytes. A conflict fences the shard.
+//! A store that fails leaves the batch in flight; the shell retries the same bytes. A conflict
+//! fences the shard.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -25,38 +29,40 @@ use crate::batch::Batch;
 use crate::sealing::{Operation, Place, Sealer, body_of};
 use crate::{Decided, LogTip, Machine, Mode, Sealed};
 
-/// An answer whose time has come.
+/// An answer that may leave.
 pub struct Release<M: Machine, T> {
-    /// Who waits for it.
+    /// The waiting caller.
     pub ticket: T,
     /// The answer.
     pub answer: M::Answer,
+    /// Whether the operation logged events, so that their append is what the answer waited for.
+    pub logged: bool,
 }
 
-/// What waits until a batch passes its gate, in order.
-pub struct Held<M: Machine, T> {
+/// Answers and effects that wait until a batch passes its gate, in order.
+pub struct Pending<M: Machine, T> {
     /// Answers.
     pub releases: Vec<Release<M, T>>,
-    /// What to do.
+    /// Effects.
     pub effects: Vec<M::Effect>,
-    /// Who waits for the manifest of a snapshot.
+    /// The callers that wait for the manifest of a snapshot.
     pub snapshots: Vec<T>,
-    /// What readers see from then on: everything up to this batch, and nothing behind it. `None` only if no batch was in
-    /// flight.
+    /// The view published from then on: everything up to this batch, and nothing after it. `None`
+    /// only if no batch was in flight.
     pub view: Option<M::View>,
     /// The state of the same moment and the frontier behind this batch, if a snapshot was asked for
     /// ([`Shard::freeze_next`]).
     pub frozen: Option<(M::Frozen, Frontier)>,
 }
 
-impl<M: Machine, T> Default for Held<M, T> {
+impl<M: Machine, T> Default for Pending<M, T> {
     fn default() -> Self {
         Self { releases: Vec::new(), effects: Vec::new(), snapshots: Vec::new(), view: None, frozen: None }
     }
 }
 
-impl<M: Machine, T> Held<M, T> {
-    /// Adds what a later batch held.
+impl<M: Machine, T> Pending<M, T> {
+    /// Adds what waited for a later batch.
     fn append(&mut self, later: Self) {
         let Self { releases, effects, snapshots, view, frozen } = later;
         self.releases.extend(releases);
@@ -72,7 +78,7 @@ struct Waiting<M: Machine, T> {
     /// Size of the log with it.
     size: u64,
     gate: Gate,
-    held: Held<M, T>,
+    pending: Pending<M, T>,
 }
 
 /// The writer of one shard. `T` names the caller that waits for an answer.
@@ -88,7 +94,7 @@ pub struct Shard<M: Machine, T> {
     durable: u64,
     /// Size up to which it is certified.
     certified: u64,
-    /// The last sweep left something that is due.
+    /// The last sweep left due work.
     owes_sweep: bool,
     /// The next batch that closes brings frozen state.
     freeze_next: bool,
@@ -117,13 +123,13 @@ impl<M: Machine, T> Shard<M, T> {
         &self.state
     }
 
-    /// What readers see of the state as it stands: to publish before the first batch.
+    /// The published view of the current state, for use before the first batch.
     pub fn view(&self) -> M::View {
         self.state.view()
     }
 
     /// Frozen state and the frontier at its size, for a snapshot: at once if everything has passed its gate, otherwise with the next
-    /// batch that closes ([`Held::frozen`]).
+    /// batch that closes ([`Pending::frozen`]).
     pub fn freeze_next(&mut self) -> Option<(M::Frozen, Frontier)> {
         let has_passed = self.open.is_empty() && self.sealed.is_empty();
         self.freeze_next = !has_passed;
@@ -155,37 +161,42 @@ impl<M: Machine, T> Shard<M, T> {
         ticket: T,
     ) -> Option<Release<M, T>> {
         let decision = self.state.decide(command, context);
-        let (answer, effects) = self.take(decision);
-        let release = Release { ticket, answer };
-        let Some(held) = self.held() else {
+        let (answer, effects, logged) = self.commit(decision);
+        let release = Release { ticket, answer, logged };
+        let Some(pending) = self.pending_mut() else {
             debug_assert!(effects.is_empty(), "an effect follows events");
             return Some(release);
         };
-        held.releases.push(release);
-        held.effects.extend(effects);
+        pending.releases.push(release);
+        pending.effects.extend(effects);
         None
     }
 
-    /// Lets time pass: what is due happens, at most `cap` events of it ([`Shard::owes_sweep`]).
+    /// Applies what is due, at most `cap` events ([`Shard::owes_sweep`]).
     pub fn sweep(&mut self, context: &mut Context<'_, M::Rules>, cap: usize) {
         let decision = self.state.sweep(context, cap);
         let any = !decision.draft.events.is_empty();
-        let (_, effects) = self.take(decision);
+        let (_, effects, _) = self.commit(decision);
         self.owes_sweep = any && self.state.is_due(context.now);
-        if let Some(held) = self.held() {
-            held.effects.extend(effects);
+        if let Some(pending) = self.pending_mut() {
+            pending.effects.extend(effects);
         }
     }
 
-    /// Whether the last sweep left something that is due.
+    /// Whether the last sweep left due work.
     pub fn owes_sweep(&self) -> bool {
         self.owes_sweep
     }
 
-    /// Logs and applies what was decided, or refuses all of it.
-    fn take(&mut self, decision: Decided<M>) -> (M::Answer, Vec<M::Effect>) {
+    /// Logs and applies what was decided, or refuses all of it; whether it logged anything.
+    fn commit(&mut self, decision: Decided<M>) -> (M::Answer, Vec<M::Effect>, bool) {
         let Decision { draft: Draft { events, effects }, answer } = decision;
-        if self.log_and_apply(Kind::Ops, events) { (answer, effects) } else { (M::too_large(), Vec::new()) }
+        let logs = !events.is_empty();
+        if self.log_and_apply(Kind::Ops, events) {
+            (answer, effects, logs)
+        } else {
+            (M::too_large(), Vec::new(), false)
+        }
     }
 
     /// One operation. False, and nothing is changed, if no batch holds it.
@@ -201,10 +212,10 @@ impl<M: Machine, T> Shard<M, T> {
         added
     }
 
-    /// The size of the log that a refusal or a read of this moment has to wait for; `None` if everything has passed its gate.
-    fn held(&mut self) -> Option<&mut Held<M, T>> {
-        let sealed = self.sealed.back_mut().map(|waiting| &mut waiting.held);
-        self.open.back_mut().map(|batch| &mut batch.held).or(sealed)
+    /// The batch that an answer given now must wait for; `None` if everything has passed its gate.
+    fn pending_mut(&mut self) -> Option<&mut Pending<M, T>> {
+        let sealed = self.sealed.back_mut().map(|waiting| &mut waiting.pending);
+        self.open.back_mut().map(|batch| &mut batch.pending).or(sealed)
     }
 
     /// Begins this boot in the log: voids what was hot.
@@ -214,21 +225,21 @@ impl<M: Machine, T> Shard<M, T> {
     }
 
     /// Adds an operation without events, if no batch waits to be sealed: an entry that shows that this writer can still append.
-    pub fn touch(&mut self) {
+    pub fn append_empty(&mut self) {
         if self.open.is_empty() {
             self.add(Kind::Ops, &Operation::default());
         }
     }
 
-    /// Has an answer wait for an append, of nothing if nothing else waits ([`Shard::touch`]).
-    pub fn touch_for(&mut self, release: Release<M, T>) {
-        self.touch();
+    /// Has an answer wait for an append, of nothing if nothing else waits ([`Shard::append_empty`]).
+    pub fn release_after_append(&mut self, release: Release<M, T>) {
+        self.append_empty();
         if let Some(batch) = self.open.back_mut() {
-            batch.held.releases.push(release);
+            batch.pending.releases.push(release);
         }
     }
 
-    /// Adds a snapshot's manifest as a batch of its own; `ticket` is in [`Held::snapshots`] once it is durable.
+    /// Adds a snapshot's manifest as a batch of its own; `ticket` is in [`Pending::snapshots`] once it is durable.
     ///
     /// # Errors
     /// The ticket, if no batch holds the manifest.
@@ -238,7 +249,7 @@ impl<M: Machine, T> Shard<M, T> {
         if self.add(Kind::Snapshot, &operation)
             && let Some(batch) = self.open.back_mut()
         {
-            batch.held.snapshots.push(ticket);
+            batch.pending.snapshots.push(ticket);
             return Ok(());
         }
         Err(ticket)
@@ -263,7 +274,7 @@ impl<M: Machine, T> Shard<M, T> {
         fits
     }
 
-    /// A batch takes nothing more: keeps with it what the state is behind it.
+    /// Closes a batch: keeps the view of the state after it.
     fn close(&mut self, batch: &mut Batch<M, T>) {
         batch.view = Some(self.state.view());
         batch.frozen = core::mem::take(&mut self.freeze_next).then(|| self.state.freeze());
@@ -281,31 +292,35 @@ impl<M: Machine, T> Shard<M, T> {
         if batch.view.is_none() {
             self.close(&mut batch);
         }
-        let Batch { kind, operations, gate, held, view, frozen } = batch;
+        let Batch { kind, operations, gate, pending, view, frozen } = batch;
         let place = Place { kind, index: self.size(), time_bucket: self.tip.bucket_at(now) };
         let sealed = self.tip.sign(self.sealer.seal(&place, &operations)?);
         self.tip.advance(&sealed);
         let frozen = frozen.map(|frozen| (frozen, self.tip.frontier().clone()));
-        self.sealed.push_back(Waiting { size: sealed.size, gate, held: Held { view, frozen, ..held } });
+        self.sealed.push_back(Waiting { size: sealed.size, gate, pending: Pending { view, frozen, ..pending } });
         Ok(Some(sealed))
     }
 
-    /// The log is durable or certified up to a size: gives out what the batches held that pass by it. What is certified is
-    /// durable.
-    pub fn reached(&mut self, gate: Gate, size: u64) -> Held<M, T> {
+    /// The log is durable or certified up to a size: returns what waited for the batches that pass.
+    /// What is certified is durable.
+    pub fn reached(&mut self, gate: Gate, size: u64) -> Pending<M, T> {
         self.durable = self.durable.max(size);
         if gate == Gate::Certified {
             self.certified = self.certified.max(size);
         }
         let (durable, certified) = (self.durable, self.certified);
-        let mut passed = Held::default();
-        while let Some(Waiting { held, .. }) = self.sealed.pop_front_if(|waiting| match waiting.gate {
+        let mut passed = Pending::default();
+        while let Some(Waiting { pending, .. }) = self.sealed.pop_front_if(|waiting| match waiting.gate {
             Gate::Durable => waiting.size <= durable,
             Gate::Certified => waiting.size <= certified,
         }) {
-            passed.append(held);
+            passed.append(pending);
         }
-        let release = |Release { ticket, answer }| Release { ticket, answer: M::passed(answer, &Passed::gate()) };
+        let release = |Release { ticket, answer, logged }| {
+            // A charge counts only if the operation logged something.
+            let answer = if logged { M::passed(answer, &Passed::gate()) } else { answer };
+            Release { ticket, answer, logged }
+        };
         passed.releases = passed.releases.into_iter().map(release).collect();
         passed
     }

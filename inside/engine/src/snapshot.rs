@@ -18,7 +18,7 @@ const LAST: [usize; 4] = [4096, 16_384, 65_536, CHUNK];
 const MAX_ROOTS: usize = 2;
 const VERSION: u8 = 1;
 
-/// A root that a log has had, as another log has it on record.
+/// A root of a log, as another log recorded it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownRoot {
     /// Entries.
@@ -118,7 +118,7 @@ impl Manifest {
 }
 
 /// Which log and boot a snapshot belongs to.
-pub struct Scope<'a> {
+pub struct SnapshotContext<'a> {
     /// The key tree.
     pub keys: &'a KeyTree,
     /// The vault.
@@ -129,10 +129,10 @@ pub struct Scope<'a> {
     pub boot_id: [u8; 16],
 }
 
-impl Scope<'_> {
-    /// Seals the frozen state of a machine and the base at whose size it was frozen, and gives
-    /// each chunk away as soon as it is full: no more than one is held here. The state is written
-    /// twice, for lengths stand before what they count.
+impl SnapshotContext<'_> {
+    /// Seals the frozen state of a machine and the base at whose size it was frozen, and passes
+    /// each chunk on as soon as it is full: at most one is held here. The state is written twice,
+    /// for lengths stand before what they count.
     ///
     /// The caller draws `id` at random and never uses it twice: the key is derived from it, and
     /// chunks are numbered from 0 under it.
@@ -223,7 +223,7 @@ impl Scope<'_> {
 
 /// Cuts a plaintext into chunks and seals them.
 struct Chunks<'a, F> {
-    scope: &'a Scope<'a>,
+    scope: &'a SnapshotContext<'a>,
     key: AeadKey,
     id: [u8; 16],
     covered: u64,
@@ -231,7 +231,7 @@ struct Chunks<'a, F> {
     count: u32,
     /// The plaintext of the next chunk, as far as it is there.
     piece: Plaintext,
-    /// Of those that were given away.
+    /// Of those that were passed on.
     hashes: Vec<Hash>,
     give: F,
     stopped: bool,

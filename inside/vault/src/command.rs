@@ -1,4 +1,4 @@
-//! What the vault is asked.
+//! Commands of the vault.
 
 use adyton_tenancy::Caller;
 
@@ -28,9 +28,9 @@ pub enum Command {
 /// A read that is answered, of a caller whose token was right: it leaves a record, if the policy
 /// says so.
 pub struct Note {
-    /// Who asked.
+    /// The caller.
     pub caller: Caller,
-    /// What it asked.
+    /// The operation.
     pub kind: OperationKind,
     /// The service that it named.
     pub service: Option<ServiceId>,

@@ -12,7 +12,7 @@ const HOT: usize = 400;
 const KEPT: usize = 300;
 /// Bytes of a service's settings in an event, at the most: a name, a domain and eight hashes of apps.
 const SETTINGS: usize = 600;
-/// Bytes of a key that comes: SID, scopes, keyed hash.
+/// Bytes of a key to add: SID, scopes, keyed hash.
 const NEW_KEY: usize = size_of::<NewKey>();
 
 /// The payer and the most that a command costs, as a view knows them.
@@ -22,14 +22,14 @@ pub(crate) fn cost(view: &View, command: &Command) -> Cost {
         Command::Services(command) => of_services(view, command),
         Command::Verification(command) => (of_verification(view, command), 0),
         Command::Note(note) => (payer(view, &note.caller), 0),
-        Command::Tick(_) => (Payer::Inner, 0),
+        Command::Tick(_) => (Payer::Internal, 0),
     };
     Cost { payer, bytes: padded(HOT, KEPT + kept) }
 }
 
-/// Callers whose token the view does not find right are strangers, all together.
+/// Callers whose token the view does not verify share one payer.
 fn payer(view: &View, caller: &Caller) -> Payer {
-    view.identify(caller).map_or(Payer::Strangers, |(account, _)| tenant(account))
+    view.identify(caller).map_or(Payer::Unauthenticated, |(account, _)| tenant(account))
 }
 
 fn tenant(account: AccountId) -> Payer {
@@ -40,7 +40,7 @@ fn tenant(account: AccountId) -> Payer {
 fn of_tenancy(command: &tenancy::Command) -> (Payer, usize) {
     match command {
         tenancy::Command::CreateTenant(create) => {
-            let payer = create.admitted.map_or(Payer::Strangers, |_| Payer::Owners);
+            let payer = create.admitted.map_or(Payer::Unauthenticated, |_| Payer::Owners);
             (payer, create.friendly_name.len() + create.ssh_key.len())
         }
         tenancy::Command::ChangeKeys(change) => {
@@ -70,6 +70,6 @@ fn of_verification(view: &View, command: &verification::Command) -> Payer {
         verification::Command::Approve(approve) => payer(view, &approve.caller),
         verification::Command::LookUp(look) => payer(view, &look.caller),
         // Delivery's own: as many as there were starts.
-        verification::Command::ReportDelivery(_) | verification::Command::CountRepeat(_) => Payer::Inner,
+        verification::Command::ReportDelivery(_) | verification::Command::CountRepeat(_) => Payer::Internal,
     }
 }

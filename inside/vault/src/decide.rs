@@ -1,11 +1,11 @@
-//! `decide`: what a command leads to. Reads the state, changes nothing.
+//! `decide`: the decision on a command. Reads the state, changes nothing.
 
 use core::convert::identity;
 
 use adyton_decider::{Draft, Seconds};
 
 use crate::operation::asked;
-use crate::prover::Provers;
+use crate::prover::VaultProver;
 use crate::services::{MAX_SWEPT_LOOSENINGS, Services};
 use crate::verification::Beneath;
 use crate::{
@@ -40,7 +40,7 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
         Command::Services(command) => {
             let mut own = services::Draft::default();
             let context = &mut context.under(|rules| &rules.services);
-            let reply = services::decide(&state.services, &state.tenancy, &Provers, command, context, &mut own)?;
+            let reply = services::decide(&state.services, &state.tenancy, &VaultProver, command, context, &mut own)?;
             add(state, draft, context.now, own, |never| match never {});
             Ok(Reply::Services(reply))
         }
@@ -67,7 +67,7 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
     }
 }
 
-/// What is due, at most `cap` events. What is left is due at the next tick ([`State::is_due`]).
+/// Drafts the events due now, at most `cap`. The rest is due at the next tick ([`State::is_due`]).
 pub(crate) fn tick(state: &State, context: &mut Context<'_>, cap: usize, draft: &mut Draft<Event, Effect>) {
     let mut own = verification::Draft::default();
     verification::sweep(&state.verification, context.now, &mut own);
@@ -78,7 +78,7 @@ pub(crate) fn tick(state: &State, context: &mut Context<'_>, cap: usize, draft: 
     add(state, draft, context.now, own, |never| match never {});
 }
 
-/// Adds what a workflow drafted, and what the others do at the facts that follow from it.
+/// Adds a workflow's draft, and the effects that its facts cause in other workflows.
 fn add<E: Into<EventKind>, F>(
     state: &State,
     draft: &mut Draft<Event, Effect>,
@@ -89,5 +89,5 @@ fn add<E: Into<EventKind>, F>(
     let first = draft.events.len();
     draft.absorb(own, |event| Event { at, kind: event.into() }, effect);
     let facts = draft.events[first..].iter().filter_map(|event| state.fact(&event.kind));
-    draft.effects.extend(facts.flat_map(|fact| state.heed(fact)));
+    draft.effects.extend(facts.flat_map(|fact| state.effects_of_fact(fact)));
 }

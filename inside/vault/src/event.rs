@@ -6,11 +6,11 @@ use adyton_wire::{Put, Reader};
 
 use crate::{OperationKind, services, tenancy, verification};
 
-/// What happened, and when.
+/// An event, and its time.
 pub struct Event {
     /// When it happened.
     pub at: Seconds,
-    /// What happened.
+    /// The event.
     pub kind: EventKind,
 }
 

@@ -1,10 +1,10 @@
-//! What an event of one workflow means to the others.
+//! Facts: consequences of one workflow's event for the others.
 
 use adyton_decider::Seconds;
 use adyton_services::ServiceId;
 use adyton_tenancy::AccountId;
 
-use crate::verification::stop_service;
+use crate::verification::cancel_deliveries_of;
 use crate::{Effect, EventKind, State, services, verification};
 
 /// A fact. It is derived from a logged event and never logged itself.
@@ -14,12 +14,12 @@ pub(crate) enum Fact {
     Booted,
     /// A signed request of a tenant counted.
     Signed(AccountId, u64),
-    /// A service of a tenant is gone.
-    ServiceGone(AccountId, ServiceId),
+    /// A service of a tenant was deleted.
+    ServiceDeleted(AccountId, ServiceId),
 }
 
 impl State {
-    /// What an event means to the others, as the state before it knows.
+    /// The fact that follows from an event, as the state before it knows.
     pub(crate) fn fact(&self, event: &EventKind) -> Option<Fact> {
         match event {
             EventKind::Booted(_) => Some(Fact::Booted),
@@ -27,7 +27,7 @@ impl State {
                 Some(Fact::Signed(*account, *sequence))
             }
             EventKind::Services(services::Event::ServiceDeleted { service }) => {
-                Some(Fact::ServiceGone(self.services.owner(*service)?, *service))
+                Some(Fact::ServiceDeleted(self.services.owner(*service)?, *service))
             }
             EventKind::Operation(_) | EventKind::Tenancy(_) | EventKind::Services(_) | EventKind::Verification(_) => {
                 None
@@ -35,21 +35,21 @@ impl State {
         }
     }
 
-    /// Tells every workflow.
-    pub(crate) fn hear(&mut self, at: Seconds, fact: Fact) {
+    /// Applies the fact to every workflow.
+    pub(crate) fn apply_fact(&mut self, at: Seconds, fact: Fact) {
         match fact {
-            Fact::Booted => self.verification.booted(at),
+            Fact::Booted => self.verification.on_boot(at),
             Fact::Signed(account, sequence) => self.tenancy.signed(account, sequence),
-            Fact::ServiceGone(account, service) => self.verification.service_gone(at, account, service),
+            Fact::ServiceDeleted(account, service) => self.verification.on_service_deleted(at, account, service),
         }
     }
 
-    /// What a fact that is drafted makes others do outside.
-    pub(crate) fn heed(&self, fact: Fact) -> impl Iterator<Item = Effect> + use<> {
+    /// Effects of other workflows that a fact causes.
+    pub(crate) fn effects_of_fact(&self, fact: Fact) -> impl Iterator<Item = Effect> + use<> {
         let mut draft = verification::Draft::default();
         match fact {
             Fact::Booted | Fact::Signed(..) => {}
-            Fact::ServiceGone(_, service) => stop_service(&self.verification, service, &mut draft),
+            Fact::ServiceDeleted(_, service) => cancel_deliveries_of(&self.verification, service, &mut draft),
         }
         draft.effects.into_iter()
     }

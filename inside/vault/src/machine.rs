@@ -9,27 +9,27 @@ use crate::{
     Seconds, State, cost, decide, services, tenancy, verification,
 };
 
-/// What follows once events are durable.
+/// An effect, run once its events are durable.
 #[allow(clippy::large_enum_variant, reason = "nearly every one is a message; a box for each would cost more")]
 pub enum Consequence {
     /// Something of delivery is to be done.
     Deliver(Effect),
-    /// What happened brought this ceiling near.
+    /// The event brought this ceiling near.
     CeilingNear(Ceiling),
 }
 
-/// What readers see: the state as it was at one size of the log.
+/// Published view: the state at one size of the log.
 #[derive(Clone, Default)]
 pub struct View {
     /// Tenants, keys and the owners' settings.
     pub tenancy: tenancy::State,
     /// Services.
     pub services: services::State,
-    /// Live verifications, and why others are over.
+    /// Live verifications, and why others ended.
     pub verification: verification::View,
 }
 
-/// Frozen state: what a snapshot is made of.
+/// Frozen state, from which a snapshot is written.
 pub struct Frozen {
     tenancy: tenancy::State,
     services: services::State,
@@ -115,7 +115,8 @@ impl State {
     /// Adds the ceilings that come near.
     fn consequences(&self, decided: Decision, limits: &Limits) -> Decided<Event, Consequence, Answer> {
         let Decided { draft: Draft { events, effects }, answer } = decided;
-        // No command counts twice against one ceiling, so the state before it tells what is near after it.
+        // No command counts twice against one ceiling, so the state before it shows what is near
+        // after it.
         let near = events.iter().flat_map(|event| self.ceilings_near(event, limits)).map(Consequence::CeilingNear);
         let effects = effects.into_iter().map(Consequence::Deliver).chain(near).collect();
         Decided { draft: Draft { events, effects }, answer }

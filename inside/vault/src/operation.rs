@@ -1,4 +1,4 @@
-//! What operations are called in their records, and who asked for them (`docs/spec/02-entries.md`,
+//! Names of operations in their records, and their callers (`docs/spec/02-entries.md`,
 //! "Operations").
 
 use adyton_decider::{AnyKind, ClientAddress, CredentialKind, OperationOutcome, OperationRecord};
@@ -57,7 +57,8 @@ impl OperationKind {
         (1..=Self::LAST).contains(&number)
     }
 
-    /// Whether a secret may decide what comes of it: its record tells only whether it was permitted.
+    /// Whether a secret may decide what comes of it: its record shows only whether it was
+    /// permitted.
     fn is_decided_by_secrets(self) -> bool {
         matches!(
             self,
@@ -105,7 +106,7 @@ impl Asked {
     /// The record, once the answer is known.
     pub(crate) fn record(self, answer: &Answer) -> OperationRecord {
         let Self { credential, sid, service, kind, object } = self;
-        // What was made is named by the reply; of a refusal the object is what the request named.
+        // The reply names what was made; of a refusal the object is what the request named.
         let (service, object) = match answer {
             Ok(Reply::Services(services::Reply::Service(view))) => (any(view.service), object),
             _ => (service, object),
@@ -121,7 +122,7 @@ impl Asked {
     }
 }
 
-/// What a command asks for and who asks, if it is an operation of an authenticated caller.
+/// The operation and caller of a command, if the caller is authenticated.
 pub(crate) fn asked(state: &State, command: &Command) -> Option<Asked> {
     let asked = match command {
         Command::Tenancy(command) => return of_tenancy(state, command),
@@ -146,7 +147,7 @@ fn of_tenancy(state: &State, command: &tenancy::Command) -> Option<Asked> {
         tenancy::Command::ChangeKeys(change) => {
             let account = any(change.account);
             let asked = Asked::signed(CredentialKind::Signer, account, ChangeKeys, account);
-            state.tenancy.holds(change.account).then_some(asked)
+            state.tenancy.has_account(change.account).then_some(asked)
         }
         tenancy::Command::ChangeSettings(_) => Some(Asked::signed(CredentialKind::Owners, NONE, ChangeSettings, NONE)),
     }

@@ -3,9 +3,9 @@
 use crate::services::{Prover, Requirement};
 
 /// The workflows as a [`Prover`]. A workflow that proves something changes its line here.
-pub(crate) struct Provers;
+pub(crate) struct VaultProver;
 
-impl Prover for Provers {
+impl Prover for VaultProver {
     fn proves(&self, requirement: Requirement) -> bool {
         match requirement {
             // By a check of the code, in verification.

@@ -25,22 +25,22 @@ pub trait Read {
     /// The refusal.
     fn of(&self, view: &View, rules: &Rules, now: Seconds) -> Result<Self::Reply, Self::Refusal>;
 
-    /// What its record says, as if it was permitted.
+    /// Its record, as if it was permitted.
     fn asked(&self) -> Note;
 
     /// Why the caller may not read, if that is the refusal.
     fn denied(refusal: &Self::Refusal) -> Option<Denied>;
 
-    /// What is noted of it; nothing of a caller whose token is wrong.
+    /// The record of it; none for a caller whose token is wrong.
     fn note(&self, answer: &Result<Self::Reply, Self::Refusal>) -> Option<Note> {
         let denied = answer.as_ref().err().and_then(Self::denied);
         (denied != Some(Denied::Unauthorized)).then(|| Note { permitted: denied.is_none(), ..self.asked() })
     }
 }
 
-/// What a tenant is, which keys it has, and what of its services waits.
+/// A tenant, its keys, and its waiting loosenings.
 pub struct FetchAccount {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
 }
 
@@ -48,7 +48,7 @@ pub struct FetchAccount {
 pub struct AccountView {
     /// The tenant and its keys.
     pub account: tenancy::AccountView,
-    /// Services of its that will become weaker, and how, soonest first.
+    /// Its services with a waiting loosening, soonest first.
     pub loosenings: Vec<(ServiceId, Loosening)>,
 }
 
@@ -157,8 +157,8 @@ impl Read for FetchVerification {
     }
 }
 
-/// What the edge asks before there is a command. It may be about to change; a decider has the last
-/// word.
+/// Look-ups of the edge before there is a command. The state may be about to change; the decider
+/// decides.
 impl View {
     /// The caller's account and what it may do there, if its token is right; in constant time.
     pub fn identify(&self, caller: &Caller) -> Option<(AccountId, Scopes)> {

@@ -1,4 +1,4 @@
-//! What comes out of the vault: a closed list, without a code in it but for messages to people.
+//! Replies of the vault: a closed list. Codes are in messages to people only.
 
 use crate::{Effect, Event, services, tenancy, verification};
 
@@ -10,7 +10,7 @@ pub enum Reply {
     Services(services::Reply),
     /// About verifications.
     Verification(verification::Reply),
-    /// Nothing to say.
+    /// No content.
     Done,
 }
 
@@ -23,13 +23,13 @@ pub enum Refusal {
     Services(services::Refusal),
     /// By verification.
     Verification(verification::Refusal),
-    /// What happens by this command is larger than the log's largest batch.
+    /// The command's events are larger than the log's largest batch.
     TooLarge,
 }
 
-/// What a caller receives.
+/// Answer to a command.
 pub type Answer = Result<Reply, Refusal>;
-/// What [`crate::decide`] makes of a command.
+/// Result of [`crate::decide`].
 pub type Decision = adyton_decider::Decision<Event, Effect, Answer>;
 
 impl From<tenancy::Refusal> for Refusal {

@@ -1,4 +1,4 @@
-//! What the policy and the settings allow now.
+//! Rules of the policy and the settings in force.
 
 use crate::{services, tenancy, verification};
 

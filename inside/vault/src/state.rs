@@ -1,4 +1,4 @@
-//! What the vault remembers: the states of its workflows.
+//! State of all workflows.
 
 use alloc::vec::Vec;
 
@@ -19,7 +19,7 @@ pub struct State {
 }
 
 impl State {
-    /// A vault in which nothing happened yet.
+    /// A new vault.
     pub fn new() -> Self {
         Self::default()
     }
@@ -27,7 +27,7 @@ impl State {
     /// Applies one event. Total and deterministic.
     pub fn apply_live(&mut self, Event { at, kind }: Event) {
         if let Some(fact) = self.fact(&kind) {
-            self.hear(at, fact);
+            self.apply_fact(at, fact);
         }
         match kind {
             EventKind::Booted(_) | EventKind::Operation(_) => {}
@@ -62,7 +62,7 @@ impl State {
         near.into_iter().flatten()
     }
 
-    /// Whether something is due ([`crate::Tick`]).
+    /// Whether work is due ([`crate::Tick`]).
     pub fn is_due(&self, now: Seconds) -> bool {
         self.services.is_due(now) || self.verification.is_due(now)
     }

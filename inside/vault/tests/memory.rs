@@ -1,14 +1,15 @@
-//! What API keys, waiting loosenings and live verifications cost, measured: rows of the memory table in
-//! `docs/LIMITS.md`.
+//! Measured cost of API keys, waiting loosenings and live verifications: rows of the memory table
+//! in `docs/LIMITS.md`.
 //!
-//! The process holds nothing else, so what its resident memory grows by is theirs. SIDs of keys are the clients' to choose: the
-//! measure takes scattered ones, and ones in order, which leave the nodes of a tree half empty.
+//! The process holds nothing else, so what its resident memory grows by is theirs. SIDs of keys are
+//! the clients' to choose: the measure takes scattered ones, and ones in order, which leave the
+//! nodes of a tree half empty.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
 use adyton_vault::{
     Channel, Destination, Event, EventKind, Id, KeyedHash, Loosening, NewKey, Requirements, Scope, Scopes,
-    ServiceSettings, Shared, State, SubjectSalt, Subjects, TokenHash, services, tenancy, verification,
+    ServiceSettings, SharedSubject, State, SubjectSalt, Subjects, TokenHash, services, tenancy, verification,
 };
 
 /// Items of each measure.
@@ -29,7 +30,7 @@ fn resident() -> usize {
     statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
 
-/// What each item of a measure cost.
+/// Cost of each item of a measure.
 fn each(before: usize) -> usize {
     resident().saturating_sub(before) / ITEMS as usize
 }
@@ -65,7 +66,7 @@ fn tenants() -> State {
 }
 
 #[test]
-fn all_fit_their_rows_of_the_memory_table() {
+fn memory_per_item_is_within_limits_md() {
     // Kept, so that no measure finds room that an earlier one gave back.
     let _kept = [keys(true), keys(false), loosenings(), live_verifications()];
 }
@@ -132,7 +133,7 @@ fn started(number: u32, service: u32) -> verification::Event {
     let subjects = Subjects {
         in_service: KeyedHash::from_bytes(hash(1)),
         in_tenant: KeyedHash::from_bytes(hash(2)),
-        shared: Shared::NumberBlock(KeyedHash::from_bytes(hash(3))),
+        shared: SharedSubject::NumberBlock(KeyedHash::from_bytes(hash(3))),
     };
     verification::Event::VerificationStarted {
         verification: id(number, true),

@@ -11,9 +11,9 @@ use adyton_engine::Machine;
 use adyton_seal::{Code, Secret};
 use adyton_vault::{
     AccountId, Admission, Caller, ChangeKeys, Channel, Check, Command, Context, DeleteService, Destination, Event,
-    EventKind, Fresh, Id, KeyChanges, KeyId, KeyedHash, MessageLook, NewKey, Requirements, Rules, Scope, Scopes,
-    ServiceId, ServiceSettings, Shared, Start, State, Subject, SubjectSalt, Subjects, Target, Tick, TokenHash, decide,
-    services, tenancy, verification,
+    EventKind, Fresh, Id, KeyChanges, KeyId, KeyedHash, MessageOptions, NewKey, Requirements, Rules, Scope, Scopes,
+    ServiceId, ServiceSettings, SharedSubject, Start, State, Subject, SubjectSalt, Subjects, Target, Tick, TokenHash,
+    decide, services, tenancy, verification,
 };
 
 const NOW: u64 = 1_800_000_000;
@@ -132,11 +132,11 @@ impl Vault {
             subjects: Subjects {
                 in_service: Subject::from_bytes([9; 16]),
                 in_tenant: KeyedHash::from_bytes([9; 16]),
-                shared: Shared::NumberBlock(KeyedHash::from_bytes([9; 16])),
+                shared: SharedSubject::NumberBlock(KeyedHash::from_bytes([9; 16])),
             },
             channel: Channel::Sms,
             custom_code: None,
-            look: MessageLook::default(),
+            look: MessageOptions::default(),
             cost: 1,
         });
         let target = Target::Subject(Subject::from_bytes(bytes(1)));

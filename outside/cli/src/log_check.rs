@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use adyton_ledger::{CheckError, LogId, Report, Terms, check, sha256};
+use adyton_ledger::{CheckContext, CheckError, LogId, Report, check, sha256};
 use adyton_policy::Policy;
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::store::Source;
 /// What policies say of retention, and this machine's clock.
 struct Here;
 
-impl Terms for Here {
+impl CheckContext for Here {
     fn retention(&self, policy: &[u8]) -> Option<u64> {
         Policy::parse(policy).ok().map(|policy| u64::from(policy.retention_days) * 86_400)
     }

@@ -22,7 +22,8 @@ use tokio::time::timeout;
 
 use crate::pipe;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for a dial request, for a look-up with a connection, and for the answer.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The instance metadata service of a cloud, link-local: the only address that is dialled as an address.
 pub const METADATA: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
@@ -84,7 +85,7 @@ impl FromStr for Route {
 /// Serves one outbound connection from first SOCKS byte to last.
 pub(crate) async fn dial(stream: Stream, routes: &Routes) -> Result<(), SocksServerError> {
     let asked = async { Socks5ServerProtocol::accept_no_auth(stream).await?.read_command().await };
-    let Ok(asked) = timeout(PATIENCE, asked).await else { return Ok(()) };
+    let Ok(asked) = timeout(DIAL_TIMEOUT, asked).await else { return Ok(()) };
     let (protocol, command, target) = asked?;
     if command != Socks5Command::TCPConnect {
         return protocol.reply_error(&ReplyError::CommandNotSupported).await;
@@ -102,7 +103,7 @@ pub(crate) async fn dial(stream: Stream, routes: &Routes) -> Result<(), SocksSer
             None => TcpStream::connect((&target.0[..], port)).await,
         }
     };
-    let reached = match timeout(PATIENCE, connect).await {
+    let reached = match timeout(DIAL_TIMEOUT, connect).await {
         Ok(Ok(reached)) => reached,
         Ok(Err(error)) => return protocol.reply_error(&reply(&error)).await,
         Err(_) => return protocol.reply_error(&ReplyError::ConnectionTimeout).await,

@@ -1,4 +1,4 @@
-//! What can go wrong with a store.
+//! Errors of a store.
 
 use std::fmt;
 use std::io;
@@ -80,7 +80,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What it says of a file that is being opened.
+    /// Its message for a file that is being opened.
     pub(crate) fn at(self, path: &Path) -> OpenError {
         match self {
             Self::Format { expected, got } => OpenError::Format { path: path.into(), expected, got },

@@ -1,7 +1,7 @@
 //! The ingress pipe: one client's TLS connection to one stream into the enclave, byte for byte.
 //!
 //! The enclave ends a connection that idles, after two minutes. Where the host has fewer places than it has clients, it ends
-//! connections itself, those that are quiet longest first: the enclave spoke last, at least [`QUIET`] ago.
+//! connections itself, those that are quiet longest first: the enclave spoke last, at least [`IDLE_TIMEOUT_WHEN_FULL`] ago.
 
 use std::io;
 use std::pin::pin;
@@ -15,18 +15,18 @@ use tokio::time::{Duration, sleep, timeout};
 /// A TLS record and a bit: small requests take one read.
 const BUFFER: usize = 16 * 1024 + 512;
 /// Shortest time without a byte after which a connection may be ended to make room for another.
-const QUIET: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT_WHEN_FULL: Duration = Duration::from_secs(10);
 /// Longest wait for a side to take what one read brought, and for anything to move once one direction has ended. Until
 /// then it is for the enclave to end a connection that is silent.
-const PATIENCE: Duration = Duration::from_secs(20);
+const STALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// The same once the second side has ended its direction: nothing that is still said to it will be answered.
-const PARTING: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Times that a full queue of the enclave is tried again, and the wait between.
 const TRIES: (u32, Duration) = (1000, Duration::from_millis(10));
 
 /// Accepts clients for ever, at most `limit` at a time; over it, new ones wait in the listener's queue.
 pub async fn serve_ingress(listener: TcpListener, enclave: Address, limit: usize) {
-    let places = Places::new(limit, QUIET);
+    let places = Places::new(limit, IDLE_TIMEOUT_WHEN_FULL);
     loop {
         let place = places.take().await;
         let Ok((client, _)) = listener.accept().await else {
@@ -63,16 +63,17 @@ async fn connect(enclave: &Address) -> io::Result<Stream> {
     }
 }
 
-/// Copies both ways between one that asks and one that answers, until both are closed; one side's end is passed on to the other. A side that takes no more bytes ends
-/// that direction only, so that what it said before is still passed on. It may be lost all the same: TCP resets a
-/// connection that is closed with an upload unread.
+/// Copies both ways between one that asks and one that answers, until both are closed; one side's
+/// end is passed on to the other. A side that takes no more bytes ends that direction only, so that
+/// what it said before is still passed on. It may be lost all the same: TCP resets a connection
+/// that is closed with an upload unread.
 ///
-/// Once a direction has ended, the other goes on as long as it moves: a peer that was told the end and never says its own
-/// would hold its place for ever.
+/// Once a direction has ended, the other goes on as long as it moves: a peer that received the end
+/// and never sends its own would hold its place for ever.
 ///
 /// # Errors
-/// Those of a stream that cannot be read, and [`io::ErrorKind::TimedOut`] if a side does not take what it is sent; they
-/// end both directions.
+/// Those of a stream that cannot be read, and [`io::ErrorKind::TimedOut`] if a side does not take
+/// what it is sent; they end both directions.
 pub async fn pipe<A, B>(a: A, b: B) -> io::Result<()>
 where
     A: AsyncRead + AsyncWrite + Unpin,
@@ -100,8 +101,8 @@ where
     let mut there = pin!(copy(&mut a_read, &mut b_write, &moved, || spoke(Side::Asks)));
     let mut back = pin!(copy(&mut b_read, &mut a_write, &moved, || spoke(Side::Answers)));
     tokio::select! {
-        ended = &mut there => { ended?; while_it_moves(back, &moved, PATIENCE).await }
-        ended = &mut back => { ended?; while_it_moves(there, &moved, PARTING).await }
+        ended = &mut there => { ended?; while_it_moves(back, &moved, STALL_TIMEOUT).await }
+        ended = &mut back => { ended?; while_it_moves(there, &moved, DRAIN_TIMEOUT).await }
     }
 }
 
@@ -135,7 +136,7 @@ async fn copy(
             return Ok(());
         }
         spoke();
-        if timeout(PATIENCE, to.write_all(&buffer[..count])).await?.is_err() {
+        if timeout(STALL_TIMEOUT, to.write_all(&buffer[..count])).await?.is_err() {
             return Ok(());
         }
         moved.fetch_add(1, Ordering::Relaxed);

@@ -30,5 +30,5 @@ pub use metrics::Metrics;
 pub use pages::{Pages, serve_pages};
 pub use reader::RedbReader;
 pub use service::{EventSink, serve_channels};
-pub use tiles::{Found, Published, TileRequest, TileRequestError, Wanted, serve_tiles};
+pub use tiles::{Published, Resource, TileLookup, TileRequest, TileRequestError, serve_tiles};
 pub use writer::Writer;

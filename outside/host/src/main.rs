@@ -30,7 +30,7 @@ ADDRESS is unix:PATH or vsock:CID:PORT. It is normally started by `adyton up`.";
 /// Clients at once, unless `--max-connections` says otherwise: as many as an enclave has places for.
 const MAX_CONNECTIONS: usize = 8192;
 /// Longest wait for reads and look-ups that are under way when the process is to end.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 struct Arguments {
     data: PathBuf,
@@ -71,7 +71,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let ended = runtime.block_on(serve(arguments, store));
     // The runtime's tasks hold the store; when they are gone its thread closes the file. A name that is being looked up,
     // or a line that nobody reads, is not waited for.
-    runtime.shutdown_timeout(PATIENCE);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     thread.join().map_err(|_| "the store's thread failed")?;
     ended
 }

@@ -1,7 +1,9 @@
-//! Metrics in Prometheus' text format: made of operational events and nothing else, for the host knows nothing else.
+//! Metrics in Prometheus' text format: made of operational events and nothing else, its only
+//! source.
 //!
-//! What the vault did comes as sums from the inside; what became of the vault is counted here. Sums begin at zero with
-//! every boot, counts with every start of the host. How they are asked for is in [`crate::pages`].
+//! The vault reports sums of its operations; the host counts its state changes. Sums begin at zero
+//! with every boot, counts with every start of the host. How they are asked for is in
+//! [`crate::pages`].
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -9,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use adyton_frame::{Ceiling, Counters, DeliveryFailure, Event, StopReason};
 
-/// What the events said.
+/// State according to the events.
 #[derive(Debug, Default)]
 pub struct Metrics(Mutex<Seen>);
 
@@ -89,7 +91,7 @@ impl Metrics {
             Event::BootDelayed { .. } => seen.boots_delayed += 1,
             Event::LogFaulty { .. } => seen.log_faults += 1,
             Event::Counters(counters) => {
-                // Only a vault that serves says this; a host that was started again hears it within a minute.
+                // Only a vault that serves says this; a restarted host receives it within a minute.
                 seen.ready = !seen.stopped;
                 seen.counters = counters;
             }
@@ -98,7 +100,7 @@ impl Metrics {
 
     /// Whether nothing is known that keeps a vault that answers from deciding: the store takes its entries, and no other
     /// vault writes them.
-    pub fn is_unhindered(&self) -> bool {
+    pub fn can_append(&self) -> bool {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.away.is_empty() && !seen.stopped
     }
@@ -278,9 +280,9 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_away_hinders_until_it_is_back_and_another_writer_until_the_next_boot() {
+    fn ready_follows_store_and_fencing() {
         let metrics = Metrics::default();
-        assert!(metrics.is_unhindered());
+        assert!(metrics.can_append());
         for (event, expected) in [
             (Event::StoreLost { log: 0 }, false),
             (Event::StoreLost { log: 1 }, false),
@@ -294,7 +296,7 @@ mod tests {
             (Event::BootPhase { phase: 1 }, true),
         ] {
             metrics.observe(&event);
-            assert_eq!(metrics.is_unhindered(), expected, "{event:?}");
+            assert_eq!(metrics.can_append(), expected, "{event:?}");
         }
         metrics.observe(&Event::Counters(counters()));
         assert_eq!(value(&metrics.text(), "adyton_ready"), 1, "a host that was started again");

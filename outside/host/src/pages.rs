@@ -1,4 +1,4 @@
-//! What may be asked of the host: whether it is there, whether the vault serves, and its sums.
+//! Pages of the host: liveness, readiness of the vault, and its counters.
 //!
 //! | path | answer |
 //! |---|---|
@@ -6,11 +6,13 @@
 //! | `/readyz` | 200 if the enclave takes connections, its store takes entries and no other vault writes them; 503 if not |
 //! | `/metrics` | Prometheus' text, where it is asked for at the address of the metrics |
 //!
-//! An enclave takes connections once its boot is over, its logs replayed and its key there; so a connection to it is all that
-//! is tried. That the store takes entries is known from the last one that was written.
+//! An enclave takes connections once it has booted, replayed its logs and obtained its key; so the
+//! only probe is a connection to it. That the store takes entries is known from the last one that
+//! was written.
 //!
-//! What it is not: nobody reads anything here but a status and the sums. A load balancer may ask at an address of the network
-//! (`--health`), where there are no sums. The vault itself answers `/health` and `/ready` to its clients, inside TLS.
+//! What it is not: the pages show a status and the counters only. A load balancer may ask at an
+//! address of the network (`--health`), where there are no counters. The vault itself answers
+//! `/health` and `/ready` to its clients, inside TLS.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -30,13 +32,13 @@ use tokio::time::timeout;
 use crate::Metrics;
 
 /// Longest time that a connection is kept.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECTION_LIFETIME: Duration = Duration::from_secs(10);
 /// Longest wait for the enclave to take a connection.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Connections at once: Prometheus, a kubelet and a few load balancers need one each.
 const MAX_CONNECTIONS: usize = 16;
 
-/// What is answered at one address.
+/// Pages of one address.
 pub struct Pages {
     metrics: Arc<Metrics>,
     enclave: Address,
@@ -55,7 +57,7 @@ impl Pages {
     }
 
     async fn is_ready(&self) -> bool {
-        self.metrics.is_unhindered() && matches!(timeout(CONNECT_PATIENCE, self.enclave.connect()).await, Ok(Ok(_)))
+        self.metrics.can_append() && matches!(timeout(CONNECT_TIMEOUT, self.enclave.connect()).await, Ok(Ok(_)))
     }
 
     async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
@@ -95,7 +97,7 @@ pub async fn serve_pages(listener: TcpListener, pages: Pages) {
         let connection = http.keep_alive(false).serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
             // How it ends is the client's affair.
-            let _ = timeout(PATIENCE, connection).await;
+            let _ = timeout(CONNECTION_LIFETIME, connection).await;
             drop(place);
         });
     }

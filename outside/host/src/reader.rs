@@ -42,7 +42,7 @@ impl RedbReader {
         }
     }
 
-    /// Lets go of the database after a failure.
+    /// Drops the database after a failure; the next use opens it again.
     pub(crate) fn mark_broken(&self) {
         *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = Handle::Broken;
     }
@@ -76,7 +76,7 @@ impl RedbReader {
     }
 }
 
-/// Sizes of a log of which the last one's head is shown for good ([`head_is_kept`]).
+/// Sizes of a log of which the last one's head is kept permanently ([`head_is_kept`]).
 const HEAD_BLOCK: u64 = 256;
 
 /// Bytes of a record in a frame besides its entry and bodies: a flag and two lengths.

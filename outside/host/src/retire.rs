@@ -1,23 +1,22 @@
-//! Taking away bodies and chunks that no boot needs again, some at a time, so that no append waits
-//! for all of them.
+//! Deletes retired bodies and chunks in steps, so that no append waits for all of them.
 //!
 //! 1. hot bodies below the snapshot, from where the last retirement ended;
-//! 2. kept bodies below it that are old enough. Time buckets of a log do not fall, so the first one that is too young ends the walk;
+//! 2. kept bodies below it that are old enough. Time buckets of a log do not fall, so the first one
+//!    that is too young ends the walk;
 //! 3. chunks of other snapshots.
 //!
-//! Only the last step waits for the disk: what a crash gives back is taken away by the next
-//! retirement.
+//! Only the last step waits for the disk: what a crash restores is deleted by the next retirement.
 
-use adyton_ledger::{Body, Kind, LogId, Retirement, overtaken, retires};
+use adyton_ledger::{Body, Kind, LogId, Retirement, is_fenced, retires};
 use redb::{Durability, ReadableTable, StorageError, Table};
 
 use crate::row::Row;
-use crate::tables::{BATCHES, CHUNKS, HOT_GONE, KEPT_GONE, MARKS, newest};
+use crate::tables::{BATCHES, CHUNKS, HOT_RETIRED, KEPT_RETIRED, MARKS, newest};
 use crate::{RedbStore, StoreError};
 
 impl RedbStore {
-    /// Takes away some of what a retirement names, after a look at `most` batches. Whether some may
-    /// be left.
+    /// Deletes a part of what a retirement names, after scanning `most` batches. Returns true if
+    /// work remains.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -29,13 +28,13 @@ impl RedbStore {
                 let mut batches = write.open_table(BATCHES)?;
                 let newest = newest(&batches, log, |index, row| (index, row.entry()))?;
                 let Some((last, entry)) = newest else { return Ok(false) };
-                if overtaken(retirement, Some(&entry)) {
+                if is_fenced(retirement, Some(&entry)) {
                     return Ok(false);
                 }
                 let mut marks = write.open_table(MARKS)?;
                 let mut walk = Walk { log: number, end: retirement.below.min(last + 1), left: most.max(1), retirement };
                 let mut is_left = false;
-                for (mark, body) in [(HOT_GONE, Body::Hot), (KEPT_GONE, Body::Kept)] {
+                for (mark, body) in [(HOT_RETIRED, Body::Hot), (KEPT_RETIRED, Body::Kept)] {
                     let from = marks.get((number, mark))?.map_or(0, |index| index.value());
                     let (reached, is_over) = walk.some(&mut batches, from, body)?;
                     if reached > from {
@@ -58,7 +57,7 @@ impl RedbStore {
     }
 }
 
-/// What one step may look at.
+/// Scan budget of one step.
 struct Walk<'a> {
     log: u16,
     /// Batches at or above this index stay as they are.

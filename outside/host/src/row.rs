@@ -88,7 +88,7 @@ impl<'a> Row<'a> {
         Record { entry: self.entry(), hot: self.hot.map(<[u8]>::to_vec), kept: self.kept.map(<[u8]>::to_vec) }
     }
 
-    /// The row without the bodies that `goes` names; `None` if none of them is there.
+    /// The row without the bodies that `goes` names; `None` if the row has none of them.
     pub(crate) fn without(self, goes: impl Fn(Body) -> bool) -> Option<Self> {
         let stays = |which, body: Option<&'a [u8]>| body.filter(|_| !goes(which));
         let left = Self { hot: stays(Body::Hot, self.hot), kept: stays(Body::Kept, self.kept), ..self };
@@ -112,7 +112,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_row_is_read_as_it_was_written_and_no_part_of_it_is_one(
+        fn row_round_trips_and_prefixes_are_refused(
             entry in any::<[u8; ENTRY_LEN]>(), head in ".{0,40}",
             hot in option::of(vec(any::<u8>(), 0..40)), kept in option::of(vec(any::<u8>(), 0..40)),
         ) {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_goes_and_the_rest_stays() {
+    fn retired_body_leaves_the_rest_of_the_row() {
         let record = Record { entry: Entry::from_bytes([7; ENTRY_LEN]), hot: Some(vec![1]), kept: Some(vec![2]) };
         let row = Row::of(&record, "head");
         assert!(row.without(|_| false).is_none());

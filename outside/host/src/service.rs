@@ -13,7 +13,7 @@ use crate::{Approvals, RedbReader, RedbStore, Routes, StoreError, Writer};
 const READ_BYTES: usize = 1_000_000;
 
 /// Heads in one reply, whatever was asked for.
-const MOST_HEADS: u32 = 1024;
+const MAX_HEADS: u32 = 1024;
 
 /// Where operational events go. It may block, say on a pipe that nobody reads; then only further events wait.
 pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
@@ -116,7 +116,7 @@ fn perform_read(store: &RedbReader, approvals: &Approvals, request: Message) -> 
             chunk.map(|chunk| chunk.map_or(Message::Missing, Message::Chunk))
         }
         Message::Heads { log, from, max } => {
-            let heads = store.heads(LogId::from_number(log), from, max.min(MOST_HEADS));
+            let heads = store.heads(LogId::from_number(log), from, max.min(MAX_HEADS));
             heads.map(|heads| Message::HeadList(that_fit(heads)))
         }
         Message::Tile { log, level, number } => {

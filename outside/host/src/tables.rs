@@ -27,10 +27,10 @@ pub(crate) const MARKS: TableDefinition<'_, (u16, u8), u64> = TableDefinition::n
 
 /// Mark: the newest entry of kind `snapshot`.
 pub(crate) const SNAPSHOT: u8 = 0;
-/// Mark: below it every hot body that may go is gone.
-pub(crate) const HOT_GONE: u8 = 1;
-/// Mark: below it every kept body that may go is gone.
-pub(crate) const KEPT_GONE: u8 = 2;
+/// Mark: below it every hot body that may be deleted is deleted.
+pub(crate) const HOT_RETIRED: u8 = 1;
+/// Mark: below it every kept body that may be deleted is deleted.
+pub(crate) const KEPT_RETIRED: u8 = 2;
 
 /// Makes the tables of a new file, and says the format of a file that is not new. They exist from
 /// the start, so that readers need not care.

@@ -5,7 +5,7 @@
 //!
 //! Once a request was answered, the thread does one small step of what is due, tiles before
 //! retirement, and looks for the next request. So no append waits for a tile of its own or for a
-//! whole retirement: one that arrives meanwhile waits for one full tile or [`RETIRED_AT_ONCE`]
+//! whole retirement: one that arrives meanwhile waits for one full tile or [`BATCHES_PER_STEP`]
 //! batches, which no sync follows. A retirement is answered once all of it is done.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -20,9 +20,9 @@ use crate::service::{failed, perform_write};
 use crate::{RedbReader, RedbStore};
 
 /// Full tiles of level 0 that are built between two requests.
-const TILES_AT_ONCE: u64 = 1;
-/// Batches that a retirement looks at between two requests.
-const RETIRED_AT_ONCE: u64 = 64;
+const TILES_PER_STEP: u64 = 1;
+/// Batches that a retirement scans between two requests.
+const BATCHES_PER_STEP: u64 = 64;
 
 type Job = (Message, Reply);
 type Reply = oneshot::Sender<Message>;
@@ -100,7 +100,7 @@ impl Thread {
         let appends = appends(&request);
         let answer = perform_write(&mut self.store, request);
         self.tiles.extend(appends.and_then(|(log, from)| completes_a_tile(log, from, &answer)));
-        // Nobody waits for the reply if its connection has ended.
+        // No task waits for the reply if its connection has ended.
         let _ = reply.send(answer);
     }
 
@@ -117,16 +117,16 @@ impl Thread {
         }
     }
 
-    /// Does a little of what is due.
+    /// Does one step of what is due.
     fn step(&mut self) {
         if let Some(log) = self.tiles.first() {
             // A failure is the disk's, which the next append meets too. The log is due again with
             // its next tile.
-            if !self.store.build_tiles(*log, TILES_AT_ONCE).unwrap_or(false) {
+            if !self.store.build_tiles(*log, TILES_PER_STEP).unwrap_or(false) {
                 self.tiles.pop_first();
             }
         } else if let Some((log, retirement, _)) = self.retiring.front() {
-            let answer = match self.store.retire_some(*log, retirement, RETIRED_AT_ONCE) {
+            let answer = match self.store.retire_some(*log, retirement, BATCHES_PER_STEP) {
                 Ok(true) => return,
                 Ok(false) => Message::Done,
                 Err(error) => failed(error),
@@ -138,7 +138,7 @@ impl Thread {
     }
 }
 
-/// The next request, or nothing to do but what is due; `None` once nobody can ask any more.
+/// The next request, or nothing to do but what is due; `None` once the last sender is dropped.
 fn next(inbox: &Receiver<Job>, may_wait: bool) -> Option<Option<Job>> {
     if may_wait {
         return inbox.recv().ok().map(Some);
@@ -248,11 +248,11 @@ mod tests {
     async fn a_retirement_ends_when_another_snapshot_is_being_stored() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = RedbStore::open(folder.path()).unwrap();
-        left(&mut store, 0..4 * RETIRED_AT_ONCE);
+        left(&mut store, 0..4 * BATCHES_PER_STEP);
         let mut thread = Thread { store, tiles: BTreeSet::new(), retiring: VecDeque::new() };
         let put = |snapshot| Message::PutChunk { log: 1, snapshot, number: 0, bytes: vec![7; 8] };
         let retire =
-            Message::Retire { log: 1, below: 4 * RETIRED_AT_ONCE, bucket: 0, snapshot: [1; 16], boot_id: [2; 16] };
+            Message::Retire { log: 1, below: 4 * BATCHES_PER_STEP, bucket: 0, snapshot: [1; 16], boot_id: [2; 16] };
         let mut answers = Vec::new();
         for request in [put([1; 16]), retire, put([3; 16])] {
             let (reply, answer) = oneshot::channel();

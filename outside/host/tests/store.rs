@@ -1,7 +1,7 @@
 //! The redb store against its model, and what only a file can do.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use adyton_host::{Found, OpenError, RedbStore, StoreError};
+use adyton_host::{OpenError, RedbStore, StoreError, TileLookup};
 use adyton_ledger::{
     AppendOutcome, ENTRY_LEN, Entry, Frontier, Hash, Header, Kind, LogId, LogReader, LogStore, MemoryStore, Record,
     Retirement, Size,
@@ -77,28 +77,28 @@ fn published_is_what_the_entries_give(store: &RedbStore, model: &MemoryStore, lo
     for (number, tile) in leaves.chunks(256).enumerate() {
         let width = if tile.len() == 256 { String::new() } else { format!(".p/{}", tile.len()) };
         let hashes: Vec<u8> = tile.iter().flat_map(|hash| hash.0).collect();
-        assert_eq!(published(&format!("tile/0/{number:03}{width}")), Found::Bytes(hashes.clone()));
+        assert_eq!(published(&format!("tile/0/{number:03}{width}")), TileLookup::Bytes(hashes.clone()));
         // A narrower one stays.
-        assert_eq!(published(&format!("tile/0/{number:03}.p/1")), Found::Bytes(hashes[..32].to_vec()));
+        assert_eq!(published(&format!("tile/0/{number:03}.p/1")), TileLookup::Bytes(hashes[..32].to_vec()));
         let wider = if tile.len() == 255 { String::new() } else { format!(".p/{}", tile.len() % 256 + 1) };
         assert_eq!(
             published(&format!("tile/0/{number:03}{wider}")),
             match tile.len() {
-                256 => Found::Bytes(hashes[..32].to_vec()),
-                _ => Found::Nothing,
+                256 => TileLookup::Bytes(hashes[..32].to_vec()),
+                _ => TileLookup::Nothing,
             }
         );
     }
     for (number, bundle) in records.chunks(256).enumerate() {
         let width = if bundle.len() == 256 { String::new() } else { format!(".p/{}", bundle.len()) };
         let entries: Vec<u8> = bundle.iter().flat_map(|record| prefixed(&record.entry)).collect();
-        assert_eq!(published(&format!("tile/entries/{number:03}{width}")), Found::Bytes(entries));
+        assert_eq!(published(&format!("tile/entries/{number:03}{width}")), TileLookup::Bytes(entries));
     }
     let roots: Vec<u8> = leaves.chunks_exact(256).flat_map(|tile| root(tile).0).collect();
-    let above = if roots.is_empty() { Found::Nothing } else { Found::Bytes(roots.clone()) };
+    let above = if roots.is_empty() { TileLookup::Nothing } else { TileLookup::Bytes(roots.clone()) };
     assert_eq!(published(&format!("tile/1/000.p/{}", (size / 256).max(1))), above);
-    assert_eq!(published(&format!("tile/1/000.p/{}", size / 256 + 1)), Found::Nothing);
-    assert_eq!(published("tile/2/000.p/1"), Found::Nothing);
+    assert_eq!(published(&format!("tile/1/000.p/{}", size / 256 + 1)), TileLookup::Nothing);
+    assert_eq!(published("tile/2/000.p/1"), TileLookup::Nothing);
 }
 
 fn prefixed(entry: &Entry) -> Vec<u8> {
@@ -138,29 +138,29 @@ fn a_row_of_level_1_is_full_after_65_536_entries_and_its_root_begins_level_2() {
     let mut store = RedbStore::open(folder.path()).unwrap();
     let published = |store: &RedbStore, path: &str| store.reader().published(log(), &path.parse().unwrap()).unwrap();
     // 257 tiles at once are too many to compute for one request; those of level 0 are always there.
-    assert_eq!(published(&store, "tile/1/000"), Found::NotBuilt);
-    assert_eq!(published(&store, "tile/2/000.p/1"), Found::NotBuilt);
+    assert_eq!(published(&store, "tile/1/000"), TileLookup::NotBuilt);
+    assert_eq!(published(&store, "tile/2/000.p/1"), TileLookup::NotBuilt);
     let level_0: Vec<u8> = leaves[65_536..65_792].iter().flat_map(|hash| hash.0).collect();
-    assert_eq!(published(&store, "tile/0/256"), Found::Bytes(level_0.clone()));
+    assert_eq!(published(&store, "tile/0/256"), TileLookup::Bytes(level_0.clone()));
     assert!(store.build_tiles(log(), 200).unwrap());
     let level_1: Vec<u8> = leaves[..65_536].chunks(256).flat_map(|tile| root(tile).0).collect();
-    assert_eq!(published(&store, "tile/1/000"), Found::Bytes(level_1.clone()), "57 of it are computed");
+    assert_eq!(published(&store, "tile/1/000"), TileLookup::Bytes(level_1.clone()), "57 of it are computed");
     assert_eq!(store.tile(log(), 1, 0).unwrap(), None);
     assert!(!store.build_tiles(log(), 200).unwrap());
     assert_eq!(store.tile(log(), 1, 0).unwrap(), Some(level_1.clone()));
     assert_eq!(store.tile(log(), 2, 0).unwrap(), None, "a partial tile is no stored tile");
-    assert_eq!(published(&store, "tile/1/000"), Found::Bytes(level_1));
-    assert_eq!(published(&store, "tile/1/001.p/1"), Found::Bytes(root(&leaves[65_536..65_792]).0.to_vec()));
-    assert_eq!(published(&store, "tile/2/000.p/1"), Found::Bytes(root(&leaves[..65_536]).0.to_vec()));
-    assert_eq!(published(&store, "tile/0/256"), Found::Bytes(level_0));
-    assert_eq!(published(&store, "tile/2/000.p/2"), Found::Nothing);
+    assert_eq!(published(&store, "tile/1/000"), TileLookup::Bytes(level_1));
+    assert_eq!(published(&store, "tile/1/001.p/1"), TileLookup::Bytes(root(&leaves[65_536..65_792]).0.to_vec()));
+    assert_eq!(published(&store, "tile/2/000.p/1"), TileLookup::Bytes(root(&leaves[..65_536]).0.to_vec()));
+    assert_eq!(published(&store, "tile/0/256"), TileLookup::Bytes(level_0));
+    assert_eq!(published(&store, "tile/2/000.p/2"), TileLookup::Nothing);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn it_does_what_its_model_does(steps in vec(step(), 1..24)) {
+    fn store_matches_its_model(steps in vec(step(), 1..24)) {
         let folder = tempfile::tempdir().unwrap();
         let (mut store, mut model) = (RedbStore::open(folder.path()).unwrap(), MemoryStore::new());
         let mut last = std::collections::BTreeMap::new();
@@ -296,7 +296,7 @@ fn a_file_of_another_format_is_refused_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_file_without_tables_becomes_a_store_and_is_none_before() {
+fn empty_file_is_initialised_on_open_for_writing_only() {
     let folder = tempfile::tempdir().unwrap();
     drop(Database::create(folder.path().join("log.redb")).unwrap());
     let read = RedbStore::open_read_only(folder.path());
@@ -349,7 +349,7 @@ fn a_full_disk_is_full() {
 }
 
 #[test]
-fn an_enclave_that_was_overtaken_retires_nothing() {
+fn fenced_enclave_retires_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut redb = RedbStore::open(folder.path()).unwrap();
     let mut memory = MemoryStore::new();

@@ -13,7 +13,7 @@ const SIZE: u8 = 3;
 /// More than an address has places.
 const CROWD: usize = 160;
 /// Longest wait for what needs none: much less than silence is kept for, however few processors there are.
-const PATIENCE: Duration = Duration::from_secs(9);
+const TEST_TIMEOUT: Duration = Duration::from_secs(9);
 
 fn entry(number: u8) -> Entry {
     Entry::from_bytes([number; ENTRY_LEN])
@@ -114,7 +114,7 @@ async fn nothing_else_is_answered_and_no_body_of_an_entry() {
 }
 
 #[tokio::test]
-async fn a_connection_takes_one_request_after_the_other() {
+async fn keep_alive_serves_requests_in_turn() {
     let served = served().await;
     let mut stream = TcpStream::connect(served.gov).await.unwrap();
     let request = b"GET /gov/tile/0/000.p/1 HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -129,7 +129,7 @@ async fn a_connection_takes_one_request_after_the_other() {
 
 /// Clients that say nothing, half a head, or nothing more after an answer.
 #[tokio::test]
-async fn those_who_say_nothing_make_room_for_one_who_asks() {
+async fn silent_connections_make_room_for_a_request() {
     let served = served().await;
     let whole = b"GET /gov/checkpoint HTTP/1.1\r\nhost: localhost\r\n\r\n";
     for said in [&b""[..], &whole[..30], &[&whole[..], &whole[..30]].concat()] {
@@ -140,12 +140,13 @@ async fn those_who_say_nothing_make_room_for_one_who_asks() {
             crowd.push(stream);
         }
         for _ in 0..3 {
-            let answered = tokio::time::timeout(PATIENCE, asked(served.gov, "GET /gov/checkpoint")).await;
+            let answered = tokio::time::timeout(TEST_TIMEOUT, asked(served.gov, "GET /gov/checkpoint")).await;
             let (head, _) = answered.expect("others hold all places");
             assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
         }
         // The connection that had waited longest was closed.
         let mut rest = Vec::new();
-        let _ = tokio::time::timeout(PATIENCE, crowd[0].read_to_end(&mut rest)).await.expect("the first one is kept");
+        let _ =
+            tokio::time::timeout(TEST_TIMEOUT, crowd[0].read_to_end(&mut rest)).await.expect("the first one is kept");
     }
 }

@@ -17,7 +17,7 @@ const CLOCK_ROOM: u64 = 60;
 const BUCKET: u64 = 10;
 
 /// What a check needs besides the logs.
-pub trait Terms {
+pub trait CheckContext {
     /// Seconds for which a policy keeps bodies; `None` if its bytes cannot be read.
     fn retention(&self, policy: &[u8]) -> Option<u64>;
 
@@ -51,7 +51,7 @@ impl Retained {
     }
 
     /// Where and why a kept body cannot have been retired.
-    pub(super) fn fault(&self, policies: &[PolicyRecord], terms: &impl Terms) -> Option<(u64, Rule)> {
+    pub(super) fn fault(&self, policies: &[PolicyRecord], terms: &impl CheckContext) -> Option<(u64, Rule)> {
         let (index, bucket) = self.missing?;
         let (last, newest) = self.newest?;
         // A clock that is behind the log's is not believed.
@@ -66,7 +66,8 @@ impl Retained {
                 unread = Some(release);
                 continue;
             };
-            let got = end.saturating_sub(bucket.saturating_mul(BUCKET));
+            // A release that ended before the body was written did not retire it.
+            let Some(got) = end.checked_sub(bucket.saturating_mul(BUCKET)) else { continue };
             if got >= expected {
                 return None;
             }

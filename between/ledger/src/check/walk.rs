@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::retention::{Retained, Terms};
+use super::retention::{CheckContext, Retained};
 use super::{BYTES, CheckError, Fault, History, LogReport, Rule};
 use crate::{
     Body, Entry, Frontier, GovRecord, Hash, Head, Header, Kind, LogId, LogReader, OpsRoot, Record, Releases, Size,
@@ -76,7 +76,7 @@ impl<'a> Walk<'a> {
         reader: &R,
         status: Option<&Status>,
         gov: &mut Self,
-        terms: &impl Terms,
+        terms: &impl CheckContext,
     ) -> Result<LogReport, CheckError<R::Error>> {
         self.boots.clone_from(&gov.boots);
         if let Some(status) = status {

@@ -93,6 +93,24 @@ fn a_body_that_only_the_earlier_policy_would_have_let_go_by_now() {
     passes(&vault, 8_500);
 }
 
+/// Once a release kept nothing, later bodies are kept all the same.
+#[test]
+fn a_release_that_ended_before_a_body_was_written_has_not_retired_it() {
+    let mut vault = kept();
+    next_release(&mut vault, b"a policy that keeps nothing");
+    let third = [0xB2; 16];
+    vault.approval(third, 3, b"a policy that keeps nothing", LONGER);
+    vault.policy(third, 3, LONGER);
+    vault.boot_of(third, 3, LONGER);
+    vault.entry_of(Kind::Boot, 3, third, 700);
+    vault.entry_of(Kind::Ops, 3, third, 800);
+    vault.entry_of(Kind::Snapshot, 3, third, 900);
+    // Six entries come before the third release's boot: four, and the second release's two.
+    vault.stored(ops(), 7).kept = None;
+    finds(&vault, 12_999, 7, 5000, 4999);
+    passes(&vault, 13_000);
+}
+
 #[test]
 fn a_shorter_policy_lets_go_of_what_came_before_it() {
     let mut vault = kept();

@@ -1,9 +1,9 @@
 //! A vault's own hand: it appends as the enclave does, one head for each append.
 
 use adyton_ledger::{
-    AppendOutcome, ApprovalRecord, Body, BootRecord, CheckError, Entry, Fault, Frontier, Genesis, GovRecord, Hash,
-    Head, Header, Kind, LogId, LogStore, MemoryStore, OpsRoot, PolicyRecord, Profile, Record, Report, Rule,
-    SettingsRecord, Size, Terms, VaultId, check, origin, sha256,
+    AppendOutcome, ApprovalRecord, Body, BootRecord, CheckContext, CheckError, Entry, Fault, Frontier, Genesis,
+    GovRecord, Hash, Head, Header, Kind, LogId, LogStore, MemoryStore, OpsRoot, PolicyRecord, Profile, Record, Report,
+    Rule, SettingsRecord, Size, VaultId, check, origin, sha256,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
@@ -13,12 +13,13 @@ pub(crate) const SEALED: usize = 1024 + 16;
 pub(crate) const POLICY: &[u8] = b"the first policy";
 
 /// Seconds for which each policy keeps bodies; another text is no policy.
-const RETENTIONS: [(&[u8], u64); 3] = [(POLICY, 1000), (b"the longer policy", 5000), (b"the shorter policy", 100)];
+const RETENTIONS: [(&[u8], u64); 4] =
+    [(POLICY, 1000), (b"the longer policy", 5000), (b"the shorter policy", 100), (b"a policy that keeps nothing", 0)];
 
 /// A check's terms at a time.
 pub(crate) struct At(pub(crate) u64);
 
-impl Terms for At {
+impl CheckContext for At {
     fn retention(&self, policy: &[u8]) -> Option<u64> {
         RETENTIONS.iter().find(|(text, _)| *text == policy).map(|(_, seconds)| *seconds)
     }

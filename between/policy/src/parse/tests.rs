@@ -174,6 +174,7 @@ fn ranges_and_kinds() {
             "the policy: owners.keys[0]: RSA keys do not sign here: make one with `ssh-keygen -t ed25519` or `-t ed25519-sk`",
         ),
         (OWNER, "AAAA", "the policy: owners.keys[0]: not an SSH public key: expected one line `type base64 comment`"),
+        ("retention_days = 30", "retention_days = 0", "the policy: retention_days: expected 1 to 36500 days"),
         (
             "loosening_hours = 24",
             "loosening_hours = 0",

@@ -4,10 +4,10 @@
 //!    says is public, and is believed only as far as a certificate that it gives holds ([`crate::public`]);
 //! 2. a request whose nonce is refused is signed anew with the nonce that came with the refusal (§6.5), [`MAX_NONCES`] times. A
 //!    refusal that is temporary as well, by its status, counts as temporary;
-//! 3. a temporary refusal ([`retry::is_temporary`]) is repeated after the time of `Retry-After`, at most [`LONGEST_PAUSE`], and as
+//! 3. a temporary refusal ([`retry::is_temporary`]) is repeated after the time of `Retry-After`, at most [`MAX_PAUSE`], and as
 //!    often in a conversation as [`PAUSES`] has entries. Beyond that the conversation ends with [`AcmeError::Busy`], which names
 //!    the time to wait;
-//! 4. polling waits as `Retry-After` of the answer before it says, but at most [`LONGEST_POLL`]: on an answer of 200 it is a
+//! 4. polling waits as `Retry-After` of the answer before it says, but at most [`MAX_POLL`]: on an answer of 200 it is a
 //!    suggestion (RFC 8555 §7.5.1), and some CAs suggest a day for what takes minutes. Without it polls come after
 //!    [`POLL_INTERVAL`] at first, then after a tenth of the time since the first one. Polling ends after [`POLL_TIMEOUT`];
 //! 5. an answer to a challenge or a finalization can be lost although the CA acted. So what the CA refuses then is held against
@@ -29,11 +29,11 @@ use crate::clock::Clock;
 use crate::egress::http::Answer;
 
 /// Longest address of an account or an order.
-const LONGEST_ADDRESS: usize = 1024;
+const MAX_ADDRESS: usize = 1024;
 /// Shortest polling interval, unless the CA names another one.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Longest wait before a poll that a CA may ask for, in seconds.
-const LONGEST_POLL: u64 = 600;
+const MAX_POLL: u64 = 600;
 /// Longest time that one order or authorization is polled for in one attempt.
 const POLL_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Most nonces that one request is signed with. A CA that refuses every second one refuses as many in a row once in a million.
@@ -41,7 +41,7 @@ pub(super) const MAX_NONCES: usize = 20;
 /// Waits after temporary answers without `Retry-After`, in seconds; as many as a conversation makes.
 const PAUSES: [u64; 5] = [5, 10, 20, 40, 60];
 /// Longest wait within a conversation, in seconds.
-const LONGEST_PAUSE: u64 = 60;
+const MAX_PAUSE: u64 = 60;
 
 /// Where a CA is, and how its addresses begin.
 pub(super) struct Place {
@@ -69,7 +69,7 @@ impl Place {
         });
         // It is kept in the public log for ever, and printed into a record of the DNS.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?=&%+".contains(&byte);
-        let location = location.filter(|location| location.len() <= LONGEST_ADDRESS && location.bytes().all(plain));
+        let location = location.filter(|location| location.len() <= MAX_ADDRESS && location.bytes().all(plain));
         let location = location.ok_or(AcmeError::Form("location"))?;
         self.path(&location)?;
         Ok(location)
@@ -308,7 +308,7 @@ impl<'a, T: Transport> Conversation<'a, T> {
         first: Option<u64>,
         waits: fn(&str) -> bool,
     ) -> Result<(Value, Option<u64>), AcmeError> {
-        let bounded = |asked: u64| Duration::from_secs(asked.clamp(1, LONGEST_POLL));
+        let bounded = |asked: u64| Duration::from_secs(asked.clamp(1, MAX_POLL));
         let began = Instant::now();
         let mut wait = first.map_or(Duration::ZERO, bounded);
         loop {
@@ -332,7 +332,7 @@ impl<'a, T: Transport> Conversation<'a, T> {
     /// 3. Waits after a temporary answer, or ends the conversation with `error`.
     async fn pause(&mut self, retry_after: Option<u64>, error: AcmeError) -> Result<(), AcmeError> {
         match (PAUSES.get(self.pauses), retry_after) {
-            (Some(pause), asked) if asked.is_none_or(|asked| asked <= LONGEST_PAUSE) => {
+            (Some(pause), asked) if asked.is_none_or(|asked| asked <= MAX_PAUSE) => {
                 self.pauses += 1;
                 sleep(Duration::from_secs(asked.unwrap_or(*pause).max(1))).await;
                 Ok(())

@@ -1,30 +1,39 @@
-//! Certificates of a public CA without anybody's doing (RFC 8555), where the policy names one (`[acme]`).
+//! Certificates of a public CA without anybody's doing (RFC 8555), where the policy names one
+//! (`[acme]`).
 //!
-//! 1. the account: its key is born here once, and sealed in the public log before the CA hears of it: a CA gives the same account
-//!    to the same key (RFC 8555 §7.3.1), so an answer that is lost makes no second one. The account's address follows in the log,
-//!    and is shown ([`Shared::status`]) so that the owner of the names can allow this account only (CAA `accounturi`, RFC 8657). Where
-//!    the policy names an external account, the first request is bound to it ([`ExternalAccount`]). Another account is made only if the
-//!    settings retire this one by its address: the names may be bound to it, so a new one is the owners' decision;
-//! 2. when there is no certificate, or its names are not the policy's, or two thirds of its life are over: an order. Its address and
-//!    the sealed key of its certificate go to the public log at once;
-//! 3. each name is proven by TLS-ALPN-01 (RFC 8737), which is answered in here ([`Shared::challenge`]): the host never holds
-//!    an answer, only the connection in which it is given. An answer stays, over failed attempts too, until its authorization is
-//!    seen valid or its order ends or is given up: a CA may ask at any time while the authorization is pending. There is at most
-//!    one answer for each public name;
+//! 1. the account: its key is born here once, and sealed in the public log before it is sent to the
+//!    CA: a CA gives the same account to the same key (RFC 8555 §7.3.1), so an answer that is lost
+//!    makes no second one. The account's address follows in the log, and is shown
+//!    ([`AcmeStatus::status`]) so that the owner of the names can allow this account only (CAA
+//!    `accounturi`, RFC 8657). Where the policy names an external account, the first request is
+//!    bound to it ([`ExternalAccount`]). Another account is made only if the settings retire this
+//!    one by its address: the names may be bound to it, so a new one is the owners' decision;
+//! 2. when there is no certificate, or its names are not the policy's, or two thirds of its life
+//!    are over: an order. Its address and the sealed key of its certificate go to the public log at
+//!    once;
+//! 3. each name is proven by TLS-ALPN-01 (RFC 8737), which is answered in here
+//!    ([`AcmeStatus::challenge`]): the host never holds an answer, only the connection in which it
+//!    is given. An answer stays, over failed attempts too, until its authorization is seen valid or
+//!    its order ends or is given up: a CA may ask at any time while the authorization is pending.
+//!    There is at most one answer for each public name;
 //! 4. a request for that key is handed in;
-//! 5. the chain that comes back must hold as an imported one must ([`crate::public`]), and be for all public names. Key and chain go
-//!    to the public log, and are shown from then on. A boot takes them from there;
-//! 6. what fails is tried again: after a minute at first, after twelve hours at last, for CAs count failures, and never before the
-//!    CA's `Retry-After` is over. The order is resumed, by a later boot too, as long as it can still come to a certificate: CAs
-//!    limit how many certificates they give for the same names.
+//! 5. the chain that comes back must hold as an imported one must ([`crate::public`]), and be for
+//!    all public names. Key and chain go to the public log, and are shown from then on. A boot
+//!    takes them from there;
+//! 6. what fails is tried again: after a minute at first, after twelve hours at last, for CAs count
+//!    failures, and never before the CA's `Retry-After` is over. The order is resumed, by a later
+//!    boot too, as long as it can still come to a certificate: CAs limit how many certificates they
+//!    give for the same names.
 //!
-//! Why a client of our own: what a CA says here is a page of JSON over the connector that there is, and a library would bring
-//! five crates, two of them second versions, and hold keys in types that can be printed.
+//! Why a client of our own: what a CA says here is a page of JSON over the connector that there is,
+//! and a library would bring five crates, two of them second versions, and hold keys in types that
+//! can be printed.
 //!
-//! Limits: one certificate for all public names, so that one of them that cannot be proven keeps all of them without; no
-//! revocation, no change of the account's key, no other challenge. The clock is the vault's. What it is not: a
-//! protection from those who hold the host or the names' zone. Without the CAA record they get a certificate too, under an
-//! account of their own (`docs/THREATS.md`).
+//! Limits: one certificate for all public names, so that one of them that cannot be proven keeps
+//! all of them without; no revocation, no change of the account's key, no other challenge. The
+//! clock is the vault's. What it is not: a protection from those who hold the host or the names'
+//! zone. Without the CAA record they get a certificate too, under an account of their own
+//! (`docs/THREATS.md`).
 
 mod client;
 mod error;
@@ -56,7 +65,7 @@ use client::{Challenge, Conversation, Place, Step};
 
 pub use error::AcmeError;
 pub use external::{ExternalAccount, ExternalAccountError};
-pub use shared::{Shared, Status};
+pub use shared::{AcmeStatus, Status};
 pub use transport::{Transport, Wire};
 
 /// The protocol (ALPN) by which a CA asks for a challenge's answer.
@@ -117,7 +126,7 @@ pub struct Acme<T = Wire> {
     clock: Arc<Clock>,
     contact: Option<String>,
     external_account: Option<String>,
-    shared: Arc<Shared>,
+    shared: Arc<AcmeStatus>,
     account: Option<Account>,
     order: Option<Placed>,
     obtained: Obtained,
@@ -146,7 +155,7 @@ impl<T: Transport> Acme<T> {
         if *port == 443 {
             origins.push(format!("https://{host}"));
         }
-        let shared = Arc::new(Shared::new(Arc::clone(&clock)));
+        let shared = Arc::new(AcmeStatus::new(Arc::clone(&clock)));
         let directory = format!("{}{path}", origins.last().map_or("", String::as_str));
         shared.note(|status| status.directory = directory);
         let place = Place { origins, directory: path.clone() };
@@ -165,7 +174,7 @@ impl<T: Transport> Acme<T> {
     }
 
     /// What is shown, and what others may know.
-    pub fn shared(&self) -> Arc<Shared> {
+    pub fn shared(&self) -> Arc<AcmeStatus> {
         Arc::clone(&self.shared)
     }
 

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use hyper::header::{HeaderMap, RETRY_AFTER};
 
 /// Longest time that a CA is believed, in seconds: a week, the longest period of a rate limit of the large CAs.
-pub(super) const LONGEST_RETRY_AFTER: u64 = 7 * 86_400;
+pub(super) const MAX_RETRY_AFTER: u64 = 7 * 86_400;
 
 /// Seconds from now, Unix seconds; `None` if the header is missing or is neither form. A date that has passed is 0 seconds.
 pub(super) fn retry_after(headers: &HeaderMap, now: u64) -> Option<u64> {
@@ -18,7 +18,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: u64) -> Option<u64> {
         let date = httpdate::parse_http_date(text).ok()?;
         date.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).saturating_sub(now)
     };
-    Some(seconds.min(LONGEST_RETRY_AFTER))
+    Some(seconds.min(MAX_RETRY_AFTER))
 }
 
 /// Whether an answer says that the same request may succeed later. `problem` is the kind of its problem document. Every 5xx does:

@@ -25,14 +25,14 @@ pub struct Status {
 
 /// What is shown, and what others may know.
 #[derive(Default)]
-pub struct Shared {
+pub struct AcmeStatus {
     clock: Option<Arc<Clock>>,
     challenges: RwLock<BTreeMap<String, Arc<CertifiedKey>>>,
     certificate: RwLock<Option<Arc<PublicCertificate>>>,
     status: RwLock<Status>,
 }
 
-impl Shared {
+impl AcmeStatus {
     pub(super) fn new(clock: Arc<Clock>) -> Self {
         Self { clock: Some(clock), ..Self::default() }
     }

@@ -10,7 +10,7 @@ use crate::egress::http::{Answer, Connection};
 use crate::egress::{EgressError, Endpoint};
 
 /// Longest time that a connection is kept without a request: what lies between may have forgotten it.
-const LONGEST_IDLE: Duration = Duration::from_secs(60);
+const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
 
 /// Sends one request and gives its answer, whatever its status.
 pub trait Transport: Send + Sync {
@@ -36,7 +36,7 @@ impl Transport for Wire {
         let kind = body.is_some().then(|| (CONTENT_TYPE, HeaderValue::from_static("application/jose+json")));
         let headers: Vec<(HeaderName, HeaderValue)> = [(USER_AGENT, agent)].into_iter().chain(kind).collect();
         let kept = self.connection.take();
-        let kept = kept.filter(|(connection, used)| !connection.is_closed() && used.elapsed() <= LONGEST_IDLE);
+        let kept = kept.filter(|(connection, used)| !connection.is_closed() && used.elapsed() <= MAX_IDLE_TIME);
         let mut connection = match kept {
             Some((connection, _)) => connection,
             None => Connection::open(&self.endpoint).await?,

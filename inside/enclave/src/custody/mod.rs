@@ -45,7 +45,7 @@ pub enum CustodyError {
     },
     /// The KMS would release to others, too.
     Key(KeyError),
-    /// The answer holds the secret in the clear: whoever is asked does not seal to attested code.
+    /// The answer holds the secret in the clear: this KMS does not seal to attested code.
     InTheClear,
     /// The answer does not have the expected form, or does not open.
     Answer,

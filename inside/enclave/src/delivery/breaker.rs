@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant};
 pub(super) const THRESHOLD: u32 = 5;
 /// The first period, and the longest.
 pub(super) const FIRST_PERIOD: Duration = Duration::from_secs(2);
-pub(super) const LONGEST_PERIOD: Duration = Duration::from_secs(60);
+pub(super) const MAX_PERIOD: Duration = Duration::from_secs(60);
 /// How soon to ask again while another message probes.
 const PROBE_WAIT: Duration = Duration::from_millis(500);
 
@@ -63,7 +63,7 @@ impl Breaker {
                 }
             }
             State::Probing => {
-                self.period = (2 * self.period).min(LONGEST_PERIOD);
+                self.period = (2 * self.period).min(MAX_PERIOD);
                 self.state = State::Open { until: now + self.period };
             }
             // It had passed before the breaker opened.
@@ -122,10 +122,10 @@ mod tests {
             now += period;
             assert_eq!(breaker.admit(now), Ok(()));
             breaker.failed(now);
-            period = (2 * period).min(LONGEST_PERIOD);
+            period = (2 * period).min(MAX_PERIOD);
             assert_eq!(breaker.admit(now), Err(now + period));
         }
-        assert_eq!(period, LONGEST_PERIOD);
+        assert_eq!(period, MAX_PERIOD);
     }
 
     #[test]

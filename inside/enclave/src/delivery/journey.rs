@@ -12,7 +12,7 @@
 //!    more. Only a carrier that deduplicates by the letter's key gets it again, after each of [`REPEAT_AFTER`], and only once the
 //!    vault has counted the repeat as a message.
 //! 6. The journey ends with the code, and with its verification. What has not left by then does not leave. A hand-over that
-//!    may have left is awaited for at most [`FINISHING`], so that its outcome is known; nothing follows it.
+//!    may have left is awaited for at most [`WITHDRAW_TIMEOUT`], so that its outcome is known; nothing follows it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use tokio::time::{Duration, Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::backoff;
 use super::carrier::{Carrier, Failure, Letter};
-use super::lane::{Lane, Miss, Place, TURN_PATIENCE};
+use super::lane::{Lane, Miss, Place, TURN_TIMEOUT};
 use crate::events::Events;
 use crate::policy::Watch;
 
@@ -33,7 +33,7 @@ const TRIES: u32 = 2;
 /// Waits before the repeats of a letter that was not confirmed.
 const REPEAT_AFTER: [Duration; MAX_REPEATS as usize] = [Duration::from_secs(1), Duration::from_secs(5)];
 /// Longest wait for the outcome of a hand-over under way when the journey is to end.
-const FINISHING: Duration = Duration::from_secs(30);
+const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How a journey ended: the outcome, and the last route that was tried.
 pub(super) type Arrival = (Outcome, Option<u8>);
@@ -131,7 +131,7 @@ impl<C: Carrier> Journey<C> {
             // 6.
             if progress.has_left() {
                 progress.end();
-                match timeout(FINISHING, going).await {
+                match timeout(WITHDRAW_TIMEOUT, going).await {
                     Ok(Some(arrival)) => return arrival,
                     Ok(None) => {}
                     Err(_) => return (Outcome::Unconfirmed, progress.left_at()),
@@ -159,7 +159,7 @@ impl<C: Carrier> Journey<C> {
                 let outcome = if self.perhaps_recipient { Outcome::Refused } else { Outcome::GaveUp };
                 return Some((outcome, self.last));
             };
-            let patience = (self.legs.len() > 1).then_some(TURN_PATIENCE);
+            let patience = (self.legs.len() > 1).then_some(TURN_TIMEOUT);
             let failure = match self.hand_over(route, patience).await {
                 Ok(()) => return Some((Outcome::Accepted, Some(route))),
                 // 6.

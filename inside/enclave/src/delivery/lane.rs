@@ -14,12 +14,12 @@ use super::carrier::{Carrier, Failure, Letter};
 /// Letters that one route holds, those that wait included: the bound of its memory.
 pub(super) const PLACES: usize = 16_384;
 /// Longest wait for a turn when another route could be tried.
-pub(super) const TURN_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const TURN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Least time between two reports that a carrier refuses the sender.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// How long refusals that may concern the sender have to go on before they are reported as ones that do.
-pub(super) const LASTS: Duration = Duration::from_secs(300);
+pub(super) const SENDER_REFUSED_AFTER: Duration = Duration::from_secs(300);
 
 /// A letter's right to wait for a route.
 pub(super) struct Place {
@@ -67,7 +67,7 @@ impl<C: Carrier> Lane<C> {
         let concerns_sender = match failure {
             Failure::Sender => true,
             Failure::SenderForNow | Failure::PerhapsSender => {
-                self.suspected().is_some_and(|first| first.elapsed() >= LASTS)
+                self.suspected().is_some_and(|first| first.elapsed() >= SENDER_REFUSED_AFTER)
             }
             _ => false,
         };

@@ -3,7 +3,7 @@
 //! 1. The connection is polled by the task that sends a request, not by one of its own: dropping the request stops the writing.
 //! 2. Once the last byte of a request was handed to TLS the request has left ([`Progress::leaves`]). Until then a carrier
 //!    cannot have acted on it: its length was announced and not reached.
-//! 3. The head of the answer is the answer. Its body is read within [`MAX_BODY`] and [`BODY_PATIENCE`]; one that is longer,
+//! 3. The head of the answer is the answer. Its body is read within [`MAX_BODY`] and [`BODY_TIMEOUT`]; one that is longer,
 //!    slower or cut off counts as empty. A line of the head that is no field is ignored, a folded one is joined: where the body
 //!    ends comes from fields that can be read, else the connection's end is the body's, and it is not used again.
 //!    What all of it may cost is the stream's budget ([`crate::egress::AnswerBudget`]).
@@ -28,13 +28,13 @@ use super::progress::Progress;
 use crate::egress::{EgressError, Endpoint, Meter, Wire};
 
 /// Longest wait for the head of an answer.
-const HEAD_PATIENCE: Duration = Duration::from_secs(20);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest head: fields, and bytes.
 const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 16 * 1024;
 /// Most of a body that is read, and how long.
 const MAX_BODY: usize = 16 * 1024;
-const BODY_PATIENCE: Duration = Duration::from_secs(2);
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What came back. It may hold credentials, so it is not printed.
 pub(super) struct Answer {
@@ -111,11 +111,11 @@ impl Link {
             _ if progress.has_left() => Failure::Unconfirmed,
             exceeded => Failure::Transport(exceeded.unwrap_or(error)),
         };
-        let head = timeout(HEAD_PATIENCE, head).await.map_err(|_| failed(EgressError::Timeout))?;
+        let head = timeout(HEAD_TIMEOUT, head).await.map_err(|_| failed(EgressError::Timeout))?;
         let (head, body) = head.map_err(|_| failed(EgressError::Protocol))?.into_parts();
         // 3.
         let body = drive(connection, Limited::new(body, MAX_BODY).collect());
-        let body = timeout(BODY_PATIENCE, body).await.ok().and_then(Result::ok);
+        let body = timeout(BODY_TIMEOUT, body).await.ok().and_then(Result::ok);
         if body.is_none() {
             *connection = None;
         }

@@ -1,17 +1,19 @@
-//! Handing messages to carriers, once what they tell of is durable.
+//! Handing messages to carriers, once their events are durable.
 //!
-//! 1. every message gets a task of its own and a place at the first route of its order that has one; if none has, the
-//!    attempt is given up at once (`lane::PLACES` bounds memory);
+//! 1. every message gets a task of its own and a place at the first route of its order that has
+//!    one; if none has, the attempt is given up at once (`lane::PLACES` bounds memory);
 //! 2. the task takes the message from route to route while its code lives (`journey`);
 //! 3. the outcome goes back as a command;
 //! 4. a verification that ends stops its message (`under_way`), and so does a newer attempt of it.
 //!
-//! Routes share no lock and no queue, so a carrier that is slow, late, dead or lying holds up the messages that are at it,
-//! never a check, an answer, or another route's message. Which routes there are comes from the policy ([`RouteConfig`]);
-//! their order and credentials from the settings, at run time ([`RoutingTable`]).
+//! Routes share no lock and no queue, so a carrier that is slow, late, dead or lying holds up the
+//! messages that are at it, never a check, an answer, or another route's message. Which routes
+//! there are comes from the policy ([`RouteConfig`]); their order and credentials from the
+//! settings, at run time ([`RoutingTable`]).
 //!
-//! Limits: a carrier that says it took a message and did not cannot be told from one that did. A message that left and was
-//! not confirmed goes over no other route, so it may not arrive until somebody asks for the code again.
+//! Limits: a carrier that says it took a message and did not cannot be told from one that did. A
+//! message that left and was not confirmed goes over no other route, so it may not arrive until
+//! somebody asks for the code again.
 
 mod backoff;
 mod breaker;
@@ -56,7 +58,7 @@ pub use route::{Retention, RouteConfig, RouteKind, Sender, SmtpTls};
 pub use smtp::{MAX_LINES, MAX_TEXT, Reply, ReplyError, ReplyReader};
 pub use table::RoutingTable;
 
-/// What delivery needs besides its routes.
+/// Dependencies of delivery besides its routes.
 #[derive(Clone)]
 pub struct Deps {
     /// Where outcomes go.
@@ -124,7 +126,7 @@ async fn dispatch(
                 tokio::spawn(attempt.deliver(journey, stop, under_way.clone()));
             }
             // 4.
-            Effect::Stop { verifications, expired } => {
+            Effect::CancelDelivery { verifications, expired } => {
                 let ending = if expired { Ending::Expired } else { Ending::Stopped };
                 verifications.into_iter().for_each(|verification| under_way.stop(verification, ending));
             }

@@ -15,11 +15,11 @@ use super::progress::Progress;
 use crate::egress::{EgressError, Endpoint};
 
 /// The longest `Retry-After` that is heeded; no code lives that long.
-const LONGEST_REQUEST: Duration = Duration::from_secs(3600);
+const MAX_REQUEST_TIME: Duration = Duration::from_secs(3600);
 /// Idle connections that are kept, and for how long. A server that closes one just when a request leaves over it cannot be told
 /// from one that took the request, so this is shorter than the five seconds after which some servers close.
-const MOST_IDLE: usize = 16;
-const LONGEST_IDLE: Duration = Duration::from_secs(3);
+const MAX_IDLE: usize = 16;
+const MAX_IDLE_TIME: Duration = Duration::from_secs(3);
 
 pub(super) struct Pool {
     endpoint: Endpoint,
@@ -53,13 +53,13 @@ impl Pool {
 
     fn take(&self) -> Option<Link> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain_mut(|link| link.is_usable(LONGEST_IDLE));
+        idle.retain_mut(|link| link.is_usable(MAX_IDLE_TIME));
         idle.pop()
     }
 
     fn keep(&self, mut link: Link) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MOST_IDLE && link.is_usable(LONGEST_IDLE) {
+        if idle.len() < MAX_IDLE && link.is_usable(MAX_IDLE_TIME) {
             idle.push(link);
         }
     }
@@ -87,7 +87,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Seconds) -> Option<Duration>
         let date = httpdate::parse_http_date(text).ok()?;
         date.duration_since(UNIX_EPOCH).ok()?.as_secs().saturating_sub(now)
     };
-    Some(Duration::from_secs(seconds).min(LONGEST_REQUEST))
+    Some(Duration::from_secs(seconds).min(MAX_REQUEST_TIME))
 }
 
 #[cfg(test)]
@@ -150,7 +150,7 @@ pub(super) mod tests {
     #[test]
     fn retry_after_is_seconds_or_a_date_within_an_hour() {
         const NOW: Seconds = 784_111_777;
-        let hour = Some(LONGEST_REQUEST);
+        let hour = Some(MAX_REQUEST_TIME);
         for (text, expected) in [
             ("7", Some(Duration::from_secs(7))),
             ("0", Some(Duration::ZERO)),

@@ -17,7 +17,7 @@ pub(super) struct UnderWay(Arc<Mutex<BTreeMap<VerificationId, Running>>>);
 struct Running {
     attempt: AttemptId,
     progress: Arc<Progress>,
-    /// `None` once it was told to stop.
+    /// `None` once it was canceled.
     stop: Option<oneshot::Sender<Ending>>,
 }
 

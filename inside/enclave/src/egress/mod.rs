@@ -36,7 +36,7 @@ pub use budget::{AnswerBudget, Meter, Metered, Wire};
 pub use trust::{Trust, TrustRefusal};
 
 /// Longest wait for a connection, and once more for its TLS handshake.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest answers to the requests of SOCKS5: a method, and an address that is a name of 255 bytes.
 const SOCKS_BYTES: usize = 512;
 /// Longest TLS handshake of a server: ten certificates and what goes with them.
@@ -171,7 +171,7 @@ impl Endpoint {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let meter = stream.meter().clone();
-        meter.allow(HANDSHAKE_BYTES, Instant::now() + CONNECT_PATIENCE);
+        meter.allow(HANDSHAKE_BYTES, Instant::now() + CONNECT_TIMEOUT);
         let secured = self.tls.connect(self.name.clone(), stream).await;
         let secured = secured.map_err(|error| {
             // What the library says comes wrapped; anything else is the connection's end.
@@ -197,7 +197,7 @@ pub async fn metadata(service: &Address) -> Result<http::Connection, EgressError
 
 /// 1. and 2.
 async fn open(service: &Address, target: (&str, u16), answers: AnswerBudget) -> Result<Metered<Stream>, EgressError> {
-    let until = Instant::now() + CONNECT_PATIENCE;
+    let until = Instant::now() + CONNECT_TIMEOUT;
     // 1. What the host says here is frames, which have their own bound.
     let stream = timeout_at(until, open_channel(service, Channel::Dial)).await.map_err(|_| EgressError::Timeout)?;
     let stream = stream.map_err(|_| EgressError::Connect)?;

@@ -1,17 +1,21 @@
-//! Whose certificate an endpoint may show: what the policy pins, on top of what every certificate must be.
+//! Whose certificate an endpoint may show: what the policy pins, on top of what every certificate
+//! must be.
 //!
-//! 1. Whatever is pinned, the leaf must be within its validity, be meant for servers and carry the endpoint's name.
-//! 2. [`Trust::Ca`] and [`Trust::PublicRoots`]: a path must lead from the leaf to one of those roots.
-//! 3. [`Trust::CaSha256`]: the server must present that very certificate, and a path must end in it.
-//! 4. [`Trust::SpkiSha256`]: the key is the leaf's own, or that of a presented certificate in which a path ends. A leaf
-//!    whose own key is pinned needs no issuer, so a self-signed one will do.
+//! 1. Whatever is pinned, the leaf must be within its validity, be meant for servers and carry the
+//!    endpoint's name.
+//! 2. [`Trust::Ca`] and [`Trust::PublicRoots`]: a path must lead from the leaf to one of those
+//!    roots.
+//! 3. [`Trust::CaSha256`]: the server must present that very certificate, and a path must end in
+//!    it.
+//! 4. [`Trust::SpkiSha256`]: the key is the leaf's own, or that of a presented certificate in which
+//!    a path ends. A leaf whose own key is pinned needs no issuer, so a self-signed one will do.
 //!
-//! Building and checking paths is webpki's work; this file only chooses the anchors. The handshake's signature is
-//! checked by rustls, so whoever shows a leaf has its key.
+//! Building and checking paths is webpki's work; this file only chooses the anchors. The
+//! handshake's signature is checked by rustls, so the peer that shows a leaf has its key.
 //!
-//! Limits: an anchor's own validity is not looked at, as always with anchors: whoever pins one has judged it. A
-//! certificate that says it is a CA is no leaf, not even one whose key is pinned. Nothing asks for revocation; a pin is
-//! withdrawn by a change of policy.
+//! Limits: an anchor's own validity is not looked at, as always with anchors: the one who pins it
+//! has judged it. A certificate that says it is a CA is no leaf, not even one whose key is pinned.
+//! Nothing asks for revocation; a pin is withdrawn by a change of policy.
 
 use std::fmt;
 use std::sync::Arc;
@@ -130,8 +134,9 @@ impl Verifier {
         verify_server_cert_signed_by_trust_anchor(leaf, roots, intermediates, now, self.algorithms.all)
     }
 
-    /// What a leaf must be whoever issued it: within its validity, for servers, not a CA. webpki looks at that before it
-    /// looks for an issuer, so with no anchor at all the missing issuer is all that may be left to say.
+    /// Requirements for a leaf of any issuer: within its validity, for servers, not a CA. webpki
+    /// looks at that before it looks for an issuer, so with no anchor at all the missing issuer is
+    /// all that may be left to say.
     fn stands_alone(&self, leaf: &ParsedCertificate<'_>, now: UnixTime) -> Result<(), Error> {
         match self.path(leaf, &RootCertStore::empty(), &[], now) {
             Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => Ok(()),
@@ -140,8 +145,8 @@ impl Verifier {
         }
     }
 
-    /// A path that ends in a presented certificate which `pinned` recognises. Several may be: the first that leads
-    /// there is enough, and the first refusal is the one told.
+    /// A path that ends in a presented certificate which `pinned` recognises. Several may be: the
+    /// first that leads there is enough, and the first refusal is the one reported.
     fn path_to_presented(
         &self,
         leaf: &ParsedCertificate<'_>,

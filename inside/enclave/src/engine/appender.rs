@@ -11,7 +11,7 @@ use crate::events::Events;
 /// Longest wait for the host's answer to one append; a slow disk is not a dead host.
 const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What becomes of a batch.
+/// Progress of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// The store does not take it now; it is being retried.
@@ -70,12 +70,13 @@ impl Appender {
         Self { frames, progress }
     }
 
-    /// Hands the next frame over; there must be none in flight. False if the task that keeps the connection is gone.
+    /// Hands the next frame over; there must be none in flight. False if the task that keeps the
+    /// connection has ended.
     pub fn send(&self, frame: Vec<u8>) -> bool {
         self.frames.try_send(frame).is_ok()
     }
 
-    /// What became of the frame in flight.
+    /// Progress of the frame in flight.
     pub async fn progress(&mut self) -> Option<Progress> {
         self.progress.recv().await
     }
@@ -83,19 +84,19 @@ impl Appender {
 
 /// The other end of an appender, for tests.
 #[cfg(test)]
-pub(super) struct Played {
+pub(super) struct FakeHost {
     frames: mpsc::Receiver<Vec<u8>>,
     progress: mpsc::Sender<Progress>,
 }
 
 #[cfg(test)]
-impl Played {
+impl FakeHost {
     /// The next frame that is handed over.
     pub(super) async fn frame(&mut self) -> Option<Vec<u8>> {
         self.frames.recv().await
     }
 
-    /// Reports what became of it.
+    /// Reports its progress.
     pub(super) async fn say(&mut self, progress: Progress) {
         let _ = self.progress.send(progress).await;
     }
@@ -104,10 +105,10 @@ impl Played {
 #[cfg(test)]
 impl Appender {
     /// An appender whose host a test plays.
-    pub(super) fn played() -> (Self, Played) {
+    pub(super) fn with_fake_host() -> (Self, FakeHost) {
         let (frames, next) = mpsc::channel(1);
         let (report, progress) = mpsc::channel(4);
-        (Self { frames, progress }, Played { frames: next, progress: report })
+        (Self { frames, progress }, FakeHost { frames: next, progress: report })
     }
 }
 

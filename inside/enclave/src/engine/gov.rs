@@ -8,7 +8,7 @@ use adyton_ledger::{
 };
 
 use super::log_writer::LogWriter;
-use super::stop::Stop;
+use super::stop::StopReporter;
 use crate::store::{Store, StoreError};
 
 /// The writer of `gov`. Its bodies are public, so nothing is sealed.
@@ -17,7 +17,7 @@ pub struct GovLog {
     boot_id: [u8; 16],
     release: u64,
     writer: LogWriter,
-    stop: Stop,
+    stop: StopReporter,
 }
 
 /// Why a record was not appended.
@@ -25,7 +25,7 @@ pub struct GovLog {
 pub enum AppendError {
     /// No boot could read it back, or no frame holds it. Nothing is changed, and the log goes on without it.
     Record,
-    /// The writer has stopped, and the process ends ([`Stop`]).
+    /// The writer has stopped, and the process ends ([`StopReporter`]).
     Stopped,
 }
 
@@ -44,7 +44,7 @@ impl From<StoreError> for GovReplayError {
     }
 }
 
-/// What the public log of a vault says.
+/// Facts that the public log of a vault records.
 #[derive(Debug)]
 pub struct GovReplay {
     /// Its tree.
@@ -57,7 +57,7 @@ pub struct GovReplay {
     pub ops_root: Option<OpsRoot>,
     /// When enclaves began, Unix seconds, in the log's order.
     pub boots: Vec<u64>,
-    /// What the vault last obtained from a CA.
+    /// The certificate that the vault last obtained from a CA.
     pub certificate: Option<CertificateRecord>,
     /// The vault's last order at a CA, if neither a certificate nor another account came after it.
     pub order: Option<OrderRecord>,
@@ -141,7 +141,7 @@ pub fn entry(record: &GovRecord, index: u64, time_bucket: u64, boot_id: [u8; 16]
     let header = Header {
         kind: Kind::Gov,
         hot_size: Size::ABSENT,
-        // What is larger fits no frame either.
+        // A larger record fits no frame either.
         kept_size: Size::holding(body.len()).unwrap_or_default(),
         index,
         time_bucket,
@@ -155,7 +155,7 @@ pub fn entry(record: &GovRecord, index: u64, time_bucket: u64, boot_id: [u8; 16]
 
 impl GovLog {
     /// Continues the log at its end; `stop` reports when its writer has stopped.
-    pub fn new(tip: LogTip, boot_id: [u8; 16], release: u64, writer: LogWriter, stop: Stop) -> Self {
+    pub fn new(tip: LogTip, boot_id: [u8; 16], release: u64, writer: LogWriter, stop: StopReporter) -> Self {
         Self { tip, boot_id, release, writer, stop }
     }
 

@@ -1,7 +1,9 @@
-//! What everybody else has of a running writer: a handle that asks it, and the view that it publishes.
+//! The handle that other tasks use to reach a running writer, and the view that it publishes.
 //!
-//! 1. A command is charged to its payer before it waits ([`Machine::cost`]), and waits in that payer's lane (`queue`).
-//! 2. Its answer comes once its events have passed their gate, and a refusal under the lease (`lease`).
+//! 1. A command is charged to its payer before it waits ([`Machine::cost`]), and waits in that
+//!    payer's lane (`queue`).
+//! 2. Its answer comes once its events have passed their gate, and a refusal under the lease
+//!    (`lease`).
 //! 3. A read is answered from the view, under the lease too: [`Engine::view`].
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,13 +22,13 @@ use tokio::time::{Duration, Instant, timeout};
 use super::lease::Lease;
 use super::queue::{self, BOUNDS, Receiver, Sender};
 use super::writer::{Deps, Writer};
-use crate::metrics::{Countable, Counters};
+use crate::metrics::{CountedCommand, Counters};
 use crate::policy::Effective;
 
 /// Longest wait for an answer. What was decided stays decided; only the wait ends.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
-/// What the vault itself asks pays nobody's share.
-const INNER: Cost = Cost { payer: Payer::Inner, bytes: 0 };
+/// Requests of the vault itself are charged to no payer's share.
+const INTERNAL: Cost = Cost { payer: Payer::Internal, bytes: 0 };
 
 /// Why there is no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,26 +73,26 @@ impl Request {
 #[derive(Clone)]
 pub struct Engine {
     requests: Sender<Request>,
-    shared: Arc<Shared>,
+    shared: Arc<WriterStatus>,
 }
 
-/// What others may know of the writer.
-pub(super) struct Shared {
+/// Status of the writer for other tasks.
+pub(super) struct WriterStatus {
     /// New work is refused while the store is away.
     pub(super) away: AtomicBool,
     /// Entries known to be durable, and the root over them.
     pub(super) durable_root: RwLock<(u64, Hash)>,
-    /// What has passed its gate.
+    /// The published view: state that has passed its gate.
     view: RwLock<Arc<View>>,
-    /// Until when it may be told.
+    /// How long the view may be served.
     pub(super) lease: Lease,
     /// An append is wanted, though it be of nothing.
-    pub(super) touch: Notify,
-    /// What was done.
+    pub(super) append_wanted: Notify,
+    /// Counters of operations.
     pub(super) counters: Counters,
 }
 
-impl Shared {
+impl WriterStatus {
     pub(super) fn publish(&self, view: View) {
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }
@@ -101,12 +103,12 @@ impl Engine {
     /// sent it.
     pub fn start(shard: Shard<State, Ticket>, renewed: Option<Instant>, deps: Deps) -> Self {
         let (requests, receiver) = queue::channel(BOUNDS);
-        let shared = Shared {
+        let shared = WriterStatus {
             away: AtomicBool::new(false),
             durable_root: RwLock::new((shard.size(), shard.frontier().root())),
             view: RwLock::new(Arc::new(shard.view())),
             lease: Lease::new(renewed),
-            touch: Notify::new(),
+            append_wanted: Notify::new(),
             counters: Counters::default(),
         };
         let shared = Arc::new(shared);
@@ -134,7 +136,7 @@ impl Engine {
     /// [`Failure`].
     pub async fn submit(&self, command: Command) -> Result<Reply, Failure> {
         let fresh = fresh()?;
-        let countable = Countable::of(&command);
+        let countable = CountedCommand::of(&command);
         let cost = State::cost(&self.published(), &command);
         let answer = self.ask(cost, |ticket| Request::Command(command, fresh, ticket)).await;
         let counters = &self.shared.counters;
@@ -161,7 +163,7 @@ impl Engine {
     pub async fn append_snapshot(&self, manifest: Vec<u8>) -> Result<(), Failure> {
         let (ticket, appended) = oneshot::channel();
         let request = Request::Snapshot(manifest, Some(ticket));
-        let refused = self.requests.push(INNER, request).map_err(|_| Failure::Unavailable)?;
+        let refused = self.requests.push(INTERNAL, request).map_err(|_| Failure::Unavailable)?;
         refused.into_iter().for_each(Request::refuse);
         appended.await.map_err(|_| Failure::Unavailable)?.map(drop)
     }
@@ -170,7 +172,7 @@ impl Engine {
     /// once the writer has stopped.
     pub async fn freeze(&self) -> Option<(Frozen, Frontier)> {
         let (sender, frozen) = oneshot::channel();
-        self.requests.push(INNER, Request::Freeze(sender)).ok()?;
+        self.requests.push(INTERNAL, Request::Freeze(sender)).ok()?;
         frozen.await.ok()
     }
 
@@ -185,25 +187,28 @@ impl Engine {
         self.ask(cost, |ticket| Request::Settings(text, Box::new(effective), fresh, ticket)).await
     }
 
-    /// The newest view, which may be told now: within the lease, or after the append that renews it.
+    /// The newest view, if it may be served now: within the lease, or after the append that renews
+    /// it.
     ///
     /// # Errors
     /// [`Failure::Unavailable`] if the store is away or does not renew it in time.
     pub async fn view(&self) -> Result<Arc<View>, Failure> {
-        let Shared { lease, touch, .. } = &*self.shared;
-        if lease.is_held() || (self.is_ready() && lease.held(ANSWER_TIMEOUT, || touch.notify_one()).await) {
+        let WriterStatus { lease, append_wanted, .. } = &*self.shared;
+        if lease.is_valid()
+            || (self.is_ready() && lease.wait_valid(ANSWER_TIMEOUT, || append_wanted.notify_one()).await)
+        {
             Ok(self.published())
         } else {
             Err(Failure::Unavailable)
         }
     }
 
-    /// The newest view. What follows from it must not be told: it decides only who pays.
+    /// The newest view, without the lease check: use it only to find the payer.
     pub fn published(&self) -> Arc<View> {
         Arc::clone(&self.shared.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What was done since the boot.
+    /// Counters of operations since the boot.
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
     }

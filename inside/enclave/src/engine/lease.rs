@@ -1,14 +1,16 @@
 //! The lease: how long the published view may be used to answer (DESIGN §4, "Views").
 //!
-//! An append that becomes durable shows that no other writer had been at this log when it was sent, for the store compares the
-//! size. For [`LEASE`] from that moment on views answer and refusals leave. An enclave that is fenced or cut off falls silent.
+//! An append that becomes durable shows that no other writer had been at this log when it was sent,
+//! for the store compares the size. For [`LEASE`] from that moment on views answer and refusals
+//! leave. An enclave that is fenced or cut off stops answering.
 //!
 //! Time is the enclave's monotonic clock: no host's, and no step of the wall clock counts.
 
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, timeout};
 
-/// How long an append that became durable speaks for the log, from when it was first sent.
+/// How long an append that became durable proves that this process is the writer, from when it was
+/// first sent.
 pub(super) const LEASE: Duration = Duration::from_secs(3);
 
 /// When the newest append that became durable began.
@@ -27,16 +29,16 @@ impl Lease {
     }
 
     /// Whether it holds now.
-    pub(super) fn is_held(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         self.0.borrow().is_some_and(|started| started.elapsed() < LEASE)
     }
 
     /// Waits until the lease is held, for at most `limit`; returns whether it is. `ask` requests an append from the writer; it is
     /// called again whenever an append took longer than the lease that it would have renewed.
-    pub(super) async fn held(&self, limit: Duration, ask: impl Fn()) -> bool {
+    pub(super) async fn wait_valid(&self, limit: Duration, ask: impl Fn()) -> bool {
         let mut renewals = self.0.subscribe();
         let renewed = async {
-            while !self.is_held() {
+            while !self.is_valid() {
                 ask();
                 if renewals.changed().await.is_err() {
                     return false;
@@ -63,34 +65,34 @@ mod tests {
     const VIEW_TIMEOUT: Duration = Duration::from_secs(15);
 
     #[tokio::test(start_paused = true)]
-    async fn it_holds_for_three_seconds_from_the_start_of_the_append() {
+    async fn lease_lasts_three_seconds_from_append_start() {
         let lease = Lease::new(None);
-        assert!(!lease.is_held(), "nothing was durable yet");
+        assert!(!lease.is_valid(), "nothing was durable yet");
         let started = Instant::now();
         // The store took two seconds.
         advance(Duration::from_secs(2)).await;
         lease.renew(started);
-        assert!(lease.is_held());
+        assert!(lease.is_valid());
         advance(Duration::from_secs(1) - MOMENT).await;
-        assert!(lease.is_held());
+        assert!(lease.is_valid());
         advance(MOMENT).await;
-        assert!(!lease.is_held());
-        // An older append that is heard of later changes nothing.
+        assert!(!lease.is_valid());
+        // An older append that is reported later changes nothing.
         lease.renew(Instant::now());
         lease.renew(started);
-        assert!(lease.is_held());
+        assert!(lease.is_valid());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_who_need_it_ask_once_for_each_append_and_wait() {
+    async fn waiters_ask_once_per_append() {
         let lease = Arc::new(Lease::new(None));
         let asked = Cell::new(0);
-        let wait = lease.held(VIEW_TIMEOUT, || asked.set(asked.get() + 1));
+        let wait = lease.wait_valid(VIEW_TIMEOUT, || asked.set(asked.get() + 1));
         let append = async {
             let started = Instant::now();
             tokio::task::yield_now().await;
             assert_eq!(asked.get(), 1);
-            // So slow that its lease is over before it is durable.
+            // So slow that its lease has ended before it is durable.
             advance(Duration::from_secs(4)).await;
             lease.renew(started);
             while asked.get() < 2 {
@@ -99,15 +101,15 @@ mod tests {
             lease.renew(Instant::now());
         };
         assert!(tokio::join!(wait, append).0);
-        assert!(lease.held(VIEW_TIMEOUT, || unreachable!("it holds")).await);
+        assert!(lease.wait_valid(VIEW_TIMEOUT, || unreachable!("it holds")).await);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_writer_that_is_cut_off_makes_those_who_wait_fall_silent() {
+    async fn cut_off_writer_times_out() {
         let lease = Lease::new(Some(Instant::now()));
         advance(LEASE).await;
         let began = Instant::now();
-        assert!(!lease.held(VIEW_TIMEOUT, || {}).await);
+        assert!(!lease.wait_valid(VIEW_TIMEOUT, || {}).await);
         assert_eq!(began.elapsed(), VIEW_TIMEOUT);
     }
 }

@@ -1,9 +1,13 @@
-//! The writer of one log as the host sees it: one entry in flight, through every outage, until the log stops for ever.
+//! The writer of one log as the host sees it: one entry in flight, through every outage, until the
+//! log stops for ever.
 //!
-//! 1. what is sent is the only entry at its index; the same bytes go to the host until it answers ([`Appender`]);
-//! 2. the host's answer must be the size that the entry gives the log. Any other, and a conflict, is another writer's doing:
-//!    this one has stopped, and nothing that it sent last is claimed;
-//! 3. an entry that is durable shows that nobody else was the writer when it was first sent (`lease`).
+//! 1. what is sent is the only entry at its index; the same bytes go to the host until it answers
+//!    ([`Appender`]);
+//! 2. the host's answer must be the size that the entry gives the log. Any other, and a conflict,
+//!    means that another writer exists. This writer stops and does not report its last entry as
+//!    durable;
+//! 3. an entry that is durable shows that nobody else was the writer when it was first sent
+//!    (`lease`).
 
 use adyton_engine::Sealed;
 use adyton_frame::{Event, StopReason};
@@ -30,7 +34,7 @@ struct InFlight {
     started: Instant,
 }
 
-/// What has become of the entry in flight.
+/// Progress of the entry in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The store does not take it now. It is being retried.

@@ -19,4 +19,4 @@ pub mod stop;
 pub mod writer;
 
 pub use handle::{Engine, Failure, Ticket};
-pub use stop::{Stop, Stopped};
+pub use stop::{StopReporter, WriterStopped};

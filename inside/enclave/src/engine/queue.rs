@@ -1,12 +1,14 @@
 //! The queue before the writer, fair between payers.
 //!
-//! 1. Each payer has a lane, first in, first out. Lanes take turns by deficit round robin: a turn is worth [`QUANTUM`] bytes of
-//!    [`Cost`], and what a turn leaves is kept for the next one while the lane is not empty.
+//! 1. Each payer has a lane, first in, first out. Lanes take turns by deficit round robin: a turn
+//!    is [`QUANTUM`] bytes of [`Cost`], and the rest of a turn is kept for the next one while the
+//!    lane is not empty.
 //! 2. A lane holds [`Bounds::payer`] bytes; what would be more is refused, and only that.
-//! 3. All lanes hold [`Bounds::all`] bytes. If there is no room, the longest lane makes it and loses what it took in last,
-//!    unless the lane that asks is as long itself; then that one is refused. So nobody is refused for what others have waiting.
-//! 4. Commands of the enclave itself ([`Payer::Inner`]) are never refused and get every second turn: they are as many as
-//!    earlier decisions made them.
+//! 3. All lanes hold [`Bounds::all`] bytes. If there is no room, the longest lane makes it and
+//!    loses what it took in last, unless the lane that asks is as long itself; then that one is
+//!    refused. So nobody is refused for what others have waiting.
+//! 4. Commands of the enclave itself ([`Payer::Internal`]) are never refused and get every second
+//!    turn: their number is bounded by earlier decisions.
 //!
 //! [`Queue`] is pure. [`channel`] shares one between the engine's handles and its writer.
 
@@ -16,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use adyton_decider::{Cost, Payer};
 use tokio::sync::Notify;
 
-/// Bytes that a turn is worth.
+/// Bytes a lane may take per turn.
 const QUANTUM: usize = 16 * 1024;
 
 /// How much may wait.
@@ -24,7 +26,7 @@ const QUANTUM: usize = 16 * 1024;
 pub(super) struct Bounds {
     /// Bytes of one payer.
     pub(super) payer: usize,
-    /// Bytes of all payers, [`Payer::Inner`] aside.
+    /// Bytes of all payers, [`Payer::Internal`] aside.
     pub(super) all: usize,
 }
 
@@ -35,7 +37,7 @@ const MAX_WAITING: usize = 32 * 1024 * 1024;
 /// The writer's queue.
 pub(super) const BOUNDS: Bounds = Bounds { payer: MAX_OF_ONE, all: MAX_WAITING };
 
-/// What waits, in lanes.
+/// Waiting items, in lanes.
 pub(super) struct Queue<T> {
     bounds: Bounds,
     /// None is empty.
@@ -48,7 +50,7 @@ pub(super) struct Queue<T> {
     bytes: usize,
     inner: VecDeque<T>,
     /// The next turn is the enclave's own.
-    inner_is_next: bool,
+    internal_is_next: bool,
 }
 
 struct Lane<T> {
@@ -70,7 +72,7 @@ impl<T> Queue<T> {
             lengths: BTreeSet::new(),
             bytes: 0,
             inner: VecDeque::new(),
-            inner_is_next: false,
+            internal_is_next: false,
         }
     }
 
@@ -79,11 +81,12 @@ impl<T> Queue<T> {
         self.turns.is_empty() && self.inner.is_empty()
     }
 
-    /// Takes one in. What is refused for it comes back: itself, or what made room.
+    /// Queues an item. Returns what is refused for it: the item itself, or items evicted to make
+    /// room.
     pub(super) fn push(&mut self, cost: Cost, item: T) -> Vec<T> {
         let Cost { payer, bytes } = cost;
         // 4.
-        if payer == Payer::Inner {
+        if payer == Payer::Internal {
             self.inner.push_back(item);
             return Vec::new();
         }
@@ -109,11 +112,11 @@ impl<T> Queue<T> {
     /// The next one.
     pub(super) fn pop(&mut self) -> Option<T> {
         // 4.
-        if !self.inner.is_empty() && (self.inner_is_next || self.turns.is_empty()) {
-            self.inner_is_next = false;
+        if !self.inner.is_empty() && (self.internal_is_next || self.turns.is_empty()) {
+            self.internal_is_next = false;
             return self.inner.pop_front();
         }
-        self.inner_is_next = true;
+        self.internal_is_next = true;
         // 1.
         loop {
             let payer = *self.turns.front()?;
@@ -150,7 +153,7 @@ impl<T> Queue<T> {
         self.bytes += bytes;
     }
 
-    /// What a lane took in last.
+    /// Removes the newest item of a lane.
     fn take_last(&mut self, payer: Payer) -> Option<T> {
         let (bytes, item) = self.lanes.get_mut(&payer)?.waiting.pop_back()?;
         if self.shorten(payer, bytes) {
@@ -160,7 +163,8 @@ impl<T> Queue<T> {
         Some(item)
     }
 
-    /// Counts what has left a lane. Returns whether that was all, and the lane is gone; its turn is not.
+    /// Counts what has left a lane. Returns whether the lane is empty and removed; its turn
+    /// remains.
     fn shorten(&mut self, payer: Payer, bytes: usize) -> bool {
         let Some(lane) = self.lanes.get_mut(&payer) else { return false };
         self.lengths.remove(&(lane.bytes, payer));
@@ -179,37 +183,37 @@ impl<T> Queue<T> {
 /// A queue between many that ask and one that decides.
 pub(super) fn channel<T>(bounds: Bounds) -> (Sender<T>, Receiver<T>) {
     let shared =
-        Shared { guarded: Mutex::new(Guarded { queue: Some(Queue::new(bounds)), senders: 1 }), news: Notify::new() };
+        Channel { guarded: Mutex::new(Guarded { queue: Some(Queue::new(bounds)), senders: 1 }), news: Notify::new() };
     let shared = Arc::new(shared);
     (Sender(Arc::clone(&shared)), Receiver(shared))
 }
 
-struct Shared<T> {
+struct Channel<T> {
     guarded: Mutex<Guarded<T>>,
-    /// Something was put in, or nobody is left who could.
+    /// An item was queued, or the last sender was dropped.
     news: Notify,
 }
 
 struct Guarded<T> {
-    /// `None` once nobody takes anything out any more.
+    /// `None` once the receiver is dropped.
     queue: Option<Queue<T>>,
     senders: usize,
 }
 
-impl<T> Shared<T> {
+impl<T> Channel<T> {
     fn lock(&self) -> MutexGuard<'_, Guarded<T>> {
         self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Puts in.
-pub(super) struct Sender<T>(Arc<Shared<T>>);
+pub(super) struct Sender<T>(Arc<Channel<T>>);
 
-/// Takes out. When it is dropped, all that waits is dropped too.
-pub(super) struct Receiver<T>(Arc<Shared<T>>);
+/// The receiving end. When it is dropped, all waiting items are dropped too.
+pub(super) struct Receiver<T>(Arc<Channel<T>>);
 
 impl<T> Sender<T> {
-    /// What is refused for this one ([`Queue::push`]), or this one, if the receiver is gone.
+    /// `Ok`: the items evicted or refused ([`Queue::push`]); `Err(item)`: the receiver is gone.
     pub(super) fn push(&self, cost: Cost, item: T) -> Result<Vec<T>, T> {
         let mut guarded = self.0.lock();
         let Some(queue) = &mut guarded.queue else { return Err(item) };

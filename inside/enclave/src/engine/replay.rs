@@ -3,7 +3,7 @@
 use std::fmt;
 
 use adyton_engine::sealing::{BodyError, Opener};
-use adyton_engine::snapshot::{Base, Scope};
+use adyton_engine::snapshot::{Base, SnapshotContext};
 use adyton_engine::{Replay, ReplayError};
 use adyton_ledger::{Head, LogId, OpsRoot, VaultId, origin};
 use adyton_seal::KeyTree;
@@ -11,12 +11,12 @@ use adyton_vault::State;
 
 use crate::store::{Store, StoreError};
 
-/// Why what the host has cannot be read.
+/// Why the host's log cannot be read.
 #[derive(Debug)]
 pub enum ReadError {
     /// The store did not answer.
     Store(StoreError),
-    /// What it answered is not this vault's log.
+    /// The answer is not this vault's log.
     Log(ReplayError),
 }
 
@@ -86,7 +86,7 @@ pub async fn replay<'a>(
         }
     };
     if let Some(known) = known {
-        replay.demand(known.size, known.root)?;
+        replay.require_root(known.size, known.root)?;
     }
     // 3. Everything after it, and 4. the recomputed root is the head's.
     up_to(&mut replay, log, &head, store).await?;
@@ -132,7 +132,7 @@ async fn snapshot(
     for number in 0..u32::try_from(manifest.chunks.len()).map_err(|_| ReplayError::Body)? {
         chunks.push(store.chunk(log, manifest.id, number).await?);
     }
-    let scope = Scope { keys, vault, log, boot_id };
+    let scope = SnapshotContext { keys, vault, log, boot_id };
     let (state, base) = scope.open(&manifest, &chunks)?;
     let header = record.entry.header().map_err(|_| ReplayError::Body)?;
     Ok((state, base, header.time_bucket))

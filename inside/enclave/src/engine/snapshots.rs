@@ -19,7 +19,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use adyton_engine::snapshot::{Base, KnownRoot, Manifest, Scope};
+use adyton_engine::snapshot::{Base, KnownRoot, Manifest, SnapshotContext};
 use adyton_engine::{ReadBack, ReplayError, Uncovered};
 use adyton_frame::Event;
 use adyton_ledger::{Frontier, Hash, LogId, Retirement, VaultId, sha256};
@@ -37,21 +37,21 @@ use crate::events::Events;
 use crate::store::Store;
 
 /// Bytes of bodies between snapshots, at the most.
-pub const EVERY_BYTES: u64 = 64 * 1024 * 1024;
-/// Seconds after which an entry is covered by a snapshot.
-const EVERY_SECONDS: u64 = 3600;
-/// Seconds after which a snapshot that failed is taken again.
+pub const SNAPSHOT_BYTES: u64 = 64 * 1024 * 1024;
+/// Seconds until a snapshot covers an entry, at the most.
+const SNAPSHOT_SECONDS: u64 = 3600;
+/// Seconds after which a snapshot that failed is taken again; twice as many after each further one, up to an hour.
 const RETRY_SECONDS: u64 = 60;
-/// Interval in seconds at which the host receives the list of what it may delete.
+/// Seconds between two retirement requests.
 const RETIRE_SECONDS: u64 = 3600;
-/// Wait between two looks at what the writer has made durable.
-const PAUSE: Duration = Duration::from_millis(500);
+/// Polling interval.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Entries asked for at a time; a frame holds fewer.
 const RECORDS: u32 = 4096;
 /// Sealed chunks that wait for the host.
 const CHUNKS: usize = 1;
 
-/// What taking snapshots needs.
+/// Dependencies of the snapshot task.
 pub struct Snapshots {
     /// The host.
     pub service: Address,
@@ -61,7 +61,7 @@ pub struct Snapshots {
     pub vault: VaultId,
     /// The log.
     pub log: LogId,
-    /// What the newest snapshot does not cover of what this boot has replayed.
+    /// Replayed entries that the newest snapshot does not cover.
     pub uncovered: Uncovered,
     /// This boot.
     pub boot_id: [u8; 16],
@@ -75,7 +75,7 @@ pub struct Snapshots {
     pub retention: u64,
     /// The last roots of this log that the public log was given.
     pub roots: LastRoots,
-    /// Bytes of bodies between snapshots ([`EVERY_BYTES`], less in tests).
+    /// Bytes of bodies between snapshots ([`SNAPSHOT_BYTES`], less in tests).
     pub every_bytes: u64,
 }
 
@@ -98,26 +98,28 @@ impl LastRoots {
     }
 }
 
-/// When a snapshot is taken, and when the host receives what it may delete.
+/// When a snapshot is taken, and when the host receives a retirement request.
 #[derive(Default)]
 struct Schedule {
-    newest: Option<Newest>,
+    newest: Option<LatestSnapshot>,
     /// Not before this time: the last one failed.
     retry_at: u64,
+    /// Seconds of the last pause; 0 if none failed.
+    pause: u64,
 }
 
 /// The newest snapshot that this boot took. Until there is one, within an hour of the boot, nothing
 /// is retired.
-struct Newest {
+struct LatestSnapshot {
     id: [u8; 16],
     covered: u64,
-    /// When the host last took what may be retired.
-    told: Option<u64>,
+    /// When the host last took a retirement request.
+    retire_requested: Option<u64>,
 }
 
-impl Newest {
+impl LatestSnapshot {
     fn is_due(&self, now: u64) -> bool {
-        self.told.is_none_or(|told| now >= told + RETIRE_SECONDS)
+        self.retire_requested.is_none_or(|retire_requested| now >= retire_requested + RETIRE_SECONDS)
     }
 }
 
@@ -132,7 +134,7 @@ impl Snapshots {
         let mut schedule = Schedule::default();
         let mut faulty = false;
         loop {
-            sleep(PAUSE).await;
+            sleep(POLL_INTERVAL).await;
             if self.engine.is_stopped() {
                 return;
             }
@@ -149,7 +151,7 @@ impl Snapshots {
                     faulty = false;
                     connection = Some(store);
                 }
-                // The connection is gone with it, and another one is opened.
+                // The connection is dropped with it, and another one is opened.
                 Err(ReadError::Store(_)) => {}
                 Err(ReadError::Log(_)) => {
                     if !faulty {
@@ -171,12 +173,12 @@ impl Snapshots {
 
     fn is_due(&self, reading: &ReadBack<'_>, schedule: &Schedule, now: u64) -> bool {
         let Uncovered { bytes, oldest } = reading.uncovered();
-        let is_due = bytes >= self.every_bytes || oldest.is_some_and(|oldest| now >= oldest * 10 + EVERY_SECONDS);
+        let is_due = bytes >= self.every_bytes || oldest.is_some_and(|oldest| now >= oldest * 10 + SNAPSHOT_SECONDS);
         is_due && now >= schedule.retry_at
     }
 
-    /// What there is to do now. A snapshot that fails is taken again after [`RETRY_SECONDS`]; its
-    /// chunks stay at the host until a retirement.
+    /// One round of work. A snapshot that fails is taken again after [`RETRY_SECONDS`]; its chunks
+    /// stay at the host until a retirement.
     async fn work(
         &self,
         store: &mut Store,
@@ -191,10 +193,12 @@ impl Snapshots {
             // 2.
             let Some((frozen, frontier)) = self.engine.freeze().await else { return Ok(()) };
             self.read_to(store, reading, frontier.size(), frontier.root()).await?;
-            schedule.retry_at = now.saturating_add(RETRY_SECONDS);
+            // Each try leaves its chunks at the host until a retirement.
+            schedule.pause = (schedule.pause * 2).clamp(RETRY_SECONDS, SNAPSHOT_SECONDS);
+            schedule.retry_at = now.saturating_add(schedule.pause);
             if let Some(taken) = self.snapshot(store, frozen, frontier).await? {
                 reading.covered();
-                *schedule = Schedule { newest: Some(taken), retry_at: 0 };
+                *schedule = Schedule { newest: Some(taken), ..Schedule::default() };
             }
         }
         // 5.
@@ -202,7 +206,7 @@ impl Snapshots {
             let bucket = now.saturating_sub(self.retention) / 10;
             let (below, snapshot) = (newest.covered, newest.id);
             store.retire(self.log, Retirement { below, bucket, snapshot, boot_id: self.boot_id }).await?;
-            newest.told = Some(now);
+            newest.retire_requested = Some(now);
         }
         Ok(())
     }
@@ -239,7 +243,7 @@ impl Snapshots {
         store: &mut Store,
         frozen: Frozen,
         frontier: Frontier,
-    ) -> Result<Option<Newest>, ReadError> {
+    ) -> Result<Option<LatestSnapshot>, ReadError> {
         // 3.
         let Ok(id) = random() else { return Ok(None) };
         let Some(manifest) = self.write(store, id, frozen, frontier).await? else { return Ok(None) };
@@ -255,7 +259,7 @@ impl Snapshots {
             return Ok(None);
         }
         self.events.emit(Event::SnapshotTaken { log: self.log.number(), index: manifest.covered });
-        Ok(Some(Newest { id, covered: manifest.covered, told: None }))
+        Ok(Some(LatestSnapshot { id, covered: manifest.covered, retire_requested: None }))
     }
 
     /// Seals frozen state and has the host keep each chunk.
@@ -270,11 +274,11 @@ impl Snapshots {
         let (keys, vault, log, boot_id) = (Arc::clone(&self.keys), self.vault, self.log, self.boot_id);
         let base = Base { frontier, roots: self.roots.last() };
         let sealing = spawn_blocking(move || {
-            let scope = Scope { keys: &keys, vault, log, boot_id };
+            let scope = SnapshotContext { keys: &keys, vault, log, boot_id };
             scope.seal::<State>(id, &frozen, &base, |chunk| give.blocking_send(chunk).is_ok())
         });
         for number in 0.. {
-            // If the host fails, the receiver goes, and sealing ends with it.
+            // If the host fails, the receiver is dropped, and sealing ends.
             let Some(chunk) = chunks.recv().await else { break };
             store.put_chunk(self.log, id, number, chunk).await?;
         }

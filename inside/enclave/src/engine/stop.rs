@@ -9,14 +9,14 @@ use tokio::sync::mpsc;
 
 /// A log's writer stopped for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stopped {
+pub struct WriterStopped {
     /// Which log.
     pub log: LogId,
     /// Why.
     pub reason: StopReason,
 }
 
-impl fmt::Display for Stopped {
+impl fmt::Display for WriterStopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = match self.reason {
             StopReason::Fenced | StopReason::Conflict => "another writer is at it: is a second vault running?",
@@ -31,11 +31,11 @@ impl fmt::Display for Stopped {
 
 /// Reports that a writer has stopped to the task that runs the vault.
 #[derive(Clone)]
-pub struct Stop(mpsc::Sender<Stopped>);
+pub struct StopReporter(mpsc::Sender<WriterStopped>);
 
-impl Stop {
+impl StopReporter {
     /// A sender and its receiver. Only the first stop is reported.
-    pub fn channel() -> (Self, mpsc::Receiver<Stopped>) {
+    pub fn channel() -> (Self, mpsc::Receiver<WriterStopped>) {
         let (sender, receiver) = mpsc::channel(1);
         (Self(sender), receiver)
     }
@@ -43,6 +43,6 @@ impl Stop {
     /// A writer has stopped.
     pub fn report(&self, log: LogId, reason: StopReason) {
         // A second one, or one after the end, changes nothing.
-        let _ = self.0.try_send(Stopped { log, reason });
+        let _ = self.0.try_send(WriterStopped { log, reason });
     }
 }

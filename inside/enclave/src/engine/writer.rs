@@ -4,7 +4,8 @@
 //! 2. A second after the last sweep the next one is due. It comes before any command that waits, so batches that are full
 //!    all the time do not keep it away.
 //! 3. When a batch passes, the view shows it first; then effects run, then answers leave.
-//! 4. A refusal leaves under the lease only; otherwise it waits for a further append, of nothing if need be.
+//! 4. A refusal, and an answer that logged nothing, leaves under the lease only; otherwise it waits for a further append, of
+//!    nothing if need be.
 //! 5. Settings bind the decider from their decision on, in the order of the log. All others see them once they have passed their
 //!    gate.
 
@@ -13,26 +14,27 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use adyton_decider::Gate;
-use adyton_engine::{Held, Release, Shard};
+use adyton_engine::{Pending, Release, Shard};
 use adyton_frame::{Event, StopReason};
 use adyton_ledger::{Frontier, LogId};
 use adyton_vault::{
     Ceiling, ChangeSettings, Command, Consequence, Context, Effect, Fresh, Frozen, MAX_SWEPT, Refusal, Reply, State,
     View,
 };
+use tokio::sync::oneshot::Sender;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
-use super::handle::{Failure, Request, Shared, Ticket, fresh};
+use super::handle::{Failure, Request, Ticket, WriterStatus, fresh};
 use super::log_writer::{LogWriter, Step};
 use super::queue::Receiver;
-use super::stop::Stop;
+use super::stop::StopReporter;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::metrics::numbered;
 use crate::policy::{Effective, Watch};
 
-/// What the writer needs besides its shard.
+/// Dependencies of the writer besides its shard.
 pub struct Deps {
     /// Time.
     pub clock: Arc<Clock>,
@@ -45,38 +47,47 @@ pub struct Deps {
     /// The effective policy and settings, set here once they have passed their gate.
     pub effective: Watch,
     /// Reports that the writer has stopped.
-    pub stop: Stop,
+    pub stop: StopReporter,
 }
 
 /// The one task that decides.
 pub(super) struct Writer {
     shard: Shard<State, Ticket>,
-    shared: Arc<Shared>,
+    shared: Arc<WriterStatus>,
     deps: Deps,
-    /// What binds the decider now.
+    /// The rules in force for the decider.
     deciding: Arc<Effective>,
     /// Settings that were decided and have not passed their gate, in the order of the log. The owners sign each.
     decided: VecDeque<Arc<Effective>>,
     /// A sweep is due.
     sweep_due: bool,
-    /// What waits for frozen state.
+    /// The requester that waits for frozen state.
     freezing: Option<oneshot::Sender<(Frozen, Frontier)>>,
-    warned: Warned,
+    warned: CeilingWarnings,
 }
 
 impl Writer {
-    pub(super) fn new(shard: Shard<State, Ticket>, shared: Arc<Shared>, deps: Deps) -> Self {
+    pub(super) fn new(shard: Shard<State, Ticket>, shared: Arc<WriterStatus>, deps: Deps) -> Self {
         let (deciding, decided) = (deps.effective.now(), VecDeque::new());
-        Self { shard, shared, deps, deciding, decided, sweep_due: false, freezing: None, warned: Warned::default() }
+        Self {
+            shard,
+            shared,
+            deps,
+            deciding,
+            decided,
+            sweep_due: false,
+            freezing: None,
+            warned: CeilingWarnings::default(),
+        }
     }
 
     /// The log, and where to report that its writer has stopped.
-    pub(super) fn stopped(&self) -> (LogId, Stop) {
+    pub(super) fn stopped(&self) -> (LogId, StopReporter) {
         (self.deps.log.log(), self.deps.stop.clone())
     }
 
-    /// Ends when nobody can ask any more, or with a reason: nothing is answered from then on, and nothing that was held is
-    /// claimed.
+    /// Ends when the last handle is dropped, or with a reason: nothing is answered from then on,
+    /// and held answers are dropped.
     pub(super) async fn run(mut self, requests: Receiver<Request>) -> Option<StopReason> {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -90,10 +101,10 @@ impl Writer {
                     Err(reason) => return Some(reason),
                 },
                 _ = second.tick() => self.sweep_due = true,
-                () = shared.touch.notified() => {
+                () = shared.append_wanted.notified() => {
                     // An append that is under way renews the lease too, if it is fast enough; otherwise the waiting read asks again.
                     if !self.deps.log.is_in_flight() {
-                        self.shard.touch();
+                        self.shard.append_empty();
                     }
                 }
                 more = requests.ready(), if !self.shard.is_full() => if !more {
@@ -134,8 +145,6 @@ impl Writer {
 
     fn take(&mut self, request: Request) {
         match request {
-            // Its caller no longer waits: it is as if it had not been asked.
-            Request::Command(_, _, Some(ticket)) if ticket.is_closed() => {}
             Request::Command(command, fresh, ticket) => self.decide(command, fresh, ticket),
             Request::Settings(text, effective, fresh, ticket) => {
                 let sequence = effective.sequence;
@@ -164,7 +173,7 @@ impl Writer {
     fn frozen(&mut self, frozen: Option<(Frozen, Frontier)>) {
         let Some(sender) = self.freezing.take() else { return };
         match frozen.or_else(|| self.shard.freeze_next()) {
-            // The requester may be gone.
+            // The requester may have gone away.
             Some(frozen) => drop(sender.send(frozen)),
             None => self.freezing = Some(sender),
         }
@@ -177,12 +186,17 @@ impl Writer {
         }
     }
 
-    /// 4. Answers, or waits with a refusal for an append under whose lease it may leave.
+    /// 4. Answers, or waits for an append under whose lease the answer may leave. An operation that was logged and granted is
+    ///    answered as soon as it is durable.
     fn release(&mut self, release: Release<State, Ticket>) {
-        if release.answer.is_ok() || self.shared.lease.is_held() {
+        // Nobody waits for it, so nothing is appended for it.
+        if release.ticket.as_ref().is_none_or(Sender::is_closed) {
+            return;
+        }
+        if (release.logged && release.answer.is_ok()) || self.shared.lease.is_valid() {
             answer(release);
         } else {
-            self.shard.touch_for(release);
+            self.shard.release_after_append(release);
         }
     }
 
@@ -209,7 +223,7 @@ impl Writer {
         let root = (size, self.shard.frontier().root());
         *shared.durable_root.write().unwrap_or_else(PoisonError::into_inner) = root;
         // There is no register yet: certified is durable.
-        let Held { releases, effects, snapshots, view, frozen } = self.shard.reached(Gate::Certified, size);
+        let Pending { releases, effects, snapshots, view, frozen } = self.shard.reached(Gate::Certified, size);
         self.frozen(frozen);
         // Before the lease is renewed, so that no read answers from an older view under the new lease.
         if let Some(view) = view {
@@ -219,13 +233,14 @@ impl Writer {
         if let Some(started) = self.deps.log.renewed() {
             shared.lease.renew(started);
         }
-        // Before the answers: once a client knows that a verification is over, its message has stopped.
+        // Before the answers: once a client knows that a verification ended, its message has been
+        // canceled.
         effects.into_iter().for_each(|effect| self.run_effect(effect));
         releases.into_iter().for_each(|release| self.release(release));
         for ticket in snapshots.into_iter().flatten() {
             let _ = ticket.send(Ok(Reply::Done));
         }
-        // What a sweep left goes on with the next batch, and at most one sweep's worth with each.
+        // The rest of a sweep follows with the next batch, at most one sweep with each.
         self.sweep_due |= self.shard.owes_sweep();
     }
 
@@ -243,9 +258,9 @@ impl Writer {
 
 /// The hour of the last event for each ceiling that came near: at most one event an hour for each.
 #[derive(Default)]
-struct Warned(BTreeMap<Ceiling, u64>);
+struct CeilingWarnings(BTreeMap<Ceiling, u64>);
 
-impl Warned {
+impl CeilingWarnings {
     fn is_first(&mut self, ceiling: Ceiling, now: u64) -> bool {
         let hour = now / 3600;
         self.0.insert(ceiling, hour) != Some(hour)

@@ -9,12 +9,12 @@ use vsock::VsockStream;
 use super::GuestError;
 
 /// Longest wait for the byte to come back.
-const PATIENCE: Duration = Duration::from_secs(10);
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Tells the parent that the image runs.
 pub(super) fn beat() -> Result<(), GuestError> {
     let mut parent = VsockStream::connect_with_cid_port(PARENT, HEARTBEAT_PORT)?;
-    parent.set_read_timeout(Some(PATIENCE))?;
+    parent.set_read_timeout(Some(HEARTBEAT_TIMEOUT))?;
     parent.write_all(&[HEARTBEAT])?;
     let mut back = [0];
     parent.read_exact(&mut back)?;

@@ -1,19 +1,24 @@
-//! What an image does before it is a vault: it is the only process of its machine, and nobody else sets it up.
+//! What an image does before it is a vault: it is the only process of its machine, and nobody else
+//! sets it up.
 //!
 //! 1. mounts: `/dev`, and nothing else; console and NSM are opened;
-//! 2. heartbeat: the parent hears that the image runs, as `nitro-cli` expects;
+//! 2. heartbeat: the parent learns that the image runs, as `nitro-cli` expects;
 //! 3. entropy: the NSM's randomness goes into the kernel's pool, where RDRAND's is already;
-//! 4. clock: refused if it parts from the NSM's by more than [`TOLERANCE`](crate::clock::TOLERANCE) seconds;
-//! 5. policy: its SHA-256 is what PCR 16 is extended by; an image in debug mode, whose PCR 0 is zero, is refused;
+//! 4. clock: refused if it parts from the NSM's by more than [`TOLERANCE`](crate::clock::TOLERANCE)
+//!    seconds;
+//! 5. policy: its SHA-256 is what PCR 16 is extended by; an image in debug mode, whose PCR 0 is
+//!    zero, is refused;
 //! 6. lock: no register changes any more;
 //! 7. dumps: neither core dumps nor ptrace;
 //! 8. memory: all of it stays where it is;
-//! 9. gate: only its thread can open a socket from here on, and nothing can run another program (`confine`).
+//! 9. gate: only its thread can open a socket from here on, and nothing can run another program
+//!    (`confine`).
 //!
-//! Each step is told on the console, by its name; on hardware only an image in debug mode has one. Then
-//! [`crate::boot`] goes on: key, identity, engine.
+//! Each step is told on the console, by its name; on hardware only an image in debug mode has one.
+//! Then [`crate::boot`] goes on: key, identity, engine.
 //!
-//! Why there is no argument: an image is measured, and what its command line says beyond that is not.
+//! Why there is no argument: an image is measured, and what its command line says beyond that is
+//! not.
 //!
 //! What it is not: it runs nothing else and waits for no child; when it ends, the machine does.
 
@@ -136,8 +141,8 @@ pub fn is_one() -> bool {
     std::process::id() == 1
 }
 
-/// Sets the machine up. `tell` hears of each step before it is done; it may only write to stderr, which is the console
-/// from the first step on.
+/// Sets the machine up. `tell` receives each step before it is done; it may only write to stderr,
+/// which is the console from the first step on.
 ///
 /// # Errors
 /// The step, and [`GuestError`].

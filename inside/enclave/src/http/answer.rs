@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use adyton_api::ErrorBody;
 use adyton_ledger::SignersError;
 use adyton_policy::SettingsError;
-use adyton_vault::{LONGEST_CODE, Outcome, Reason};
+use adyton_vault::{MAX_CODE_LENGTH, Outcome, Reason};
 use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -19,7 +19,7 @@ use super::refusals::Refused;
 use super::workers::Overloaded;
 use crate::ask::AskError;
 use crate::evidence::EvidenceError;
-use crate::policy::Resting;
+use crate::policy::Inapplicable;
 use crate::signed::SignedRequestError;
 
 /// A refusal as a client sees it.
@@ -151,7 +151,7 @@ impl ApiError {
     }
 
     /// What of signed settings cannot be used: names and places only.
-    pub(crate) fn resting(error: &Resting) -> Self {
+    pub(crate) fn inapplicable(error: &Inapplicable) -> Self {
         Self::new(StatusCode::BAD_REQUEST, 60200, &format!("the settings: {error}"))
     }
 
@@ -213,7 +213,7 @@ impl ApiError {
 
 /// The rule of code lengths, with the policy's floor.
 pub(super) fn code_lengths(shortest: u8) -> String {
-    format!("expected a number from {shortest} to {LONGEST_CODE}; {shortest} is the policy's floor")
+    format!("expected a number from {shortest} to {MAX_CODE_LENGTH}; {shortest} is the policy's floor")
 }
 
 /// The word for what became of an attempt to send.

@@ -22,7 +22,7 @@ pub(super) const MAX_BODY: usize = 64 * 1024;
 /// What is read and thrown away of a larger one before its connection is given up.
 const MAX_THROWN_AWAY: usize = 32 * 1024 * 1024;
 /// Longest wait for the whole body.
-const PATIENCE: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads a body of a request that was refused, and keeps nothing of it; whether it came to its end.
 pub(super) async fn throw_away(mut body: axum::body::Body) -> bool {
@@ -37,7 +37,7 @@ pub(super) async fn throw_away(mut body: axum::body::Body) -> bool {
         }
         true
     };
-    timeout(PATIENCE, read).await.unwrap_or(false)
+    timeout(BODY_TIMEOUT, read).await.unwrap_or(false)
 }
 
 /// The connection cannot be used any more: what follows on it may be the rest of a body.
@@ -87,7 +87,7 @@ impl IntoResponse for BodyError {
 pub(super) async fn read(body: axum::body::Body, upload: Upload, announced: Option<usize>) -> Result<Bytes, BodyError> {
     match announced {
         Some(0) => Ok(Bytes::new()),
-        _ => timeout(PATIENCE, read_on(body, upload, announced)).await.map_err(|_| BodyError::TooSlow)?,
+        _ => timeout(BODY_TIMEOUT, read_on(body, upload, announced)).await.map_err(|_| BodyError::TooSlow)?,
     }
 }
 

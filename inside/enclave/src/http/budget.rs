@@ -162,13 +162,13 @@ impl Charge {
     /// 3. Ties a buffer to its charge. It is zeroized when it is freed: a body may hold a code.
     pub(crate) fn hold(mut self, buffer: Zeroizing<Vec<u8>>) -> Bytes {
         self.settle(buffer.capacity());
-        Bytes::from_owner(Held { buffer, _charge: self })
+        Bytes::from_owner(Reserved { buffer, _charge: self })
     }
 
     /// 3. The same for an answer.
     pub(crate) fn hold_answer(mut self, answer: Vec<u8>) -> Bytes {
         self.settle(answer.capacity());
-        Bytes::from_owner(Held { buffer: answer, _charge: self })
+        Bytes::from_owner(Reserved { buffer: answer, _charge: self })
     }
 }
 
@@ -179,18 +179,18 @@ impl Drop for Charge {
 }
 
 /// Frees its buffer before it gives its bytes back: fields are dropped in order.
-struct Held<T> {
+struct Reserved<T> {
     buffer: T,
     _charge: Charge,
 }
 
-impl AsRef<[u8]> for Held<Vec<u8>> {
+impl AsRef<[u8]> for Reserved<Vec<u8>> {
     fn as_ref(&self) -> &[u8] {
         &self.buffer
     }
 }
 
-impl AsRef<[u8]> for Held<Zeroizing<Vec<u8>>> {
+impl AsRef<[u8]> for Reserved<Zeroizing<Vec<u8>>> {
     fn as_ref(&self) -> &[u8] {
         &self.buffer
     }

@@ -3,7 +3,7 @@
 //! 1. the TLS handshake, within [`HEAD_TIME`]; from here on the client must read what it is sent (`write_deadline`);
 //! 2. HTTP/1.1. The first request's head must arrive within [`HEAD_TIME`], a later one within the same time from its first byte;
 //!    between two requests a connection may idle for [`IDLE_TIME`];
-//! 3. the end: the client gets [`PARTING`] to end its side.
+//! 3. the end: the client gets [`DRAIN_TIMEOUT`] to end its side.
 //!
 //! Connections are kept longer than SDKs' pools reuse them, so that a reuse never meets a connection that is just being closed.
 //! Answers announce [`ANNOUNCED`] seconds (`Keep-Alive`), which is less than what holds, by a margin. Where places are short
@@ -52,7 +52,7 @@ const ANNOUNCED: u64 = 100;
 /// Longest wait for a client to read what it is sent.
 const WRITE_TIME: Duration = Duration::from_secs(20);
 /// Longest wait for a client to end its side of a connection that is over.
-const PARTING: Duration = Duration::from_secs(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Fields of a request's head.
 const MAX_HEADERS: usize = 64;
 /// Bytes of a request's head; also of an answer that waits in HTTP's buffer before more of it is made.
@@ -91,7 +91,7 @@ async fn connection(stream: Stream, acceptor: TlsAcceptor, router: Router, place
     stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
     // A CA that has its answer: the handshake was all of it (RFC 8737 §3).
     if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE_PROTOCOL) {
-        let _ = timeout(PARTING, part(stream)).await;
+        let _ = timeout(DRAIN_TIMEOUT, part(stream)).await;
         return;
     }
     // Every connection of TLS 1.3 has one.
@@ -99,7 +99,7 @@ async fn connection(stream: Stream, acceptor: TlsAcceptor, router: Router, place
     // 2.
     let stream = http(stream, channel, router, Arc::new(place)).await;
     // 3.
-    let _ = timeout(PARTING, part(stream)).await;
+    let _ = timeout(DRAIN_TIMEOUT, part(stream)).await;
 }
 
 /// 2. Serves requests until the connection is over; gives the stream back.

@@ -19,7 +19,7 @@ use crate::evidence::{Channel, EvidenceError};
 
 /// Largest answer: the largest document of an NSM, the largest bundle, and the path of one nonce of 4096. Each connection may have
 /// one, whatever others do (docs/LIMITS.md, Memory).
-const LARGEST: usize = 32 * 1024;
+const MAX_EVIDENCE_ANSWER: usize = 32 * 1024;
 
 pub(crate) async fn fetch(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let query = query.unwrap_or_default();
@@ -34,7 +34,7 @@ pub(crate) async fn fetch(State(api): State<Arc<Api>>, RawQuery(query): RawQuery
     };
     let answer = json(StatusCode::OK, &evidence);
     // A platform whose documents are larger than any that is known has none.
-    let fits = answer.body().size_hint().exact().is_some_and(|length| length <= LARGEST as u64);
+    let fits = answer.body().size_hint().exact().is_some_and(|length| length <= MAX_EVIDENCE_ANSWER as u64);
     if fits { Ok(answer) } else { Err(EvidenceError::Platform.into()) }
 }
 
@@ -79,7 +79,7 @@ mod tests {
             nonce_proof: NonceProof { index: 4095, count: 4096, path: vec![HEXLOWER.encode(&[0xFF; 32]); 12] },
         };
         let length = serde_json::to_vec(&evidence).unwrap().len();
-        assert!((LARGEST / 2..=LARGEST).contains(&length), "{length}");
+        assert!((MAX_EVIDENCE_ANSWER / 2..=MAX_EVIDENCE_ANSWER).contains(&length), "{length}");
     }
 
     #[test]

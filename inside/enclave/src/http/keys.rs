@@ -20,7 +20,7 @@ use super::workers::Kind;
 use crate::ask::AskError;
 
 /// Keys that one request may bring or take.
-const MOST: usize = 100;
+const MAX_KEYS: usize = 100;
 const BASE64: &str = "base64 of a sealed value, with padding and without line breaks";
 const KEY_SID: &str = "SK and 32 hexadecimal digits";
 const REMOVE: MemberError = MemberError::field("remove", "SIDs of keys, each SK and 32 hexadecimal digits");
@@ -52,7 +52,7 @@ impl KeysRequest {
             return Err(MemberError::field("body", adyton_api::ChangeKeys::FORM));
         }
         for (list, length) in [("remove", remove.len()), ("add", add.len())] {
-            if length > MOST {
+            if length > MAX_KEYS {
                 return Err(MemberError::field(list, "at most 100 keys"));
             }
         }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn waiting_change_of_keys_fits_its_row_of_the_memory_table() {
         // docs/LIMITS.md, "requests that wait for the decider". Lists that are read grow to the next power of two.
-        let lists = MOST.next_power_of_two() * size_of::<KeyId>() + MOST * size_of::<NewKey>();
+        let lists = MAX_KEYS.next_power_of_two() * size_of::<KeyId>() + MAX_KEYS * size_of::<NewKey>();
         assert!(2 * size_of::<adyton_vault::Command>() + lists <= 8192);
     }
 

@@ -94,7 +94,7 @@ pub struct Api {
     /// The answer with what a public CA may be asked to sign, if the policy has public names.
     pub public_request: Option<Bytes>,
     /// What the vault obtains from a CA by itself, if the policy names one.
-    pub acme: Option<Arc<acme::Shared>>,
+    pub acme: Option<Arc<acme::AcmeStatus>>,
     /// What is allowed now.
     pub effective: Watch,
     /// The release in force.

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use adyton_vault::{
-    Ceiling, CodeLengthGiven, Denied, KeyList, LONGEST_CODE, OtherSequence, Reason, Refusal, services, tenancy,
+    Ceiling, CodeLengthGiven, Denied, KeyList, MAX_CODE_LENGTH, Reason, Refusal, WrongSequence, services, tenancy,
     verification,
 };
 use axum::http::StatusCode;
@@ -65,7 +65,7 @@ impl Refused for Denied {
     }
 }
 
-impl Refused for OtherSequence {
+impl Refused for WrongSequence {
     fn error(self, _: &str) -> ApiError {
         conflict("The signed request has another sequence than the next one")
             .detail("expected", &self.expected.to_string())
@@ -161,7 +161,7 @@ impl Refused for verification::Refusal {
             Self::CustomCode => ApiError::custom_code(),
             Self::CodeLength { shortest } => ApiError::because(
                 "CustomCode",
-                &format!("expected {shortest} to {LONGEST_CODE} digits; {shortest} is the policy's floor"),
+                &format!("expected {shortest} to {MAX_CODE_LENGTH} digits; {shortest} is the policy's floor"),
             ),
             Self::AppHash => ApiError::because(
                 "AppHash",

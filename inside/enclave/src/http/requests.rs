@@ -14,7 +14,7 @@ use std::sync::Arc;
 use adyton_ledger::{
     Action, GovRecord, Request, SettingsRecord, Signer, Signers, SshPublicKey, VaultId, VerifiedRequest,
 };
-use adyton_vault::{AccountId, OtherSequence};
+use adyton_vault::{AccountId, WrongSequence};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -128,7 +128,7 @@ impl Api {
 
 /// Refuses another sequence than the next one before anything is opened. The decider has the last word.
 fn in_turn(request: &Request, expected: u64) -> Result<(), ApiError> {
-    if request.sequence == expected { Ok(()) } else { Err(OtherSequence { expected }.error("")) }
+    if request.sequence == expected { Ok(()) } else { Err(WrongSequence { expected }.error("")) }
 }
 
 /// The settings' text and the policy's routes. It changes nothing and takes no sequence; a copy of the request is refused once the
@@ -164,9 +164,9 @@ async fn change_settings(api: &Api, verified: VerifiedRequest) -> Result<Respons
     let (in_force, body) = (Arc::clone(&api.owners.in_force), request.body.clone());
     let (sequence, now) = (request.sequence, api.owners.clock.now());
     let effective = api.workers.run(Kind::Owners, move || in_force.with(&body, sequence, now)).await?;
-    let (effective, resting) = effective.map_err(|error| ApiError::settings(&error))?;
-    if let Some(error) = resting.first() {
-        return Err(ApiError::resting(error));
+    let (effective, inapplicable) = effective.map_err(|error| ApiError::settings(&error))?;
+    if let Some(error) = inapplicable.first() {
+        return Err(ApiError::inapplicable(error));
     }
     // 4.
     let record =

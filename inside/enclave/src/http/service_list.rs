@@ -35,18 +35,18 @@ use super::services::{decimal, service};
 use crate::ask::AskError;
 
 const PAGE_SIZE: u32 = 50;
-const LARGEST_PAGE: u32 = 1000;
+const MAX_PAGE: u32 = 1000;
 /// Services that are asked for and rendered together.
 const STEP: usize = 16;
 /// Largest form of a service: its names, its domain, its app hashes, and three addresses at a host name of 253 bytes.
-const LARGEST_SERVICE: usize = 2816;
+const MAX_SERVICE: usize = 2816;
 /// One step that HTTP holds, and the next one.
-const LARGEST_LIST: usize = 2 * (STEP + 1) * LARGEST_SERVICE;
+const MAX_LIST: usize = 2 * (STEP + 1) * MAX_SERVICE;
 
 pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap, given: Given) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
     let paging = given.parameters(&parameters::LIST_SERVICES)?;
-    let size = |text: &str| decimal(text).filter(|size| (1..=LARGEST_PAGE).contains(size)).ok_or(Unfit::Form);
+    let size = |text: &str| decimal(text).filter(|size| (1..=MAX_PAGE).contains(size)).ok_or(Unfit::Form);
     let page_size = paging.read("PageSize", size)?.unwrap_or(PAGE_SIZE);
     let token = paging.read("PageToken", |text| PageToken::parse(text).ok_or(Unfit::Form))?;
     // A client that counts pages without tokens would get the first one for ever.
@@ -57,9 +57,9 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap, given:
         page => page.ok_or(Unfit::Form),
     })?;
     let page = page.unwrap_or(0);
-    // Nobody pays for a list but who was verified.
+    // Only authenticated callers may list.
     let payer = api.verified(&caller).await.map_err(|failure| ApiError::failure(failure, "/Services"))?;
-    let charge = api.budget.take(payer, LARGEST_LIST)?;
+    let charge = api.budget.take(payer, MAX_LIST)?;
     let left = usize::try_from(page_size).unwrap_or(usize::MAX);
     let mut listing = Listing { api, caller, headers, page_size, page, token, last: token, left };
     // 1.
@@ -277,6 +277,6 @@ mod tests {
             updated: 4_000_000_000,
         };
         let length = serde_json::to_vec(&service(view, &headers)).unwrap().len();
-        assert!((LARGEST_SERVICE / 2..=LARGEST_SERVICE).contains(&length), "{length}");
+        assert!((MAX_SERVICE / 2..=MAX_SERVICE).contains(&length), "{length}");
     }
 }

@@ -25,7 +25,7 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
     let form = given.parameters(&parameters::CREATE_SERVICE)?;
-    let update = settings(&form, api.effective.now().rules.services.shortest_code)?;
+    let update = settings(&form, api.effective.now().rules.services.min_code_length)?;
     let settings = ServiceSettings {
         friendly_name: update.friendly_name.ok_or_else(|| form.missing("FriendlyName"))?,
         code_length: update.code_length.unwrap_or(6),
@@ -59,7 +59,7 @@ pub(crate) async fn update(
 ) -> Result<Response, ApiError> {
     let caller = api.caller(&headers)?;
     let (service, resource) = service_sid(&service, "")?;
-    let shortest = api.effective.now().rules.services.shortest_code;
+    let shortest = api.effective.now().rules.services.min_code_length;
     let update = settings(&given.parameters(&parameters::UPDATE_SERVICE)?, shortest)?;
     let reply = api.ask(UpdateService { caller, service, update }).await;
     answer(StatusCode::OK, reply, &resource, &headers)

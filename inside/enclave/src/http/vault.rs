@@ -1,7 +1,7 @@
-//! `GET /adyton/v1/vault`: what the vault says of itself. Nothing of it is attested.
+//! `GET /adyton/v1/vault`: the vault's description of itself. Nothing of it is attested.
 //!
-//! `GET /adyton/v1/public-certificate-request` (`docs/spec/06-sealed-values.md`): whoever has it signed must have had it from the
-//! vault, so the command asks over an attested connection.
+//! `GET /adyton/v1/public-certificate-request` (`docs/spec/06-sealed-values.md`): the one who has
+//! it signed must have received it from the vault, so the command asks over an attested connection.
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use adyton_api::{SendCodeAttempt, Verification, VerificationCheck, timestamp};
 use adyton_seal::Code;
 use adyton_vault::{
-    AppHash, Approve, Attempt, Caller, Cancel, Channel, Check, Destination, FetchVerification, Locale, MessageLook,
+    AppHash, Approve, Attempt, Caller, Cancel, Channel, Check, Destination, FetchVerification, Locale, MessageOptions,
     ServiceId, Start, Status, Subject, Subjects, Target, VerificationId, VerificationView, verification::Refusal,
 };
 use axum::extract::State;
@@ -131,7 +131,7 @@ fn destination(channel: Channel, to: &str) -> Result<Destination, Unfit> {
 }
 
 /// What the message is to look like.
-fn look(form: &Parameters<'_>, channel: Channel) -> Result<MessageLook, ApiError> {
+fn look(form: &Parameters<'_>, channel: Channel) -> Result<MessageOptions, ApiError> {
     // The empty text asks for nothing.
     let name = form.read("CustomFriendlyName", |text| match text {
         "" => Ok(None),
@@ -148,7 +148,7 @@ fn look(form: &Parameters<'_>, channel: Channel) -> Result<MessageLook, ApiError
         }
         text => AppHash::parse(text).map(Some).ok_or(Unfit::Form),
     })?;
-    Ok(MessageLook { name: name.flatten(), locale: locale.unwrap_or_default(), app_hash: app_hash.flatten() })
+    Ok(MessageOptions { name: name.flatten(), locale: locale.unwrap_or_default(), app_hash: app_hash.flatten() })
 }
 
 /// A verification in a path: its SID, or the address that it went to.

@@ -1,7 +1,7 @@
 //! Workers for asymmetric cryptography that a caller asks for: HPKE openings and signature checks.
 //!
 //! 1. a job takes a place of its [`Kind`]; without a free one it is refused at once;
-//! 2. it waits for a worker, for at most [`PATIENCE`]. What waits is a task that holds ciphertext: nothing is opened before its turn;
+//! 2. it waits for a worker, for at most [`QUEUE_TIMEOUT`]. What waits is a task that holds ciphertext: nothing is opened before its turn;
 //! 3. the job runs on a thread for blocking work, opens and uses what it needs, and hands back hashes, zeroizing types or public
 //!    values.
 //!
@@ -34,7 +34,7 @@ pub(super) const STRANGERS: usize = 1024;
 /// Jobs of one account or of the owners, waiting or running, for what their signatures asked for.
 pub(super) const EACH: usize = 4;
 /// Longest wait for a worker.
-const PATIENCE: Duration = Duration::from_secs(5);
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Number of [`Kind`]s.
 const KINDS: usize = 5;
 
@@ -201,7 +201,7 @@ impl Workers {
         // 1.
         let (place, turn) = self.enter(kind)?;
         // 2.
-        timeout(PATIENCE, turn).await.ok().and_then(Result::ok).ok_or(Overloaded)?;
+        timeout(QUEUE_TIMEOUT, turn).await.ok().and_then(Result::ok).ok_or(Overloaded)?;
         // 3. A panicking job is reported as one that did not run.
         let done = tokio::task::spawn_blocking(move || {
             let done = job();

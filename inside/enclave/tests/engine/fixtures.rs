@@ -10,8 +10,8 @@ use adyton_ledger::{LogId, VaultId};
 use adyton_seal::{KeyTree, Label, Plaintext, RootKey, Secret, SigningKey};
 use adyton_vault::{
     AccountId, Admission, Caller, Channel, Command, Context, CreateService, CreateTenant, Destination, Event, Fresh,
-    KeyedHash, Limits, MessageLook, Record as _, Requirements, Rules, ServiceId, ServiceSettings, Shared, Start, State,
-    Subjects, TokenHash, services, tenancy, verification,
+    KeyedHash, Limits, MessageOptions, Record as _, Requirements, Rules, ServiceId, ServiceSettings, SharedSubject,
+    Start, State, Subjects, TokenHash, services, tenancy, verification,
 };
 
 use crate::disk::Disk;
@@ -67,9 +67,9 @@ pub(crate) fn start(service: ServiceId, who: u8) -> Command {
     let subjects = Subjects {
         in_service: KeyedHash::from_bytes([who; 16]),
         in_tenant: KeyedHash::from_bytes([who; 16]),
-        shared: Shared::NumberBlock(KeyedHash::from_bytes([9; 16])),
+        shared: SharedSubject::NumberBlock(KeyedHash::from_bytes([9; 16])),
     };
-    let (channel, look) = (Channel::Sms, MessageLook::default());
+    let (channel, look) = (Channel::Sms, MessageOptions::default());
     Start { caller: caller(), service, destination, subjects, channel, custom_code: None, look, cost: 0 }.into()
 }
 

@@ -24,7 +24,7 @@ use crate::disk::Disk;
 use crate::fixtures::{
     ACCOUNT, KEYS, OPS, TOKEN, VAULT, boot, caller, context, create_tenant, fresh, shard, signer, start,
 };
-use crate::host::PATIENCE;
+use crate::host::TEST_TIMEOUT;
 use crate::live::Live;
 
 /// Long before the clock of any machine that runs this.
@@ -145,7 +145,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn whatever_is_decided_seals_and_frames(steps in proptest::collection::vec(step(), 1..12)) {
+    fn every_decision_seals_frames_and_replays(steps in proptest::collection::vec(step(), 1..12)) {
         let mut full = Full::new();
         let (mut tenants, mut sequence, mut owners) = (0u32, 0, 0);
         for step in steps {
@@ -319,7 +319,7 @@ async fn a_vault_boots_though_everything_is_due() {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(PATIENCE, waiting).await.unwrap();
+    timeout(TEST_TIMEOUT, waiting).await.unwrap();
     assert!(live.stopped.try_recv().is_err());
 }
 
@@ -338,7 +338,7 @@ async fn a_burst_of_the_largest_commands_is_taken_in_order() {
     }
     for asked in asked {
         // Each counts only if the one before it was decided.
-        assert!(matches!(timeout(PATIENCE, asked).await.unwrap(), Ok(Reply::Tenancy(tenancy::Reply::Done))));
+        assert!(matches!(timeout(TEST_TIMEOUT, asked).await.unwrap(), Ok(Reply::Tenancy(tenancy::Reply::Done))));
     }
     assert!(live.stopped.try_recv().is_err());
 }

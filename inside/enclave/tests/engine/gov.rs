@@ -2,7 +2,7 @@
 
 use adyton_enclave::engine::gov::{AppendError, GovLog, GovReplay, GovReplayError, entry, replay};
 use adyton_enclave::engine::log_writer::LogWriter;
-use adyton_enclave::engine::{Stop, Stopped};
+use adyton_enclave::engine::{StopReporter, WriterStopped};
 use adyton_enclave::events::Events;
 use adyton_enclave::store::Store;
 use adyton_engine::LogTip;
@@ -50,7 +50,7 @@ fn boot_record(time: u64) -> GovRecord {
     GovRecord::Boot(BootRecord { boot_id: BOOT, release: 1, policy_hash, bundle_hash: [0; 32], time })
 }
 
-fn log(vault: VaultId, frontier: Frontier, address: Address, stop: &Stop) -> GovLog {
+fn log(vault: VaultId, frontier: Frontier, address: Address, stop: &StopReporter) -> GovLog {
     let writer = LogWriter::start(address.clone(), LogId::GOV, Events::start(address));
     GovLog::new(LogTip::new(&vault, LogId::GOV, signer(), frontier, 0), BOOT, 1, writer, stop.clone())
 }
@@ -71,7 +71,7 @@ async fn a_log_is_continued_where_its_head_says() {
     let (folder, heard) = (tempfile::tempdir().unwrap(), Heard::default());
     let _host = Host::start(Disk::default().store().unwrap(), folder.path(), &heard);
     let vault = VaultId::of_genesis(&first().entry);
-    let (stop, mut stopped) = Stop::channel();
+    let (stop, mut stopped) = StopReporter::channel();
     let mut gov = log(vault, Frontier::new(), address(folder.path()), &stop);
     gov.append_entry(first()).await.unwrap();
     gov.append(&policy_record(), 1_800_000_010).await.unwrap();
@@ -97,7 +97,7 @@ async fn a_log_is_continued_where_its_head_says() {
     for _ in 0..2 {
         assert_eq!(late.append(&boot_record(1_800_000_030), 1_800_000_030).await, Err(AppendError::Stopped));
     }
-    assert_eq!(stopped.recv().await, Some(Stopped { log: LogId::GOV, reason: StopReason::Conflict }));
+    assert_eq!(stopped.recv().await, Some(WriterStopped { log: LogId::GOV, reason: StopReason::Conflict }));
     heard.until(|said| said.contains(&Event::Fenced { log: 0, size: 3 })).await;
 }
 
@@ -107,7 +107,7 @@ async fn the_last_order_without_a_certificate_is_found() {
     let (folder, heard) = (tempfile::tempdir().unwrap(), Heard::default());
     let _host = Host::start(Disk::default().store().unwrap(), folder.path(), &heard);
     let vault = VaultId::of_genesis(&first().entry);
-    let mut gov = log(vault, Frontier::new(), address(folder.path()), &Stop::channel().0);
+    let mut gov = log(vault, Frontier::new(), address(folder.path()), &StopReporter::channel().0);
     gov.append_entry(first()).await.unwrap();
     let order = |number: u8| OrderRecord { address: vec![number], sealed_key: vec![number; 3] };
     let account = |number: u8| format!("https://acme.example/account/{number}").into_bytes();

@@ -20,7 +20,7 @@ impl Heard {
     /// Waits until what was said is as told.
     pub(crate) async fn until(&self, told: impl FnMut(&Vec<Event>) -> bool) -> Vec<Event> {
         let mut said = self.0.subscribe();
-        let said = timeout(PATIENCE, said.wait_for(told)).await;
+        let said = timeout(TEST_TIMEOUT, said.wait_for(told)).await;
         said.unwrap_or_else(|_| panic!("not said in time: {:?}", *self.0.borrow())).unwrap().clone()
     }
 
@@ -31,7 +31,7 @@ impl Heard {
 }
 
 /// Longest wait of a test for what must come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running host.
 pub(crate) struct Host {
@@ -68,7 +68,7 @@ impl Drop for Host {
         // A thread of its own: no runtime may be ended from within another.
         let ended = std::thread::spawn(move || {
             if let Some(runtime) = runtime {
-                runtime.shutdown_timeout(PATIENCE);
+                runtime.shutdown_timeout(TEST_TIMEOUT);
             }
             store.is_none_or(|store| store.join().is_ok())
         });

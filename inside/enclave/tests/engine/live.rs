@@ -11,7 +11,7 @@ use adyton_enclave::clock::Clock;
 use adyton_enclave::engine::log_writer::LogWriter;
 use adyton_enclave::engine::snapshots::{LastRoots, Snapshots};
 use adyton_enclave::engine::writer::Deps;
-use adyton_enclave::engine::{Engine, Failure, Stop, Stopped};
+use adyton_enclave::engine::{Engine, Failure, StopReporter, WriterStopped};
 use adyton_enclave::events::Events;
 use adyton_enclave::policy::{Effective, Watch};
 use adyton_engine::{Replay, Shard};
@@ -23,7 +23,7 @@ use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
 use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, keys, shard};
-use crate::host::{Heard, Host, PATIENCE, address};
+use crate::host::{Heard, Host, TEST_TIMEOUT, address};
 
 /// Seconds for which kept bodies stay.
 pub(crate) const RETENTION: u64 = 86_400;
@@ -41,7 +41,7 @@ pub(crate) struct Live {
     pub(crate) clock: Arc<Clock>,
     pub(crate) effects: mpsc::UnboundedReceiver<Effect>,
     /// Why the writer stopped.
-    pub(crate) stopped: mpsc::Receiver<Stopped>,
+    pub(crate) stopped: mpsc::Receiver<WriterStopped>,
     /// What the boot found.
     pub(crate) found: Replay<'static, State>,
     boot_id: [u8; 16],
@@ -74,7 +74,7 @@ impl Live {
             settings: String::new(),
             settings_hash: [0; 32],
         });
-        let (stop, stopped) = Stop::channel();
+        let (stop, stopped) = StopReporter::channel();
         let clock = Arc::new(Clock::new());
         let deps = Deps { clock: Arc::clone(&clock), events, effects: sender, log, effective: effective.clone(), stop };
         let engine = Engine::start(shard, None, deps);
@@ -127,7 +127,7 @@ impl Live {
                 }
             }
         };
-        timeout(PATIENCE, answered).await.unwrap()
+        timeout(TEST_TIMEOUT, answered).await.unwrap()
     }
 
     /// Waits until new work is refused at once.
@@ -137,7 +137,7 @@ impl Live {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(PATIENCE, away).await.unwrap();
+        timeout(TEST_TIMEOUT, away).await.unwrap();
     }
 }
 

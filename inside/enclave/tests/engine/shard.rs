@@ -16,7 +16,7 @@ use crate::fixtures::{ACCOUNT, OPS, TOKEN, boot, caller, create_service, service
 use crate::world::{Fault, Reach, World};
 
 /// Copies of a folder that live at the same time.
-const MOST_WORLDS: usize = 3;
+const MAX_WORLDS: usize = 3;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -128,7 +128,7 @@ proptest! {
                 Step::Restore => world.restore(&copy),
                 Step::Diverge => {
                     let diverged = world.diverge(&copy);
-                    worlds.truncate(MOST_WORLDS - 1);
+                    worlds.truncate(MAX_WORLDS - 1);
                     worlds.push(diverged);
                 }
                 step => command(world, step),

@@ -15,7 +15,7 @@ use tokio::time::{Duration, sleep, timeout};
 
 use crate::disk::Disk;
 use crate::fixtures::{KEYS, OPS, VAULT, boot, context, create_service, create_tenant, fresh, kept_of, start};
-use crate::host::{Heard, Host, PATIENCE, address};
+use crate::host::{Heard, Host, TEST_TIMEOUT, address};
 use crate::live::{Live, RETENTION};
 
 /// A snapshot of entries below an index, the first at or above this one.
@@ -51,7 +51,7 @@ async fn until_gone(live: &Live, below: u64, which: Body) {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(PATIENCE, gone).await.unwrap();
+    timeout(TEST_TIMEOUT, gone).await.unwrap();
 }
 
 /// Of each entry below an index that has such a body, whether the host still has it.
@@ -322,7 +322,7 @@ async fn chunks_that_the_host_shows_otherwise_are_no_snapshot() {
     let reader = live.host.as_ref().unwrap().reader().clone();
     tokio::spawn(keep_other_chunks(listener, reader, sender));
     live.follow(elsewhere.path(), 1);
-    assert_eq!(timeout(PATIENCE, kept.recv()).await.unwrap(), Some(0));
+    assert_eq!(timeout(TEST_TIMEOUT, kept.recv()).await.unwrap(), Some(0));
     live.submit(create_service).await;
     let again = timeout(Duration::from_secs(2), kept.recv()).await;
     assert!(again.is_err(), "a snapshot that failed is not taken again at once");
@@ -337,7 +337,7 @@ async fn frozen_state_is_that_of_a_durable_size_and_waits_for_it() {
     let (size, root) = live.engine.durable_root();
     let frozen_at = |frontier: Frontier| (frontier.size(), frontier.root());
     // Nothing is under way.
-    let (_, frontier) = timeout(PATIENCE, live.engine.freeze()).await.unwrap().unwrap();
+    let (_, frontier) = timeout(TEST_TIMEOUT, live.engine.freeze()).await.unwrap().unwrap();
     assert_eq!(frozen_at(frontier), (size, root));
     // A batch is: nothing of it is claimed while the host is away.
     live.kill_host();
@@ -348,7 +348,7 @@ async fn frozen_state_is_that_of_a_durable_size_and_waits_for_it() {
     assert!(timeout(Duration::from_millis(1), &mut freezing).await.is_err());
     let (store, folder, heard) = (live.disk.store().unwrap(), live.folder.path().to_owned(), live.heard.clone());
     let host = Host::start(store, &folder, &heard);
-    let (frozen, frontier) = timeout(PATIENCE, freezing).await.unwrap().unwrap();
+    let (frozen, frontier) = timeout(TEST_TIMEOUT, freezing).await.unwrap().unwrap();
     assert!(creates.await.unwrap().is_ok());
     assert_eq!(frozen_at(frontier), live.engine.durable_root());
     let mut out = Plaintext::with_capacity(256);

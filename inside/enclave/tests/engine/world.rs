@@ -9,8 +9,8 @@ use std::rc::Rc;
 
 use adyton_decider::Gate;
 use adyton_engine::sealing::{Opener, body_of};
-use adyton_engine::snapshot::{Manifest, Scope};
-use adyton_engine::{Held, Machine as _, Release, Replay, Sealed, Shard};
+use adyton_engine::snapshot::{Manifest, SnapshotContext};
+use adyton_engine::{Machine as _, Pending, Release, Replay, Sealed, Shard};
 use adyton_host::{RedbStore, StoreError};
 use adyton_ledger::{AppendOutcome, Body, Hash, Kind, LogReader, LogStore, Retirement};
 use adyton_vault::{
@@ -278,7 +278,7 @@ impl World {
         }
         self.in_flight = None;
         let reached = self.shard.reached(Gate::Certified, self.shard.size());
-        let Held { releases, effects, snapshots, view: _, frozen: _ } = reached;
+        let Pending { releases, effects, snapshots, view: _, frozen: _ } = reached;
         self.read_back();
         for effect in effects {
             let Consequence::Deliver(Effect::Send { verification: sid, attempt, message, .. }) = effect else {
@@ -315,7 +315,7 @@ impl World {
         for record in store.read(OPS, self.behind.frontier.size(), u32::MAX, usize::MAX).unwrap() {
             self.behind.entry(&record).unwrap();
         }
-        let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
+        let scope = SnapshotContext { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
         let (id, mut number) = (adyton_seal::random().unwrap(), 0);
         let keep = |chunk: Vec<u8>| {
             let before = self.seen.borrow_mut().chunks.insert((self.boot_id, id, number), chunk.clone());

@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use adyton_enclave::engine::replay::{ReadError, replay};
-use adyton_enclave::engine::{Failure, Stopped};
+use adyton_enclave::engine::{Failure, WriterStopped};
 use adyton_enclave::policy::Effective;
 use adyton_enclave::store::Store;
 use adyton_engine::ReplayError;
 use adyton_frame::{Event, StopReason};
 use adyton_ledger::{AppendOutcome, Frontier, Hash, LogReader, LogStore, OpsRoot};
 use adyton_transport::{Listener, Stream, accept_channel};
-use adyton_vault::{Effect, EventKind, OtherSequence, Record as _, Refusal, Reply, ServiceId, services, tenancy};
+use adyton_vault::{Effect, EventKind, Record as _, Refusal, Reply, ServiceId, WrongSequence, services, tenancy};
 use tokio::time::timeout;
 
 use crate::disk::Disk;
 use crate::fixtures::{KEYS, OPS, RULES, VAULT, boot, create_service, create_tenant, shard, signer, start};
-use crate::host::{Heard, Host, PATIENCE, address};
+use crate::host::{Heard, Host, TEST_TIMEOUT, address};
 use crate::live::{Live, at_once};
 
 fn service(reply: Reply) -> ServiceId {
@@ -55,7 +55,7 @@ fn created_services(disk: &Disk) -> impl Iterator<Item = ServiceId> + use<> {
 }
 
 fn other_sequence(expected: u64) -> Failure {
-    Failure::Refused(Refusal::Tenancy(tenancy::Refusal::Sequence(OtherSequence { expected })))
+    Failure::Refused(Refusal::Tenancy(tenancy::Refusal::Sequence(WrongSequence { expected })))
 }
 
 /// Settings of a sequence; what they allow is told apart by their hash.
@@ -122,8 +122,8 @@ async fn while_the_host_is_away_new_work_is_refused_and_held_answers_come_when_i
     assert!(live.effects.try_recv().is_err(), "no message leaves before it is durable");
 
     live.start_host();
-    let held = service(timeout(PATIENCE, held).await.unwrap().unwrap().map_err(|_| ()).unwrap());
-    assert!(timeout(PATIENCE, held_start).await.unwrap().unwrap().is_ok());
+    let held = service(timeout(TEST_TIMEOUT, held).await.unwrap().unwrap().map_err(|_| ()).unwrap());
+    assert!(timeout(TEST_TIMEOUT, held_start).await.unwrap().unwrap().is_ok());
     assert!(matches!(live.effects.recv().await, Some(Effect::Send { .. })));
     let after = service(live.submit(create_service).await);
     live.heard.until(|said| said.contains(&Event::StoreBack { log: 1 })).await;
@@ -143,7 +143,7 @@ async fn while_the_disk_is_full_answers_are_held_and_the_same_bytes_are_taken_wh
     assert!(!held.is_finished());
 
     live.disk.set_full(false);
-    let held = service(timeout(PATIENCE, held).await.unwrap().unwrap().map_err(|_| ()).unwrap());
+    let held = service(timeout(TEST_TIMEOUT, held).await.unwrap().unwrap().map_err(|_| ()).unwrap());
     let said = live.heard.until(|said| said.contains(&Event::StoreBack { log: 1 })).await;
     assert_eq!(said, [Event::StoreLost { log: 1 }, Event::StoreBack { log: 1 }], "said once, however often it tried");
     live.kill_host();
@@ -168,12 +168,12 @@ async fn a_conflict_fences_for_ever() {
     let size = size.join().unwrap();
     live.start_host();
 
-    let refused = timeout(PATIENCE, live.engine.submit(create_service())).await.unwrap();
+    let refused = timeout(TEST_TIMEOUT, live.engine.submit(create_service())).await.unwrap();
     assert_eq!(refused.map(drop), Err(Failure::Unavailable));
     live.heard.until(|said| said.contains(&Event::Fenced { log: 1, size })).await;
     assert!(live.engine.is_stopped() && !live.engine.is_ready());
-    let told = timeout(PATIENCE, live.stopped.recv()).await.unwrap();
-    assert_eq!(told, Some(Stopped { log: OPS, reason: StopReason::Conflict }), "so that the process ends");
+    let told = timeout(TEST_TIMEOUT, live.stopped.recv()).await.unwrap();
+    assert_eq!(told, Some(WriterStopped { log: OPS, reason: StopReason::Conflict }), "so that the process ends");
     for _ in 0..2 {
         live.kill_host();
         live.start_host();

@@ -1,7 +1,7 @@
 use adyton_enclave::hashes::{subjects, token_hash};
 use adyton_enclave::public::PublicKeys;
 use adyton_seal::{HmacKey, Label};
-use adyton_vault::{Channel, Destination, KeyedHash, Shared, SubjectSalt, Subjects, User};
+use adyton_vault::{Channel, Destination, KeyedHash, SharedSubject, SubjectSalt, Subjects, User};
 
 use crate::{keys, reader, sid};
 
@@ -22,8 +22,8 @@ fn keyed_hashes() {
                 let made = subjects(&keys(&v), salt, account, service, channel, &destination).unwrap();
                 let [in_service, in_tenant, prefix] = ["in_service", "in_tenant", "prefix"].map(|name| v.fixed(name));
                 let shared = match channel {
-                    Channel::Sms => Shared::NumberBlock(KeyedHash::from_bytes(prefix)),
-                    Channel::Email => Shared::MailDomain(KeyedHash::from_bytes(prefix)),
+                    Channel::Sms => SharedSubject::NumberBlock(KeyedHash::from_bytes(prefix)),
+                    Channel::Email => SharedSubject::MailDomain(KeyedHash::from_bytes(prefix)),
                 };
                 let (in_service, in_tenant) = (KeyedHash::from_bytes(in_service), KeyedHash::from_bytes(in_tenant));
                 assert_eq!(made, Subjects { in_service, in_tenant, shared }, "{}", v.name());

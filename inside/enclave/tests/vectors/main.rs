@@ -13,7 +13,7 @@ mod snapshots;
 
 use adyton_ledger::{LogId, VaultId};
 use adyton_seal::{KeyTree, RootKey, Secret};
-use adyton_vault::{Id, Kind};
+use adyton_vault::{Id, IdKind};
 use reader::Vector;
 
 fn root_key(v: &Vector) -> RootKey {
@@ -32,6 +32,6 @@ fn log(v: &Vector) -> LogId {
     LogId::from_number(v.small("log"))
 }
 
-fn sid<K: Kind>(v: &Vector, field: &str) -> Id<K> {
+fn sid<K: IdKind>(v: &Vector, field: &str) -> Id<K> {
     Id::parse(v.text(field)).unwrap()
 }

@@ -1,5 +1,5 @@
 use adyton_engine::Machine as _;
-use adyton_engine::snapshot::{Base, Manifest, Scope};
+use adyton_engine::snapshot::{Base, Manifest, SnapshotContext};
 use adyton_ledger::{Frontier, Hash, leaf_hash, sha256};
 use adyton_seal::KeyTree;
 use adyton_vault::{Event, Requirements, ServiceSettings, State, SubjectSalt, TokenHash, services, tenancy};
@@ -71,8 +71,8 @@ fn seal(v: &Vector) -> (Manifest, Vec<Vec<u8>>) {
     (sealed.unwrap(), chunks)
 }
 
-fn scope<'a>(v: &Vector, keys: &'a KeyTree) -> Scope<'a> {
-    Scope { keys, vault: vault(v), log: log(v), boot_id: v.fixed("boot_id") }
+fn scope<'a>(v: &Vector, keys: &'a KeyTree) -> SnapshotContext<'a> {
+    SnapshotContext { keys, vault: vault(v), log: log(v), boot_id: v.fixed("boot_id") }
 }
 
 fn frontier(v: &Vector) -> Frontier {

@@ -1,4 +1,4 @@
-//! What a batch holds, and when what was decided is told.
+//! Batches: their contents, and when answers leave.
 
 use adyton_decider::{Class, Gate};
 use adyton_engine::sealing::Opener;
@@ -15,7 +15,7 @@ fn note(class: Class, weight: usize) -> Note {
 const HUGE: usize = 1 << 20;
 
 #[test]
-fn what_no_batch_holds_refuses_one_caller_and_changes_nothing() {
+fn oversized_operation_is_refused_alone() {
     let mut log = Log::new();
     log.submit(Command::Count(vec![note(Class::S, 1)]));
     let before = log.shard.state().cold();
@@ -30,14 +30,14 @@ fn what_no_batch_holds_refuses_one_caller_and_changes_nothing() {
 }
 
 #[test]
-fn a_manifest_that_no_batch_holds_gives_its_ticket_back() {
+fn oversized_manifest_returns_its_ticket() {
     let mut log = Log::new();
     assert_eq!(log.shard.snapshot(&vec![1; HUGE], 5), Err(5));
     assert!(!log.append(), "nothing was added");
 }
 
 #[test]
-fn a_refusal_waits_for_what_is_not_durable() {
+fn refusal_waits_until_earlier_batches_are_durable() {
     let mut log = Log::new();
     let at_once = log.submit(Command::Refuse);
     assert_eq!(log.answers, [(at_once, Err(Refusal::Refused))]);
@@ -54,7 +54,7 @@ fn a_refusal_waits_for_what_is_not_durable() {
 }
 
 #[test]
-fn a_try_is_spent_before_its_token_is_there_and_a_lost_token_is_a_spent_try() {
+fn charge_is_durable_before_its_token_and_survives_its_loss() {
     let mut log = Log::new();
     log.submit(Asked::Charge(3));
     // Decided, and spent in the state, but not durable: nobody has the token yet.
@@ -80,7 +80,7 @@ fn a_try_is_spent_before_its_token_is_there_and_a_lost_token_is_a_spent_try() {
 }
 
 #[test]
-fn a_view_and_frozen_state_show_one_batch_and_nothing_behind_it() {
+fn view_and_frozen_state_show_everything_up_to_their_batch() {
     let mut log = Log::new();
     let count = |log: &mut Log, weight| log.submit(Command::Count(vec![note(Class::S, weight)]));
     count(&mut log, 150_000);
@@ -124,7 +124,7 @@ fn reached(log: &mut Log, gate: Gate, size: u64) -> (Vec<usize>, Vec<usize>) {
 }
 
 #[test]
-fn a_batch_passes_when_the_latest_gate_of_its_events_is_reached_and_after_those_before_it() {
+fn batch_passes_at_its_latest_gate_in_order() {
     let mut log = Log::new();
     let batch = |log: &mut Log, classes: &[Class]| {
         let notes = |class: &Class| vec![note(*class, 1)];
@@ -159,10 +159,10 @@ fn a_batch_passes_when_the_latest_gate_of_its_events_is_reached_and_after_those_
 }
 
 #[test]
-fn an_entry_without_events_is_added_only_if_no_other_waits() {
+fn empty_entry_only_when_idle() {
     let mut log = Log::new();
-    log.shard.touch();
-    log.shard.touch();
+    log.shard.append_empty();
+    log.shard.append_empty();
     let refused = log.submit(Command::Refuse);
     assert!(log.answers.is_empty(), "it waits for the entry");
     assert!(log.append() && !log.append());
@@ -171,13 +171,13 @@ fn an_entry_without_events_is_added_only_if_no_other_waits() {
     let entry = log.store.read(OPS, size - 1, 1, usize::MAX).unwrap().remove(0);
     assert_eq!((entry.hot, entry.kept), (None, None));
     log.submit(Command::Count(vec![note(Class::H, 1)]));
-    log.shard.touch();
+    log.shard.append_empty();
     assert!(log.append() && !log.append());
     assert_eq!(replay(&log.store).state.cold(), log.shard.state().cold());
 }
 
 #[test]
-fn what_is_due_is_swept_in_steps_that_go_on() {
+fn sweeps_are_capped_and_continue() {
     const CAP: usize = 100;
     let mut log = Log::new();
     for at in 0..10 * CAP as u64 + 1 {
@@ -224,7 +224,7 @@ fn an_operation_is_never_split() {
 }
 
 #[test]
-fn a_body_without_events_is_absent_and_a_batch_is_one_entry() {
+fn empty_body_is_absent() {
     let mut log = Log::new();
     for class in [Class::H, Class::P, Class::H] {
         log.submit(Command::Count(vec![note(class, 1)]));
@@ -255,7 +255,7 @@ fn a_manifest_is_a_batch_of_its_own() {
 }
 
 #[test]
-fn a_header_tells_nothing_of_who_or_how_many() {
+fn header_reveals_no_tenant_and_no_count() {
     let sealed = |counters: &[u8]| {
         let mut log = Log::new();
         counters.iter().for_each(|counter| {

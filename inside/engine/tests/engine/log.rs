@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use adyton_decider::{BootId, Charged, Context, Fresh, Gate, Record as _};
 use adyton_engine::sealing::{Opener, Sealer, records};
-use adyton_engine::snapshot::Scope;
-use adyton_engine::{Held, Machine as _, Mode, Release, Replay, Shard};
+use adyton_engine::snapshot::SnapshotContext;
+use adyton_engine::{Machine as _, Mode, Pending, Release, Replay, Shard};
 use adyton_frame::{Frame, MAX_FRAME, Message};
 use adyton_ledger::{
     AppendOutcome, Body, Head, Kind, LogId, LogReader, LogStore, MemoryStore, Record, VaultId, origin,
@@ -80,7 +80,7 @@ impl Log {
         ticket
     }
 
-    fn hear(&mut self, Release { ticket, answer }: Release<Toy, usize>) {
+    fn hear(&mut self, Release { ticket, answer, logged: _ }: Release<Toy, usize>) {
         match answer {
             Answer::Plain(answer) => self.answers.push((ticket, answer)),
             Answer::Charged(charged) => self.charged.push(charged),
@@ -103,7 +103,7 @@ impl Log {
         let appended = self.store.append(OPS, sealed.expected_size, &sealed.record, &sealed.head).unwrap();
         assert_eq!(appended, AppendOutcome::Appended { size: sealed.size });
         apply(&mut self.durable, &sealed.record);
-        let Held { releases, effects, snapshots, view, frozen } = self.shard.reached(Gate::Certified, sealed.size);
+        let Pending { releases, effects, snapshots, view, frozen } = self.shard.reached(Gate::Certified, sealed.size);
         // Exactly what is stored, whatever was decided since.
         assert_eq!(view.as_ref(), Some(&self.durable));
         if let Some((frozen, frontier)) = frozen {
@@ -124,7 +124,7 @@ impl Log {
     /// Seals a snapshot of what is stored, keeps its chunks, and has the manifest appended.
     pub(crate) fn snapshot(&mut self, id: u8) {
         let behind = replay(&self.store);
-        let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
+        let scope = SnapshotContext { keys: &KEYS, vault: VAULT, log: OPS, boot_id: self.boot_id };
         let mut number = 0;
         let keep = |chunk: Vec<u8>| {
             self.store.put_chunk(OPS, [id; 16], number, &chunk).unwrap();
@@ -180,7 +180,7 @@ pub(crate) fn replay(store: &MemoryStore) -> Replay<'static, Toy> {
             let (manifest, boot_id) = opener.manifest(&record, index).unwrap();
             let chunk = |number| store.chunk(OPS, manifest.id, number).unwrap().unwrap();
             let chunks: Vec<_> = (0..).take(manifest.chunks.len()).map(chunk).collect();
-            let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id };
+            let scope = SnapshotContext { keys: &KEYS, vault: VAULT, log: OPS, boot_id };
             let (state, base) = scope.open(&manifest, &chunks).unwrap();
             Replay::from_snapshot(&KEYS, VAULT, OPS, state, base)
         }

@@ -119,7 +119,7 @@ fn a_log_that_is_older_or_another_than_is_known_is_refused() {
     };
     let replayed = |size: u64, root| {
         let mut replay = Replay::<Toy>::new(&KEYS, VAULT, OPS);
-        replay.demand(size, root)?;
+        replay.require_root(size, root)?;
         records.iter().try_for_each(|record| replay.entry(record))?;
         replay.matches(&head)
     };

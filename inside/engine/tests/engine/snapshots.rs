@@ -1,7 +1,7 @@
 //! Frozen state leaves in chunks, one after the other, and a log is read back without a state.
 
 use adyton_decider::Class;
-use adyton_engine::snapshot::{Base, KnownRoot, Manifest, Scope};
+use adyton_engine::snapshot::{Base, KnownRoot, Manifest, SnapshotContext};
 use adyton_engine::{Machine as _, Mode, ReadBack, Replay, ReplayError, Uncovered};
 use adyton_ledger::{Body, Entry, Frontier, Hash, LogReader, Record, sha256};
 
@@ -28,7 +28,7 @@ fn base() -> Base {
 
 /// Seals a state; takes so many chunks.
 fn seal(toy: &Toy, most: usize) -> (Option<Manifest>, Vec<Vec<u8>>) {
-    let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: [1; 16] };
+    let scope = SnapshotContext { keys: &KEYS, vault: VAULT, log: OPS, boot_id: [1; 16] };
     let mut chunks = Vec::new();
     let give = |chunk| {
         chunks.push(chunk);
@@ -49,7 +49,7 @@ fn chunks_leave_one_by_one_and_open_to_the_state() {
         let (last, full) = chunks.split_last().unwrap();
         assert!(full.iter().all(|chunk| chunk.len() == 262_144 + 16));
         assert!([4096, 16_384, 65_536, 262_144].contains(&(last.len() - 16)), "{}", last.len());
-        let scope = Scope { keys: &KEYS, vault: VAULT, log: OPS, boot_id: [1; 16] };
+        let scope = SnapshotContext { keys: &KEYS, vault: VAULT, log: OPS, boot_id: [1; 16] };
         let (opened, found): (Toy, Base) = scope.open(&manifest, &chunks).unwrap();
         assert_eq!((opened.cold(), found), (toy.cold(), base()));
     }
@@ -58,17 +58,20 @@ fn chunks_leave_one_by_one_and_open_to_the_state() {
 /// A boot finds the last root of the public log in its snapshot, or behind it.
 #[test]
 fn a_snapshot_that_covers_a_known_root_must_name_it() {
-    let demand = |size, root| {
+    let require_root = |size, root| {
         let mut replay = Replay::<Toy>::from_snapshot(&KEYS, VAULT, OPS, Toy::default(), base());
-        replay.demand(size, root)
+        replay.require_root(size, root)
     };
-    assert!(demand(0, Hash([8; 32])).is_ok(), "named");
-    assert!(matches!(demand(0, Hash([7; 32])), Err(ReplayError::Root)), "another root at that size");
-    assert!(matches!(demand(1, Hash([9; 32])), Err(ReplayError::Root)), "the snapshot ends there with another root");
-    assert!(demand(1, frontier().root()).is_ok());
-    assert!(demand(2, Hash([1; 32])).is_ok(), "compared once it is read");
+    assert!(require_root(0, Hash([8; 32])).is_ok(), "named");
+    assert!(matches!(require_root(0, Hash([7; 32])), Err(ReplayError::Root)), "another root at that size");
+    assert!(
+        matches!(require_root(1, Hash([9; 32])), Err(ReplayError::Root)),
+        "the snapshot ends there with another root"
+    );
+    assert!(require_root(1, frontier().root()).is_ok());
+    assert!(require_root(2, Hash([1; 32])).is_ok(), "compared once it is read");
     let mut replay = Replay::<Toy>::from_snapshot(&KEYS, VAULT, OPS, Toy::default(), frontier().into());
-    assert!(matches!(replay.demand(0, Hash([8; 32])), Err(ReplayError::Root)), "it names none");
+    assert!(matches!(replay.require_root(0, Hash([8; 32])), Err(ReplayError::Root)), "it names none");
 }
 
 #[test]

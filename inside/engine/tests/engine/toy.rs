@@ -153,7 +153,7 @@ impl Machine for Toy {
     type Frozen = Self;
 
     fn cost(_: &Self, _: &Asked) -> Cost {
-        Cost { payer: Payer::Inner, bytes: 0 }
+        Cost { payer: Payer::Internal, bytes: 0 }
     }
 
     fn decide(&self, asked: Asked, _: &mut Context<'_, ()>) -> Decided<Self> {

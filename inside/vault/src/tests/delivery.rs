@@ -1,4 +1,4 @@
-//! What becomes of messages under way, and what their repeats count for.
+//! Messages under way, and what their repeats count for.
 
 use super::*;
 use crate::verification::Refusal;
@@ -6,7 +6,7 @@ use crate::verification::Refusal;
 /// The verifications of the effects that stop, and whether their life ended.
 fn stopped(effects: &[Effect]) -> Vec<(Vec<VerificationId>, bool)> {
     let stopped = effects.iter().filter_map(|effect| match effect {
-        Effect::Stop { verifications, expired } => Some((verifications.clone(), *expired)),
+        Effect::CancelDelivery { verifications, expired } => Some((verifications.clone(), *expired)),
         Effect::Send { .. } => None,
     });
     stopped.collect()

@@ -1,14 +1,14 @@
-//! What a secret decides shows in nothing that the outside can count or measure: events, their
-//! lengths in both bodies, effects, and what time brings afterwards.
+//! Whatever a secret decides, the outside counts and measures the same: events, their lengths in
+//! both bodies, effects, and later sweeps.
 //!
-//! Each case is a history in variants that only a secret tells apart: which of the codes was right, or
-//! whether a number is known. After each step all variants must have left the same trace. Where each
-//! command is covered is in [`covered`].
+//! Each case is a history in variants that only a secret tells apart: which of the codes was right,
+//! or whether a number is known. After each step all variants must have left the same trace. Where
+//! each command is covered is in [`covered`].
 //!
-//! Not compared, since `docs/spec/02-entries.md` ("What lengths tell") lists it as not hidden: what a
-//! start brings after a right code and after a wrong one, beyond its own trace; a start beyond the
-//! checks or sends of a verification; and a cancel, or an approval by API, of a number that is known or
-//! not.
+//! Not compared, since `docs/spec/02-entries.md` ("What lengths tell") lists it as not hidden: what
+//! a start brings after a right code and after a wrong one, beyond its own trace; a start beyond
+//! the checks or sends of a verification; and a cancel, or an approval by API, of a number that is
+//! known or not.
 
 use adyton_decider::Class;
 
@@ -24,7 +24,7 @@ struct Trace {
     sent: Vec<(Channel, usize, u64, bool, Option<u8>)>,
     /// Messages that are stopped.
     stopped: Vec<(usize, bool)>,
-    /// Ceilings that come near, which the host is told.
+    /// Ceilings that come near, which are reported to the host.
     near: Vec<Ceiling>,
     /// Whether a sweep is due, which appends an event without a request.
     due: bool,
@@ -57,7 +57,9 @@ impl Bench {
                 Effect::Send { channel, message, counts, older, avoid, .. } => {
                     trace.sent.push((*channel, message.text.expose().len(), counts.1, older.is_some(), *avoid));
                 }
-                Effect::Stop { verifications, expired } => trace.stopped.push((verifications.len(), *expired)),
+                Effect::CancelDelivery { verifications, expired } => {
+                    trace.stopped.push((verifications.len(), *expired))
+                }
             }
         }
         for event in draft.events {
@@ -74,7 +76,7 @@ impl Bench {
         Check { caller: caller(), service, target, code }.into()
     }
 
-    /// What the next 70 minutes bring.
+    /// The trace of the next 70 minutes.
     fn ticks(&mut self) -> Vec<Trace> {
         let tick = |bench: &mut Self| {
             bench.now += 60;
@@ -137,7 +139,7 @@ fn every_command_that_a_secret_may_decide_is_a_step() {
     assert_eq!(kinds.len(), 9, "{kinds:?}");
 }
 
-/// What follows codes that were tried, of which no two variants may differ.
+/// Requests after codes were tried; no two variants may differ in them.
 type Step = (&'static str, fn(&mut Bench, &VerificationView, &str) -> Command);
 
 fn by_sid(view: &VerificationView) -> Target {
@@ -214,7 +216,7 @@ enum Codes {
 #[derive(Clone, Copy, Debug)]
 struct Setting {
     codes: Codes,
-    /// Wrong codes that a destination bears at once.
+    /// Wrong codes that a destination allows at once.
     failed_checks: u32,
     reboot: bool,
 }
@@ -251,7 +253,7 @@ fn history(setting: Setting, checks: usize, right: Option<usize>, step: &Step) -
 }
 
 #[test]
-fn no_secret_shows_in_what_a_command_leaves() {
+fn right_and_wrong_codes_leave_equal_traces() {
     let of = |codes| {
         [(20, false), (20, true), (2, false)].map(|(failed_checks, reboot)| Setting { codes, failed_checks, reboot })
     };
@@ -277,7 +279,7 @@ fn no_secret_shows_in_what_a_command_leaves() {
 
 /// Commands about a number, of which the vault has a live verification or not, and about a SID.
 #[test]
-fn whether_a_number_is_known_shows_in_nothing() {
+fn known_and_unknown_numbers_leave_equal_traces() {
     const OTHER: &str = "+12025550199";
     let steps = STEPS
         .iter()

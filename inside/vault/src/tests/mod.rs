@@ -31,7 +31,7 @@ struct Bench {
     /// How often the counter began anew.
     round: u8,
     service: ServiceId,
-    /// Attempts that delivery was told to send and neither told to stop nor reported, by
+    /// Attempts that delivery was to send and that were neither canceled nor reported, by
     /// verification.
     under_way: BTreeMap<VerificationId, AttemptId>,
 }
@@ -171,8 +171,8 @@ impl Bench {
         (decision.answer, decision.draft.effects)
     }
 
-    /// What delivery does with effects. Whatever the commands were: one message of a verification
-    /// at a time, none of one that is over.
+    /// Simulates delivery. For any commands: one message of a verification at a time, none of one
+    /// that has ended.
     fn deliver(&mut self, effects: &[Effect]) {
         for effect in effects {
             match effect {
@@ -180,7 +180,7 @@ impl Bench {
                     let older = self.under_way.insert(*verification, *attempt);
                     assert!(older.is_none(), "an older attempt is under way beside a new one");
                 }
-                Effect::Stop { verifications, .. } => {
+                Effect::CancelDelivery { verifications, .. } => {
                     self.under_way.retain(|verification, _| !verifications.contains(verification));
                 }
             }
@@ -213,7 +213,7 @@ impl Bench {
 
     fn start_with(&self, to: &str, subjects: Subjects) -> Start {
         let (destination, channel) = destination(to);
-        let (service, look) = (self.service, MessageLook::default());
+        let (service, look) = (self.service, MessageOptions::default());
         Start { caller: caller(), service, destination, subjects, channel, custom_code: None, look, cost: 10_000 }
     }
 
@@ -290,8 +290,8 @@ fn hashed(to: &str, in_service: [u8; 16], in_tenant: [u8; 16], shared: [u8; 16])
         in_service: KeyedHash::from_bytes(in_service),
         in_tenant: KeyedHash::from_bytes(in_tenant),
         shared: match destination(to).1 {
-            Channel::Sms => Shared::NumberBlock(KeyedHash::from_bytes(shared)),
-            Channel::Email => Shared::MailDomain(KeyedHash::from_bytes(shared)),
+            Channel::Sms => SharedSubject::NumberBlock(KeyedHash::from_bytes(shared)),
+            Channel::Email => SharedSubject::MailDomain(KeyedHash::from_bytes(shared)),
         },
     }
 }

@@ -51,7 +51,7 @@ fn view_shows_nothing_of_what_is_decided_after_it() {
     let fetch = FetchService { caller: caller(), service };
     assert!(fetch.of(&old, &bench.rules, bench.now).is_ok());
     assert_eq!(bench.read(fetch).err(), Some(services::Refusal::NotFound));
-    // However old a view is, time goes on in it.
+    // Time goes on in an old view.
     bench.now += CODE_LIFE;
     assert_eq!(seen(&old, &bench), Err(verification::Refusal::NotFound(Some(Reason::Expired))));
 }

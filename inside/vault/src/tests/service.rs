@@ -34,7 +34,7 @@ fn stronger_is_immediate_and_weaker_waits_for_the_tenants_signature() {
     assert_eq!(update(&mut bench, length(6)).err(), Some(Refusal::Loosening));
     let service = bench.service;
     let loosen = |sequence, length| loosening(sequence, service, Some(length));
-    assert_eq!(bench.refused(loosen(2, 6)), Refusal::Sequence(OtherSequence { expected: 1 }));
+    assert_eq!(bench.refused(loosen(2, 6)), Refusal::Sequence(WrongSequence { expected: 1 }));
     assert_eq!(
         bench.refused(loosen(1, 5)),
         too_short(CodeLengthGiven::Loosening),
@@ -101,12 +101,12 @@ fn a_loosening_takes_key_and_signature_of_one_tenant() {
 }
 
 #[test]
-fn a_loosening_that_the_policy_no_longer_allows_comes_to_nothing() {
+fn loosening_that_the_policy_no_longer_allows_is_dropped() {
     let mut bench = Bench::new();
-    bench.rules.services.shortest_code = 4;
+    bench.rules.services.min_code_length = 4;
     let service = bench.service;
     bench.run(loosening(1, service, Some(4))).unwrap();
-    bench.rules.services.shortest_code = 6;
+    bench.rules.services.min_code_length = 6;
     bench.now += 86_400;
     bench.run(Tick).unwrap();
     let view = fetch(&bench);
@@ -121,7 +121,7 @@ fn lengths_are_the_policys() {
         assert_eq!(bench.refused(CreateService { caller: caller(), settings }), too_short(CodeLengthGiven::Service));
         assert_eq!(update(&mut bench, length(code_length)).err(), Some(too_short(CodeLengthGiven::Service)));
     }
-    bench.rules.services.shortest_code = 4;
+    bench.rules.services.min_code_length = 4;
     let settings = ServiceSettings { code_length: 4, ..settings() };
     assert!(bench.run(CreateService { caller: caller(), settings }).is_ok());
 }
@@ -173,12 +173,12 @@ fn a_deleted_service_takes_its_verifications_along() {
 #[test]
 fn a_higher_floor_binds_services_and_codes_that_were_there() {
     let mut bench = Bench::new();
-    bench.rules.services.shortest_code = 4;
+    bench.rules.services.min_code_length = 4;
     bench.run(loosening(1, bench.service, Some(4))).unwrap();
     bench.now += bench.rules.services.loosening_wait;
     bench.run(Tick).unwrap();
     assert_eq!(bench.start(NUMBER).unwrap().1.len(), 4);
-    bench.rules.services.shortest_code = 7;
+    bench.rules.services.min_code_length = 7;
     assert_eq!(bench.start("+12025550124").unwrap().1.len(), 7);
 }
 
@@ -408,7 +408,7 @@ fn a_name_of_a_request_that_does_not_fit_is_refused() {
     create(&mut bench, service).unwrap();
     let start = |bench: &mut Bench, name: &str| {
         let mut start = bench.start_command(NUMBER, None);
-        start.look = MessageLook {
+        start.look = MessageOptions {
             name: Some(ServiceName::parse(name).unwrap()),
             locale: Locale::German,
             app_hash: AppHash::parse("He42w354ol9"),
@@ -424,7 +424,7 @@ fn a_name_of_a_request_that_does_not_fit_is_refused() {
 }
 
 #[test]
-fn a_service_demands_only_what_the_vault_proves() {
+fn service_requirements_need_a_prover() {
     use crate::services::Requirement;
     let mut bench = Bench::new();
     for requirement in Requirement::ALL.into_iter().filter(|requirement| *requirement != Requirement::Code) {

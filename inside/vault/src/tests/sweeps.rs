@@ -1,4 +1,4 @@
-//! Sweeps in steps: whatever else happens between them, nothing that is gone is seen.
+//! Sweeps in steps: whatever happens between them, nothing deleted is visible.
 
 use alloc::vec;
 
@@ -108,16 +108,16 @@ impl Made {
         let decision = self.bench.decide(Tick.into());
         assert_eq!(!decision.draft.events.is_empty(), self.bench.state.is_due(self.bench.now));
         for effect in &decision.draft.effects {
-            let Effect::Stop { verifications, .. } = effect else { panic!("a sweep sends nothing") };
-            assert!(verifications.len() <= MAX_ENDS);
+            let Effect::CancelDelivery { verifications, .. } = effect else { panic!("a sweep sends nothing") };
+            assert!(verifications.len() <= MAX_REMOVED_PER_SWEEP);
         }
         decision.draft.events.into_iter().for_each(|event| self.bench.apply_live(event));
         let after = (self.bench.state.live(), self.bench.state.budgets().0);
-        assert!(before.0 - after.0 <= 2 * MAX_ENDS);
-        assert!(before.1 - after.1 <= MAX_ENDS + MAX_LOOKS);
+        assert!(before.0 - after.0 <= 2 * MAX_REMOVED_PER_SWEEP);
+        assert!(before.1 - after.1 <= MAX_REMOVED_PER_SWEEP + MAX_SCANNED_PER_SWEEP);
     }
 
-    /// Whatever is asked of a service that is gone.
+    /// Every request about a deleted service.
     fn sees_nothing_of_the_gone(&mut self) {
         let gone: Vec<_> = self.services.iter().filter(|(_, gone)| *gone).map(|(service, _)| *service).collect();
         let started: Vec<_> = self.started.iter().filter(|(of, ..)| gone.contains(of)).copied().collect();
@@ -150,7 +150,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn nothing_of_a_deleted_service_is_seen(steps in proptest::collection::vec(step(), 1..24)) {
+    fn deleted_service_is_invisible(steps in proptest::collection::vec(step(), 1..24)) {
         let mut bench = Bench::new();
         let added = vec![new_key(id(77), Scope::Support, token(77))];
         let changes = KeyChanges { added, ..KeyChanges::default() };
@@ -194,7 +194,7 @@ proptest! {
         prop_assert_eq!(cold.cold_bytes(), state.cold_bytes());
         let snapshot = State::decode_cold(&state.cold_bytes()).unwrap();
         prop_assert!(snapshot.budgets().1);
-        // What is due ends, and then nothing is left of services that are gone.
+        // What is due ends, and then nothing is left of deleted services.
         let mut ticks = 0;
         while made.bench.state.is_due(made.bench.now) {
             made.tick();

@@ -7,7 +7,7 @@ fn key_changes(added: &[(KeyId, Scope, TokenHash)]) -> KeyChanges {
 }
 
 #[test]
-fn a_tenant_may_repeat_itself_and_none_comes_in_without_the_owners() {
+fn repeated_creation_of_a_tenant_must_be_equal() {
     let mut bench = Bench::new();
     assert!(bench.run(tenant(ACCOUNT, TOKEN, None)).is_ok());
     assert_eq!(bench.refused(tenant(ACCOUNT, token(3), None)), Refusal::AccountTaken);
@@ -19,12 +19,17 @@ fn a_tenant_may_repeat_itself_and_none_comes_in_without_the_owners() {
         admitted: None,
     };
     assert_eq!(bench.refused(another_key), Refusal::AccountTaken);
+}
+
+#[test]
+fn closed_vault_admits_tenants_only_by_the_owners() {
+    let mut bench = Bench::new();
     bench.rules.tenancy.admission = Admission::Owners;
     assert_eq!(bench.refused(tenant(id(4), TOKEN, None)), Refusal::TenantsClosed);
-    assert_eq!(bench.refused(tenant(id(4), TOKEN, Some(2))), Refusal::Sequence(OtherSequence { expected: 1 }));
+    assert_eq!(bench.refused(tenant(id(4), TOKEN, Some(2))), Refusal::Sequence(WrongSequence { expected: 1 }));
     assert!(bench.run(tenant(id(4), TOKEN, Some(1))).is_ok());
     assert_eq!(bench.state.next_owners_sequence(), 2);
-    assert_eq!(bench.refused(tenant(id(5), TOKEN, Some(1))), Refusal::Sequence(OtherSequence { expected: 2 }));
+    assert_eq!(bench.refused(tenant(id(5), TOKEN, Some(1))), Refusal::Sequence(WrongSequence { expected: 2 }));
 }
 
 #[test]
@@ -70,7 +75,7 @@ fn a_reset_takes_every_key_and_counts_once() {
     let reset =
         || KeyChanges { reset: true, token_hash: Some(token(9)), ..key_changes(&[(old, Scope::Admin, token(8))]) };
     bench.run(change(2, reset())).unwrap();
-    assert_eq!(bench.refused(change(2, reset())), Refusal::Sequence(OtherSequence { expected: 3 }));
+    assert_eq!(bench.refused(change(2, reset())), Refusal::Sequence(WrongSequence { expected: 3 }));
     assert_eq!(
         bench.refused(bench.start_command(NUMBER, None)),
         verification::Refusal::Denied(Denied::Unauthorized),
@@ -136,13 +141,13 @@ fn a_keys_request_names_each_key_once_and_a_hundred_at_the_most() {
     let all: Vec<u8> = (1..=101).collect();
     assert_eq!(bench.refused(removed(&all)), Refusal::TooManyKeys(KeyList::Removed));
     assert_eq!(bench.refused(change(key_changes(&keys))), Refusal::TooManyKeys(KeyList::Added));
-    // A key that goes and comes again in one request is a new secret, not a duplicate.
+    // A key removed and added again in one request is a new secret, not a duplicate.
     let changes = KeyChanges { removed: [id(1)].to_vec(), ..key_changes(&keys[..1]) };
     bench.run(change(changes)).unwrap();
 }
 
 #[test]
-fn what_is_taken_back_must_be_ones_own() {
+fn key_of_another_tenant_cannot_be_removed() {
     let mut bench = Bench::new();
     let (other, theirs, unknown) = (id(4), id(6), id(7));
     bench.run(tenant(other, token(4), None)).unwrap();
@@ -185,7 +190,7 @@ fn settings_count_once_and_outlive_a_restart() {
     let mut bench = Bench::new();
     let change = |sequence, text: &str| ChangeSettings { sequence, text: text.into() };
     bench.run(change(1, "version = 1")).unwrap();
-    assert_eq!(bench.refused(change(1, "version = 1")), Refusal::Sequence(OtherSequence { expected: 2 }));
+    assert_eq!(bench.refused(change(1, "version = 1")), Refusal::Sequence(WrongSequence { expected: 2 }));
     bench.run(change(2, "version = 1 # again")).unwrap();
     bench.reboot();
     assert_eq!(bench.state.settings(), "version = 1 # again");

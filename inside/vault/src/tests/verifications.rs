@@ -48,7 +48,7 @@ fn five_sends_and_five_checks() {
 }
 
 #[test]
-fn a_reason_is_told_by_sid_only_and_for_ten_minutes() {
+fn reason_is_shown_by_sid_only_for_ten_minutes() {
     let mut bench = Bench::new();
     let (view, _) = bench.start(NUMBER).unwrap();
     let (service, sid) = (bench.service, view.verification);
@@ -168,7 +168,7 @@ fn a_code_of_the_callers_needs_policy_and_service_and_joins_nothing() {
 }
 
 #[test]
-fn what_the_policy_closes_is_closed() {
+fn closed_channels_and_countries_are_refused() {
     let mut bench = Bench::new();
     assert_eq!(bench.refused(bench.start_command("+4915112345678", None)), Refusal::CountryClosed);
     assert!(bench.start("person@example.com").is_ok());

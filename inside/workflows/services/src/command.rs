@@ -1,4 +1,4 @@
-//! What this workflow is asked.
+//! Commands.
 
 use adyton_tenancy::{AccountId, Caller};
 
@@ -6,25 +6,25 @@ use crate::{ServiceId, ServiceSettings, ServiceUpdate};
 
 /// Make a service of the caller's account.
 pub struct CreateService {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
-    /// What it is like.
+    /// Its settings.
     pub settings: ServiceSettings,
 }
 
 /// Change a service.
 pub struct UpdateService {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The service.
     pub service: ServiceId,
-    /// What changes.
+    /// The changes.
     pub update: ServiceUpdate,
 }
 
 /// Delete a service and end what belongs to it.
 pub struct DeleteService {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The service.
     pub service: ServiceId,
@@ -32,7 +32,7 @@ pub struct DeleteService {
 
 /// A tenant's signed request makes a service weaker, after a wait. The signature was verified.
 pub struct Loosen {
-    /// Who asks: an admin key, besides the signature.
+    /// The caller: an admin key, besides the signature.
     pub caller: Caller,
     /// The tenant that signed.
     pub account: AccountId,
@@ -48,7 +48,7 @@ pub struct Loosen {
 
 /// An admin takes back a loosening that still waits.
 pub struct WithdrawLoosening {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The service.
     pub service: ServiceId,

@@ -1,9 +1,9 @@
-//! What a command about services leads to.
+//! Decider of the services workflow.
 
 use core::convert::Infallible;
 
 use adyton_decider::{Context, Seconds};
-use adyton_tenancy::{AccountId, Caller, Denied, OtherSequence, Scope};
+use adyton_tenancy::{AccountId, Caller, Denied, Scope, WrongSequence};
 
 use crate::message::brings_a_hash;
 use crate::state::Service;
@@ -13,27 +13,26 @@ use crate::{
 };
 
 /// The longest code.
-pub const LONGEST_CODE: u8 = 10;
+pub const MAX_CODE_LENGTH: u8 = 10;
 /// The highest floor of code lengths that a policy can set.
-pub(crate) const HIGHEST_FLOOR: u8 = 6;
+pub(crate) const MAX_CODE_LENGTH_FLOOR: u8 = 6;
 /// Services of one tenant at the most.
 const MAX_SERVICES: u32 = 20_000;
 /// Services of all tenants together.
 const MAX_SERVICES_IN_ALL: usize = 1_000_000;
 /// Loosenings of one tenant that wait at the same time.
 pub const MAX_WAITING_LOOSENINGS: usize = 100;
-/// Loosenings that one sweep ends. Each may be of another tenant, and so an entry of its own, of
-/// which a batch has 512 at the most.
+/// Loosenings that one sweep ends.
 pub const MAX_SWEPT_LOOSENINGS: usize = 256;
 
-/// What this workflow drafts. It has no effects.
+/// A draft of this workflow. It has no effects.
 pub type Draft = adyton_decider::Draft<Event, Infallible>;
 
 /// The predefined outputs.
 pub enum Reply {
     /// A service.
     Service(ServiceView),
-    /// Nothing to say.
+    /// No content.
     Done,
 }
 
@@ -43,7 +42,7 @@ pub struct ServiceView {
     pub service: ServiceId,
     /// Its tenant.
     pub account: AccountId,
-    /// What it is like.
+    /// Its settings.
     pub settings: ServiceSettings,
     /// A loosening that waits.
     pub loosening: Option<Loosening>,
@@ -60,7 +59,7 @@ pub enum Refusal {
     /// The caller may not.
     Denied(Denied),
     /// A signed request is not the next one.
-    Sequence(OtherSequence),
+    Sequence(WrongSequence),
     /// The caller has no such service.
     NotFound,
     /// The policy lets callers of this service supply no codes.
@@ -69,7 +68,7 @@ pub enum Refusal {
     CodeLength {
         /// Where it was given.
         given: CodeLengthGiven,
-        /// The policy's floor; the longest is [`LONGEST_CODE`].
+        /// The policy's floor; the longest is [`MAX_CODE_LENGTH`].
         shortest: u8,
     },
     /// Nothing in the vault proves what the service is to demand.
@@ -109,8 +108,8 @@ impl From<Denied> for Refusal {
     }
 }
 
-impl From<OtherSequence> for Refusal {
-    fn from(other: OtherSequence) -> Self {
+impl From<WrongSequence> for Refusal {
+    fn from(other: WrongSequence) -> Self {
         Self::Sequence(other)
     }
 }
@@ -150,8 +149,8 @@ pub fn decide(
     }
 }
 
-/// Loosenings whose wait is over take effect, the soonest first, if the policy still allows them;
-/// at most `cap`. What is left is due at the next sweep ([`State::is_due`]).
+/// Loosenings whose wait has ended take effect, the soonest first, if the policy still allows them;
+/// at most `cap`. The rest is due at the next sweep ([`State::is_due`]).
 pub fn sweep(state: &State, context: &Context<'_, Rules>, cap: usize, draft: &mut Draft) {
     let due = state.loosenings.iter().take_while(|(at, _)| *at <= context.now).take(cap);
     for (_, id) in due {
@@ -164,7 +163,7 @@ pub fn sweep(state: &State, context: &Context<'_, Rules>, cap: usize, draft: &mu
     }
 }
 
-/// A service of the caller's, if its key may administer.
+/// One of the caller's services, if its key may administer.
 pub(crate) fn own<'a>(
     state: &'a State,
     tenancy: &adyton_tenancy::State,

@@ -7,7 +7,7 @@ use adyton_wire::{Put, Reader};
 
 use crate::{Loosening, ServiceId, ServiceSettings};
 
-/// What happened to services.
+/// Events of services.
 pub enum Event {
     /// A service was created.
     ServiceCreated {
@@ -15,14 +15,14 @@ pub enum Event {
         account: AccountId,
         /// Its SID.
         service: ServiceId,
-        /// What it is like.
+        /// Its settings.
         settings: ServiceSettings,
     },
     /// A service changed at once.
     ServiceUpdated {
         /// Its SID.
         service: ServiceId,
-        /// What it is like now.
+        /// Its new settings.
         settings: ServiceSettings,
     },
     /// A service was deleted.
@@ -38,7 +38,7 @@ pub enum Event {
         sequence: u64,
         /// The service.
         service: ServiceId,
-        /// What changes, and when.
+        /// The change, and when it takes effect.
         loosening: Loosening,
     },
     /// A loosening no longer waits.

@@ -31,13 +31,13 @@ mod tests;
 
 pub use command::{Command, CreateService, DeleteService, Loosen, UpdateService, WithdrawLoosening};
 pub use decide::{
-    CodeLengthGiven, Draft, LONGEST_CODE, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Refusal, Reply, ServiceView,
+    CodeLengthGiven, Draft, MAX_CODE_LENGTH, MAX_SWEPT_LOOSENINGS, MAX_WAITING_LOOSENINGS, Refusal, Reply, ServiceView,
     decide, sweep,
 };
 pub use event::Event;
 pub use message::{
-    AppHash, AppHashesError, Locale, Message, MessageLook, NameError, Part, ServiceName, Text, TooLong, WebOtpDomain,
-    brings_a_hash, gsm7_septets, render,
+    AppHash, AppHashesError, Locale, Message, MessageOptions, NameError, Part, ServiceName, Text, TooLong,
+    WebOtpDomain, brings_a_hash, gsm7_septets, render,
 };
 pub use reads::{FetchService, ListServices, ServicePage, fetch, list};
 pub use requirement::{Prover, Requirement, Requirements};

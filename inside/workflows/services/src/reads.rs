@@ -1,5 +1,5 @@
-//! What is read of services. No read changes anything, so none is a command: they are answered from
-//! any state, a published one too.
+//! Reads of services. No read changes anything, so none is a command: they are answered from any
+//! state, a published one too.
 
 use alloc::vec::Vec;
 use core::ops::Bound;
@@ -12,7 +12,7 @@ use crate::{Refusal, ServiceId, ServiceView, State};
 
 /// Look at a service.
 pub struct FetchService {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The service.
     pub service: ServiceId,
@@ -20,7 +20,7 @@ pub struct FetchService {
 
 /// List the caller's services, newest first.
 pub struct ListServices {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// Go on after this one.
     pub after: Option<(Seconds, ServiceId)>,
@@ -36,7 +36,7 @@ pub struct ServicePage {
     pub more: bool,
 }
 
-/// One service of the caller's.
+/// One of the caller's services.
 ///
 /// # Errors
 /// [`Refusal::Denied`] or [`Refusal::NotFound`].

@@ -1,4 +1,4 @@
-//! What a service demands before it calls a person verified (DESIGN §8), and who proves it.
+//! Requirements of a service before it calls a person verified (DESIGN §8), and their provers.
 
 use adyton_decider::Corrupt;
 
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_byte_is_a_set_with_the_code_in_it() {
+    fn requirements_byte_must_contain_code() {
         for bits in 0..=u8::MAX {
             let read = Requirements::from_bits(bits).map(Requirements::bits);
             assert_eq!(read, if bits % 2 == 1 && bits < 64 { Ok(bits) } else { Err(Corrupt) }, "{bits}");

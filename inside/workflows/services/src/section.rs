@@ -40,7 +40,7 @@ impl State {
                 settings: ServiceSettings::decode(reader)?,
                 loosening: if read_flag(reader)? { Some(Loosening::decode(reader)?) } else { None },
             };
-            if !tenancy.holds(service.account) || last.is_some_and(|last| last >= id) {
+            if !tenancy.has_account(service.account) || last.is_some_and(|last| last >= id) {
                 return Err(Corrupt);
             }
             last = Some(id);

@@ -1,9 +1,9 @@
-//! What an admin chooses of a service.
+//! Settings of a service, chosen by its admin.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use adyton_decider::{Corrupt, Id, Kind, Seconds, read_flag};
+use adyton_decider::{Corrupt, Id, IdKind, Seconds, read_flag};
 use adyton_seal::Plaintext;
 use adyton_wire::{Put, Reader};
 
@@ -13,14 +13,14 @@ use crate::{AppHash, Requirements};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ServiceKind {}
 
-impl Kind for ServiceKind {
+impl IdKind for ServiceKind {
     const LETTERS: &'static str = "VA";
 }
 
 /// Names a service.
 pub type ServiceId = Id<ServiceKind>;
 
-/// What an admin chooses of a service.
+/// Settings of a service, chosen by its admin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceSettings {
     /// A name for people; it stands in the message.
@@ -31,12 +31,12 @@ pub struct ServiceSettings {
     pub custom_code: bool,
     /// Whether messages ask not to share the code.
     pub do_not_share: bool,
-    /// What is demanded of a person.
+    /// Requirements for a person.
     pub requirements: Requirements,
     /// Domain that codes are bound to in the message's last line (WebOTP); empty for none.
     pub web_otp_domain: String,
     /// Android apps that a request may have the message handed to, each once; at most
-    /// [`AppHash::MOST`].
+    /// [`AppHash::MAX_COUNT`].
     pub app_hashes: Vec<AppHash>,
 }
 
@@ -51,7 +51,7 @@ pub struct ServiceUpdate {
     pub custom_code: Option<bool>,
     /// Whether messages ask not to share the code.
     pub do_not_share: Option<bool>,
-    /// What is demanded of a person.
+    /// Requirements for a person.
     pub requirements: Option<Requirements>,
     /// Domain that codes are bound to; empty for none.
     pub web_otp_domain: Option<String>,
@@ -88,7 +88,7 @@ pub struct Loosening {
 }
 
 impl Loosening {
-    /// What a service's settings become by it.
+    /// A service's settings after it.
     pub(crate) fn apply(&self, settings: &mut ServiceSettings) {
         settings.code_length = self.code_length.unwrap_or(settings.code_length);
         settings.custom_code |= self.custom_code;
@@ -146,7 +146,7 @@ fn app_hashes(reader: &mut Reader<'_>) -> Result<Vec<AppHash>, Corrupt> {
     for _ in 0..count {
         let bytes: [u8; AppHash::LENGTH] = reader.array()?;
         let hash = core::str::from_utf8(&bytes).ok().and_then(AppHash::parse).ok_or(Corrupt)?;
-        if hashes.len() == AppHash::MOST || hashes.contains(&hash) {
+        if hashes.len() == AppHash::MAX_COUNT || hashes.contains(&hash) {
             return Err(Corrupt);
         }
         hashes.push(hash);

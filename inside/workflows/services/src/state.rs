@@ -1,4 +1,4 @@
-//! What is remembered of services: class S.
+//! State of the services workflow: class S.
 
 use alloc::vec::Vec;
 
@@ -15,7 +15,7 @@ pub struct State {
     pub(crate) services_of: Set<(AccountId, Seconds, ServiceId)>,
     /// (when, service): loosenings that wait, soonest first.
     pub(crate) loosenings: Set<(Seconds, ServiceId)>,
-    /// What each tenant has; derived, not written.
+    /// Totals of each tenant; derived, not written.
     shares: Map<AccountId, Share>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Service {
     pub(crate) loosening: Option<Loosening>,
 }
 
-/// What a tenant has of this workflow.
+/// A tenant's totals in this workflow.
 #[derive(Clone, Default)]
 pub(crate) struct Share {
     /// How many services.
@@ -38,7 +38,7 @@ pub(crate) struct Share {
 }
 
 impl State {
-    /// Applies one event; one about a service that is gone changes nothing.
+    /// Applies one event; one about a deleted service changes nothing.
     pub fn apply(&mut self, at: Seconds, event: Event) {
         match event {
             Event::ServiceCreated { account, service, settings } => {
@@ -118,12 +118,12 @@ impl State {
         }
     }
 
-    /// What a tenant has.
+    /// A tenant's totals.
     pub(crate) fn share_of(&self, account: AccountId) -> Share {
         self.shares.get(&account).cloned().unwrap_or_default()
     }
 
-    /// The service, whosever it is.
+    /// The service, of any tenant.
     pub(crate) fn get(&self, id: ServiceId) -> Option<&Service> {
         self.services.get(&id).map(|found| &**found)
     }
@@ -138,7 +138,7 @@ impl State {
         self.get(id).map(|service| service.account)
     }
 
-    /// What waits of a tenant's loosenings, soonest first.
+    /// A tenant's waiting loosenings, soonest first.
     pub fn loosenings_of(&self, account: AccountId) -> impl Iterator<Item = (ServiceId, Loosening)> {
         let share = self.share_of(account);
         let waiting = share.loosenings.iter();

@@ -1,4 +1,4 @@
-//! What this workflow is asked.
+//! Commands.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,7 +16,7 @@ pub enum User {
     Key(KeyId),
 }
 
-/// Who asks: a user and the keyed hash of the token that it presented. The decider compares it in
+/// The caller: a user and the keyed hash of the token that it presented. The decider compares it in
 /// constant time.
 #[derive(Clone, Copy)]
 pub struct Caller {
@@ -62,7 +62,7 @@ pub struct ChangeKeys {
     pub account: AccountId,
     /// Sequence of the signed request.
     pub sequence: u64,
-    /// What changes.
+    /// The changes.
     pub changes: KeyChanges,
 }
 

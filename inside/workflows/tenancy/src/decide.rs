@@ -1,4 +1,4 @@
-//! What a command about tenants leads to.
+//! Decider of the tenancy workflow.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -16,16 +16,16 @@ use crate::{
 const MAX_KEYS: usize = 100;
 /// Tenants whom nobody admitted; beyond it only the owners admit further ones. A tenant is kept for
 /// ever, and where admission is open anybody makes one.
-const MAX_STRANGERS: usize = 10_000;
+const MAX_SELF_REGISTERED: usize = 10_000;
 
-/// What this workflow drafts. It has no effects.
+/// A draft of this workflow. It has no effects.
 pub type Draft = adyton_decider::Draft<Event, Infallible>;
 
 /// The predefined outputs.
 pub enum Reply {
     /// A tenant.
     Tenant(TenantView),
-    /// Nothing to say.
+    /// No content.
     Done,
 }
 
@@ -62,7 +62,7 @@ pub enum Denied {
 
 /// A signed request has another sequence than the next one: it counted already, or is not due yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OtherSequence {
+pub struct WrongSequence {
     /// The next one.
     pub expected: u64,
 }
@@ -73,7 +73,7 @@ pub enum Refusal {
     /// The caller may not.
     Denied(Denied),
     /// A signed request is not the next one.
-    Sequence(OtherSequence),
+    Sequence(WrongSequence),
     /// The account SID is taken by another token or SSH key.
     AccountTaken,
     /// A key that is to go is not one of the tenant's.
@@ -105,8 +105,8 @@ impl From<Denied> for Refusal {
     }
 }
 
-impl From<OtherSequence> for Refusal {
-    fn from(other: OtherSequence) -> Self {
+impl From<WrongSequence> for Refusal {
+    fn from(other: WrongSequence) -> Self {
         Self::Sequence(other)
     }
 }
@@ -128,7 +128,7 @@ pub fn decide(
     }
 }
 
-/// What a tenant is and which keys it has, for an admin of its.
+/// A tenant and its keys, for its admin.
 ///
 /// # Errors
 /// [`Denied`].
@@ -166,7 +166,7 @@ fn create_tenant(
     match admitted {
         Some(sequence) => expect_owners(state, sequence)?,
         None if context.rules.admission == Admission::Owners => return Err(Refusal::TenantsClosed),
-        None if state.tenants() >= MAX_STRANGERS => return Err(Refusal::Full),
+        None if state.tenants() >= MAX_SELF_REGISTERED => return Err(Refusal::Full),
         None => {}
     }
     let view = TenantView { account, friendly_name: friendly_name.clone(), created: context.now };
@@ -177,7 +177,7 @@ fn create_tenant(
 
 fn change_keys(state: &State, change: ChangeKeys, draft: &mut Draft) -> Result<(), Refusal> {
     let ChangeKeys { account, sequence, changes } = change;
-    if !state.holds(account) {
+    if !state.has_account(account) {
         return Err(Refusal::Denied(Denied::Unauthorized));
     }
     state.expect(account, sequence)?;
@@ -194,7 +194,7 @@ fn change_keys(state: &State, change: ChangeKeys, draft: &mut Draft) -> Result<(
     if removed.len() < changes.removed.len() {
         return Err(Refusal::KeyTwice(KeyList::Removed));
     }
-    // A tenant that takes a key back must not believe it gone because its name was mistyped.
+    // A tenant that takes a key back must not believe it removed because its name was mistyped.
     // Another tenant's is unknown here.
     if removed.iter().any(|key| !state.keys.has(account, key)) {
         return Err(Refusal::UnknownKey);
@@ -224,7 +224,7 @@ fn change_settings(state: &State, change: ChangeSettings, draft: &mut Draft) -> 
 }
 
 /// A signed request of the owners counts once, in its turn.
-fn expect_owners(state: &State, sequence: u64) -> Result<(), OtherSequence> {
+fn expect_owners(state: &State, sequence: u64) -> Result<(), WrongSequence> {
     let expected = state.next_owners_sequence();
-    if expected == sequence { Ok(()) } else { Err(OtherSequence { expected }) }
+    if expected == sequence { Ok(()) } else { Err(WrongSequence { expected }) }
 }

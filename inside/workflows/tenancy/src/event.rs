@@ -9,7 +9,7 @@ use adyton_wire::{Put, Reader};
 
 use crate::{AccountId, KeyId, NewKey, Scopes, SubjectSalt};
 
-/// What happened to tenants.
+/// Events of tenants.
 pub enum Event {
     /// A tenant was created.
     TenantCreated {

@@ -1,6 +1,6 @@
-//! What this workflow names.
+//! Ids of this workflow.
 
-use adyton_decider::{Id, Kind};
+use adyton_decider::{Id, IdKind};
 
 /// A tenant, which the Twilio-compatible API calls an account.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,11 +10,11 @@ pub enum AccountKind {}
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyKind {}
 
-impl Kind for AccountKind {
+impl IdKind for AccountKind {
     const LETTERS: &'static str = "AC";
 }
 
-impl Kind for KeyKind {
+impl IdKind for KeyKind {
     const LETTERS: &'static str = "SK";
 }
 

@@ -22,7 +22,7 @@ mod section;
 mod state;
 
 pub use command::{Caller, ChangeKeys, ChangeSettings, Command, CreateTenant, KeyChanges, NewKey, User};
-pub use decide::{AccountView, Denied, Draft, KeyList, OtherSequence, Refusal, Reply, TenantView, account, decide};
+pub use decide::{AccountView, Denied, Draft, KeyList, Refusal, Reply, TenantView, WrongSequence, account, decide};
 pub use event::Event;
 pub use ids::{AccountId, AccountKind, KeyId, KeyKind};
 pub use salt::SubjectSalt;

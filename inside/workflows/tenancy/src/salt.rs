@@ -4,13 +4,13 @@ use adyton_decider::{Corrupt, Fresh};
 use adyton_wire::Reader;
 
 /// 16 random bytes that enter the key of a tenant's subject hashes (`docs/spec/00-conventions.md`).
-/// They stand in the tenant's record and nowhere else: once that is gone, not even the root key
-/// tells which addresses the hashes that are left were made of. Nothing prints it.
+/// They stand in the tenant's record and nowhere else: once that is deleted, not even the root key
+/// reveals the addresses behind the remaining hashes. Nothing prints it.
 #[derive(Clone, Copy)]
 pub struct SubjectSalt([u8; 16]);
 
 impl SubjectSalt {
-    /// What stands for the salt of a tenant that is not there.
+    /// Salt used for a tenant that does not exist.
     pub const NONE: Self = Self([0; 16]);
 
     /// A salt of 16 bytes.

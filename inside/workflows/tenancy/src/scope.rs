@@ -1,6 +1,6 @@
-//! What a key may do, and who may become a tenant.
+//! Scopes of keys, and the rules for becoming a tenant.
 
-/// What a key may do.
+/// Scope of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Start, check, fetch and cancel verifications.
@@ -16,7 +16,7 @@ pub enum Scope {
 pub struct Scopes(u8);
 
 impl Scopes {
-    /// What an account's own token may do.
+    /// Scopes of an account's own token.
     pub const AUTH_TOKEN: Self = Self(Scope::Verify.bit() | Scope::Admin.bit());
 
     /// The set of some scopes.
@@ -80,7 +80,7 @@ pub enum Admission {
     Open,
 }
 
-/// What policy and settings say of tenants.
+/// Rules of policy and settings for tenants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
     /// Who may create a tenant.

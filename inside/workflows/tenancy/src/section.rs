@@ -65,7 +65,7 @@ impl State {
         let (sid, account) = (KeyId::read(reader)?, AccountId::read(reader)?);
         let scopes = Scopes::from_bits(reader.u8()?).ok_or(Corrupt)?;
         let key = ApiKey { scopes, token_hash: TokenHash::read(reader)? };
-        if !self.holds(account) || self.keys.last_key().is_some_and(|last| *last >= sid) {
+        if !self.has_account(account) || self.keys.last_key().is_some_and(|last| *last >= sid) {
             return Err(Corrupt);
         }
         self.keys.insert(account, sid, key);

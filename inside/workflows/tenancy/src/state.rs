@@ -1,4 +1,4 @@
-//! What is remembered of tenants: class S.
+//! State of the tenancy workflow: class S.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use adyton_decider::{Map, Owned, Seconds, Shared, TokenHash};
 
-use crate::{AccountId, Caller, Denied, Event, KeyId, NewKey, OtherSequence, Scope, Scopes, SubjectSalt, User};
+use crate::{AccountId, Caller, Denied, Event, KeyId, NewKey, Scope, Scopes, SubjectSalt, User, WrongSequence};
 
 /// Tenants, keys and the owners' settings. Its clone costs O(1), and shows what it showed then.
 #[derive(Clone, Default)]
@@ -39,7 +39,7 @@ pub(crate) struct ApiKey {
 }
 
 impl State {
-    /// Applies one event; one about a tenant that is gone changes nothing.
+    /// Applies one event; one about a deleted tenant changes nothing.
     pub fn apply(&mut self, at: Seconds, event: Event) {
         match event {
             Event::TenantCreated { account, token_hash, salt, ssh_key, admitted, friendly_name } => {
@@ -109,10 +109,10 @@ impl State {
     /// Whether a signed request of a tenant that is there is its next one.
     ///
     /// # Errors
-    /// [`OtherSequence`].
-    pub fn expect(&self, account: AccountId, sequence: u64) -> Result<(), OtherSequence> {
+    /// [`WrongSequence`].
+    pub fn expect(&self, account: AccountId, sequence: u64) -> Result<(), WrongSequence> {
         let expected = self.tenants.get(&account).map_or(0, |tenant| tenant.sequence + 1);
-        if expected == sequence { Ok(()) } else { Err(OtherSequence { expected }) }
+        if expected == sequence { Ok(()) } else { Err(WrongSequence { expected }) }
     }
 
     /// A tenant's SSH public key and the sequence that its next signed request must have.
@@ -127,7 +127,7 @@ impl State {
     }
 
     /// Whether there is such a tenant.
-    pub fn holds(&self, account: AccountId) -> bool {
+    pub fn has_account(&self, account: AccountId) -> bool {
         self.tenants.contains_key(&account)
     }
 

@@ -1,5 +1,4 @@
-//! What an event changes. Total and deterministic; an event about something that is gone changes
-//! nothing.
+//! Applies events. Total and deterministic; an event about something deleted changes nothing.
 
 use alloc::sync::Arc;
 
@@ -28,7 +27,7 @@ impl State {
                 }
                 if outcome == CheckOutcome::ByApi {
                     self.end(verification, Reason::Approved, at);
-                    // A replayed state has not known it live, but may be asked why it is over.
+                    // A replayed state has not known it live, but may be asked why it ended.
                     self.ended.put(verification, service, Reason::Approved, at);
                 }
             }
@@ -68,7 +67,7 @@ impl State {
     }
 
     /// Hears that a boot begins: everything hot is void.
-    pub fn booted(&mut self, at: Seconds) {
+    pub fn on_boot(&mut self, at: Seconds) {
         let hot = core::mem::take(&mut self.hot);
         for (verification, live) in hot.verifications.iter() {
             let reason = if live.approved { Reason::Approved } else { Reason::VaultRestarted };
@@ -80,7 +79,7 @@ impl State {
 
     fn end(&mut self, verification: VerificationId, reason: Reason, at: Seconds) {
         if let Some(over) = self.hot.end(verification) {
-            let reason = if over.approved || over.ends() <= at { over.reason_at_end() } else { reason };
+            let reason = if over.approved || over.expires_at() <= at { over.reason_at_end() } else { reason };
             self.ended.put(verification, over.service, reason, at);
         }
     }

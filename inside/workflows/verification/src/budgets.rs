@@ -13,9 +13,9 @@
 //! wrong code closes it for another.
 //!
 //! There is room for so many destinations and no more, so tenants share it: one may hold as many as
-//! are still free (Choudhury and Hahne's dynamic threshold). Each thief of a tenant's keys halves
-//! what remains, and a tenant who holds fewer than remain gets more; some twenty thieves of twenty
-//! tenants leave none.
+//! are still free (Choudhury and Hahne's dynamic threshold). Each tenant that fills its share
+//! halves what remains, and a tenant that holds fewer than remain gets more; after some twenty such
+//! tenants none remain.
 
 use alloc::vec::Vec;
 use core::ops::Bound;
@@ -27,9 +27,9 @@ use adyton_tenancy::AccountId;
 use crate::{Limits, Subject};
 
 /// How long a destination stays closed at the ceiling of consecutive wrong codes.
-pub(crate) const CLOSED: Seconds = 86_400;
+pub(crate) const CLOSED_FOR: Seconds = 86_400;
 /// After this many seconds without a wrong code the consecutive ones count for nothing.
-const FORGOTTEN: Seconds = 30 * 86_400;
+const FORGOTTEN_AFTER: Seconds = 30 * 86_400;
 /// Budgets that a shard holds; beyond it checks of further destinations are refused.
 pub(crate) const MAX_BUDGETS: usize = 2_000_000;
 
@@ -48,16 +48,16 @@ pub(crate) struct Budget {
     pub(crate) last: Seconds,
 }
 
-/// All budgets of a shard that are not as good as new, and for a while others.
+/// All budgets of a shard that differ from an unused budget, and for a while others.
 #[derive(Clone, Default)]
 pub(crate) struct Budgets {
     by_place: Map<Place, Budget>,
-    /// How many of them are of a tenant's services, those that are gone included.
+    /// Number of budgets of each tenant's services, deleted services included.
     of_account: Map<AccountId, usize>,
-    /// Services that are gone, whose places wait for sweeps, and whose they were.
-    gone: Map<ServiceId, AccountId>,
-    /// The last place that a sweep looked at.
-    looked: Option<Place>,
+    /// Deleted services whose budgets wait for sweeps, and their tenants.
+    deleted_services: Map<ServiceId, AccountId>,
+    /// The last place that a sweep scanned.
+    cursor: Option<Place>,
     /// Boots that the log knows.
     pub(crate) boots: u64,
     /// When this boot began, unless it is the vault's first.
@@ -75,7 +75,7 @@ impl Budget {
 
     /// Consecutive wrong codes, as far as they count at a time.
     pub(crate) fn consecutive(&self, now: Seconds) -> u32 {
-        if self.last.saturating_add(FORGOTTEN) <= now { 0 } else { self.consecutive }
+        if self.last.saturating_add(FORGOTTEN_AFTER) <= now { 0 } else { self.consecutive }
     }
 }
 
@@ -85,7 +85,7 @@ impl Budgets {
         self.now = self.now.max(at);
     }
 
-    /// A boot begins: every bucket is empty, whatever it was before.
+    /// A boot begins: every bucket is empty.
     pub(crate) fn boot(&mut self, at: Seconds) {
         self.pass(at);
         self.empty_at = (self.boots > 0).then_some(at);
@@ -101,12 +101,11 @@ impl Budgets {
         if budget.boot == self.this_boot() { budget.full_again } else { 0 }
     }
 
-    /// What `full_again` becomes if a code that is tried now turns out wrong; or why none may be
-    /// tried.
+    /// The new `full_again` if a code that is tried now turns out wrong; or why none may be tried.
     pub(crate) fn try_one(&self, place: &Place, limits: &Limits, now: Seconds) -> Result<Seconds, NoToken> {
         let budget = self.by_place.get(place).copied().unwrap_or_default();
         if budget.consecutive(now) >= limits.failed_checks_consecutive {
-            let open = budget.last.saturating_add(CLOSED);
+            let open = budget.last.saturating_add(CLOSED_FOR);
             if open > now {
                 return Err(NoToken { retry_after: open - now });
             }
@@ -116,14 +115,14 @@ impl Budgets {
         bucket.spend(self.full_again(&budget).max(from_boot), now)
     }
 
-    fn held(&self, account: AccountId) -> usize {
+    fn count_of(&self, account: AccountId) -> usize {
         self.of_account.get(&account).copied().unwrap_or_default()
     }
 
     /// Whether the tenant has room for one more place, should `place` be a new one.
     pub(crate) fn has_room(&self, account: AccountId, place: &Place) -> bool {
         let free = MAX_BUDGETS.saturating_sub(self.by_place.len());
-        self.held(account) < free || self.by_place.contains_key(place)
+        self.count_of(account) < free || self.by_place.contains_key(place)
     }
 
     /// How many places are known.
@@ -136,7 +135,7 @@ impl Budgets {
         let counts = |(place, budget): (&'_ Place, &Budget)| (budget.consecutive(self.now), budget.last, place.0);
         self.by_place.iter().filter_map(move |entry| {
             let (consecutive, last, service) = counts(entry);
-            (consecutive > 0 && !self.gone.contains_key(&service)).then_some((entry.0, consecutive, last))
+            (consecutive > 0 && !self.deleted_services.contains_key(&service)).then_some((entry.0, consecutive, last))
         })
     }
 
@@ -169,11 +168,11 @@ impl Budgets {
         }
     }
 
-    /// A service of a tenant is gone. Its SID does not come again.
-    pub(crate) fn service_gone(&mut self, at: Seconds, account: AccountId, service: ServiceId) {
+    /// A service of a tenant was deleted. Its SID is not used again.
+    pub(crate) fn on_service_deleted(&mut self, at: Seconds, account: AccountId, service: ServiceId) {
         self.pass(at);
         if self.first_of(service).is_some() {
-            self.gone.insert(service, account);
+            self.deleted_services.insert(service, account);
         }
     }
 
@@ -182,24 +181,24 @@ impl Budgets {
         self.by_place.range(places).next().map(|(place, _)| *place)
     }
 
-    /// Takes places of services that are gone, in so many steps.
-    pub(crate) fn take_gone(&mut self, steps: usize) {
+    /// Removes budgets of deleted services, in so many steps.
+    pub(crate) fn remove_deleted(&mut self, steps: usize) {
         for _ in 0..steps {
-            let Some((service, account)) = self.gone.first().map(|(service, of)| (*service, *of)) else {
+            let Some((service, account)) = self.deleted_services.first().map(|(service, of)| (*service, *of)) else {
                 return;
             };
             match self.first_of(service) {
                 Some(place) => self.take(&place, Some(account)),
-                None => drop(self.gone.remove(&service)),
+                None => drop(self.deleted_services.remove(&service)),
             }
         }
     }
 
-    /// Looks at the next places, at most so many, and drops those whose bucket is full and that
-    /// count nothing. They are as good as new, so no event need say so. After the last place the
-    /// first is the next.
-    pub(crate) fn drop_some(&mut self, now: Seconds, most: usize, owner: impl Fn(&ServiceId) -> Option<AccountId>) {
-        let from = self.looked.map_or(Bound::Unbounded, Bound::Excluded);
+    /// Scans the next places, at most so many, and drops those whose bucket is full and that count
+    /// nothing. They are equal to an unused budget, so no event is needed. After the last place the
+    /// scan starts again.
+    pub(crate) fn evict_full(&mut self, now: Seconds, most: usize, owner: impl Fn(&ServiceId) -> Option<AccountId>) {
+        let from = self.cursor.map_or(Bound::Unbounded, Bound::Excluded);
         let (mut looked, mut worthless) = (None, Vec::new());
         let next = self.by_place.range((from, Bound::Unbounded)).take(most);
         let seen = next.map(|(place, budget)| {
@@ -209,9 +208,9 @@ impl Budgets {
             }
         });
         let all = seen.count() == most;
-        self.looked = looked.filter(|_| all);
+        self.cursor = looked.filter(|_| all);
         for place in worthless {
-            let owner = owner(&place.0).or_else(|| self.gone.get(&place.0).copied());
+            let owner = owner(&place.0).or_else(|| self.deleted_services.get(&place.0).copied());
             self.take(&place, owner);
         }
     }
@@ -233,7 +232,7 @@ impl Budgets {
     pub(crate) fn are_counted(&self, owner: impl Fn(&ServiceId) -> Option<AccountId>) -> bool {
         let mut counted = Map::<AccountId, usize>::default();
         for ((service, _), _) in self.by_place.iter() {
-            match owner(service).or_else(|| self.gone.get(service).copied()) {
+            match owner(service).or_else(|| self.deleted_services.get(service).copied()) {
                 Some(account) => counted.update_or_default(account, |held| *held += 1),
                 None => return false,
             }
@@ -267,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn who_fills_all_that_is_left_leaves_room_for_others() {
+    fn tenant_at_its_share_leaves_room_for_others() {
         let mut budgets = Budgets::default();
         assert_eq!(fill(&mut budgets, 1), MAX_BUDGETS / 2);
         assert_eq!(fill(&mut budgets, 2), MAX_BUDGETS / 4);
@@ -276,22 +275,21 @@ mod tests {
         assert!(budgets.has_room(account(1), &place(1, 0)));
         assert!(!budgets.has_room(account(1), &place(1, u32::MAX)));
 
-        // A service that is gone gives its places back, step by step, and so do counts that are
-        // forgotten.
+        // A deleted service frees its places, step by step, and so do counts that have expired.
         let owner = |service: &ServiceId| Some(AccountId::from_bytes(*service.as_bytes()));
-        budgets.service_gone(0, account(2), place(2, 0).0);
+        budgets.on_service_deleted(0, account(2), place(2, 0).0);
         assert_eq!(budgets.counts().count(), MAX_BUDGETS / 2, "at once");
-        budgets.take_gone(1000);
-        assert_eq!((budgets.len(), budgets.held(account(2))), (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 4 - 1000));
-        budgets.take_gone(MAX_BUDGETS);
-        assert_eq!((budgets.len(), budgets.gone.len()), (MAX_BUDGETS / 2, 0));
+        budgets.remove_deleted(1000);
+        assert_eq!((budgets.len(), budgets.count_of(account(2))), (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 4 - 1000));
+        budgets.remove_deleted(MAX_BUDGETS);
+        assert_eq!((budgets.len(), budgets.deleted_services.len()), (MAX_BUDGETS / 2, 0));
         assert_eq!(fill(&mut budgets, 2), MAX_BUDGETS / 4);
-        budgets.drop_some(FORGOTTEN - 1, MAX_BUDGETS, owner);
+        budgets.evict_full(FORGOTTEN_AFTER - 1, MAX_BUDGETS, owner);
         assert_eq!(budgets.len(), MAX_BUDGETS / 4 * 3);
-        budgets.pass(FORGOTTEN);
-        budgets.drop_some(FORGOTTEN, 1000, owner);
-        assert_eq!((budgets.len(), budgets.held(account(1))), (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 2 - 1000));
-        budgets.drop_some(FORGOTTEN, MAX_BUDGETS, owner);
+        budgets.pass(FORGOTTEN_AFTER);
+        budgets.evict_full(FORGOTTEN_AFTER, 1000, owner);
+        assert_eq!((budgets.len(), budgets.count_of(account(1))), (MAX_BUDGETS / 4 * 3 - 1000, MAX_BUDGETS / 2 - 1000));
+        budgets.evict_full(FORGOTTEN_AFTER, MAX_BUDGETS, owner);
         assert_eq!((budgets.len(), budgets.of_account.len()), (0, 0));
     }
 }

@@ -5,34 +5,34 @@ use adyton_decider::Seconds;
 use adyton_tenancy::AccountId;
 
 use crate::sends::Counted;
-use crate::{Ceiling, Event, Limits, Shared, State, Subjects};
+use crate::{Ceiling, Event, Limits, SharedSubject, State, Subjects};
 
-/// Looks of one tenant's support in an hour.
-pub(crate) const SUPPORT_LOOKS: u64 = 600;
+/// Look-ups by one tenant's support in an hour.
+pub(crate) const SUPPORT_LOOKUPS: u64 = 600;
 
-/// What one request uses of a ceiling.
+/// A request's use of a ceiling.
 #[derive(Clone, Copy)]
-pub(crate) struct Use {
+pub(crate) struct CeilingUsage {
     pub(crate) ceiling: Ceiling,
     pub(crate) key: Counted,
     pub(crate) amount: u64,
     pub(crate) limit: u64,
 }
 
-/// What one message uses; the narrowest ceiling first, which tells the caller most.
-pub(crate) fn of_message(account: AccountId, subjects: &Subjects, cost: u64, limits: &Limits) -> [Use; 4] {
+/// One message's use of the ceilings; the narrowest one first, which says most to the caller.
+pub(crate) fn of_message(account: AccountId, subjects: &Subjects, cost: u64, limits: &Limits) -> [CeilingUsage; 4] {
     let shared = match subjects.shared {
-        Shared::NumberBlock(_) => (Ceiling::NumberBlock, limits.sends_per_number_block_hour),
-        Shared::MailDomain(_) => (Ceiling::MailDomain, limits.sends_per_mail_domain_hour),
+        SharedSubject::NumberBlock(_) => (Ceiling::NumberBlock, limits.sends_per_number_block_hour),
+        SharedSubject::MailDomain(_) => (Ceiling::MailDomain, limits.sends_per_mail_domain_hour),
     };
     let destination = (Ceiling::Destination, limits.sends_per_destination_hour);
     let tenant = (Ceiling::Tenant, limits.sends_per_tenant_hour);
-    let one = |(ceiling, limit): (Ceiling, u32), key| Use { ceiling, key, amount: 1, limit: limit.into() };
+    let one = |(ceiling, limit): (Ceiling, u32), key| CeilingUsage { ceiling, key, amount: 1, limit: limit.into() };
     [
         one(destination, Counted::Destination(subjects.in_tenant)),
-        one(shared, Counted::Shared(subjects.shared)),
+        one(shared, Counted::SharedSubject(subjects.shared)),
         one(tenant, Counted::Tenant(account)),
-        Use {
+        CeilingUsage {
             ceiling: Ceiling::Spend,
             key: Counted::Spend(account),
             amount: cost,
@@ -41,9 +41,9 @@ pub(crate) fn of_message(account: AccountId, subjects: &Subjects, cost: u64, lim
     ]
 }
 
-/// What one look of a tenant's support uses.
-pub(crate) fn of_look(account: AccountId) -> Use {
-    Use { ceiling: Ceiling::Support, key: Counted::Support(account), amount: 1, limit: SUPPORT_LOOKS }
+/// One support look-up's use of its ceiling.
+pub(crate) fn of_lookup(account: AccountId) -> CeilingUsage {
+    CeilingUsage { ceiling: Ceiling::Support, key: Counted::Support(account), amount: 1, limit: SUPPORT_LOOKUPS }
 }
 
 impl State {
@@ -71,15 +71,15 @@ impl State {
                     used = message(account, sent).map_or(used, |all| all.map(Some));
                 }
             }
-            Event::SupportLooked { account, .. } => used[0] = Some(of_look(*account)),
+            Event::SupportLooked { account, .. } => used[0] = Some(of_lookup(*account)),
             _ => {}
         }
         let near = used.map(|used| used.filter(|used| used.ceiling != Ceiling::Destination && self.is_near(used, at)));
         near.into_iter().flatten().map(|used| used.ceiling)
     }
 
-    fn is_near(&self, used: &Use, now: Seconds) -> bool {
-        let after = self.hot.sends.lately(&used.key, now).saturating_add(used.amount);
+    fn is_near(&self, used: &CeilingUsage, now: Seconds) -> bool {
+        let after = self.hot.sends.in_last_hour(&used.key, now).saturating_add(used.amount);
         // A message that costs nothing brings nobody closer to a cap.
         used.amount > 0 && after.saturating_mul(5) >= used.limit.saturating_mul(4)
     }

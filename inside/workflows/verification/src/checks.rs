@@ -7,7 +7,7 @@ use adyton_seal::Code;
 use adyton_services::ServiceId;
 use adyton_tenancy::Scope;
 
-use crate::ceilings::{Use, of_look};
+use crate::ceilings::{CeilingUsage, of_lookup};
 use crate::decide::{Live, live, own_service, stop};
 use crate::starts::derived;
 use crate::{
@@ -40,14 +40,14 @@ pub(crate) fn check(
         Err(_) => (CheckOutcome::Unknown, 0),
     };
     draft.log(Event::Checked { verification, service: *service, subject, full_again, outcome });
-    // Nothing is stopped: a message goes on its way whatever was checked and however often.
+    // No delivery is canceled: a message is sent whatever was checked and however often.
     let (live, ..) = compared?;
     let status = if outcome.is_right() { Status::Approved } else { Status::Pending };
     Ok(live.view(status, context.now))
 }
 
 /// The verification of a service that a target names, approved ones included.
-fn held(state: &State, service: ServiceId, target: Target) -> Option<VerificationId> {
+fn find_including_approved(state: &State, service: ServiceId, target: Target) -> Option<VerificationId> {
     let of_subject = |subject| state.hot.by_subject.get(&(service, subject)).copied();
     let sid = match target {
         Target::Sid(sid) => Some(sid),
@@ -57,7 +57,7 @@ fn held(state: &State, service: ServiceId, target: Target) -> Option<Verificatio
     sid.filter(|sid| state.hot.verifications.get(sid).is_some_and(|found| found.service == service))
 }
 
-/// What a target names, where it names no live verification.
+/// The target's id, where it names no live verification.
 fn named(target: Target) -> (VerificationId, Subject) {
     match target {
         Target::Sid(sid) => (sid, Subject::MIN),
@@ -74,7 +74,7 @@ fn compare(
     context: &Context<'_, Rules>,
 ) -> Result<(CheckOutcome, Seconds), Refusal> {
     if found.checks >= MAX_CHECKS {
-        return Err(Refusal::TooManyChecks { retry_after: found.ends() - context.now });
+        return Err(Refusal::TooManyChecks { retry_after: found.expires_at() - context.now });
     }
     let place = (found.service, found.subject);
     let full_again = state.budgets.try_one(&place, &context.rules.limits, context.now);
@@ -101,7 +101,7 @@ pub(crate) fn cancel(
     let Cancel { caller, service, target } = cancel;
     let account = own_service(beneath, caller, *service)?.account();
     // From here on one event, whether a right code has approved it, or it is there at all.
-    let verification = held(state, *service, *target).unwrap_or(VerificationId::MIN);
+    let verification = find_including_approved(state, *service, *target).unwrap_or(VerificationId::MIN);
     draft.log(Event::VerificationCanceled { verification });
     stop(state, core::iter::once(verification), false, draft);
     Ok(live(state, (account, *service), *target, now)?.view(Status::Canceled, now))
@@ -126,9 +126,9 @@ pub(crate) fn approve(
         false => Err(Refusal::CustomCode),
     });
     // One that a right code has approved already ends by it as well; its caller is refused.
-    let ends = held(state, approve.service, approve.target)
+    let ends = find_including_approved(state, approve.service, approve.target)
         .and_then(|sid| Some((sid, state.hot.verifications.get(&sid)?)))
-        .filter(|(_, held)| held.is_supplied && held.ends() > now);
+        .filter(|(_, held)| held.is_supplied && held.expires_at() > now);
     let (verification, subject, outcome) = match ends {
         Some((sid, held)) => (sid, held.subject, CheckOutcome::ByApi),
         None => {
@@ -150,13 +150,13 @@ pub(crate) fn look_up(
     draft: &mut Draft,
 ) -> Result<SupportView, Refusal> {
     let account = beneath.tenancy.authenticate(caller, Scope::Support)?;
-    let Use { ceiling, key, amount, limit } = of_look(account);
+    let CeilingUsage { ceiling, key, amount, limit } = of_lookup(account);
     let fits = state.hot.sends.fits(&key, amount, limit, now);
     fits.map_err(|retry_after| Refusal::SendLimit { ceiling, retry_after })?;
     // Looking is counted and logged whether or not there was anything to see.
     draft.log(Event::SupportLooked { account, user: caller.user, verification: *verification });
-    let live = beneath.held(state, *verification).filter(|(owner, _)| *owner == account);
-    Ok(match live.filter(|(_, found)| found.ends() > now && !found.approved) {
+    let live = beneath.existing(state, *verification).filter(|(owner, _)| *owner == account);
+    Ok(match live.filter(|(_, found)| found.expires_at() > now && !found.approved) {
         Some((_, found)) => SupportView {
             live: true,
             reason: None,

@@ -1,15 +1,15 @@
-//! What this workflow is asked.
+//! Commands.
 
 use adyton_destination::{Channel, Destination};
 use adyton_seal::Code;
-use adyton_services::{MessageLook, ServiceId};
+use adyton_services::{MessageOptions, ServiceId};
 use adyton_tenancy::Caller;
 
 use crate::{AttemptId, Outcome, Subject, Subjects, VerificationId};
 
 /// Send a code; resends if one is live for this destination.
 pub struct Start {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The service.
     pub service: ServiceId,
@@ -21,27 +21,27 @@ pub struct Start {
     pub channel: Channel,
     /// A code that the caller supplies.
     pub custom_code: Option<Code>,
-    /// What the message looks like.
-    pub look: MessageLook,
-    /// What it costs, in millionths of the policy's unit.
+    /// Options of the message.
+    pub look: MessageOptions,
+    /// Its cost, in millionths of the policy's unit.
     pub cost: u64,
 }
 
 /// Compare a code.
 pub struct Check {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The service.
     pub service: ServiceId,
     /// Which verification.
     pub target: Target,
-    /// What the person typed.
+    /// The code that the person typed.
     pub code: Code,
 }
 
 /// End a live verification.
 pub struct Cancel {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The service.
     pub service: ServiceId,
@@ -51,7 +51,7 @@ pub struct Cancel {
 
 /// Call a verification with a supplied code approved, as the policy may let a service do.
 pub struct Approve {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The service.
     pub service: ServiceId,
@@ -59,9 +59,9 @@ pub struct Approve {
     pub target: Target,
 }
 
-/// Support looks at one verification.
+/// Support looks up one verification.
 pub struct LookUp {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The verification whose SID a person read out.
     pub verification: VerificationId,
@@ -86,9 +86,9 @@ pub struct CountRepeat {
     pub verification: VerificationId,
     /// The attempt.
     pub attempt: AttemptId,
-    /// What it counts for.
+    /// The counters it adds to.
     pub subjects: Subjects,
-    /// What it costs.
+    /// Its cost.
     pub cost: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What a command about verifications leads to. `starts` sends codes, `checks` compares them.
+//! Decider of the verification workflow. `starts` sends codes, `checks` compares them.
 
 use alloc::vec::Vec;
 
@@ -13,10 +13,10 @@ use crate::{
     VerificationView, checks, starts,
 };
 
-/// What this workflow drafts.
+/// A draft of this workflow.
 pub type Draft = adyton_decider::Draft<Event, Effect>;
 
-/// What this workflow reads of the workflows beneath it.
+/// Read handles of the workflows beneath this one.
 #[derive(Clone, Copy)]
 pub struct Beneath<'a> {
     /// Tenants and their keys.
@@ -26,9 +26,9 @@ pub struct Beneath<'a> {
 }
 
 impl Beneath<'_> {
-    /// A verification that is held, and its tenant, while its service is there: one of a deleted
-    /// service only waits for its sweep.
-    pub(crate) fn held<'s>(
+    /// An existing verification and its tenant, while its service exists: one of a deleted service
+    /// only waits for its sweep.
+    pub(crate) fn existing<'s>(
         &self,
         state: &'s State,
         verification: VerificationId,
@@ -86,7 +86,7 @@ fn draft_of(
     }
 }
 
-/// Ends the delivery of what is under way for these verifications, if anything is.
+/// Cancels the deliveries under way for these verifications, if any.
 pub(crate) fn stop(
     state: &State,
     verifications: impl Iterator<Item = VerificationId>,
@@ -96,14 +96,14 @@ pub(crate) fn stop(
     let under_way = |sid: &VerificationId| state.hot.verifications.get(sid).is_some_and(|live| live.is_under_way());
     let verifications: Vec<_> = verifications.filter(under_way).collect();
     if !verifications.is_empty() {
-        draft.run(Effect::Stop { verifications, expired });
+        draft.effect(Effect::CancelDelivery { verifications, expired });
     }
 }
 
 fn report_delivery(state: &State, beneath: &Beneath<'_>, report: &ReportDelivery, draft: &mut Draft) {
     let ReportDelivery { verification, attempt, outcome, route } = *report;
-    // A verification that is over needs no outcome.
-    if beneath.held(state, verification).is_some() {
+    // A verification that has ended needs no outcome.
+    if beneath.existing(state, verification).is_some() {
         draft.log(Event::DeliveryReported { verification, attempt, outcome, route });
     }
 }
@@ -133,8 +133,8 @@ impl Live<'_> {
     }
 }
 
-/// The live verification that a target names; if it is over, why, but only if the caller named it
-/// by SID.
+/// The live verification that a target names; if it has ended, the reason, but only if the caller
+/// named it by SID.
 pub(crate) fn live<'a>(
     state: &'a State,
     (account, service): (AccountId, ServiceId),
@@ -159,7 +159,7 @@ pub(crate) fn live<'a>(
     Ok(Live { account, sid, verification, destination })
 }
 
-/// A live verification of a service of the caller's, if its key may verify.
+/// A live verification of one of the caller's services, if its key may verify.
 pub(crate) fn own<'a>(
     state: &'a State,
     beneath: &Beneath<'_>,
@@ -172,7 +172,7 @@ pub(crate) fn own<'a>(
     live(state, (account, service), target, now)
 }
 
-/// A service of the caller's, if its key may verify.
+/// One of the caller's services, if its key may verify.
 pub(crate) fn own_service<'a>(
     beneath: &'a Beneath<'_>,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! Live verifications: class H, void after a boot; and for a while why one is over.
+//! Live verifications: class H, void after a boot; and, for ten minutes, why one ended.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
@@ -14,8 +14,8 @@ use crate::sends::Sends;
 use crate::{Attempt, CODE_LIFE, MAX_CHECKS, Outcome, Reason, Subject, VerificationId};
 
 /// How long the reason of an end is kept.
-const REMEMBERED: Seconds = 600;
-/// Ends that are kept at the most; the oldest goes first.
+const END_REASON_RETENTION: Seconds = 600;
+/// Most ends that are kept; the oldest is dropped first.
 const MAX_ENDED: usize = 200_000;
 
 /// Everything that lives in one boot.
@@ -25,14 +25,14 @@ pub(crate) struct Hot {
     pub(crate) verifications: Map<VerificationId, Shared<Verification>>,
     /// (service, subject) to the live verification of that destination.
     pub(crate) by_subject: Map<(ServiceId, Subject), VerificationId>,
-    /// When each verification ends, soonest first.
-    pub(crate) ends: Set<(Seconds, VerificationId)>,
+    /// Expiry of each verification, soonest first.
+    pub(crate) by_expiry: Set<(Seconds, VerificationId)>,
     pub(crate) sends: Sends,
-    /// Services that are gone and whose verifications wait for sweeps.
-    pub(crate) gone: BTreeSet<ServiceId>,
+    /// Deleted services whose verifications wait for sweeps.
+    pub(crate) deleted_services: BTreeSet<ServiceId>,
     /// Hour of the last sweep.
     pub(crate) swept: u64,
-    /// Counts of sending are being looked through.
+    /// A scan of the counts of sending is under way.
     pub(crate) forgetting: bool,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Slot {
     pub(crate) live: u32,
 }
 
-/// One that is started and whose life is not over. Its clone copies no secret.
+/// One that is started and not expired. Its clone copies no secret.
 pub(crate) struct Verification {
     pub(crate) service: ServiceId,
     pub(crate) subject: Subject,
@@ -58,8 +58,8 @@ pub(crate) struct Verification {
     pub(crate) attempts: Attempts,
     /// Codes that were compared.
     pub(crate) checks: u8,
-    /// The right code was tried. It is over for its tenant, without a code, and keeps its place until
-    /// its life ends: what happens to it meanwhile, and when, is as for a wrong code.
+    /// The right code was tried. It has ended for its tenant and has no code. It stays in the
+    /// tables until it expires, so that timing is the same as after a wrong code.
     pub(crate) approved: bool,
 }
 
@@ -85,7 +85,7 @@ impl Clone for Verification {
 }
 
 impl Verification {
-    pub(crate) fn ends(&self) -> Seconds {
+    pub(crate) fn expires_at(&self) -> Seconds {
         self.created().saturating_add(CODE_LIFE)
     }
 
@@ -111,7 +111,7 @@ impl Verification {
         self.attempts.iter().rev().find(unconfirmed).and_then(|attempt| attempt.route)
     }
 
-    /// Why it is over when its life is.
+    /// Reason recorded when it expires.
     pub(crate) fn reason_at_end(&self) -> Reason {
         match self.checks {
             _ if self.approved => Reason::Approved,
@@ -125,14 +125,14 @@ impl Hot {
     pub(crate) fn start(&mut self, sid: VerificationId, verification: Verification) {
         self.slots.entry(verification.slot()).or_insert(Slot { key: None, live: 0 }).live += 1;
         self.by_subject.insert((verification.service, verification.subject), sid);
-        self.ends.insert((verification.ends(), sid));
+        self.by_expiry.insert((verification.expires_at(), sid));
         self.verifications.insert(sid, verification.into());
     }
 
     /// Ends a verification and erases its slot's key with the slot's last live code.
     pub(crate) fn end(&mut self, sid: VerificationId) -> Option<Shared<Verification>> {
         let ended = self.verifications.remove(&sid)?;
-        self.ends.remove(&(ended.ends(), sid));
+        self.by_expiry.remove(&(ended.expires_at(), sid));
         let subject = (ended.service, ended.subject);
         // A later verification of the same destination may have taken the place.
         if self.by_subject.get(&subject) == Some(&sid) {
@@ -169,20 +169,20 @@ impl Hot {
 
 /// Why verifications ended, for ten minutes each.
 #[derive(Default)]
-pub(crate) struct Ended {
+pub(crate) struct RecentEnds {
     by_sid: Map<VerificationId, (ServiceId, Reason, Seconds)>,
     /// Oldest first.
     order: VecDeque<VerificationId>,
 }
 
-impl Ended {
-    /// What readers see of it.
+impl RecentEnds {
+    /// The published part.
     pub(crate) fn shown(&self) -> Self {
         Self { by_sid: self.by_sid.clone(), order: VecDeque::new() }
     }
 
     pub(crate) fn put(&mut self, verification: VerificationId, service: ServiceId, reason: Reason, at: Seconds) {
-        let until = at.saturating_add(REMEMBERED);
+        let until = at.saturating_add(END_REASON_RETENTION);
         if self.by_sid.insert(verification, (service, reason, until)).is_none() {
             self.order.push_back(verification);
         }
@@ -193,7 +193,7 @@ impl Ended {
         }
     }
 
-    /// What replay knows of a verification whose code was compared. How long it is kept depends on
+    /// Records in a replay that a verification's code was compared. How long it is kept depends on
     /// the start, as far as that is known, and never on the outcome.
     pub(crate) fn checked(&mut self, verification: VerificationId, service: ServiceId, right: bool, at: Seconds) {
         match self.by_sid.get_mut(&verification) {
@@ -214,14 +214,14 @@ impl Ended {
         self.by_sid.get(&verification).map(|(service, reason, _)| (*service, *reason))
     }
 
-    /// Whether the oldest is due to be forgotten.
+    /// Whether the oldest is due to be dropped.
     pub(crate) fn is_due(&self, now: Seconds) -> bool {
         let oldest = self.order.front().and_then(|sid| self.by_sid.get(sid));
         oldest.is_some_and(|(_, _, until)| *until <= now)
     }
 
-    /// Forgets what is due, at most so many.
-    pub(crate) fn forget(&mut self, now: Seconds, most: usize) {
+    /// Drops reasons that are due, at most so many.
+    pub(crate) fn evict_old(&mut self, now: Seconds, most: usize) {
         for _ in 0..most {
             if !self.is_due(now) {
                 return;

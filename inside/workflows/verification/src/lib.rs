@@ -1,14 +1,15 @@
 //! Verifications: codes, attempts to send, checks and their limits: a workflow (DESIGN §4 and §8),
 //! pure and `no_std`.
 //!
-//! The order of a decision is always: who asks, what it may touch, what rules and limits say, and
-//! only then secrets. So a refusal tells nothing about things that are not the caller's. Codes
-//! leave only in an [`Effect`], a message to the person, and never in a [`Reply`].
+//! The order of a decision is always: the caller, its permissions, rules and limits, and only then
+//! secrets. So a refusal reveals nothing about objects of other tenants. Codes leave only in an
+//! [`Effect`], a message to the person, and never in a [`Reply`].
 //!
-//! It reads tenants and services ([`Beneath`]), and hears when a boot begins ([`State::booted`])
-//! and when a service is gone ([`State::service_gone`]). Failed-check budgets are class P;
-//! everything about live codes is class H: it lives in the memory of one boot. Events:
-//! `docs/spec/02-entries.md`; section of snapshots: `docs/spec/04-snapshots.md`.
+//! It reads tenants and services ([`Beneath`]), and applies the facts that a boot begins
+//! ([`State::on_boot`]) and that a service was deleted ([`State::on_service_deleted`]).
+//! Failed-check budgets are class P; everything about live codes is class H: it lives in the memory
+//! of one boot. Events: `docs/spec/02-entries.md`; section of snapshots:
+//! `docs/spec/04-snapshots.md`.
 
 #![no_std]
 
@@ -47,8 +48,8 @@ pub use reply::{
 pub use rules::{Limits, Rules};
 pub use section::{Frozen, SECTION};
 pub use state::{HotFacts, State};
-pub use subjects::{InService, InTenant, MailDomain, NumberBlock, Shared, Subject, Subjects};
-pub use sweep::{MAX_ENDS, MAX_LOOKS, stop_service, sweep};
+pub use subjects::{InService, InTenant, MailDomain, NumberBlock, SharedSubject, Subject, Subjects};
+pub use sweep::{MAX_REMOVED_PER_SWEEP, MAX_SCANNED_PER_SWEEP, cancel_deliveries_of, sweep};
 pub use view::View;
 
 /// Life of a code in seconds, from its first sending; a resend does not extend it.
@@ -59,5 +60,5 @@ pub const SLOT: Seconds = 600;
 pub const MAX_SENDS: usize = 5;
 /// Times an attempt that may have left is handed over again, at a carrier that deduplicates.
 pub const MAX_REPEATS: u8 = 2;
-/// Wrong codes that one verification bears.
+/// Codes that one verification compares, right ones included.
 pub const MAX_CHECKS: u8 = 5;

@@ -1,5 +1,5 @@
-//! What is read of verifications. No read changes anything, so none is a command: a published view
-//! answers it.
+//! Reads of verifications. No read changes anything, so none is a command: a published view answers
+//! it.
 
 use adyton_decider::Seconds;
 use adyton_services::ServiceId;
@@ -10,7 +10,7 @@ use crate::{Beneath, Refusal, Status, Target, VerificationView, View};
 
 /// Look at a live verification.
 pub struct FetchVerification {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The service.
     pub service: ServiceId,
@@ -18,7 +18,7 @@ pub struct FetchVerification {
     pub target: Target,
 }
 
-/// A live verification of a service of the caller's.
+/// A live verification of one of the caller's services.
 ///
 /// # Errors
 /// [`Refusal::Denied`] or [`Refusal::NotFound`].

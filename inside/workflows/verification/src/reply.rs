@@ -1,8 +1,8 @@
-//! What comes out: a closed list, without a code in it but for the message to the person.
+//! Replies: a closed list. Codes are in messages to people only.
 
 use alloc::vec::Vec;
 
-use adyton_decider::{Id, Kind, Seconds};
+use adyton_decider::{Id, IdKind, Seconds};
 use adyton_destination::{Channel, Destination};
 use adyton_services::{Message, ServiceId};
 use adyton_tenancy::{AccountId, Denied};
@@ -17,11 +17,11 @@ pub enum VerificationKind {}
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AttemptKind {}
 
-impl Kind for VerificationKind {
+impl IdKind for VerificationKind {
     const LETTERS: &'static str = "VE";
 }
 
-impl Kind for AttemptKind {
+impl IdKind for AttemptKind {
     const LETTERS: &'static str = "VL";
 }
 
@@ -56,7 +56,7 @@ pub enum Reply {
     Verification(VerificationView),
     /// A verification, for the tenant's support.
     Support(SupportView),
-    /// Nothing to say.
+    /// No content.
     Done,
 }
 
@@ -71,7 +71,7 @@ pub enum Status {
     Canceled,
 }
 
-/// Why a verification is over.
+/// Why a verification ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Its life ended.
@@ -115,7 +115,7 @@ pub struct Attempt {
     pub sid: AttemptId,
     /// When.
     pub at: Seconds,
-    /// What became of it, as far as known.
+    /// Its outcome, as far as known.
     pub outcome: Option<Outcome>,
     /// The last route that was tried, by its place in the policy, once the outcome is known.
     pub route: Option<u8>,
@@ -134,7 +134,7 @@ impl Attempt {
 pub struct SupportView {
     /// Whether it is live.
     pub live: bool,
-    /// Why it is over, if it is.
+    /// Why it ended, if it has.
     pub reason: Option<Reason>,
     /// Of a live one: how the code went.
     pub channel: Option<Channel>,
@@ -144,7 +144,7 @@ pub struct SupportView {
     pub outcomes: Vec<Option<Outcome>>,
 }
 
-/// What to do once the events are durable.
+/// Effects, run once the events are durable.
 #[allow(clippy::large_enum_variant, reason = "nearly every effect is a message; a box for each would cost more")]
 pub enum Effect {
     /// Hand a message to a carrier.
@@ -159,9 +159,9 @@ pub enum Effect {
         channel: Channel,
         /// The message, code included.
         message: Message,
-        /// When the code stops being worth sending.
+        /// When the code expires and is no longer sent.
         until: Seconds,
-        /// What handing it over once more counts for, and its cost ([`crate::CountRepeat`]).
+        /// Counters and cost of another hand-over ([`crate::CountRepeat`]).
         counts: (Subjects, u64),
         /// The verification whose message was the last one to this destination; this one itself if it
         /// is sent again. A route that its message waits for comes last.
@@ -171,23 +171,23 @@ pub enum Effect {
         avoid: Option<u8>,
     },
     /// End the delivery of these verifications' attempts: nothing of them is to leave any more.
-    Stop {
+    CancelDelivery {
         /// The verifications.
         verifications: Vec<VerificationId>,
-        /// Their codes' life ended. Otherwise they are over, or a newer attempt takes the older
-        /// one's place.
+        /// Their codes' life ended. Otherwise they have ended, or a newer attempt replaces the
+        /// older one.
         expired: bool,
     },
 }
 
 /// Why a command was refused; nothing changed. Answers never depend on whether another tenant's
-/// thing exists.
+/// object exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The caller may not.
     Denied(Denied),
-    /// No such service or verification for this caller, or it is over; why, if it was named by its
-    /// SID.
+    /// No such service or verification for this caller, or it has ended; the reason, if it was
+    /// named by its SID.
     NotFound(Option<Reason>),
     /// Five codes went out for this verification.
     TooManySends {
@@ -199,16 +199,16 @@ pub enum Refusal {
         /// Seconds until its life ends and another can be started.
         retry_after: Seconds,
     },
-    /// This destination bears no wrong code now.
+    /// This destination accepts no check now.
     ChecksClosed {
-        /// Seconds until it is worth trying again.
+        /// Retry after this many seconds.
         retry_after: Seconds,
     },
     /// A ceiling of sending is reached.
     SendLimit {
         /// Which one.
         ceiling: Ceiling,
-        /// Seconds until it is worth trying again.
+        /// Retry after this many seconds.
         retry_after: Seconds,
     },
     /// The policy does not open this channel.
@@ -248,9 +248,9 @@ pub enum Ceiling {
     MailDomain,
     /// Messages of the tenant.
     Tenant,
-    /// What the tenant's messages cost.
+    /// Cost of the tenant's messages.
     Spend,
-    /// Looks of the tenant's support.
+    /// Look-ups by the tenant's support.
     Support,
 }
 

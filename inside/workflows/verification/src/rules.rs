@@ -1,12 +1,12 @@
-//! What policy and settings say of verifications: parameters of every decision, never part of the
-//! state. Events carry what they need of them, so that replay does not depend on it.
+//! Rules of policy and settings for verifications: parameters of every decision, never part of the
+//! state. Events carry what they need of the rules, so that replay does not depend on it.
 
 use alloc::collections::BTreeSet;
 
 use adyton_decider::Seconds;
 use adyton_destination::Channel;
 
-/// What policy and settings say of verifications. By default everything is closed.
+/// Rules of policy and settings for verifications. By default everything is closed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules {
     /// Channels that are open.
@@ -20,9 +20,9 @@ pub struct Rules {
 /// Ceilings that protect people and purses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// Wrong codes that a destination bears in one go, in one service.
+    /// Wrong codes that a destination allows without waiting, in one service.
     pub failed_checks: u32,
-    /// Seconds after which it bears one more; also after a boot, where it begins at none.
+    /// Seconds after which one more is allowed; after a boot none is allowed at first.
     pub failed_checks_refill: Seconds,
     /// Consecutive wrong codes after which the destination is closed for a day.
     pub failed_checks_consecutive: u32,
@@ -34,7 +34,7 @@ pub struct Limits {
     pub sends_per_mail_domain_hour: u32,
     /// Messages of one tenant in an hour.
     pub sends_per_tenant_hour: u32,
-    /// What one tenant's messages may cost in an hour, in millionths of the policy's unit.
+    /// Cost limit of one tenant's messages in an hour, in millionths of the policy's unit.
     pub spend_per_tenant_hour: u64,
     /// Live verifications that a shard holds.
     pub live_verifications: usize,

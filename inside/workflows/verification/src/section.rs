@@ -10,7 +10,7 @@ use crate::{State, Subject};
 /// Number of this workflow among sections, and version of the layout.
 pub const SECTION: (u16, u16) = (3, 1);
 
-/// What a snapshot has of this workflow: class P, as it was when it was frozen.
+/// This workflow's part of a snapshot: class P, as it was when it was frozen.
 pub struct Frozen {
     budgets: Budgets,
 }
@@ -36,7 +36,7 @@ impl Frozen {
 }
 
 impl State {
-    /// What a snapshot of this moment is made of, in O(1).
+    /// The frozen current state for a snapshot, in O(1).
     pub fn freeze(&self) -> Frozen {
         Frozen { budgets: self.budgets.clone() }
     }

@@ -6,25 +6,25 @@
 use adyton_decider::{KeyedHash, Seconds, SlidingHours};
 use adyton_tenancy::AccountId;
 
-use crate::{InTenant, Shared, Subjects};
+use crate::{InTenant, SharedSubject, Subjects};
 
 /// Keys that a shard holds in both tables; beyond it nothing further is sent until an hour has passed.
 const MAX_KEYS: usize = 4_000_000;
 /// Of these, costs: one for each tenant that sends.
 const MAX_COSTS: usize = 100_000;
 
-/// What is counted.
+/// A counter's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Counted {
     /// Messages to one destination of a tenant.
     Destination(KeyedHash<InTenant>),
     /// Messages to one number block or mail domain, by one tenant.
-    Shared(Shared),
+    SharedSubject(SharedSubject),
     /// Messages of one tenant.
     Tenant(AccountId),
     /// Cost of one tenant's messages.
     Spend(AccountId),
-    /// Looks of one tenant's support.
+    /// Look-ups by one tenant's support.
     Support(AccountId),
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Sends {
     /// All but cost. Their ceilings fit into 32 bits, so a count that saturates is above its ceiling.
     requests: SlidingHours<Counted, u32>,
     cost: SlidingHours<AccountId, u64>,
-    /// Whether all requests, and all costs, were looked at in this pass.
+    /// Whether all requests, and all costs, were scanned in this pass.
     through: [bool; 2],
 }
 
@@ -56,12 +56,12 @@ impl Sends {
         }
     }
 
-    /// Counts one message of a tenant and its cost. Nothing if the tenant is gone or the event is
-    /// replayed.
+    /// Counts one message of a tenant and its cost. Nothing if the tenant was deleted or the event
+    /// is replayed.
     pub(crate) fn count(&mut self, account: Option<AccountId>, sent: Option<(Subjects, u64)>, at: Seconds) {
         let (Some(account), Some((subjects, cost))) = (account, sent) else { return };
         self.add(Counted::Destination(subjects.in_tenant), 1, at);
-        self.add(Counted::Shared(subjects.shared), 1, at);
+        self.add(Counted::SharedSubject(subjects.shared), 1, at);
         self.add(Counted::Tenant(account), 1, at);
         self.add(Counted::Spend(account), cost, at);
     }
@@ -69,7 +69,7 @@ impl Sends {
     /// Whether `amount` more fits under `limit`.
     ///
     /// # Errors
-    /// Seconds after which it is worth trying again.
+    /// Retry after this many seconds.
     pub(crate) fn fits(&self, key: &Counted, amount: u64, limit: u64, now: Seconds) -> Result<(), Seconds> {
         match key {
             Counted::Spend(account) => self.cost.fits(account, amount, limit, now),
@@ -78,10 +78,10 @@ impl Sends {
     }
 
     /// The count of the last sixty minutes.
-    pub(crate) fn lately(&self, key: &Counted, now: Seconds) -> u64 {
+    pub(crate) fn in_last_hour(&self, key: &Counted, now: Seconds) -> u64 {
         match key {
-            Counted::Spend(account) => self.cost.lately(account, now),
-            _ => self.requests.lately(key, now),
+            Counted::Spend(account) => self.cost.in_last_hour(account, now),
+            _ => self.requests.in_last_hour(key, now),
         }
     }
 
@@ -91,12 +91,12 @@ impl Sends {
         self.requests.is_empty() && self.cost.is_empty()
     }
 
-    /// Looks at the next counts of each kind, at most so many, and drops old ones. Returns whether
-    /// all were looked at.
-    pub(crate) fn forget(&mut self, now: Seconds, most: usize) -> bool {
+    /// Scans the next counts of each kind, at most so many, and drops old ones. Returns whether all
+    /// were scanned.
+    pub(crate) fn evict_old(&mut self, now: Seconds, most: usize) -> bool {
         let [requests, costs] = &mut self.through;
-        *requests = *requests || self.requests.forget(now, most);
-        *costs = *costs || self.cost.forget(now, most);
+        *requests = *requests || self.requests.evict_old(now, most);
+        *costs = *costs || self.cost.evict_old(now, most);
         let is_through = *requests && *costs;
         if is_through {
             self.through = [false; 2];
@@ -117,7 +117,7 @@ mod tests {
             (0..tenants).for_each(|number| sends.add(Counted::Tenant(id(number)), 1, 10));
             (0..looks).for_each(|number| sends.add(Counted::Spend(id(number)), 1, 10));
             for _ in 0..2 {
-                let steps = (1..).find(|_| sends.forget(20, 1));
+                let steps = (1..).find(|_| sends.evict_old(20, 1));
                 assert_eq!(steps, Some(i32::from(tenants.max(looks)) + 1));
             }
         }

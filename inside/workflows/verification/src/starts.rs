@@ -7,7 +7,7 @@ use adyton_seal::{Code, SlotKey};
 use adyton_services::{EffectiveService, ServiceId, TooLong, brings_a_hash, render};
 use adyton_tenancy::{AccountId, Scope};
 
-use crate::ceilings::{Use, of_message};
+use crate::ceilings::{CeilingUsage, of_message};
 use crate::decide::{Live, slot, stop};
 use crate::hot::Verification;
 use crate::{
@@ -31,7 +31,7 @@ pub(crate) fn start(
     let again = live.filter(|(_, live)| start.custom_code.is_none() && live.custom_code.is_none());
     let code_of_live = again.and_then(|(sid, live)| Some((sid, live, derived(state, sid, live)?)));
     if let Some((_, live, _)) = &code_of_live {
-        let retry_after = live.ends() - context.now;
+        let retry_after = live.expires_at() - context.now;
         if live.checks >= MAX_CHECKS {
             return Err(Refusal::TooManyChecks { retry_after });
         }
@@ -48,7 +48,7 @@ pub(crate) fn start(
     }
 }
 
-/// What policy and service open.
+/// Checks what policy and service allow.
 fn open(service: &EffectiveService<'_>, start: &Start, rules: &Rules) -> Result<(), Refusal> {
     if !rules.channels.contains(&start.channel) {
         return Err(Refusal::ChannelClosed);
@@ -72,8 +72,8 @@ fn open(service: &EffectiveService<'_>, start: &Start, rules: &Rules) -> Result<
     }
     match &start.custom_code {
         Some(_) if !service.takes_custom_codes() => Err(Refusal::CustomCode),
-        Some(code) if code.expose().len() < usize::from(service.shortest_code()) => {
-            Err(Refusal::CodeLength { shortest: service.shortest_code() })
+        Some(code) if code.expose().len() < usize::from(service.min_code_length()) => {
+            Err(Refusal::CodeLength { shortest: service.min_code_length() })
         }
         _ => Ok(()),
     }
@@ -88,7 +88,7 @@ fn ceilings(
     limits: &Limits,
     now: Seconds,
 ) -> Result<(), Refusal> {
-    for Use { ceiling, key, amount, limit } in of_message(account, subjects, cost, limits) {
+    for CeilingUsage { ceiling, key, amount, limit } in of_message(account, subjects, cost, limits) {
         let fits = state.hot.sends.fits(&key, amount, limit, now);
         fits.map_err(|retry_after| Refusal::SendLimit { ceiling, retry_after })?;
     }
@@ -105,15 +105,15 @@ pub(crate) fn count_repeat(
     draft: &mut Draft,
 ) -> Result<(), Refusal> {
     let CountRepeat { verification, attempt, subjects, cost } = *repeat;
-    let live = beneath.held(state, verification);
-    let live = live.filter(|(_, live)| live.ends() > context.now);
+    let live = beneath.existing(state, verification);
+    let live = live.filter(|(_, live)| live.expires_at() > context.now);
     let (account, live) = live.ok_or(Refusal::NotFound(None))?;
     let newest = live.attempts.last();
     if newest.sid != attempt || newest.outcome.is_some() {
         return Err(Refusal::NotFound(None));
     }
     if newest.repeats >= MAX_REPEATS {
-        return Err(Refusal::TooManySends { retry_after: live.ends() - context.now });
+        return Err(Refusal::TooManySends { retry_after: live.expires_at() - context.now });
     }
     ceilings(state, account, &subjects, cost, &context.rules.limits, context.now)?;
     draft.log(Event::SendRepeated { verification, attempt, sent: Some((subjects, cost)) });
@@ -130,17 +130,18 @@ fn begin(
     let Start { caller: _, service, destination, subjects, channel, custom_code, look, cost } = start;
     let (verification, attempt) = (context.fresh.id(), context.fresh.id());
     let code_length = effective.code_length();
-    // The verification that has the place of the destination, approved or not. A code of the caller's
-    // never joins a verification, and none joins one with such a code: the old one ends.
+    // The verification that has the place of the destination, approved or not. A code that the
+    // caller supplied never joins a verification, and none joins one with such a code: the old one
+    // ends.
     let older = state.hot.by_subject.get(&(service, subjects.in_service)).copied();
-    let held = older.and_then(|sid| state.hot.verifications.get(&sid)).filter(|held| held.ends() > context.now);
+    let held = older.and_then(|sid| state.hot.verifications.get(&sid)).filter(|held| held.expires_at() > context.now);
     let replaced = held.filter(|held| custom_code.is_some() || held.is_supplied).and(older);
     if let Some(verification) = replaced {
         draft.log(Event::VerificationCanceled { verification });
     }
     let avoid = held.and_then(|held| held.route_to_avoid());
     let slot = slot(context.now);
-    // A slot's key goes with its last live code: the one that is replaced may be that.
+    // A slot's key is erased with its last live code, which may be the replaced one.
     let last = replaced.and_then(|sid| state.hot.verifications.get(&sid)).is_some_and(|old| old.slot() == slot)
         && state.hot.slots.get(&slot).is_some_and(|slot| slot.live == 1);
     let slot_held = state.hot.slots.get(&slot).and_then(|slot| slot.key.as_ref()).filter(|_| !last);
@@ -169,12 +170,22 @@ fn begin(
         custom_code,
         slot_key,
     });
-    // Also of one that is over, but has its place until a sweep ends it.
+    // Also of one that has ended, but stays until a sweep removes it.
     stop(state, older.into_iter(), false, draft);
     let to = destination.duplicate();
     let until = context.now.saturating_add(CODE_LIFE);
     let counts = (subjects, cost);
-    draft.run(Effect::Send { verification, attempt, to: destination, channel, message, until, counts, older, avoid });
+    draft.effect(Effect::Send {
+        verification,
+        attempt,
+        to: destination,
+        channel,
+        message,
+        until,
+        counts,
+        older,
+        avoid,
+    });
     Ok(VerificationView {
         verification,
         service,
@@ -206,13 +217,13 @@ fn resend(
     draft.log(Event::VerificationResent { verification: sid, attempt, sent: Some((subjects, cost)) });
     // One message of a verification is under way at a time.
     stop(state, core::iter::once(sid), false, draft);
-    draft.run(Effect::Send {
+    draft.effect(Effect::Send {
         verification: sid,
         attempt,
         to: destination,
         channel,
         message,
-        until: verification.ends(),
+        until: verification.expires_at(),
         counts: (subjects, cost),
         older: Some(sid),
         avoid: verification.route_to_avoid(),

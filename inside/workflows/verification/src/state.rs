@@ -1,4 +1,4 @@
-//! What is remembered of verifications.
+//! State of the verification workflow.
 
 use alloc::vec::Vec;
 
@@ -7,17 +7,16 @@ use adyton_services::{ServiceId, Services};
 use adyton_tenancy::AccountId;
 
 use crate::budgets::Budgets;
-use crate::hot::{Ended, Hot, Verification};
+use crate::hot::{Hot, RecentEnds, Verification};
 use crate::{Reason, VerificationId};
 
-/// Failed-check budgets (class P), live verifications (class H), and for a while why others are
-/// over.
+/// Failed-check budgets (class P), live verifications (class H), and, for ten minutes, why others
+/// ended.
 #[derive(Default)]
 pub struct State {
     pub(crate) budgets: Budgets,
-    /// Why verifications that are over ended; kept for a while, through a restart as far as the log
-    /// still tells.
-    pub(crate) ended: Ended,
+    /// Why verifications ended; kept for ten minutes, through a restart as far as the log shows.
+    pub(crate) ended: RecentEnds,
     pub(crate) hot: Hot,
 }
 
@@ -68,7 +67,7 @@ impl State {
         self.hot.verifications.iter().map(facts).collect()
     }
 
-    /// The verification, if it is of that service and not over.
+    /// The verification, if it is of that service and live.
     pub(crate) fn live_verification(
         &self,
         service: ServiceId,
@@ -76,20 +75,20 @@ impl State {
         now: Seconds,
     ) -> Option<&Verification> {
         let found = self.hot.verifications.get(&verification)?;
-        (found.service == service && found.ends() > now && !found.approved).then_some(&**found)
+        (found.service == service && found.expires_at() > now && !found.approved).then_some(&**found)
     }
 
-    /// Why a verification of a service is over, if that is still known.
+    /// Why a verification of a service ended, if that is still known.
     pub(crate) fn reason(&self, service: ServiceId, verification: VerificationId, now: Seconds) -> Option<Reason> {
         if let Some(found) = self.hot.verifications.get(&verification) {
-            // Approved, or its life is over, though no sweep has come yet.
-            let over = found.approved || found.ends() <= now;
+            // Approved or expired, though no sweep has removed it yet.
+            let over = found.approved || found.expires_at() <= now;
             return (found.service == service && over).then(|| found.reason_at_end());
         }
         self.ended.reason(service, verification, now)
     }
 
-    /// The same for a caller who may look at all of an account's verifications.
+    /// The same for a caller that may read all of an account's verifications.
     pub(crate) fn reason_of_account(
         &self,
         account: AccountId,

@@ -25,13 +25,13 @@ pub struct Subjects {
     pub in_service: Subject,
     /// In its tenant, over all services.
     pub in_tenant: KeyedHash<InTenant>,
-    /// What it shares with many other addresses, in its tenant.
-    pub shared: Shared,
+    /// The number block or mail domain, in its tenant.
+    pub shared: SharedSubject,
 }
 
-/// Keyed hash of what many addresses share; the two kinds have ceilings of their own.
+/// Keyed hash of a number block or mail domain; each kind has its own ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Shared {
+pub enum SharedSubject {
     /// A block of telephone numbers.
     NumberBlock(KeyedHash<NumberBlock>),
     /// A mail domain.

@@ -1,11 +1,11 @@
-//! What readers see of verifications.
+//! Published view of verifications.
 
 use alloc::vec::Vec;
 
 use crate::hot::Hot;
 use crate::{HotFacts, State};
 
-/// Live verifications and why others are over: no slot key, no count of sending and no budget. Its
+/// Live verifications and why others ended: no slot key, no count of sending and no budget. Its
 /// clone costs O(1), and shows what it showed then.
 #[derive(Default)]
 pub struct View(pub(crate) State);
@@ -24,7 +24,7 @@ impl View {
 }
 
 impl State {
-    /// What readers see of the state as it stands, in O(1).
+    /// The published view of the current state, in O(1).
     pub fn view(&self) -> View {
         let Hot { verifications, by_subject, .. } = &self.hot;
         let hot = Hot { verifications: verifications.clone(), by_subject: by_subject.clone(), ..Hot::default() };
@@ -48,11 +48,11 @@ mod tests {
         let mut state = State::default();
         let key = SlotKey::new(adyton_seal::Secret::init_with(|bytes| bytes.fill(1)));
         state.hot.slots.insert(1, Slot { key: Some(key), live: 1 });
-        state.hot.ends.insert((1, crate::VerificationId::MIN));
+        state.hot.by_expiry.insert((1, crate::VerificationId::MIN));
         state.hot.sends.add(crate::sends::Counted::Tenant(adyton_tenancy::AccountId::MIN), 1, 1);
         state.budgets.boots = 3;
-        let State { budgets, ended: _, hot: Hot { slots, ends, sends, .. } } = shared(&state.view()).0;
-        assert!(slots.is_empty() && ends.is_empty() && sends.is_empty());
+        let State { budgets, ended: _, hot: Hot { slots, by_expiry, sends, .. } } = shared(&state.view()).0;
+        assert!(slots.is_empty() && by_expiry.is_empty() && sends.is_empty());
         assert_eq!((budgets.len(), budgets.boots), (0, 0));
     }
 }

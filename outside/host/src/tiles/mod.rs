@@ -18,8 +18,8 @@ mod serve;
 use adyton_ledger::{LogId, TILE_WIDTH};
 use redb::{ReadableTable, StorageError};
 
-pub use read::Found;
-pub use request::{TileRequest, TileRequestError, Wanted};
+pub use read::TileLookup;
+pub use request::{Resource, TileRequest, TileRequestError};
 pub use serve::{Published, serve_tiles};
 
 /// Bytes of a hash.

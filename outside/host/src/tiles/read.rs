@@ -9,17 +9,17 @@ use crate::tables::{BATCHES, Batches, TILES, size};
 use crate::{RedbReader, StoreError};
 
 /// Full tiles of level 0 that one request may have computed. The builder is rarely behind by more than one.
-const MOST_COMPUTED: u32 = 64;
+const MAX_COMPUTED_TILES: u32 = 64;
 
 /// Bytes before an entry of a bundle.
 #[allow(clippy::cast_possible_truncation, reason = "asserted below")]
 const ENTRY_PREFIX: [u8; 2] = (ENTRY_LEN as u16).to_be_bytes();
 const _: () = assert!(ENTRY_LEN <= u16::MAX as usize);
 
-/// What a log has at a path.
+/// The content of a log's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// These bytes, for good.
+pub enum TileLookup {
+    /// These bytes, which never change.
     Bytes(Vec<u8>),
     /// Nothing: the log is not that long.
     Nothing,
@@ -32,7 +32,7 @@ impl RedbReader {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn published(&self, log: LogId, path: &TilePath) -> Result<Found, StoreError> {
+    pub fn published(&self, log: LogId, path: &TilePath) -> Result<TileLookup, StoreError> {
         let read = self.read_transaction()?;
         let mut log = Log {
             number: log.number(),
@@ -41,12 +41,12 @@ impl RedbReader {
             computed: 0,
         };
         let size = size(&log.batches, LogId::from_number(log.number))?;
-        let Some(first) = path.first().filter(|_| path.exists(size)) else { return Ok(Found::Nothing) };
+        let Some(first) = path.first().filter(|_| path.exists(size)) else { return Ok(TileLookup::Nothing) };
         let bytes = match path.kind {
             TileKind::Entries => Some(log.bundle(first, path.width)?),
             TileKind::Hashes(level) => log.tile(level, path.number, path.width.into())?,
         };
-        Ok(bytes.map_or(Found::NotBuilt, Found::Bytes))
+        Ok(bytes.map_or(TileLookup::NotBuilt, TileLookup::Bytes))
     }
 }
 
@@ -79,7 +79,7 @@ impl Log {
         let Some(below) = level.checked_sub(1) else {
             if width == TILE_WIDTH && !missing.is_empty() {
                 self.computed += 1;
-                if self.computed > MOST_COMPUTED {
+                if self.computed > MAX_COMPUTED_TILES {
                     return Ok(None);
                 }
             }

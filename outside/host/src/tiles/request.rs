@@ -1,4 +1,4 @@
-//! What a path of the published logs asks for.
+//! Parsed paths of the published logs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,13 +10,13 @@ use adyton_ledger::{LogId, TilePath};
 pub struct TileRequest {
     /// Of which log.
     pub log: LogId,
-    /// What of it.
-    pub wanted: Wanted,
+    /// The resource.
+    pub resource: Resource,
 }
 
 /// A resource of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum Resource {
     /// The newest signed head.
     Checkpoint,
     /// A tile or an entry bundle.
@@ -37,9 +37,9 @@ impl std::error::Error for TileRequestError {}
 
 impl fmt::Display for TileRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.wanted {
-            Wanted::Checkpoint => write!(f, "/{}/checkpoint", self.log),
-            Wanted::Tile(path) => write!(f, "/{}/{path}", self.log),
+        match self.resource {
+            Resource::Checkpoint => write!(f, "/{}/checkpoint", self.log),
+            Resource::Tile(path) => write!(f, "/{}/{path}", self.log),
         }
     }
 }
@@ -48,12 +48,12 @@ impl FromStr for TileRequest {
     type Err = TileRequestError;
 
     fn from_str(path: &str) -> Result<Self, TileRequestError> {
-        let (log, wanted) = path.strip_prefix('/').and_then(|path| path.split_once('/')).ok_or(TileRequestError)?;
-        let wanted = match wanted {
-            "checkpoint" => Wanted::Checkpoint,
-            tile => Wanted::Tile(tile.parse().map_err(|_| TileRequestError)?),
+        let (log, resource) = path.strip_prefix('/').and_then(|path| path.split_once('/')).ok_or(TileRequestError)?;
+        let resource = match resource {
+            "checkpoint" => Resource::Checkpoint,
+            tile => Resource::Tile(tile.parse().map_err(|_| TileRequestError)?),
         };
-        Ok(Self { log: log.parse().map_err(|_| TileRequestError)?, wanted })
+        Ok(Self { log: log.parse().map_err(|_| TileRequestError)?, resource })
     }
 }
 

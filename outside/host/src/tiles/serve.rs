@@ -1,11 +1,14 @@
-//! The published logs over HTTP (`docs/spec/03-heads.md`, "Publication"): GET and HEAD of what [`TileRequest`] names.
+//! The published logs over HTTP (`docs/spec/03-heads.md`, "Publication"): GET and HEAD of what
+//! [`TileRequest`] names.
 //!
-//! Answers are at most a full bundle, some 45 KB. A checkpoint may be cached for [`CHECKPOINT_AGE`], tiles and bundles for good. A tile that
-//! is not there yet may be there soon, so that answer is not cached.
+//! Answers are at most a full bundle, some 45 KB. A checkpoint may be cached for
+//! [`CHECKPOINT_AGE`], tiles and bundles permanently. A tile that is not there yet may be there
+//! soon, so that answer is not cached.
 //!
-//! Limits: [`MAX_CONNECTIONS`] at once, each for [`LIFETIME`] at most; [`READS`] requests read the store at a time. Put a cache in front of an
-//! address that many read. Where few places are left, connections that wait for a whole head make room, the longest first: silence
-//! keeps nobody from the log. What does is as many requests at once.
+//! Limits: [`MAX_CONNECTIONS`] at once, each for [`LIFETIME`] at most; [`READS`] requests read the
+//! store at a time. Put a cache in front of an address that many read. Where few places are left,
+//! connections that wait for a whole head make room, the longest first: silence keeps nobody from
+//! the log. What does is as many requests at once.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -25,7 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::{Found, TileRequest, Wanted};
+use super::{Resource, TileLookup, TileRequest};
 use crate::RedbReader;
 
 /// Connections at once, at one address.
@@ -33,9 +36,9 @@ const MAX_CONNECTIONS: usize = 64;
 /// Longest time that a connection is kept; a client that has more to fetch opens another one.
 const LIFETIME: Duration = Duration::from_secs(60);
 /// Longest time for an answer that is under way then.
-const PARTING: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same where another connection waits for the place.
-const HURRY: Duration = Duration::from_secs(1);
+const SHORT_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest time for a request's head, and between two requests.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Most bytes of a head.
@@ -45,8 +48,8 @@ const READS: usize = 4;
 
 /// A checkpoint changes with every append.
 const CHECKPOINT_AGE: &str = "max-age=1";
-/// What a log has at a place never changes.
-const FOR_GOOD: &str = "public, max-age=31536000, immutable";
+/// Tiles are immutable.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// Which logs an address shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +60,8 @@ pub enum Published {
     Operations,
 }
 
-/// What one address answers from.
-struct Site {
+/// Data that one address serves.
+struct PublishedLogs {
     reader: RedbReader,
     published: Published,
     reads: Semaphore,
@@ -67,19 +70,19 @@ struct Site {
 /// Serves logs for ever.
 pub async fn serve_tiles(listener: TcpListener, reader: RedbReader, published: Published) {
     let places = Places::new(MAX_CONNECTIONS, Duration::ZERO);
-    let site = Arc::new(Site { reader, published, reads: Semaphore::new(READS) });
+    let site = Arc::new(PublishedLogs { reader, published, reads: Semaphore::new(READS) });
     loop {
         let place = places.take().await;
         let Ok((stream, _)) = listener.accept().await else {
             sleep(Duration::from_millis(50)).await;
             continue;
         };
-        tokio::spawn(converse(stream, Arc::clone(&site), place));
+        tokio::spawn(serve_connection(stream, Arc::clone(&site), place));
     }
 }
 
 /// One connection. It idles while a head is awaited, and makes room then if others wait.
-async fn converse(stream: TcpStream, site: Arc<Site>, place: Place) {
+async fn serve_connection(stream: TcpStream, site: Arc<PublishedLogs>, place: Place) {
     place.idle();
     let (place, was_asked) = (Arc::new(place), Arc::new(AtomicBool::new(false)));
     let service = service_fn({
@@ -100,8 +103,8 @@ async fn converse(stream: TcpStream, site: Arc<Site>, place: Place) {
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     let parting = tokio::select! {
         _ = &mut connection => return,
-        () = place.must_end() => HURRY,
-        () = sleep(LIFETIME) => PARTING,
+        () = place.must_end() => SHORT_DRAIN_TIMEOUT,
+        () = sleep(LIFETIME) => DRAIN_TIMEOUT,
     };
     // Of one that asked, an answer may be under way.
     if was_asked.load(Ordering::Relaxed) {
@@ -110,7 +113,7 @@ async fn converse(stream: TcpStream, site: Arc<Site>, place: Place) {
     }
 }
 
-impl Site {
+impl PublishedLogs {
     async fn answer(self: Arc<Self>, method: &Method, path: &str) -> Response<Full<Bytes>> {
         if method != Method::GET && method != Method::HEAD {
             return empty(StatusCode::METHOD_NOT_ALLOWED, (ALLOW, "GET, HEAD"));
@@ -122,17 +125,19 @@ impl Site {
         // Never closed.
         let Ok(_turn) = self.reads.acquire().await else { return not_found() };
         let reader = self.reader.clone();
-        let found = tokio::task::spawn_blocking(move || match request.wanted {
-            Wanted::Checkpoint => reader.status(request.log).map(|status| match status.head {
-                head if head.is_empty() => Found::Nothing,
-                head => Found::Bytes(head.into()),
+        let found = tokio::task::spawn_blocking(move || match request.resource {
+            Resource::Checkpoint => reader.status(request.log).map(|status| match status.head {
+                head if head.is_empty() => TileLookup::Nothing,
+                head => TileLookup::Bytes(head.into()),
             }),
-            Wanted::Tile(path) => reader.published(request.log, &path),
+            Resource::Tile(path) => reader.published(request.log, &path),
         });
         match found.await {
-            Ok(Ok(Found::Bytes(bytes))) => whole(request.wanted, bytes),
-            Ok(Ok(Found::Nothing)) => not_found(),
-            Ok(Ok(Found::NotBuilt) | Err(_)) | Err(_) => empty(StatusCode::SERVICE_UNAVAILABLE, (RETRY_AFTER, "1")),
+            Ok(Ok(TileLookup::Bytes(bytes))) => whole(request.resource, bytes),
+            Ok(Ok(TileLookup::Nothing)) => not_found(),
+            Ok(Ok(TileLookup::NotBuilt) | Err(_)) | Err(_) => {
+                empty(StatusCode::SERVICE_UNAVAILABLE, (RETRY_AFTER, "1"))
+            }
         }
     }
 
@@ -141,10 +146,10 @@ impl Site {
     }
 }
 
-fn whole(wanted: Wanted, bytes: Vec<u8>) -> Response<Full<Bytes>> {
-    let (kind, age) = match wanted {
-        Wanted::Checkpoint => ("text/plain; charset=utf-8", CHECKPOINT_AGE),
-        Wanted::Tile(_) => ("application/octet-stream", FOR_GOOD),
+fn whole(resource: Resource, bytes: Vec<u8>) -> Response<Full<Bytes>> {
+    let (kind, age) = match resource {
+        Resource::Checkpoint => ("text/plain; charset=utf-8", CHECKPOINT_AGE),
+        Resource::Tile(_) => ("application/octet-stream", IMMUTABLE),
     };
     let mut response = Response::new(Full::from(bytes));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));

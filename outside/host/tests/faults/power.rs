@@ -69,7 +69,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn answered_is_there_and_unanswered_is_whole_or_absent(
+    fn acknowledged_appends_survive_and_others_are_atomic(
         // So many entries that there may be tiles to build, or none.
         before in prop_oneof![4 => Just(0u64), 1 => 250..520u64],
         steps in vec(step(), 1..24), operations in 0..500u64, seed in any::<u64>(),

@@ -1,8 +1,8 @@
 //! Batches as a vault appends them, with heads that `adyton log check` accepts; bodies are not sealed.
 
 use adyton_ledger::{
-    Body, BootRecord, CheckError, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Kind, LogId, LogReader,
-    LogStore, PolicyRecord, Profile, Record, Size, Terms, VaultId, check, origin, sha256,
+    Body, BootRecord, CheckContext, CheckError, Entry, Frontier, Genesis, GovRecord, Hash, Head, Header, Kind, LogId,
+    LogReader, LogStore, PolicyRecord, Profile, Record, Size, VaultId, check, origin, sha256,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
@@ -97,7 +97,7 @@ impl Vault {
 /// When every body may have gone.
 struct Later;
 
-impl Terms for Later {
+impl CheckContext for Later {
     fn retention(&self, _policy: &[u8]) -> Option<u64> {
         Some(0)
     }

@@ -48,7 +48,7 @@ impl Log {
 pub(super) struct Vault {
     pub(super) ca: ScriptedCa,
     pub(super) log: Log,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<AcmeStatus>,
     pub(super) effective: Watch,
     running: tokio::task::JoinHandle<()>,
 }

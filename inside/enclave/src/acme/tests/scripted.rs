@@ -49,7 +49,7 @@ pub(super) struct State {
     began: Instant,
     start: u64,
     clock: Arc<Clock>,
-    shared: Option<Arc<Shared>>,
+    shared: Option<Arc<AcmeStatus>>,
     nonces: Vec<String>,
     made: usize,
     /// How many nonces are refused, of each 256.
@@ -131,7 +131,7 @@ impl ScriptedCa {
     }
 
     /// The vault whose challenges the CA looks at.
-    pub(super) fn meets(&self, shared: Arc<Shared>) {
+    pub(super) fn meets(&self, shared: Arc<AcmeStatus>) {
         self.state().shared = Some(shared);
     }
 }

@@ -1,12 +1,14 @@
-//! Credentials for the KMS: those of the instance's role, by the instance metadata service (IMDSv2).
+//! Credentials for the KMS: those of the instance's role, by the instance metadata service
+//! (IMDSv2).
 //!
 //! 1. `PUT /latest/api/token`: a token for what follows;
 //! 2. `GET …/iam/security-credentials/`: the role's name;
 //! 3. `GET …/iam/security-credentials/NAME`: its credentials.
 //!
-//! The service is asked in the clear, through the host, which can read what comes and put other credentials there. That gains
-//! it nothing: the key is named by the measured policy, TLS ends at the KMS, and what the KMS gives is sealed to a key of this
-//! enclave. Whoever uses these credentials himself gets nothing from a key that asks for attestation. With credentials of
+//! The service is asked in the clear, through the host, which can read what comes and put other
+//! credentials there. That gains it nothing: the key is named by the measured policy, TLS ends at
+//! the KMS, and what the KMS gives is sealed to a key of this enclave. An attacker who uses these
+//! credentials himself gets nothing from a key that asks for attestation. With credentials of
 //! another account the KMS refuses, or answers the same key.
 //!
 //! What it is not: a secret of the vault's. It is treated like one nevertheless.

@@ -1,7 +1,8 @@
-//! Whether a key is one that can be kept to attested code, before it is used (`docs/spec/12-custody-kms.md`).
+//! Whether a key is one that can be kept to attested code, before it is used
+//! (`docs/spec/12-custody-kms.md`).
 //!
-//! 1. `DescribeKey`: this very key, enabled, symmetric, for encryption, of the customer, in one region, its material made by
-//!    AWS's own HSMs: whoever imports material knows it;
+//! 1. `DescribeKey`: this very key, enabled, symmetric, for encryption, of the customer, in one
+//!    region, its material made by AWS's own HSMs: an importer of key material knows it;
 //! 2. `ListGrants`: there is none, for a grant allows beside the policy;
 //! 3. `GetKeyPolicy`: the rule of [`KeyPolicy`].
 //!

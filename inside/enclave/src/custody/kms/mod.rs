@@ -1,18 +1,22 @@
-//! Custody in profile `kms`: an AWS KMS key gives its secret to attested code (`docs/spec/12-custody-kms.md`).
+//! Custody in profile `kms`: an AWS KMS key gives its secret to attested code
+//! (`docs/spec/12-custody-kms.md`).
 //!
-//! 1. the registers of a document of its own NSM, which a key policy has to name. Zeros mean debug mode, and refuse;
+//! 1. the registers of a document of its own NSM, which a key policy has to name. Zeros mean debug
+//!    mode, and refuse;
 //! 2. credentials of the instance's role (`credentials`), relayed by the host;
-//! 3. the key and its policy: refused unless they release to these registers alone (`key`). That comes before
-//!    genesis and at every boot;
+//! 3. the key and its policy: refused unless they release to these registers alone (`key`). That
+//!    comes before genesis and at every boot;
 //! 4. an RSA pair for this one exchange, and a document that carries its public key;
-//! 5. `GenerateDataKey` at genesis, `Decrypt` later: by the key's ARN, under an encryption context that names the genesis, for
-//!    the document's recipient (`sigv4` signs);
+//! 5. `GenerateDataKey` at genesis, `Decrypt` later: by the key's ARN, under an encryption context
+//!    that names the genesis, for the document's recipient (`sigv4` signs);
 //! 6. the answer: of this key, with nothing in the clear, sealed to the pair.
 //!
-//! Why the host gains nothing on the way: the KMS is authenticated by TLS from inside, the key is named by the measured policy,
-//! the answer opens with a key that no one else has. It can cut the line, and relay credentials that do not work.
+//! Why the host gains nothing on the way: the KMS is authenticated by TLS from inside, the key is
+//! named by the measured policy, the answer opens with a key that no one else has. It can cut the
+//! line, and relay credentials that do not work.
 //!
-//! Limits: whoever may put a key policy can release to himself afterwards. A check before use is no promise for later.
+//! Limits: anyone who may change the key policy can release the secret to himself afterwards. A
+//! check before use is no promise for later.
 
 mod credentials;
 mod key;

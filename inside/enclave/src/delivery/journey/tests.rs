@@ -452,7 +452,7 @@ async fn a_hand_over_that_may_have_left_is_awaited_and_reported_as_it_ended() {
     // An answer that never comes is awaited for half a minute.
     let world = World::slow(&[(&[Ok(())], LIFE)]);
     let (arrival, took) = world.stop(ten, Ending::Stopped).await;
-    assert_eq!((arrival, took), ((Outcome::Unconfirmed, Some(0)), ten + FINISHING));
+    assert_eq!((arrival, took), ((Outcome::Unconfirmed, Some(0)), ten + WITHDRAW_TIMEOUT));
 }
 
 #[tokio::test(start_paused = true)]

@@ -127,7 +127,7 @@ async fn the_head_of_an_answer_is_the_answer_whatever_becomes_of_its_body() {
         let (done, usable) = answered(answer, hold).await;
         let answer = done.ok().unwrap();
         assert_eq!((answer.status, &answer.body[..], usable), (StatusCode::OK, &b""[..], false), "{name}");
-        assert!(began.elapsed() <= BODY_PATIENCE, "{name}");
+        assert!(began.elapsed() <= BODY_TIMEOUT, "{name}");
     }
     let (done, usable) = answered(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}", true).await;
     let answer = done.ok().unwrap();
@@ -198,7 +198,7 @@ async fn an_answer_without_a_readable_head_confirms_nothing() {
     }
     let began = Instant::now();
     assert_eq!(answered(b"", true).await.0.err(), Some(Failure::Unconfirmed), "no answer in time");
-    assert_eq!(began.elapsed(), HEAD_PATIENCE);
+    assert_eq!(began.elapsed(), HEAD_TIMEOUT);
 }
 
 #[tokio::test]

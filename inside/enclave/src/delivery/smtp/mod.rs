@@ -41,8 +41,8 @@ const BEFORE_POINT: Duration = Duration::from_secs(60);
 /// Longest wait for the reply to it (RFC 5321 §4.5.3.2.6), while the code lives.
 const AFTER_POINT: Duration = Duration::from_secs(600);
 /// Connections that are kept, and for how long: servers close idle ones after five minutes (RFC 5321 §4.5.3.2.7).
-const MOST_IDLE: usize = 4;
-const LONGEST_IDLE: Duration = Duration::from_secs(60);
+const MAX_IDLE: usize = 4;
+const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
 
 pub(super) struct Smtp {
     endpoint: Endpoint,
@@ -144,14 +144,14 @@ impl Smtp {
 
     fn take(&self, credential: &Arc<Credential>) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|kept| kept.since.elapsed() < LONGEST_IDLE && Arc::ptr_eq(&kept.credential, credential));
+        idle.retain(|kept| kept.since.elapsed() < MAX_IDLE_TIME && Arc::ptr_eq(&kept.credential, credential));
         idle.pop().map(|kept| kept.session)
     }
 
     fn keep(&self, session: Connection, credential: &Arc<Credential>) {
         session.rest();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MOST_IDLE && session.is_in_step() {
+        if idle.len() < MAX_IDLE && session.is_in_step() {
             idle.push(Kept { session, credential: Arc::clone(credential), since: Instant::now() });
         }
     }

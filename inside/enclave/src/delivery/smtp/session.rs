@@ -23,8 +23,8 @@ use super::reply::{Reply, ReplyReader};
 use super::verdict::{Stage, verdict};
 use crate::egress::{AnswerBudget, EgressError, TrustRefusal, Wire};
 
-/// Longest wait for the server to take a parting word.
-const PARTING: Duration = Duration::from_secs(2);
+/// Longest wait for the server to take `QUIT`.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes that are read at once.
 const READ: usize = 1024;
 
@@ -211,7 +211,7 @@ impl<S: Wire> Session<S> {
 
     /// Takes leave, as far as the server takes that.
     pub(super) async fn quit(mut self) {
-        self.stream.meter().begin_until(Instant::now() + PARTING);
+        self.stream.meter().begin_until(Instant::now() + DRAIN_TIMEOUT);
         let _ = self.write(b"QUIT\r\n").await;
         let _ = self.stream.shutdown().await;
     }

@@ -6,8 +6,8 @@ use adyton_ledger::{Frontier, LogId, VaultId};
 use adyton_seal::{KeyTree, Label, RootKey, Secret, SigningKey};
 use adyton_vault::{
     AccountId, Admission, Ask, Caller, Cancel, Ceiling, Check, CreateService, CreateTenant, Destination, Event,
-    EventKind, KeyedHash, Limits, MessageLook, Record as _, Requirements, Rules, ServiceId, ServiceSettings, Shared,
-    Start, State, Status, Subject, Subjects, Target, TokenHash, VerificationView, services, tenancy,
+    EventKind, KeyedHash, Limits, MessageOptions, Record as _, Requirements, Rules, ServiceId, ServiceSettings,
+    SharedSubject, Start, State, Status, Subject, Subjects, Target, TokenHash, VerificationView, services, tenancy,
     verification::{self, Refusal},
 };
 use tokio::time::sleep;
@@ -18,7 +18,7 @@ use super::*;
 use crate::ask::AskError;
 use crate::delivery::table::tests::{credentials, route};
 use crate::engine::log_writer::LogWriter;
-use crate::engine::{Stop, writer};
+use crate::engine::{StopReporter, writer};
 use crate::policy::Effective;
 use crate::store::Store;
 use adyton_engine::Shard;
@@ -60,7 +60,7 @@ fn engine(world: &World, table: RoutingTable, limits: Limits) -> (Engine, Watch,
         effects,
         log,
         effective: effective.clone(),
-        stop: Stop::channel().0,
+        stop: StopReporter::channel().0,
     };
     (Engine::start(shard, None, deps), effective, outbox)
 }
@@ -131,11 +131,11 @@ fn start_of(service: ServiceId) -> Start {
         subjects: Subjects {
             in_service: SUBJECT,
             in_tenant: KeyedHash::from_bytes([3; 16]),
-            shared: Shared::NumberBlock(KeyedHash::from_bytes([3; 16])),
+            shared: SharedSubject::NumberBlock(KeyedHash::from_bytes([3; 16])),
         },
         channel: Channel::Sms,
         custom_code: None,
-        look: MessageLook::default(),
+        look: MessageOptions::default(),
         cost: 0,
     }
 }

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::super::http::Connection;
-use super::super::{CONNECT_PATIENCE, Endpoint, Trust, socks};
+use super::super::{CONNECT_TIMEOUT, Endpoint, Trust, socks};
 use super::*;
 
 /// What a stream in memory holds: the server may have written so much more than was read.
@@ -153,11 +153,11 @@ async fn a_waiting_reader_meets_the_new_deadline() {
 async fn socks_that_trickles_is_no_connection() {
     let began = Instant::now();
     let (near, far) = duplex(HELD);
-    let near = Metered::new(near, BUDGET, super::super::SOCKS_BYTES, Instant::now() + CONNECT_PATIENCE);
+    let near = Metered::new(near, BUDGET, super::super::SOCKS_BYTES, Instant::now() + CONNECT_TIMEOUT);
     // A method, then an address of 255 bytes.
     flood(far, b"\x05\x00\x05\x00\x00\x03\xFF", b"a", Some(SECOND));
     let refused = socks(near, ("carrier.adyton.test", 443)).await.err();
-    assert_eq!((refused, began.elapsed()), (Some(EgressError::Timeout), CONNECT_PATIENCE));
+    assert_eq!((refused, began.elapsed()), (Some(EgressError::Timeout), CONNECT_TIMEOUT));
 }
 
 fn endpoint(answers: AnswerBudget) -> Endpoint {
@@ -173,7 +173,7 @@ async fn a_handshake_that_trickles_or_does_not_end_is_refused() {
     let (near, far) = metered(BUDGET);
     flood(far, HELLO, b"a", Some(SECOND));
     assert_eq!(endpoint(BUDGET).secure(near).await.err(), Some(EgressError::Timeout));
-    assert_eq!(began.elapsed(), CONNECT_PATIENCE);
+    assert_eq!(began.elapsed(), CONNECT_TIMEOUT);
     let (near, far) = metered(BUDGET);
     let server = flood(far, HELLO, b"a", None);
     assert!(endpoint(BUDGET).secure(near).await.is_err());

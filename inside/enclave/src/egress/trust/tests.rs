@@ -142,7 +142,7 @@ async fn a_key_is_the_leafs_or_a_presented_issuers() {
     assert_eq!(handshake(&root.spki(), &leaf, &[&between, &root]).await, Ok(()));
     assert_eq!(handshake(&root.spki(), &leaf, &[&between]).await, Err(TrustRefusal::Pin), "issuer absent");
     assert_eq!(handshake(&between.leaf().spki(), &leaf, &[&between]).await, Err(TrustRefusal::Pin), "another key");
-    // Whoever copies the pinned certificate into a chain of his own has not got its signature.
+    // An attacker who copies the pinned certificate into a chain of his own has no signature by it.
     let forged = Made::root("between").leaf();
     assert_eq!(handshake(&between.spki(), &forged, &[&between]).await, Err(TrustRefusal::Issuer));
 }

@@ -5,7 +5,7 @@ use adyton_ledger::{Body, Entry, Frontier, Hash, Header, Kind, Record, Size, Vau
 use adyton_seal::SigningKey;
 use tokio::time::{Duration, advance};
 
-use super::super::appender::Played;
+use super::super::appender::FakeHost;
 use super::*;
 
 const OPS: LogId = LogId::from_number(1);
@@ -27,11 +27,11 @@ fn entry(index: u64) -> Record {
     Record { entry, hot: None, kept: None }
 }
 
-fn world() -> (LogTip, LogWriter, Played) {
+fn world() -> (LogTip, LogWriter, FakeHost) {
     let signer = SigningKey::from_seed(&adyton_seal::Secret::init_with(|seed| seed.fill(3))).unwrap();
-    let (appender, played) = Appender::played();
+    let (appender, host) = Appender::with_fake_host();
     let tip = LogTip::new(&VaultId([9; 32]), OPS, signer, Frontier::new(), 0);
-    (tip, LogWriter::over(appender, OPS, Events::silent()), played)
+    (tip, LogWriter::over(appender, OPS, Events::silent()), host)
 }
 
 /// Sends the next entry of the log.
@@ -43,23 +43,23 @@ fn send(tip: &mut LogTip, writer: &mut LogWriter) {
 
 #[tokio::test(start_paused = true)]
 async fn an_entry_is_durable_after_an_outage_and_counts_from_when_it_was_first_sent() {
-    let (mut tip, mut writer, mut played) = world();
+    let (mut tip, mut writer, mut host) = world();
     let started = Instant::now();
     send(&mut tip, &mut writer);
     assert!(writer.is_in_flight() && writer.renewed().is_none());
-    played.frame().await;
-    played.say(Progress::Lost).await;
+    host.frame().await;
+    host.say(Progress::Lost).await;
     assert_eq!(writer.step().await, Ok(Step::Lost));
     assert!(writer.is_in_flight());
     advance(Duration::from_secs(60)).await;
-    played.say(Progress::Durable { size: 1 }).await;
+    host.say(Progress::Durable { size: 1 }).await;
     assert_eq!(writer.step().await, Ok(Step::Durable(1)));
     assert!(!writer.is_in_flight());
     assert_eq!(writer.renewed(), Some(started));
     // The next one goes the same way.
     send(&mut tip, &mut writer);
-    played.frame().await;
-    played.say(Progress::Durable { size: 2 }).await;
+    host.frame().await;
+    host.say(Progress::Durable { size: 2 }).await;
     assert_eq!(writer.settle().await, Ok(()));
 }
 
@@ -70,12 +70,12 @@ async fn another_size_a_conflict_and_a_channel_that_is_gone_stop_it_for_ever() {
         (Some(Progress::Conflict { size: 7 }), StopReason::Conflict),
         (None, StopReason::ChannelGone),
     ] {
-        let (mut tip, mut writer, mut played) = world();
+        let (mut tip, mut writer, mut host) = world();
         send(&mut tip, &mut writer);
-        played.frame().await;
+        host.frame().await;
         match said {
-            Some(said) => played.say(said).await,
-            None => drop(played),
+            Some(said) => host.say(said).await,
+            None => drop(host),
         }
         assert_eq!(writer.step().await, Err(reason));
         assert_eq!((writer.is_in_flight(), writer.renewed()), (false, None));

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const PAYERS: [Payer; 5] = [Payer::Id([1; 16]), Payer::Id([2; 16]), Payer::Strangers, Payer::Owners, Payer::Inner];
-const LARGEST: usize = 40 * 1024;
+const PAYERS: [Payer; 5] =
+    [Payer::Id([1; 16]), Payer::Id([2; 16]), Payer::Unauthenticated, Payer::Owners, Payer::Internal];
+const MAX_COST: usize = 40 * 1024;
 const SMALL: Bounds = Bounds { payer: 120 * 1024, all: 200 * 1024 };
 
 /// One command in the queue, as the model knows it.
@@ -23,7 +24,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let bytes = prop_oneof![4 => 1024..4096usize, 1 => 1024..LARGEST];
+    let bytes = prop_oneof![4 => 1024..4096usize, 1 => 1024..MAX_COST];
     let step = prop_oneof![3 => (0..PAYERS.len(), bytes).prop_map(|(payer, bytes)| Step::Push(payer, bytes)), 2 => Just(Step::Pop)];
     proptest::collection::vec(step, 1..400)
 }
@@ -33,7 +34,7 @@ fn length(waiting: &[Item], payer: Payer) -> usize {
 }
 
 fn outer(waiting: &[Item]) -> usize {
-    waiting.iter().filter(|item| item.payer != Payer::Inner).map(|item| item.bytes).sum()
+    waiting.iter().filter(|item| item.payer != Payer::Internal).map(|item| item.bytes).sum()
 }
 
 proptest! {
@@ -52,9 +53,9 @@ proptest! {
                     let refused = queue.push(Cost { payer: item.payer, bytes }, item);
                     waiting.push(item);
                     for refused in refused {
-                        prop_assert_ne!(refused.payer, Payer::Inner);
+                        prop_assert_ne!(refused.payer, Payer::Internal);
                         if refused == item {
-                            let others = PAYERS.into_iter().filter(|payer| *payer != Payer::Inner);
+                            let others = PAYERS.into_iter().filter(|payer| *payer != Payer::Internal);
                             let longest = others.map(|payer| length(&waiting, payer)).max().unwrap();
                             prop_assert!(asked > SMALL.payer || outer(&before) + bytes > SMALL.all && asked >= longest);
                         } else {
@@ -65,7 +66,7 @@ proptest! {
                         }
                         waiting.retain(|item| *item != refused);
                     }
-                    prop_assert!(length(&waiting, item.payer) <= SMALL.payer || item.payer == Payer::Inner);
+                    prop_assert!(length(&waiting, item.payer) <= SMALL.payer || item.payer == Payer::Internal);
                     prop_assert!(outer(&waiting) <= SMALL.all);
                 }
                 Step::Pop => {
@@ -83,7 +84,11 @@ proptest! {
 
     /// While one payer waits, each other one gets at most as many turns as the waiting one needs, however much it has waiting.
     #[test]
-    fn nobody_starves(crowd in proptest::collection::vec((0..64u8, 1024..LARGEST), 0..600), cost in 1024..LARGEST, late in 0..50usize) {
+    fn nobody_starves(
+        crowd in proptest::collection::vec((0..64u8, 1024..MAX_COST), 0..600),
+        cost in 1024..MAX_COST,
+        late in 0..50usize,
+    ) {
         let unbounded = Bounds { payer: usize::MAX, all: usize::MAX };
         let mut queue = Queue::new(unbounded);
         for (payer, bytes) in crowd {
@@ -92,7 +97,7 @@ proptest! {
         for _ in 0..late {
             queue.pop();
         }
-        queue.push(Cost { payer: Payer::Strangers, bytes: cost }, (99, cost));
+        queue.push(Cost { payer: Payer::Unauthenticated, bytes: cost }, (99, cost));
         let turns = cost.div_ceil(QUANTUM);
         let mut served = BTreeMap::<u8, usize>::new();
         loop {
@@ -103,7 +108,7 @@ proptest! {
             let served = served.entry(payer).or_default();
             *served += bytes;
             // One turn may be under way, and what earlier ones left is less than the largest command.
-            prop_assert!(*served < (turns + 1) * QUANTUM + LARGEST, "{served} before {cost}");
+            prop_assert!(*served < (turns + 1) * QUANTUM + MAX_COST, "{served} before {cost}");
         }
     }
 
@@ -112,7 +117,7 @@ proptest! {
     fn inner_commands_alternate_with_the_others(inner in 0..40usize, others in 0..40usize) {
         let mut queue = Queue::new(BOUNDS);
         for _ in 0..inner {
-            let refused = queue.push(Cost { payer: Payer::Inner, bytes: usize::MAX }, true);
+            let refused = queue.push(Cost { payer: Payer::Internal, bytes: usize::MAX }, true);
             prop_assert!(refused.is_empty());
         }
         for _ in 0..others {
@@ -129,9 +134,9 @@ proptest! {
 fn a_command_larger_than_a_lane_is_refused_and_takes_nothing() {
     let mut queue = Queue::new(SMALL);
     let cost = |payer, bytes| Cost { payer, bytes };
-    assert_eq!(queue.push(cost(Payer::Strangers, SMALL.payer + 1), 1), [1]);
+    assert_eq!(queue.push(cost(Payer::Unauthenticated, SMALL.payer + 1), 1), [1]);
     assert!(queue.is_empty() && queue.pop().is_none());
-    assert!(queue.push(cost(Payer::Strangers, SMALL.payer), 2).is_empty());
+    assert!(queue.push(cost(Payer::Unauthenticated, SMALL.payer), 2).is_empty());
     assert!(queue.push(cost(Payer::Owners, 1024), 3).is_empty());
     // No room for more than that; the strangers have the longest lane.
     assert_eq!(queue.push(cost(Payer::Id([1; 16]), SMALL.all - SMALL.payer), 4), [2]);
@@ -162,6 +167,6 @@ async fn who_waits_for_the_queue_hears_of_the_next_command() {
     let (sender, receiver) = channel(BOUNDS);
     let waiting = tokio::spawn(async move { (receiver.ready().await, receiver.pop()) });
     tokio::task::yield_now().await;
-    assert!(sender.push(Cost { payer: Payer::Inner, bytes: 0 }, 7).unwrap().is_empty());
+    assert!(sender.push(Cost { payer: Payer::Internal, bytes: 0 }, 7).unwrap().is_empty());
     assert_eq!(waiting.await.unwrap(), (true, Some(7)));
 }

@@ -1,12 +1,13 @@
 //! A body that is arriving: charged in steps, as its bytes come.
 //!
-//! 1. nothing is taken before the first byte; then [`STEP`] bytes at a time, or less if less was announced;
-//! 2. until it is complete it may have to make room for another request ([`super::ledger`]). Whoever needs the room frees its
-//!    pieces at once, and [`Upload::ended`] tells its reader;
+//! 1. nothing is taken before the first byte; then [`STEP`] bytes at a time, or less if less was
+//!    announced;
+//! 2. until it is complete it may have to make room for another request ([`super::ledger`]). The
+//!    request that needs the room frees its pieces at once, and [`Upload::ended`] tells its reader;
 //! 3. a complete body is one buffer with one charge, and makes room for nobody.
 //!
-//! Pieces are zeroized when they are freed, and never grow: a body may hold a code. Limit: while pieces are joined, a thread holds
-//! them twice.
+//! Pieces are zeroized when they are freed, and never grow: a body may hold a code. Limit: while
+//! pieces are joined, a thread holds them twice.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

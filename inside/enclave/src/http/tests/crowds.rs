@@ -146,7 +146,7 @@ async fn bodies_that_are_not_completed_keep_nobody_from_anything() {
     // All shares that they can reach are used up, and still:
     assert!(world.api.budget.free() < SMALL / 2);
     all_pass(&door).await;
-    // The oldest ones made room: they are told so, and their connections end.
+    // The oldest ones made room: they are refused, and their connections end.
     let mut heard = Vec::new();
     stalled[0].read_to_end(&mut heard).await.unwrap();
     let heard = String::from_utf8(heard).unwrap();

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::signed::removal;
-use super::world::{TOKEN, World, account, api_key, key_of, request, request_by};
+use super::world::{TOKEN, World, account, api_key, key_of, request, request_by, tenant};
 use crate::http::BUDGET;
 use crate::http::budget::Payer;
 
@@ -136,4 +136,46 @@ async fn a_refusal_that_waited_for_a_batch_leaves_under_a_lease_only() {
     assert!(!refused.is_finished(), "a refusal under no lease");
     world.store.allowed.send_replace(u64::MAX);
     assert_eq!(refused.await.unwrap(), (404, Some(20404)));
+}
+
+/// A repeat of the request that made a tenant logs nothing: its answer is the state's, as a read's is.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_logged_nothing_leaves_under_a_lease_only() {
+    let world = std::sync::Arc::new(World::new(BUDGET).await);
+    world.store.allowed.send_replace(0);
+    sleep(Duration::from_secs(4)).await;
+    let repeating = tokio::spawn({
+        let engine = world.api.engine.clone();
+        async move { engine.submit(tenant(1).into()).await.is_ok() }
+    });
+    sleep(Duration::from_secs(4)).await;
+    assert!(!repeating.is_finished());
+    world.store.allowed.send_replace(u64::MAX);
+    assert!(repeating.await.unwrap());
+}
+
+/// Otherwise each append, whose lease is over when it is acknowledged, would make the next one for ever.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_appended_for_a_refusal_that_nobody_waits_for() {
+    let world = std::sync::Arc::new(World::new(BUDGET).await);
+    let given = *world.store.given.borrow();
+    world.store.allowed.send_replace(given);
+    sleep(Duration::from_secs(4)).await;
+    let remove = |token| {
+        let path = format!("/v2/Services/VA{}", "01".repeat(16));
+        let credentials = BASE64.encode(format!("{}:{token}", account(1).text()).as_bytes());
+        let request = Request::delete(path).header("Host", "localhost");
+        request.header("Authorization", format!("Basic {credentials}")).body(Body::empty()).unwrap()
+    };
+    for _ in 0..3 {
+        // They give up after 15 s.
+        assert_eq!(world.ask(remove("wrong")).await, (503, Some(20503)));
+    }
+    for _ in 0..8 {
+        sleep(Duration::from_secs(4)).await;
+        world.store.allowed.send_modify(|allowed| *allowed += 1);
+    }
+    let appended = *world.store.given.borrow() - given;
+    // What was begun while they waited, and no more.
+    assert!(appended <= 4, "{appended} appends");
 }

@@ -1,4 +1,4 @@
-//! What a refused parameter or member is told: its name and what is accepted, and never its value.
+//! Refusals of a parameter or member: its name and what is accepted, and never its value.
 
 use axum::body::Body;
 use axum::http::Method;

@@ -130,7 +130,7 @@ async fn signatures_that_cannot_do_are_refused_without_a_worker() {
 }
 
 /// Longest wait of a test for what must come.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The tenant's request that its key of scope `verify` goes.
 pub(super) fn removal() -> Request<Body> {
@@ -157,7 +157,7 @@ async fn removal_of_a_key_is_carried_out_though_its_client_is_gone_and_seen_once
         async move { world.ask(removal()).await }
     });
     let mut batches = world.store.given.subscribe();
-    timeout(PATIENCE, batches.wait_for(|now| *now > given)).await.unwrap().unwrap();
+    timeout(TEST_TIMEOUT, batches.wait_for(|now| *now > given)).await.unwrap().unwrap();
     asked.abort();
     assert!(asked.await.unwrap_err().is_cancelled());
     assert_eq!(world.api.payer(by_key.headers()), Payer::User(account(1), User::Key(api_key(1))));
@@ -167,7 +167,7 @@ async fn removal_of_a_key_is_carried_out_though_its_client_is_gone_and_seen_once
             sleep(Duration::from_millis(1)).await;
         }
     };
-    timeout(PATIENCE, removed).await.unwrap();
+    timeout(TEST_TIMEOUT, removed).await.unwrap();
 }
 
 #[tokio::test]

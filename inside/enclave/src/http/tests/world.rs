@@ -24,7 +24,7 @@ use tower_service::Service;
 
 use crate::clock::Clock;
 use crate::delivery::CredentialKey;
-use crate::engine::Stop;
+use crate::engine::StopReporter;
 use crate::engine::gov::GovLog;
 use crate::engine::log_writer::LogWriter;
 use crate::engine::writer::Deps;
@@ -154,17 +154,22 @@ fn signer() -> SigningKey {
     SigningKey::from_seed(&keys().derive(Label::LogSigning, &[]).unwrap()).unwrap()
 }
 
+/// The request by which a tenant came into being.
+pub(super) fn tenant(number: u8) -> CreateTenant {
+    let account = account(number);
+    let token_hash = hashes::token_hash(&token_key(), User::Account(account), TOKEN.as_bytes());
+    let friendly_name = format!("Tenant {number}");
+    let ssh_key = person(number).line().parse::<SshPublicKey>().unwrap().blob().to_vec();
+    CreateTenant { account, token_hash, friendly_name, ssh_key, admitted: None }
+}
+
 /// A shard that holds both tenants, as if they were durable.
 fn shard() -> Shard<adyton_vault::State, crate::engine::Ticket> {
     let sealer = Sealer::new(&keys(), VAULT, OPS, [0; 16], 1).unwrap();
     let mut shard = Shard::new(State::new(), &VAULT, sealer, signer(), Frontier::default(), 0);
     let rules = Rules { tenancy: tenancy::Rules { admission: Admission::Open }, ..Rules::default() };
     for number in [1, 2] {
-        let account = account(number);
-        let token_hash = hashes::token_hash(&token_key(), User::Account(account), TOKEN.as_bytes());
-        let friendly_name = format!("Tenant {number}");
-        let ssh_key = person(number).line().parse::<SshPublicKey>().unwrap().blob().to_vec();
-        let command = CreateTenant { account, token_hash, friendly_name, ssh_key, admitted: None }.into();
+        let (account, command) = (account(number), tenant(number).into());
         let mut fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));
         drop(shard.submit(command, &mut Context { now: 1_800_000_000, fresh: &mut fresh, rules: &rules }, None));
         let added = [Scope::Verify, Scope::Admin, Scope::Support].map(|scope| {
@@ -242,7 +247,7 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener, Store) {
     let in_force = Arc::new(InForce::new(policy.clone(), credentials, public).unwrap());
     let gov = LogWriter::start(service.clone(), LogId::GOV, events.clone());
     let tip = LogTip::new(&VAULT, LogId::GOV, signer(), Frontier::default(), 0);
-    let gov = GovLog::new(tip, [0; 16], 1, gov, Stop::channel().0);
+    let gov = GovLog::new(tip, [0; 16], 1, gov, StopReporter::channel().0);
     let effective = crate::policy::tests::effective();
     let effective = Watch::new(effective);
     let deps = Deps {
@@ -251,7 +256,7 @@ async fn api(folder: PathBuf, budget: usize) -> (Api, UnixListener, Store) {
         effects: mpsc::unbounded_channel().0,
         log: LogWriter::start(service, OPS, events.clone()),
         effective: effective.clone(),
-        stop: Stop::channel().0,
+        stop: StopReporter::channel().0,
     };
     let shard = shard();
     let api = Api {

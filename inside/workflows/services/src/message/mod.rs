@@ -45,7 +45,7 @@ pub struct Message {
 
 /// How a request wants its message to look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MessageLook {
+pub struct MessageOptions {
     /// A name instead of the service's.
     pub name: Option<ServiceName>,
     /// Language.
@@ -70,7 +70,7 @@ impl AppHash {
     /// Characters of a hash.
     pub const LENGTH: usize = 11;
     /// Hashes of one service: an app has one for each key that signs it.
-    pub const MOST: usize = 8;
+    pub const MAX_COUNT: usize = 8;
 
     /// Parses it; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
@@ -89,7 +89,7 @@ impl AppHash {
             if hashes.contains(&hash) {
                 return Err(AppHashesError::Repeated);
             }
-            if hashes.len() == Self::MOST {
+            if hashes.len() == Self::MAX_COUNT {
                 return Err(AppHashesError::TooMany);
             }
             hashes.push(hash);
@@ -110,7 +110,7 @@ pub enum AppHashesError {
     Form,
     /// A hash stands twice.
     Repeated,
-    /// There are more than [`AppHash::MOST`].
+    /// There are more than [`AppHash::MAX_COUNT`].
     TooMany,
 }
 
@@ -133,11 +133,11 @@ pub struct WebOtpDomain(String);
 
 impl WebOtpDomain {
     /// Longest domain beside the longest name, code and warning in every language.
-    pub const LONGEST: usize = 46;
+    pub const MAX_LENGTH: usize = 46;
 
     /// Parses it; `None` if it is not a domain name or too long.
     pub fn parse(text: &str) -> Option<Self> {
-        (text.len() <= Self::LONGEST && is_domain(text)).then(|| Self(text.to_ascii_lowercase()))
+        (text.len() <= Self::MAX_LENGTH && is_domain(text)).then(|| Self(text.to_ascii_lowercase()))
     }
 
     /// The domain.
@@ -153,7 +153,7 @@ impl WebOtpDomain {
 pub fn render(
     channel: Channel,
     settings: &ServiceSettings,
-    look: &MessageLook,
+    look: &MessageOptions,
     code: &Code,
 ) -> Result<Message, TooLong> {
     let name = look.name.as_ref().map_or(&settings.friendly_name[..], ServiceName::text);
@@ -176,7 +176,7 @@ pub(crate) fn check_service(settings: &ServiceSettings, code_length: usize) -> R
     let Some(code) = Code::parse(&"0".repeat(code_length)) else { return Ok(()) };
     for locale in Locale::ALL {
         for app_hash in [None, settings.app_hashes.first().cloned()] {
-            render(Channel::Sms, settings, &MessageLook { name: None, locale, app_hash }, &code)?;
+            render(Channel::Sms, settings, &MessageOptions { name: None, locale, app_hash }, &code)?;
         }
     }
     Ok(())

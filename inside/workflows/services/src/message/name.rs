@@ -7,10 +7,10 @@ use super::AppHash;
 use super::fold::{folded, folded_text, has_marked_ascii, is_letter, is_unassigned};
 
 /// Longest name, in septets.
-const LONGEST: usize = 30;
+const MAX_SEPTETS: usize = 30;
 /// Longest name outside the GSM 7-bit alphabet, in UTF-16 units, of which a message has room for 70
 /// in all.
-const LONGEST_UCS2: usize = 15;
+const MAX_UCS2: usize = 15;
 
 /// A name for people. It cannot carry an address or an instruction: otherwise the thief of a key
 /// could put either into a message that people trust.
@@ -54,8 +54,8 @@ impl ServiceName {
     /// [`NameError`], the first rule that is broken.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let fits = match gsm7_septets(text) {
-            Some(septets) => septets <= LONGEST,
-            None => text.encode_utf16().count() <= LONGEST_UCS2,
+            Some(septets) => septets <= MAX_SEPTETS,
+            None => text.encode_utf16().count() <= MAX_UCS2,
         };
         if text.is_empty() || !fits {
             return Err(NameError::Length);

@@ -21,7 +21,7 @@ fn settings(name: &str, do_not_share: bool, web_otp_domain: &str) -> ServiceSett
     }
 }
 
-fn sms(settings: &ServiceSettings, look: &MessageLook, code: &str) -> String {
+fn sms(settings: &ServiceSettings, look: &MessageOptions, code: &str) -> String {
     let message = render(Channel::Sms, settings, look, &Code::parse(code).unwrap()).unwrap();
     assert!(message.subject.is_none() && message.html.is_none());
     message.text.expose().into()
@@ -30,22 +30,22 @@ fn sms(settings: &ServiceSettings, look: &MessageLook, code: &str) -> String {
 #[test]
 fn texts() {
     let acme = settings("Acme", true, "");
-    let of = |locale| sms(&acme, &MessageLook { locale, ..MessageLook::default() }, "123456");
+    let of = |locale| sms(&acme, &MessageOptions { locale, ..MessageOptions::default() }, "123456");
     assert_eq!(of(Locale::English), "Your Acme verification code is: 123456. Do not share it with anyone.");
     assert_eq!(of(Locale::German), "Ihr Code für Acme: 123456. Geben Sie ihn an niemanden weiter.");
     assert_eq!(of(Locale::French), "Votre code pour Acme: 123456. Ne le communiquez à personne.");
     assert_eq!(of(Locale::Spanish), "Su codigo para Acme es: 123456. No lo comparta con nadie.");
     let name = Some(ServiceName::parse("Other").unwrap());
-    let look = MessageLook { name, ..MessageLook::default() };
+    let look = MessageOptions { name, ..MessageOptions::default() };
     assert_eq!(sms(&settings("Acme", false, ""), &look, "0042"), "Your Other verification code is: 0042");
 }
 
 #[test]
 fn last_lines() {
     let bound = settings("Acme", false, "login.example.com");
-    let plain = MessageLook::default();
+    let plain = MessageOptions::default();
     assert_eq!(sms(&bound, &plain, "123456"), "Your Acme verification code is: 123456\n\n@login.example.com #123456");
-    let hash = MessageLook { app_hash: AppHash::parse("He42w354ol9"), ..MessageLook::default() };
+    let hash = MessageOptions { app_hash: AppHash::parse("He42w354ol9"), ..MessageOptions::default() };
     let both = "<#> Your Acme verification code is: 123456\nHe42w354ol9\n@login.example.com #123456";
     assert_eq!(sms(&bound, &hash, "123456"), both);
     let unbound = settings("Acme", false, "");
@@ -71,12 +71,12 @@ fn every_text_is_as_committed() {
             ("Банк", true, hash.clone(), ""),
             ("Банк", true, None, "login.example.com"),
         ] {
-            let look = MessageLook { locale, app_hash, ..MessageLook::default() };
+            let look = MessageOptions { locale, app_hash, ..MessageOptions::default() };
             let text = sms(&settings(name, do_not_share, domain), &look, "493817");
             let _ = write!(texts, "--- sms {}\n{text}\n", locale.tag());
         }
         for do_not_share in [false, true] {
-            let look = MessageLook { locale, ..MessageLook::default() };
+            let look = MessageOptions { locale, ..MessageOptions::default() };
             let code = Code::parse("493817").unwrap();
             let message = render(Channel::Email, &settings("Ä & <b>", do_not_share, ""), &look, &code).unwrap();
             let (subject, html) = (message.subject.unwrap(), message.html.unwrap());
@@ -156,7 +156,7 @@ proptest! {
         prop_assume!(code.len() <= longest);
         let app_hash = (with_hash && !service.app_hashes.is_empty()).then(|| hash.get(&service.app_hashes).clone());
         let name = custom_name.as_deref().map(|name| ServiceName::parse(name).unwrap());
-        let look = MessageLook { name, locale, app_hash };
+        let look = MessageOptions { name, locale, app_hash };
         let code = Code::parse(&code).unwrap();
         let accepted = check_service(&service, longest).is_ok();
         let message = match render(Channel::Sms, &service, &look, &code) {
@@ -215,9 +215,9 @@ proptest! {
         locale in prop::sample::select(Locale::ALL.to_vec()),
         (do_not_share, bound) in any::<(bool, bool)>(),
     ) {
-        let domain = if bound { ["d".repeat(WebOtpDomain::LONGEST - 4), ".com".into()].concat() } else { String::new() };
+        let domain = if bound { ["d".repeat(WebOtpDomain::MAX_LENGTH - 4), ".com".into()].concat() } else { String::new() };
         let name_of_request = custom_name.as_deref().map(|name| ServiceName::parse(name).unwrap());
-        let look = MessageLook { name: name_of_request, locale, app_hash: None };
+        let look = MessageOptions { name: name_of_request, locale, app_hash: None };
         let code = Code::parse("1234567890").unwrap();
         prop_assert!(render(Channel::Sms, &settings(&name, do_not_share, &domain), &look, &code).is_ok());
     }
@@ -245,7 +245,7 @@ proptest! {
             Some(hash) if inside_hash && hash.bytes().all(|byte| byte.is_ascii_digit()) => hash[..code.len()].into(),
             _ => code,
         };
-        let look = MessageLook { locale, app_hash: hash.as_deref().and_then(AppHash::parse), ..MessageLook::default() };
+        let look = MessageOptions { locale, app_hash: hash.as_deref().and_then(AppHash::parse), ..MessageOptions::default() };
         let settings = settings(&name, do_not_share, domain);
         let of = |code: &str| render(channel, &settings, &look, &Code::parse(code).unwrap());
         // A code of the same length fits or does not, as this one.
@@ -266,7 +266,7 @@ proptest! {
 
     #[test]
     fn an_e_mails_code_is_found_first_in_both_parts(name in name(), at in 0..Locale::ALL.len(), code in "[0-9]{4,10}") {
-        let look = MessageLook { locale: Locale::ALL[at], ..MessageLook::default() };
+        let look = MessageOptions { locale: Locale::ALL[at], ..MessageOptions::default() };
         let message = render(Channel::Email, &settings(&name, true, ""), &look, &Code::parse(&code).unwrap()).unwrap();
         prop_assert_eq!(first_code(message.text.expose()), Some(&code[..]));
         let (subject, html) = (message.subject.unwrap(), message.html.unwrap());
@@ -279,7 +279,7 @@ proptest! {
 /// gives way, not the warning.
 #[test]
 fn the_sentence_gives_way_to_the_warning() {
-    let look = MessageLook { app_hash: AppHash::parse("He42w354ol9"), ..MessageLook::default() };
+    let look = MessageOptions { app_hash: AppHash::parse("He42w354ol9"), ..MessageOptions::default() };
     let of = |name: &str| sms(&settings(name, true, ""), &look, "1234567890");
     let share = Locale::English.words().do_not_share;
     assert!(of(&"e".repeat(30)).starts_with("<#> Your eee"));
@@ -290,13 +290,13 @@ fn the_sentence_gives_way_to_the_warning() {
 /// What does not fit is refused, by how much it is over.
 #[test]
 fn a_text_that_does_not_fit_is_refused() {
-    let look = MessageLook { app_hash: AppHash::parse("He42w354ol9"), ..MessageLook::default() };
+    let look = MessageOptions { app_hash: AppHash::parse("He42w354ol9"), ..MessageOptions::default() };
     let code = Code::parse("123456").unwrap();
     let of = |name: &str, domain: &str| {
         render(Channel::Sms, &settings(name, true, domain), &look, &code).map(|message| message.text.expose().len())
     };
     // 4 + 30 + 2 + 6 + 30 + 12 + 2 + 46 + 2 + 6 = 140.
-    let longest = ["d".repeat(WebOtpDomain::LONGEST - 4), ".com".into()].concat();
+    let longest = ["d".repeat(WebOtpDomain::MAX_LENGTH - 4), ".com".into()].concat();
     assert_eq!(of(&"e".repeat(30), &longest), Ok(140));
     assert_eq!(of(&["é", &"e".repeat(29)].concat(), &longest), Err(TooLong { excess: 1 }));
     // 4 + 15 + 2 + 6 + 30 + 12 = 69.
@@ -324,8 +324,8 @@ fn lists_of_app_hashes() {
 #[test]
 fn the_longest_text_keeps_its_warning() {
     for locale in Locale::ALL {
-        let look = MessageLook { locale, ..MessageLook::default() };
-        let domain = ["d".repeat(WebOtpDomain::LONGEST - 4), ".com".into()].concat();
+        let look = MessageOptions { locale, ..MessageOptions::default() };
+        let domain = ["d".repeat(WebOtpDomain::MAX_LENGTH - 4), ".com".into()].concat();
         let text = sms(&settings("ABCDEFGHIJKLMNOPQRSTUVWXYZABCD", true, &domain), &look, "1234567890");
         assert!(text.contains(locale.words().do_not_share), "{text}");
         let text = sms(&settings("Банк Пример 123", true, ""), &look, "1234567890");
@@ -336,11 +336,11 @@ fn the_longest_text_keeps_its_warning() {
 /// A gateway to which codes are sealed, and what stands before it, see what is around the code.
 #[test]
 fn digits_of_an_app_hash_are_not_taken_for_the_code() {
-    let look = MessageLook { app_hash: AppHash::parse("12345678901"), ..MessageLook::default() };
+    let look = MessageOptions { app_hash: AppHash::parse("12345678901"), ..MessageOptions::default() };
     let message = render(Channel::Sms, &settings("Acme", false, ""), &look, &Code::parse("123456").unwrap()).unwrap();
     assert_eq!(message.text.around_code(), ["<#> Your Acme verification code is: ", "\n12345678901"]);
     let bound = settings("Acme", false, "123456.example.com");
-    let message = render(Channel::Sms, &bound, &MessageLook::default(), &Code::parse("123456").unwrap()).unwrap();
+    let message = render(Channel::Sms, &bound, &MessageOptions::default(), &Code::parse("123456").unwrap()).unwrap();
     assert_eq!(message.text.around_code(), ["Your Acme verification code is: ", "\n\n@123456.example.com #", ""]);
 }
 
@@ -358,7 +358,7 @@ fn domains_of_browsers() {
 fn an_e_mail_has_both_parts_and_no_code_in_its_subject() {
     let code = Code::parse("493817").unwrap();
     for locale in Locale::ALL {
-        let look = MessageLook { locale, ..MessageLook::default() };
+        let look = MessageOptions { locale, ..MessageOptions::default() };
         let message = render(Channel::Email, &settings("<A & \"B\">", true, ""), &look, &code).unwrap();
         let (subject, html) = (message.subject.unwrap(), message.html.unwrap());
         assert!(!subject.contains("493817"));

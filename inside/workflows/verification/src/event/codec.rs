@@ -12,7 +12,7 @@ use crate::{AttemptId, Outcome, Subject, VerificationId};
 
 /// Stands for "no route" in `DeliveryReported`.
 const NO_ROUTE: u8 = u8::MAX;
-/// By so many zeros `VerificationResent` is as long as `VerificationStarted`: which of the two a
+/// Padding that makes `VerificationResent` as long as `VerificationStarted`: which of the two a
 /// start leads to, an earlier code that was right or wrong decides.
 const RESENT_ZEROS: usize = 50;
 

@@ -11,7 +11,7 @@ use adyton_tenancy::{AccountId, User};
 
 use crate::{AttemptId, Outcome, Subject, Subjects, VerificationId};
 
-/// What happened to verifications.
+/// Events of verifications.
 pub enum Event {
     /// A verification was started and its first code sent.
     VerificationStarted {
@@ -29,7 +29,7 @@ pub enum Event {
         attempt: AttemptId,
         /// Digits of its code.
         code_length: u8,
-        /// What sending counts for, and its cost; *not written*.
+        /// The counters that sending adds to, and its cost; *not written*.
         sent: Option<(Subjects, u64)>,
         /// The destination; *not written*.
         destination: Option<Destination>,
@@ -46,7 +46,7 @@ pub enum Event {
         verification: VerificationId,
         /// The attempt.
         attempt: AttemptId,
-        /// What sending counts for, and its cost; *not written*.
+        /// The counters that sending adds to, and its cost; *not written*.
         sent: Option<(Subjects, u64)>,
     },
     /// A code was checked, or approval by API was asked for, whatever came of it: the log shows no
@@ -62,7 +62,7 @@ pub enum Event {
         /// When the destination's budget is full again, if the code was wrong and nothing else
         /// happens; 0 if none was compared.
         full_again: Seconds,
-        /// What came of it.
+        /// Its outcome.
         outcome: CheckOutcome,
     },
     /// Its tenant ended a verification, or asked for the end of one that is not there or approved
@@ -71,7 +71,7 @@ pub enum Event {
         /// Its SID; zeros if the service has none that was named.
         verification: VerificationId,
     },
-    /// A sweep took out what was over or gone, as far as one sweep goes.
+    /// A sweep removed what had ended or was deleted, up to its caps.
     Swept,
     /// An attempt to send ended.
     DeliveryReported {
@@ -90,7 +90,7 @@ pub enum Event {
         verification: VerificationId,
         /// The attempt.
         attempt: AttemptId,
-        /// What it counts for, and its cost; *not written*.
+        /// The counters it adds to, and its cost; *not written*.
         sent: Option<(Subjects, u64)>,
     },
     /// Support looked at a verification.
@@ -104,7 +104,7 @@ pub enum Event {
     },
 }
 
-/// What came of a check.
+/// Outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckOutcome {
     /// The right code, which the vault made: the person got it. The verification is approved.
@@ -113,7 +113,7 @@ pub enum CheckOutcome {
     Supplied,
     /// A wrong code.
     Wrong,
-    /// None was compared: the verification bears no more codes.
+    /// None was compared: the verification has used its checks.
     TooMany,
     /// None was compared: the destination's budget is spent, or there is no room for one.
     Closed,

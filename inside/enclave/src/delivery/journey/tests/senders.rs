@@ -1,7 +1,7 @@
 //! Refusals that concern the sender, or may: the next route is tried, and they are reported.
 
 use super::*;
-use crate::delivery::lane::LASTS;
+use crate::delivery::lane::SENDER_REFUSED_AFTER;
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_sender_fails_over_at_once_and_is_reported_once_a_minute() {
@@ -23,7 +23,7 @@ async fn refusal_that_may_concern_the_sender_is_reported_once_it_lasts() {
     for failure in [Failure::PerhapsSender, Failure::SenderForNow] {
         let world = World::new(&[&[Err(failure)], &[Ok(())]]);
         assert_eq!(world.send().await, (Outcome::Accepted, Some(1)), "the next route, at once");
-        sleep(LASTS - second).await;
+        sleep(SENDER_REFUSED_AFTER - second).await;
         assert!(!world.lanes[0].reports(failure), "{failure:?}: too early");
         sleep(second).await;
         assert!(!world.lanes[0].reports(Failure::Busy(None)), "another failure");
@@ -40,7 +40,7 @@ async fn refusal_that_may_concern_the_sender_is_reported_once_it_lasts() {
     ] {
         let world = World::new(&[&[Err(Failure::PerhapsSender), between], &[Ok(())]]);
         world.send().await;
-        sleep(LASTS).await;
+        sleep(SENDER_REFUSED_AFTER).await;
         world.send().await;
         assert_eq!(world.lanes[0].reports(Failure::PerhapsSender), lasts, "{between:?}");
     }

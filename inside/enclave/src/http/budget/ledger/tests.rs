@@ -218,7 +218,7 @@ fn carry_out(ledger: &mut Ledger, model: &mut Model, step: Step) -> Result<(), T
 
 proptest! {
     #[test]
-    fn whatever_happens_is_counted_and_keeps_to_the_thresholds(steps in steps()) {
+    fn ledger_matches_its_model(steps in steps()) {
         let (mut ledger, mut model) = (Ledger::new(BYTES), Model::default());
         for step in steps {
             carry_out(&mut ledger, &mut model, step)?;
