@@ -7,7 +7,7 @@ use crate::layers::relative;
 use crate::{Error, root};
 
 const PAGE: &str = "docs/DESIGN.md";
-const CITATION: &str = "DESIGN §";
+const CITATION: &str = concat!("DESIGN", " §");
 const FOLDERS: [&str; 8] = ["inside", "between", "outside", "docs", "e2e", "fuzz", "bench", "xtask"];
 
 /// Citations of sections that the page does not have.
