@@ -57,7 +57,7 @@ fn child_of<K: Ord, T>(children: &[(K, T)], key: &K) -> usize {
 
 impl<K: Ord, V> Node<K, V> {
     /// A tree of one entry.
-    pub(crate) fn of(key: K, value: V) -> Self {
+    pub(crate) fn leaf(key: K, value: V) -> Self {
         Self::Leaf(vec![(key, value)])
     }
 

@@ -102,7 +102,7 @@ pub(super) struct Order {
     retry_after: Option<u64>,
 }
 
-/// What is to be done with an order.
+/// The next step of an order.
 pub(super) enum Step {
     /// Prove the names.
     Prove,

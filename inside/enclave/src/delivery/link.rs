@@ -36,7 +36,7 @@ const MAX_HEAD: usize = 16 * 1024;
 const MAX_BODY: usize = 16 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What came back. It may hold credentials, so it is not printed.
+/// An answer. It may hold credentials, so it is not printed.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,

@@ -196,7 +196,7 @@ const ANSWERED: u8 = 2;
 /// The next request is awaited.
 const IDLE: u8 = 3;
 
-/// What a connection is about. Only its own task changes it.
+/// Phase of a connection. Only its own task changes it.
 struct Phase {
     at: AtomicU8,
     changes: AtomicU64,
