@@ -229,7 +229,7 @@ pub(crate) fn outcome_text(outcome: Option<Outcome>) -> &'static str {
     }
 }
 
-/// The word for why a verification is over.
+/// The word for why a verification ended.
 pub(crate) fn reason_text(reason: Reason) -> &'static str {
     match reason {
         Reason::Expired => "expired",

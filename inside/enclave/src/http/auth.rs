@@ -50,8 +50,8 @@ impl BasicCredentials {
 }
 
 impl Api {
-    /// Who asks, as the request claims, and the account that the newest view knows the user to be of. Nothing of it was
-    /// checked.
+    /// The caller, as the request claims, and the account that the newest view knows the user to be
+    /// of. Nothing of it was checked.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let mut given = headers.get_all(AUTHORIZATION).iter();
         // Two credentials are none: which one counts must not be a matter of taste.

@@ -1,5 +1,5 @@
-//! The tenant's request `tenant-keys`: keys that its client made and sealed, and keys that go. Nobody else makes or resets
-//! them (DESIGN §7).
+//! The tenant's request `tenant-keys`: keys that its client made and sealed, and keys to remove.
+//! Nobody else makes or resets them (DESIGN §7).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,9 +33,9 @@ pub struct KeysRequest {
     pub reset: bool,
     /// A new token of the account itself, sealed.
     pub sealed_token: Option<Vec<u8>>,
-    /// API keys that go.
+    /// API keys to remove.
     pub removed: Vec<KeyId>,
-    /// API keys that come, with what they may do and the sealed secret.
+    /// API keys to add, with their scopes and the sealed secret.
     pub added: Vec<(KeyId, Scopes, Vec<u8>)>,
 }
 

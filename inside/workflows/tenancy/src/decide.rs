@@ -93,7 +93,7 @@ pub enum Refusal {
 /// A list of a keys request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyList {
-    /// The keys that go.
+    /// The removed keys.
     Removed,
     /// The keys that come.
     Added,

@@ -9,7 +9,8 @@ use crate::tables::{BATCHES, TILES, size};
 use crate::{RedbStore, StoreError};
 
 impl RedbStore {
-    /// Stores full tiles of a log that are not stored yet, at most `max` of level 0 and the ones above them. Returns whether some remain.
+    /// Stores full tiles of a log that are not stored yet, at most `max` of level 0 and the ones
+    /// above them. Returns whether some remain.
     ///
     /// Nothing waits for the disk: tiles that a crash takes away are built again.
     ///
