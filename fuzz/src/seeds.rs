@@ -384,7 +384,7 @@ fn kinds() -> Vec<(&'static str, EventKind)> {
 
 fn of_tenancy() -> Vec<(&'static str, tenancy::Event)> {
     let key = |number: u8| KeyId::from_bytes([number; 16]);
-    let scopes = Scopes::of(&[Scope::Verify]);
+    let scopes = Scopes::from_slice(&[Scope::Verify]);
     let keys_changed = tenancy::Event::KeysChanged {
         account: ACCOUNT,
         sequence: 1,

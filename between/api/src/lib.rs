@@ -43,7 +43,8 @@ pub struct ErrorBody {
     pub more_info: String,
     /// The HTTP status.
     pub status: u16,
-    /// What else is known; only when a verification that is over was named by its SID, or a sequence is wrong.
+    /// What else is known; only when a verification that has ended was named by its SID, or a
+    /// sequence is wrong.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub details: BTreeMap<String, String>,
 }

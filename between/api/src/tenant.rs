@@ -44,15 +44,15 @@ pub struct ChangeKeys {
     /// A new token of the account itself, sealed as `tenant token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed_token: Option<String>,
-    /// `SK…` SIDs of API keys that go; each must be there.
+    /// `SK…` SIDs of API keys to remove; each must exist.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<String>,
-    /// API keys that come.
+    /// API keys to add.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "objects")]
     pub add: Vec<NewKey>,
 }
 
-/// An API key that comes.
+/// An API key to add.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
@@ -102,7 +102,7 @@ pub struct Account {
 pub struct ApiKey {
     /// `SK…`.
     pub key_sid: String,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: Vec<String>,
 }
 

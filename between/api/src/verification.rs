@@ -89,9 +89,9 @@ pub struct VerificationCheck {
 pub struct Support {
     /// `VE…`, as it was asked for.
     pub sid: String,
-    /// `pending`, or `unknown` if it is over or was never there.
+    /// `pending`, or `unknown` if it has ended or never existed.
     pub status: String,
-    /// Why it is over, for ten minutes.
+    /// Why it ended, for ten minutes.
     pub reason: Option<String>,
     /// `sms` or `email`, while it is pending.
     pub channel: Option<String>,

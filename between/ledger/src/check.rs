@@ -28,7 +28,7 @@ use walk::Walk;
 
 const BYTES: usize = 768 * 1024;
 
-/// What was recomputed of one log.
+/// The recomputed facts of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogReport {
     /// Which log.
@@ -47,8 +47,8 @@ pub struct LogReport {
     pub tiles: u64,
 }
 
-/// What the public log says the owners did, and what the vault obtained, in order. Whether the signatures are the owners' is
-/// not checked here: the keys stand in the policies.
+/// Actions of the owners and certificates of the vault in the public log, in order. Whether the
+/// signatures are the owners' is not checked here: the keys stand in the policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     /// The policy of each release.

@@ -19,7 +19,7 @@ const MAX_SIZE_CLASS: u8 = 6;
 /// Leaves of a body at the least, so that the path of a proof does not tell how few operations there were.
 const MIN_LEAVES: usize = 16;
 
-/// What an entry holds.
+/// Kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The operations of one batch.
@@ -89,7 +89,7 @@ impl Size {
 /// The public part of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// What it holds.
+    /// Its content.
     pub kind: Kind,
     /// Size of the hot body.
     pub hot_size: Size,
@@ -114,24 +114,24 @@ pub struct Header {
 pub enum EntryError {
     /// The version is another one.
     Version {
-        /// What stands there.
+        /// The value found.
         got: u8,
     },
     /// The kind is unknown.
     Kind {
-        /// What stands there.
+        /// The value found.
         got: u8,
     },
     /// The size of a body is unknown.
     Size {
         /// Of which body.
         body: Body,
-        /// What stands there.
+        /// The value found.
         got: u8,
     },
     /// The key period is not 0.
     KeyPeriod {
-        /// What stands there.
+        /// The value found.
         got: u8,
     },
     /// A reserved byte is not zero.

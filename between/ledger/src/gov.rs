@@ -77,7 +77,7 @@ pub struct Genesis {
     pub sealed_ca_key: Vec<u8>,
     /// The root key, wrapped.
     pub wrapped_root: Vec<u8>,
-    /// What the KMS needs to release its secret again.
+    /// Data that the KMS needs to release its secret again.
     pub kms_ciphertext: Vec<u8>,
 }
 
@@ -140,7 +140,7 @@ pub struct SettingsRecord {
     pub signatures: Vec<Vec<u8>>,
 }
 
-/// What the vault obtained from a CA under its own account, or that it has an account.
+/// A certificate that the vault obtained from a CA under its own account, or that account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateRecord {
     /// The account's address at the CA.
@@ -193,17 +193,17 @@ pub enum GovRecord {
 pub enum GovError {
     /// The type is unknown.
     Type {
-        /// What stands there.
+        /// The value found.
         got: u8,
     },
     /// The genesis is of another version.
     Version {
-        /// What stands there.
+        /// The value found.
         got: u8,
     },
     /// The profile is unknown.
     Profile {
-        /// What stands there.
+        /// The value found.
         got: u8,
     },
     /// There are no signatures, or more than 32.

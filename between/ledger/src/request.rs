@@ -16,7 +16,7 @@ use crate::{MAX_SIGNATURES, Signers, SignersError, SshSignature, SshSignatureErr
 /// Longest body, in bytes.
 pub const MAX_REQUEST_BODY: usize = 65_536;
 
-/// What is asked for.
+/// The action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Other settings.
@@ -125,13 +125,13 @@ impl core::error::Error for RequestError {}
 /// A request, but for its signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What is asked for.
+    /// The action.
     pub action: Action,
     /// Who signs.
     pub signer: Signer,
     /// The signer's next number.
     pub sequence: u64,
-    /// What the action needs.
+    /// The action's parameters.
     pub body: String,
     /// SHA-256 of the policy that this one replaces: with [`Action::Policy`], and with no other. It does not come with the
     /// request; who verifies knows which policy is in force.
@@ -177,7 +177,7 @@ pub struct SignedRequest {
 }
 
 impl SignedRequest {
-    /// What was read. It may be anybody's.
+    /// The parsed request. Its signer is not verified yet.
     pub fn unverified(&self) -> &Request {
         &self.request
     }
@@ -188,7 +188,7 @@ impl SignedRequest {
         self
     }
 
-    /// What can be refused without verifying a signature.
+    /// Checks that need no verified signature.
     ///
     /// # Errors
     /// Those of [`Signers::admit`].
@@ -211,7 +211,7 @@ impl SignedRequest {
 pub struct VerifiedRequest(SignedRequest);
 
 impl VerifiedRequest {
-    /// What was signed.
+    /// The signed text.
     pub fn request(&self) -> &Request {
         &self.0.request
     }

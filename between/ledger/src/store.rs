@@ -115,7 +115,8 @@ pub trait LogStore: LogReader {
     /// Reads one sealed chunk.
     fn chunk(&self, log: LogId, snapshot: [u8; 16], number: u32) -> Result<Option<Vec<u8>>, Self::Error>;
 
-    /// Drops bodies and chunks that are no longer needed, unless another boot has written since ([`is_fenced`]).
+    /// Drops bodies and chunks that are no longer needed, unless another boot has written since
+    /// ([`is_fenced`]).
     fn retire(&mut self, log: LogId, retirement: Retirement) -> Result<(), Self::Error>;
 }
 

@@ -13,7 +13,7 @@ pub const TILE_WIDTH: usize = 256;
 /// Levels that a path can name: 0 to 63.
 const LEVELS: u8 = 64;
 
-/// What a tile's path names.
+/// The object that a tile's path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TileKind {
     /// Hashes of this level: 0 holds leaf hashes, each further one the roots of the tiles below it.
@@ -25,7 +25,7 @@ pub enum TileKind {
 /// A tile or entry bundle: `tile/<L>/<N>[.p/<W>]` or `tile/entries/<N>[.p/<W>]`. Each has one spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TilePath {
-    /// What it holds.
+    /// Its content.
     pub kind: TileKind,
     /// Its number within its level.
     pub number: u64,

@@ -196,9 +196,9 @@ impl ChannelName {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Wrong codes that a destination bears in one go, in one service.
+    /// Wrong codes that a destination allows without waiting, in one service.
     pub failed_checks: u32,
-    /// Seconds after which it bears one more; after a boot it begins at none.
+    /// Seconds after which one more is allowed; after a boot none is allowed at first.
     pub failed_checks_refill_seconds: u32,
     /// Consecutive wrong codes after which the destination is closed for a day; 100 at most.
     pub failed_checks_consecutive: u32,

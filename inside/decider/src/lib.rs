@@ -51,7 +51,7 @@ pub use gate::Gate;
 pub use id::{Id, IdError, IdKind};
 pub use operation::{AnyKind, ClientAddress, CredentialKind, OperationOutcome, OperationRecord};
 pub use owned::Owned;
-pub use persistent::{Map, Set, Shared};
+pub use persistent::{CowArc, Map, Set};
 pub use record::{Corrupt, Record};
 pub use window::{Amount, SlidingHours};
 

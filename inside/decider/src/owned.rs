@@ -33,7 +33,7 @@ impl<O: Copy + Ord, K: Copy + Ord, V: Clone> Owned<O, K, V> {
     }
 
     /// The values of an owner, in the order of their keys.
-    pub fn of(&self, owner: O) -> impl Iterator<Item = (K, &V)> {
+    pub fn of_owner(&self, owner: O) -> impl Iterator<Item = (K, &V)> {
         let keys = self.by_owner.get(&owner).into_iter().flat_map(Set::iter);
         keys.filter_map(|key| Some((*key, &self.things.get(key)?.1)))
     }
@@ -131,10 +131,10 @@ mod tests {
             work();
             LOOKS.get()
         };
-        assert_eq!(table.of(Owner(7)).count(), 100);
+        assert_eq!(table.of_owner(Owner(7)).count(), 100);
         // A search among 1,000 owners looks at no more than 20, the greatest height of their tree;
         // a walk would at 100,000.
-        assert!(looks(&mut || assert_eq!(table.of(Owner(7)).count(), 100)) <= 20);
+        assert!(looks(&mut || assert_eq!(table.of_owner(Owner(7)).count(), 100)) <= 20);
         assert!(looks(&mut || assert!(table.has(Owner(7), &7))) <= 1);
         assert!(looks(&mut || assert!(table.remove(&7).is_some())) <= 20);
         assert!(looks(&mut || table.insert(Owner(7), 7, ())) <= 40);
@@ -164,7 +164,7 @@ mod tests {
                 for owner in 0..4 {
                     let own: Vec<_> = list.iter().filter(|(_, (of, _))| *of == owner).map(|(key, _)| *key).collect();
                     prop_assert_eq!(table.count_of(Owner(owner)), own.len());
-                    prop_assert_eq!(table.of(Owner(owner)).map(|(key, _)| key).collect::<Vec<_>>(), own);
+                    prop_assert_eq!(table.of_owner(Owner(owner)).map(|(key, _)| key).collect::<Vec<_>>(), own);
                 }
                 let all: Vec<_> = table.iter().map(|(key, owner, thing)| (*key, (owner.0, *thing))).collect();
                 prop_assert_eq!(all, list.clone().into_iter().collect::<Vec<_>>());

@@ -4,7 +4,7 @@
 //! A change copies the nodes on its path that a clone still shows, O(log n) of them, and works in
 //! place on all others. So a clone never changes, and a map that no clone shares pays for none.
 //! With a node its neighbours are copied too: a value that is large, or costs to clone, stands
-//! behind [`Shared`].
+//! behind [`CowArc`].
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -33,15 +33,15 @@ fn walked() {
 
 /// A value whose clone costs O(1). It is copied when it is changed while a clone shows it too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shared<T>(Arc<T>);
+pub struct CowArc<T>(Arc<T>);
 
-impl<T> From<T> for Shared<T> {
+impl<T> From<T> for CowArc<T> {
     fn from(value: T) -> Self {
         Self(Arc::new(value))
     }
 }
 
-impl<T> Deref for Shared<T> {
+impl<T> Deref for CowArc<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -49,7 +49,7 @@ impl<T> Deref for Shared<T> {
     }
 }
 
-impl<T: Clone> DerefMut for Shared<T> {
+impl<T: Clone> DerefMut for CowArc<T> {
     fn deref_mut(&mut self) -> &mut T {
         Arc::make_mut(&mut self.0)
     }
@@ -141,7 +141,7 @@ impl<K: Ord + Clone, V: Clone> Map<K, V> {
         let old = match &mut self.root {
             Some(root) => Node::insert(root, key, value),
             None => {
-                self.root = Some(Arc::new(Node::of(key, value)));
+                self.root = Some(Arc::new(Node::leaf(key, value)));
                 None
             }
         };
@@ -485,9 +485,9 @@ mod tests {
 
     #[test]
     fn a_change_copies_a_value_only_if_a_clone_shows_it() {
-        let mut map: Map<u32, Shared<u32>> = (0..1000).map(|key| (key, key.into())).collect();
-        let places = |map: &Map<u32, Shared<u32>>| map.values().map(|value| &raw const **value).collect::<Vec<_>>();
-        let change = |map: &mut Map<u32, Shared<u32>>, key| {
+        let mut map: Map<u32, CowArc<u32>> = (0..1000).map(|key| (key, key.into())).collect();
+        let places = |map: &Map<u32, CowArc<u32>>| map.values().map(|value| &raw const **value).collect::<Vec<_>>();
+        let change = |map: &mut Map<u32, CowArc<u32>>, key| {
             let before = places(map);
             map.get_mut(&key).into_iter().for_each(|value| **value += 1);
             places(map).iter().zip(&before).filter(|(now, before)| now != before).count()

@@ -4,9 +4,9 @@
 //!    than the child's keys, and greater than all keys of the child before.
 //! 2. A change copies the nodes on its path that a clone has too ([`Arc::make_mut`]), and works in
 //!    place on all others.
-//! 3. A node that would have more than [`MAX_ENTRIES`] entries splits; one that has fewer than [`MIN_ENTRIES`]
-//!    is joined with its neighbour. No node is empty. Only at the right edge, where ascending keys
-//!    arrive, may a node have fewer.
+//! 3. A node that would have more than [`MAX_ENTRIES`] entries splits; one that has fewer than
+//!    [`MIN_ENTRIES`] is joined with its neighbour. No node is empty. Only at the right edge, where
+//!    ascending keys arrive, may a node have fewer.
 //!
 //! Nodes have no room to spare, so that a tree takes little more memory than its entries.
 
@@ -57,7 +57,7 @@ fn child_of<K: Ord, T>(children: &[(K, T)], key: &K) -> usize {
 
 impl<K: Ord, V> Node<K, V> {
     /// A tree of one entry.
-    pub(crate) fn of(key: K, value: V) -> Self {
+    pub(crate) fn leaf(key: K, value: V) -> Self {
         Self::Leaf(vec![(key, value)])
     }
 

@@ -120,17 +120,17 @@ impl<K: Copy + Ord, N: Amount> SlidingHours<K, N> {
 
     /// Scans the next keys, at most so many, and drops those older than two hours. Returns whether
     /// the scan reached the last key; the next call then starts a new scan.
-    pub fn evict_old(&mut self, now: Seconds, most: usize) -> bool {
+    pub fn evict_old(&mut self, now: Seconds, max: usize) -> bool {
         let hour = hour(now);
         let from = self.cursor.take().map_or(Bound::Unbounded, Bound::Excluded);
-        let next: Vec<_> = self.windows.range((from, Bound::Unbounded)).take(most).collect();
+        let next: Vec<_> = self.windows.range((from, Bound::Unbounded)).take(max).collect();
         let (count, last) = (next.len(), next.last().map(|(key, _)| **key));
         let old: Vec<K> = next.into_iter().filter(|(_, window)| window.hour + 1 < hour).map(|(key, _)| *key).collect();
         for key in &old {
             self.windows.remove(key);
         }
-        self.cursor = last.filter(|_| count == most);
-        count < most
+        self.cursor = last.filter(|_| count == max);
+        count < max
     }
 }
 

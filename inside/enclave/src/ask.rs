@@ -14,7 +14,7 @@ use crate::policy::Watch;
 pub enum AskError<R> {
     /// The decider refused.
     Refused(R),
-    /// What happens by it is larger than the log's largest batch.
+    /// The command's events are larger than the log's largest batch.
     TooLarge,
     /// More wait already than may wait: nothing happened.
     Busy,
@@ -51,11 +51,11 @@ pub async fn read<R: Read>(
 ) -> Result<R::Reply, AskError<R::Refusal>> {
     let view = engine.view().await.map_err(|_| AskError::Unavailable)?;
     let rules = &effective.now().rules;
-    let answer = request.of(&view, rules, clock.now());
-    let Some(note) = request.note(&answer).filter(|_| rules.records_operations) else {
+    let answer = request.answer(&view, rules, clock.now());
+    let Some(note) = request.record(&answer).filter(|_| rules.records_operations) else {
         return answer.map_err(AskError::Refused);
     };
-    ask(engine, note).await.map_err(AskError::of_note)?;
+    ask(engine, note).await.map_err(AskError::of_record)?;
     // The append may have taken longer than the lease, within which that view could answer.
     read_more(engine, request, effective, clock).await
 }
@@ -71,12 +71,12 @@ pub async fn read_more<R: Read>(
     clock: &Clock,
 ) -> Result<R::Reply, AskError<R::Refusal>> {
     let view = engine.view().await.map_err(|_| AskError::Unavailable)?;
-    request.of(&view, &effective.now().rules, clock.now()).map_err(AskError::Refused)
+    request.answer(&view, &effective.now().rules, clock.now()).map_err(AskError::Refused)
 }
 
 impl<R> AskError<R> {
     /// Why there is no record of a read.
-    fn of_note(error: AskError<Infallible>) -> Self {
+    fn of_record(error: AskError<Infallible>) -> Self {
         match error {
             AskError::Refused(never) => match never {},
             AskError::TooLarge => Self::TooLarge,

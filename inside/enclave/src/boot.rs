@@ -211,7 +211,7 @@ async fn boot(config: Config, events: &Events) -> Result<WriterStopped, BootErro
         log.settle().await.map_err(|_| BootError::Fenced)?;
         shard.reached(Gate::Certified, shard.size());
     }
-    // What is in the logs counts, so this boot does even if it is ended while it waits.
+    // Boots in the logs count, so this one does even if it is ended while it waits.
     if let Some(boots) = release::too_many_boots(vault.genesis.profile, &boots, time) {
         events.emit(Event::BootDelayed { boots, seconds: release::DELAY_SECONDS });
         sleep(Duration::from_secs(release::DELAY_SECONDS)).await;

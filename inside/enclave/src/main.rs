@@ -67,7 +67,7 @@ fn serve(config: Config, workers: usize) -> Result<WriterStopped, Box<dyn std::e
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(workers).enable_all().build()?;
     let ended = runtime.block_on(boot::run(config));
-    // What still runs is not waited for: it may be blocked.
+    // Running tasks are not waited for: they may be blocked.
     runtime.shutdown_background();
     Ok(ended?)
 }

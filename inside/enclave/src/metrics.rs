@@ -55,7 +55,7 @@ pub(crate) enum CountedCommand {
 }
 
 impl CountedCommand {
-    pub(crate) fn of(command: &Command) -> Option<Self> {
+    pub(crate) fn from_command(command: &Command) -> Option<Self> {
         let Command::Verification(command) = command else { return None };
         Some(match command {
             verification::Command::Start(_) => Self::Start,

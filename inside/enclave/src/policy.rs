@@ -232,7 +232,7 @@ impl Watch {
         Self(Arc::new(watch::Sender::new(Arc::new(effective))))
     }
 
-    /// What is in effect.
+    /// The settings in effect.
     pub fn now(&self) -> Arc<Effective> {
         Arc::clone(&self.0.borrow())
     }

@@ -8,8 +8,8 @@ use crate::Machine;
 use crate::sealing::{Operation, Operations};
 use crate::shard::Pending;
 
-/// Soft limit of the bytes of a body's parts: a batch this large takes no further command, so that the last one rarely
-/// overflows it.
+/// Soft limit of the bytes of a body's parts: a batch this large takes no further command, so that
+/// the last one rarely overflows it.
 const BATCH_SOFT_LIMIT: usize = 192 * 1024;
 
 // Two bodies of the largest sealed size, their entry and a head, which has less than 1 KiB (an origin, a number, a root and a

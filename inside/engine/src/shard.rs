@@ -128,8 +128,8 @@ impl<M: Machine, T> Shard<M, T> {
         self.state.view()
     }
 
-    /// Frozen state and the frontier at its size, for a snapshot: at once if everything has passed its gate, otherwise with the next
-    /// batch that closes ([`Pending::frozen`]).
+    /// Frozen state and the frontier at its size, for a snapshot: at once if everything has passed
+    /// its gate, otherwise with the next batch that closes ([`Pending::frozen`]).
     pub fn freeze_next(&mut self) -> Option<(M::Frozen, Frontier)> {
         let has_passed = self.open.is_empty() && self.sealed.is_empty();
         self.freeze_next = !has_passed;
@@ -231,7 +231,8 @@ impl<M: Machine, T> Shard<M, T> {
         }
     }
 
-    /// Has an answer wait for an append, of nothing if nothing else waits ([`Shard::append_empty`]).
+    /// Has an answer wait for an append, of nothing if nothing else waits
+    /// ([`Shard::append_empty`]).
     pub fn release_after_append(&mut self, release: Release<M, T>) {
         self.append_empty();
         if let Some(batch) = self.open.back_mut() {
@@ -239,7 +240,8 @@ impl<M: Machine, T> Shard<M, T> {
         }
     }
 
-    /// Adds a snapshot's manifest as a batch of its own; `ticket` is in [`Pending::snapshots`] once it is durable.
+    /// Adds a snapshot's manifest as a batch of its own; `ticket` is in [`Pending::snapshots`] once
+    /// it is durable.
     ///
     /// # Errors
     /// The ticket, if no batch holds the manifest.

@@ -138,13 +138,13 @@ impl SnapshotContext<'_> {
     /// chunks are numbered from 0 under it.
     ///
     /// # Errors
-    /// [`Opaque`] if the library refuses, or `give` takes no more, which it says by `false`.
+    /// [`Opaque`] if the library refuses, or `store_chunk` takes no more, which it says by `false`.
     pub fn seal<M: Machine>(
         &self,
         id: [u8; 16],
         frozen: &M::Frozen,
         base: &Base,
-        give: impl FnMut(Vec<u8>) -> bool,
+        store_chunk: impl FnMut(Vec<u8>) -> bool,
     ) -> Result<Manifest, Opaque> {
         let covered = base.frontier.size();
         let mut begin = Plaintext::with_capacity(4096);
@@ -162,7 +162,7 @@ impl SnapshotContext<'_> {
             count,
             piece: Plaintext::with_capacity(CHUNK),
             hashes: Vec::new(),
-            give,
+            store_chunk,
             stopped: false,
         };
         chunks.put(begin.as_bytes());
@@ -233,7 +233,7 @@ struct Chunks<'a, F> {
     piece: Plaintext,
     /// Of those that were passed on.
     hashes: Vec<Hash>,
-    give: F,
+    store_chunk: F,
     stopped: bool,
 }
 
@@ -256,7 +256,7 @@ impl<F: FnMut(Vec<u8>) -> bool> Chunks<'_, F> {
         let mut chunk = Vec::new();
         self.key.seal(Nonce::counter(u64::from(number)), &aad, piece, &mut chunk)?;
         self.hashes.push(sha256(&chunk));
-        if (self.give)(chunk) { Ok(()) } else { Err(Opaque) }
+        if (self.store_chunk)(chunk) { Ok(()) } else { Err(Opaque) }
     }
 
     /// The last chunk, which may be of a shorter class; the hashes of all.

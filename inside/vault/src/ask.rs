@@ -4,8 +4,8 @@ use core::convert::Infallible;
 
 use crate::{
     Approve, Cancel, ChangeKeys, ChangeSettings, Check, Command, CountRepeat, CreateService, CreateTenant,
-    DeleteService, LookUp, Loosen, Note, Refusal, Reply, ReportDelivery, ServiceView, Start, SupportView, TenantView,
-    Tick, UpdateService, VerificationView, WithdrawLoosening, services, tenancy, verification,
+    DeleteService, LookUp, Loosen, RecordRead, Refusal, Reply, ReportDelivery, ServiceView, Start, SupportView,
+    TenantView, Tick, UpdateService, VerificationView, WithdrawLoosening, services, tenancy, verification,
 };
 
 /// A request and the types of its answer. What a decider answers to a request has these types;
@@ -78,13 +78,13 @@ asks!(Verification of verification {
     CountRepeat: () = Done => ();
 });
 
-impl From<Note> for Command {
-    fn from(note: Note) -> Self {
-        Self::Note(note)
+impl From<RecordRead> for Command {
+    fn from(note: RecordRead) -> Self {
+        Self::RecordRead(note)
     }
 }
 
-impl Ask for Note {
+impl Ask for RecordRead {
     type Reply = ();
     type Refusal = Infallible;
 

@@ -19,15 +19,15 @@ pub enum Command {
     Services(services::Command),
     /// About verifications.
     Verification(verification::Command),
-    /// See [`Note`].
-    Note(Note),
+    /// See [`RecordRead`].
+    RecordRead(RecordRead),
     /// See [`Tick`].
     Tick(Tick),
 }
 
 /// A read that is answered, of a caller whose token was right: it leaves a record, if the policy
 /// says so.
-pub struct Note {
+pub struct RecordRead {
     /// The caller.
     pub caller: Caller,
     /// The operation.

@@ -21,7 +21,7 @@ pub(crate) fn cost(view: &View, command: &Command) -> Cost {
         Command::Tenancy(command) => of_tenancy(command),
         Command::Services(command) => of_services(view, command),
         Command::Verification(command) => (of_verification(view, command), 0),
-        Command::Note(note) => (payer(view, &note.caller), 0),
+        Command::RecordRead(note) => (payer(view, &note.caller), 0),
         Command::Tick(_) => (Payer::Internal, 0),
     };
     Cost { payer, bytes: padded(HOT, KEPT + kept) }

@@ -4,10 +4,10 @@ use core::convert::identity;
 
 use adyton_decider::{Draft, Seconds};
 
-use crate::operation::asked;
+use crate::operation::operation_of;
 use crate::prover::VaultProver;
 use crate::services::{MAX_SWEPT_LOOSENINGS, Services};
-use crate::verification::Beneath;
+use crate::verification::ReadHandles;
 use crate::{
     Answer, Command, Context, Decision, Effect, Event, EventKind, Reply, State, services, tenancy, verification,
 };
@@ -19,7 +19,7 @@ pub const MAX_SWEPT: usize = 1 + MAX_SWEPT_LOOSENINGS;
 /// what one workflow drafted before another one refused, nothing.
 pub fn decide(state: &State, command: Command, context: &mut Context<'_>) -> Decision {
     let mut draft = Draft::default();
-    let asked = context.rules.records_operations.then(|| asked(state, &command)).flatten();
+    let asked = context.rules.records_operations.then(|| operation_of(state, &command)).flatten();
     let answer = answer(state, command, context, &mut draft);
     if let Some(asked) = asked {
         draft.log(Event { at: context.now, kind: EventKind::Operation(asked.record(&answer)) });
@@ -47,14 +47,14 @@ fn answer(state: &State, command: Command, context: &mut Context<'_>, draft: &mu
         Command::Verification(command) => {
             let mut own = verification::Draft::default();
             let services = Services::new(&state.services, &context.rules.services);
-            let beneath = Beneath { tenancy: &state.tenancy, services };
+            let handles = ReadHandles { tenancy: &state.tenancy, services };
             let context = &mut context.under(|rules| &rules.verification);
-            let reply = verification::decide(&state.verification, &beneath, command, context, &mut own);
+            let reply = verification::decide(&state.verification, &handles, command, context, &mut own);
             // Refused or not: what of a refusal is logged is in the draft.
             add(state, draft, context.now, own, identity);
             Ok(Reply::Verification(reply?))
         }
-        Command::Note(note) => {
+        Command::RecordRead(note) => {
             if context.rules.records_operations {
                 draft.log(Event { at: context.now, kind: EventKind::Operation(note.record()) });
             }

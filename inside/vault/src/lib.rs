@@ -58,7 +58,7 @@ pub use adyton_verification::{
     Target, VerificationId, VerificationView,
 };
 pub use ask::Ask;
-pub use command::{Command, Context, Note, Tick};
+pub use command::{Command, Context, RecordRead, Tick};
 pub use decide::{MAX_SWEPT, decide};
 pub use event::{Event, EventKind};
 pub use machine::{Consequence, Frozen, View};

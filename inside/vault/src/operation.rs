@@ -4,7 +4,7 @@
 use adyton_decider::{AnyKind, ClientAddress, CredentialKind, OperationOutcome, OperationRecord};
 
 use crate::{
-    Answer, Caller, Command, Denied, Id, KeyedHash, Note, Refusal, Reply, Scope, ServiceId, State, User,
+    Answer, Caller, Command, Denied, Id, KeyedHash, RecordRead, Refusal, Reply, Scope, ServiceId, State, User,
     VerificationId, services, tenancy, verification,
 };
 
@@ -74,7 +74,7 @@ fn any<K>(id: Id<K>) -> Id<AnyKind> {
 }
 
 /// An operation that waits for its outcome.
-pub(crate) struct Asked {
+pub(crate) struct OperationRequest {
     credential: CredentialKind,
     sid: Id<AnyKind>,
     service: Id<AnyKind>,
@@ -82,7 +82,7 @@ pub(crate) struct Asked {
     object: Id<AnyKind>,
 }
 
-impl Asked {
+impl OperationRequest {
     fn by(caller: &Caller, kind: OperationKind) -> Self {
         let (credential, sid) = match caller.user {
             User::Account(account) => (CredentialKind::Account, any(account)),
@@ -123,13 +123,13 @@ impl Asked {
 }
 
 /// The operation and caller of a command, if the caller is authenticated.
-pub(crate) fn asked(state: &State, command: &Command) -> Option<Asked> {
+pub(crate) fn operation_of(state: &State, command: &Command) -> Option<OperationRequest> {
     let asked = match command {
         Command::Tenancy(command) => return of_tenancy(state, command),
         Command::Services(command) => of_services(command)?,
         Command::Verification(command) => of_verification(command)?,
         // Reads are noted once they are answered.
-        Command::Note(_) | Command::Tick(_) => return None,
+        Command::RecordRead(_) | Command::Tick(_) => return None,
     };
     let (caller, asked) = asked;
     let denied = state.tenancy.authenticate(caller, Scope::Verify).err();
@@ -137,23 +137,25 @@ pub(crate) fn asked(state: &State, command: &Command) -> Option<Asked> {
 }
 
 /// Signatures were verified before there is a command.
-fn of_tenancy(state: &State, command: &tenancy::Command) -> Option<Asked> {
+fn of_tenancy(state: &State, command: &tenancy::Command) -> Option<OperationRequest> {
     use OperationKind::{ChangeKeys, ChangeSettings, CreateTenant};
     match command {
         // Where anybody may become a tenant, nobody is authenticated yet.
-        tenancy::Command::CreateTenant(create) => {
-            create.admitted.map(|_| Asked::signed(CredentialKind::Owners, NONE, CreateTenant, any(create.account)))
-        }
+        tenancy::Command::CreateTenant(create) => create
+            .admitted
+            .map(|_| OperationRequest::signed(CredentialKind::Owners, NONE, CreateTenant, any(create.account))),
         tenancy::Command::ChangeKeys(change) => {
             let account = any(change.account);
-            let asked = Asked::signed(CredentialKind::Signer, account, ChangeKeys, account);
+            let asked = OperationRequest::signed(CredentialKind::Signer, account, ChangeKeys, account);
             state.tenancy.has_account(change.account).then_some(asked)
         }
-        tenancy::Command::ChangeSettings(_) => Some(Asked::signed(CredentialKind::Owners, NONE, ChangeSettings, NONE)),
+        tenancy::Command::ChangeSettings(_) => {
+            Some(OperationRequest::signed(CredentialKind::Owners, NONE, ChangeSettings, NONE))
+        }
     }
 }
 
-fn of_services(command: &services::Command) -> Option<(&Caller, Asked)> {
+fn of_services(command: &services::Command) -> Option<(&Caller, OperationRequest)> {
     use services::Command::{CreateService, DeleteService, Loosen, UpdateService, WithdrawLoosening};
     let (caller, kind, service) = match command {
         CreateService(create) => (&create.caller, OperationKind::CreateService, None),
@@ -162,37 +164,39 @@ fn of_services(command: &services::Command) -> Option<(&Caller, Asked)> {
         Loosen(loosen) => (&loosen.caller, OperationKind::Loosen, Some(loosen.service)),
         WithdrawLoosening(withdraw) => (&withdraw.caller, OperationKind::WithdrawLoosening, Some(withdraw.service)),
     };
-    let asked = Asked { service: service.map_or(NONE, any), ..Asked::by(caller, kind) };
+    let asked = OperationRequest { service: service.map_or(NONE, any), ..OperationRequest::by(caller, kind) };
     Some((caller, asked))
 }
 
-fn of_verification(command: &verification::Command) -> Option<(&Caller, Asked)> {
+fn of_verification(command: &verification::Command) -> Option<(&Caller, OperationRequest)> {
     use verification::Command::{Approve, Cancel, Check, CountRepeat, LookUp, ReportDelivery, Start};
     Some(match command {
-        Start(start) => (&start.caller, Asked::by(&start.caller, OperationKind::Start).of(start.service)),
+        Start(start) => (&start.caller, OperationRequest::by(&start.caller, OperationKind::Start).of(start.service)),
         Check(check) => {
-            let asked = Asked::by(&check.caller, OperationKind::Check).of(check.service);
+            let asked = OperationRequest::by(&check.caller, OperationKind::Check).of(check.service);
             (&check.caller, asked.about(check.target.sid()))
         }
         Cancel(cancel) => {
-            let asked = Asked::by(&cancel.caller, OperationKind::Cancel).of(cancel.service);
+            let asked = OperationRequest::by(&cancel.caller, OperationKind::Cancel).of(cancel.service);
             (&cancel.caller, asked.about(cancel.target.sid()))
         }
         Approve(approve) => {
-            let asked = Asked::by(&approve.caller, OperationKind::Approve).of(approve.service);
+            let asked = OperationRequest::by(&approve.caller, OperationKind::Approve).of(approve.service);
             (&approve.caller, asked.about(approve.target.sid()))
         }
-        LookUp(look) => (&look.caller, Asked::by(&look.caller, OperationKind::LookUp).about(Some(look.verification))),
+        LookUp(look) => {
+            (&look.caller, OperationRequest::by(&look.caller, OperationKind::LookUp).about(Some(look.verification)))
+        }
         ReportDelivery(_) | CountRepeat(_) => return None,
     })
 }
 
-impl Note {
+impl RecordRead {
     /// The record of a read.
     pub(crate) fn record(&self) -> OperationRecord {
-        let asked = Asked::by(&self.caller, self.kind);
+        let asked = OperationRequest::by(&self.caller, self.kind);
         let service = self.service.map_or(NONE, any);
-        let Asked { credential, sid, kind, object, .. } = asked.about(self.verification);
+        let OperationRequest { credential, sid, kind, object, .. } = asked.about(self.verification);
         let outcome = if self.permitted { OperationOutcome::Done } else { OperationOutcome::NotPermitted };
         let client = KeyedHash::<ClientAddress>::MIN;
         OperationRecord { credential, sid, service, kind: kind as u8, object, outcome, client }

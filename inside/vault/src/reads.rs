@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use adyton_services::{Loosening, Services};
 
-use crate::verification::Beneath;
+use crate::verification::ReadHandles;
 use crate::{
-    AccountId, Caller, Denied, FetchService, FetchVerification, KeyId, ListServices, Note, OperationKind, Rules,
+    AccountId, Caller, Denied, FetchService, FetchVerification, KeyId, ListServices, OperationKind, RecordRead, Rules,
     Scopes, Seconds, ServiceId, ServicePage, ServiceView, SubjectSalt, VerificationView, View, services, tenancy,
     verification,
 };
@@ -23,18 +23,18 @@ pub trait Read {
     ///
     /// # Errors
     /// The refusal.
-    fn of(&self, view: &View, rules: &Rules, now: Seconds) -> Result<Self::Reply, Self::Refusal>;
+    fn answer(&self, view: &View, rules: &Rules, now: Seconds) -> Result<Self::Reply, Self::Refusal>;
 
     /// Its record, as if it was permitted.
-    fn asked(&self) -> Note;
+    fn request(&self) -> RecordRead;
 
     /// Why the caller may not read, if that is the refusal.
     fn denied(refusal: &Self::Refusal) -> Option<Denied>;
 
     /// The record of it; none for a caller whose token is wrong.
-    fn note(&self, answer: &Result<Self::Reply, Self::Refusal>) -> Option<Note> {
+    fn record(&self, answer: &Result<Self::Reply, Self::Refusal>) -> Option<RecordRead> {
         let denied = answer.as_ref().err().and_then(Self::denied);
-        (denied != Some(Denied::Unauthorized)).then(|| Note { permitted: denied.is_none(), ..self.asked() })
+        (denied != Some(Denied::Unauthorized)).then(|| RecordRead { permitted: denied.is_none(), ..self.request() })
     }
 }
 
@@ -56,14 +56,14 @@ impl Read for FetchAccount {
     type Reply = AccountView;
     type Refusal = Denied;
 
-    fn of(&self, view: &View, _: &Rules, _: Seconds) -> Result<AccountView, Denied> {
+    fn answer(&self, view: &View, _: &Rules, _: Seconds) -> Result<AccountView, Denied> {
         let account = tenancy::account(&view.tenancy, &self.caller)?;
         let loosenings = view.services.loosenings_of(account.tenant.account).collect();
         Ok(AccountView { account, loosenings })
     }
 
-    fn asked(&self) -> Note {
-        Note {
+    fn request(&self) -> RecordRead {
+        RecordRead {
             caller: self.caller,
             kind: OperationKind::FetchAccount,
             service: None,
@@ -81,12 +81,12 @@ impl Read for FetchService {
     type Reply = ServiceView;
     type Refusal = services::Refusal;
 
-    fn of(&self, view: &View, _: &Rules, _: Seconds) -> Result<ServiceView, services::Refusal> {
+    fn answer(&self, view: &View, _: &Rules, _: Seconds) -> Result<ServiceView, services::Refusal> {
         services::fetch(&view.services, &view.tenancy, self)
     }
 
-    fn asked(&self) -> Note {
-        Note {
+    fn request(&self) -> RecordRead {
+        RecordRead {
             caller: self.caller,
             kind: OperationKind::FetchService,
             service: Some(self.service),
@@ -107,12 +107,12 @@ impl Read for ListServices {
     type Reply = ServicePage;
     type Refusal = services::Refusal;
 
-    fn of(&self, view: &View, _: &Rules, _: Seconds) -> Result<ServicePage, services::Refusal> {
+    fn answer(&self, view: &View, _: &Rules, _: Seconds) -> Result<ServicePage, services::Refusal> {
         services::list(&view.services, &view.tenancy, self)
     }
 
-    fn asked(&self) -> Note {
-        Note {
+    fn request(&self) -> RecordRead {
+        RecordRead {
             caller: self.caller,
             kind: OperationKind::ListServices,
             service: None,
@@ -133,14 +133,14 @@ impl Read for FetchVerification {
     type Reply = VerificationView;
     type Refusal = verification::Refusal;
 
-    fn of(&self, view: &View, rules: &Rules, now: Seconds) -> Result<VerificationView, verification::Refusal> {
+    fn answer(&self, view: &View, rules: &Rules, now: Seconds) -> Result<VerificationView, verification::Refusal> {
         let services = Services::new(&view.services, &rules.services);
-        let beneath = Beneath { tenancy: &view.tenancy, services };
-        verification::fetch(&view.verification, &beneath, self, now)
+        let handles = ReadHandles { tenancy: &view.tenancy, services };
+        verification::fetch(&view.verification, &handles, self, now)
     }
 
-    fn asked(&self) -> Note {
-        Note {
+    fn request(&self) -> RecordRead {
+        RecordRead {
             caller: self.caller,
             kind: OperationKind::FetchVerification,
             service: Some(self.service),

@@ -77,7 +77,7 @@ fn keys(scattered: bool) -> State {
     for number in 0..ITEMS / EACH {
         let key = |at| NewKey {
             key: id(number * EACH + at, scattered),
-            scopes: Scopes::of(&[Scope::Verify]),
+            scopes: Scopes::from_slice(&[Scope::Verify]),
             token_hash: TokenHash::from_bytes([2; 32]),
         };
         let (account, added) = (id(number, true), (0..EACH).map(key).collect());

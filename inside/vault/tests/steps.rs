@@ -58,7 +58,7 @@ impl Vault {
                 admitted: None,
                 friendly_name: "Acme".into(),
             });
-            let new = |key| NewKey { key: id(key), scopes: Scopes::of(&[Scope::Verify]), token_hash: TOKEN };
+            let new = |key| NewKey { key: id(key), scopes: Scopes::from_slice(&[Scope::Verify]), token_hash: TOKEN };
             vault.happened(tenancy::Event::KeysChanged {
                 account,
                 sequence: 1,
@@ -116,7 +116,7 @@ impl Vault {
 
     /// Steps of each kind of command.
     fn all(&mut self) -> Vec<(&'static str, usize)> {
-        let added = vec![NewKey { key: KeyId::MAX, scopes: Scopes::of(&[Scope::Admin]), token_hash: TOKEN }];
+        let added = vec![NewKey { key: KeyId::MAX, scopes: Scopes::from_slice(&[Scope::Admin]), token_hash: TOKEN }];
         let changes = KeyChanges { added, removed: vec![id(0)], ..KeyChanges::default() };
         let change = self.steps(ChangeKeys { account: id(0), sequence: 2, changes });
         let ((), account) = counted(|| {

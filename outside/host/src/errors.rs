@@ -41,7 +41,7 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// How both errors put it.
+/// Message shared by both errors.
 struct OtherFormat {
     expected: u64,
     got: u64,

@@ -1,7 +1,8 @@
 //! The ingress pipe: one client's TLS connection to one stream into the enclave, byte for byte.
 //!
-//! The enclave ends a connection that idles, after two minutes. Where the host has fewer places than it has clients, it ends
-//! connections itself, those that are quiet longest first: the enclave spoke last, at least [`IDLE_TIMEOUT_WHEN_FULL`] ago.
+//! The enclave ends a connection that idles, after two minutes. Where the host has fewer places
+//! than it has clients, it ends connections itself, those that are quiet longest first: the enclave
+//! spoke last, at least [`IDLE_TIMEOUT_WHEN_FULL`] ago.
 
 use std::io;
 use std::pin::pin;

@@ -95,14 +95,14 @@ async fn serve(arguments: Arguments, store: Writer) -> Result<(), Box<dyn std::e
         "listen": clients.local_addr()?.to_string(), "service": service.to_string(), "metrics": address(&scraped)?,
         "health": address(&probed)?, "tiles": address(&gov)?, "tiles_ops": address(&operations)?,
     });
-    say(&ready).inspect_err(|_| drop(std::fs::remove_file(&address_file)))?;
+    print_line(&ready).inspect_err(|_| drop(std::fs::remove_file(&address_file)))?;
 
     let metrics = Arc::new(Metrics::default());
     let observed = Arc::clone(&metrics);
     let sink = Arc::new(move |event| {
         observed.observe(&event);
         if let Some(line) = describe(event) {
-            drop(say(&line));
+            drop(print_line(&line));
         }
     });
     let answered = async |listener, pages| match listener {
@@ -144,7 +144,7 @@ async fn listen_on(address: Option<SocketAddr>) -> Result<Option<TcpListener>, S
 }
 
 /// One line on stdout. Not `println!`, which panics when the reader is gone.
-fn say(line: &Value) -> std::io::Result<()> {
+fn print_line(line: &Value) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()

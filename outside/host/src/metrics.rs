@@ -13,10 +13,10 @@ use adyton_frame::{Ceiling, Counters, DeliveryFailure, Event, StopReason};
 
 /// State according to the events.
 #[derive(Debug, Default)]
-pub struct Metrics(Mutex<Seen>);
+pub struct Metrics(Mutex<State>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct State {
     counters: Counters,
     ready: bool,
     /// Logs that the store does not take now.

@@ -15,16 +15,16 @@ use crate::tables::{BATCHES, CHUNKS, HOT_RETIRED, KEPT_RETIRED, MARKS, newest};
 use crate::{RedbStore, StoreError};
 
 impl RedbStore {
-    /// Deletes a part of what a retirement names, after scanning `most` batches. Returns true if
+    /// Deletes a part of what a retirement names, after scanning `max` batches. Returns true if
     /// work remains.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn retire_some(&mut self, log: LogId, retirement: &Retirement, most: u64) -> Result<bool, StoreError> {
+    pub fn retire_some(&mut self, log: LogId, retirement: &Retirement, max: u64) -> Result<bool, StoreError> {
         self.write(|database| {
             let mut write = database.begin_write()?;
             let number = log.number();
-            let is_left = {
+            let has_more = {
                 let mut batches = write.open_table(BATCHES)?;
                 let newest = newest(&batches, log, |index, row| (index, row.entry()))?;
                 let Some((last, entry)) = newest else { return Ok(false) };
@@ -32,27 +32,28 @@ impl RedbStore {
                     return Ok(false);
                 }
                 let mut marks = write.open_table(MARKS)?;
-                let mut walk = Walk { log: number, end: retirement.below.min(last + 1), left: most.max(1), retirement };
-                let mut is_left = false;
+                let mut walk =
+                    Walk { log: number, end: retirement.below.min(last + 1), remaining: max.max(1), retirement };
+                let mut has_more = false;
                 for (mark, body) in [(HOT_RETIRED, Body::Hot), (KEPT_RETIRED, Body::Kept)] {
                     let from = marks.get((number, mark))?.map_or(0, |index| index.value());
-                    let (reached, is_over) = walk.some(&mut batches, from, body)?;
+                    let (reached, is_complete) = walk.step(&mut batches, from, body)?;
                     if reached > from {
                         marks.insert((number, mark), reached)?;
                     }
-                    is_left |= !is_over;
+                    has_more |= !is_complete;
                 }
-                if !is_left {
+                if !has_more {
                     let all = (number, [0; 16], 0)..=(number, [0xFF; 16], u32::MAX);
                     write.open_table(CHUNKS)?.retain_in(all, |(_, id, _), _| id == retirement.snapshot)?;
                 }
-                is_left
+                has_more
             };
-            if is_left {
+            if has_more {
                 write.set_durability(Durability::None)?;
             }
             write.commit()?;
-            Ok(is_left)
+            Ok(has_more)
         })
     }
 }
@@ -62,21 +63,21 @@ struct Walk<'a> {
     log: u16,
     /// Batches at or above this index stay as they are.
     end: u64,
-    /// Batches that may still be looked at.
-    left: u64,
+    /// Batches that may still be scanned.
+    remaining: u64,
     retirement: &'a Retirement,
 }
 
 impl Walk<'_> {
-    /// Takes one kind of body away from `from` on. Up to where, and whether nothing more is to go
-    /// now.
-    fn some(
+    /// Deletes one kind of body from `from` on. Returns the index reached and whether the walk is
+    /// complete.
+    fn step(
         &mut self,
         batches: &mut Table<'_, (u16, u64), &'static [u8]>,
         from: u64,
         which: Body,
     ) -> Result<(u64, bool), StorageError> {
-        let until = self.end.min(from.saturating_add(self.left));
+        let until = self.end.min(from.saturating_add(self.remaining));
         let (mut reached, mut is_too_young) = (from, false);
         let mut rewritten = Vec::new();
         for found in batches.range((self.log, from)..(self.log, until.max(from)))? {
@@ -88,14 +89,14 @@ impl Walk<'_> {
                 break;
             }
             reached = key.value().1 + 1;
-            if let Some(left) = row.without(|body| body == which && retires(self.retirement, &entry, body)) {
-                rewritten.push((key.value(), left.encode()?));
+            if let Some(stripped) = row.without(|body| body == which && retires(self.retirement, &entry, body)) {
+                rewritten.push((key.value(), stripped.encode()?));
             }
         }
         for (key, row) in rewritten {
             batches.insert(key, &row[..])?;
         }
-        self.left -= reached - from;
+        self.remaining -= reached - from;
         Ok((reached, is_too_young || reached >= self.end))
     }
 

@@ -51,7 +51,7 @@ impl Writer {
         let work = move || {
             while let Some(job) = next(&inbox, thread.is_idle()) {
                 if let Some((request, reply)) = job {
-                    thread.take(request, reply);
+                    thread.handle(request, reply);
                 }
                 thread.step();
             }
@@ -88,7 +88,7 @@ impl Thread {
     }
 
     /// Carries out a request, or takes it up.
-    fn take(&mut self, request: Message, reply: Reply) {
+    fn handle(&mut self, request: Message, reply: Reply) {
         if let Message::Retire { log, below, bucket, snapshot, boot_id } = request {
             let retirement = Retirement { below, bucket, snapshot, boot_id };
             self.retiring.push_back((LogId::from_number(log), retirement, reply));
@@ -256,7 +256,7 @@ mod tests {
         let mut answers = Vec::new();
         for request in [put([1; 16]), retire, put([3; 16])] {
             let (reply, answer) = oneshot::channel();
-            thread.take(request, reply);
+            thread.handle(request, reply);
             answers.push(answer);
         }
         while !thread.is_idle() {

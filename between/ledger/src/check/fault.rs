@@ -13,7 +13,7 @@ pub enum Rule {
     Header(EntryError),
     /// The header's index is not its place.
     Index {
-        /// What the header says.
+        /// The header's value.
         got: u64,
     },
     /// The kind does not belong in this log.
@@ -79,7 +79,7 @@ pub struct Fault {
     pub log: LogId,
     /// At which entry, or after how many.
     pub index: u64,
-    /// What is wrong.
+    /// The fault.
     pub rule: Rule,
 }
 

@@ -16,7 +16,7 @@ const CLOCK_ROOM: u64 = 60;
 /// Seconds of a time bucket.
 const BUCKET: u64 = 10;
 
-/// What a check needs besides the logs.
+/// Inputs of a check besides the logs.
 pub trait CheckContext {
     /// Seconds for which a policy keeps bodies; `None` if its bytes cannot be read.
     fn retention(&self, policy: &[u8]) -> Option<u64>;

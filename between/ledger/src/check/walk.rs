@@ -29,7 +29,7 @@ pub(super) struct Walk<'a> {
     pub(super) expected: BTreeSet<(u64, Hash)>,
     /// The release in force, once the genesis was read.
     releases: Option<Releases>,
-    /// What `gov` says the owners did.
+    /// Actions of the owners in `gov`.
     pub(super) history: History,
     bucket: u64,
     /// The first missing body that no snapshot after it explains.
@@ -65,7 +65,7 @@ impl<'a> Walk<'a> {
         CheckError::Fault(Fault { log: self.log, index: self.frontier.size(), rule })
     }
 
-    /// What was recomputed so far.
+    /// The facts recomputed so far.
     pub(super) fn report(&self) -> LogReport {
         LogReport { size: self.frontier.size(), root: self.frontier.root(), ..self.report.clone() }
     }

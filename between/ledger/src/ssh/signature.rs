@@ -55,7 +55,7 @@ pub enum SshSignatureError {
     Form,
     /// The blob is of another version.
     Version {
-        /// What stands there.
+        /// The value found.
         got: u32,
     },
     /// The key is not one that may sign.

@@ -1,19 +1,24 @@
 //! One conversation with a CA (RFC 8555).
 //!
-//! 1. every address that the CA names must be at the policy's host and port: the policy names no other place. What the CA
-//!    says is public, and is believed only as far as a certificate that it gives holds ([`crate::public`]);
-//! 2. a request whose nonce is refused is signed anew with the nonce that came with the refusal (§6.5), [`MAX_NONCES`] times. A
-//!    refusal that is temporary as well, by its status, counts as temporary;
-//! 3. a temporary refusal ([`retry::is_temporary`]) is repeated after the time of `Retry-After`, at most [`MAX_PAUSE`], and as
-//!    often in a conversation as [`PAUSES`] has entries. Beyond that the conversation ends with [`AcmeError::Busy`], which names
-//!    the time to wait;
-//! 4. polling waits as `Retry-After` of the answer before it says, but at most [`MAX_POLL`]: on an answer of 200 it is a
-//!    suggestion (RFC 8555 §7.5.1), and some CAs suggest a day for what takes minutes. Without it polls come after
-//!    [`POLL_INTERVAL`] at first, then after a tenth of the time since the first one. Polling ends after [`POLL_TIMEOUT`];
-//! 5. an answer to a challenge or a finalization can be lost although the CA acted. So what the CA refuses then is held against
-//!    what the authorization or the order says: that decides what is done next;
-//! 6. a refusal without a problem document (RFC 8555 §6.7) comes from what stands before the CA. It ends the conversation
-//!    ([`AcmeError::NoProblem`]) and tells nothing about an account or an order.
+//! 1. every address that the CA names must be at the policy's host and port: the policy names no
+//!    other place. What the CA says is public, and is believed only as far as a certificate that it
+//!    gives holds ([`crate::public`]);
+//! 2. a request whose nonce is refused is signed anew with the nonce that came with the refusal
+//!    (§6.5), [`MAX_NONCES`] times. A refusal that is temporary as well, by its status, counts as
+//!    temporary;
+//! 3. a temporary refusal ([`retry::is_temporary`]) is repeated after the time of `Retry-After`, at
+//!    most [`MAX_PAUSE`], and as often in a conversation as [`PAUSES`] has entries. Beyond that the
+//!    conversation ends with [`AcmeError::Busy`], which names the time to wait;
+//! 4. polling waits as `Retry-After` of the answer before it says, but at most [`MAX_POLL`]: on an
+//!    answer of 200 it is a suggestion (RFC 8555 §7.5.1), and some CAs suggest a day for what takes
+//!    minutes. Without it polls come after [`POLL_INTERVAL`] at first, then after a tenth of the
+//!    time since the first one. Polling ends after [`POLL_TIMEOUT`];
+//! 5. an answer to a challenge or a finalization can be lost although the CA acted. So what the CA
+//!    refuses then is held against what the authorization or the order says: that decides what is
+//!    done next;
+//! 6. a refusal without a problem document (RFC 8555 §6.7) comes from what stands before the CA. It
+//!    ends the conversation ([`AcmeError::NoProblem`]) and tells nothing about an account or an
+//!    order.
 
 use adyton_seal::EcdsaKey;
 use bytes::Bytes;
@@ -102,7 +107,7 @@ pub(super) struct Order {
     retry_after: Option<u64>,
 }
 
-/// What is to be done with an order.
+/// The next step of an order.
 pub(super) enum Step {
     /// Prove the names.
     Prove,

@@ -114,7 +114,7 @@ impl fmt::Display for AcmeError {
     }
 }
 
-/// What the owners can do about a refusal.
+/// How the owners can resolve a refusal.
 fn remedy(reason: &str) -> &'static str {
     match reason {
         "externalAccountRequired" => ": it needs an external account: name one in the policy ([acme] external_account)",

@@ -93,7 +93,7 @@ impl Records for Arc<Mutex<GovLog>> {
     }
 }
 
-/// What it depends on.
+/// Dependencies.
 pub struct Deps<R> {
     /// Seals and opens keys.
     pub keys: Arc<PublicKeys>,
@@ -173,7 +173,7 @@ impl<T: Transport> Acme<T> {
         }
     }
 
-    /// What is shown, and what others may know.
+    /// The status that is shown to other tasks.
     pub fn shared(&self) -> Arc<AcmeStatus> {
         Arc::clone(&self.shared)
     }

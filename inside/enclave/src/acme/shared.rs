@@ -1,4 +1,5 @@
-//! What connections and the API see of certificates that the vault obtains: answers to challenges, the certificate, and how it goes.
+//! Status of the certificates that the vault obtains, for connections and the API: answers to
+//! challenges, the certificate, and how it goes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,7 +9,7 @@ use rustls::sign::CertifiedKey;
 use crate::clock::Clock;
 use crate::public::PublicCertificate;
 
-/// What others may know.
+/// The status for other tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// Address of the directory.
@@ -23,7 +24,7 @@ pub struct Status {
     pub last_failure: Option<String>,
 }
 
-/// What is shown, and what others may know.
+/// The status that is shown to other tasks.
 #[derive(Default)]
 pub struct AcmeStatus {
     clock: Option<Arc<Clock>>,
@@ -52,7 +53,7 @@ impl AcmeStatus {
         self.certificate.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What others may know.
+    /// The status for other tasks.
     pub fn status(&self) -> Status {
         let mut status = self.status.read().unwrap_or_else(PoisonError::into_inner).clone();
         // A sleep ends a moment late, or much later if the machine was suspended.

@@ -1,10 +1,12 @@
 //! A circuit breaker: a carrier that cannot be reached is left alone for a while.
 //!
 //! 1. *closed*: everything passes; [`THRESHOLD`] failures in a row open it;
-//! 2. *open*: nothing passes until its period is over;
-//! 3. *probing*: one message passes. If it gets through, the breaker closes; if not, it opens for twice as long.
+//! 2. *open*: nothing passes until its period has ended;
+//! 3. *probing*: one message passes. If it gets through, the breaker closes; if not, it opens for
+//!    twice as long.
 //!
-//! Only the lack of an answer counts as a failure. An answer, even a refusal, shows that the carrier is there.
+//! Only the lack of an answer counts as a failure. An answer, even a refusal, shows that the
+//! carrier is there.
 
 use tokio::time::{Duration, Instant};
 

@@ -1,18 +1,21 @@
 //! One letter's way along the routes of its order.
 //!
-//! 1. The routes are tried in order. A route that could not be reached is tried [`TRIES`] times, the last one left as often as
-//!    there is time; one that is busy is left at once for the next.
-//! 2. Between tries at one route it waits ([`backoff`]), at least as long as the carrier asked for. From one route to the next it
-//!    does not wait: only after the last one, until the first of them may be tried again.
+//! 1. The routes are tried in order. A route that could not be reached is tried [`TRIES`] times,
+//!    the last one left as often as there is time; one that is busy is left at once for the next.
+//! 2. Between tries at one route it waits ([`backoff`]), at least as long as the carrier asked for.
+//!    From one route to the next it does not wait: only after the last one, until the first of them
+//!    may be tried again.
 //! 3. A route whose breaker is open, whose turn does not come or which has no place is passed over.
-//! 4. A route that refuses this letter, or the sender, is not tried again. A carrier that refuses the recipient ends the
-//!    journey. If a reply leaves open which of them it refuses, the next route is tried; once every route has given such a
-//!    reply, the recipient counts as refused.
-//! 5. A hand-over that left and was not confirmed is the last one, for a carrier may have the letter: no route is tried any
-//!    more. Only a carrier that deduplicates by the letter's key gets it again, after each of [`REPEAT_AFTER`], and only once the
-//!    vault has counted the repeat as a message.
-//! 6. The journey ends with the code, and with its verification. What has not left by then does not leave. A hand-over that
-//!    may have left is awaited for at most [`WITHDRAW_TIMEOUT`], so that its outcome is known; nothing follows it.
+//! 4. A route that refuses this letter, or the sender, is not tried again. A carrier that refuses
+//!    the recipient ends the journey. If a reply leaves open which of them it refuses, the next
+//!    route is tried; once every route has given such a reply, the recipient counts as refused.
+//! 5. A hand-over that left and was not confirmed is the last one, for a carrier may have the
+//!    letter: no route is tried any more. Only a carrier that deduplicates by the letter's key gets
+//!    it again, after each of [`REPEAT_AFTER`], and only once the vault has counted the repeat as a
+//!    message.
+//! 6. The journey ends with the code, and with its verification. What has not left by then does not
+//!    leave. A hand-over that may have left is awaited for at most [`WITHDRAW_TIMEOUT`], so that
+//!    its outcome is known; nothing follows it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -41,9 +44,9 @@ pub(super) type Arrival = (Outcome, Option<u8>);
 /// Why a journey is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// The life of its code is over.
+    /// Its code has expired.
     Expired,
-    /// Its verification is over, or a newer attempt takes its place.
+    /// Its verification has ended, or a newer attempt replaces it.
     Stopped,
 }
 

@@ -1,13 +1,17 @@
 //! An HTTP connection to a carrier that knows whether a request has left.
 //!
-//! 1. The connection is polled by the task that sends a request, not by one of its own: dropping the request stops the writing.
-//! 2. Once the last byte of a request was handed to TLS the request has left ([`Progress::leaves`]). Until then a carrier
-//!    cannot have acted on it: its length was announced and not reached.
-//! 3. The head of the answer is the answer. Its body is read within [`MAX_BODY`] and [`BODY_TIMEOUT`]; one that is longer,
-//!    slower or cut off counts as empty. A line of the head that is no field is ignored, a folded one is joined: where the body
-//!    ends comes from fields that can be read, else the connection's end is the body's, and it is not used again.
-//!    What all of it may cost is the stream's budget ([`crate::egress::AnswerBudget`]).
-//! 4. Whatever fails before 2. is a failure of transport; after it, without a head, nothing is known of the letter.
+//! 1. The connection is polled by the task that sends a request, not by one of its own: dropping
+//!    the request stops the writing.
+//! 2. Once the last byte of a request was handed to TLS the request has left
+//!    ([`Progress::leaves`]). Until then a carrier cannot have acted on it: its length was
+//!    announced and not reached.
+//! 3. The head of the answer is the answer. Its body is read within [`MAX_BODY`] and
+//!    [`BODY_TIMEOUT`]; one that is longer, slower or cut off counts as empty. A line of the head
+//!    that is no field is ignored, a folded one is joined: where the body ends comes from fields
+//!    that can be read, else the connection's end is the body's, and it is not used again. What all
+//!    of it may cost is the stream's budget ([`crate::egress::AnswerBudget`]).
+//! 4. Whatever fails before 2. is a failure of transport; after it, without a head, nothing is
+//!    known of the letter.
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -36,7 +40,7 @@ const MAX_HEAD: usize = 16 * 1024;
 const MAX_BODY: usize = 16 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What came back. It may hold credentials, so it is not printed.
+/// An answer. It may hold credentials, so it is not printed.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,

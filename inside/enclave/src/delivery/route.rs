@@ -21,7 +21,7 @@ pub struct RouteConfig {
     pub trust: Trust,
     /// Name of its credential in the settings.
     pub credential: String,
-    /// What a message costs, in millionths of the policy's unit.
+    /// Cost of a message, in millionths of the policy's unit.
     pub cost: u64,
 }
 

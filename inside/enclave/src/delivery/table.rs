@@ -60,8 +60,8 @@ impl RoutingTable {
         self.usable(channel, to).collect()
     }
 
-    /// What a message costs at most, in millionths of the policy's unit: by the dearest of its
-    /// routes, for an attacker on the network path chooses which of them it takes.
+    /// Highest cost of a message, in millionths of the policy's unit: that of its dearest route,
+    /// for an attacker on the network path chooses the route.
     pub fn cost(&self, channel: Channel, to: &str) -> u64 {
         self.usable(channel, to).filter_map(|place| self.costs.get(usize::from(place))).copied().max().unwrap_or(0)
     }

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 
 use super::{EgressError, Endpoint, Meter, Wire};
 
-/// What came back. It may hold credentials, so it is not printed.
+/// An answer. It may hold credentials, so it is not printed.
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,

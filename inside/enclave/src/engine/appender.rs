@@ -97,7 +97,7 @@ impl FakeHost {
     }
 
     /// Reports its progress.
-    pub(super) async fn say(&mut self, progress: Progress) {
+    pub(super) async fn report(&mut self, progress: Progress) {
         let _ = self.progress.send(progress).await;
     }
 }

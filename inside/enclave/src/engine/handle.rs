@@ -136,7 +136,7 @@ impl Engine {
     /// [`Failure`].
     pub async fn submit(&self, command: Command) -> Result<Reply, Failure> {
         let fresh = fresh()?;
-        let countable = CountedCommand::of(&command);
+        let countable = CountedCommand::from_command(&command);
         let cost = State::cost(&self.published(), &command);
         let answer = self.ask(cost, |ticket| Request::Command(command, fresh, ticket)).await;
         let counters = &self.shared.counters;

@@ -127,7 +127,7 @@ impl Writer {
             while !self.shard.is_full()
                 && let Some(request) = requests.pop()
             {
-                self.take(request);
+                self.handle_request(request);
             }
             if self.deps.log.is_in_flight() || !self.send()? {
                 return Ok(());
@@ -143,7 +143,7 @@ impl Writer {
         }
     }
 
-    fn take(&mut self, request: Request) {
+    fn handle_request(&mut self, request: Request) {
         match request {
             Request::Command(command, fresh, ticket) => self.decide(command, fresh, ticket),
             Request::Settings(text, effective, fresh, ticket) => {

@@ -150,7 +150,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, 60200, &error.to_string())
     }
 
-    /// What of signed settings cannot be used: names and places only.
+    /// Signed settings that the policy cannot apply: names and places only.
     pub(crate) fn inapplicable(error: &Inapplicable) -> Self {
         Self::new(StatusCode::BAD_REQUEST, 60200, &format!("the settings: {error}"))
     }
@@ -189,7 +189,7 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, 20503, "Another signed request is under way: try again").after(1)
     }
 
-    /// What happens by the request is larger than the log's largest batch.
+    /// The request's events are larger than the log's largest batch.
     pub(crate) fn over_batch() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, 20413, "The request is larger than one batch of the log")
     }
@@ -229,7 +229,7 @@ pub(crate) fn outcome_text(outcome: Option<Outcome>) -> &'static str {
     }
 }
 
-/// The word for why a verification is over.
+/// The word for why a verification ended.
 pub(crate) fn reason_text(reason: Reason) -> &'static str {
     match reason {
         Reason::Expired => "expired",

@@ -21,7 +21,7 @@ use crate::hashes;
 /// with it, also if it knows the key by then.
 const NOBODY: AccountId = AccountId::MIN;
 
-/// What an `Authorization` header claims. Nothing of it was checked.
+/// The claims of an `Authorization` header, unchecked.
 pub struct BasicCredentials {
     /// The user.
     pub user: User,
@@ -50,8 +50,8 @@ impl BasicCredentials {
 }
 
 impl Api {
-    /// Who asks, as the request claims, and the account that the newest view knows the user to be of. Nothing of it was
-    /// checked.
+    /// The caller, as the request claims, and the account that the newest view knows the user to be
+    /// of. Nothing of it was checked.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let mut given = headers.get_all(AUTHORIZATION).iter();
         // Two credentials are none: which one counts must not be a matter of taste.
@@ -59,7 +59,7 @@ impl Api {
         let claimed = header.and_then(BasicCredentials::parse).ok_or_else(ApiError::unauthorized)?;
         let BasicCredentials { user, token } = claimed;
         let token_hash = hashes::token_hash(&self.token_key, user, token.expose().as_bytes());
-        // What the vault does not know goes the same way, and is refused where it is authenticated.
+        // Unknown credentials take the same path, and are refused where they are authenticated.
         let account = match user {
             User::Account(account) => account,
             User::Key(key) => self.engine.published().account_of(key).unwrap_or(NOBODY),

@@ -1,16 +1,19 @@
 //! The byte budget of requests and large answers in flight, over all connections.
 //!
-//! 1. a body is charged in steps, as it arrives (`upload`). One that is not complete makes room for those that come after it;
-//! 2. an answer of more than [`SMALL_ANSWER`] bytes is measured and charged before it is made. Smaller ones are part of what a
-//!    connection costs, so nobody can use them up;
-//! 3. bytes are given back when the buffer that they stand for is freed ([`Charge::hold`]): for an answer, once the TLS layer has
-//!    taken its last byte;
-//! 4. each payer has a share (`ledger`): an account, and in it each of its users, that is its token or an API key. Requests with
-//!    signatures, and requests without a verified token, have pools of their own. So a stranger who names an account takes
-//!    nothing of that account's share, and a key leaves the account's other keys as much as it holds.
+//! 1. a body is charged in steps, as it arrives (`upload`). One that is not complete makes room for
+//!    those that come after it;
+//! 2. an answer of more than [`SMALL_ANSWER`] bytes is measured and charged before it is made.
+//!    Smaller ones are part of what a connection costs, so nobody can use them up;
+//! 3. bytes are given back when the buffer that they stand for is freed ([`Reservation::hold`]):
+//!    for an answer, once the TLS layer has taken its last byte;
+//! 4. each payer has a share (`ledger`): an account, and in it each of its users, that is its token
+//!    or an API key. Requests with signatures, and requests without a verified token, have pools of
+//!    their own. So a stranger who names an account takes nothing of that account's share, and a
+//!    key leaves the account's other keys as much as it holds.
 //!
-//! What it does not cover: what each connection may have at any time, whatever others do. These are the buffers of TLS and HTTP,
-//! small answers, and one answer with evidence. Their sizes are constants; `docs/LIMITS.md` has the sum.
+//! What it does not cover: what each connection may have at any time, whatever others do. These are
+//! the buffers of TLS and HTTP, small answers, and one answer with evidence. Their sizes are
+//! constants; `docs/LIMITS.md` has the sum.
 
 mod ledger;
 mod upload;
@@ -80,10 +83,10 @@ impl Budget {
     }
 
     /// Takes bytes of a payer's share. Bodies that are not complete make room.
-    pub(crate) fn take(&self, payer: Payer, bytes: usize) -> Result<Charge, OverShare> {
+    pub(crate) fn take(&self, payer: Payer, bytes: usize) -> Result<Reservation, OverShare> {
         let share = payer.share();
         self.with_room(&share, |ledger| ledger.take(&share, bytes))?;
-        Ok(Charge { budget: self.clone(), share, bytes })
+        Ok(Reservation { budget: self.clone(), share, bytes })
     }
 
     /// Whether so many bytes could be taken now.
@@ -139,13 +142,13 @@ impl Budget {
 }
 
 /// Bytes that were taken; dropping it gives them back.
-pub(crate) struct Charge {
+pub(crate) struct Reservation {
     budget: Budget,
     share: Share,
     bytes: usize,
 }
 
-impl Charge {
+impl Reservation {
     /// Counts the size that a buffer turned out to have.
     fn settle(&mut self, bytes: usize) {
         let mut ledger = self.budget.ledger();
@@ -172,7 +175,7 @@ impl Charge {
     }
 }
 
-impl Drop for Charge {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.ledger().give_back(&self.share, self.bytes);
     }
@@ -181,7 +184,7 @@ impl Drop for Charge {
 /// Frees its buffer before it gives its bytes back: fields are dropped in order.
 struct Reserved<T> {
     buffer: T,
-    _charge: Charge,
+    _charge: Reservation,
 }
 
 impl AsRef<[u8]> for Reserved<Vec<u8>> {

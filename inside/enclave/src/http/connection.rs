@@ -1,17 +1,19 @@
 //! One client's connection: its handshake, its requests one by one, its end.
 //!
-//! 1. the TLS handshake, within [`HEAD_TIME`]; from here on the client must read what it is sent (`write_deadline`);
-//! 2. HTTP/1.1. The first request's head must arrive within [`HEAD_TIME`], a later one within the same time from its first byte;
-//!    between two requests a connection may idle for [`IDLE_TIME`];
+//! 1. the TLS handshake, within [`HEAD_TIME`]; from here on the client must read what it is sent
+//!    (`write_deadline`);
+//! 2. HTTP/1.1. The first request's head must arrive within [`HEAD_TIME`], a later one within the
+//!    same time from its first byte; between two requests a connection may idle for [`IDLE_TIME`];
 //! 3. the end: the client gets [`DRAIN_TIMEOUT`] to end its side.
 //!
-//! Connections are kept longer than SDKs' pools reuse them, so that a reuse never meets a connection that is just being closed.
-//! Answers announce [`ANNOUNCED`] seconds (`Keep-Alive`), which is less than what holds, by a margin. Where places are short
-//! ([`adyton_transport::Places`]), answers carry `Connection: close` instead, and connections that idle are closed, those
-//! that idle longest first.
+//! Connections are kept longer than SDKs' pools reuse them, so that a reuse never meets a
+//! connection that is just being closed. Answers announce [`ANNOUNCED`] seconds (`Keep-Alive`),
+//! which is less than what holds, by a margin. Where places are short
+//! ([`adyton_transport::Places`]), answers carry `Connection: close` instead, and connections that
+//! idle are closed, those that idle longest first.
 //!
-//! Limits: the first bytes of a pipelined head may already be read when its connection begins to idle. It then has
-//! [`IDLE_TIME`] until its next byte.
+//! Limits: the first bytes of a pipelined head may already be read when its connection begins to
+//! idle. It then has [`IDLE_TIME`] until its next byte.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -51,7 +53,7 @@ const IDLE_TIME: Duration = Duration::from_secs(120);
 const ANNOUNCED: u64 = 100;
 /// Longest wait for a client to read what it is sent.
 const WRITE_TIME: Duration = Duration::from_secs(20);
-/// Longest wait for a client to end its side of a connection that is over.
+/// Longest wait for a client to end its side of a connection that has ended.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Fields of a request's head.
 const MAX_HEADERS: usize = 64;
@@ -102,7 +104,7 @@ async fn connection(stream: Stream, acceptor: TlsAcceptor, router: Router, place
     let _ = timeout(DRAIN_TIMEOUT, part(stream)).await;
 }
 
-/// 2. Serves requests until the connection is over; gives the stream back.
+/// 2. Serves requests until the connection ends; returns the stream.
 pub(super) async fn http<S>(stream: S, channel: Channel, router: Router, place: Arc<Place>) -> S
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -196,7 +198,7 @@ const ANSWERED: u8 = 2;
 /// The next request is awaited.
 const IDLE: u8 = 3;
 
-/// What a connection is about. Only its own task changes it.
+/// Phase of a connection. Only its own task changes it.
 struct Phase {
     at: AtomicU8,
     changes: AtomicU64,

@@ -1,5 +1,5 @@
-//! The tenant's request `tenant-keys`: keys that its client made and sealed, and keys that go. Nobody else makes or resets
-//! them (DESIGN §7).
+//! The tenant's request `tenant-keys`: keys that its client made and sealed, and keys to remove.
+//! Nobody else makes or resets them (DESIGN §7).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,9 +33,9 @@ pub struct KeysRequest {
     pub reset: bool,
     /// A new token of the account itself, sealed.
     pub sealed_token: Option<Vec<u8>>,
-    /// API keys that go.
+    /// API keys to remove.
     pub removed: Vec<KeyId>,
-    /// API keys that come, with what they may do and the sealed secret.
+    /// API keys to add, with their scopes and the sealed secret.
     pub added: Vec<(KeyId, Scopes, Vec<u8>)>,
 }
 
@@ -67,11 +67,11 @@ impl KeysRequest {
         let added = |adyton_api::NewKey { key_sid, scopes, sealed_secret }: &adyton_api::NewKey| {
             let scopes: Option<Vec<Scope>> = scopes.iter().map(|scope| Scope::parse(scope)).collect();
             // Each once.
-            let once = |scopes: &Vec<Scope>| Scopes::of(scopes).list().count() == scopes.len();
+            let once = |scopes: &Vec<Scope>| Scopes::from_slice(scopes).list().count() == scopes.len();
             let scopes = scopes.filter(|scopes| !scopes.is_empty() && once(scopes)).ok_or(SCOPES)?;
             let secret = decode(sealed_secret).ok_or(MemberError::field("sealed_secret", BASE64))?;
             let key = sid(key_sid).ok_or(MemberError::field("key_sid", KEY_SID))?;
-            Ok::<_, MemberError>((key, Scopes::of(&scopes), secret))
+            Ok::<_, MemberError>((key, Scopes::from_slice(&scopes), secret))
         };
         Ok(Self {
             reset,
@@ -163,7 +163,7 @@ mod tests {
             parse(&format!(r#"{{"add":[{{"key_sid":"{KEY}","scopes":{scopes},"sealed_secret":"AQE="}}]}}"#))
         };
         let added = key(r#"["verify","support"]"#).unwrap().added;
-        assert_eq!(added[0].1, Scopes::of(&[Scope::Verify, Scope::Support]));
+        assert_eq!(added[0].1, Scopes::from_slice(&[Scope::Verify, Scope::Support]));
         for scopes in ["[]", r#"["verify","verify"]"#, r#"["Verify"]"#, r#"["root"]"#, r#"[""]"#] {
             assert_eq!(key(scopes), Err(SCOPES), "{scopes}");
         }

@@ -75,9 +75,9 @@ pub use tenants::{TenantRequest, TenantRequestError};
 pub(crate) use vault::certificate_answer;
 pub use workers::Workers;
 
-/// What the handlers share.
+/// State shared by the handlers.
 pub struct Api {
-    /// What proves what runs.
+    /// Evidence of the running code.
     pub evidence: Evidence,
     /// The decider.
     pub engine: Engine,
@@ -93,9 +93,10 @@ pub struct Api {
     pub hosts: Hosts,
     /// The answer with what a public CA may be asked to sign, if the policy has public names.
     pub public_request: Option<Bytes>,
-    /// What the vault obtains from a CA by itself, if the policy names one.
+    /// Status of the certificates that the vault obtains from a CA by itself, if the policy names
+    /// one.
     pub acme: Option<Arc<acme::AcmeStatus>>,
-    /// What is allowed now.
+    /// The settings in force.
     pub effective: Watch,
     /// The release in force.
     pub release: u64,
@@ -103,7 +104,7 @@ pub struct Api {
     pub policy_hash: [u8; 32],
     /// Custody profile.
     pub profile: Profile,
-    /// What signed requests need.
+    /// Dependencies of signed requests.
     pub owners: Owners,
     /// Bytes of requests and answers in flight.
     pub budget: Budget,

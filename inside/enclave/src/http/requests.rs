@@ -35,7 +35,7 @@ use crate::signed;
 /// Copies of a body that a request holds while it waits: the parsed one, and what is made of the text in it.
 const COPIES: usize = 2;
 
-/// What signed requests need besides the rest.
+/// Further dependencies of signed requests.
 pub struct Owners {
     /// Who signs for the owners, if there are any.
     pub signers: Option<Arc<Signers>>,

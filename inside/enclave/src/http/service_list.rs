@@ -27,7 +27,7 @@ use hyper::body::Frame;
 
 use super::Api;
 use super::answer::ApiError;
-use super::budget::Charge;
+use super::budget::Reservation;
 use super::host::base;
 use super::large::paid;
 use super::parameters::{self, Given, Unfit};
@@ -160,7 +160,7 @@ type Making = Pin<Box<dyn Future<Output = io::Result<(Vec<u8>, Option<Listing>)>
 
 /// A body whose next bytes are made when they are asked for.
 struct ListStream {
-    charge: Arc<Charge>,
+    charge: Arc<Reservation>,
     ready: Option<Vec<u8>>,
     making: Option<Making>,
     listing: Option<Listing>,
@@ -198,7 +198,7 @@ impl hyper::body::Body for ListStream {
 /// Bytes that keep the page's charge until they are freed.
 struct Piece {
     bytes: Vec<u8>,
-    _charge: Arc<Charge>,
+    _charge: Arc<Reservation>,
 }
 
 impl AsRef<[u8]> for Piece {

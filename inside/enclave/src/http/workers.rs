@@ -1,21 +1,27 @@
 //! Workers for asymmetric cryptography that a caller asks for: HPKE openings and signature checks.
 //!
 //! 1. a job takes a place of its [`Kind`]; without a free one it is refused at once;
-//! 2. it waits for a worker, for at most [`QUEUE_TIMEOUT`]. What waits is a task that holds ciphertext: nothing is opened before its turn;
-//! 3. the job runs on a thread for blocking work, opens and uses what it needs, and hands back hashes, zeroizing types or public
-//!    values.
+//! 2. it waits for a worker, for at most [`QUEUE_TIMEOUT`]. What waits is a task that holds
+//!    ciphertext: nothing is opened before its turn;
+//! 3. the job runs on a thread for blocking work, opens and uses what it needs, and hands back
+//!    hashes, zeroizing types or public values.
 //!
-//! Why: such a job takes up to milliseconds. On a thread that serves connections it would hold up the checks of codes there.
+//! Why: such a job takes up to milliseconds. On a thread that serves connections it would hold up
+//! the checks of codes there.
 //!
-//! Shares: a free worker goes to the kinds in turn, and within a kind to the accounts in turn. So a kind has at
-//! least every fifth turn, and an account its equal part of its kind's, however many jobs others have waiting. A job is one opening or the signatures of one request
-//! (the owners' settings excepted, of which one is checked at a time), so turns take about equally long. Signatures may be sent by
-//! anybody in anybody's name: they have places for as many jobs as there are connections, so nobody can take the last one.
+//! Shares: a free worker goes to the kinds in turn, and within a kind to the accounts in turn. So a
+//! kind has at least every fifth turn, and an account its equal part of its kind's, however many
+//! jobs others have waiting. A job is one opening or the signatures of one request (the owners'
+//! settings excepted, of which one is checked at a time), so turns take about equally long.
+//! Signatures may be sent by anybody in anybody's name: they have places for as many jobs as there
+//! are connections, so nobody can take the last one.
 //!
-//! API keys have no turns: what an account is served here, its SSH key signed, and what an API key asks for needs no worker.
+//! API keys have no turns: what an account is served here, its SSH key signed, and what an API key
+//! asks for needs no worker.
 //!
-//! A job that began keeps its worker until it ends, even if its requester is gone. Neither TLS handshakes nor the signatures of
-//! `/.well-known/adyton/binding` are made here: every new client needs them, and each connection makes one at the most.
+//! A job that began keeps its worker until it ends, even if its requester is gone. Neither TLS
+//! handshakes nor the signatures of `/.well-known/adyton/binding` are made here: every new client
+//! needs them, and each connection makes one at the most.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};

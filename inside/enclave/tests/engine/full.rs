@@ -58,7 +58,7 @@ fn tenant(account: AccountId, ssh_key: usize) -> Command {
 /// The largest change of keys: a hundred that go, and the same hundred with new secrets.
 fn all_keys(sequence: u64) -> Command {
     let keys: Vec<KeyId> = (0..100).map(|number| numbered(6, number)).collect();
-    let (scopes, token_hash) = (Scopes::of(&[Scope::Verify]), TokenHash::from_bytes([6; 32]));
+    let (scopes, token_hash) = (Scopes::from_slice(&[Scope::Verify]), TokenHash::from_bytes([6; 32]));
     let added = keys.iter().map(|key| NewKey { key: *key, scopes, token_hash }).collect();
     // The first request has none to take.
     let removed = if sequence == 1 { Vec::new() } else { keys };

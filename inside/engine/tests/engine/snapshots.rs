@@ -30,11 +30,11 @@ fn base() -> Base {
 fn seal(toy: &Toy, most: usize) -> (Option<Manifest>, Vec<Vec<u8>>) {
     let scope = SnapshotContext { keys: &KEYS, vault: VAULT, log: OPS, boot_id: [1; 16] };
     let mut chunks = Vec::new();
-    let give = |chunk| {
+    let store_chunk = |chunk| {
         chunks.push(chunk);
         chunks.len() < most
     };
-    (scope.seal::<Toy>([5; 16], toy, &base(), give).ok(), chunks)
+    (scope.seal::<Toy>([5; 16], toy, &base(), store_chunk).ok(), chunks)
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn covered(command: &Command) -> &'static str {
             | verification::Command::ReportDelivery(_)
             | verification::Command::CountRepeat(_) => STEP,
         },
-        Command::Note(_) | Command::Tick(_) => STEP,
+        Command::RecordRead(_) | Command::Tick(_) => STEP,
     }
 }
 
@@ -121,7 +121,7 @@ fn every_command_that_a_secret_may_decide_is_a_step() {
     let (view, code) = bench.start(NUMBER).unwrap();
     let kind_of = |command: &Command| match command {
         Command::Tenancy(_) | Command::Services(_) => "another",
-        Command::Note(_) => "note",
+        Command::RecordRead(_) => "note",
         Command::Tick(_) => "tick",
         Command::Verification(command) => match command {
             verification::Command::Start(_) => "start",
@@ -173,7 +173,7 @@ const STEPS: [Step; 17] = [
     ("fetched", |bench, view, _| {
         let (service, verification) = (Some(bench.service), Some(view.verification));
         let kind = OperationKind::FetchVerification;
-        Note { caller: caller(), kind, service, verification, permitted: true }.into()
+        RecordRead { caller: caller(), kind, service, verification, permitted: true }.into()
     }),
     ("start", |bench, _, _| bench.start_command(NUMBER, None).into()),
     ("start with a code", |bench, _, _| bench.start_command(NUMBER, Some("424242")).into()),

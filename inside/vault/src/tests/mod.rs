@@ -49,7 +49,7 @@ fn token(byte: u8) -> TokenHash {
 }
 
 fn new_key(key: KeyId, scope: Scope, token_hash: TokenHash) -> NewKey {
-    NewKey { key, scopes: Scopes::of(&[scope]), token_hash }
+    NewKey { key, scopes: Scopes::from_slice(&[scope]), token_hash }
 }
 
 fn caller() -> Caller {
@@ -203,7 +203,7 @@ impl Bench {
 
     /// Reads what a view of this moment has.
     fn read<R: Read>(&self, read: R) -> Result<R::Reply, R::Refusal> {
-        read.of(&self.state.view(), &self.rules, self.now)
+        read.answer(&self.state.view(), &self.rules, self.now)
     }
 
     fn start_command(&self, to: &str, custom_code: Option<&str>) -> Start {

@@ -15,11 +15,11 @@ fn view_identifies_a_right_token_whatever_its_scope_and_no_other() {
     let by = |key, token_hash| Caller::key(key, ACCOUNT, token_hash);
     for (view, caller, expected) in [
         (&after, caller(), Some(Scopes::AUTH_TOKEN)),
-        (&after, by(support, token(6)), Some(Scopes::of(&[Scope::Support]))),
+        (&after, by(support, token(6)), Some(Scopes::from_slice(&[Scope::Support]))),
         (&after, by(support, token(7)), None),
         (&after, by(id(9), token(0)), None),
         (&after, Caller::account(id(9), token(0)), None),
-        (&before, by(gone, token(7)), Some(Scopes::of(&[Scope::Admin]))),
+        (&before, by(gone, token(7)), Some(Scopes::from_slice(&[Scope::Admin]))),
         (&after, by(gone, token(7)), None),
         // The edge took the key for another account's, and hashed addresses for that one.
         (&after, Caller::key(support, id(9), token(6)), None),
@@ -39,7 +39,9 @@ fn view_shows_nothing_of_what_is_decided_after_it() {
     let old = bench.state.view();
     let seen = |view: &View, bench: &Bench| {
         let fetch = FetchVerification { caller: caller(), service, target: Target::Sid(sid) };
-        fetch.of(view, &bench.rules, bench.now).map(|seen| (seen.status, seen.attempts.len(), seen.to.expose().into()))
+        fetch
+            .answer(view, &bench.rules, bench.now)
+            .map(|seen| (seen.status, seen.attempts.len(), seen.to.expose().into()))
     };
     let live = |attempts| Ok((Status::Pending, attempts, String::from(NUMBER)));
     bench.start(NUMBER).unwrap();
@@ -49,7 +51,7 @@ fn view_shows_nothing_of_what_is_decided_after_it() {
     assert_eq!((seen(&old, &bench), seen(&bench.state.view(), &bench)), (live(1), over));
     bench.run(DeleteService { caller: caller(), service }).unwrap();
     let fetch = FetchService { caller: caller(), service };
-    assert!(fetch.of(&old, &bench.rules, bench.now).is_ok());
+    assert!(fetch.answer(&old, &bench.rules, bench.now).is_ok());
     assert_eq!(bench.read(fetch).err(), Some(services::Refusal::NotFound));
     // Time goes on in an old view.
     bench.now += CODE_LIFE;

@@ -177,7 +177,7 @@ fn a_tenant_sees_itself_and_nobody_else() {
         (view.account.tenant.account, view.account.next_sequence, &view.account.ssh_key[..]),
         (ACCOUNT, 3, &b"ssh-ed25519 key"[..])
     );
-    assert_eq!(view.account.keys, [(verify, Scopes::of(&[Scope::Verify]))]);
+    assert_eq!(view.account.keys, [(verify, Scopes::from_slice(&[Scope::Verify]))]);
     assert_eq!(view.loosenings.iter().map(|(sid, _)| *sid).collect::<Vec<_>>(), [service]);
     let view = look(Caller::account(other, token(4))).unwrap();
     assert_eq!((view.account.tenant.account, view.account.next_sequence), (other, 1));

@@ -268,7 +268,7 @@ fn loosen(
         return Err(Refusal::Denied(Denied::Unauthorized));
     }
     let service = state.own(account, id).ok_or(Refusal::NotFound)?;
-    tenancy.expect(account, sequence)?;
+    tenancy.check_sequence(account, sequence)?;
     // Nothing that is stronger or the same waits: a client that asks for it here means something
     // else.
     let old = &service.settings;

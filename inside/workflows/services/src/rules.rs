@@ -73,7 +73,7 @@ impl<'a> Services<'a> {
 
     /// The service, if it is the account's; another tenant's is as unknown as one that is not
     /// there.
-    pub fn of(&self, account: AccountId, id: ServiceId) -> Option<EffectiveService<'a>> {
+    pub fn owned_by(&self, account: AccountId, id: ServiceId) -> Option<EffectiveService<'a>> {
         self.get(id).filter(|service| service.account() == account)
     }
 

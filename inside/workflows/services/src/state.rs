@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use adyton_decider::{Map, Seconds, Set, Shared};
+use adyton_decider::{CowArc, Map, Seconds, Set};
 use adyton_tenancy::AccountId;
 
 use crate::{Event, Loosening, ServiceId, ServiceSettings};
@@ -10,7 +10,7 @@ use crate::{Event, Loosening, ServiceId, ServiceSettings};
 /// Services and the loosenings that wait. Its clone costs O(1), and shows what it showed then.
 #[derive(Clone, Default)]
 pub struct State {
-    pub(crate) services: Map<ServiceId, Shared<Service>>,
+    pub(crate) services: Map<ServiceId, CowArc<Service>>,
     /// (account, created, service): a tenant's services in order.
     pub(crate) services_of: Set<(AccountId, Seconds, ServiceId)>,
     /// (when, service): loosenings that wait, soonest first.
@@ -75,7 +75,7 @@ impl State {
         new
     }
 
-    fn remove(&mut self, id: ServiceId) -> Option<Shared<Service>> {
+    fn remove(&mut self, id: ServiceId) -> Option<CowArc<Service>> {
         self.unschedule(id);
         let gone = self.services.remove(&id)?;
         self.services_of.remove(&(gone.account, gone.created, id));

@@ -69,22 +69,22 @@ pub struct ChangeKeys {
 /// A change of a tenant's keys, all made on the tenant's side.
 #[derive(Default)]
 pub struct KeyChanges {
-    /// Forget every API key first.
+    /// Remove all API keys first.
     pub reset: bool,
     /// A new token of the account itself.
     pub token_hash: Option<TokenHash>,
-    /// API keys that go.
+    /// API keys to remove.
     pub removed: Vec<KeyId>,
-    /// API keys that come.
+    /// API keys to add.
     pub added: Vec<NewKey>,
 }
 
-/// An API key that comes.
+/// An API key to add.
 #[derive(Clone)]
 pub struct NewKey {
     /// Its SID, which its tenant chose.
     pub key: KeyId,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: Scopes,
     /// Keyed hash of its secret.
     pub token_hash: TokenHash,

@@ -93,7 +93,7 @@ pub enum Refusal {
 /// A list of a keys request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyList {
-    /// The keys that go.
+    /// The removed keys.
     Removed,
     /// The keys that come.
     Added,
@@ -139,7 +139,7 @@ pub fn account(state: &State, caller: &Caller) -> Result<AccountView, Denied> {
         tenant: TenantView { account, friendly_name: tenant.friendly_name.clone(), created: tenant.created },
         ssh_key: tenant.ssh_key.clone(),
         next_sequence: tenant.sequence + 1,
-        keys: state.keys.of(account).map(|(sid, key)| (sid, key.scopes)).collect(),
+        keys: state.keys.of_owner(account).map(|(sid, key)| (sid, key.scopes)).collect(),
     })
 }
 
@@ -180,7 +180,7 @@ fn change_keys(state: &State, change: ChangeKeys, draft: &mut Draft) -> Result<(
     if !state.has_account(account) {
         return Err(Refusal::Denied(Denied::Unauthorized));
     }
-    state.expect(account, sequence)?;
+    state.check_sequence(account, sequence)?;
     for (list, length) in [(KeyList::Removed, changes.removed.len()), (KeyList::Added, changes.added.len())] {
         if length > MAX_KEYS {
             return Err(Refusal::TooManyKeys(list));

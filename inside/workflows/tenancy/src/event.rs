@@ -32,13 +32,13 @@ pub enum Event {
         account: AccountId,
         /// Sequence of its signed request.
         sequence: u64,
-        /// Every API key went first.
+        /// All API keys were removed first.
         reset: bool,
         /// New token of the account itself.
         token_hash: Option<TokenHash>,
-        /// API keys that went.
+        /// API keys removed.
         removed: Vec<KeyId>,
-        /// API keys that came.
+        /// API keys added.
         added: Vec<NewKey>,
     },
     /// The owners' settings changed.

@@ -5,8 +5,8 @@
 //! verified at the edge; the sequence is checked here, so that a signed request counts once.
 //!
 //! Other workflows read [`State`] to learn who calls ([`State::authenticate`]) and which signed
-//! request is next ([`State::expect`]). Events: `docs/spec/02-entries.md`; section of snapshots:
-//! `docs/spec/04-snapshots.md`.
+//! request is next ([`State::check_sequence`]). Events: `docs/spec/02-entries.md`; section of
+//! snapshots: `docs/spec/04-snapshots.md`.
 
 #![no_std]
 

@@ -20,7 +20,7 @@ impl Scopes {
     pub const AUTH_TOKEN: Self = Self(Scope::Verify.bit() | Scope::Admin.bit());
 
     /// The set of some scopes.
-    pub fn of(scopes: &[Scope]) -> Self {
+    pub fn from_slice(scopes: &[Scope]) -> Self {
         Self(scopes.iter().fold(0, |bits, scope| bits | scope.bit()))
     }
 

@@ -4,14 +4,14 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use adyton_decider::{Map, Owned, Seconds, Shared, TokenHash};
+use adyton_decider::{CowArc, Map, Owned, Seconds, TokenHash};
 
 use crate::{AccountId, Caller, Denied, Event, KeyId, NewKey, Scope, Scopes, SubjectSalt, User, WrongSequence};
 
 /// Tenants, keys and the owners' settings. Its clone costs O(1), and shows what it showed then.
 #[derive(Clone, Default)]
 pub struct State {
-    pub(crate) tenants: Map<AccountId, Shared<Tenant>>,
+    pub(crate) tenants: Map<AccountId, CowArc<Tenant>>,
     pub(crate) keys: Owned<AccountId, KeyId, ApiKey>,
     /// The owners' last signed request.
     pub(crate) owners_sequence: u64,
@@ -110,7 +110,7 @@ impl State {
     ///
     /// # Errors
     /// [`WrongSequence`].
-    pub fn expect(&self, account: AccountId, sequence: u64) -> Result<(), WrongSequence> {
+    pub fn check_sequence(&self, account: AccountId, sequence: u64) -> Result<(), WrongSequence> {
         let expected = self.tenants.get(&account).map_or(0, |tenant| tenant.sequence + 1);
         if expected == sequence { Ok(()) } else { Err(WrongSequence { expected }) }
     }

@@ -50,7 +50,7 @@ impl State {
                 self.ended.put(verification, service, Reason::VaultRestarted, at);
             }
             Event::VerificationCanceled { verification } => {
-                if let Some((service, reason)) = self.ended.of(verification) {
+                if let Some((service, reason)) = self.ended.entry(verification) {
                     let reason = if reason == Reason::Approved { reason } else { Reason::Canceled };
                     self.ended.put(verification, service, reason, at);
                 }

@@ -34,7 +34,7 @@ const FORGOTTEN_AFTER: Seconds = 30 * 86_400;
 pub(crate) const MAX_BUDGETS: usize = 2_000_000;
 
 /// Whose budget: a service and the keyed hash of a destination.
-pub(crate) type Place = (ServiceId, Subject);
+pub(crate) type BudgetKey = (ServiceId, Subject);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Budget {
@@ -51,13 +51,13 @@ pub(crate) struct Budget {
 /// All budgets of a shard that differ from an unused budget, and for a while others.
 #[derive(Clone, Default)]
 pub(crate) struct Budgets {
-    by_place: Map<Place, Budget>,
+    by_place: Map<BudgetKey, Budget>,
     /// Number of budgets of each tenant's services, deleted services included.
     of_account: Map<AccountId, usize>,
     /// Deleted services whose budgets wait for sweeps, and their tenants.
     deleted_services: Map<ServiceId, AccountId>,
     /// The last place that a sweep scanned.
-    cursor: Option<Place>,
+    cursor: Option<BudgetKey>,
     /// Boots that the log knows.
     pub(crate) boots: u64,
     /// When this boot began, unless it is the vault's first.
@@ -102,7 +102,7 @@ impl Budgets {
     }
 
     /// The new `full_again` if a code that is tried now turns out wrong; or why none may be tried.
-    pub(crate) fn try_one(&self, place: &Place, limits: &Limits, now: Seconds) -> Result<Seconds, NoToken> {
+    pub(crate) fn try_one(&self, place: &BudgetKey, limits: &Limits, now: Seconds) -> Result<Seconds, NoToken> {
         let budget = self.by_place.get(place).copied().unwrap_or_default();
         if budget.consecutive(now) >= limits.failed_checks_consecutive {
             let open = budget.last.saturating_add(CLOSED_FOR);
@@ -120,7 +120,7 @@ impl Budgets {
     }
 
     /// Whether the tenant has room for one more place, should `place` be a new one.
-    pub(crate) fn has_room(&self, account: AccountId, place: &Place) -> bool {
+    pub(crate) fn has_room(&self, account: AccountId, place: &BudgetKey) -> bool {
         let free = MAX_BUDGETS.saturating_sub(self.by_place.len());
         self.count_of(account) < free || self.by_place.contains_key(place)
     }
@@ -131,8 +131,8 @@ impl Budgets {
     }
 
     /// Places with consecutive wrong codes that count at the newest event's time, in order.
-    pub(crate) fn counts(&self) -> impl Iterator<Item = (&Place, u32, Seconds)> {
-        let counts = |(place, budget): (&'_ Place, &Budget)| (budget.consecutive(self.now), budget.last, place.0);
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&BudgetKey, u32, Seconds)> {
+        let counts = |(place, budget): (&'_ BudgetKey, &Budget)| (budget.consecutive(self.now), budget.last, place.0);
         self.by_place.iter().filter_map(move |entry| {
             let (consecutive, last, service) = counts(entry);
             (consecutive > 0 && !self.deleted_services.contains_key(&service)).then_some((entry.0, consecutive, last))
@@ -140,7 +140,7 @@ impl Budgets {
     }
 
     /// Takes a budget of a snapshot, whose place is new.
-    pub(crate) fn put(&mut self, account: AccountId, place: Place, budget: Budget) {
+    pub(crate) fn put(&mut self, account: AccountId, place: BudgetKey, budget: Budget) {
         self.by_place.insert(place, budget);
         self.count(account);
     }
@@ -150,7 +150,7 @@ impl Budgets {
     }
 
     /// A wrong code was tried.
-    pub(crate) fn wrong(&mut self, account: AccountId, place: Place, full_again: Seconds, at: Seconds) {
+    pub(crate) fn wrong(&mut self, account: AccountId, place: BudgetKey, full_again: Seconds, at: Seconds) {
         self.pass(at);
         let known = self.by_place.get(&place);
         let consecutive = known.map_or(0, |budget| budget.consecutive(self.now)).saturating_add(1);
@@ -161,7 +161,7 @@ impl Budgets {
     }
 
     /// A right code was tried.
-    pub(crate) fn right(&mut self, place: &Place, at: Seconds) {
+    pub(crate) fn right(&mut self, place: &BudgetKey, at: Seconds) {
         self.pass(at);
         if let Some(budget) = self.by_place.get_mut(place) {
             budget.consecutive = 0;
@@ -176,7 +176,7 @@ impl Budgets {
         }
     }
 
-    fn first_of(&self, service: ServiceId) -> Option<Place> {
+    fn first_of(&self, service: ServiceId) -> Option<BudgetKey> {
         let places = (service, Subject::MIN)..=(service, Subject::MAX);
         self.by_place.range(places).next().map(|(place, _)| *place)
     }
@@ -188,7 +188,7 @@ impl Budgets {
                 return;
             };
             match self.first_of(service) {
-                Some(place) => self.take(&place, Some(account)),
+                Some(place) => self.remove(&place, Some(account)),
                 None => drop(self.deleted_services.remove(&service)),
             }
         }
@@ -197,25 +197,25 @@ impl Budgets {
     /// Scans the next places, at most so many, and drops those whose bucket is full and that count
     /// nothing. They are equal to an unused budget, so no event is needed. After the last place the
     /// scan starts again.
-    pub(crate) fn evict_full(&mut self, now: Seconds, most: usize, owner: impl Fn(&ServiceId) -> Option<AccountId>) {
+    pub(crate) fn evict_full(&mut self, now: Seconds, max: usize, owner: impl Fn(&ServiceId) -> Option<AccountId>) {
         let from = self.cursor.map_or(Bound::Unbounded, Bound::Excluded);
         let (mut looked, mut worthless) = (None, Vec::new());
-        let next = self.by_place.range((from, Bound::Unbounded)).take(most);
+        let next = self.by_place.range((from, Bound::Unbounded)).take(max);
         let seen = next.map(|(place, budget)| {
             looked = Some(*place);
             if budget.consecutive(self.now) == 0 && self.full_again(budget) <= now {
                 worthless.push(*place);
             }
         });
-        let all = seen.count() == most;
+        let all = seen.count() == max;
         self.cursor = looked.filter(|_| all);
         for place in worthless {
             let owner = owner(&place.0).or_else(|| self.deleted_services.get(&place.0).copied());
-            self.take(&place, owner);
+            self.remove(&place, owner);
         }
     }
 
-    fn take(&mut self, place: &Place, account: Option<AccountId>) {
+    fn remove(&mut self, place: &BudgetKey, account: Option<AccountId>) {
         if self.by_place.remove(place).is_none() {
             return;
         }
@@ -249,7 +249,7 @@ mod tests {
         AccountId::from_bytes([number; 16])
     }
 
-    fn place(service: u8, number: u32) -> Place {
+    fn place(service: u8, number: u32) -> BudgetKey {
         let mut subject = [0; 16];
         subject[..4].copy_from_slice(&number.to_be_bytes());
         (ServiceId::from_bytes([service; 16]), Subject::from_bytes(subject))

@@ -8,21 +8,21 @@ use adyton_services::ServiceId;
 use adyton_tenancy::Scope;
 
 use crate::ceilings::{CeilingUsage, of_lookup};
-use crate::decide::{Live, live, own_service, stop};
+use crate::decide::{Live, cancel_deliveries, live, own_service};
 use crate::starts::derived;
 use crate::{
-    Approve, Beneath, Cancel, Check, CheckOutcome, Draft, Event, LookUp, MAX_CHECKS, Refusal, Rules, State, Status,
+    Approve, Cancel, Check, CheckOutcome, Draft, Event, LookUp, MAX_CHECKS, ReadHandles, Refusal, Rules, State, Status,
     Subject, SupportView, Target, VerificationId, VerificationView,
 };
 
 pub(crate) fn check(
     state: &State,
-    beneath: &Beneath<'_>,
+    handles: &ReadHandles<'_>,
     Check { caller, service, target, code }: &Check,
     context: &Context<'_, Rules>,
     draft: &mut Draft,
 ) -> Result<VerificationView, Refusal> {
-    let account = own_service(beneath, caller, *service)?.account();
+    let account = own_service(handles, caller, *service)?.account();
     // From here on one event, whatever the outcome.
     let found = live(state, (account, *service), *target, context.now);
     let (verification, subject) = match &found {
@@ -93,29 +93,29 @@ fn compare(
 
 pub(crate) fn cancel(
     state: &State,
-    beneath: &Beneath<'_>,
+    handles: &ReadHandles<'_>,
     cancel: &Cancel,
     now: Seconds,
     draft: &mut Draft,
 ) -> Result<VerificationView, Refusal> {
     let Cancel { caller, service, target } = cancel;
-    let account = own_service(beneath, caller, *service)?.account();
+    let account = own_service(handles, caller, *service)?.account();
     // From here on one event, whether a right code has approved it, or it is there at all.
     let verification = find_including_approved(state, *service, *target).unwrap_or(VerificationId::MIN);
     draft.log(Event::VerificationCanceled { verification });
-    stop(state, core::iter::once(verification), false, draft);
+    cancel_deliveries(state, core::iter::once(verification), false, draft);
     Ok(live(state, (account, *service), *target, now)?.view(Status::Canceled, now))
 }
 
 /// Only a verification whose code the caller itself supplied, in a service that the policy names.
 pub(crate) fn approve(
     state: &State,
-    beneath: &Beneath<'_>,
+    handles: &ReadHandles<'_>,
     approve: &Approve,
     now: Seconds,
     draft: &mut Draft,
 ) -> Result<VerificationView, Refusal> {
-    let service = own_service(beneath, &approve.caller, approve.service)?;
+    let service = own_service(handles, &approve.caller, approve.service)?;
     if !service.takes_custom_codes() {
         return Err(Refusal::CustomCode);
     }
@@ -137,25 +137,25 @@ pub(crate) fn approve(
         }
     };
     draft.log(Event::Checked { verification, service: approve.service, subject, full_again: 0, outcome });
-    stop(state, ends.map(|(sid, _)| sid).into_iter(), false, draft);
+    cancel_deliveries(state, ends.map(|(sid, _)| sid).into_iter(), false, draft);
     Ok(live?.view(Status::Approved, now))
 }
 
 /// No list, no search, no digits: one verification, whose SID a person reads out.
 pub(crate) fn look_up(
     state: &State,
-    beneath: &Beneath<'_>,
+    handles: &ReadHandles<'_>,
     LookUp { caller, verification }: &LookUp,
     now: Seconds,
     draft: &mut Draft,
 ) -> Result<SupportView, Refusal> {
-    let account = beneath.tenancy.authenticate(caller, Scope::Support)?;
+    let account = handles.tenancy.authenticate(caller, Scope::Support)?;
     let CeilingUsage { ceiling, key, amount, limit } = of_lookup(account);
     let fits = state.hot.sends.fits(&key, amount, limit, now);
     fits.map_err(|retry_after| Refusal::SendLimit { ceiling, retry_after })?;
     // Looking is counted and logged whether or not there was anything to see.
     draft.log(Event::SupportLooked { account, user: caller.user, verification: *verification });
-    let live = beneath.existing(state, *verification).filter(|(owner, _)| *owner == account);
+    let live = handles.existing(state, *verification).filter(|(owner, _)| *owner == account);
     Ok(match live.filter(|(_, found)| found.expires_at() > now && !found.approved) {
         Some((_, found)) => SupportView {
             live: true,
@@ -166,7 +166,7 @@ pub(crate) fn look_up(
         },
         None => SupportView {
             live: false,
-            reason: state.reason_of_account(account, &beneath.services, *verification, now),
+            reason: state.reason_of_account(account, &handles.services, *verification, now),
             channel: None,
             calling_code: None,
             outcomes: Vec::new(),

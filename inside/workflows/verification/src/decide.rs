@@ -18,14 +18,14 @@ pub type Draft = adyton_decider::Draft<Event, Effect>;
 
 /// Read handles of the workflows beneath this one.
 #[derive(Clone, Copy)]
-pub struct Beneath<'a> {
+pub struct ReadHandles<'a> {
     /// Tenants and their keys.
     pub tenancy: &'a adyton_tenancy::State,
     /// Services, under the rules of now.
     pub services: Services<'a>,
 }
 
-impl Beneath<'_> {
+impl ReadHandles<'_> {
     /// An existing verification and its tenant, while its service exists: one of a deleted service
     /// only waits for its sweep.
     pub(crate) fn existing<'s>(
@@ -45,14 +45,14 @@ impl Beneath<'_> {
 /// was asked for, and nothing of any other command.
 pub fn decide(
     state: &State,
-    beneath: &Beneath<'_>,
+    handles: &ReadHandles<'_>,
     command: Command,
     context: &mut Context<'_, Rules>,
     draft: &mut Draft,
 ) -> Result<Reply, Refusal> {
     let logs_refusals = matches!(command, Command::Check(_) | Command::Cancel(_) | Command::Approve(_));
     let before = (draft.events.len(), draft.effects.len());
-    let reply = draft_of(state, beneath, command, context, draft);
+    let reply = draft_of(state, handles, command, context, draft);
     if reply.is_err() && !logs_refusals {
         draft.events.truncate(before.0);
         draft.effects.truncate(before.1);
@@ -62,32 +62,32 @@ pub fn decide(
 
 fn draft_of(
     state: &State,
-    beneath: &Beneath<'_>,
+    handles: &ReadHandles<'_>,
     command: Command,
     context: &mut Context<'_, Rules>,
     draft: &mut Draft,
 ) -> Result<Reply, Refusal> {
     match command {
-        Command::Start(start) => starts::start(state, beneath, start, context, draft).map(Reply::Verification),
-        Command::Check(check) => checks::check(state, beneath, &check, context, draft).map(Reply::Verification),
-        Command::Cancel(cancel) => checks::cancel(state, beneath, &cancel, context.now, draft).map(Reply::Verification),
+        Command::Start(start) => starts::start(state, handles, start, context, draft).map(Reply::Verification),
+        Command::Check(check) => checks::check(state, handles, &check, context, draft).map(Reply::Verification),
+        Command::Cancel(cancel) => checks::cancel(state, handles, &cancel, context.now, draft).map(Reply::Verification),
         Command::Approve(approve) => {
-            checks::approve(state, beneath, &approve, context.now, draft).map(Reply::Verification)
+            checks::approve(state, handles, &approve, context.now, draft).map(Reply::Verification)
         }
-        Command::LookUp(look) => checks::look_up(state, beneath, &look, context.now, draft).map(Reply::Support),
+        Command::LookUp(look) => checks::look_up(state, handles, &look, context.now, draft).map(Reply::Support),
         Command::ReportDelivery(report) => {
-            report_delivery(state, beneath, &report, draft);
+            report_delivery(state, handles, &report, draft);
             Ok(Reply::Done)
         }
         Command::CountRepeat(repeat) => {
-            starts::count_repeat(state, beneath, &repeat, context, draft)?;
+            starts::count_repeat(state, handles, &repeat, context, draft)?;
             Ok(Reply::Done)
         }
     }
 }
 
 /// Cancels the deliveries under way for these verifications, if any.
-pub(crate) fn stop(
+pub(crate) fn cancel_deliveries(
     state: &State,
     verifications: impl Iterator<Item = VerificationId>,
     expired: bool,
@@ -100,10 +100,10 @@ pub(crate) fn stop(
     }
 }
 
-fn report_delivery(state: &State, beneath: &Beneath<'_>, report: &ReportDelivery, draft: &mut Draft) {
+fn report_delivery(state: &State, handles: &ReadHandles<'_>, report: &ReportDelivery, draft: &mut Draft) {
     let ReportDelivery { verification, attempt, outcome, route } = *report;
     // A verification that has ended needs no outcome.
-    if beneath.existing(state, verification).is_some() {
+    if handles.existing(state, verification).is_some() {
         draft.log(Event::DeliveryReported { verification, attempt, outcome, route });
     }
 }
@@ -162,24 +162,24 @@ pub(crate) fn live<'a>(
 /// A live verification of one of the caller's services, if its key may verify.
 pub(crate) fn own<'a>(
     state: &'a State,
-    beneath: &Beneath<'_>,
+    handles: &ReadHandles<'_>,
     caller: &Caller,
     service: ServiceId,
     target: Target,
     now: Seconds,
 ) -> Result<Live<'a>, Refusal> {
-    let account = own_service(beneath, caller, service)?.account();
+    let account = own_service(handles, caller, service)?.account();
     live(state, (account, service), target, now)
 }
 
 /// One of the caller's services, if its key may verify.
 pub(crate) fn own_service<'a>(
-    beneath: &'a Beneath<'_>,
+    handles: &'a ReadHandles<'_>,
     caller: &Caller,
     service: ServiceId,
 ) -> Result<EffectiveService<'a>, Refusal> {
-    let account = beneath.tenancy.authenticate(caller, Scope::Verify)?;
-    beneath.services.of(account, service).ok_or(Refusal::NotFound(None))
+    let account = handles.tenancy.authenticate(caller, Scope::Verify)?;
+    handles.services.owned_by(account, service).ok_or(Refusal::NotFound(None))
 }
 
 /// Number of the slot that a time lies in.

@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 
-use adyton_decider::{Map, Seconds, Set, Shared};
+use adyton_decider::{CowArc, Map, Seconds, Set};
 use adyton_destination::{Channel, Destination};
 use adyton_seal::{Code, SlotKey};
 use adyton_services::ServiceId;
@@ -22,7 +22,7 @@ const MAX_ENDED: usize = 200_000;
 #[derive(Default)]
 pub(crate) struct Hot {
     pub(crate) slots: BTreeMap<u32, Slot>,
-    pub(crate) verifications: Map<VerificationId, Shared<Verification>>,
+    pub(crate) verifications: Map<VerificationId, CowArc<Verification>>,
     /// (service, subject) to the live verification of that destination.
     pub(crate) by_subject: Map<(ServiceId, Subject), VerificationId>,
     /// Expiry of each verification, soonest first.
@@ -130,7 +130,7 @@ impl Hot {
     }
 
     /// Ends a verification and erases its slot's key with the slot's last live code.
-    pub(crate) fn end(&mut self, sid: VerificationId) -> Option<Shared<Verification>> {
+    pub(crate) fn end(&mut self, sid: VerificationId) -> Option<CowArc<Verification>> {
         let ended = self.verifications.remove(&sid)?;
         self.by_expiry.remove(&(ended.expires_at(), sid));
         let subject = (ended.service, ended.subject);
@@ -210,7 +210,7 @@ impl RecentEnds {
     }
 
     /// Service and reason, however long ago it was.
-    pub(crate) fn of(&self, verification: VerificationId) -> Option<(ServiceId, Reason)> {
+    pub(crate) fn entry(&self, verification: VerificationId) -> Option<(ServiceId, Reason)> {
         self.by_sid.get(&verification).map(|(service, reason, _)| (*service, *reason))
     }
 
@@ -221,8 +221,8 @@ impl RecentEnds {
     }
 
     /// Drops reasons that are due, at most so many.
-    pub(crate) fn evict_old(&mut self, now: Seconds, most: usize) {
-        for _ in 0..most {
+    pub(crate) fn evict_old(&mut self, now: Seconds, max: usize) {
+        for _ in 0..max {
             if !self.is_due(now) {
                 return;
             }

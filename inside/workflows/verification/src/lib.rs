@@ -5,7 +5,7 @@
 //! secrets. So a refusal reveals nothing about objects of other tenants. Codes leave only in an
 //! [`Effect`], a message to the person, and never in a [`Reply`].
 //!
-//! It reads tenants and services ([`Beneath`]), and applies the facts that a boot begins
+//! It reads tenants and services ([`ReadHandles`]), and applies the facts that a boot begins
 //! ([`State::on_boot`]) and that a service was deleted ([`State::on_service_deleted`]).
 //! Failed-check budgets are class P; everything about live codes is class H: it lives in the memory
 //! of one boot. Events: `docs/spec/02-entries.md`; section of snapshots:
@@ -38,7 +38,7 @@ mod view;
 use adyton_decider::Seconds;
 
 pub use command::{Approve, Cancel, Check, Command, CountRepeat, LookUp, ReportDelivery, Start, Target};
-pub use decide::{Beneath, Draft, decide};
+pub use decide::{Draft, ReadHandles, decide};
 pub use event::{CheckOutcome, Event};
 pub use reads::{FetchVerification, fetch};
 pub use reply::{

@@ -6,7 +6,7 @@ use adyton_services::ServiceId;
 use adyton_tenancy::Caller;
 
 use crate::decide::own;
-use crate::{Beneath, Refusal, Status, Target, VerificationView, View};
+use crate::{ReadHandles, Refusal, Status, Target, VerificationView, View};
 
 /// Look at a live verification.
 pub struct FetchVerification {
@@ -24,10 +24,10 @@ pub struct FetchVerification {
 /// [`Refusal::Denied`] or [`Refusal::NotFound`].
 pub fn fetch(
     view: &View,
-    beneath: &Beneath<'_>,
+    handles: &ReadHandles<'_>,
     fetch: &FetchVerification,
     now: Seconds,
 ) -> Result<VerificationView, Refusal> {
-    let live = own(&view.0, beneath, &fetch.caller, fetch.service, fetch.target, now)?;
+    let live = own(&view.0, handles, &fetch.caller, fetch.service, fetch.target, now)?;
     Ok(live.view(Status::Pending, live.verification.updated))
 }

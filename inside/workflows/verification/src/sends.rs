@@ -93,10 +93,10 @@ impl Sends {
 
     /// Scans the next counts of each kind, at most so many, and drops old ones. Returns whether all
     /// were scanned.
-    pub(crate) fn evict_old(&mut self, now: Seconds, most: usize) -> bool {
+    pub(crate) fn evict_old(&mut self, now: Seconds, max: usize) -> bool {
         let [requests, costs] = &mut self.through;
-        *requests = *requests || self.requests.evict_old(now, most);
-        *costs = *costs || self.cost.evict_old(now, most);
+        *requests = *requests || self.requests.evict_old(now, max);
+        *costs = *costs || self.cost.evict_old(now, max);
         let is_through = *requests && *costs;
         if is_through {
             self.through = [false; 2];

@@ -8,22 +8,22 @@ use adyton_services::{EffectiveService, ServiceId, TooLong, brings_a_hash, rende
 use adyton_tenancy::{AccountId, Scope};
 
 use crate::ceilings::{CeilingUsage, of_message};
-use crate::decide::{Live, slot, stop};
+use crate::decide::{Live, cancel_deliveries, slot};
 use crate::hot::Verification;
 use crate::{
-    Attempt, Beneath, CODE_LIFE, CountRepeat, Draft, Effect, Event, Limits, MAX_CHECKS, MAX_REPEATS, MAX_SENDS,
+    Attempt, CODE_LIFE, CountRepeat, Draft, Effect, Event, Limits, MAX_CHECKS, MAX_REPEATS, MAX_SENDS, ReadHandles,
     Refusal, Rules, Start, State, Status, Subjects, VerificationId, VerificationView,
 };
 
 pub(crate) fn start(
     state: &State,
-    beneath: &Beneath<'_>,
+    handles: &ReadHandles<'_>,
     start: Start,
     context: &mut Context<'_, Rules>,
     draft: &mut Draft,
 ) -> Result<VerificationView, Refusal> {
-    let account = beneath.tenancy.authenticate(&start.caller, Scope::Verify)?;
-    let service = beneath.services.of(account, start.service).ok_or(Refusal::NotFound(None))?;
+    let account = handles.tenancy.authenticate(&start.caller, Scope::Verify)?;
+    let service = handles.services.owned_by(account, start.service).ok_or(Refusal::NotFound(None))?;
     open(&service, &start, context.rules)?;
     let place = (start.service, start.subjects.in_service);
     let live = state.hot.by_subject.get(&place);
@@ -99,13 +99,13 @@ fn ceilings(
 /// counts as a message.
 pub(crate) fn count_repeat(
     state: &State,
-    beneath: &Beneath<'_>,
+    handles: &ReadHandles<'_>,
     repeat: &CountRepeat,
     context: &Context<'_, Rules>,
     draft: &mut Draft,
 ) -> Result<(), Refusal> {
     let CountRepeat { verification, attempt, subjects, cost } = *repeat;
-    let live = beneath.existing(state, verification);
+    let live = handles.existing(state, verification);
     let live = live.filter(|(_, live)| live.expires_at() > context.now);
     let (account, live) = live.ok_or(Refusal::NotFound(None))?;
     let newest = live.attempts.last();
@@ -171,7 +171,7 @@ fn begin(
         slot_key,
     });
     // Also of one that has ended, but stays until a sweep removes it.
-    stop(state, older.into_iter(), false, draft);
+    cancel_deliveries(state, older.into_iter(), false, draft);
     let to = destination.duplicate();
     let until = context.now.saturating_add(CODE_LIFE);
     let counts = (subjects, cost);
@@ -216,7 +216,7 @@ fn resend(
     let message = render(channel, effective.settings(), &look, code).map_err(too_long)?;
     draft.log(Event::VerificationResent { verification: sid, attempt, sent: Some((subjects, cost)) });
     // One message of a verification is under way at a time.
-    stop(state, core::iter::once(sid), false, draft);
+    cancel_deliveries(state, core::iter::once(sid), false, draft);
     draft.effect(Effect::Send {
         verification: sid,
         attempt,

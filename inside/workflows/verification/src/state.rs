@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use adyton_decider::{Seconds, Shared};
+use adyton_decider::{CowArc, Seconds};
 use adyton_services::{ServiceId, Services};
 use adyton_tenancy::AccountId;
 
@@ -56,7 +56,7 @@ impl State {
 
     /// Of every live verification, in the order of their SIDs.
     pub fn hot_facts(&self) -> Vec<HotFacts> {
-        let facts = |(verification, live): (&VerificationId, &Shared<Verification>)| HotFacts {
+        let facts = |(verification, live): (&VerificationId, &CowArc<Verification>)| HotFacts {
             verification: *verification,
             service: live.service,
             sent: live.attempts.len(),
@@ -97,8 +97,8 @@ impl State {
         now: Seconds,
     ) -> Option<Reason> {
         let live = self.hot.verifications.get(&verification).map(|found| found.service);
-        let service = live.or_else(|| Some(self.ended.of(verification)?.0))?;
-        services.of(account, service)?;
+        let service = live.or_else(|| Some(self.ended.entry(verification)?.0))?;
+        services.owned_by(account, service)?;
         self.reason(service, verification, now)
     }
 }

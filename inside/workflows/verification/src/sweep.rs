@@ -20,7 +20,7 @@ use adyton_decider::Seconds;
 use adyton_services::ServiceId;
 use adyton_tenancy::AccountId;
 
-use crate::decide::stop;
+use crate::decide::cancel_deliveries;
 use crate::hot::Hot;
 use crate::{Draft, Event, State, Subject, VerificationId};
 
@@ -35,14 +35,14 @@ pub fn sweep(state: &State, now: Seconds, draft: &mut Draft) {
         return;
     }
     draft.log(Event::Swept);
-    stop(state, state.hot.expired(now).into_iter().map(|(_, sid)| sid), true, draft);
-    stop(state, state.hot.of_deleted_services().into_iter(), false, draft);
+    cancel_deliveries(state, state.hot.expired(now).into_iter().map(|(_, sid)| sid), true, draft);
+    cancel_deliveries(state, state.hot.of_deleted_services().into_iter(), false, draft);
 }
 
 /// Cancels the deliveries under way of a service that is deleted: at most [`MAX_REMOVED_PER_SWEEP`]
 /// messages, the others by later sweeps.
 pub fn cancel_deliveries_of(state: &State, service: ServiceId, draft: &mut Draft) {
-    stop(state, state.hot.of_service(service).take(MAX_REMOVED_PER_SWEEP), false, draft);
+    cancel_deliveries(state, state.hot.of_service(service).take(MAX_REMOVED_PER_SWEEP), false, draft);
 }
 
 impl State {

@@ -9,18 +9,19 @@ use crate::tables::{BATCHES, TILES, size};
 use crate::{RedbStore, StoreError};
 
 impl RedbStore {
-    /// Stores full tiles of a log that are not stored yet, at most `most` of level 0 and the ones above them. Whether some are left.
+    /// Stores full tiles of a log that are not stored yet, at most `max` of level 0 and the ones
+    /// above them. Returns whether some remain.
     ///
     /// Nothing waits for the disk: tiles that a crash takes away are built again.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn build_tiles(&mut self, log: LogId, most: u64) -> Result<bool, StoreError> {
+    pub fn build_tiles(&mut self, log: LogId, max: u64) -> Result<bool, StoreError> {
         let (from, end) = {
             let read = self.reader().database()?.begin_read()?;
             (built(&read.open_table(TILES)?, log)?, size(&read.open_table(BATCHES)?, log)? / WIDTH)
         };
-        let until = end.min(from.saturating_add(most));
+        let until = end.min(from.saturating_add(max));
         if from >= until {
             return Ok(false);
         }

@@ -19,11 +19,11 @@ pub(crate) struct Disk(Arc<Mutex<Content>>);
 
 #[derive(Clone, Default)]
 struct Content {
-    /// What a process reads.
+    /// Content that a process reads.
     cached: Vec<u8>,
-    /// What the last sync left.
+    /// Content after the last sync.
     durable: Vec<u8>,
-    /// What came since.
+    /// Changes since then.
     unsynced: Vec<Change>,
     full: bool,
     /// Operations until the power fails.

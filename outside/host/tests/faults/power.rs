@@ -1,8 +1,9 @@
-//! What redb promises, under our use of it: when the power fails in the middle of anything, an append that was answered
-//! is there, the one that was not is there whole or not at all, and the log still checks.
+//! Guarantees of redb, under our use of it: when the power fails in the middle of anything, an
+//! append that was answered is there, the one that was not is there whole or not at all, and the
+//! log still checks.
 //!
-//! Each case fails the power at a random operation on the disk and then drops or tears, sector by sector, whatever no
-//! sync had followed.
+//! Each case fails the power at a random operation on the disk and then drops or tears, sector by
+//! sector, whatever no sync had followed.
 
 use adyton_ledger::{AppendOutcome, LogReader, LogStore, Record, Retirement};
 use proptest::collection::vec;

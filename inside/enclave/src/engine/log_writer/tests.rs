@@ -48,18 +48,18 @@ async fn an_entry_is_durable_after_an_outage_and_counts_from_when_it_was_first_s
     send(&mut tip, &mut writer);
     assert!(writer.is_in_flight() && writer.renewed().is_none());
     host.frame().await;
-    host.say(Progress::Lost).await;
+    host.report(Progress::Lost).await;
     assert_eq!(writer.step().await, Ok(Step::Lost));
     assert!(writer.is_in_flight());
     advance(Duration::from_secs(60)).await;
-    host.say(Progress::Durable { size: 1 }).await;
+    host.report(Progress::Durable { size: 1 }).await;
     assert_eq!(writer.step().await, Ok(Step::Durable(1)));
     assert!(!writer.is_in_flight());
     assert_eq!(writer.renewed(), Some(started));
     // The next one goes the same way.
     send(&mut tip, &mut writer);
     host.frame().await;
-    host.say(Progress::Durable { size: 2 }).await;
+    host.report(Progress::Durable { size: 2 }).await;
     assert_eq!(writer.settle().await, Ok(()));
 }
 
@@ -74,7 +74,7 @@ async fn another_size_a_conflict_and_a_channel_that_is_gone_stop_it_for_ever() {
         send(&mut tip, &mut writer);
         host.frame().await;
         match said {
-            Some(said) => host.say(said).await,
+            Some(said) => host.report(said).await,
             None => drop(host),
         }
         assert_eq!(writer.step().await, Err(reason));

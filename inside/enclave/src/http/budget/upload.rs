@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use super::ledger::Share;
-use super::{Budget, Charge, Payer};
+use super::{Budget, Payer, Reservation};
 
 /// Bytes that are taken at once.
 pub(crate) const STEP: usize = 4096;
@@ -32,7 +32,7 @@ pub(crate) enum UploadError {
 
 type Piece = Zeroizing<Vec<u8>>;
 
-/// What has arrived of a body; `None` once it was given up.
+/// The received part of a body; `None` once it was given up.
 pub(super) struct Pieces {
     pieces: Mutex<Option<Vec<Piece>>>,
     ended: Notify,
@@ -114,7 +114,7 @@ impl Upload {
     pub(crate) fn complete(mut self) -> Result<Bytes, UploadError> {
         let Some(number) = self.number.take() else { return Ok(Bytes::new()) };
         let (bytes, pieces) = self.budget.ledger().end(&self.share, number).ok_or(UploadError::MadeRoom)?;
-        let charge = Charge { budget: self.budget.clone(), share: self.share, bytes };
+        let charge = Reservation { budget: self.budget.clone(), share: self.share, bytes };
         let mut pieces = pieces.with(Option::take).unwrap_or_default();
         match pieces.pop() {
             Some(only) if pieces.is_empty() && only.len() == only.capacity() => Ok(charge.hold(only)),

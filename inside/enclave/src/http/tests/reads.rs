@@ -72,7 +72,7 @@ async fn without_an_append_that_becomes_durable_no_read_and_no_refusal_is_told()
     let world = World::new(BUDGET).await;
     let one = account(1).text();
     assert_eq!(world.ask(get("/v2/Services", &one, TOKEN)).await, (200, None));
-    // The store takes batches and acknowledges none; three seconds later the lease is over.
+    // The store takes batches and acknowledges none; three seconds later the lease has ended.
     world.store.allowed.send_replace(0);
     sleep(Duration::from_secs(3)).await;
     let service = format!("/v2/Services/VA{}", "01".repeat(16));

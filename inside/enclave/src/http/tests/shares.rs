@@ -12,7 +12,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use super::world::{World, account, key_of, request, request_by};
 use crate::http::Budget;
 use crate::http::admission::OPEN;
-use crate::http::budget::{Charge, Payer};
+use crate::http::budget::{Payer, Reservation};
 
 /// A body of zeros that counts what is read of it.
 struct Counted {
@@ -51,7 +51,7 @@ fn owner(number: u8) -> Payer {
 }
 
 /// Takes all that a payer may hold.
-fn all_that_it_can(budget: &Budget, payer: Payer) -> Vec<Charge> {
+fn all_that_it_can(budget: &Budget, payer: Payer) -> Vec<Reservation> {
     let sizes = [1 << 16, 1 << 12, 1 << 8, 1].into_iter();
     sizes.flat_map(|bytes| std::iter::from_fn(move || budget.take(payer, bytes).ok())).collect()
 }

@@ -175,7 +175,7 @@ fn shard() -> Shard<adyton_vault::State, crate::engine::Ticket> {
         let added = [Scope::Verify, Scope::Admin, Scope::Support].map(|scope| {
             let key = key_of(number, scope);
             let token_hash = hashes::token_hash(&token_key(), User::Key(key), TOKEN.as_bytes());
-            NewKey { key, scopes: Scopes::of(&[scope]), token_hash }
+            NewKey { key, scopes: Scopes::from_slice(&[scope]), token_hash }
         });
         let changes = KeyChanges { added: added.into(), ..KeyChanges::default() };
         let mut fresh = Fresh::new(Secret::init_with(|bytes| bytes.fill(number)));

@@ -124,7 +124,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..200)
 }
 
-/// What a right ledger does, as two plain lists.
+/// A model of the ledger, as two plain lists.
 #[derive(Default)]
 struct Model {
     charges: Vec<(Share, usize)>,
