@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::metadata::{Dependency, Metadata};
-use crate::{Error, citations, root, threats, walk};
+use crate::{Error, circles, citations, root, threats, walk};
 
 /// `layers.toml`.
 #[derive(Deserialize)]
@@ -19,6 +19,8 @@ struct Law {
     reach: Reach,
     crypto: BTreeMap<String, Vec<String>>,
     sources: Sources,
+    /// Crate folders that still have circles, and how many modules stand in them.
+    circles: BTreeMap<String, usize>,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +52,7 @@ pub(crate) fn run() -> Result<(), Error> {
     faults.extend(check_sources(&law.sources, &root())?);
     faults.extend(walk::check()?);
     faults.extend(citations::check()?);
+    faults.extend(circles::check(&law.circles)?);
     faults.extend(threats::check()?);
     if faults.is_empty() {
         println!("layers: {} crates keep the import law", metadata.members().count());

@@ -4,6 +4,7 @@
 
 mod advisories;
 mod ci;
+mod circles;
 mod citations;
 mod differential;
 mod folds;

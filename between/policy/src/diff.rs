@@ -4,18 +4,9 @@ use core::fmt::Display;
 
 use crate::settings::looser;
 use crate::succession::{SuccessionError, obstacles};
-use crate::{Acme, AddressRetention, Admission, ContentRetention, Custody, Limits, Policy, Route, SmtpTls, quoted};
-
-/// Whether a change gives or takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Something is allowed that was not.
-    Loosens,
-    /// Something is no longer allowed.
-    Tightens,
-    /// It is another trust or another place: whether it is worse, only people can say.
-    Changes,
-}
+use crate::{
+    Acme, AddressRetention, Admission, ContentRetention, Custody, Direction, Limits, Policy, Route, SmtpTls, quoted,
+};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,9 +11,11 @@ extern crate alloc;
 mod channel;
 mod destination;
 mod email;
+mod error;
 mod phone;
 
 pub use channel::Channel;
-pub use destination::{Destination, DestinationError};
+pub use destination::Destination;
 pub use email::is_domain;
+pub use error::DestinationError;
 pub use phone::{Country, WrittenInstead};

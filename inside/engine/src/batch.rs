@@ -5,8 +5,8 @@ use adyton_frame::MAX_FRAME;
 use adyton_ledger::{ENTRY_LEN, Kind};
 
 use crate::Machine;
+use crate::pending::Pending;
 use crate::sealing::{Operation, Operations};
-use crate::shard::Pending;
 
 /// Soft limit of the bytes of a body's parts: a batch this large takes no further command, so that
 /// the last one rarely overflows it.

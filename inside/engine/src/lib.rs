@@ -17,6 +17,7 @@ extern crate alloc;
 
 mod batch;
 mod machine;
+mod pending;
 mod read_back;
 mod replay;
 pub mod sealing;
@@ -26,8 +27,9 @@ pub mod snapshot;
 mod tip;
 
 pub use machine::{Decided, Machine, Mode};
+pub use pending::{Pending, Release};
 pub use read_back::ReadBack;
 pub use replay::{Replay, ReplayError, Uncovered};
 pub use sections::{Section, SectionReader, SectionWriter, Sections};
-pub use shard::{Pending, Release, Shard};
+pub use shard::Shard;
 pub use tip::{LogTip, Sealed};

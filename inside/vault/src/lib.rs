@@ -30,11 +30,13 @@ mod event;
 mod fact;
 mod machine;
 mod operation;
+mod operation_kind;
 mod prover;
 mod reads;
 mod reply;
 mod rules;
 mod state;
+mod view;
 
 pub use adyton_decider::{
     AnyKind, BootId, Class, ClientAddress, Corrupt, CredentialKind, Draft, Fresh, Id, IdError, IdKind, KeyedHash,
@@ -61,12 +63,13 @@ pub use ask::Ask;
 pub use command::{Command, Context, RecordRead, Tick};
 pub use decide::{MAX_SWEPT, decide};
 pub use event::{Event, EventKind};
-pub use machine::{Consequence, Frozen, View};
-pub use operation::OperationKind;
+pub use machine::Consequence;
+pub use operation_kind::OperationKind;
 pub use reads::{AccountView, FetchAccount, Read};
 pub use reply::{Answer, Decision, Refusal, Reply};
 pub use rules::Rules;
 pub use state::State;
+pub use view::{Frozen, View};
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,8 @@ use adyton_engine::{Machine, Mode, SectionReader, Sections};
 use adyton_wire::Reader;
 
 use crate::{
-    Answer, Ceiling, Command, Context, Corrupt, Decision, Effect, Event, EventKind, Limits, Refusal, Reply, Rules,
-    Seconds, State, cost, decide, services, tenancy, verification,
+    Answer, Ceiling, Command, Context, Corrupt, Decision, Effect, Event, EventKind, Frozen, Limits, Refusal, Reply,
+    Rules, Seconds, State, View, cost, decide, services, tenancy, verification,
 };
 
 /// An effect, run once its events are durable.
@@ -16,24 +16,6 @@ pub enum Consequence {
     Deliver(Effect),
     /// The event brought this ceiling near.
     CeilingNear(Ceiling),
-}
-
-/// Published view: the state at one size of the log.
-#[derive(Clone, Default)]
-pub struct View {
-    /// Tenants, keys and the owners' settings.
-    pub tenancy: tenancy::State,
-    /// Services.
-    pub services: services::State,
-    /// Live verifications, and why others ended.
-    pub verification: verification::View,
-}
-
-/// Frozen state, from which a snapshot is written.
-pub struct Frozen {
-    tenancy: tenancy::State,
-    services: services::State,
-    verification: verification::Frozen,
 }
 
 impl Machine for State {

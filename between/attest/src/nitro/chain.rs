@@ -17,7 +17,7 @@ use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_from_trusted_cert};
 
 use super::facts::{DIGITAL_SIGNATURE, Facts, KEY_CERT_SIGN};
-use super::root::Root;
+use crate::Root;
 use crate::refusal::sha256;
 use crate::{CertificateFault, Refusal};
 

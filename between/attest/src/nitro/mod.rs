@@ -14,12 +14,12 @@
 mod chain;
 mod claims;
 mod facts;
+mod own;
 mod received;
-mod root;
 mod verified;
 
 pub use chain::RememberedChains;
 pub use facts::validity;
+pub use own::OwnDocument;
 pub use received::Received;
-pub use root::Root;
 pub use verified::Verified;

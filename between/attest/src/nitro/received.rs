@@ -4,9 +4,10 @@ use ciborium::Value;
 
 use super::chain::RememberedChains;
 use super::claims::Claims;
-use super::root::Root;
+use super::own::OwnDocument;
 use super::verified::Verified;
-use crate::{OwnDocument, Refusal};
+use crate::Refusal;
+use crate::Root;
 
 /// The NSM's largest answer (AWS's `NSM_RESPONSE_MAX_SIZE`).
 const MAX_DOCUMENT: usize = 12 * 1024;

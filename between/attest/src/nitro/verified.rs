@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::claims::Claims;
-use super::root::Root;
 use crate::Platform;
+use crate::Root;
 
 /// What the platform vouches for. Made by [`super::Received::verify`] alone.
 pub struct Verified {

@@ -16,15 +16,17 @@ mod command;
 mod decide;
 mod event;
 mod ids;
+mod reply;
 mod salt;
 mod scope;
 mod section;
 mod state;
 
 pub use command::{Caller, ChangeKeys, ChangeSettings, Command, CreateTenant, KeyChanges, NewKey, User};
-pub use decide::{AccountView, Denied, Draft, KeyList, Refusal, Reply, TenantView, WrongSequence, account, decide};
+pub use decide::{Draft, account, decide};
 pub use event::Event;
 pub use ids::{AccountId, AccountKind, KeyId, KeyKind};
+pub use reply::{AccountView, Denied, KeyList, Refusal, Reply, TenantView, WrongSequence};
 pub use salt::SubjectSalt;
 pub use scope::{Admission, Rules, Scope, Scopes};
 pub use section::SECTION;

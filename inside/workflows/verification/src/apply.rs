@@ -4,8 +4,7 @@ use alloc::sync::Arc;
 
 use adyton_decider::{Class, Seconds};
 
-use crate::decide::slot;
-use crate::hot::{Hot, Slot, Verification};
+use crate::hot::{Hot, Slot, Verification, slot};
 use crate::sends::Counted;
 use crate::{Attempt, AttemptId, CheckOutcome, Event, Reason, State, VerificationId};
 

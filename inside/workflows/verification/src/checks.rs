@@ -8,7 +8,7 @@ use adyton_services::ServiceId;
 use adyton_tenancy::Scope;
 
 use crate::ceilings::{CeilingUsage, of_lookup};
-use crate::decide::{Live, cancel_deliveries, live, own_service};
+use crate::live::{Live, cancel_deliveries, live, own_service};
 use crate::starts::derived;
 use crate::{
     Approve, Cancel, Check, CheckOutcome, Draft, Event, LookUp, MAX_CHECKS, ReadHandles, Refusal, Rules, State, Status,

@@ -9,9 +9,8 @@ use adyton_seal::{Code, SlotKey};
 use adyton_services::ServiceId;
 
 use crate::attempts::Attempts;
-use crate::decide::slot;
 use crate::sends::Sends;
-use crate::{Attempt, CODE_LIFE, MAX_CHECKS, Outcome, Reason, Subject, VerificationId};
+use crate::{Attempt, CODE_LIFE, MAX_CHECKS, Outcome, Reason, SLOT, Subject, VerificationId};
 
 /// How long the reason of an end is kept.
 const END_REASON_RETENTION: Seconds = 600;
@@ -231,4 +230,9 @@ impl RecentEnds {
             }
         }
     }
+}
+
+/// Number of the slot that a time lies in.
+pub(crate) fn slot(at: Seconds) -> u32 {
+    u32::try_from(at / SLOT).unwrap_or(u32::MAX)
 }

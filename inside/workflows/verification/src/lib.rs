@@ -24,6 +24,7 @@ mod command;
 mod decide;
 mod event;
 mod hot;
+mod live;
 mod reads;
 mod reply;
 mod rules;
@@ -38,8 +39,9 @@ mod view;
 use adyton_decider::Seconds;
 
 pub use command::{Approve, Cancel, Check, Command, CountRepeat, LookUp, ReportDelivery, Start, Target};
-pub use decide::{Draft, ReadHandles, decide};
+pub use decide::decide;
 pub use event::{CheckOutcome, Event};
+pub use live::{Draft, ReadHandles};
 pub use reads::{FetchVerification, fetch};
 pub use reply::{
     Attempt, AttemptId, AttemptKind, Ceiling, Effect, Outcome, Reason, Refusal, Reply, Status, SupportView,

@@ -5,7 +5,7 @@ use adyton_decider::Seconds;
 use adyton_services::ServiceId;
 use adyton_tenancy::Caller;
 
-use crate::decide::own;
+use crate::live::own;
 use crate::{ReadHandles, Refusal, Status, Target, VerificationView, View};
 
 /// Look at a live verification.

@@ -8,8 +8,8 @@ use adyton_services::{EffectiveService, ServiceId, TooLong, brings_a_hash, rende
 use adyton_tenancy::{AccountId, Scope};
 
 use crate::ceilings::{CeilingUsage, of_message};
-use crate::decide::{Live, cancel_deliveries, slot};
-use crate::hot::Verification;
+use crate::hot::{Verification, slot};
+use crate::live::{Live, cancel_deliveries};
 use crate::{
     Attempt, CODE_LIFE, CountRepeat, Draft, Effect, Event, Limits, MAX_CHECKS, MAX_REPEATS, MAX_SENDS, ReadHandles,
     Refusal, Rules, Start, State, Status, Subjects, VerificationId, VerificationView,

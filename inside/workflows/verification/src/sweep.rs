@@ -20,8 +20,8 @@ use adyton_decider::Seconds;
 use adyton_services::ServiceId;
 use adyton_tenancy::AccountId;
 
-use crate::decide::cancel_deliveries;
 use crate::hot::Hot;
+use crate::live::cancel_deliveries;
 use crate::{Draft, Event, State, Subject, VerificationId};
 
 /// Most verifications, or budgets, that one sweep removes for one reason.

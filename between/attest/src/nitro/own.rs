@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Received, Refusal};
+use super::Received;
+use crate::Refusal;
 
 /// Claims of a document from one's own NSM.
 #[derive(Clone, Debug, PartialEq, Eq)]
