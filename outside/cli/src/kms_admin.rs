@@ -249,7 +249,7 @@ impl<'a> Caller<'a> {
         let made = self.call("CreateKey", &json!({})).await?;
         let arn = made["KeyMetadata"]["Arn"].as_str().ok_or("the KMS has made no key")?;
         Ok(vec![
-            "profile=\"small\"".into(),
+            "profile=\"kms\"".into(),
             format!("custody.key={arn:?}"),
             "custody.credentials=\"instance-role\"".into(),
         ])

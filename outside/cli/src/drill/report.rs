@@ -269,7 +269,7 @@ pub(crate) mod tests {
         Row { id, what: "Reads <everything>", expected, finding, seconds: 0.5 }
     }
 
-    const UNTIL: Expected = Expected::Open { until: "small: a real enclave" };
+    const UNTIL: Expected = Expected::Open { until: "kms: a real enclave" };
 
     #[test]
     fn what_passes_and_what_does_not() {
@@ -324,7 +324,7 @@ pub(crate) mod tests {
             json["attempts"],
             serde_json::json!([
                 { "id": "pipes", "outcome": "closed", "closed_by": "no-core", "detail": "nothing" },
-                { "id": "clock", "outcome": "open", "closed_by": "small: a real enclave", "detail": "set" },
+                { "id": "clock", "outcome": "open", "closed_by": "kms: a real enclave", "detail": "set" },
             ])
         );
         let detector = serde_json::json!({ "id": "memory", "encoding": "raw", "control": "caught" });

@@ -61,7 +61,7 @@ pub(crate) struct Unusual {
     /// Where the host brings connections to the carrier, in place of the carrier.
     pub(crate) carrier: Option<SocketAddr>,
     /// Whether the vault has profile `kms` on a laptop too.
-    pub(crate) small: bool,
+    pub(crate) kms: bool,
     /// Whether nothing is recorded: for attempts that bring more bytes than memory should hold.
     pub(crate) unrecorded: bool,
 }
@@ -109,7 +109,7 @@ impl Stack {
         let parts = site.parts.as_ref().filter(|_| unusual.program.is_none() && unusual.measured.is_none());
         let administrator = Caller::administrator(&ready)?;
         let mut policy = unusual.policy.clone();
-        if (site.parts.is_some() || unusual.small) && !folders.data.join("adyton.toml").exists() {
+        if (site.parts.is_some() || unusual.kms) && !folders.data.join("adyton.toml").exists() {
             policy.extend(administrator.new_key().await?);
         }
         write_policy(&folders, &ready, listen, &policy)?;

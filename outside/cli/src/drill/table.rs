@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_a_person_reads() {
-        let until = Expected::Open { until: "small: a real enclave" };
+        let until = Expected::Open { until: "kms: a real enclave" };
         let passing = text(&report(vec![
             row("pipes", Expected::Closed, Finding::closed(ClosedBy::Tls, "1 MiB searched")),
             row("clock", until, Finding::open("set")),
@@ -110,7 +110,7 @@ mod tests {
              \x20                closed by tls\n\
              \x20                1 MiB searched\n\
              OPEN      clock  Reads <everything>\n\
-             \x20                open here; closed in small: a real enclave\n\
+             \x20                open here; closed in kms: a real enclave\n\
              \x20                set\n\
              \nLeaky control: caught in 1 of 1 places and encodings.\n\
              1 CLOSED, 1 OPEN, 0 LEAK, 0 NOT RUN, 0 NOT SHOWN, 0 FAILED; 30 canaries and as many decoys; 61 s\n\

@@ -118,7 +118,7 @@ fn check(policy: &Path, out: &Path) -> Result<(), Error> {
     let parsed = Policy::parse(&read(policy)?).map_err(|error| format!("{}: {error}", policy.display()))?;
     if parsed.profile == ProfileName::Dev {
         return Err(format!(
-            "{}: profile dev is a laptop's, and an image refuses to boot under it: name another one, such as small",
+            "{}: profile dev is a laptop's, and an image refuses to boot under it: name another one, such as kms",
             policy.display()
         )
         .into());

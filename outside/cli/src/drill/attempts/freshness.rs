@@ -68,7 +68,7 @@ async fn restarts(drill: &mut Drill) -> Result<Finding, Error> {
     let gained = match gained {
         Ok(0) if drill.site.parts.is_none() => {
             stack.stop();
-            stack = drill.another("restarts-small", Unusual { small: true, ..patient() }).await?;
+            stack = drill.another("restarts-kms", Unusual { kms: true, ..patient() }).await?;
             tries_gained(&mut stack, &to).await
         }
         gained => gained,

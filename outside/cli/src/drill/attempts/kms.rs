@@ -21,7 +21,7 @@ use crate::store::Source;
 pub(super) const ATTEMPTS: [Attempt; 1] = [Attempt {
     id: "kms-folder",
     what: "Opens the log with the KMS's folder and the vault's, and tries numbers against its keyed hashes",
-    expected: Expected::Open { until: "small: a cloud KMS, and its administrator; standard: a quorum besides" },
+    expected: Expected::Open { until: "kms: a cloud KMS, and its administrator; kms+quorum: a quorum besides" },
     run: |drill| Box::pin(open_all(drill)),
 }];
 
