@@ -345,7 +345,9 @@ def test_bodies_have_their_form(vault, acme):
     assert create() == invalid(f"sealed_token: {closed}")
     assert create(ssh_key=None) == invalid(f"ssh_key: it is missing; {whole}")
     assert create(auth_token="x") == invalid("auth_token: there is no such member")
-    assert create(account_sid="AC1") == invalid("account_sid: expected AC and 32 hexadecimal digits")
+    for account in ("AC1", "AC" + "0" * 32):
+        refused = invalid("account_sid: expected AC and 32 hexadecimal digits, not all of them 0")
+        assert create(account_sid=account) == refused
     long = "friendly_name: expected 1 to 64 characters, none of them a control character"
     assert create(friendly_name="a" * 65) == invalid(long)
     assert create(ssh_key="ssh-ed25519")[2].startswith("Invalid parameter: ssh_key: not an SSH public key")
