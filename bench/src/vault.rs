@@ -154,8 +154,9 @@ fn cpu(pid: &str) -> Result<Duration, Error> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name before may have blanks in it.
     let (_, rest) = stat.rsplit_once(')').ok_or("no stat")?;
-    let ticks: u64 = rest.split_whitespace().skip(11).take(2).map(|field| field.parse().unwrap_or(0)).sum();
-    Ok(Duration::from_millis(ticks * 10))
+    let mut fields = rest.split_whitespace().skip(11);
+    let mut ticks = || fields.next().ok_or("no stat")?.parse::<u64>().map_err(Error::from);
+    Ok(Duration::from_millis((ticks()? + ticks()?) * 10))
 }
 
 fn resident(pid: u64) -> Result<u64, Error> {

@@ -1,5 +1,6 @@
 //! Seeds made from the vectors and from the system's own encoders. `adyton-fuzz --write-corpus` writes them; a test
-//! says when a layout has moved away from what is committed.
+//! says when a layout has moved away from what is committed. More than 500 lines, since it is one list: a function for each
+//! target that has seeds.
 //!
 //! Inputs that once failed are committed beside them by hand, under a name that says what was wrong. Inputs named
 //! `found_…` are kept by `cargo xtask fuzz --keep`: together they reach what the seeds do not.

@@ -7,7 +7,7 @@ from .primitives import aes_256_gcm
 from .wire import lp, sha256, u8, u16, u32, u64
 
 CHUNK = 262_144
-LAST = (4096, 16_384, 65_536, CHUNK)
+ALONE = (4096, 16_384, 65_536)
 
 
 def settings(
@@ -65,9 +65,9 @@ def base(covered: int, frontier: bytes, roots: tuple[tuple[int, bytes], ...] = (
 
 
 def padded(plaintext: bytes) -> bytes:
-    last = len(plaintext) % CHUNK
-    length = min(size for size in LAST if size >= last) if last or not plaintext else 0
-    return plaintext + bytes(length - last if length else 0)
+    whole = -(-len(plaintext) // CHUNK) * CHUNK
+    length = next((size for size in ALONE if size >= len(plaintext)), whole)
+    return plaintext + bytes(length - len(plaintext))
 
 
 @dataclass(frozen=True)

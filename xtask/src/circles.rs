@@ -99,9 +99,9 @@ fn collect(source: &Path, folder: &Path, texts: &mut BTreeMap<String, String>) -
     Ok(())
 }
 
-/// A file without its comments and its tests, which stand at its end.
+/// A file without its comments and its module of tests, which stands at its end. What else is for tests counts.
 fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let text = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
     text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
@@ -195,9 +195,9 @@ mod tests {
         write("a.rs", "use crate::{Thing, std_only};\n");
         write("b/mod.rs", "use crate::c::{self, x};\n// use crate::a;\n");
         write("b/inner.rs", "fn f() { crate::c::g() }\n#[cfg(test)]\nmod tests { use crate::a; }\n");
-        write("c.rs", "use mycrate::a;\n");
+        write("c.rs", "#[cfg(test)]\nfn only() {}\nuse mycrate::a;\n");
         assert_eq!(circles(&graph(folder.path()).unwrap()), Vec::<BTreeSet<String>>::new());
-        write("c/deep/down.rs", "use crate::{x::y, a::{b, c}};\n");
+        write("c/deep/down.rs", "struct S;\n#[cfg(test)]\nimpl S {}\nuse crate::{x::y, a::{b, c}};\n");
         let circle: BTreeSet<String> = ["a", "b", "c"].map(String::from).into();
         assert_eq!(circles(&graph(folder.path()).unwrap()), [circle]);
     }

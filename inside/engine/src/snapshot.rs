@@ -12,8 +12,9 @@ use crate::{Machine, SectionReader, Sections};
 
 /// Plaintext bytes of a chunk.
 const CHUNK: usize = 262_144;
-/// Plaintext bytes of the last chunk: one of these, so that its length does not tell the state's.
-const LAST: [usize; 4] = [4096, 16_384, 65_536, CHUNK];
+/// Plaintext bytes of a chunk that is alone: one of these, so that its length does not tell the state's. Of several chunks each
+/// is whole.
+const ALONE: [usize; 3] = [4096, 16_384, 65_536];
 /// Roots that a snapshot names at the most.
 const MAX_ROOTS: usize = 2;
 const VERSION: u8 = 1;
@@ -74,9 +75,7 @@ impl Base {
 
 /// Length of a plaintext of so many bytes with its zeros.
 fn padded(length: usize) -> usize {
-    let last = length % CHUNK;
-    let class = LAST.into_iter().find(|class| *class >= last).filter(|_| last > 0 || length == 0);
-    length - last + class.unwrap_or_default()
+    ALONE.into_iter().find(|size| *size >= length).unwrap_or(length.next_multiple_of(CHUNK))
 }
 
 /// The manifest of a snapshot, the one record of its entry.
@@ -259,7 +258,7 @@ impl<F: FnMut(Vec<u8>) -> bool> Chunks<'_, F> {
         if (self.store_chunk)(chunk) { Ok(()) } else { Err(Opaque) }
     }
 
-    /// The last chunk, which may be of a shorter class; the hashes of all.
+    /// The last chunk, which is shorter if it is alone and small; the hashes of all.
     fn end(mut self) -> Result<Vec<Hash>, Opaque> {
         if !self.stopped && !self.piece.is_empty() {
             self.seal()?;

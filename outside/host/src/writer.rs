@@ -104,14 +104,12 @@ impl Thread {
         let _ = reply.send(answer);
     }
 
-    /// Ends retirements that would take the chunks of a snapshot away which is being stored. The enclave sends one
-    /// again once that snapshot counts.
+    /// Ends retirements that would delete the chunks of a snapshot that is being stored. The enclave sends a
+    /// retirement again after that snapshot, or after an hour.
     fn overtake(&mut self, log: LogId, snapshot: [u8; 16]) {
-        let (kept, overtaken) = std::mem::take(&mut self.retiring)
-            .into_iter()
-            .partition(|(of, retirement, _)| *of != log || retirement.snapshot == snapshot);
-        self.retiring = kept;
-        let overtaken: VecDeque<_> = overtaken;
+        let is_kept = |(of, retirement, _): &(LogId, Retirement, Reply)| *of != log || retirement.snapshot == snapshot;
+        let overtaken: VecDeque<_>;
+        (self.retiring, overtaken) = std::mem::take(&mut self.retiring).into_iter().partition(is_kept);
         for (.., reply) in overtaken {
             let _ = reply.send(Message::Done);
         }

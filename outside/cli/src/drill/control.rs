@@ -21,6 +21,7 @@ use rustix::process::{Signal, getppid};
 use serde_json::{Value, json};
 
 use super::attempts::cores;
+use super::canary::Planted;
 use super::detector::{Detector, Hits};
 use super::encoding::{Encoding, septets};
 use super::relay::{Recording, locked};
@@ -205,7 +206,7 @@ fn dump(drill: &Drill, control: &mut Process, folder: &Path) -> Result<Result<(V
 }
 
 fn checks(id: &'static str, drill: &Drill, hits: &Hits) -> Vec<Check> {
-    let word = |encoding| if caught(drill, hits, encoding) { "caught" } else { "missed" };
+    let word = |encoding| if caught(&drill.planted, hits, encoding) { "caught" } else { "missed" };
     Encoding::ALL.map(|encoding| Check { id, encoding: encoding.name(), control: word(encoding) }).into()
 }
 
@@ -264,12 +265,16 @@ async fn settle(output: &Collected) {
     }
 }
 
-/// Whether every canary that has such a form was found in it, and no decoy.
-fn caught(drill: &Drill, hits: &Hits, encoding: Encoding) -> bool {
-    let canaries = drill.planted.canaries.iter().enumerate();
+/// Decoys that chance may find in one place and encoding. The shortest patterns have five bytes, and a process's memory has
+/// tens of millions.
+const CHANCE: usize = 1;
+
+/// Whether every canary that has such a form was found in it, and no more decoys than chance finds.
+fn caught(planted: &Planted, hits: &Hits, encoding: Encoding) -> bool {
+    let canaries = planted.canaries.iter().enumerate();
     let mut applicable =
         canaries.filter(|(_, canary)| encoding == Encoding::Gzip || !encoding.patterns(&canary.value).is_empty());
-    applicable.all(|(number, _)| hits.has(number, encoding)) && !hits.has_decoy(encoding)
+    applicable.all(|(number, _)| hits.has(number, encoding)) && hits.decoys(encoding) <= CHANCE
 }
 
 #[cfg(test)]
@@ -277,7 +282,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets an impossible value should stop")]
 
     use super::*;
-    use crate::drill::canary::{Kind, Planted};
+    use crate::drill::canary::{Kind, Secret};
 
     #[test]
     fn known_answers_of_the_controls_own_encoders() {
@@ -313,7 +318,26 @@ mod tests {
                 let raw = matches!(encoding, Encoding::Raw | Encoding::Gzip);
                 assert!(raw || !hits.has(number, Encoding::Raw), "{}", encoding.name());
             }
-            assert!(!hits.has_decoy(encoding), "{}", encoding.name());
+            assert_eq!(hits.decoys(encoding), 0, "{}", encoding.name());
         }
+    }
+
+    #[test]
+    fn one_decoy_is_chance_and_two_are_not() {
+        let mut planted = Planted::default();
+        (0..20).for_each(|_| drop(planted.number().unwrap()));
+        let values = |secrets: &[Secret]| secrets.iter().map(|secret| secret.value.clone()).collect::<Vec<_>>();
+        let (canaries, decoys) = (values(&planted.canaries), values(&planted.decoys));
+        let detector = Detector::new(&planted, &[]).unwrap();
+        let caught_with = |canaries: &[String], decoys: &[String]| {
+            let mut hits = Hits::default();
+            for value in canaries.iter().chain(decoys) {
+                detector.search(&leak(Encoding::SemiOctets, std::slice::from_ref(value)).unwrap(), &mut hits);
+            }
+            caught(&planted, &hits, Encoding::SemiOctets)
+        };
+        assert!(caught_with(&canaries, &[]) && caught_with(&canaries, &decoys[..1]));
+        assert!(!caught_with(&canaries, &decoys[..2]), "a detector that finds what is not there");
+        assert!(!caught_with(&canaries[1..], &[]), "one that misses a canary");
     }
 }

@@ -161,9 +161,9 @@ impl Hits {
         number.is_some_and(|number| self.canaries.contains_key(&number))
     }
 
-    /// Whether a decoy was found.
-    pub(crate) fn has_decoy(&self, encoding: Encoding) -> bool {
-        self.decoys.values().any(|encodings| encodings.contains(&encoding))
+    /// Distinct decoys that were found.
+    pub(crate) fn decoys(&self, encoding: Encoding) -> usize {
+        self.decoys.values().filter(|encodings| encodings.contains(&encoding)).count()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reads: what is answered from the published view, and what a batch that is on its way changes of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use adyton_vault::{Scope, User};
@@ -8,6 +9,7 @@ use axum::http::{Method, Request};
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
 use serde_json::Value;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::signed::removal;
@@ -30,16 +32,22 @@ fn get(path: &str, user: &str, token: &str) -> Request<Body> {
     request.header("Authorization", format!("Basic {credentials}")).body(Body::empty()).unwrap()
 }
 
-#[tokio::test]
-async fn reads_and_wrong_credentials_wait_for_no_batch_and_make_none() {
-    let world = std::sync::Arc::new(World::new(BUDGET).await);
+/// A vault on whose store the removal of a key waits for its acknowledgement; how many batches came before.
+async fn removing() -> (Arc<World>, JoinHandle<(u16, Option<u64>)>, u64) {
+    let world = Arc::new(World::new(BUDGET).await);
     let given = *world.store.given.borrow();
     world.store.allowed.send_replace(given);
     let removing = tokio::spawn({
-        let world = std::sync::Arc::clone(&world);
+        let world = Arc::clone(&world);
         async move { world.ask(removal()).await }
     });
     world.store.given.subscribe().wait_for(|now| *now > given).await.unwrap();
+    (world, removing, given)
+}
+
+#[tokio::test]
+async fn reads_and_wrong_credentials_wait_for_no_batch_and_make_none() {
+    let (world, removing, given) = removing().await;
     // A command would wait for the batch that the store holds. The view shows what was before it.
     assert!(keys(&world).await.contains(&api_key(1).text()));
     let (service, one) = (format!("/v2/Services/VA{}", "01".repeat(16)), account(1).text());
@@ -99,7 +107,7 @@ async fn without_an_append_that_becomes_durable_no_read_and_no_refusal_is_told()
 /// What the host may delete depends on whether the manifest is in the log.
 #[tokio::test(start_paused = true)]
 async fn a_manifest_is_waited_for_as_long_as_it_takes() {
-    let world = std::sync::Arc::new(World::new(BUDGET).await);
+    let world = Arc::new(World::new(BUDGET).await);
     world.store.allowed.send_replace(0);
     let appending = tokio::spawn({
         let engine = world.api.engine.clone();
@@ -114,19 +122,12 @@ async fn a_manifest_is_waited_for_as_long_as_it_takes() {
 /// The acknowledgement of an append that began more than three seconds ago does not speak for the log.
 #[tokio::test(start_paused = true)]
 async fn a_refusal_that_waited_for_a_batch_leaves_under_a_lease_only() {
-    let world = std::sync::Arc::new(World::new(BUDGET).await);
-    let given = *world.store.given.borrow();
-    world.store.allowed.send_replace(given);
-    let removing = tokio::spawn({
-        let world = std::sync::Arc::clone(&world);
-        async move { world.ask(removal()).await }
-    });
-    world.store.given.subscribe().wait_for(|now| *now > given).await.unwrap();
+    let (world, removing, given) = removing().await;
     // Refused on a state that is not durable yet: the key is gone there.
     let start =
         request_by(Method::DELETE, &format!("/v2/Services/VA{}", "01".repeat(16)), &key_of(1, Scope::Admin).text());
     let refused = tokio::spawn({
-        let (world, start) = (std::sync::Arc::clone(&world), start.body(Body::empty()).unwrap());
+        let (world, start) = (Arc::clone(&world), start.body(Body::empty()).unwrap());
         async move { world.ask(start).await }
     });
     sleep(Duration::from_secs(4)).await;
@@ -141,7 +142,7 @@ async fn a_refusal_that_waited_for_a_batch_leaves_under_a_lease_only() {
 /// A repeat of the request that made a tenant logs nothing: its answer is the state's, as a read's is.
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_logged_nothing_leaves_under_a_lease_only() {
-    let world = std::sync::Arc::new(World::new(BUDGET).await);
+    let world = Arc::new(World::new(BUDGET).await);
     world.store.allowed.send_replace(0);
     sleep(Duration::from_secs(4)).await;
     let repeating = tokio::spawn({
@@ -157,7 +158,7 @@ async fn an_answer_that_logged_nothing_leaves_under_a_lease_only() {
 /// Otherwise each append, whose lease is over when it is acknowledged, would make the next one for ever.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_appended_for_a_refusal_that_nobody_waits_for() {
-    let world = std::sync::Arc::new(World::new(BUDGET).await);
+    let world = Arc::new(World::new(BUDGET).await);
     let given = *world.store.given.borrow();
     world.store.allowed.send_replace(given);
     sleep(Duration::from_secs(4)).await;
